@@ -1,0 +1,181 @@
+import type { Location } from '../geo/location.ts';
+
+/**
+ * What people wrote, validated and with defaults filled in: the only shape of configuration that
+ * the rest of the house sees. Stored, diffed and shown; never served (that is a Snapshot).
+ * In YAML the keys are the same; durations are written `500ms`, `3s`, `2m`, `1h` and are
+ * milliseconds here (names end in Ms in code that uses them); TTLs are whole seconds.
+ */
+export type Config = {
+  readonly node: NodeConfig;
+  readonly regions: Readonly<Record<string, RegionConfig>>;
+  readonly geo: GeoConfig;
+  readonly monitors: Readonly<Record<string, MonitorConfig>>;
+  readonly pools: Readonly<Record<string, PoolConfig>>;
+  readonly policies: Readonly<Record<string, PolicyConfig>>;
+  readonly zones: Readonly<Record<string, ZoneConfig>>;
+  readonly dns: DnsConfig;
+  readonly balancer: BalancerConfig;
+  readonly store: { readonly kind: string; readonly options: unknown };
+  readonly admin: AdminConfig;
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
+};
+
+export type Role = 'nameserver' | 'balancer' | 'prober' | 'admin';
+
+export type NodeConfig = {
+  /** Default: the host's name. */
+  readonly name: string;
+  /** Default: all four. */
+  readonly roles: readonly Role[];
+  /** Where overrides and the last snapshot are kept over a restart; absent = nothing is kept. */
+  readonly stateDirectory?: string;
+  /** Worker threads per role; 0 = one per core. Defaults: dns 0, balancer 1. */
+  readonly workers: { readonly dns: number; readonly balancer: number };
+  /** The vantage points that this node's prober role runs. Default: one, named as the node. */
+  readonly vantages: readonly VantageConfig[];
+};
+/** `region` is the failure domain; `source` the local addresses to probe from (first of the family). */
+export type VantageConfig = {
+  readonly name: string;
+  readonly region?: string;
+  readonly source: readonly string[];
+};
+
+export type RegionConfig = {
+  /** `{latitude, longitude}` or, in YAML, a country `DE` or subdivision `US-VA` code, resolved to its centroid. */
+  readonly location: Location;
+  /** v4 and v6 addresses that DNS answers for this region. */
+  readonly vips: readonly string[];
+  /** Requests per second that the region can carry; 0 = not stated. */
+  readonly capacity: number;
+};
+
+export type GeoConfig = {
+  /** Paths of .mmdb files, the first that knows wins; empty = the embedded country database. */
+  readonly databases: readonly string[];
+  /** Operator knowledge, on top of every database; the longest prefix wins. */
+  readonly overrides: readonly { readonly networks: readonly string[]; readonly location: Location }[];
+};
+
+export type MonitorConfig = {
+  readonly kind: string;
+  /** The probe kind's own options, validated by its schema. */
+  readonly options: unknown;
+  /** Default: the endpoint's or server's own port. */
+  readonly port?: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Consecutive successes that bring a target up; failures that take it down. Default 2 and 3. */
+  readonly rise: number;
+  readonly fall: number;
+  /** Fraction of the interval by which probes are spread, 0..1. Default 0.1. */
+  readonly jitter: number;
+};
+
+export type PoolConfig = {
+  /** Name of a monitor; absent = endpoints count as up (unless an override says otherwise). */
+  readonly monitor?: string;
+  readonly endpoints: readonly EndpointConfig[];
+  /** Port that probes use when the monitor has none. Default 80. */
+  readonly port: number;
+  /** Fewest vantage groups that must agree on "down". Default 1. */
+  readonly quorumMin: number;
+  /** Ignore health in a tier when less than this share of its weight is healthy, 0..1. Default 0. */
+  readonly panicThreshold: number;
+  /** Addresses answered when nothing else is left, even as-if-all-up (every endpoint disabled). */
+  readonly sorry: readonly string[];
+};
+/** `addresses` default to the region's VIPs. */
+export type EndpointConfig = {
+  readonly region: string;
+  readonly weight: number;
+  readonly addresses: readonly string[];
+};
+
+export type PolicyConfig = { readonly chain: readonly StepConfig[] };
+export type StepConfig = { readonly kind: string; readonly options: unknown };
+
+export type ZoneConfig = {
+  /** Default TTL of records. Default 300. */
+  readonly ttl: number;
+  readonly soa: SoaConfig;
+  readonly rrsets: readonly RrsetConfig[];
+  readonly steered: readonly SteeredConfig[];
+};
+/** `mname`, `rname` are absolute names in text form with a final dot. */
+export type SoaConfig = {
+  readonly mname: string;
+  readonly rname: string;
+  readonly serial: number;
+  readonly refresh: number;
+  readonly retry: number;
+  readonly expire: number;
+  /** Negative TTL (RFC 2308). Default 60. */
+  readonly minimum: number;
+};
+/** `owner` is absolute with a final dot; `data` are rdata in master-file text, names absolute. */
+export type RrsetConfig = {
+  readonly owner: string;
+  readonly type: string;
+  readonly ttl: number;
+  readonly data: readonly string[];
+};
+/** An owner whose A and AAAA are decided per client. */
+export type SteeredConfig = {
+  readonly owner: string;
+  readonly pool: string;
+  readonly policy: string;
+  /** Bounds of the computed TTL. Default 5 and 30. */
+  readonly ttlMin: number;
+  readonly ttlMax: number;
+};
+
+export type DnsConfig = {
+  readonly listeners: readonly { readonly address: string; readonly port: number }[];
+  /** Largest UDP answer ever sent, 512..4096. Default 1232. */
+  readonly udpSizeMax: number;
+  readonly tcp: { readonly connectionsMax: number; readonly perClientMax: number; readonly idleTimeoutMs: number };
+};
+
+export type BalancerConfig = {
+  readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+  readonly listeners: readonly BalancerListenerConfig[];
+};
+export type UpstreamConfig = {
+  readonly algorithm: { readonly kind: string; readonly options: unknown };
+  readonly servers: readonly ServerConfig[];
+  readonly monitor?: string;
+  readonly keepalive: { readonly idleMax: number; readonly idleTimeoutMs: number };
+  readonly connectTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+};
+export type ServerConfig = {
+  /** Default `address:port`. */
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+};
+export type BalancerListenerConfig = {
+  readonly name: string;
+  /** The region whose VIP this listener serves. */
+  readonly region: string;
+  readonly address: string;
+  readonly port: number;
+  readonly routes: readonly RouteConfig[];
+};
+export type RouteConfig = {
+  /** Empty = any host; `*.example.com` matches one or more labels. */
+  readonly hosts: readonly string[];
+  readonly pathPrefix: string;
+  readonly filters: readonly { readonly kind: string; readonly options: unknown }[];
+  readonly upstream: string;
+};
+
+export type AdminConfig = {
+  readonly address: string;
+  readonly port: number;
+  /** Bearer tokens, plain or `sha256:<hex>`; required when the address is not loopback. */
+  readonly tokens: readonly string[];
+};

@@ -1,0 +1,205 @@
+import type { Location } from '../geo/location.ts';
+import type { TraceLine } from '../steering/step.ts';
+
+/**
+ * All that a node lets people do and see, as one record of functions: the admin API exposes exactly
+ * this, the CLI and the page go through the API. A bad request is a Problem, never a throw.
+ */
+export type ControlPlane = {
+  status(): NodeStatus;
+  regions(): readonly RegionStatus[];
+  pools(): readonly PoolStatus[];
+  zones(): readonly ZoneStatus[];
+  balancers(): readonly UpstreamStatus[];
+  explain(question: Question): Explanation | Problem;
+  overrides(): readonly OverrideStatus[];
+  setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
+  clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
+  reload(by: string): Promise<ReloadResult>;
+  predictDrill(request: DrillRequest): DrillPrediction | Problem;
+  startDrill(request: DrillRequest): Promise<DrillStatus | Problem>;
+  drills(): readonly DrillStatus[];
+  /** Reverts now. */
+  stopDrill(id: string, by: string): Promise<DrillStatus | Problem>;
+  events(afterId: string, count: number): Promise<readonly EventRecord[]>;
+  /** Calls back for every new event; returns the function that stops it. */
+  subscribe(onEvent: (event: EventRecord) => void): () => void;
+  /** Prometheus text exposition. */
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Configuration as validated (secrets redacted) and its JSON Schema. */
+  config(): unknown;
+};
+
+/** `code` is stable and machine-readable, `message` a sentence, `hint` what to do. */
+export type Problem = {
+  readonly problem: 'not-found' | 'invalid' | 'conflict' | 'refused';
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+};
+
+export type NodeStatus = {
+  readonly name: string;
+  readonly version: string;
+  readonly roles: readonly string[];
+  readonly startedAtMs: number;
+  readonly generation: number;
+  readonly revision: number;
+  /** True once sockets are bound and the first snapshot is served by every worker. */
+  readonly ready: boolean;
+  readonly geo: { readonly description: string; readonly builtAtMs: number; readonly networks: number; readonly attribution: string };
+  readonly store: { readonly kind: string; readonly ok: boolean };
+  readonly workers: readonly { readonly name: string; readonly state: 'starting' | 'running' | 'dead'; readonly restarts: number; readonly engine: string }[];
+  readonly lastReload: ReloadResult | undefined;
+  readonly queriesTotal: number;
+};
+
+/** `up`; `degraded`; `unknown` (counts as up); `down`; `drained` and `forced-*` by an override. */
+export type HealthState = 'up' | 'degraded' | 'unknown' | 'down' | 'drained' | 'forced-up' | 'forced-down';
+
+export type RegionStatus = {
+  readonly name: string;
+  readonly location: Location;
+  readonly vips: readonly string[];
+  readonly capacity: number;
+  /** The worst judged state of its endpoints, or the override's. */
+  readonly state: HealthState;
+  readonly endpoints: readonly EndpointStatus[];
+  /** Share of the address space (weighted by addresses) that would be answered with it now, 0..1. */
+  readonly addressShare: number;
+  readonly answersTotal: number;
+};
+
+export type EndpointStatus = {
+  /** `pool/region`. */
+  readonly name: string;
+  readonly pool: string;
+  readonly region: string;
+  readonly addresses: readonly string[];
+  readonly weight: number;
+  readonly state: HealthState;
+  /** The judged state beneath an override. */
+  readonly judged: 'up' | 'down' | 'degraded' | 'unknown';
+  readonly reason: string;
+  readonly ttlSeconds: number;
+  readonly answersTotal: number;
+  readonly vantages: readonly VantageStatus[];
+};
+export type VantageStatus = {
+  readonly vantage: string;
+  readonly verdict: 'up' | 'down' | 'unknown' | 'abstains';
+  readonly sinceMs: number;
+  readonly recent: readonly { readonly atMs: number; readonly ok: boolean; readonly rttMs: number; readonly reason: string }[];
+};
+
+export type PoolStatus = {
+  readonly name: string;
+  readonly monitor: string | undefined;
+  readonly names: readonly string[];
+  readonly endpoints: readonly EndpointStatus[];
+};
+export type ZoneStatus = {
+  readonly name: string;
+  readonly serial: number;
+  readonly rrsets: number;
+  readonly steered: readonly { readonly name: string; readonly pool: string; readonly policy: string; readonly classes: number }[];
+};
+export type UpstreamStatus = {
+  readonly name: string;
+  readonly algorithm: string;
+  readonly servers: readonly { readonly name: string; readonly state: 'up' | 'down' | 'unknown'; readonly reason: string; readonly active: number; readonly requestsTotal: number; readonly failuresTotal: number }[];
+};
+
+/** `client` an address or CIDR (as ECS); `resolver` the resolver's address; type A or AAAA. */
+export type Question = { readonly name: string; readonly type?: string; readonly client?: string; readonly resolver?: string };
+
+export type Explanation = {
+  readonly name: string;
+  readonly type: string;
+  readonly atMs: number;
+  readonly client: { readonly network: string; readonly from: 'client-subnet' | 'resolver'; readonly location: Location | undefined; readonly place: string };
+  /** How the name was found, for instance "steered" or "CNAME to …, then steered", "nodata". */
+  readonly outcome: string;
+  readonly policy: string | undefined;
+  readonly pool: string | undefined;
+  readonly classId: number | undefined;
+  readonly steps: readonly TraceLine[];
+  /** Which rung of the ladder answered: healthy, degraded, panic, all-down, sorry. */
+  readonly rung: string | undefined;
+  readonly outcomes: readonly { readonly share: number; readonly endpoints: readonly string[]; readonly addresses: readonly string[] }[];
+  /** The addresses that a query at this instant gets. */
+  readonly answer: readonly string[];
+  readonly region: string | undefined;
+  readonly ttl: { readonly seconds: number; readonly why: string };
+  readonly scope: { readonly prefixLength: number; readonly why: string };
+};
+
+/** What an override or a drill acts on. */
+export type Target = { readonly kind: 'region' | 'pool' | 'endpoint'; readonly name: string };
+export type OverrideRequest = {
+  readonly target: Target;
+  readonly action: 'drain' | 'up' | 'down';
+  /** Seconds until it lapses by itself; absent = until cleared. */
+  readonly forSeconds?: number;
+  readonly reason: string;
+  readonly by: string;
+  /** Needed when it would leave a pool without any usable endpoint. */
+  readonly force?: boolean;
+};
+export type OverrideStatus = {
+  readonly target: Target;
+  readonly action: 'drain' | 'up' | 'down' | 'cleared';
+  readonly reason: string;
+  readonly by: string;
+  readonly setAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  readonly drill: string | undefined;
+};
+
+export type ConfigIssue = {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** `zones.gslb.example.steered.www.pool`. */
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string;
+};
+export type ReloadResult = {
+  readonly ok: boolean;
+  readonly atMs: number;
+  readonly revision: number;
+  readonly changes: readonly string[];
+  readonly issues: readonly ConfigIssue[];
+};
+
+export type DrillRequest = { readonly region: string; readonly durationSeconds: number; readonly by: string; readonly reason: string; readonly force?: boolean };
+export type Shares = readonly { readonly region: string; readonly share: number }[];
+export type DrillPrediction = {
+  readonly region: string;
+  /** Per steered name, share of the address space by region before and during. */
+  readonly names: readonly { readonly name: string; readonly before: Shares; readonly during: Shares }[];
+  readonly warnings: readonly string[];
+};
+export type DrillStatus = {
+  readonly id: string;
+  readonly region: string;
+  readonly state: 'running' | 'finished' | 'stopped' | 'aborted';
+  readonly startedAtMs: number;
+  readonly endsAtMs: number;
+  readonly by: string;
+  readonly prediction: DrillPrediction;
+  /** Answers given per region in each phase; a phase that has not begun is all zero. */
+  readonly observed: { readonly before: Counts; readonly during: Counts; readonly after: Counts };
+  readonly note: string;
+};
+export type Counts = readonly { readonly region: string; readonly answers: number }[];
+
+export type EventRecord = {
+  readonly id: string;
+  readonly atMs: number;
+  /** Stable dotted kind: `endpoint.down`, `region.drain`, `config.reload`, `drill.start`, `worker.restart`, … */
+  readonly kind: string;
+  readonly subject: string;
+  readonly message: string;
+};
