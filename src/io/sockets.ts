@@ -1,0 +1,113 @@
+import type { Syscalls, SyscallError } from './syscall.ts';
+
+/**
+ * The listening sockets of a node. The main thread opens each once and keeps it for the node's life;
+ * workers get duplicates. A worker that dies takes only its duplicate with it: the port stays bound,
+ * packets and connections wait in the kernel for its successor. Without descriptor hand-over
+ * (`syscalls` undefined) workers open the sockets themselves and only the address travels.
+ */
+export type SocketAddress = { readonly address: string; readonly port: number };
+
+/** What a worker is handed. `fd` is a duplicate that the worker owns and closes. */
+export type HandedSocket = SocketAddress & { readonly fd: number | undefined };
+
+export type OwnedSocket = SocketAddress & {
+  hand(): HandedSocket;
+  close(): void;
+};
+
+/** Why a socket could not be opened, in words for the operator. */
+export type SocketProblem = { readonly code: string; readonly message: string; readonly hint: string };
+
+export type Opened<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problem: SocketProblem };
+
+/** One UDP socket per worker on the same address; refuses an address that another program serves. */
+export function openUdpSockets(
+  syscalls: Syscalls | undefined,
+  at: SocketAddress,
+  bytes: Uint8Array,
+  count: number,
+): Opened<readonly OwnedSocket[]> {
+  if (!syscalls) return { ok: true, value: Array.from({ length: count }, () => unowned(at)) };
+  return attempt('UDP', at, () => {
+    // SO_REUSEPORT would let a second program of the same user share the port unnoticed, so the
+    // address is first claimed alone.
+    if (at.port !== 0) syscalls.close(syscalls.udpSocket(bytes, at.port, false));
+    const first = syscalls.udpSocket(bytes, at.port, true);
+    const port = syscalls.localPort(first);
+    const rest = Array.from({ length: count - 1 }, () => syscalls.udpSocket(bytes, port, true));
+    return [first, ...rest].map((fd) => owned(syscalls, { address: at.address, port }, fd));
+  });
+}
+
+/** A listening TCP socket; every worker that gets a duplicate accepts from the same queue. */
+export function openTcpSocket(
+  syscalls: Syscalls | undefined,
+  at: SocketAddress,
+  bytes: Uint8Array,
+): Opened<OwnedSocket> {
+  if (!syscalls) return { ok: true, value: unowned(at) };
+  return attempt('TCP', at, () => {
+    const fd = syscalls.tcpSocket(bytes, at.port);
+    return owned(syscalls, { address: at.address, port: syscalls.localPort(fd) }, fd);
+  });
+}
+
+/** The sentence for a bind that failed with `code`. */
+export function describeBindFailure(kind: string, at: SocketAddress, code: string): SocketProblem {
+  const where = `${kind} ${at.address.includes(':') ? `[${at.address}]` : at.address}:${at.port}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return {
+        code,
+        message: `${where} is taken by another program.`,
+        hint: `Stop that program (\`ss -lnp 'sport = :${at.port}'\` shows it) or choose another port in the configuration.`,
+      };
+    case 'EACCES':
+    case 'EPERM':
+      return {
+        code,
+        message: `This user may not open ${where}.`,
+        hint: 'Ports below 1024 need root, CAP_NET_BIND_SERVICE, or sysctl net.ipv4.ip_unprivileged_port_start=0; or choose a port above 1023.',
+      };
+    case 'EADDRNOTAVAIL':
+      return {
+        code,
+        message: `${where} is not an address of this machine.`,
+        hint: 'Give the address to an interface (`ip addr add`) or change it in the configuration; on macOS each loopback address but 127.0.0.1 needs `sudo ifconfig lo0 alias ADDRESS`.',
+      };
+    default:
+      return {
+        code,
+        message: `${where} cannot be opened: ${code}.`,
+        hint: 'Check the address in the configuration and the limits of this machine (`ulimit -n`).',
+      };
+  }
+}
+
+function attempt<T>(kind: string, at: SocketAddress, open: () => T): Opened<T> {
+  try {
+    return { ok: true, value: open() };
+  } catch (error) {
+    const code = (error as SyscallError).code ?? 'UNKNOWN';
+    return { ok: false, problem: describeBindFailure(kind, at, code) };
+  }
+}
+
+function owned(syscalls: Syscalls, at: SocketAddress, fd: number): OwnedSocket {
+  let open = true;
+  return {
+    ...at,
+    hand: () => ({ ...at, fd: syscalls.duplicate(fd) }),
+    close() {
+      if (open) syscalls.close(fd);
+      open = false;
+    },
+  };
+}
+
+function unowned(at: SocketAddress): OwnedSocket {
+  return { ...at, hand: () => ({ ...at, fd: undefined }), close() {} };
+}

@@ -1,0 +1,95 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { HandedSocket } from './sockets.ts';
+
+/**
+ * UDP through node:dgram: one system call per packet each way, on every platform. The handler is
+ * bytes in, length out; 0 means silence. A reply that the kernel cannot take at once stays queued in
+ * libuv, which keeps a pointer to its bytes, so every reply has a slot of its own in a slab until it
+ * is sent; when all slots wait, queries are dropped and counted, never queued without bound.
+ */
+export type DatagramHandler = (
+  packet: Uint8Array,
+  address: string,
+  port: number,
+  isIpv6: boolean,
+  reply: Uint8Array,
+) => number;
+
+export type UdpEngine = {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** Queries dropped because the kernel took no more replies. */
+  dropped(): number;
+  close(): Promise<void>;
+};
+
+/** Replies that may wait for the kernel at once, and bytes of each. */
+export const REPLY_SLOTS = 512;
+export const REPLY_BYTES = 4096;
+
+export async function openPortableUdp(
+  socket: HandedSocket,
+  handler: DatagramHandler,
+): Promise<UdpEngine> {
+  const isIpv6 = isIPv6(socket.address);
+  const udp = createSocket({
+    type: isIpv6 ? 'udp6' : 'udp4',
+    reusePort: socket.fd === undefined && process.platform === 'linux',
+    ipv6Only: isIpv6,
+    // Addresses are literals; the default look-up would cost a tick per reply.
+    lookup: (name, _options, done) => done(null, name, isIpv6 ? 6 : 4),
+  });
+  const slots = createSlots();
+  let dropped = 0;
+  udp.on('message', (packet, from) => {
+    const slot = slots.take();
+    if (slot < 0) {
+      dropped += 1;
+      return;
+    }
+    const reply = slots.bytes(slot);
+    const length = handler(packet, from.address, from.port, isIpv6, reply);
+    if (length <= 0) slots.give(slot);
+    else udp.send(reply, 0, length, from.port, from.address, () => slots.give(slot));
+  });
+  await bind(udp, socket);
+  // After the bind an error is about one packet (an ICMP refusal): nothing to do for the service.
+  udp.on('error', () => {});
+  return {
+    name: 'node:dgram',
+    address: socket.address,
+    port: udp.address().port,
+    dropped: () => dropped,
+    close: () => new Promise((done) => udp.close(() => done())),
+  };
+}
+
+function bind(udp: Socket, socket: HandedSocket): Promise<void> {
+  return new Promise((done, fail) => {
+    udp.once('error', fail);
+    udp.once('listening', () => {
+      udp.off('error', fail);
+      done();
+    });
+    if (socket.fd !== undefined) udp.bind({ fd: socket.fd });
+    else udp.bind({ address: socket.address, port: socket.port, exclusive: true });
+  });
+}
+
+function createSlots() {
+  const slab = new Uint8Array(REPLY_SLOTS * REPLY_BYTES);
+  const views = Array.from({ length: REPLY_SLOTS }, (_, slot) =>
+    slab.subarray(slot * REPLY_BYTES, (slot + 1) * REPLY_BYTES),
+  );
+  const free = Int32Array.from({ length: REPLY_SLOTS }, (_, slot) => slot);
+  let count = REPLY_SLOTS;
+  return {
+    take: (): number => (count === 0 ? -1 : free[--count]!),
+    give: (slot: number): void => {
+      free[count++] = slot;
+    },
+    bytes: (slot: number): Uint8Array => views[slot]!,
+  };
+}
