@@ -38,6 +38,8 @@ export type ChoiceState = {
   usable(candidate: Candidate): boolean;
   /** The candidate's weight now. */
   weight(candidate: Candidate): number;
+  /** Its state in a word or two for `explain`: "up", "down", "degraded", "drained", "not yet judged". */
+  describe(candidate: Candidate): string;
 };
 
 /** A line of `explain`: which step did what to which candidates, in words for people. */

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { Candidate, ChooseStep, Outcome } from './step.ts';
+
+const options = z.strictObject({});
+
+/**
+ * Keeps the candidates that may be answered now. A chain without this step does not look at health
+ * at all; an operator's drain counts in every chain, because the core applies it (decide.ts).
+ */
+export const healthy: ChooseStep<z.infer<typeof options>> = {
+  kind: 'healthy',
+  stage: 'choose',
+  summary: 'Drops endpoints that are down; the next tier answers when none is left.',
+  options,
+  compile: () => (outcomes, state, trace) => {
+    const kept = new Set<Candidate>();
+    const dropped = new Set<Candidate>();
+    const remaining: Outcome[] = [];
+    let share = 0;
+    for (const outcome of outcomes) {
+      const usable = outcome.candidates.filter((candidate) => state.usable(candidate));
+      for (const candidate of outcome.candidates) {
+        (state.usable(candidate) ? kept : dropped).add(candidate);
+      }
+      if (usable.length === 0) continue;
+      share += outcome.share;
+      remaining.push({ share: outcome.share, candidates: usable });
+    }
+    trace?.({
+      step: 'healthy',
+      kept: [...kept].map((candidate) => candidate.name),
+      dropped: [...dropped].map((candidate) => ({
+        name: candidate.name,
+        reason: state.describe(candidate),
+      })),
+      note:
+        dropped.size === 0
+          ? 'all are usable'
+          : `${kept.size} of ${kept.size + dropped.size} usable`,
+    });
+    if (share === 0) return [];
+    return remaining.map((outcome) => ({ ...outcome, share: outcome.share / share }));
+  },
+};

@@ -1,0 +1,95 @@
+import type { GeoDatabase } from '../geo/mmdb.ts';
+import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
+import { mapRanges, type Ranges } from '../ip/ranges.ts';
+import { mapTiers, type Policy } from './policy.ts';
+import type { Candidate, Tiers } from './step.ts';
+
+/**
+ * The map of one policy over one pool: client network -> class -> tiers.
+ *
+ * The mapping steps are evaluated once per distinct location of the geo data, not per network;
+ * locations with the same tiers are one class; adjacent networks of one class are one range. What
+ * comes out depends on network facts only, so health never rebuilds it, and the scope of an answer
+ * (the widest network of the class around the client) is stable over a fail-over.
+ *
+ * Class 0 is that of clients whose location is unknown. Everything here is plain data: it is built
+ * in one thread and served in others.
+ */
+export type ClassMap = {
+  /** Address -> class index * 256 + scope. */
+  readonly table: PrefixTable;
+  readonly classes: readonly ClassEntry[];
+  /** Locations that share class 0 because there was no room for more classes; normally 0. */
+  readonly locationsWithoutClass: number;
+};
+
+export type ClassEntry = {
+  /** Endpoint indexes, best tier first. */
+  readonly tiers: readonly (readonly number[])[];
+  /** Share of the IPv4 addresses whose location is known, 0..1; all classes together are 1. */
+  readonly addressShare: number;
+};
+
+/** The largest number of classes in a map. A class costs a decision at every health change. */
+export const CLASSES_MAX = 65_535;
+
+const IPV4_ADDRESSES = 2 ** 32;
+
+/** Builds the map. Takes time in proportion to locations and networks: not for the query path. */
+export function buildMap(
+  policy: Policy,
+  candidates: readonly Candidate[],
+  geo: GeoDatabase,
+): ClassMap {
+  const tiersOf: (readonly (readonly number[])[])[] = [];
+  const classByTiers = new Map<string, number>();
+  let locationsWithoutClass = 0;
+  const classOfLocation = Uint32Array.from(geo.locations, (location, index) => {
+    const client = { location: index === 0 ? undefined : location };
+    const tiers = mapTiers(policy, candidates, client).map((tier) =>
+      tier.map((candidate) => candidate.endpoint),
+    );
+    const key = tiers.map((tier) => tier.join(' ')).join('|');
+    const known = classByTiers.get(key);
+    if (known !== undefined) return known;
+    if (tiersOf.length === CLASSES_MAX) {
+      locationsWithoutClass += 1;
+      return 0;
+    }
+    classByTiers.set(key, tiersOf.length);
+    return tiersOf.push(tiers) - 1;
+  });
+  const shares = addressShares(geo.ranges, classOfLocation, tiersOf.length);
+  return {
+    table: buildPrefixTable(mapRanges(geo.ranges, (location) => classOfLocation[location] ?? 0)),
+    classes: tiersOf.map((tiers, index) => ({ tiers, addressShare: shares[index] ?? 0 })),
+    locationsWithoutClass,
+  };
+}
+
+/** The tiers of a class as candidates again; `candidates` are those that the map was built from. */
+export function classTiers(entry: ClassEntry, candidates: readonly Candidate[]): Tiers {
+  const byEndpoint = new Map(candidates.map((candidate) => [candidate.endpoint, candidate]));
+  return entry.tiers.map((tier) => tier.flatMap((endpoint) => byEndpoint.get(endpoint) ?? []));
+}
+
+/** The share of the located IPv4 addresses in each class; all in class 0 when none is located. */
+function addressShares(
+  ranges: Ranges,
+  classOfLocation: Uint32Array,
+  classCount: number,
+): Float64Array {
+  const { starts4, values4 } = ranges;
+  const addresses = new Float64Array(classCount);
+  let located = 0;
+  for (let index = 0; index < starts4.length; index += 1) {
+    const location = values4[index] ?? 0;
+    if (location === 0) continue;
+    const size = (starts4[index + 1] ?? IPV4_ADDRESSES) - (starts4[index] ?? 0);
+    located += size;
+    const classId = classOfLocation[location] ?? 0;
+    addresses[classId] = (addresses[classId] ?? 0) + size;
+  }
+  if (located === 0) return addresses.fill(1, 0, 1);
+  return addresses.map((count) => count / located);
+}

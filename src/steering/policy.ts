@@ -1,0 +1,69 @@
+import { steeringStep } from './registry.ts';
+import type {
+  Candidate,
+  ChooseFunction,
+  ClientNetwork,
+  MapFunction,
+  Tiers,
+  Trace,
+} from './step.ts';
+
+/**
+ * A policy is a chain of steps, compiled once. Its mapping steps and its choosing steps are kept
+ * apart, because they are evaluated at different times (map.ts, decide.ts); inside each of the two
+ * the order of the chain holds.
+ */
+export type Policy = {
+  readonly map: readonly { readonly kind: string; readonly run: MapFunction }[];
+  readonly choose: readonly { readonly kind: string; readonly run: ChooseFunction }[];
+  /** False when the chain has no `healthy` step: then only operators' overrides count. */
+  readonly readsHealth: boolean;
+};
+
+/**
+ * Compiles a validated chain. Options go through their step's schema once more, so that defaults
+ * are in place whoever calls. Throws on a kind or options that validation would have refused.
+ */
+export function compilePolicy(
+  chain: readonly { readonly kind: string; readonly options: unknown }[],
+): Policy {
+  const map: { kind: string; run: MapFunction }[] = [];
+  const choose: { kind: string; run: ChooseFunction }[] = [];
+  for (const { kind, options } of chain) {
+    const step = steeringStep(kind);
+    if (step === undefined) throw new Error(`No steering step is called "${kind}".`);
+    const parsed = step.options.parse(options ?? {});
+    if (step.stage === 'map') map.push({ kind, run: step.compile(parsed) });
+    else choose.push({ kind, run: step.compile(parsed) });
+  }
+  return { map, choose, readsHealth: choose.some(({ kind }) => kind === 'healthy') };
+}
+
+/**
+ * The candidates in tiers for one client network, best first: what the mapping steps make of them.
+ * A chain without mapping steps has one tier. A step that leaves nothing is skipped.
+ */
+export function mapTiers(
+  policy: Policy,
+  candidates: readonly Candidate[],
+  client: ClientNetwork,
+  trace?: Trace,
+): Tiers {
+  let tiers: Tiers = candidates.length === 0 ? [] : [candidates];
+  for (const { kind, run } of policy.map) {
+    const mapped = run(tiers, client, trace).filter((tier) => tier.length > 0);
+    if (mapped.length > 0) tiers = mapped;
+    else if (tiers.length > 0) traceSkipped(kind, tiers.flat(), trace);
+  }
+  return tiers;
+}
+
+/** Says in `explain` that a step would have left nothing, and was therefore passed over. */
+export function traceSkipped(kind: string, kept: readonly Candidate[], trace?: Trace): void {
+  trace?.({
+    step: kind,
+    kept: kept.map((candidate) => candidate.name),
+    dropped: [],
+    note: 'would have left nothing: skipped',
+  });
+}
