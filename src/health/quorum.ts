@@ -1,0 +1,189 @@
+import type { Verdict } from './verdict.ts';
+
+/**
+ * Many vantage points, one judgement. Every node computes it from the same votes, so nobody leads.
+ *
+ *  1. A vantage point that was silent for longer than its lease abstains; silence is not "down".
+ *  2. Votes are counted by group (failure domain): a group says what more than half of its
+ *     vantage points say, and nothing when they are split or still unknown.
+ *  3. The target's own region cannot know whether others reach it, so it is left out of the count
+ *     whenever another group takes part. But it knows best whether the region works: when it says
+ *     down, the target is down (a veto on "up"). It decides only when it is alone.
+ *  4. Down, and up again, need ⌈(G+1)/2⌉ of the G groups that take part, and at least `quorumMin`
+ *     groups of them. In every other case (a tie, too few voices, none) the previous state holds,
+ *     for STALE_HOLD_MS at most; then it is unknown, which counts as up.
+ */
+export function judge(
+  votes: readonly Vote[],
+  rules: QuorumRules,
+  previous: Previous | undefined,
+  nowMs: number,
+): Judgement {
+  const groups = groupVotes(votes, nowMs);
+  const own = groups.find((group) => group.name === rules.targetRegion);
+  const others = groups.filter((group) => group !== own);
+  const voters = others.length > 0 || own === undefined ? others : [own];
+  const veto = others.length > 0 ? own : undefined;
+  const need = Math.max(majority(voters.length), rules.quorumMin);
+  const count: Count = { voters, veto, need };
+  if (veto?.verdict === 'down') {
+    const reason = `its own region sees it down: ${commonReason([veto], 'down')}`;
+    return decided('down', reason, count, nowMs);
+  }
+  for (const health of ['down', 'up'] as const) {
+    const agreeing = voters.filter((group) => group.verdict === health);
+    if (agreeing.length < need || agreeing.length === 0) continue;
+    const reason = `${share(agreeing.length, voters)}: ${commonReason(agreeing, health)}`;
+    return decided(health, reason, count, nowMs);
+  }
+  return held(previous, count, nowMs);
+}
+
+/** One vantage point's verdict on one target. `leaseMs` after `atMs` it counts as silent. */
+export type Vote = {
+  readonly vantage: string;
+  /** Failure domain: vantage points that fail together. A region's name stands for the region. */
+  readonly group: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly atMs: number;
+  readonly leaseMs: number;
+  readonly secondsToChange: number;
+  /** True while failures count towards down. */
+  readonly failing: boolean;
+};
+
+export type QuorumRules = {
+  /** Fewest groups that must agree, whatever the number that takes part. */
+  readonly quorumMin: number;
+  readonly targetRegion: string | undefined;
+};
+
+export type Health = 'up' | 'down' | 'unknown';
+/** What held before, and when votes last decided it. */
+export type Previous = { readonly health: Health; readonly decidedAtMs: number };
+
+/** `ttlSeconds` is the earliest possible change of `health`; 0 when it may change at any moment. */
+export type Judgement = Previous & { readonly reason: string; readonly ttlSeconds: number };
+
+/** A vantage point silent for this many intervals abstains. */
+export const LEASE_INTERVALS = 3;
+/** How long a state outlives the votes that decided it. */
+export const STALE_HOLD_MS = 600_000;
+
+/** True while the vantage point's word counts. */
+export function participates(vote: Pick<Vote, 'atMs' | 'leaseMs'>, nowMs: number): boolean {
+  return nowMs - vote.atMs <= vote.leaseMs;
+}
+
+type Group = { readonly name: string; readonly verdict: Verdict; readonly votes: readonly Vote[] };
+type Count = {
+  readonly voters: readonly Group[];
+  readonly veto: Group | undefined;
+  readonly need: number;
+};
+
+/** ⌈(n+1)/2⌉: more than half. */
+const majority = (count: number): number => Math.ceil((count + 1) / 2);
+
+function groupVotes(votes: readonly Vote[], nowMs: number): readonly Group[] {
+  const byName = new Map<string, Vote[]>();
+  for (const vote of votes) {
+    if (!participates(vote, nowMs)) continue;
+    const members = byName.get(vote.group);
+    if (members === undefined) byName.set(vote.group, [vote]);
+    else members.push(vote);
+  }
+  return [...byName].map(([name, members]) => ({
+    name,
+    votes: members,
+    verdict: groupVerdict(members),
+  }));
+}
+
+function groupVerdict(votes: readonly Vote[]): Verdict {
+  const need = majority(votes.length);
+  if (votes.filter((vote) => vote.verdict === 'down').length >= need) return 'down';
+  if (votes.filter((vote) => vote.verdict === 'up').length >= need) return 'up';
+  return 'unknown';
+}
+
+function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: number): Judgement {
+  return { health, reason, ttlSeconds: secondsToFlip(health, count), decidedAtMs: nowMs };
+}
+
+function held(previous: Previous | undefined, count: Count, nowMs: number): Judgement {
+  const { voters, need } = count;
+  const why = holdReason(voters, need);
+  if (previous === undefined || previous.health === 'unknown') {
+    return { health: 'unknown', reason: why, ttlSeconds: 0, decidedAtMs: nowMs };
+  }
+  if (nowMs - previous.decidedAtMs > STALE_HOLD_MS) {
+    const minutes = Math.round(STALE_HOLD_MS / 60_000);
+    const reason = `was ${previous.health}, undecided for ${minutes} minutes: ${why}`;
+    return { health: 'unknown', reason, ttlSeconds: 0, decidedAtMs: nowMs };
+  }
+  // Whoever is missing may be back at any moment, so a held state promises nothing unless the
+  // voters that are there are enough to compute with.
+  const ttlSeconds = voters.length < need ? 0 : secondsToFlip(previous.health, count);
+  return { ...previous, reason: `kept ${previous.health}: ${why}`, ttlSeconds };
+}
+
+function holdReason(voters: readonly Group[], need: number): string {
+  if (voters.length === 0) return 'no vantage point has reported lately';
+  if (voters.length < need) return `only ${voters.length} of the ${need} voices that it needs`;
+  const downs = voters.filter((group) => group.verdict === 'down');
+  if (downs.length === 0) return 'not judged yet';
+  return `${share(downs.length, voters)} say down: ${commonReason(downs, 'down')}`;
+}
+
+function share(agreeing: number, voters: readonly Group[]): string {
+  const single = voters.every((group) => group.votes.length === 1);
+  return `${agreeing} of ${voters.length} vantage ${single ? 'points' : 'groups'}`;
+}
+
+/** The reason that most of the votes with this verdict give; the first of equals. */
+function commonReason(groups: readonly Group[], verdict: Verdict): string {
+  const counts = new Map<string, number>();
+  for (const { votes } of groups) {
+    for (const vote of votes) {
+      if (vote.verdict === verdict) counts.set(vote.reason, (counts.get(vote.reason) ?? 0) + 1);
+    }
+  }
+  let best = '';
+  for (const [reason, count] of counts) if (count > (counts.get(best) ?? 0)) best = reason;
+  return best;
+}
+
+/**
+ * Seconds until the judgement could be the opposite: the time by which enough groups could have
+ * changed their mind. 0 when a change for the worse is under way, that is, enough groups are down or
+ * on their way there: then an answer must not be kept longer than the shortest TTL allows.
+ */
+function secondsToFlip(health: 'up' | 'down', { voters, veto, need }: Count): number {
+  if (health === 'up') {
+    const leaving = (group: Group): boolean =>
+      group.votes.filter((vote) => vote.verdict === 'down' || vote.failing).length >=
+      majority(group.votes.length);
+    if (voters.filter(leaving).length >= need || (veto !== undefined && leaving(veto))) return 0;
+    const vote = nthSmallest(
+      voters.map((group) => secondsTo('down', group)),
+      need,
+    );
+    return veto === undefined ? vote : Math.min(vote, secondsTo('down', veto));
+  }
+  const vote = nthSmallest(
+    voters.map((group) => secondsTo('up', group)),
+    need,
+  );
+  return veto?.verdict === 'down' ? Math.max(vote, secondsTo('up', veto)) : vote;
+}
+
+function secondsTo(verdict: 'up' | 'down', { votes }: Group): number {
+  const seconds = votes.map((vote) => (vote.verdict === verdict ? 0 : vote.secondsToChange));
+  return nthSmallest(seconds, majority(votes.length));
+}
+
+function nthSmallest(values: readonly number[], n: number): number {
+  return values.toSorted((a, b) => a - b)[n - 1] ?? 0;
+}

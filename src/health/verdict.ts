@@ -1,0 +1,100 @@
+import type { Observation } from './observation.ts';
+
+/**
+ * One vantage point's judgement of one target: the damping machine of gdnsd's monitor core, as a
+ * pure step over an explicit state.
+ *
+ *                first success                 `fall` failures that were not
+ *    ┌─────────┐ ────────────> ┌────┐  cleared by `rise` successes in a row  ┌──────┐
+ *    │ unknown │               │ up │ ─────────────────────────────────────> │ down │
+ *    └─────────┘               └────┘ <───────────────────────────────────── └──────┘
+ *         │                               `rise` successes in a row             ^
+ *         └──────────────────────── `fall` failures, likewise ─────────────────┘
+ *
+ * Unknown is not down: it counts as up everywhere, so the first success only confirms what is
+ * assumed and is believed at once, while leaving for down always takes `fall` failures. Failures
+ * accumulate over scattered successes, so a target that fails every other probe does go down.
+ */
+
+export type Verdict = 'unknown' | 'up' | 'down';
+
+/** `rise` successes in a row bring a target up or forgive its failures; `fall` failures take it down. */
+export type VerdictRules = {
+  readonly rise: number;
+  readonly fall: number;
+  readonly intervalMs: number;
+};
+
+/** `successes` and `failures` count towards the next change; `recent` is oldest first. */
+export type VerdictState = {
+  readonly verdict: Verdict;
+  readonly successes: number;
+  readonly failures: number;
+  /** When the verdict became what it is; 0 before the first observation. */
+  readonly sinceMs: number;
+  readonly recent: readonly Observation[];
+};
+
+/** Observations that a state remembers for people to look at. */
+export const RECENT_MAX = 10;
+
+/** The state before anything was seen. */
+export function initialVerdict(): VerdictState {
+  return { verdict: 'unknown', successes: 0, failures: 0, sinceMs: 0, recent: [] };
+}
+
+/** The state after one more observation. */
+export function observe(
+  state: VerdictState,
+  observation: Observation,
+  rules: VerdictRules,
+): VerdictState {
+  const recent = [...state.recent, observation].slice(-RECENT_MAX);
+  const next = state.verdict === 'down' ? whenDown : whenUp;
+  const { verdict, successes, failures } = next(state, observation.ok, rules);
+  const changed = verdict !== state.verdict || state.recent.length === 0;
+  return {
+    verdict,
+    successes,
+    failures,
+    sinceMs: changed ? observation.atMs : state.sinceMs,
+    recent,
+  };
+}
+
+/**
+ * Seconds (with a fraction) from the last observation to the earliest possible change of the verdict:
+ * interval × (threshold − counter), gdnsd's rule. 0 while unknown, which may change at any moment.
+ */
+export function secondsToChange(state: VerdictState, rules: VerdictRules): number {
+  if (state.verdict === 'unknown') return 0;
+  const missing =
+    state.verdict === 'down' ? rules.rise - state.successes : rules.fall - state.failures;
+  return (Math.max(1, missing) * rules.intervalMs) / 1000;
+}
+
+/** True while failures count towards down: the change has begun. */
+export function isFailing(state: VerdictState): boolean {
+  return state.verdict !== 'down' && state.failures > 0;
+}
+
+type Counters = Pick<VerdictState, 'verdict' | 'successes' | 'failures'>;
+
+function whenUp(state: VerdictState, ok: boolean, rules: VerdictRules): Counters {
+  if (!ok) {
+    const failures = state.failures + 1;
+    if (failures >= rules.fall) return { verdict: 'down', successes: 0, failures: 0 };
+    return { verdict: state.verdict, successes: 0, failures };
+  }
+  if (state.failures === 0) return { verdict: 'up', successes: 0, failures: 0 };
+  const successes = state.successes + 1;
+  if (successes >= rules.rise) return { verdict: 'up', successes: 0, failures: 0 };
+  return { verdict: 'up', successes, failures: state.failures };
+}
+
+function whenDown(state: VerdictState, ok: boolean, rules: VerdictRules): Counters {
+  if (!ok) return { verdict: 'down', successes: 0, failures: 0 };
+  const successes = state.successes + 1;
+  if (successes >= rules.rise) return { verdict: 'up', successes: 0, failures: 0 };
+  return { verdict: 'down', successes, failures: 0 };
+}
