@@ -1,0 +1,83 @@
+import { DOWN, FORCED, healthWord, TTL_MASK } from '../health/health-word.ts';
+import { type DecideState, type Decision, decide } from '../steering/decide.ts';
+import { type ClassMap, classTiers } from '../steering/map.ts';
+import type { Policy } from '../steering/policy.ts';
+import { regionShares } from '../steering/shares.ts';
+import type { Candidate } from '../steering/step.ts';
+
+/**
+ * What the loss of a region would do to the answers, from the map and the state that serve right
+ * now: the same `decide` with one region's words replaced. Nothing here is a model of its own.
+ */
+
+/** A steered name, as much as a prediction needs of it. */
+export type SteeredName = Omit<DecideState, 'word'> & {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly map: ClassMap;
+  readonly candidates: readonly Candidate[];
+};
+
+/** Part of the located address space, 0..1, in the order of the pool; regions at 0 are listed too. */
+export type Shares = readonly { readonly region: string; readonly share: number }[];
+
+export type NamePrediction = {
+  readonly name: string;
+  readonly before: Shares;
+  readonly during: Shares;
+};
+
+/** Predicts, for each name that has endpoints in the region, who answers before and during its loss. */
+export function predictShares(
+  names: readonly SteeredName[],
+  word: (endpoint: number) => number,
+  region: string,
+): readonly NamePrediction[] {
+  const drained = healthWord(DOWN | FORCED, TTL_MASK);
+  return names
+    .filter(({ candidates }) => candidates.some((candidate) => candidate.region === region))
+    .map((steered) => {
+      const gone = new Set(
+        steered.candidates
+          .filter((candidate) => candidate.region === region)
+          .map((candidate) => candidate.endpoint),
+      );
+      const during = (endpoint: number): number => (gone.has(endpoint) ? drained : word(endpoint));
+      return {
+        name: steered.name,
+        before: sharesOf(steered, word),
+        during: sharesOf(steered, during),
+      };
+    });
+}
+
+/** Every class of a name decided in one state; the index is the class. */
+export function decideClasses(
+  steered: SteeredName,
+  word: (endpoint: number) => number,
+): readonly Decision[] {
+  const state = { ...steered, word };
+  return steered.map.classes.map((entry) =>
+    decide(steered.policy, classTiers(entry, steered.candidates), state),
+  );
+}
+
+/** The mean over the names of a prediction; how much each is asked for is not known here. */
+export function meanShares(
+  prediction: readonly NamePrediction[],
+  phase: 'before' | 'during',
+): ReadonlyMap<string, number> {
+  const means = new Map<string, number>();
+  for (const name of prediction) {
+    for (const { region, share } of name[phase]) {
+      means.set(region, (means.get(region) ?? 0) + share / prediction.length);
+    }
+  }
+  return means;
+}
+
+function sharesOf(steered: SteeredName, word: (endpoint: number) => number): Shares {
+  const shares = regionShares(steered.map, decideClasses(steered, word));
+  const regions = new Set(steered.candidates.map((candidate) => candidate.region));
+  return [...regions].map((region) => ({ region, share: shares.get(region) ?? 0 }));
+}
