@@ -9,13 +9,25 @@ export type ProbeTarget = {
   readonly sourceAddress?: string;
 };
 
-/** `reason` says in a few words why, also on success ("200 OK"). `rttMs` is the time the attempt took. */
-export type ProbeResult = { readonly ok: boolean; readonly rttMs: number; readonly reason: string };
+/**
+ * `reason` says in a few words why, also on success ("200 OK"). `rttMs` is the time the attempt took.
+ * `local` marks an attempt that failed inside this host (no descriptors left, source address not
+ * there): it says nothing about the target, so it becomes no observation.
+ */
+export type ProbeResult = {
+  readonly ok: boolean;
+  readonly rttMs: number;
+  readonly reason: string;
+  readonly local?: boolean;
+};
 
 export type ProbeKind<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
-  /** Settles soon after `signal` aborts (the monitor's timeout) with ok false and reason "timeout". */
+  /**
+   * Settles soon after `signal` aborts (the monitor's timeout) with ok false and the signal's reason
+   * when that is text ("timeout after 400 ms"), else "timeout".
+   */
   run(target: ProbeTarget, options: Options, signal: AbortSignal): Promise<ProbeResult>;
 };

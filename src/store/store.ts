@@ -7,7 +7,11 @@ import type { z } from 'zod';
 
 export type Entry = { readonly key: string; readonly value: string; readonly version: number };
 /** `value` undefined means that the key is gone (deleted or its lease ran out). */
-export type Change = { readonly key: string; readonly value: string | undefined; readonly version: number };
+export type Change = {
+  readonly key: string;
+  readonly value: string | undefined;
+  readonly version: number;
+};
 export type LogEntry = { readonly id: string; readonly atMs: number; readonly value: string };
 
 export type Store = {

@@ -1,0 +1,5 @@
+import { memory } from './memory.ts';
+import type { StoreKind } from './store.ts';
+
+/** Every kind of store, in the order of the manual. */
+export const storeKinds: readonly StoreKind[] = [memory];
