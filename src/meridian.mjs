@@ -3,7 +3,7 @@
 // the same terminal, and every signal passed on.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ensureDashboard, ensurePackages, fail, findNode, requireNode, ROOT } from './setup.mjs';
+import { ensureDashboard, ensurePackages, fail, findNode, ROOT, requireNode } from './setup.mjs';
 
 requireNode();
 ensurePackages(false);
@@ -13,6 +13,7 @@ if (words[0] === 'quickstart' || words[0] === 'run') ensureDashboard(node);
 
 const flags = ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
 const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], { stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
+  process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(`Node 26 cannot be started: ${error.message}.`));
 child.on('exit', (code, signal) => process.exit(signal ? 128 : (code ?? 1)));

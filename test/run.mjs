@@ -3,22 +3,41 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
-import { ensureDashboard, ensurePackages, findNode, requireNode, ROOT } from '../src/setup.mjs';
+import { ensureDashboard, ensurePackages, findNode, ROOT, requireNode } from '../src/setup.mjs';
 
 /** Debian packages by the command that they bring. */
 const TOOLS = {
-  test: { dig: 'bind9-dnsutils', kdig: 'knot-dnsutils', 'named-checkzone': 'bind9-utils', unbound: 'unbound', dnsperf: 'dnsperf', chromium: 'chromium', curl: 'curl' },
+  test: {
+    dig: 'bind9-dnsutils',
+    kdig: 'knot-dnsutils',
+    'named-checkzone': 'bind9-utils',
+    unbound: 'unbound',
+    dnsperf: 'dnsperf',
+    chromium: 'chromium',
+    curl: 'curl',
+  },
   bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd' },
-  interop: { dig: 'bind9-dnsutils', kdig: 'knot-dnsutils', unbound: 'unbound', delv: 'bind9-dnsutils' },
+  interop: {
+    dig: 'bind9-dnsutils',
+    kdig: 'knot-dnsutils',
+    unbound: 'unbound',
+    delv: 'bind9-dnsutils',
+  },
   lab: { dig: 'bind9-dnsutils', curl: 'curl' },
 };
 
-const FLAGS = ["--disable-warning=ExperimentalWarning"];
+const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const [tier = 'test', ...rest] = process.argv.slice(2);
 requireNode();
 ensurePackages(true);
 const node = findNode();
-process.env.PATH = [dirname(node), join(ROOT, 'node_modules', '.bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
+process.env.PATH = [
+  dirname(node),
+  join(ROOT, 'node_modules', '.bin'),
+  process.env.PATH,
+  '/usr/sbin',
+  '/sbin',
+].join(delimiter);
 ensureTools(TOOLS[tier] ?? {});
 
 const tiers = { test, check, fuzz, interop, lab, bench };
@@ -29,26 +48,54 @@ if (!tiers[tier]) {
 process.exit(tiers[tier]());
 
 function check() {
-  return step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'])
-    || step('dashboard types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', join('src', 'dashboard', 'tsconfig.json')])
-    || step('lint and format', [join('node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', 'src', 'test', 'geo', 'config'])
-    || runTests(['test/tidy.test.ts']);
+  return (
+    step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']) ||
+    step('dashboard types', [
+      join('node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      join('src', 'dashboard', 'tsconfig.json'),
+    ]) ||
+    step('lint and format', [
+      join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
+      'check',
+      'src',
+      'test',
+      'geo',
+      'config',
+    ]) ||
+    runTests(['test/tidy.test.ts'])
+  );
 }
 
 function test() {
   if (rest.length > 0) return runTests(rest);
   ensureDashboard(node);
-  return step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'])
-    || step('dashboard types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', join('src', 'dashboard', 'tsconfig.json')])
-    || step('lint and format', [join('node_modules', '@biomejs', 'biome', 'bin', 'biome'), 'check', 'src', 'test', 'geo', 'config'])
-    || runTests(testFiles('test', ['bench', 'interop', 'lab']));
+  return (
+    step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']) ||
+    step('dashboard types', [
+      join('node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      join('src', 'dashboard', 'tsconfig.json'),
+    ]) ||
+    step('lint and format', [
+      join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
+      'check',
+      'src',
+      'test',
+      'geo',
+      'config',
+    ]) ||
+    runTests(testFiles('test', ['bench', 'interop', 'lab']))
+  );
 }
 
 /** The same fuzz tests as in `npm test`, a million iterations each unless FUZZ_ITERATIONS says otherwise. */
 function fuzz() {
   process.env.FUZZ_ITERATIONS ??= '1000000';
   process.env.FUZZ_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
-  process.stdout.write(`seed ${process.env.FUZZ_SEED}, ${process.env.FUZZ_ITERATIONS} iterations\n`);
+  process.stdout.write(
+    `seed ${process.env.FUZZ_SEED}, ${process.env.FUZZ_ITERATIONS} iterations\n`,
+  );
   return runTests(rest.length > 0 ? rest : testFiles('test/fuzz', []));
 }
 
@@ -72,7 +119,14 @@ function testFiles(directory, without) {
 }
 
 function runTests(files) {
-  return step(`${files.length} test files`, [...FLAGS, '--expose-gc', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files]);
+  return step(`${files.length} test files`, [
+    ...FLAGS,
+    '--expose-gc',
+    '--test',
+    '--test-concurrency=2',
+    '--test-reporter=spec',
+    ...files,
+  ]);
 }
 
 function step(title, words) {
@@ -83,12 +137,16 @@ function step(title, words) {
 
 /** Installs what is missing by apt when root, else says what is missing and how to get it. */
 function ensureTools(tools) {
-  const missing = Object.entries(tools).filter(([command]) => !onPath(command)).map(([, name]) => name);
+  const missing = Object.entries(tools)
+    .filter(([command]) => !onPath(command))
+    .map(([, name]) => name);
   if (missing.length === 0) return;
   const packages = [...new Set(missing)];
   const root = process.getuid?.() === 0;
   if (!root || !onPath('apt-get')) {
-    process.stderr.write(`These tests need programs that are missing: ${packages.join(' ')}.\n  On Debian or Ubuntu: sudo apt-get install --no-install-recommends ${packages.join(' ')}\n`);
+    process.stderr.write(
+      `These tests need programs that are missing: ${packages.join(' ')}.\n  On Debian or Ubuntu: sudo apt-get install --no-install-recommends ${packages.join(' ')}\n`,
+    );
     process.exit(1);
   }
   process.stdout.write(`— installing ${packages.join(' ')}\n`);
@@ -96,8 +154,13 @@ function ensureTools(tools) {
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  const apt = (...words) => spawnSync('apt-get', words, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status;
-  const failed = apt('update', '-qq') || apt('install', '-y', '-qq', '--no-install-recommends', ...packages);
+  const apt = (...words) =>
+    spawnSync('apt-get', words, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    }).status;
+  const failed =
+    apt('update', '-qq') || apt('install', '-y', '-qq', '--no-install-recommends', ...packages);
   if (ours) rmSync(policy, { force: true });
   if (failed) {
     process.stderr.write('apt-get could not install them; its words are above.\n');
@@ -106,5 +169,7 @@ function ensureTools(tools) {
 }
 
 function onPath(command) {
-  return process.env.PATH.split(delimiter).some((directory) => directory && existsSync(join(directory, command)));
+  return process.env.PATH.split(delimiter).some(
+    (directory) => directory && existsSync(join(directory, command)),
+  );
 }

@@ -47,15 +47,32 @@ export type NodeStatus = {
   readonly revision: number;
   /** True once sockets are bound and the first snapshot is served by every worker. */
   readonly ready: boolean;
-  readonly geo: { readonly description: string; readonly builtAtMs: number; readonly networks: number; readonly attribution: string };
+  readonly geo: {
+    readonly description: string;
+    readonly builtAtMs: number;
+    readonly networks: number;
+    readonly attribution: string;
+  };
   readonly store: { readonly kind: string; readonly ok: boolean };
-  readonly workers: readonly { readonly name: string; readonly state: 'starting' | 'running' | 'dead'; readonly restarts: number; readonly engine: string }[];
+  readonly workers: readonly {
+    readonly name: string;
+    readonly state: 'starting' | 'running' | 'dead';
+    readonly restarts: number;
+    readonly engine: string;
+  }[];
   readonly lastReload: ReloadResult | undefined;
   readonly queriesTotal: number;
 };
 
 /** `up`; `degraded`; `unknown` (counts as up); `down`; `drained` and `forced-*` by an override. */
-export type HealthState = 'up' | 'degraded' | 'unknown' | 'down' | 'drained' | 'forced-up' | 'forced-down';
+export type HealthState =
+  | 'up'
+  | 'degraded'
+  | 'unknown'
+  | 'down'
+  | 'drained'
+  | 'forced-up'
+  | 'forced-down';
 
 export type RegionStatus = {
   readonly name: string;
@@ -89,7 +106,12 @@ export type VantageStatus = {
   readonly vantage: string;
   readonly verdict: 'up' | 'down' | 'unknown' | 'abstains';
   readonly sinceMs: number;
-  readonly recent: readonly { readonly atMs: number; readonly ok: boolean; readonly rttMs: number; readonly reason: string }[];
+  readonly recent: readonly {
+    readonly atMs: number;
+    readonly ok: boolean;
+    readonly rttMs: number;
+    readonly reason: string;
+  }[];
 };
 
 export type PoolStatus = {
@@ -102,22 +124,44 @@ export type ZoneStatus = {
   readonly name: string;
   readonly serial: number;
   readonly rrsets: number;
-  readonly steered: readonly { readonly name: string; readonly pool: string; readonly policy: string; readonly classes: number }[];
+  readonly steered: readonly {
+    readonly name: string;
+    readonly pool: string;
+    readonly policy: string;
+    readonly classes: number;
+  }[];
 };
 export type UpstreamStatus = {
   readonly name: string;
   readonly algorithm: string;
-  readonly servers: readonly { readonly name: string; readonly state: 'up' | 'down' | 'unknown'; readonly reason: string; readonly active: number; readonly requestsTotal: number; readonly failuresTotal: number }[];
+  readonly servers: readonly {
+    readonly name: string;
+    readonly state: 'up' | 'down' | 'unknown';
+    readonly reason: string;
+    readonly active: number;
+    readonly requestsTotal: number;
+    readonly failuresTotal: number;
+  }[];
 };
 
 /** `client` an address or CIDR (as ECS); `resolver` the resolver's address; type A or AAAA. */
-export type Question = { readonly name: string; readonly type?: string; readonly client?: string; readonly resolver?: string };
+export type Question = {
+  readonly name: string;
+  readonly type?: string;
+  readonly client?: string;
+  readonly resolver?: string;
+};
 
 export type Explanation = {
   readonly name: string;
   readonly type: string;
   readonly atMs: number;
-  readonly client: { readonly network: string; readonly from: 'client-subnet' | 'resolver'; readonly location: Location | undefined; readonly place: string };
+  readonly client: {
+    readonly network: string;
+    readonly from: 'client-subnet' | 'resolver';
+    readonly location: Location | undefined;
+    readonly place: string;
+  };
   /** How the name was found, for instance "steered" or "CNAME to …, then steered", "nodata". */
   readonly outcome: string;
   readonly policy: string | undefined;
@@ -126,7 +170,11 @@ export type Explanation = {
   readonly steps: readonly TraceLine[];
   /** Which rung of the ladder answered: healthy, degraded, panic, all-down, sorry. */
   readonly rung: string | undefined;
-  readonly outcomes: readonly { readonly share: number; readonly endpoints: readonly string[]; readonly addresses: readonly string[] }[];
+  readonly outcomes: readonly {
+    readonly share: number;
+    readonly endpoints: readonly string[];
+    readonly addresses: readonly string[];
+  }[];
   /** The addresses that a query at this instant gets. */
   readonly answer: readonly string[];
   readonly region: string | undefined;
@@ -173,12 +221,22 @@ export type ReloadResult = {
   readonly issues: readonly ConfigIssue[];
 };
 
-export type DrillRequest = { readonly region: string; readonly durationSeconds: number; readonly by: string; readonly reason: string; readonly force?: boolean };
+export type DrillRequest = {
+  readonly region: string;
+  readonly durationSeconds: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly force?: boolean;
+};
 export type Shares = readonly { readonly region: string; readonly share: number }[];
 export type DrillPrediction = {
   readonly region: string;
   /** Per steered name, share of the address space by region before and during. */
-  readonly names: readonly { readonly name: string; readonly before: Shares; readonly during: Shares }[];
+  readonly names: readonly {
+    readonly name: string;
+    readonly before: Shares;
+    readonly during: Shares;
+  }[];
   readonly warnings: readonly string[];
 };
 export type DrillStatus = {

@@ -1,0 +1,34 @@
+import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { CounterRow } from '../telemetry/counters.ts';
+
+/** What the main thread tells a DNS worker. A message is met between two packets, never within one. */
+export type ToDnsWorker =
+  | {
+      readonly type: 'start';
+      readonly sockets: readonly HandedSocket[];
+      readonly counters: CounterRow;
+      readonly snapshot: Snapshot;
+      /** Health words by endpoint index of the snapshot's generation. */
+      readonly words: Uint32Array;
+      readonly tcp: TcpLimits;
+    }
+  | {
+      readonly type: 'snapshot';
+      readonly snapshot: Snapshot;
+      readonly words: Uint32Array;
+      readonly counters: CounterRow;
+    }
+  | { readonly type: 'health'; readonly generation: number; readonly words: Uint32Array }
+  | { readonly type: 'stop' };
+
+export type FromDnsWorker =
+  | { readonly type: 'ready'; readonly engine: string; readonly ports: readonly number[] }
+  | { readonly type: 'serving'; readonly generation: number }
+  | { readonly type: 'problem'; readonly problem: SocketProblem };
+
+export type TcpLimits = {
+  readonly connectionsMax: number;
+  readonly perClientMax: number;
+  readonly idleTimeoutMs: number;
+};
