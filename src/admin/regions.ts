@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import type { ControlPlane, OverrideRequest } from '../control/control-plane.ts';
+import { actionOptions, overrideSchema } from './overrides.ts';
+import { HttpProblem, orProblem, problemResponses } from './problem.ts';
+import { apiSchemas, list, locationSchema, requestName, share, timestampMs } from './schema.ts';
+import { type AdminServer, WRITE_ROUTE } from './server.ts';
+
+/** Regions: what DNS steers to, with health as every vantage point sees it; and what operators do to one. */
+export function addRegionRoutes(server: AdminServer, plane: ControlPlane): void {
+  server.get(
+    '/api/v1/regions',
+    {
+      schema: {
+        tags: ['regions'],
+        summary: 'Every region with its endpoints and their health',
+        response: { 200: list(regionSchema), ...problemResponses },
+      },
+    },
+    async () => plane.regions(),
+  );
+  server.get(
+    '/api/v1/regions/:name',
+    {
+      schema: {
+        tags: ['regions'],
+        summary: 'One region',
+        params: regionParameters,
+        response: { 200: regionSchema, ...problemResponses },
+      },
+    },
+    async (request) => regionNamed(plane, request.params.name),
+  );
+  addRegionActions(server, plane);
+}
+
+/** Shortcuts for what `POST /overrides` does in general. */
+function addRegionActions(server: AdminServer, plane: ControlPlane): void {
+  const response = { 200: overrideSchema, ...problemResponses };
+  const tags = ['regions'];
+  const act = async (name: string, request: Omit<OverrideRequest, 'target'>) =>
+    orProblem(await plane.setOverride({ target: { kind: 'region', name }, ...request }));
+
+  server.post(
+    '/api/v1/regions/:name/drain',
+    {
+      config: WRITE_ROUTE,
+      schema: {
+        tags,
+        summary: 'Drain a region: new answers avoid it, requests in flight finish',
+        params: regionParameters,
+        body: z.strictObject(actionOptions),
+        response,
+      },
+    },
+    async ({ params, body, caller }) =>
+      act(params.name, { ...present(body), action: 'drain', by: caller }),
+  );
+  server.post(
+    '/api/v1/regions/:name/undrain',
+    {
+      config: WRITE_ROUTE,
+      schema: {
+        tags,
+        summary: "Clear a region's drain or force: its judged health decides again",
+        params: regionParameters,
+        body: z.strictObject({}).default({}),
+        response,
+      },
+    },
+    async ({ params, caller }) =>
+      orProblem(await plane.clearOverride({ kind: 'region', name: params.name }, caller)),
+  );
+  server.post(
+    '/api/v1/regions/:name/force',
+    {
+      config: WRITE_ROUTE,
+      schema: {
+        tags,
+        summary: 'Say that a region is up or down, whatever the probes say',
+        params: regionParameters,
+        body: z.strictObject({ state: z.enum(['up', 'down']), ...actionOptions }),
+        response,
+      },
+    },
+    async ({ params, body: { state, ...options }, caller }) =>
+      act(params.name, { ...present(options), action: state, by: caller }),
+  );
+}
+
+function regionNamed(plane: ControlPlane, name: string) {
+  const regions = plane.regions();
+  const region = regions.find((candidate) => candidate.name === name);
+  if (region !== undefined) return region;
+  throw new HttpProblem({
+    status: 404,
+    code: 'no-such-region',
+    detail: `There is no region "${name}".`,
+    hint: `The regions are ${regions.map((candidate) => candidate.name).join(', ')}.`,
+  });
+}
+
+/** Leaves out what was not given: the contract knows absent, not undefined. */
+function present(options: {
+  readonly reason: string;
+  readonly forSeconds?: number | undefined;
+  readonly force?: boolean | undefined;
+}): Pick<OverrideRequest, 'reason' | 'forSeconds' | 'force'> {
+  const { reason, forSeconds, force } = options;
+  return {
+    reason,
+    ...(forSeconds === undefined ? {} : { forSeconds }),
+    ...(force === undefined ? {} : { force }),
+  };
+}
+
+const regionParameters = z.object({ name: requestName.describe('The name of the region') });
+
+const HEALTH_STATES = [
+  'up',
+  'degraded',
+  'unknown',
+  'down',
+  'drained',
+  'forced-up',
+  'forced-down',
+] as const;
+export const healthStateSchema = z
+  .enum(HEALTH_STATES)
+  .describe('"unknown" counts as up; "drained" and "forced-*" are an operator\'s word')
+  .register(apiSchemas, { id: 'HealthState' });
+
+const vantageSchema = z
+  .object({
+    vantage: z.string(),
+    verdict: z.enum(['up', 'down', 'unknown', 'abstains']),
+    sinceMs: timestampMs,
+    recent: list(
+      z.object({ atMs: timestampMs, ok: z.boolean(), rttMs: z.number(), reason: z.string() }),
+    ),
+  })
+  .register(apiSchemas, { id: 'Vantage' });
+
+export const endpointSchema = z
+  .object({
+    name: z.string().describe('pool/region'),
+    pool: z.string(),
+    region: z.string(),
+    addresses: list(z.string()),
+    weight: z.number(),
+    state: healthStateSchema,
+    judged: z.enum(['up', 'down', 'degraded', 'unknown']),
+    reason: z.string(),
+    ttlSeconds: z.number(),
+    answersTotal: z.number(),
+    vantages: list(vantageSchema),
+  })
+  .register(apiSchemas, { id: 'Endpoint' });
+
+const regionSchema = z
+  .object({
+    name: z.string(),
+    location: locationSchema,
+    vips: list(z.string()),
+    capacity: z.number().describe('Requests per second; 0 = not stated'),
+    state: healthStateSchema,
+    endpoints: list(endpointSchema),
+    addressShare: share,
+    answersTotal: z.number(),
+  })
+  .register(apiSchemas, { id: 'Region' });

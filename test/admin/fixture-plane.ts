@@ -1,0 +1,446 @@
+import type {
+  ControlPlane,
+  Counts,
+  DrillPrediction,
+  DrillRequest,
+  DrillStatus,
+  EndpointStatus,
+  EventRecord,
+  HealthState,
+  NodeStatus,
+  OverrideStatus,
+  PoolStatus,
+  Problem,
+  RegionStatus,
+  ReloadResult,
+  Target,
+  UpstreamStatus,
+  ZoneStatus,
+} from '../../src/control/control-plane.ts';
+import type { Location } from '../../src/geo/location.ts';
+
+/**
+ * A complete ControlPlane in memory with three regions: the contract's double for the tests of the
+ * API, the CLI and the page. It does what the words say (a drain takes a region out, a drill drains
+ * and reverts) on a clock that the test moves; it decides nothing about steering itself.
+ */
+export type FixturePlane = ControlPlane & {
+  /** Moves the clock; overrides lapse and drills end on the way. */
+  advance(ms: number): void;
+  /** What `status()` says on top of the usual. */
+  change(status: Partial<NodeStatus>): void;
+  /** What the next reload answers. */
+  nextReload(result: Partial<ReloadResult>): void;
+  emit(kind: string, subject: string, message: string): EventRecord;
+  subscribers(): number;
+};
+
+export const STARTED_AT_MS = Date.UTC(2026, 10, 20, 12, 0, 0);
+
+const PLACES: Readonly<Record<string, { location: Location; vip: string; share: number }>> = {
+  virginia: {
+    location: {
+      latitude: 38.9,
+      longitude: -77.4,
+      continent: 'NA',
+      country: 'US',
+      subdivision: 'VA',
+    },
+    vip: '127.0.1.1',
+    share: 0.5,
+  },
+  frankfurt: {
+    location: { latitude: 50.1, longitude: 8.7, continent: 'EU', country: 'DE' },
+    vip: '127.0.2.1',
+    share: 0.3,
+  },
+  singapore: {
+    location: { latitude: 1.3, longitude: 103.8, continent: 'AS', country: 'SG' },
+    vip: '127.0.3.1',
+    share: 0.2,
+  },
+};
+const REGION_NAMES = Object.keys(PLACES);
+const SECOND_MS = 1000;
+
+export function createFixturePlane(): FixturePlane {
+  let nowMs = STARTED_AT_MS + 3_600_000;
+  let statusChanges: Partial<NodeStatus> = {};
+  let reloadResult: Partial<ReloadResult> = {};
+  let revision = 7;
+  const overrides = new Map<string, OverrideStatus>();
+  const drills: DrillStatus[] = [];
+  const events: EventRecord[] = [];
+  const listeners = new Set<(event: EventRecord) => void>();
+  const keyOf = (target: Target): string => `${target.kind}/${target.name}`;
+
+  function emit(kind: string, subject: string, message: string): EventRecord {
+    const id = String(events.length + 1).padStart(6, '0');
+    const event = { id, atMs: nowMs, kind, subject, message };
+    events.push(event);
+    for (const listener of listeners) listener(event);
+    return event;
+  }
+
+  function stateOf(region: string): HealthState {
+    const action = overrides.get(`region/${region}`)?.action;
+    if (action === 'drain') return 'drained';
+    if (action === 'up') return 'forced-up';
+    if (action === 'down') return 'forced-down';
+    return 'up';
+  }
+  const usable = (region: string): boolean => !/drained|forced-down/.test(stateOf(region));
+
+  function sharesWith(out: (region: string) => boolean) {
+    const rest = REGION_NAMES.filter((name) => !out(name));
+    const total = rest.reduce((sum, name) => sum + PLACES[name]!.share, 0);
+    return REGION_NAMES.map((region) => ({
+      region,
+      share: rest.includes(region) ? PLACES[region]!.share / total : 0,
+    }));
+  }
+
+  function endpointOf(region: string): EndpointStatus {
+    const vantage = (name: string) => ({
+      vantage: name,
+      verdict: 'up' as const,
+      sinceMs: STARTED_AT_MS,
+      recent: [{ atMs: nowMs - SECOND_MS, ok: true, rttMs: 1.25, reason: 'status 200' }],
+    });
+    return {
+      name: `web/${region}`,
+      pool: 'web',
+      region,
+      addresses: [PLACES[region]!.vip],
+      weight: 1,
+      state: stateOf(region),
+      judged: 'up',
+      reason: usable(region) ? '3 of 3 vantage points say up' : 'an operator took it out',
+      ttlSeconds: 30,
+      answersTotal: 1000,
+      vantages: REGION_NAMES.map((name) => vantage(`probe-${name}`)),
+    };
+  }
+
+  function regionOf(name: string): RegionStatus {
+    const { location, vip } = PLACES[name]!;
+    const addressShare = sharesWith((region) => !usable(region)).find(
+      (s) => s.region === name,
+    )!.share;
+    return {
+      name,
+      location,
+      vips: [vip],
+      capacity: 0,
+      state: stateOf(name),
+      endpoints: [endpointOf(name)],
+      addressShare,
+      answersTotal: 1000,
+    };
+  }
+
+  function noSuch(target: Target): Problem | undefined {
+    const known =
+      (target.kind === 'region' && REGION_NAMES.includes(target.name)) ||
+      (target.kind === 'pool' && target.name === 'web') ||
+      (target.kind === 'endpoint' && REGION_NAMES.includes(target.name.replace('web/', '')));
+    if (known) return undefined;
+    return {
+      problem: 'not-found',
+      code: `no-such-${target.kind}`,
+      message: `There is no ${target.kind} "${target.name}".`,
+      hint: `The regions are ${REGION_NAMES.join(', ')}.`,
+    };
+  }
+
+  const counts = (share: (region: string) => number): Counts =>
+    REGION_NAMES.map((region) => ({ region, answers: Math.round(share(region)) }));
+
+  function predict(request: DrillRequest): DrillPrediction | Problem {
+    const problem = noSuch({ kind: 'region', name: request.region });
+    if (problem !== undefined) return problem;
+    return {
+      region: request.region,
+      names: [
+        {
+          name: 'www.gslb.example.',
+          before: sharesWith((region) => !usable(region)),
+          during: sharesWith((region) => !usable(region) || region === request.region),
+        },
+      ],
+      warnings: ['virginia would carry more than it ever did.'],
+    };
+  }
+
+  function endDrill(index: number, state: DrillStatus['state'], note: string): DrillStatus {
+    const drill = drills[index]!;
+    const ended: DrillStatus = {
+      ...drill,
+      state,
+      note,
+      observed: {
+        ...drill.observed,
+        during: counts((region) => (region === drill.region ? 3 : 400)),
+        after: counts((region) => PLACES[region]!.share * 50),
+      },
+    };
+    drills[index] = ended;
+    overrides.delete(`region/${drill.region}`);
+    emit('drill.end', drill.region, note);
+    return ended;
+  }
+
+  emit('node.start', 'node-1', 'Started with 3 regions.');
+  emit('endpoint.up', 'web/frankfurt', 'Up: 3 of 3 vantage points agree.');
+
+  return {
+    advance(ms) {
+      nowMs += ms;
+      for (const [key, { expiresAtMs }] of overrides) {
+        if (expiresAtMs !== undefined && expiresAtMs <= nowMs) overrides.delete(key);
+      }
+      drills.forEach((drill, index) => {
+        if (drill.state === 'running' && drill.endsAtMs <= nowMs) {
+          endDrill(index, 'finished', 'Ended at its deadline; the region is back.');
+        }
+      });
+    },
+    change(changes) {
+      statusChanges = { ...statusChanges, ...changes };
+    },
+    nextReload(result) {
+      reloadResult = result;
+    },
+    emit,
+    subscribers: () => listeners.size,
+    status: (): NodeStatus => ({
+      name: 'node-1',
+      version: '0.1.0',
+      roles: ['nameserver', 'balancer', 'prober', 'admin'],
+      startedAtMs: STARTED_AT_MS,
+      generation: 12,
+      revision,
+      ready: true,
+      geo: {
+        description: 'DBIP-Country-Lite',
+        builtAtMs: Date.UTC(2026, 5, 1),
+        networks: 400_000,
+        attribution: 'IP Geolocation by DB-IP (https://db-ip.com)',
+      },
+      store: { kind: 'memory', ok: true },
+      workers: [
+        { name: 'dns-0', state: 'running', restarts: 0, engine: 'portable' },
+        { name: 'balancer-0', state: 'running', restarts: 1, engine: 'portable' },
+      ],
+      lastReload: undefined,
+      queriesTotal: 3000,
+      ...statusChanges,
+    }),
+    regions: () => REGION_NAMES.map(regionOf),
+    pools: (): readonly PoolStatus[] => [
+      {
+        name: 'web',
+        monitor: 'http',
+        names: ['www.gslb.example.'],
+        endpoints: REGION_NAMES.map(endpointOf),
+      },
+    ],
+    zones: (): readonly ZoneStatus[] => [
+      {
+        name: 'gslb.example.',
+        serial: 2026112001,
+        rrsets: 9,
+        steered: [{ name: 'www.gslb.example.', pool: 'web', policy: 'nearest', classes: 251 }],
+      },
+    ],
+    balancers: (): readonly UpstreamStatus[] => [
+      {
+        name: 'web-frankfurt',
+        algorithm: 'least-request',
+        servers: [
+          {
+            name: '127.0.2.1:9001',
+            state: 'up',
+            reason: 'status 200',
+            active: 2,
+            requestsTotal: 812,
+            failuresTotal: 1,
+          },
+          {
+            name: '127.0.2.1:9002',
+            state: 'down',
+            reason: 'connection refused',
+            active: 0,
+            requestsTotal: 4,
+            failuresTotal: 4,
+          },
+        ],
+      },
+    ],
+    explain(question) {
+      if (!question.name.replace(/\.$/, '').endsWith('gslb.example')) {
+        return {
+          problem: 'not-found',
+          code: 'not-our-name',
+          message: `"${question.name}" is in no zone of this node.`,
+          hint: 'The zones are gslb.example.',
+        };
+      }
+      return {
+        name: 'www.gslb.example.',
+        type: question.type ?? 'A',
+        atMs: nowMs,
+        client: {
+          network: question.client ?? `${question.resolver ?? '127.0.0.1'}/32`,
+          from: question.client === undefined ? 'resolver' : 'client-subnet',
+          location: { latitude: 35.7, longitude: 139.7, continent: 'AS', country: 'JP' },
+          place: 'Japan',
+        },
+        outcome: 'steered',
+        policy: 'nearest',
+        pool: 'web',
+        classId: 42,
+        steps: [
+          {
+            step: 'nearest',
+            kept: ['web/singapore'],
+            dropped: [
+              { name: 'web/frankfurt', reason: '9300 km away' },
+              { name: 'web/virginia', reason: '10900 km away' },
+            ],
+            note: 'Singapore is nearest at 5300 km.',
+          },
+          { step: 'healthy', kept: ['web/singapore'], dropped: [], note: 'All are up.' },
+        ],
+        rung: 'healthy',
+        outcomes: [{ share: 1, endpoints: ['web/singapore'], addresses: ['127.0.3.1'] }],
+        answer: ['127.0.3.1'],
+        region: 'singapore',
+        ttl: { seconds: 30, why: 'No change is near.' },
+        scope: { prefixLength: 16, why: 'The widest network of the class.' },
+      };
+    },
+    overrides: () => [...overrides.values()],
+    async setOverride({ target, action, forSeconds, reason, by, force }) {
+      const problem = noSuch(target);
+      if (problem !== undefined) return problem;
+      const left = REGION_NAMES.filter((name) => usable(name) && name !== target.name);
+      if (action !== 'up' && left.length === 0 && force !== true) {
+        return {
+          problem: 'refused',
+          code: 'last-endpoint',
+          message: 'That would leave the pool web without any usable endpoint.',
+          hint: 'Say force when that is what you want.',
+        };
+      }
+      const override: OverrideStatus = {
+        target,
+        action,
+        reason,
+        by,
+        setAtMs: nowMs,
+        expiresAtMs: forSeconds === undefined ? undefined : nowMs + forSeconds * SECOND_MS,
+        drill: undefined,
+      };
+      overrides.set(keyOf(target), override);
+      emit(`${target.kind}.${action}`, target.name, `${action} by ${by}`);
+      return override;
+    },
+    async clearOverride(target, by) {
+      const current = overrides.get(keyOf(target));
+      if (current === undefined) {
+        return (
+          noSuch(target) ?? {
+            problem: 'not-found',
+            code: 'no-override',
+            message: `There is no override on the ${target.kind} "${target.name}".`,
+          }
+        );
+      }
+      overrides.delete(keyOf(target));
+      emit(`${target.kind}.clear`, target.name, `cleared by ${by}`);
+      return { ...current, action: 'cleared', by };
+    },
+    async reload(by) {
+      const ok = reloadResult.ok ?? true;
+      if (ok) revision += 1;
+      emit('config.reload', 'config', `${ok ? 'reloaded' : 'refused'} by ${by}`);
+      return {
+        ok,
+        atMs: nowMs,
+        revision,
+        changes: ok ? ['pools.web'] : [],
+        issues: [],
+        ...reloadResult,
+      };
+    },
+    predictDrill: predict,
+    async startDrill(request) {
+      const prediction = predict(request);
+      if ('problem' in prediction) return prediction;
+      if (drills.some((drill) => drill.state === 'running')) {
+        return {
+          problem: 'conflict',
+          code: 'drill-running',
+          message: 'Another drill is running.',
+          hint: 'Stop it first with "meridian drills stop ID".',
+        };
+      }
+      const zero = counts(() => 0);
+      const before = counts((region) => PLACES[region]!.share * 1000);
+      const drill: DrillStatus = {
+        id: `drill-${drills.length + 1}`,
+        region: request.region,
+        state: 'running',
+        startedAtMs: nowMs,
+        endsAtMs: nowMs + request.durationSeconds * SECOND_MS,
+        by: request.by,
+        prediction,
+        observed: { before, during: zero, after: zero },
+        note: '',
+      };
+      drills.push(drill);
+      overrides.set(`region/${request.region}`, {
+        target: { kind: 'region', name: request.region },
+        action: 'drain',
+        reason: request.reason,
+        by: request.by,
+        setAtMs: nowMs,
+        expiresAtMs: drill.endsAtMs,
+        drill: drill.id,
+      });
+      emit(
+        'drill.start',
+        request.region,
+        `Drill for ${request.durationSeconds} s by ${request.by}.`,
+      );
+      return drill;
+    },
+    drills: () => drills,
+    async stopDrill(id, by) {
+      const index = drills.findIndex((drill) => drill.id === id && drill.state === 'running');
+      if (index < 0) {
+        return {
+          problem: 'not-found',
+          code: 'no-such-drill',
+          message: `No drill "${id}" is running.`,
+        };
+      }
+      return endDrill(index, 'stopped', `Stopped by ${by}.`);
+    },
+    async events(afterId, count) {
+      return events.filter((event) => event.id > afterId).slice(0, count);
+    },
+    subscribe(onEvent) {
+      listeners.add(onEvent);
+      return () => listeners.delete(onEvent);
+    },
+    async metrics() {
+      return {
+        contentType: 'text/plain; version=0.0.4; charset=utf-8',
+        body: '# TYPE meridian_build_info gauge\nmeridian_build_info{version="0.1.0"} 1\n',
+      };
+    },
+    config: () => ({ config: { admin: { tokens: ['(redacted)'] } }, schema: { type: 'object' } }),
+  };
+}
