@@ -1,0 +1,104 @@
+/**
+ * Tokens of master-file text (RFC 1035 5.1): words and quoted strings, split at blanks; parentheses
+ * only group lines and so count as blanks; `;` starts a comment. Escapes are kept in the token's
+ * text, since a name and a character-string read them differently.
+ */
+
+/** Longest character-string in octets (RFC 1035 3.3). */
+export const CHARACTER_STRING_LENGTH_MAX = 255;
+
+/** `text` is as written, escapes included, quotes removed. */
+export type Token = { readonly text: string; readonly quoted: boolean };
+
+/** Splits one record's fields; a string says what is wrong with the text. */
+export function tokenize(text: string): readonly Token[] | string {
+  const tokens: Token[] = [];
+  let index = 0;
+  let depth = 0;
+  while (index < text.length) {
+    const character = text[index]!;
+    if (character === ';') {
+      const lineEnd = text.indexOf('\n', index);
+      index = lineEnd < 0 ? text.length : lineEnd;
+    } else if (character === '(' || character === ')') {
+      depth += character === '(' ? 1 : -1;
+      if (depth < 0) return 'a ")" without a "("';
+      index += 1;
+    } else if (isBlank(character)) {
+      index += 1;
+    } else {
+      const end = character === '"' ? quotedEnd(text, index) : wordEnd(text, index);
+      if (end < 0) return 'a quoted string is not closed';
+      const quoted = character === '"';
+      tokens.push({
+        text: quoted ? text.slice(index + 1, end - 1) : text.slice(index, end),
+        quoted,
+      });
+      index = end;
+    }
+  }
+  return depth === 0 ? tokens : 'a "(" without a ")"';
+}
+
+/**
+ * The octets of a character-string's text: UTF-8 of plain characters, `\DDD` and `\X` resolved;
+ * undefined when an escape is broken.
+ */
+export function unescapeText(text: string): Uint8Array | undefined {
+  const octets: number[] = [];
+  const encoder = new TextEncoder();
+  let index = 0;
+  while (index < text.length) {
+    if (text[index] === '\\') {
+      const digits = /^[0-9]{3}/.exec(text.slice(index + 1, index + 4));
+      const next = text.charCodeAt(index + 1);
+      if (digits !== null) {
+        if (Number(digits[0]) > 255) return undefined;
+        octets.push(Number(digits[0]));
+        index += 4;
+      } else if (next >= 0x20 && next < 0x7f && !(next >= 0x30 && next <= 0x39)) {
+        octets.push(next);
+        index += 2;
+      } else {
+        return undefined;
+      }
+    } else {
+      const character = String.fromCodePoint(text.codePointAt(index)!);
+      octets.push(...encoder.encode(character));
+      index += character.length;
+    }
+  }
+  return Uint8Array.from(octets);
+}
+
+/** A character-string as quoted text that unescapeText() reads back; non-ASCII octets as `\DDD`. */
+export function quote(octets: Uint8Array): string {
+  let text = '"';
+  for (const octet of octets) {
+    if (octet < 0x20 || octet >= 0x7f) text += `\\${String(octet).padStart(3, '0')}`;
+    else if (octet === 0x22 || octet === 0x5c) text += `\\${String.fromCharCode(octet)}`;
+    else text += String.fromCharCode(octet);
+  }
+  return `${text}"`;
+}
+
+function isBlank(character: string): boolean {
+  return character === ' ' || character === '\t' || character === '\n' || character === '\r';
+}
+
+/** Index after the closing quote of the string that starts at `start`; -1 when it has none. */
+function quotedEnd(text: string, start: number): number {
+  for (let index = start + 1; index < text.length; index += 1) {
+    if (text[index] === '\\') index += 1;
+    else if (text[index] === '"') return index + 1;
+  }
+  return -1;
+}
+
+function wordEnd(text: string, start: number): number {
+  let index = start;
+  while (index < text.length && !isBlank(text[index]!) && !'();"'.includes(text[index]!)) {
+    index += text[index] === '\\' ? 2 : 1;
+  }
+  return Math.min(index, text.length);
+}
