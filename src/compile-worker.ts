@@ -1,0 +1,31 @@
+import { parentPort } from 'node:worker_threads';
+import { compileSnapshot } from './nameserver/compile.ts';
+import type { CompileRequest, CompileResult } from './workers/compile-messages.ts';
+import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
+
+/** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
+const geoFiles = createGeoFiles();
+const centroids = readCentroids();
+
+parentPort?.on('message', (message: { readonly type: string }) => {
+  if (message.type === 'stop') process.exit(0);
+  if (message.type !== 'compile') return;
+  const request = message as CompileRequest;
+  parentPort?.postMessage({ type: 'compiled', id: request.id, result: compile(request) });
+});
+parentPort?.postMessage({ type: 'ready', engine: 'compile' });
+
+function compile({ config, generation, revision }: CompileRequest): CompileResult {
+  const startedMs = performance.now();
+  const loaded = geoFiles.load(config.geo, centroids);
+  if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
+  const compiled = compileSnapshot(config, loaded.geo, generation, revision);
+  if (!compiled.ok) return { ok: false, reasons: compiled.issues.map(String) };
+  return {
+    ok: true,
+    snapshot: compiled.snapshot,
+    geo: loaded.geo,
+    warnings: loaded.warnings,
+    elapsedMs: performance.now() - startedMs,
+  };
+}

@@ -1,0 +1,239 @@
+import { abortReason, checkDrill, type DrillSituation } from '../drill/guard.ts';
+import {
+  type DrillPlan,
+  drainOverride,
+  drillPhase,
+  planDrill,
+  stopDrillPlan,
+} from '../drill/plan.ts';
+import { predictShares, type SteeredName } from '../drill/predict.ts';
+import type { Override } from '../health/override.ts';
+import type { Clock } from './clock.ts';
+import type {
+  Counts,
+  DrillPrediction,
+  DrillRequest,
+  DrillStatus,
+  Problem,
+} from './control-plane.ts';
+import type { Events } from './events.ts';
+import type { Overrides } from './overrides.ts';
+
+/**
+ * Runs drills: counts answers before, drains the region, counts during, lets the drain lapse at the
+ * deadline, counts after. The drain is an override with an expiry, so it reverts by itself even when
+ * nothing of this is left to revert it.
+ */
+export type Drills = {
+  predict(request: DrillRequest): DrillPrediction | Problem;
+  start(request: DrillRequest): Promise<DrillStatus | Problem>;
+  stop(id: string, by: string): Promise<DrillStatus | Problem>;
+  list(): readonly DrillStatus[];
+  close(): void;
+};
+
+export type DrillWorld = {
+  readonly clock: Clock;
+  readonly overrides: Overrides;
+  readonly events: Events;
+  situation(): Omit<DrillSituation, 'running'>;
+  steeredNames(): readonly SteeredName[];
+  word(endpoint: number): number;
+  /** Steered answers given so far, by region. */
+  answers(): Counts;
+};
+
+/** Finished drills that are remembered; how often a running one looks at its guards. */
+const DRILLS_KEPT_MAX = 50;
+const GUARD_INTERVAL_MS = 500;
+
+type Run = {
+  plan: DrillPlan;
+  prediction: DrillPrediction;
+  state: DrillStatus['state'];
+  note: string;
+  drained: boolean;
+  /** Totals at the start, at the drain, at its end, and now or at the end of all. */
+  marks: { start: Counts; drain?: Counts; revert?: Counts; end?: Counts };
+};
+
+export function createDrills(world: DrillWorld): Drills {
+  const runs: Run[] = [];
+  let cancelTick: () => void = () => {};
+  const active = (): Run | undefined => runs.find(({ state }) => state === 'running');
+
+  const examine = (request: DrillRequest) => {
+    const names = predictShares(world.steeredNames(), world.word, request.region);
+    const running = active();
+    const situation = {
+      ...world.situation(),
+      running: running && { id: running.plan.id, region: running.plan.request.region },
+    };
+    const { refusals, warnings } = checkDrill(request, situation, names);
+    return { refusals, prediction: { region: request.region, names, warnings } };
+  };
+
+  const tick = (): void => {
+    const run = active();
+    if (!run) return;
+    advance(world, run);
+    if (run.state === 'running') cancelTick = world.clock.setTimer(GUARD_INTERVAL_MS, tick);
+  };
+
+  return {
+    predict(request) {
+      const { refusals, prediction } = examine(request);
+      const hard = refusals.find(
+        ({ code }) => code === 'unknown-region' || code === 'duration-out-of-range',
+      );
+      if (hard) return refuse(hard);
+      const objections = refusals.map(({ message }) => message);
+      return { ...prediction, warnings: [...objections, ...prediction.warnings] };
+    },
+    async start(request) {
+      const { refusals, prediction } = examine(request);
+      if (refusals[0]) return refuse(refusals[0]);
+      const nowMs = world.clock.nowMs();
+      const plan = planDrill(request, nowMs, `drill-${nowMs.toString(36)}`);
+      const start = world.answers();
+      const run: Run = {
+        plan,
+        prediction,
+        state: 'running',
+        note: '',
+        drained: false,
+        marks: { start },
+      };
+      runs.push(run);
+      runs.splice(0, runs.length - DRILLS_KEPT_MAX);
+      const message = `Drill of ${request.region} for ${request.durationSeconds} s by ${request.by}: ${request.reason}`;
+      world.events.record('drill.start', request.region, message);
+      tick();
+      return statusOf(world, run);
+    },
+    async stop(id, by) {
+      const run = runs.find(({ plan }) => plan.id === id);
+      if (!run) return notFound(id);
+      if (run.state !== 'running') {
+        return {
+          problem: 'conflict',
+          code: 'drill-over',
+          message: `Drill ${id} is already ${run.state}.`,
+        };
+      }
+      await finish(world, run, 'stopped', `Stopped by ${by}.`);
+      return statusOf(world, run);
+    },
+    list: () => runs.map((run) => statusOf(world, run)),
+    close: () => cancelTick(),
+  };
+}
+
+/** One step of a running drill: whatever is due now. */
+function advance(world: DrillWorld, run: Run): void {
+  const nowMs = world.clock.nowMs();
+  const phase = drillPhase(run.plan, nowMs);
+  if (phase === undefined) {
+    void finish(world, run, 'finished', run.note);
+    return;
+  }
+  if (phase === 'during' && !run.drained) {
+    run.drained = true;
+    run.marks.drain = world.answers();
+    void drain(world, run.plan, nowMs);
+    return;
+  }
+  if (phase === 'after') run.marks.revert ??= world.answers();
+  if (phase !== 'during') return;
+  const reason = abortReason(run.plan.request, { ...world.situation(), running: undefined });
+  if (reason !== undefined) void finish(world, run, 'aborted', reason);
+}
+
+async function drain(world: DrillWorld, plan: DrillPlan, nowMs: number): Promise<void> {
+  const wanted = drainOverride(plan, nowMs);
+  if (!wanted) return;
+  const override: Override = {
+    target: wanted.target,
+    action: 'drain',
+    reason: wanted.reason,
+    by: wanted.by,
+    setAtMs: nowMs,
+    expiresAtMs: plan.deadlineMs,
+    drill: plan.id,
+  };
+  await world.overrides.set(override);
+  world.events.record(
+    'drill.drain',
+    plan.request.region,
+    `Drill ${plan.id} drains ${plan.request.region}.`,
+  );
+}
+
+async function finish(
+  world: DrillWorld,
+  run: Run,
+  state: DrillStatus['state'],
+  note: string,
+): Promise<void> {
+  run.state = state;
+  run.note = note;
+  if (state !== 'finished') run.plan = stopDrillPlan(run.plan, world.clock.nowMs());
+  run.marks.end = world.answers();
+  const { id, request } = run.plan;
+  await world.overrides.clear(({ drill }) => drill === id);
+  const level = state === 'aborted' ? 'warn' : 'info';
+  world.events.record(
+    `drill.${state}`,
+    request.region,
+    `Drill ${id} ${state}. ${note}`.trim(),
+    level,
+  );
+}
+
+function statusOf(world: DrillWorld, run: Run): DrillStatus {
+  const { marks, plan } = run;
+  const now = marks.end ?? world.answers();
+  const drainMark = marks.drain ?? now;
+  const revertMark = marks.revert ?? now;
+  return {
+    id: plan.id,
+    region: plan.request.region,
+    state: run.state,
+    startedAtMs: plan.startsAtMs,
+    endsAtMs: plan.endsAtMs,
+    by: plan.request.by,
+    prediction: run.prediction,
+    observed: {
+      before: difference(marks.start, drainMark),
+      during: difference(drainMark, marks.drain ? revertMark : drainMark),
+      after: difference(revertMark, marks.revert ? now : revertMark),
+    },
+    note: run.note,
+  };
+}
+
+function difference(from: Counts, to: Counts): Counts {
+  return to.map(({ region, answers }) => ({
+    region,
+    answers: answers - (from.find((count) => count.region === region)?.answers ?? 0),
+  }));
+}
+
+function refuse({ code, message, hint }: { code: string; message: string; hint: string }): Problem {
+  const problem =
+    code === 'unknown-region'
+      ? 'not-found'
+      : code === 'duration-out-of-range'
+        ? 'invalid'
+        : 'refused';
+  return { problem, code, message, hint };
+}
+
+function notFound(id: string): Problem {
+  return {
+    problem: 'not-found',
+    code: 'unknown-drill',
+    message: `There is no drill ${id}.`,
+    hint: 'GET /api/v1/drills lists them.',
+  };
+}

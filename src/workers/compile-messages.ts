@@ -1,0 +1,28 @@
+import type { Config } from '../config/config.ts';
+import type { GeoDatabase } from '../geo/mmdb.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+
+/** One compilation: the configuration and the geo files in, the tables that workers serve out. */
+export type CompileRequest = {
+  readonly type: 'compile';
+  readonly id: number;
+  readonly config: Config;
+  readonly generation: number;
+  readonly revision: number;
+};
+
+export type CompileReply = {
+  readonly type: 'compiled';
+  readonly id: number;
+  readonly result: CompileResult;
+};
+
+export type CompileResult =
+  | {
+      readonly ok: true;
+      readonly snapshot: Snapshot;
+      readonly geo: GeoDatabase;
+      readonly warnings: readonly string[];
+      readonly elapsedMs: number;
+    }
+  | { readonly ok: false; readonly reasons: readonly string[] };

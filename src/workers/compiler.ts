@@ -1,0 +1,54 @@
+import type { Log } from '../telemetry/log.ts';
+import type { CompileReply, CompileRequest, CompileResult } from './compile-messages.ts';
+import { createThread } from './thread.ts';
+
+/**
+ * The compile worker, seen from the main thread: heavy compilation never holds up probes, the API or
+ * health. A compilation that dies with its worker is a failed compilation, not a failed node.
+ */
+export type Compiler = {
+  compile(request: Omit<CompileRequest, 'type' | 'id'>): Promise<CompileResult>;
+  close(): Promise<void>;
+};
+
+const CLOSE_GRACE_MS = 500;
+
+export function createCompiler(file: URL, log: Log): Compiler {
+  const waiting = new Map<number, (result: CompileResult) => void>();
+  let nextId = 1;
+  const failAll = (reason: string): void => {
+    for (const done of waiting.values()) done({ ok: false, reasons: [reason] });
+    waiting.clear();
+  };
+  let incarnations = 0;
+  const thread = createThread({
+    name: 'compile',
+    file,
+    log,
+    start() {
+      incarnations += 1;
+      if (incarnations > 1) failAll('The compile worker died; see the log.');
+      return { type: 'start' };
+    },
+    onMessage(message) {
+      if (message.type !== 'compiled') return;
+      const { id, result } = message as unknown as CompileReply;
+      waiting.get(id)?.(result);
+      waiting.delete(id);
+    },
+  });
+  return {
+    compile(request) {
+      const id = nextId;
+      nextId += 1;
+      return new Promise((done) => {
+        waiting.set(id, done);
+        thread.post({ ...request, type: 'compile', id });
+      });
+    },
+    async close() {
+      failAll('The node is stopping.');
+      await thread.stop(CLOSE_GRACE_MS);
+    },
+  };
+}

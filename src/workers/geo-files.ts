@@ -1,0 +1,86 @@
+import { readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { GeoConfig } from '../config/config.ts';
+import { type Centroids, parseCentroids } from '../geo/centroids.ts';
+import { composeGeo, EMBEDDED_DATABASE, type GeoDatabase, openGeo } from '../geo/mmdb.ts';
+
+/**
+ * Geo databases from disk. A file that cannot be opened never takes the place of one that could: the
+ * last good content of each path is kept, and the reason is a warning.
+ */
+export type GeoFiles = {
+  /** Reads what changed since the last call. Without any readable database the result is a reason. */
+  load(config: GeoConfig, centroids: Centroids): GeoLoad;
+};
+
+export type GeoLoad =
+  | { readonly ok: true; readonly geo: GeoDatabase; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly reason: string };
+
+type Kept = { readonly version: string; readonly geo: GeoDatabase };
+
+/** The path of the database that comes with the program. */
+export function embeddedDatabasePath(): string {
+  return createRequire(import.meta.url).resolve(EMBEDDED_DATABASE);
+}
+
+export function readCentroids(): Centroids {
+  const file = new URL('../../geo/centroids.json', import.meta.url);
+  return parseCentroids(JSON.parse(readFileSync(file, 'utf8')));
+}
+
+/** Paths that a configuration reads, the embedded one when it names none. */
+export function geoPaths(config: GeoConfig): readonly string[] {
+  return config.databases.length > 0 ? config.databases : [embeddedDatabasePath()];
+}
+
+/** Changes when the file is replaced or rewritten; empty when it is not there. */
+export function fileVersion(path: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(path);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return '';
+  }
+}
+
+export function createGeoFiles(): GeoFiles {
+  const kept = new Map<string, Kept>();
+  return {
+    load(config, centroids) {
+      const warnings: string[] = [];
+      const databases: GeoDatabase[] = [];
+      for (const path of geoPaths(config)) {
+        const opened = open(path, kept.get(path), centroids);
+        if (opened.kept) {
+          kept.set(path, opened.kept);
+          databases.push(opened.kept.geo);
+        }
+        if (opened.reason !== undefined) {
+          const consequence = opened.kept
+            ? 'The last good content stays in use.'
+            : 'It is left out.';
+          warnings.push(`${path}: ${opened.reason}. ${consequence}`);
+        }
+      }
+      if (databases.length === 0) return { ok: false, reason: warnings.join(' ') };
+      return { ok: true, geo: composeGeo(databases, config.overrides), warnings };
+    },
+  };
+}
+
+function open(
+  path: string,
+  before: Kept | undefined,
+  centroids: Centroids,
+): { readonly kept: Kept | undefined; readonly reason?: string } {
+  const version = fileVersion(path);
+  if (before && before.version === version) return { kept: before };
+  try {
+    const opened = openGeo(readFileSync(path), centroids);
+    if (opened.ok) return { kept: { version, geo: opened.geo } };
+    return { kept: before, reason: opened.reason };
+  } catch (error) {
+    return { kept: before, reason: `cannot be read (${(error as NodeJS.ErrnoException).code})` };
+  }
+}
