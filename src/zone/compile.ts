@@ -1,0 +1,382 @@
+/**
+ * Zones as people wrote them -> the flat table that is served. Everything that would make the table
+ * answer wrongly is an issue here, all of them at once; the configuration's validation finds most of
+ * it earlier and with line numbers, but this is the last place before answers, and it trusts nobody.
+ *
+ * A name belongs to the longest of our zones that encloses it. What a parent zone holds at or below
+ * the apex of a child of ours (its NS records, its glue) is therefore not served, but for DS.
+ */
+import {
+  TYPE_A,
+  TYPE_AAAA,
+  TYPE_CNAME,
+  TYPE_DS,
+  TYPE_NS,
+  TYPE_OPT,
+  TYPE_SOA,
+} from '../dns/constants.ts';
+import { formatName, isSubdomain, lowerName, parentName, parseName } from '../dns/name.ts';
+import { parseRdata, typeNumber } from '../dns/rdata/registry.ts';
+import {
+  assembleZones,
+  type GlueDraft,
+  type NodeDraft,
+  type RrsetDraft,
+  type ZoneDraft,
+} from './assemble.ts';
+import { NONE, type ZoneTable } from './compiled-zones.ts';
+
+/** A zone as text: what config's ZoneConfig has, and steered owners as indexes of services. */
+export type ZoneSource = {
+  /** Absolute; the final dot may be missing. */
+  readonly name: string;
+  /** TTL in seconds of the SOA, and of the NS record that is made when the apex has none. */
+  readonly ttl: number;
+  readonly soa: {
+    readonly mname: string;
+    readonly rname: string;
+    readonly serial: number;
+    readonly refresh: number;
+    readonly retry: number;
+    readonly expire: number;
+    readonly minimum: number;
+  };
+  readonly rrsets: readonly RrsetSource[];
+  readonly steered: readonly { readonly owner: string; readonly service: number }[];
+};
+export type RrsetSource = {
+  readonly owner: string;
+  readonly type: string;
+  readonly ttl: number;
+  readonly data: readonly string[];
+};
+
+/** `path` as in the configuration: `zones.gslb.example.rrsets.3.data.0`. */
+export type ZoneIssue = { readonly path: string; readonly message: string };
+
+export type ZoneCompilation =
+  | { readonly ok: true; readonly table: ZoneTable }
+  | { readonly ok: false; readonly issues: readonly ZoneIssue[] };
+
+/** Longest body of one RRset in bytes: it must fit one message with its question. */
+export const RRSET_BYTES_MAX = 60_000;
+/** Largest TTL in seconds (RFC 2181 8). */
+export const TTL_SECONDS_MAX = 0x7fffffff;
+/** Fixed bytes of a record besides its rdata, the owner being a pointer. */
+const RECORD_FIXED_LENGTH = 12;
+
+/** Compiles all zones into one table, or tells everything that is wrong with them. */
+export function compileZones(sources: readonly ZoneSource[]): ZoneCompilation {
+  const work: Work = { issues: [], zones: new Map(), nodes: new Map() };
+  const opened = sources.flatMap((source) => openZone(work, source));
+  for (const zone of opened) linkToParentZone(work, zone);
+  for (const zone of opened) fillZone(work, zone);
+  for (const node of [...work.nodes.values()]) addAncestors(work, node);
+  for (const { draft } of opened) checkParentCut(work, draft);
+  for (const node of work.nodes.values()) linkNode(work, node);
+  for (const zone of opened) checkSteered(work, zone);
+  for (const node of work.nodes.values()) checkNode(work, node);
+  if (work.issues.length > 0) return { ok: false, issues: work.issues };
+  const drafts = opened.map(({ draft }) => draft);
+  return { ok: true, table: assembleZones([...work.nodes.values()], drafts) };
+}
+
+type Work = {
+  readonly issues: ZoneIssue[];
+  /** By key(lower-cased name). */
+  readonly zones: Map<string, ZoneDraft>;
+  readonly nodes: Map<string, NodeDraft>;
+};
+type OpenZone = { readonly source: ZoneSource; readonly path: string; readonly draft: ZoneDraft };
+
+/** Wire bytes as a string, to be a key of a map. */
+function key(name: Uint8Array): string {
+  return String.fromCharCode(...name);
+}
+
+function openZone(work: Work, source: ZoneSource): OpenZone[] {
+  const path = `zones.${source.name}`;
+  const report = (at: string, message: string): void => {
+    work.issues.push({ path: `${path}${at}`, message });
+  };
+  const name = parseName(absolute(source.name));
+  if (name === undefined) {
+    report('', `"${source.name}" is not a domain name`);
+    return [];
+  }
+  const apexName = lowerName(name);
+  if (work.zones.has(key(apexName))) {
+    report('', 'this zone is there twice');
+    return [];
+  }
+  const soa = readSoa(source, report);
+  const negativeTtl = Math.min(source.ttl, source.soa.minimum);
+  const draft: ZoneDraft = { apexName, soa, negativeTtl, parent: undefined };
+  work.zones.set(key(apexName), draft);
+  nodeAt(work, draft, apexName).rrsets.push(soa);
+  return [{ source, path, draft }];
+}
+
+function absolute(name: string): string {
+  return name.endsWith('.') ? name : `${name}.`;
+}
+
+type Report = (at: string, message: string) => void;
+
+function readSoa({ soa, ttl }: ZoneSource, report: Report): RrsetDraft {
+  const names: Uint8Array[] = [];
+  for (const field of ['mname', 'rname'] as const) {
+    const name = parseName(soa[field]);
+    if (name === undefined) report(`.soa.${field}`, `"${soa[field]}" is not an absolute name`);
+    names.push(name ?? Uint8Array.of(0));
+  }
+  const numbers = new DataView(new ArrayBuffer(20));
+  const fields = ['serial', 'refresh', 'retry', 'expire', 'minimum'] as const;
+  for (const [index, field] of fields.entries()) {
+    const value = soa[field];
+    const max = field === 'serial' ? 0xffffffff : TTL_SECONDS_MAX;
+    if (!isWhole(value, max)) report(`.soa.${field}`, `${value} is not within 0..${max}`);
+    numbers.setUint32(index * 4, value);
+  }
+  if (!isWhole(ttl, TTL_SECONDS_MAX)) report('.ttl', `${ttl} is not a TTL in seconds`);
+  const rdata = concat([...names, new Uint8Array(numbers.buffer)]);
+  return { type: TYPE_SOA, ttl, rdata: [rdata], glue: [] };
+}
+
+function isWhole(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function nodeAt(work: Work, zone: ZoneDraft, name: Uint8Array): NodeDraft {
+  const nameKey = key(name);
+  const known = work.nodes.get(nameKey);
+  if (known !== undefined) return known;
+  const node: NodeDraft = {
+    name,
+    zone,
+    rrsets: [],
+    service: NONE,
+    cut: undefined,
+    wildcard: undefined,
+  };
+  work.nodes.set(nameKey, node);
+  return node;
+}
+
+function linkToParentZone(work: Work, { draft }: OpenZone): void {
+  const above = parentName(draft.apexName);
+  draft.parent = above && closestZone(work, above);
+}
+
+function closestZone(work: Work, name: Uint8Array): ZoneDraft | undefined {
+  for (let at: Uint8Array | undefined = name; at !== undefined; at = parentName(at)) {
+    const zone = work.zones.get(key(at));
+    if (zone !== undefined) return zone;
+  }
+  return undefined;
+}
+
+function fillZone(work: Work, zone: OpenZone): void {
+  const { source, path, draft } = zone;
+  for (const [index, rrset] of source.rrsets.entries()) {
+    addRrset(work, draft, rrset, `${path}.rrsets.${index}`);
+  }
+  for (const [index, { owner, service }] of source.steered.entries()) {
+    const ownerPath = `${path}.steered.${index}.owner`;
+    const name = readOwner(work, draft, owner, ownerPath);
+    if (name === undefined) continue;
+    const node = nodeAt(work, closestZone(work, name) ?? draft, name);
+    if (node.zone !== draft) {
+      work.issues.push({ path: ownerPath, message: `${owner} belongs to another zone of ours` });
+    } else if (node.service !== NONE) {
+      work.issues.push({ path: ownerPath, message: `${owner} is steered twice` });
+    } else {
+      node.service = service;
+    }
+  }
+  const apex = nodeAt(work, draft, draft.apexName);
+  if (!apex.rrsets.some(({ type }) => type === TYPE_NS)) {
+    // A zone without NS is not a zone (RFC 1035 5.2); the primary is the one server we know of.
+    const mname = parseName(source.soa.mname) ?? Uint8Array.of(0);
+    apex.rrsets.push({ type: TYPE_NS, ttl: source.ttl, rdata: [mname], glue: [] });
+  }
+}
+
+function readOwner(
+  work: Work,
+  zone: ZoneDraft,
+  owner: string,
+  path: string,
+): Uint8Array | undefined {
+  const name = parseName(owner);
+  if (name === undefined) {
+    work.issues.push({ path, message: `"${owner}" is not an absolute name` });
+    return undefined;
+  }
+  if (!isSubdomain(name, zone.apexName)) {
+    const apex = formatName(zone.apexName);
+    work.issues.push({ path, message: `${owner} is outside of the zone ${apex}` });
+    return undefined;
+  }
+  return lowerName(name);
+}
+
+function addRrset(work: Work, zone: ZoneDraft, source: RrsetSource, path: string): void {
+  const report = (at: string, message: string): void => {
+    work.issues.push({ path: `${path}${at}`, message });
+  };
+  const owner = readOwner(work, zone, source.owner, `${path}.owner`);
+  const rrset = readRrset(source, zone, report);
+  if (owner === undefined || rrset === undefined) return;
+  const home = closestZone(work, owner) ?? zone;
+  if (home !== zone) {
+    const isDsOfChild =
+      rrset.type === TYPE_DS && home.parent === zone && home.apexName.length === owner.length;
+    if (!isDsOfChild) return;
+  }
+  const node = nodeAt(work, home, owner);
+  if (node.rrsets.some(({ type }) => type === rrset.type)) {
+    report('.owner', `${source.owner} ${source.type} is there twice`);
+    return;
+  }
+  if (rrset.type === TYPE_NS && owner[0] === 1 && owner[1] === 0x2a) {
+    report('.owner', 'a wildcard cannot be a delegation (RFC 4592 4.2)');
+    return;
+  }
+  node.rrsets.push(rrset);
+}
+
+/** SOA comes from the zone's own settings; OPT and 128 to 255 never stand in a zone (RFC 6895 3.1). */
+function isData(type: number): boolean {
+  return type > 0 && type !== TYPE_SOA && type !== TYPE_OPT && (type < 128 || type > 255);
+}
+
+function readRrset(source: RrsetSource, zone: ZoneDraft, report: Report): RrsetDraft | undefined {
+  if (!isWhole(source.ttl, TTL_SECONDS_MAX)) {
+    report('.ttl', `${source.ttl} is not a TTL in seconds`);
+    return undefined;
+  }
+  if (source.data.length === 0) {
+    report('.data', 'an RRset needs data');
+    return undefined;
+  }
+  const type = typeNumber(source.type);
+  if (type === undefined || !isData(type)) {
+    report('.type', `${source.type} is not a type of records in a zone`);
+    return undefined;
+  }
+  const rdata = new Map<string, Uint8Array>();
+  for (const [index, text] of source.data.entries()) {
+    const parsed = parseRdata(source.type, text, zone.apexName);
+    if (!parsed.ok) {
+      const hint = parsed.hint === undefined ? '' : ` (${parsed.hint})`;
+      report(`.data.${index}`, `${parsed.message}${hint}`);
+      return undefined;
+    }
+    if (rdata.has(key(parsed.rdata))) report(`.data.${index}`, 'this record is there twice');
+    rdata.set(key(parsed.rdata), parsed.rdata);
+  }
+  const records = [...rdata.values()];
+  const bytes = records.reduce((sum, record) => sum + RECORD_FIXED_LENGTH + record.length, 0);
+  if (bytes > RRSET_BYTES_MAX) {
+    report('.data', `${bytes} bytes are more than one answer holds (${RRSET_BYTES_MAX})`);
+    return undefined;
+  }
+  return { type, ttl: source.ttl, rdata: records, glue: [] };
+}
+
+/** Makes the empty non-terminals between a name and its zone's apex, and above a child's apex. */
+function addAncestors(work: Work, node: NodeDraft): void {
+  let above = parentName(node.name);
+  while (above !== undefined) {
+    const zone = closestZone(work, above);
+    if (zone === undefined || work.nodes.has(key(above))) return;
+    nodeAt(work, zone, above);
+    above = parentName(above);
+  }
+}
+
+/** A parent that delegates away from above the child's apex has no say about the child's DS. */
+function checkParentCut(work: Work, zone: ZoneDraft): void {
+  if (zone.parent === undefined) return;
+  const above = work.nodes.get(key(parentName(zone.apexName)!));
+  if (above !== undefined && cutAbove(work, above) !== undefined) zone.parent = undefined;
+}
+
+/** The highest delegation at or above a node in its zone: everything from there on is not ours. */
+function cutAbove(work: Work, node: NodeDraft): NodeDraft | undefined {
+  let cut: NodeDraft | undefined;
+  let at: NodeDraft | undefined = node;
+  while (at !== undefined && at.name.length > at.zone.apexName.length) {
+    if (at.rrsets.some(({ type }) => type === TYPE_NS)) cut = at;
+    at = work.nodes.get(key(parentName(at.name)!));
+  }
+  return cut;
+}
+
+function linkNode(work: Work, node: NodeDraft): void {
+  const wildcardName = node.name.length + 2 > 255 ? undefined : wildcardOf(node.name);
+  const wildcard = wildcardName && work.nodes.get(key(wildcardName));
+  node.wildcard = wildcard?.zone === node.zone ? wildcard : undefined;
+  node.cut = cutAbove(work, node);
+  if (node.cut !== node) return;
+  const ns = node.rrsets.find(({ type }) => type === TYPE_NS);
+  if (ns !== undefined) ns.glue = glueOf(work, ns, node);
+}
+
+function wildcardOf(name: Uint8Array): Uint8Array {
+  return concat([Uint8Array.of(1, 0x2a), name]);
+}
+
+/** Addresses that we hold for the targets of a delegation, in-domain ones first (RFC 9471 2). */
+function glueOf(work: Work, ns: RrsetDraft, cut: NodeDraft): readonly GlueDraft[] {
+  const glue = ns.rdata.flatMap((target, record) => {
+    const node = work.nodes.get(key(lowerName(target)));
+    const rrsets = node?.zone === cut.zone ? node.rrsets : [];
+    const required = isSubdomain(target, cut.name);
+    return rrsets
+      .filter(({ type }) => type === TYPE_A || type === TYPE_AAAA)
+      .map((rrset) => ({ record, rrset, required }));
+  });
+  return [...glue.filter((one) => one.required), ...glue.filter((one) => !one.required)];
+}
+
+function checkSteered(work: Work, { source, path, draft }: OpenZone): void {
+  for (const [index, { owner }] of source.steered.entries()) {
+    const name = parseName(owner);
+    const node = name && work.nodes.get(key(lowerName(name)));
+    if (node === undefined || node.zone !== draft || node.cut === undefined) continue;
+    const cut = formatName(node.cut.name);
+    const message = `${owner} cannot be steered: ${cut} is delegated away`;
+    work.issues.push({ path: `${path}.steered.${index}.owner`, message });
+  }
+}
+
+/** CNAME and steering are exclusive (RFC 1034 3.6.2, RFC 2181 10.1). */
+function checkNode(work: Work, node: NodeDraft): void {
+  const path = `zones.${formatName(node.zone.apexName).replace(/(.)\.$/, '$1')}`;
+  const owner = formatName(node.name);
+  const report = (message: string): void => {
+    work.issues.push({ path, message: `${owner}: ${message}` });
+  };
+  const cname = node.rrsets.find(({ type }) => type === TYPE_CNAME);
+  if (cname !== undefined && node.rrsets.length > 1) {
+    report('a CNAME cannot have other records beside it');
+  }
+  if (cname !== undefined && cname.rdata.length > 1) report('there can be only one CNAME');
+  if (node.service === NONE) return;
+  if (cname !== undefined) report('a steered name cannot be a CNAME');
+  if (node.rrsets.some(({ type }) => type === TYPE_A || type === TYPE_AAAA)) {
+    report('a steered name cannot have static A or AAAA records');
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * The look-up of RFC 1034 4.3.2 on the compiled table: what is there for this name and type, and on
+ * which rows. It writes into a result that the caller reuses and allocates nothing. CNAMEs are
+ * followed through all our zones; the encoder gets the rows and decides nothing any more.
+ *
+ *   find the name, or its closest encloser
+ *     below or at a cut ──────────────> DELEGATION (but DS at the cut is the parent's: RFC 4035 3.1.4.1)
+ *     found ──> CNAME? ──> follow       (at most CNAME_CHAIN_MAX, never the same RRset twice)
+ *         └───> RRset of the type ────> HIT     A or AAAA of a steered owner ──> STEERED
+ *               none ─────────────────> NODATA
+ *     not found ──> encloser has `*` ─> as found, synthesized (RFC 4592)
+ *               └─> none ─────────────> NXDOMAIN
+ *   no zone encloses the name ────────> REFUSED, or FOLLOW when a CNAME led there
+ */
+import {
+  hashLabel,
+  LABELS_MAX,
+  NAME_BYTES_MAX,
+  NODE_CUT,
+  NODE_HASH,
+  NODE_NAME,
+  NODE_NAME_LENGTH,
+  NODE_RRSET_COUNT,
+  NODE_RRSETS,
+  NODE_SERVICE,
+  NODE_WILDCARD,
+  NODE_WORDS,
+  NODE_ZONE,
+  NONE,
+  ROOT_HASH,
+  RRSET_ANY,
+  RRSET_TARGET,
+  RRSET_TARGET_LENGTH,
+  RRSET_TYPE,
+  RRSET_WORDS,
+  spread,
+  ZONE_APEX,
+  ZONE_PARENT,
+  ZONE_WORDS,
+  type ZoneTable,
+} from './compiled-zones.ts';
+
+/** The RRset `rrset` answers. */
+export const HIT = 1;
+/** The A or AAAA of service `service` answers. */
+export const STEERED = 2;
+/** The name exists, the type does not; the SOA of `zone` goes along (RFC 2308 2.2). */
+export const NODATA = 3;
+/** The name does not exist; the SOA of `zone` goes along. After a CNAME too (RFC 6604 3). */
+export const NXDOMAIN = 4;
+/** `rrset` holds the NS records of the cut at `node`. */
+export const DELEGATION = 5;
+/** The chain of CNAMEs left our zones, loops or is too long: it is the whole answer. */
+export const FOLLOW = 6;
+/** No zone of ours encloses the name. */
+export const REFUSED = 7;
+
+/** CNAMEs in one answer (as gdnsd has it). */
+export const CNAME_CHAIN_MAX = 16;
+
+const TYPE_A = 1;
+const TYPE_NS = 2;
+const TYPE_CNAME = 5;
+const TYPE_AAAA = 28;
+const TYPE_DS = 43;
+const TYPE_ANY = 255;
+
+/** The part of a parsed question that matters here; the name is lower-cased wire form at offset 0. */
+export type LookupQuestion = {
+  readonly qname: Uint8Array;
+  readonly qnameLength: number;
+  /** Offsets of the labels in `qname`, leftmost first; the root has none. */
+  readonly labelOffsets: Uint8Array;
+  readonly qnameLabels: number;
+  readonly qtype: number;
+};
+
+/** Filled by `lookup`; one per worker, reused for every query. Indexes are rows of the table. */
+export type LookupResult = {
+  outcome: number;
+  zone: number;
+  /** The node that answered: the name itself, the wildcard's source of synthesis, or the cut. */
+  node: number;
+  rrset: number;
+  service: number;
+  /** True when the last owner was synthesized from a wildcard. */
+  wildcard: boolean;
+  /** Hash of the name at which the look-up ended: the key of draws. */
+  nameHash: number;
+  /** Length of that name in bytes. */
+  nameLength: number;
+  /** The CNAME RRsets followed, in order; the first is owned by the question's name. */
+  readonly chain: Int32Array;
+  chainLength: number;
+  readonly scratch: LookupScratch;
+};
+type LookupScratch = {
+  readonly target: Uint8Array;
+  readonly targetLabels: Uint8Array;
+  /** Hash of the name from label i on. */
+  readonly hashes: Int32Array;
+};
+
+export function createLookupResult(): LookupResult {
+  return {
+    outcome: REFUSED,
+    zone: NONE,
+    node: NONE,
+    rrset: NONE,
+    service: NONE,
+    wildcard: false,
+    nameHash: 0,
+    nameLength: 0,
+    chain: new Int32Array(CNAME_CHAIN_MAX),
+    chainLength: 0,
+    scratch: {
+      target: new Uint8Array(NAME_BYTES_MAX),
+      targetLabels: new Uint8Array(LABELS_MAX + 1),
+      hashes: new Int32Array(LABELS_MAX + 2),
+    },
+  };
+}
+
+/** Resolves a question of class IN within our zones; returns the outcome, also left in `result`. */
+export function lookup(table: ZoneTable, question: LookupQuestion, result: LookupResult): number {
+  const qtype = question.qtype;
+  result.chainLength = 0;
+  let outcome = find(
+    table,
+    question.qname,
+    question.labelOffsets,
+    question.qnameLabels,
+    question.qnameLength,
+    qtype,
+    result,
+  );
+  while (outcome === FOLLOW && extendChain(result)) {
+    const { target, targetLabels } = result.scratch;
+    const row = result.rrset * RRSET_WORDS;
+    const length = table.rrsets[row + RRSET_TARGET_LENGTH]!;
+    const from = table.rrsets[row + RRSET_TARGET]!;
+    for (let i = 0; i < length; i++) target[i] = table.arena[from + i]!;
+    const labels = labelsOf(target, length, targetLabels);
+    outcome = find(table, target, targetLabels, labels, length, qtype, result);
+    if (outcome === REFUSED) {
+      outcome = FOLLOW;
+      break;
+    }
+  }
+  result.outcome = outcome;
+  return outcome;
+}
+
+/** The offsets of the labels of a wire name; returns their number. */
+export function labelsOf(name: Uint8Array, length: number, offsets: Uint8Array): number {
+  let labels = 0;
+  for (let at = 0; at < length - 1 && labels < LABELS_MAX; at += name[at]! + 1) {
+    offsets[labels++] = at;
+  }
+  return labels;
+}
+
+/** False when the CNAME in `result.rrset` may not be followed: the same RRset again is a loop. */
+function extendChain(result: LookupResult): boolean {
+  const { chain, chainLength, rrset } = result;
+  for (let i = 0; i < chainLength; i++) if (chain[i] === rrset) return false;
+  if (chainLength === CNAME_CHAIN_MAX) return false;
+  chain[chainLength] = rrset;
+  result.chainLength = chainLength + 1;
+  return true;
+}
+
+function find(
+  table: ZoneTable,
+  name: Uint8Array,
+  offsets: Uint8Array,
+  labels: number,
+  length: number,
+  qtype: number,
+  result: LookupResult,
+): number {
+  const { nodes } = table;
+  const hashes = result.scratch.hashes;
+  hashes[labels] = ROOT_HASH;
+  for (let i = labels - 1; i >= 0; i--) hashes[i] = hashLabel(hashes[i + 1]!, name, offsets[i]!);
+  result.nameHash = hashes[0]!;
+  result.nameLength = length;
+  result.wildcard = false;
+  result.service = NONE;
+  result.rrset = NONE;
+
+  // The name itself, else its closest encloser.
+  let label = 0;
+  let node = probe(table, hashes[0]!, name, 0, length);
+  while (node === NONE && label < labels) {
+    label++;
+    const from = label === labels ? length - 1 : offsets[label]!;
+    node = probe(table, hashes[label]!, name, from, length);
+  }
+  if (node === NONE) return REFUSED;
+  const row = node * NODE_WORDS;
+  result.node = node;
+  result.zone = nodes[row + NODE_ZONE]!;
+
+  const cut = nodes[row + NODE_CUT]!;
+  if (cut !== NONE && !(qtype === TYPE_DS && label === 0 && cut === node)) {
+    result.node = cut;
+    result.rrset = rrsetOf(table, cut, TYPE_NS);
+    return DELEGATION;
+  }
+  if (label === 0) return answerAt(table, node, qtype, result);
+  const wildcard = nodes[row + NODE_WILDCARD]!;
+  if (wildcard === NONE) return NXDOMAIN;
+  result.node = wildcard;
+  result.wildcard = true;
+  return answerAt(table, wildcard, qtype, result);
+}
+
+/** What the node holds for the type; not at or below a cut, but for DS. */
+function answerAt(table: ZoneTable, node: number, qtype: number, result: LookupResult): number {
+  const row = node * NODE_WORDS;
+  const service = table.nodes[row + NODE_SERVICE]!;
+  result.service = service;
+  if (service !== NONE && (qtype === TYPE_A || qtype === TYPE_AAAA)) return STEERED;
+  const count = table.nodes[row + NODE_RRSET_COUNT]!;
+  const first = table.nodes[row + NODE_RRSETS]!;
+  if (qtype === TYPE_ANY) {
+    if (count === 0 && service === NONE) return NODATA;
+    result.rrset = count === 0 ? RRSET_ANY : first;
+    return HIT;
+  }
+  for (let rrset = first; rrset < first + count; rrset++) {
+    const type = table.rrsets[rrset * RRSET_WORDS + RRSET_TYPE]!;
+    if (type !== qtype && type !== TYPE_CNAME) continue;
+    result.rrset = rrset;
+    return type === qtype ? HIT : FOLLOW;
+  }
+  if (qtype === TYPE_DS) moveToParent(table, node, result);
+  return NODATA;
+}
+
+/** "No DS" at an apex of ours is said by the parent zone, when that is ours as well. */
+function moveToParent(table: ZoneTable, node: number, result: LookupResult): void {
+  const zone = result.zone * ZONE_WORDS;
+  if (table.zones[zone + ZONE_APEX] !== node) return;
+  const parent = table.zones[zone + ZONE_PARENT]!;
+  if (parent !== NONE) result.zone = parent;
+}
+
+/** The RRset of a type at a node, or NONE. */
+export function rrsetOf(table: ZoneTable, node: number, type: number): number {
+  const row = node * NODE_WORDS;
+  const first = table.nodes[row + NODE_RRSETS]!;
+  const end = first + table.nodes[row + NODE_RRSET_COUNT]!;
+  for (let rrset = first; rrset < end; rrset++) {
+    if (table.rrsets[rrset * RRSET_WORDS + RRSET_TYPE] === type) return rrset;
+  }
+  return NONE;
+}
+
+/** The node of the name at `from`..`to` of `name` whose hash is known, or NONE. */
+function probe(table: ZoneTable, hash: number, name: Uint8Array, from: number, to: number): number {
+  const { slots, nodes, arena } = table;
+  const mask = slots.length - 1;
+  for (let slot = spread(hash) & mask; ; slot = (slot + 1) & mask) {
+    const node = slots[slot]! - 1;
+    if (node < 0) return NONE;
+    const row = node * NODE_WORDS;
+    if (nodes[row + NODE_HASH] !== hash) continue;
+    const length = nodes[row + NODE_NAME_LENGTH]!;
+    if (length !== to - from) continue;
+    const at = nodes[row + NODE_NAME]!;
+    let i = 0;
+    while (i < length && arena[at + i] === name[from + i]) i++;
+    if (i === length) return node;
+  }
+}
