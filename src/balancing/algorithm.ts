@@ -18,7 +18,11 @@ export type PickState = {
   readonly scratch: Float64Array;
 };
 
-export type RequestOutcome = { readonly server: number; readonly ok: boolean; readonly elapsedMs: number };
+export type RequestOutcome = {
+  readonly server: number;
+  readonly ok: boolean;
+  readonly elapsedMs: number;
+};
 
 export type Picker = {
   /**

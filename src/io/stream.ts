@@ -1,0 +1,75 @@
+/**
+ * The contract of a stream engine: the part that moves bytes over TCP and knows no protocol.
+ * HTTP (balancer) and DNS over TCP run on it unchanged, whichever engine serves.
+ *
+ * Rules that every engine keeps, and `test/io/stream-conformance.ts` checks:
+ *   - handlers are never called from within a call into the engine, always later;
+ *   - `onOpen` comes once, first, on connections made by `connect`; `onClose` once, last, always,
+ *     unless `destroy` was called: then no handler is called any more;
+ *   - the bytes given to `onData` are valid only during the call; those given to `write` may be
+ *     reused by the caller as soon as it returns;
+ *   - after `pause` no `onData` comes until `resume`; bytes and the end wait in the kernel;
+ *   - both directions close separately: `onEnd` says that the peer has finished, `end` finishes ours.
+ * Time-outs belong to the caller, who has a coarse clock of its own for all its connections.
+ *
+ * A layer between bytes and engine (TLS, PROXY protocol) wraps a `Connection` and its handlers
+ * into another pair of the same types; nothing above notices.
+ */
+export type StreamEngine = {
+  /** As shown by status: which engine serves. */
+  readonly name: string;
+  /**
+   * Listens on a bound descriptor (which the engine then owns and closes) or on an address.
+   * @returns rejects with the system's error when that fails
+   */
+  listen(where: ListenAt, onConnection: OnConnection): Promise<Listener>;
+  /** Begins to connect; `onOpen` or `onClose` tells how it went. */
+  connect(target: ConnectTarget, handlers: ConnectionHandlers): Connection;
+};
+
+export type ListenAt =
+  | { readonly fd: number }
+  | { readonly address: string; readonly port: number };
+
+export type ConnectTarget = {
+  readonly address: string;
+  readonly port: number;
+  /** Local address to connect from. */
+  readonly localAddress?: string;
+};
+
+/** Takes a new connection and gives back its handlers. */
+export type OnConnection = (connection: Connection) => ConnectionHandlers;
+
+export type Listener = {
+  readonly address: string;
+  readonly port: number;
+  /** Stops accepting; connections already accepted go on. Settles when the socket is closed. */
+  close(): Promise<void>;
+};
+
+export type Connection = {
+  /** Unique within the engine, never reused. */
+  readonly id: number;
+  /** Of the peer and of this end; empty and 0 until open. IPv4 is never shown in IPv6 form. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  /** @returns false when the caller should stop until `onDrain`; the bytes are taken either way */
+  write(bytes: Uint8Array): boolean;
+  /** Sends what was written, then our end of stream. */
+  end(): void;
+  /** Gives the connection up at once, unsent bytes included. */
+  destroy(): void;
+  pause(): void;
+  resume(): void;
+};
+
+export type ConnectionHandlers = {
+  onOpen?(): void;
+  onData(bytes: Uint8Array): void;
+  onEnd(): void;
+  onDrain(): void;
+  /** @param problem the system's error code, for instance `ECONNRESET`; empty when it ended in order */
+  onClose(problem: string): void;
+};
