@@ -18,12 +18,14 @@ export function endpointHealth(
   const judged = combineAddresses(judgements);
   const flags = FLAGS[judged.judged];
   const word = applyToWord(healthWord(flags, judged.ttlSeconds), override, nowMs);
-  if (override === undefined) return { ...judged, word, state: judged.judged };
+  const judgedReason = judged.reason;
+  if (override === undefined) return { ...judged, judgedReason, word, state: judged.judged };
   return {
     word,
     state: OVERRIDE_STATES[override.action],
     judged: judged.judged,
     reason: overrideReason(override, judged),
+    judgedReason,
     ttlSeconds: wordTtlSeconds(word),
   };
 }
@@ -36,7 +38,9 @@ export type EndpointHealth = {
   readonly state: JudgedHealth | 'drained' | 'forced-up' | 'forced-down';
   /** The judged state beneath an override. */
   readonly judged: JudgedHealth;
+  /** Why `state`; under an override this names who, and the judged state. */
   readonly reason: string;
+  readonly judgedReason: string;
   /** TTL_MASK (8 years) when nothing foreseeable changes it. */
   readonly ttlSeconds: number;
 };

@@ -64,7 +64,12 @@ export type Health = 'up' | 'down' | 'unknown';
 export type Previous = { readonly health: Health; readonly decidedAtMs: number };
 
 /** `ttlSeconds` is the earliest possible change of `health`; 0 when it may change at any moment. */
-export type Judgement = Previous & { readonly reason: string; readonly ttlSeconds: number };
+export type Judgement = Previous & {
+  readonly reason: string;
+  readonly ttlSeconds: number;
+  /** True when the votes did not decide: the state is the previous one, or unknown. */
+  readonly isHeld: boolean;
+};
 
 /** A vantage point silent for this many intervals abstains. */
 export const LEASE_INTERVALS = 3;
@@ -109,24 +114,31 @@ function groupVerdict(votes: readonly Vote[]): Verdict {
 }
 
 function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: number): Judgement {
-  return { health, reason, ttlSeconds: secondsToFlip(health, count), decidedAtMs: nowMs };
+  return {
+    health,
+    reason,
+    ttlSeconds: secondsToFlip(health, count),
+    decidedAtMs: nowMs,
+    isHeld: false,
+  };
 }
 
 function held(previous: Previous | undefined, count: Count, nowMs: number): Judgement {
   const { voters, need } = count;
   const why = holdReason(voters, need);
   if (previous === undefined || previous.health === 'unknown') {
-    return { health: 'unknown', reason: why, ttlSeconds: 0, decidedAtMs: nowMs };
+    return { health: 'unknown', reason: why, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: true };
   }
   if (nowMs - previous.decidedAtMs > STALE_HOLD_MS) {
     const minutes = Math.round(STALE_HOLD_MS / 60_000);
     const reason = `was ${previous.health}, undecided for ${minutes} minutes: ${why}`;
-    return { health: 'unknown', reason, ttlSeconds: 0, decidedAtMs: nowMs };
+    return { health: 'unknown', reason, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: true };
   }
   // Whoever is missing may be back at any moment, so a held state promises nothing unless the
   // voters that are there are enough to compute with.
   const ttlSeconds = voters.length < need ? 0 : secondsToFlip(previous.health, count);
-  return { ...previous, reason: `kept ${previous.health}: ${why}`, ttlSeconds };
+  const { health, decidedAtMs } = previous;
+  return { health, decidedAtMs, reason: `kept ${health}: ${why}`, ttlSeconds, isHeld: true };
 }
 
 function holdReason(voters: readonly Group[], need: number): string {

@@ -1,0 +1,275 @@
+import type { Observation } from '../health/observation.ts';
+import { LEASE_INTERVALS } from '../health/quorum.ts';
+import {
+  initialVerdict,
+  observe,
+  type VerdictRules,
+  type VerdictState,
+} from '../health/verdict.ts';
+import type { ProbeKind, ProbeResult, ProbeTarget } from '../probe/probe.ts';
+import type { Log } from '../telemetry/log.ts';
+import { firstDueMs, nextDueMs, phaseMs } from './schedule.ts';
+import { exportVerdicts, importVerdicts, type SavedVerdicts } from './verdict-file.ts';
+
+/**
+ * Runs probes on time and keeps every vantage point's verdict. It decides nothing: when is
+ * schedule.ts, what is the probe kind's, and what follows is health/verdict.ts.
+ *
+ *   idle ──due──> (waiting for a slot) ──> in flight ──settled or timeout──> verdict, idle
+ *
+ * A job that is changed, removed or stopped is given a new `attempt`, so that whatever an old attempt
+ * still brings is dropped: no orphan checks, no late words about a target that is not ours.
+ */
+export function createMonitoring(deps: MonitoringDeps): Monitoring {
+  const kinds = new Map(deps.probes.map((kind) => [kind.kind, kind]));
+  const running = new Map<string, Running>();
+  const stopped = new Set<string>();
+  const lane = createLane(deps, kinds);
+  let saved: SavedVerdicts = new Map();
+
+  return {
+    setJobs(jobs) {
+      const wanted = new Map(jobs.map((job) => [jobId(job), job]));
+      const known = new Map(running);
+      for (const [id, each] of known) {
+        const job = wanted.get(id);
+        if (job !== undefined && JSON.stringify(job) === JSON.stringify(each.job)) {
+          wanted.delete(id);
+          continue;
+        }
+        lane.stop(each);
+        running.delete(id);
+      }
+      for (const [id, job] of wanted) {
+        if (!kinds.has(job.probe)) throw new Error(`there is no probe kind "${job.probe}"`);
+        // A changed monitor asks in another way about the same target: what is known stays known.
+        const state = known.get(id)?.state ?? saved.get(id) ?? initialVerdict();
+        const each: Running = { job, id, state, dueMs: 0, attempt: 0, phase: 'idle', cancel: none };
+        running.set(id, each);
+        if (state.recent.length > 0) deps.onVerdict(verdictOf(each));
+        if (!stopped.has(job.vantage)) lane.start(each);
+      }
+      saved = new Map();
+    },
+    stopVantage(name) {
+      stopped.add(name);
+      for (const each of running.values()) if (each.job.vantage === name) lane.stop(each);
+    },
+    startVantage(name) {
+      if (!stopped.delete(name)) return;
+      for (const each of running.values()) if (each.job.vantage === name) lane.start(each);
+    },
+    verdicts: () => [...running.values()].map(verdictOf),
+    exportState: () => exportVerdicts([...running.values()]),
+    importState(state) {
+      saved = importVerdicts(state, deps.clock.nowMs());
+    },
+    close() {
+      for (const each of running.values()) lane.stop(each);
+      running.clear();
+      return lane.settled();
+    },
+  };
+}
+
+/** What one vantage point asks of one target, again and again. */
+export type MonitoringJob = {
+  readonly vantage: string;
+  /** Failure domain of the vantage point. */
+  readonly group: string;
+  /** Names the target and what is asked of it; unique within a vantage point. */
+  readonly key: string;
+  /** Probe kind and its options, as its schema returned them. */
+  readonly probe: string;
+  readonly options: unknown;
+  readonly target: ProbeTarget;
+  readonly rules: JobRules;
+};
+export type JobRules = VerdictRules & { readonly timeoutMs: number; readonly jitter: number };
+
+/** A vantage point's word on a target, as quorums want it; plain data that can cross a wire. */
+export type VantageVerdict = {
+  readonly vantage: string;
+  readonly group: string;
+  readonly key: string;
+  readonly state: VerdictState;
+  readonly rules: VerdictRules;
+  /** How long after the last observation the word counts. */
+  readonly leaseMs: number;
+};
+
+/** `setTimer` returns the function that cancels it. */
+export type MonitoringClock = {
+  nowMs(): number;
+  setTimer(ms: number, run: () => void): () => void;
+};
+
+export type MonitoringDeps = {
+  readonly clock: MonitoringClock;
+  /** A random number in [0, 1). */
+  readonly draw: () => number;
+  readonly probes: readonly ProbeKind[];
+  readonly log: Pick<Log, 'warn'>;
+  /** Called after every observation, changed or not: it renews the lease. */
+  readonly onVerdict: (verdict: VantageVerdict) => void;
+};
+
+export type Monitoring = {
+  /** From now on exactly these jobs run; unchanged ones go on as if nothing had happened. */
+  setJobs(jobs: readonly MonitoringJob[]): void;
+  /** Silences a vantage point: no probes, no verdicts, until it is started again. */
+  stopVantage(name: string): void;
+  startVantage(name: string): void;
+  verdicts(): readonly VantageVerdict[];
+  /** What is known, as JSON to be kept over a restart. */
+  exportState(): unknown;
+  /** Takes what `exportState` gave, before the first `setJobs`; anything else is ignored. */
+  importState(state: unknown): void;
+  /** Stops everything; resolves when no probe is in flight. */
+  close(): Promise<void>;
+};
+
+/** Probes in flight on one node, whatever the number of monitors. */
+export const PROBES_IN_FLIGHT_MAX = 256;
+/**
+ * When a timeout comes later than this after its time, this process was stopped or starved: the
+ * attempt says nothing about the target.
+ */
+export const STALL_MS = 1_000;
+
+type Running = {
+  readonly job: MonitoringJob;
+  readonly id: string;
+  state: VerdictState;
+  /** The due time from which the next one is counted. */
+  dueMs: number;
+  /** Grows with every attempt and stop; a result of another attempt is dropped. */
+  attempt: number;
+  phase: 'idle' | 'scheduled' | 'waiting' | 'in-flight';
+  /** Cancels the timer, or aborts the attempt. */
+  cancel: () => void;
+};
+
+const none = (): void => {};
+const jobId = (job: MonitoringJob): string => `${job.vantage} ${job.key}`;
+
+function verdictOf({ job, state }: Running): VantageVerdict {
+  const { vantage, group, key, rules } = job;
+  const leaseMs = LEASE_INTERVALS * Math.max(rules.intervalMs, rules.timeoutMs);
+  return { vantage, group, key, state, rules, leaseMs };
+}
+
+type Lane = {
+  start(each: Running): void;
+  stop(each: Running): void;
+  settled(): Promise<void>;
+};
+
+/** The way from due to verdict: timers, the bounded number of slots, and attempts. */
+function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>): Lane {
+  const { clock } = deps;
+  const inFlight = new Set<Promise<void>>();
+  const warned = new Set<string>();
+  let waiting: Running[] = [];
+
+  const schedule = (each: Running, atMs: number): void => {
+    each.phase = 'scheduled';
+    each.cancel = clock.setTimer(Math.max(0, atMs - clock.nowMs()), () => {
+      each.phase = 'waiting';
+      each.cancel = none;
+      waiting.push(each);
+      fill();
+    });
+  };
+  const fill = (): void => {
+    while (inFlight.size < PROBES_IN_FLIGHT_MAX) {
+      const each = waiting.shift();
+      if (each === undefined) return;
+      launch(each);
+    }
+  };
+  const launch = (each: Running): void => {
+    each.phase = 'in-flight';
+    each.attempt += 1;
+    const mine = each.attempt;
+    const { result, cancel } = attemptProbe(kinds.get(each.job.probe)!, each.job, clock);
+    each.cancel = cancel;
+    const settled: Promise<void> = result.then((outcome) => {
+      inFlight.delete(settled);
+      if (each.attempt === mine) finish(each, outcome);
+      fill();
+    });
+    inFlight.add(settled);
+  };
+  const finish = (each: Running, result: ProbeResult): void => {
+    const nowMs = clock.nowMs();
+    each.dueMs = nextDueMs(each.dueMs, each.job.rules, deps.draw(), nowMs);
+    schedule(each, each.dueMs);
+    if (result.local === true) {
+      warnOnce(warned, deps.log, each.job, result.reason);
+      return;
+    }
+    const { ok, rttMs, reason } = result;
+    const observation: Observation = { atMs: nowMs, ok, rttMs, reason };
+    each.state = observe(each.state, observation, each.job.rules);
+    deps.onVerdict(verdictOf(each));
+  };
+  return {
+    start(each) {
+      if (each.phase !== 'idle') return;
+      const { intervalMs } = each.job.rules;
+      const nowMs = clock.nowMs();
+      each.dueMs = nowMs + phaseMs(each.id, intervalMs);
+      schedule(each, nowMs + firstDueMs(each.id, intervalMs));
+    },
+    stop(each) {
+      each.attempt += 1;
+      each.cancel();
+      each.cancel = none;
+      if (each.phase === 'waiting') waiting = waiting.filter((other) => other !== each);
+      each.phase = 'idle';
+    },
+    settled: async () => {
+      await Promise.all(inFlight);
+    },
+  };
+}
+
+/** One attempt that always settles: by itself, at the timeout, or when it is cancelled. */
+function attemptProbe(
+  kind: ProbeKind,
+  { target, options, rules }: MonitoringJob,
+  clock: MonitoringClock,
+): { readonly result: Promise<ProbeResult>; readonly cancel: () => void } {
+  const controller = new AbortController();
+  const startMs = clock.nowMs();
+  const { promise: given, resolve: giveUp } = Promise.withResolvers<ProbeResult>();
+  const abort = (reason: string, local: boolean): void => {
+    controller.abort(reason);
+    giveUp({ ok: false, rttMs: clock.nowMs() - startMs, reason, local });
+  };
+  const cancelTimer = clock.setTimer(rules.timeoutMs, () => {
+    const isLate = clock.nowMs() - startMs > rules.timeoutMs + STALL_MS;
+    if (isLate) abort('this process was stalled', true);
+    else abort(`timeout after ${rules.timeoutMs} ms`, false);
+  });
+  const run = kind
+    .run(target, options, controller.signal)
+    // A kind never rejects; one that does has a bug and has seen nothing of the target.
+    .catch((error): ProbeResult => ({ ok: false, rttMs: 0, reason: String(error), local: true }));
+  // A kind that does not heed its signal must not hold the slot.
+  const result = Promise.race([given, run]).finally(cancelTimer);
+  return { result, cancel: () => abort('cancelled', true) };
+}
+
+function warnOnce(
+  warned: Set<string>,
+  log: Pick<Log, 'warn'>,
+  { vantage, key }: MonitoringJob,
+  reason: string,
+): void {
+  const about = `${vantage} ${reason}`;
+  if (warned.has(about)) return;
+  warned.add(about);
+  log.warn('probe.local-fault', `Vantage point ${vantage} cannot probe ${key}: ${reason}.`);
+}

@@ -1,0 +1,47 @@
+/**
+ * When to probe. Targets are spread over the interval by a hash of their name, so that thousands of
+ * them never fire together and every restart spreads them alike; a random jitter then keeps vantage
+ * points from marching in step.
+ */
+
+/** The first probe comes within this time, however long the interval: unknown should not last. */
+export const FIRST_SPREAD_MAX_MS = 5_000;
+
+/** Milliseconds from the start to a target's place in the interval: 0 <= phase < intervalMs. */
+export function phaseMs(targetKey: string, intervalMs: number): number {
+  return Math.floor(spread(targetKey) * intervalMs);
+}
+
+/** Milliseconds from the start to the first probe. Later ones follow from `phaseMs`. */
+export function firstDueMs(targetKey: string, intervalMs: number): number {
+  return Math.floor(spread(targetKey) * Math.min(intervalMs, FIRST_SPREAD_MAX_MS));
+}
+
+export type Period = {
+  readonly intervalMs: number;
+  /** Fraction of the interval by which a period varies, 0..1. */
+  readonly jitter: number;
+};
+
+/**
+ * When the next probe is due, given when the last one was and a draw in [0, 1). Counted from the due
+ * time, not from the end of the probe, so that slow answers don't thin the probes out. A probe that
+ * is late follows at once; after a pause longer than an interval (a stopped process) the probes are
+ * spread again, since all of them are late together.
+ */
+export function nextDueMs(dueMs: number, period: Period, draw: number, nowMs: number): number {
+  const { intervalMs, jitter } = period;
+  const next = dueMs + Math.round(intervalMs * (1 + jitter * (draw - 0.5)));
+  if (next > nowMs) return next;
+  return nowMs - next < intervalMs ? nowMs : nowMs + Math.floor(draw * intervalMs);
+}
+
+/** FNV-1a, finished by a multiplication so that keys with one different letter land far apart; 0..1. */
+function spread(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < key.length; index += 1) {
+    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
+}
