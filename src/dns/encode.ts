@@ -15,14 +15,15 @@
  * is compared exactly: data keep the case that their owner gave them.
  */
 
+import { findInQuestion, suffixEquals } from './compression.ts';
 import {
   CLASS_IN,
   EDNS_FLAG_DO,
-  FLAG_CD,
   FLAG_QR,
   FLAG_RD,
   FLAG_TC,
   HEADER_LENGTH,
+  OPCODE_BITS,
   OPCODE_QUERY,
   OPTION_CLIENT_SUBNET,
   OPTION_EDE,
@@ -39,7 +40,7 @@ import {
 } from './constants.ts';
 import { ecsOptionLength, writeEcs } from './ecs.ts';
 import { createQuery, PARSE_DROP, type Query, readWord } from './message.ts';
-import { LABEL_LENGTH_MAX, NAME_LENGTH_MAX, nameLength } from './name.ts';
+import { nameLength } from './name.ts';
 
 /** Suffixes that one reply remembers as pointer targets; later names are written without adding any. */
 export const COMPRESSION_ENTRIES_MAX = 128;
@@ -98,8 +99,9 @@ export function createReply(): Reply {
 }
 
 /**
- * Starts the reply to a query that parseQuery() accepted: header with ID, opcode and RD (RFC 1035
- * 4.1.1) and CD (RFC 4035 3.1.6) of the query and QR set, then the question in the client's case.
+ * Starts the reply to a query that parseQuery() accepted: header with ID, opcode and RD of the query
+ * (RFC 1035 4.1.1) and QR set, then the question in the client's case. AD and CD are cleared, as an
+ * authoritative answer should have them (RFC 4035 3.1.6).
  * `out` may be `queryBytes` itself (answering in place: the question is then not copied).
  * @param limit largest length of the reply in octets, at least 512; cut to out.length.
  */
@@ -114,7 +116,7 @@ export function beginReply(
   reply.out = out;
   reply.query = query;
   reply.questionEnd = questionEnd;
-  reply.flags = FLAG_QR | (query.flags & (0x7800 | FLAG_RD | FLAG_CD));
+  reply.flags = FLAG_QR | (query.flags & (OPCODE_BITS | FLAG_RD));
   reply.reserved = query.hasEdns ? OPT_FIXED_LENGTH : 0;
   if (query.hasEdns && query.hasEcs) reply.reserved += ecsOptionLength(query);
   reply.limit = Math.min(limit, out.length) - reply.reserved;
@@ -364,7 +366,7 @@ export function rejectQuery(
 }
 
 /**
- * An error reply straight from a query's bytes, without a parse: header with ID, opcode, RD and CD,
+ * An error reply straight from a query's bytes, without a parse: header with ID, opcode and RD,
  * the question when there is exactly one well-formed one, no OPT. For a parsed query prefer
  * rejectQuery(), which answers OPT with OPT.
  * @returns the length of the reply; 0 (send nothing) for a response or less than a header.
@@ -388,7 +390,7 @@ export function errorReply(
   if (out !== queryBytes) {
     for (let index = 0; index < questionEnd; index += 1) out[index] = queryBytes[index]!;
   }
-  const word = FLAG_QR | (flags & (0x7800 | FLAG_RD | FLAG_CD)) | (rcode & 0xf);
+  const word = FLAG_QR | (flags & (OPCODE_BITS | FLAG_RD)) | (rcode & 0xf);
   out[2] = word >> 8;
   out[3] = word;
   for (let index = 4; index < HEADER_LENGTH; index += 1) out[index] = 0;
@@ -460,51 +462,16 @@ function writePointer(reply: Reply, target: number): boolean {
 
 /** Offset in the reply of a suffix with the same bytes as the one at `offset`, or -1. */
 function findSuffix(reply: Reply, wire: Uint8Array, offset: number, length: number): number {
-  const inQuestion = findInQuestion(reply, wire, offset, length);
-  if (inQuestion >= 0) return inQuestion;
+  if (reply.questionEnd > HEADER_LENGTH) {
+    const target = findInQuestion(reply.query, wire, offset, length);
+    if (target >= 0) return target;
+  }
   for (let index = 0; index < reply.suffixCount; index += 1) {
     if (reply.suffixLength[index] !== length) continue;
     const target = reply.suffixOffset[index]!;
     if (suffixEquals(reply.out, target, wire, offset)) return target;
   }
   return -1;
-}
-
-/** The same in the question, compared with its lower-cased form. */
-function findInQuestion(reply: Reply, wire: Uint8Array, offset: number, length: number): number {
-  const query = reply.query;
-  if (reply.questionEnd === HEADER_LENGTH || length > query.qnameLength) return -1;
-  const start = query.qnameLength - length;
-  for (let label = 0; label < query.qnameLabels; label += 1) {
-    const labelOffset = query.labelOffsets[label]!;
-    if (labelOffset < start) continue;
-    if (labelOffset > start) return -1;
-    for (let index = 0; index < length; index += 1) {
-      if (query.qname[start + index] !== wire[offset + index]) return -1;
-    }
-    return HEADER_LENGTH + start;
-  }
-  return -1;
-}
-
-/** Compares a name that we wrote (its pointers all lead backward) with an uncompressed one. */
-function suffixEquals(out: Uint8Array, target: number, wire: Uint8Array, offset: number): boolean {
-  let position = target;
-  let other = offset;
-  for (;;) {
-    let label = out[position]!;
-    while (label >= POINTER_BITS) {
-      position = ((label & LABEL_LENGTH_MAX) << 8) | out[position + 1]!;
-      label = out[position]!;
-    }
-    if (label !== wire[other]) return false;
-    if (label === 0) return true;
-    for (let index = 1; index <= label; index += 1) {
-      if (out[position + index] !== wire[other + index]) return false;
-    }
-    position += 1 + label;
-    other += 1 + label;
-  }
 }
 
 /** Remembers the suffixes of wire[offset..suffix) that now stand at `start` as pointer targets. */
@@ -519,7 +486,7 @@ function rememberSuffixes(
   let position = offset;
   while (position < suffix && reply.suffixCount < COMPRESSION_ENTRIES_MAX) {
     const target = start + position - offset;
-    if (target > POINTER_OFFSET_MAX || end - position > NAME_LENGTH_MAX) return;
+    if (target > POINTER_OFFSET_MAX) return;
     reply.suffixOffset[reply.suffixCount] = target;
     reply.suffixLength[reply.suffixCount] = end - position;
     reply.suffixCount += 1;

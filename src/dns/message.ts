@@ -132,11 +132,11 @@ export function createQuery(): Query {
  * as they were understood, so that the error reply can carry what RFC 6891 7 wants (question and
  * OPT): rejectQuery() in encode.ts does that.
  *
- * Strict where a lenient reading could be abused or misunderstood: QDCOUNT other than 1 (RFC 9619),
- * records in answer or authority (but one in authority for IXFR, RFC 1995 3), a compressed
- * question, bytes after the last record (as Knot and NSD do), a second OPT (RFC 6891 6.1.1) or one
- * that is not owned by the root, a TSIG that is not last (RFC 8945 5.1), broken or repeated options
- * are all FORMERR.
+ * Strict where a lenient reading could be misunderstood: QDCOUNT other than 1 (RFC 9619), records
+ * in answer or authority (but one in authority for IXFR, RFC 1995 3), a compressed question, a second
+ * OPT (RFC 6891 6.1.1) or one that the root does not own, a TSIG that is not last (RFC 8945 5.1),
+ * broken options are all FORMERR. Bytes after the last counted record mean nothing and are
+ * ignored, as BIND and NSD do: some NAT devices and home routers append them.
  * @returns PARSE_OK, PARSE_DROP, PARSE_FORMERR, PARSE_NOTIMP or PARSE_BADVERS.
  */
 export function parseQuery(query: Query, bytes: Uint8Array, length: number): number {
@@ -157,9 +157,7 @@ export function parseQuery(query: Query, bytes: Uint8Array, length: number): num
     return PARSE_FORMERR;
   }
   const additionalCount = readWord(bytes, 10);
-  if (authorityCount + additionalCount === 0) {
-    return end === questionEnd ? PARSE_OK : PARSE_FORMERR;
-  }
+  if (authorityCount + additionalCount === 0) return PARSE_OK;
   return readRecords(query, bytes, end, authorityCount, additionalCount);
 }
 
@@ -252,7 +250,7 @@ function readRecords(
     }
     position = next;
   }
-  return position === end ? outcome : PARSE_FORMERR;
+  return outcome;
 }
 
 /** Reads the OPT record whose type stands at `fixed` and whose rdata ends at `end` (RFC 6891 6.1). */
@@ -292,9 +290,9 @@ function readOption(
       query.hasEcs = true;
       return true;
     case OPTION_COOKIE:
-      // RFC 7873 5.2.2: a wrong length is FORMERR. Of several, the first counts (5.2).
-      if (!isCookieLength(length)) return false;
+      // Of several, the first counts (RFC 7873 5.2); a wrong length is FORMERR (5.2.2).
       if (query.hasCookie) return true;
+      if (!isCookieLength(length)) return false;
       query.hasCookie = true;
       query.cookieOffset = offset;
       query.cookieLength = length;

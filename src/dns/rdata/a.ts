@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from '../../ip/address.ts';
 import { TYPE_A } from '../constants.ts';
-import { fieldCountProblem, problem } from './problem.ts';
+import { fieldCountProblem, problem } from '../rdata-field.ts';
 import type { RdataType } from './rdata-type.ts';
 
 const syntax = '<IPv4 address>';

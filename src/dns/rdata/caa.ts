@@ -1,7 +1,6 @@
 import { TYPE_CAA } from '../constants.ts';
+import { type Field, fieldCountProblem, joinFields, numberField, problem } from '../rdata-field.ts';
 import { quote, type Token, unescapeText } from '../token.ts';
-import { type Field, joinFields, numberField } from './fields.ts';
-import { fieldCountProblem, problem } from './problem.ts';
 import type { RdataType } from './rdata-type.ts';
 
 const syntax = '<flags> <tag> "<value>"';

@@ -1,7 +1,12 @@
 import { TYPE_MX } from '../constants.ts';
 import { formatName } from '../name.ts';
-import { endsWithName, joinFields, nameField, numberField } from './fields.ts';
-import { fieldCountProblem } from './problem.ts';
+import {
+  endsWithName,
+  fieldCountProblem,
+  joinFields,
+  nameField,
+  numberField,
+} from '../rdata-field.ts';
 import type { RdataType } from './rdata-type.ts';
 
 const syntax = '<preference> <mail host>';

@@ -1,7 +1,6 @@
 import { TYPE_NS } from '../constants.ts';
 import { formatName } from '../name.ts';
-import { endsWithName, joinFields, nameField } from './fields.ts';
-import { fieldCountProblem } from './problem.ts';
+import { endsWithName, fieldCountProblem, joinFields, nameField } from '../rdata-field.ts';
 import type { RdataType } from './rdata-type.ts';
 
 const syntax = '<name of the nameserver>';

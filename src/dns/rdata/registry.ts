@@ -1,3 +1,4 @@
+import { problem } from '../rdata-field.ts';
 import { type Token, tokenize } from '../token.ts';
 import { a } from './a.ts';
 import { aaaa } from './aaaa.ts';
@@ -5,7 +6,6 @@ import { caa } from './caa.ts';
 import { cname } from './cname.ts';
 import { mx } from './mx.ts';
 import { ns } from './ns.ts';
-import { problem } from './problem.ts';
 import { ptr } from './ptr.ts';
 import type { RdataResult, RdataType } from './rdata-type.ts';
 import { soa } from './soa.ts';

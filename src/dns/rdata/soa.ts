@@ -1,7 +1,6 @@
 import { TYPE_SOA } from '../constants.ts';
 import { formatName, nameLength } from '../name.ts';
-import { joinFields, nameField, numberField } from './fields.ts';
-import { fieldCountProblem } from './problem.ts';
+import { fieldCountProblem, joinFields, nameField, numberField } from '../rdata-field.ts';
 import type { RdataType } from './rdata-type.ts';
 
 const syntax = '<mname> <rname> <serial> <refresh> <retry> <expire> <minimum>';

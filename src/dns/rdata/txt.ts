@@ -1,7 +1,6 @@
 import { TYPE_TXT } from '../constants.ts';
+import { type Field, fieldCountProblem, joinFields, problem } from '../rdata-field.ts';
 import { CHARACTER_STRING_LENGTH_MAX, quote, type Token, unescapeText } from '../token.ts';
-import { type Field, joinFields } from './fields.ts';
-import { fieldCountProblem, problem } from './problem.ts';
 import type { RdataType } from './rdata-type.ts';
 
 const syntax = '"text" ["more text" ...]';

@@ -1,7 +1,6 @@
-import { nameLength, parseName } from '../name.ts';
-import type { Token } from '../token.ts';
-import { problem } from './problem.ts';
-import type { RdataProblem, RdataResult } from './rdata-type.ts';
+import { nameLength, parseName } from './name.ts';
+import type { RdataProblem, RdataResult } from './rdata/rdata-type.ts';
+import type { Token } from './token.ts';
 
 /**
  * The fields that several types share: whole numbers and names, each with its message. A field is
@@ -59,4 +58,14 @@ export function joinFields(...fields: readonly Field[]): RdataResult {
 /** Whether `rdata` from `offset` to its end is exactly one uncompressed name. */
 export function endsWithName(rdata: Uint8Array, offset: number): boolean {
   return nameLength(rdata, offset, rdata.length) === rdata.length - offset;
+}
+
+/** A problem as the types return it; the hint says what to write instead. */
+export function problem(message: string, hint?: string): RdataProblem {
+  return hint === undefined ? { ok: false, message } : { ok: false, message, hint };
+}
+
+/** The problem of a wrong number of fields: names the fields that the type has. */
+export function fieldCountProblem(kind: string, syntax: string, count: number): RdataProblem {
+  return problem(`${kind} data have ${count} field${count === 1 ? '' : 's'}`, `write ${syntax}`);
 }
