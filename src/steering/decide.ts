@@ -64,6 +64,8 @@ type Standing = 'up' | 'degraded' | 'down' | 'disabled';
 type Footing = {
   readonly rung: Rung;
   readonly tier: number;
+  /** Tiers from the first on that had to be looked at to find this. */
+  readonly tiersSearched: number;
   /** Candidates with weight 0 stay out: some tier has one with a weight. */
   readonly weightNeeded: boolean;
   readonly standing: (candidate: Candidate) => Standing;
@@ -99,10 +101,19 @@ function findFooting(policy: Policy, tiers: Tiers, state: DecideState): Footing 
         ),
       );
       if (tier === -1) continue;
-      return widen({ rung, tier, weightNeeded, standing, accepted }, tiers[tier] ?? [], state);
+      const tiersSearched = rung === 'healthy' && weightNeeded ? tier + 1 : tiers.length;
+      const footing = { rung, tier, tiersSearched, weightNeeded, standing, accepted };
+      return widen(footing, tiers[tier] ?? [], state);
     }
   }
-  return { rung: 'sorry', tier: -1, weightNeeded: false, standing, accepted: [] };
+  return {
+    rung: 'sorry',
+    tier: -1,
+    tiersSearched: tiers.length,
+    weightNeeded: false,
+    standing,
+    accepted: [],
+  };
 }
 
 /**
@@ -166,13 +177,12 @@ function mergeEqual(outcomes: readonly Outcome[]): readonly Outcome[] {
 }
 
 /**
- * On the first rungs a candidate of a later tier changes nothing while the answering tier stands;
- * once the search has been through all tiers, a change in any of them may end it earlier.
+ * A candidate of a later tier changes nothing while the first search succeeds; once the search has
+ * been through all tiers, a change in any of them may end it earlier.
  */
-function involvedEndpoints(tiers: Tiers, { rung, tier, weightNeeded }: Footing): readonly number[] {
-  const local = weightNeeded && (rung === 'healthy' || rung === 'panic');
+function involvedEndpoints(tiers: Tiers, { tiersSearched }: Footing): readonly number[] {
   return tiers
-    .slice(0, local ? tier + 1 : tiers.length)
+    .slice(0, tiersSearched)
     .flatMap((candidates) => candidates.map((candidate) => candidate.endpoint));
 }
 

@@ -11,7 +11,8 @@ import type {
 /**
  * A policy is a chain of steps, compiled once. Its mapping steps and its choosing steps are kept
  * apart, because they are evaluated at different times (map.ts, decide.ts); inside each of the two
- * the order of the chain holds.
+ * the order of the chain holds, but that `healthy` always chooses first: a step before it could
+ * throw away the only healthy endpoint and keep a dead one.
  */
 export type Policy = {
   readonly map: readonly { readonly kind: string; readonly run: MapFunction }[];
@@ -19,6 +20,9 @@ export type Policy = {
   /** False when the chain has no `healthy` step: then only operators' overrides count. */
   readonly readsHealth: boolean;
 };
+
+/** The step that the ladder of decide.ts must know of. */
+const HEALTH_STEP = 'healthy';
 
 /**
  * Compiles a validated chain. Options go through their step's schema once more, so that defaults
@@ -36,7 +40,12 @@ export function compilePolicy(
     if (step.stage === 'map') map.push({ kind, run: step.compile(parsed) });
     else choose.push({ kind, run: step.compile(parsed) });
   }
-  return { map, choose, readsHealth: choose.some(({ kind }) => kind === 'healthy') };
+  const isHealthy = ({ kind }: { readonly kind: string }): boolean => kind === HEALTH_STEP;
+  return {
+    map,
+    choose: [...choose.filter(isHealthy), ...choose.filter((step) => !isHealthy(step))],
+    readsHealth: choose.some(isHealthy),
+  };
 }
 
 /**

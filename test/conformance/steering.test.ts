@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decide } from '../../src/steering/decide.ts';
+import { compilePolicy, mapTiers } from '../../src/steering/policy.ts';
+import { steeringStep, steeringSteps } from '../../src/steering/registry.ts';
+import type {
+  Candidate,
+  ChoiceState,
+  ChooseStep,
+  ClientNetwork,
+  MapStep,
+  Outcome,
+  SteeringStep,
+  Tiers,
+  TraceLine,
+} from '../../src/steering/step.ts';
+import { type WordName, words } from '../steering/places.ts';
+
+/**
+ * What every steering step promises, whatever its kind. A step that is added to the registry is
+ * checked here without a line of its own; options other than the defaults may be listed below.
+ */
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_601);
+const RUNS = Number(process.env['FUZZ_ITERATIONS'] ?? 150);
+const parameters = { seed: SEED, numRuns: RUNS };
+const EPSILON = 1e-9;
+
+/** Options worth trying beside the defaults; a kind that is not listed is tried with `{}` only. */
+const MORE_OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
+  failover: [{ regions: ['r2', ['r0', 'r1']] }, { regions: ['nowhere'] }],
+  nearest: [{ toleranceKm: 0 }, { tiersMax: 1 }, { toleranceKm: 5000, tiersMax: 2 }],
+  first: [{ count: 2 }, { count: 16 }],
+};
+
+const location = fc.option(
+  fc.record({
+    latitude: fc.double({ min: -90, max: 90, noNaN: true }),
+    longitude: fc.double({ min: -180, max: 180, noNaN: true }),
+  }),
+  { nil: undefined },
+);
+const client: fc.Arbitrary<ClientNetwork> = fc.record({ location });
+const candidates: fc.Arbitrary<readonly Candidate[]> = fc
+  .array(fc.record({ location, weight: fc.integer({ min: 0, max: 5 }) }), {
+    minLength: 1,
+    maxLength: 7,
+  })
+  .map((facts) =>
+    facts.map((fact, index) => ({
+      ...fact,
+      endpoint: index,
+      name: `pool/r${index}`,
+      region: `r${index}`,
+    })),
+  );
+/** Candidates cut into tiers at arbitrary places. */
+const tiers: fc.Arbitrary<Tiers> = fc
+  .tuple(candidates, fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }))
+  .map(([list, cuts]) => {
+    const cut: Candidate[][] = [];
+    for (const [index, each] of list.entries()) {
+      if (index === 0 || cuts[index] === true) cut.push([each]);
+      else cut.at(-1)?.push(each);
+    }
+    return cut;
+  });
+const wordNames = fc.array(fc.constantFrom(...(Object.keys(words) as WordName[])), {
+  minLength: 7,
+  maxLength: 7,
+});
+const usable = fc.array(fc.boolean(), { minLength: 7, maxLength: 7 });
+
+function optionSets(step: SteeringStep): readonly unknown[] {
+  return [{}, ...(MORE_OPTIONS[step.kind] ?? [])].map((options) => step.options.parse(options));
+}
+function choiceState(flags: readonly boolean[]): ChoiceState {
+  return {
+    usable: ({ endpoint }) => flags[endpoint] === true,
+    weight: (each) => each.weight,
+    describe: ({ endpoint }) => (flags[endpoint] === true ? 'up' : 'down'),
+  };
+}
+const sorted = (list: readonly Candidate[]): readonly number[] =>
+  list.map(({ endpoint }) => endpoint).sort((a, b) => a - b);
+const shareSum = (outcomes: readonly Outcome[]): number =>
+  outcomes.reduce((sum, { share }) => sum + share, 0);
+/** A distribution over the tier whose lists are not all the same, as a step further down may see. */
+const distribution = (tier: readonly Candidate[]): readonly Outcome[] => [
+  { share: 0.75, candidates: tier },
+  { share: 0.25, candidates: [...tier].reverse() },
+];
+
+function assertTrace(lines: readonly TraceLine[], kind: string, known: ReadonlySet<string>): void {
+  for (const line of lines) {
+    assert.equal(line.step, kind);
+    assert.ok(line.note.length > 0, 'a trace line has a note');
+    for (const name of line.kept) assert.ok(known.has(name), `${name} is a candidate`);
+    for (const { name, reason } of line.dropped) {
+      assert.ok(known.has(name) && reason.length > 0, `${name} was dropped for a reason`);
+      assert.ok(!line.kept.includes(name), `${name} is not both kept and dropped`);
+    }
+    assert.equal(new Set(line.kept).size, line.kept.length, 'nothing is kept twice');
+  }
+}
+
+function checkMap(step: MapStep, options: unknown): void {
+  const run = step.compile(options);
+  fc.assert(
+    fc.property(tiers, client, (input, network) => {
+      const lines: TraceLine[] = [];
+      const output = run(input, network, (line) => lines.push(line));
+      assert.ok(
+        output.every((tier) => tier.length > 0),
+        'no tier is empty',
+      );
+      assert.deepEqual(sorted(output.flat()), sorted(input.flat()), 'nothing lost or invented');
+      assert.deepEqual(run(input, network), output, 'the same again, traced or not');
+      assert.equal(lines.length, 1, 'one trace line');
+      assertTrace(lines, step.kind, new Set(input.flat().map(({ name }) => name)));
+      assert.deepEqual(
+        lines[0]?.kept,
+        output.flat().map(({ name }) => name),
+        'the trace names the candidates in their new order',
+      );
+    }),
+    parameters,
+  );
+}
+
+function checkChoose(step: ChooseStep, options: unknown): void {
+  const run = step.compile(options);
+  fc.assert(
+    fc.property(candidates, usable, fc.boolean(), (tier, flags, split) => {
+      const input = split ? distribution(tier) : [{ share: 1, candidates: tier }];
+      const lines: TraceLine[] = [];
+      const output = run(input, choiceState(flags), (line) => lines.push(line));
+      if (output.length > 0) assert.ok(Math.abs(shareSum(output) - 1) < EPSILON, 'shares sum to 1');
+      for (const outcome of output) {
+        assert.ok(outcome.share > 0 && outcome.candidates.length > 0, 'each outcome can be served');
+        assert.equal(new Set(outcome.candidates).size, outcome.candidates.length, 'no repetition');
+        assert.ok(
+          outcome.candidates.every((each) => tier.includes(each)),
+          'each list is part of the tier',
+        );
+      }
+      assert.deepEqual(run(input, choiceState(flags)), output, 'the same again, traced or not');
+      assert.equal(lines.length, 1, 'one trace line');
+      assertTrace(lines, step.kind, new Set(tier.map(({ name }) => name)));
+      const left = new Set(output.flatMap((outcome) => outcome.candidates.map(({ name }) => name)));
+      if (output.length > 0)
+        assert.deepEqual(new Set(lines[0]?.kept), left, 'kept is what is left');
+    }),
+    parameters,
+  );
+}
+
+for (const step of steeringSteps) {
+  test(`steering step ${step.kind} describes itself`, () => {
+    assert.equal(steeringStep(step.kind), step);
+    assert.match(step.kind, /^[a-z][a-z-]*$/);
+    assert.match(step.summary, /^[A-Z].*\.$/);
+    for (const options of optionSets(step)) {
+      assert.deepEqual(step.options.parse(options), options, 'validated options stay as they are');
+    }
+    assert.equal(step.options.safeParse({ noSuchOption: 1 }).success, false, 'unknown keys fail');
+  });
+  test(`steering step ${step.kind} keeps the contract of its stage`, () => {
+    for (const options of optionSets(step)) {
+      if (step.stage === 'map') checkMap(step, options);
+      else checkChoose(step, options);
+    }
+  });
+}
+
+test('steeringSteps have kinds of their own', () => {
+  assert.equal(new Set(steeringSteps.map(({ kind }) => kind)).size, steeringSteps.length);
+  assert.equal(steeringStep('no-such-step'), undefined);
+});
+
+const links = steeringSteps.flatMap((step) =>
+  optionSets(step).map((options) => ({ kind: step.kind, options })),
+);
+
+test('decide() of any chain in any state answers, unless operators and sorry addresses say not to', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(...links), { maxLength: 6 }),
+      candidates,
+      client,
+      wordNames,
+      fc.constantFrom(0, 0.3, 0.5, 1),
+      fc.boolean(),
+      (chain, list, network, names, panicThreshold, hasSorry) => {
+        const policy = compilePolicy(chain);
+        const mapped = mapTiers(policy, list, network);
+        const word = (endpoint: number): number => words[names[endpoint] ?? 'up'];
+        const state = { word, panicThreshold, hasSorry, ttlMinSeconds: 5, ttlMaxSeconds: 30 };
+        const decision = decide(policy, mapped, state);
+        const { rung, outcomes, tier } = decision;
+        assert.deepEqual(
+          decide(policy, mapped, state, () => undefined),
+          decision,
+        );
+        assert.ok(decision.ttlSeconds >= 5 && decision.ttlSeconds <= 30);
+        assert.equal(outcomes.length === 0, rung === 'sorry');
+        const disabled = ({ endpoint }: Candidate): boolean => names[endpoint] === 'drained';
+        assert.equal(rung === 'sorry' || rung === 'disabled', list.every(disabled));
+        assert.equal(rung === 'sorry', list.every(disabled) && hasSorry);
+        if (rung === 'sorry') return;
+        assert.ok(Math.abs(shareSum(outcomes) - 1) < EPSILON, 'shares sum to 1');
+        for (const { candidates: answered } of outcomes) {
+          assert.ok(answered.length > 0, 'nothing answers empty');
+          assert.ok(answered.every((each) => mapped[tier]?.includes(each)));
+          assert.ok(answered.every((each) => decision.involved.includes(each.endpoint)));
+          if (rung !== 'disabled') assert.ok(!answered.some(disabled), 'operators are obeyed');
+          if (rung === 'healthy' && policy.readsHealth) {
+            assert.ok(answered.every(({ endpoint }) => names[endpoint] !== 'down'));
+          }
+        }
+      },
+    ),
+    { ...parameters, numRuns: parameters.numRuns * 4 },
+  );
+});
+
+test('decide() changes nothing when an endpoint that is not involved changes', () => {
+  fc.assert(
+    fc.property(tiers, wordNames, wordNames, (input, names, others) => {
+      const policy = compilePolicy([
+        { kind: 'healthy', options: {} },
+        { kind: 'weighted', options: {} },
+        { kind: 'first', options: {} },
+      ]);
+      const stateWith = (wordOf: (endpoint: number) => WordName | undefined) => ({
+        word: (endpoint: number) => words[wordOf(endpoint) ?? 'up'],
+        panicThreshold: 0.5,
+        hasSorry: true,
+        ttlMinSeconds: 5,
+        ttlMaxSeconds: 30,
+      });
+      const decision = decide(
+        policy,
+        input,
+        stateWith((endpoint) => names[endpoint]),
+      );
+      const after = decide(
+        policy,
+        input,
+        stateWith((endpoint) =>
+          decision.involved.includes(endpoint) ? names[endpoint] : others[endpoint],
+        ),
+      );
+      assert.deepEqual(after, decision);
+    }),
+    { ...parameters, numRuns: parameters.numRuns * 4 },
+  );
+});

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compilePolicy, mapTiers } from '../../src/steering/policy.ts';
+import { places, showTiers, three } from './places.ts';
+
+test('compilePolicy() keeps mapping and choosing steps apart, in the order of the chain', () => {
+  const policy = compilePolicy([
+    { kind: 'healthy', options: undefined },
+    { kind: 'failover', options: {} },
+    { kind: 'weighted', options: {} },
+    { kind: 'nearest', options: {} },
+    { kind: 'first', options: { count: 2 } },
+  ]);
+  assert.deepEqual(
+    policy.map.map(({ kind }) => kind),
+    ['failover', 'nearest'],
+  );
+  assert.deepEqual(
+    policy.choose.map(({ kind }) => kind),
+    ['healthy', 'weighted', 'first'],
+  );
+  assert.equal(policy.readsHealth, true);
+  assert.equal(compilePolicy([]).readsHealth, false);
+});
+
+test('compilePolicy() puts health first, wherever the chain has it', () => {
+  const kinds = ['first', 'nearest', 'healthy', 'weighted'];
+  const policy = compilePolicy(kinds.map((kind) => ({ kind, options: {} })));
+  assert.deepEqual(
+    policy.choose.map(({ kind }) => kind),
+    ['healthy', 'first', 'weighted'],
+  );
+});
+
+test('compilePolicy() throws on what validation refuses', () => {
+  assert.throws(() => compilePolicy([{ kind: 'nearst', options: {} }]), /nearst/);
+  assert.throws(() => compilePolicy([{ kind: 'first', options: { count: 0 } }]));
+  assert.throws(() => compilePolicy([{ kind: 'healthy', options: { sometimes: true } }]));
+});
+
+test('mapTiers() has one tier when no step maps', () => {
+  const tiers = mapTiers(compilePolicy([]), three, { location: places.paris });
+  assert.equal(showTiers(tiers), 'virginia=frankfurt=singapore');
+});
+
+test('mapTiers() has no tier when there is no candidate', () => {
+  const policy = compilePolicy([{ kind: 'nearest', options: {} }]);
+  assert.deepEqual(mapTiers(policy, [], { location: places.paris }), []);
+});
+
+test('mapTiers() skips a step that leaves nothing', () => {
+  const lines: string[] = [];
+  const policy = {
+    map: [{ kind: 'void', run: () => [[]] }],
+    choose: [],
+    readsHealth: false,
+  };
+  const tiers = mapTiers(policy, three, { location: undefined }, ({ step, note }) =>
+    lines.push(`${step}: ${note}`),
+  );
+  assert.equal(showTiers(tiers), 'virginia=frankfurt=singapore');
+  assert.deepEqual(lines, ['void: would have left nothing: skipped']);
+});
