@@ -55,7 +55,10 @@ export type GeoConfig = {
   /** Paths of .mmdb files, the first that knows wins; empty = the embedded country database. */
   readonly databases: readonly string[];
   /** Operator knowledge, on top of every database; the longest prefix wins. */
-  readonly overrides: readonly { readonly networks: readonly string[]; readonly location: Location }[];
+  readonly overrides: readonly {
+    readonly networks: readonly string[];
+    readonly location: Location;
+  }[];
 };
 
 export type MonitorConfig = {
@@ -135,7 +138,11 @@ export type DnsConfig = {
   readonly listeners: readonly { readonly address: string; readonly port: number }[];
   /** Largest UDP answer ever sent, 512..4096. Default 1232. */
   readonly udpSizeMax: number;
-  readonly tcp: { readonly connectionsMax: number; readonly perClientMax: number; readonly idleTimeoutMs: number };
+  readonly tcp: {
+    readonly connectionsMax: number;
+    readonly perClientMax: number;
+    readonly idleTimeoutMs: number;
+  };
 };
 
 export type BalancerConfig = {

@@ -1,0 +1,57 @@
+import type { ConfigPath } from './issue.ts';
+import type { Check } from './references.ts';
+
+/**
+ * Sockets that cannot be bound together. DNS listens on TCP too, so all three kinds of listeners are
+ * held against each other; a wildcard address takes its port on every address of the family.
+ */
+export function checkListeners({ file, config, error }: Check): void {
+  const sockets: Socket[] = [];
+  const roles = new Set(file.node.roles);
+  if (roles.has('nameserver')) {
+    for (const [index, { address, port }] of config.dns.listeners.entries()) {
+      sockets.push({ path: ['dns', 'listeners', index], address, port });
+    }
+  }
+  if (roles.has('balancer')) {
+    for (const [index, { address, port }] of config.balancer.listeners.entries()) {
+      sockets.push({ path: ['balancer', 'listeners', index], address, port });
+    }
+  }
+  if (roles.has('admin')) sockets.push({ path: ['admin'], ...config.admin });
+  const taken = new Map<number, Socket[]>();
+  for (const socket of sockets) {
+    const others = taken.get(socket.port) ?? [];
+    const clash = others.find((other) => overlap(other.address, socket.address));
+    if (clash) {
+      const at = `${socket.address} port ${socket.port}`;
+      const message = `${at} is already taken by ${clash.path.join('.')}`;
+      error(socket.path, message, 'use another port or address');
+    }
+    taken.set(socket.port, [...others, socket]);
+  }
+  checkNames(config.balancer.listeners, error);
+}
+
+type Socket = { readonly path: ConfigPath; readonly address: string; readonly port: number };
+
+function overlap(a: string, b: string): boolean {
+  if (a === b) return true;
+  const sameFamily = a.includes(':') === b.includes(':');
+  return sameFamily && (isWildcard(a) || isWildcard(b));
+}
+
+function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+function checkNames(listeners: readonly { readonly name: string }[], error: Check['error']): void {
+  const seen = new Set<string>();
+  for (const [index, { name }] of listeners.entries()) {
+    if (seen.has(name)) {
+      const message = `the listener "${name}" is there twice`;
+      error(['balancer', 'listeners', index, 'name'], message, 'names are unique');
+    }
+    seen.add(name);
+  }
+}

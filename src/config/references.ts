@@ -1,0 +1,349 @@
+import { isLoopback, parseAddress } from '../ip/address.ts';
+import type { Config } from './config.ts';
+import type { ConfigPath, Report } from './issue.ts';
+import { checkListeners } from './listeners.ts';
+import { DEFAULT_POLICY } from './resolve.ts';
+import type { ConfigFile } from './schema.ts';
+import { didYouMean } from './spelling.ts';
+import { formatDuration } from './values.ts';
+
+/**
+ * What needs two places of the file to be judged: names that must exist elsewhere, numbers that must
+ * fit together, addresses that must not meet. `written` holds the names as they stand in the file,
+ * also of entries that the schema refused, so that one mistake is not reported twice.
+ */
+export type WrittenNames = {
+  readonly regions: ReadonlySet<string>;
+  readonly monitors: ReadonlySet<string>;
+  readonly pools: ReadonlySet<string>;
+  readonly policies: ReadonlySet<string>;
+  readonly upstreams: ReadonlySet<string>;
+};
+
+export type Check = {
+  readonly file: ConfigFile;
+  readonly config: Config;
+  readonly written: WrittenNames;
+  readonly error: Report;
+  readonly warn: Report;
+};
+
+/** Runs every check on the file's shape; zones have their own in zone-consistency.ts. */
+export function checkReferences(check: Check): void {
+  checkVantages(check);
+  checkRegions(check);
+  checkMonitors(check);
+  checkPools(check);
+  checkPolicies(check);
+  checkSteered(check);
+  checkUpstreams(check);
+  checkRoutes(check);
+  checkListeners(check);
+  checkAdmin(check);
+  checkRoles(check);
+  warnUnused(check);
+}
+
+type Kind = keyof WrittenNames;
+const KIND_WORDS: Readonly<Record<Kind, string>> = {
+  regions: 'region',
+  monitors: 'monitor',
+  pools: 'pool',
+  policies: 'policy',
+  upstreams: 'upstream',
+};
+
+/** Reports a name that is nowhere defined. */
+function refer({ written, error }: Check, kind: Kind, name: string, path: ConfigPath): void {
+  if (written[kind].has(name)) return;
+  const hint =
+    written[kind].size === 0
+      ? `define it under "${kind === 'upstreams' ? 'balancer.upstreams' : kind}"`
+      : didYouMean(name, [...written[kind]]);
+  error(path, `there is no ${KIND_WORDS[kind]} "${name}"`, hint);
+}
+
+function checkVantages(check: Check): void {
+  const seen = new Set<string>();
+  for (const [index, vantage] of (check.file.node.vantages ?? []).entries()) {
+    const path = ['node', 'vantages', index];
+    if (seen.has(vantage.name)) {
+      check.error(
+        [...path, 'name'],
+        `the vantage point "${vantage.name}" is there twice`,
+        'names are unique',
+      );
+    }
+    seen.add(vantage.name);
+    if (vantage.region !== undefined) refer(check, 'regions', vantage.region, [...path, 'region']);
+  }
+}
+
+function checkRegions({ config, warn }: Check): void {
+  const owners = new Map<string, string>();
+  for (const [name, { vips }] of Object.entries(config.regions)) {
+    for (const [index, vip] of vips.entries()) {
+      const owner = owners.get(vip);
+      if (owner !== undefined) {
+        const hint = 'an answer with it says nothing about the region';
+        warn(['regions', name, 'vips', index], `${vip} is a VIP of "${owner}" too`, hint);
+      }
+      owners.set(vip, name);
+    }
+  }
+}
+
+function checkMonitors({ file, error }: Check): void {
+  for (const [name, { interval, timeout }] of Object.entries(file.monitors)) {
+    if (timeout < interval) continue;
+    const message = `the timeout ${formatDuration(timeout)} is not shorter than the interval ${formatDuration(interval)}`;
+    error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
+  }
+}
+
+function checkPools(check: Check): void {
+  const { config, error } = check;
+  for (const [name, pool] of Object.entries(config.pools)) {
+    const path = ['pools', name];
+    if (pool.monitor !== undefined) refer(check, 'monitors', pool.monitor, [...path, 'monitor']);
+    const seen = new Set<string>();
+    for (const [index, { region }] of pool.endpoints.entries()) {
+      const at = [...path, 'endpoints', index, 'region'];
+      refer(check, 'regions', region, at);
+      if (seen.has(region))
+        error(at, `the pool has two endpoints in "${region}"`, 'give the one both addresses');
+      seen.add(region);
+    }
+    if (pool.endpoints.every(({ weight }) => weight === 0)) {
+      error(
+        [...path, 'endpoints'],
+        'all endpoints have the weight 0',
+        'give at least one a weight above 0',
+      );
+    }
+    checkFamilies(check, name);
+  }
+}
+
+/**
+ * A and AAAA must exist for every client of a name or for none: negative answers are shared by all
+ * clients of a resolver (RFC 7871 section 7.4), so one client's "no AAAA" would become everybody's.
+ */
+function checkFamilies({ file, config, error }: Check, name: string): void {
+  const pool = config.pools[name]!;
+  if (pool.endpoints.some(({ region }) => !Object.hasOwn(file.regions, region))) return;
+  const path = ['pools', name, 'endpoints'];
+  const families = pool.endpoints.map(({ addresses }) => familiesOf(addresses));
+  for (const [index, endpoint] of pool.endpoints.entries()) {
+    if (endpoint.addresses.length > 0) continue;
+    const hint = `give the region "vips", or the endpoint "addresses"`;
+    error([...path, index], `the endpoint in "${endpoint.region}" has no address`, hint);
+  }
+  for (const family of [4, 6] as const) {
+    const having = families.filter((set) => set.has(family)).length;
+    if (having === 0) continue;
+    for (const [index, set] of families.entries()) {
+      if (set.has(family) || set.size === 0) continue;
+      const region = pool.endpoints[index]!.region;
+      const message = `the endpoint in "${region}" has no IPv${family} address, but ${having} of the pool have one`;
+      error(
+        [...path, index],
+        message,
+        `give every endpoint of the pool an IPv${family} address, or none`,
+      );
+    }
+    if (pool.sorry.length > 0 && !familiesOf(pool.sorry).has(family)) {
+      const message = `there is no IPv${family} address here, but the endpoints have one`;
+      error(['pools', name, 'sorry'], message, `add an IPv${family} address`);
+    }
+  }
+}
+
+function familiesOf(addresses: readonly string[]): ReadonlySet<4 | 6> {
+  return new Set(addresses.flatMap((text) => parseAddress(text)?.family ?? []));
+}
+
+function checkPolicies(check: Check): void {
+  for (const [name, { chain }] of Object.entries(check.file.policies)) {
+    const path = ['policies', name, 'chain'];
+    const kinds = chain.map(({ kind }) => kind);
+    const first = kinds.indexOf('first');
+    if (first >= 0 && first < kinds.length - 1) {
+      check.error(
+        [...path, first],
+        '"first" is not the last step',
+        'what follows it has nothing left to choose from',
+      );
+    }
+    if (!kinds.includes('healthy')) {
+      check.warn(
+        path,
+        'the chain has no "healthy" step',
+        'without it, endpoints that are down are answered too',
+      );
+    }
+    for (const [index, { kind, options }] of chain.entries()) {
+      if (kinds.indexOf(kind) < index) {
+        check.warn([...path, index], `the step "${kind}" is there twice`, 'once is enough');
+      }
+      if (kind === 'failover') checkFailover(check, options, [...path, index, 'regions']);
+    }
+  }
+}
+
+/** A region, or a list of equals, per tier. */
+function checkFailover(check: Check, options: unknown, path: ConfigPath): void {
+  // The step's own schema has judged the options already.
+  const { regions = [] } = options as {
+    readonly regions?: readonly (string | readonly string[])[];
+  };
+  for (const [index, tier] of regions.entries()) {
+    if (typeof tier === 'string') {
+      refer(check, 'regions', tier, [...path, index]);
+      continue;
+    }
+    for (const [place, region] of tier.entries())
+      refer(check, 'regions', region, [...path, index, place]);
+  }
+}
+
+function checkSteered(check: Check): void {
+  for (const [zone, { steered }] of Object.entries(check.file.zones)) {
+    for (const [owner, { pool, policy, ttl }] of Object.entries(steered)) {
+      const path = ['zones', zone, 'steered', owner];
+      refer(check, 'pools', pool, [...path, 'pool']);
+      if (policy !== DEFAULT_POLICY) refer(check, 'policies', policy, [...path, 'policy']);
+      if (ttl.min > ttl.max) {
+        check.error(
+          [...path, 'ttl', 'min'],
+          `min ${ttl.min} is more than max ${ttl.max}`,
+          'swap them',
+        );
+      }
+    }
+  }
+}
+
+function checkUpstreams(check: Check): void {
+  for (const [name, upstream] of Object.entries(check.config.balancer.upstreams)) {
+    const path = ['balancer', 'upstreams', name];
+    if (upstream.monitor !== undefined)
+      refer(check, 'monitors', upstream.monitor, [...path, 'monitor']);
+    if (upstream.servers.every(({ weight }) => weight === 0)) {
+      check.error(
+        [...path, 'servers'],
+        'all servers have the weight 0',
+        'give at least one a weight above 0',
+      );
+    }
+    const seen = new Set<string>();
+    for (const [index, server] of upstream.servers.entries()) {
+      if (seen.has(server.name)) {
+        check.error(
+          [...path, 'servers', index],
+          `the server "${server.name}" is there twice`,
+          'use its weight instead',
+        );
+      }
+      seen.add(server.name);
+    }
+  }
+}
+
+function checkRoutes(check: Check): void {
+  for (const [index, listener] of check.file.balancer.listeners.entries()) {
+    const path = ['balancer', 'listeners', index];
+    refer(check, 'regions', listener.region, [...path, 'region']);
+    if ((listener.upstream === undefined) === (listener.routes === undefined)) {
+      const both = listener.upstream !== undefined;
+      const message = both
+        ? 'both "upstream" and "routes" are given'
+        : '"upstream" or "routes" is missing';
+      check.error(
+        both ? [...path, 'upstream'] : path,
+        message,
+        'upstream is short for one route; give one of the two',
+      );
+    }
+    if (listener.upstream !== undefined)
+      refer(check, 'upstreams', listener.upstream, [...path, 'upstream']);
+    const seen = new Set<string>();
+    for (const [at, { hosts, pathPrefix, upstream }] of (listener.routes ?? []).entries()) {
+      refer(check, 'upstreams', upstream, [...path, 'routes', at, 'upstream']);
+      for (const host of hosts.length === 0 ? ['any host'] : hosts) {
+        const key = `${host.toLowerCase()} ${pathPrefix}`;
+        if (seen.has(key)) {
+          const hint = 'only the first can ever be used';
+          check.error(
+            [...path, 'routes', at],
+            `a second route for ${host} and ${pathPrefix}`,
+            hint,
+          );
+        }
+        seen.add(key);
+      }
+    }
+  }
+}
+
+function checkAdmin({ file, error }: Check): void {
+  const { address, tokens } = file.admin;
+  const parsed = parseAddress(address);
+  if (!file.node.roles.includes('admin') || !parsed || isLoopback(parsed) || tokens.length > 0)
+    return;
+  const message = `the API would be open to everybody who reaches ${address}`;
+  error(['admin', 'address'], message, 'add admin.tokens, or listen on 127.0.0.1');
+}
+
+function checkRoles({ file, warn }: Check): void {
+  const { roles } = file.node;
+  if (roles.includes('nameserver') && Object.keys(file.zones).length === 0) {
+    warn(
+      ['zones'],
+      'this nameserver has no zone and refuses every query',
+      'add a zone, or change node.roles',
+    );
+  }
+  const written = roles.length < 4 && roles.includes('balancer');
+  if (written && file.balancer.listeners.length === 0) {
+    warn(
+      ['balancer'],
+      'this balancer has no listener',
+      'add balancer.listeners, or change node.roles',
+    );
+  }
+}
+
+/** Something that nothing uses is often the trace of a slip in the name elsewhere. */
+function warnUnused({ file, warn }: Check): void {
+  const upstreams = Object.values(file.balancer.upstreams);
+  const steered = Object.values(file.zones).flatMap((zone) => Object.values(zone.steered));
+  const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
+    upstream,
+    ...routes.map((route) => route.upstream),
+  ]);
+  const used: readonly (readonly [ConfigPath, string, object, readonly (string | undefined)[]])[] =
+    [
+      [
+        ['monitors'],
+        'monitor',
+        file.monitors,
+        [...Object.values(file.pools), ...upstreams].map(({ monitor }) => monitor),
+      ],
+      [['pools'], 'pool', file.pools, steered.map(({ pool }) => pool)],
+      [
+        ['policies'],
+        'policy',
+        file.policies,
+        [DEFAULT_POLICY, ...steered.map(({ policy }) => policy)],
+      ],
+      [['balancer', 'upstreams'], 'upstream', file.balancer.upstreams, routes],
+    ];
+  for (const [path, word, defined, names] of used) {
+    const known = new Set(names);
+    for (const name of Object.keys(defined)) {
+      if (!known.has(name))
+        warn([...path, name], `nothing uses the ${word} "${name}"`, undefined, 'key');
+    }
+  }
+}

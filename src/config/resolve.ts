@@ -1,0 +1,223 @@
+import { type Centroids, completeLocation, locationOfCode } from '../geo/centroids.ts';
+import type { Location } from '../geo/location.ts';
+import { formatAddress, parseAddress } from '../ip/address.ts';
+import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
+import type {
+  BalancerConfig,
+  Config,
+  EndpointConfig,
+  PolicyConfig,
+  RegionConfig,
+} from './config.ts';
+import { extensions } from './extensions.ts';
+import type { ConfigPath, Report } from './issue.ts';
+import type { ConfigFile } from './schema.ts';
+import { didYouMean } from './spelling.ts';
+import { type ResolvedZone, resolveZone } from './zone-records.ts';
+
+/**
+ * From the file's shape to `Config`: defaults that depend on other entries, names in full, addresses
+ * in their one canonical form. Everything that consumes `Config` can then compare text.
+ */
+
+/** The policy of a steered name that states none; there even when the file does not define it. */
+export const DEFAULT_POLICY = 'closest';
+const DEFAULT_CHAIN = ['healthy', 'nearest', 'weighted', 'first'];
+const NODE_NAME_DEFAULT = 'meridian';
+
+export type Resolved = { readonly config: Config; readonly zones: readonly ResolvedZone[] };
+
+/** Builds the Config; what cannot be understood is reported and left out. */
+export function resolveConfig(
+  file: ConfigFile,
+  hostname: string | undefined,
+  centroids: Centroids,
+  error: Report,
+  warn: Report,
+): Resolved {
+  const regions = resolveRegions(file, centroids, error);
+  const zones = Object.entries(file.zones).flatMap(
+    ([name, zone]) => resolveZone(name, zone, error, warn) ?? [],
+  );
+  const nodeName = file.node.name ?? (hostname || NODE_NAME_DEFAULT);
+  const { stateDirectory, vantages = [{ name: nodeName, source: [] }] } = file.node;
+  const config: Config = {
+    node: {
+      name: nodeName,
+      roles: [...new Set(file.node.roles)],
+      ...(stateDirectory === undefined ? {} : { stateDirectory }),
+      workers: file.node.workers,
+      vantages: vantages.map(({ name, region, source }) => ({
+        name,
+        ...(region === undefined ? {} : { region }),
+        source: source.map(canonical),
+      })),
+    },
+    regions,
+    geo: resolveGeo(file, centroids, error),
+    monitors: mapValues(file.monitors, ({ interval, timeout, port, ...rest }) => ({
+      ...rest,
+      ...(port === undefined ? {} : { port }),
+      intervalMs: interval,
+      timeoutMs: timeout,
+    })),
+    pools: resolvePools(file, regions),
+    policies: { [DEFAULT_POLICY]: closest(), ...file.policies },
+    zones: Object.fromEntries(zones.map(({ name, config }) => [name, config])),
+    dns: {
+      listeners: file.dns.listeners.map(({ address, port }) => ({
+        address: canonical(address),
+        port,
+      })),
+      udpSizeMax: file.dns.udpSizeMax,
+      tcp: {
+        connectionsMax: file.dns.tcp.connectionsMax,
+        perClientMax: file.dns.tcp.perClientMax,
+        idleTimeoutMs: file.dns.tcp.idleTimeout,
+      },
+    },
+    balancer: resolveBalancer(file),
+    store: file.store,
+    admin: { ...file.admin, address: canonical(file.admin.address) },
+    log: file.log,
+  };
+  return { config, zones };
+}
+
+/** Healthy, then nearest, then by weight, then the first: what a newcomer expects of steering. */
+function closest(): PolicyConfig {
+  const chain = DEFAULT_CHAIN.map((kind) => {
+    const step = extensions.steps.find((one) => one.kind === kind);
+    return { kind, options: step?.options.parse({}) };
+  });
+  return { chain };
+}
+
+function resolveRegions(
+  file: ConfigFile,
+  centroids: Centroids,
+  error: Report,
+): Readonly<Record<string, RegionConfig>> {
+  return mapValues(file.regions, ({ location, vips, capacity }, name) => ({
+    location: resolveLocation(location, ['regions', name, 'location'], centroids, error),
+    vips: vips.map(canonical),
+    capacity,
+  }));
+}
+
+function resolveGeo(file: ConfigFile, centroids: Centroids, error: Report): Config['geo'] {
+  const seen = new Map<string, string>();
+  const overrides = file.geo.overrides.map(({ networks, location }, index) => {
+    const path = ['geo', 'overrides', index];
+    const canonicalNetworks = networks.map((text, place) => {
+      const network = canonicalNetwork(text);
+      const at = [...path, 'networks', place];
+      const before = seen.get(network);
+      if (before !== undefined)
+        error(at, `${network} is there twice`, `the other one is at ${before}`);
+      else seen.set(network, at.join('.'));
+      return network;
+    });
+    return {
+      networks: canonicalNetworks,
+      location: resolveLocation(location, [...path, 'location'], centroids, error),
+    };
+  });
+  return { databases: file.geo.databases, overrides };
+}
+
+type LocationFile = ConfigFile['regions'][string]['location'];
+
+function resolveLocation(
+  location: LocationFile,
+  path: ConfigPath,
+  centroids: Centroids,
+  error: Report,
+): Location {
+  if (typeof location !== 'string') {
+    const known = Object.entries(location).filter(([, value]) => value !== undefined);
+    return completeLocation(Object.fromEntries(known), centroids);
+  }
+  const found = locationOfCode(location, centroids);
+  if (found) return found;
+  const [country = ''] = location.split('-');
+  const codes = centroids.countries.has(country) ? subdivisionsOf(country, centroids) : [];
+  const hint = didYouMean(location, codes) ?? 'write { latitude: …, longitude: … } instead';
+  error(path, `"${location}" is not a known country or subdivision`, hint);
+  return {};
+}
+
+function subdivisionsOf(country: string, centroids: Centroids): readonly string[] {
+  return [...centroids.subdivisions.keys()].filter((code) => code.startsWith(`${country}-`));
+}
+
+function resolvePools(file: ConfigFile, regions: Config['regions']): Config['pools'] {
+  return mapValues(file.pools, ({ monitor, endpoints, sorry, ...rest }) => ({
+    ...rest,
+    ...(monitor === undefined ? {} : { monitor }),
+    endpoints: endpoints.map(({ region, weight, addresses }): EndpointConfig => {
+      const vips = Object.hasOwn(regions, region) ? regions[region]!.vips : [];
+      return { region, weight, addresses: addresses?.map(canonical) ?? vips };
+    }),
+    sorry: sorry.map(canonical),
+  }));
+}
+
+function resolveBalancer(file: ConfigFile): BalancerConfig {
+  const upstreams = mapValues(
+    file.balancer.upstreams,
+    ({ algorithm, servers, monitor, keepalive, connectTimeout, responseTimeout }) => ({
+      algorithm,
+      servers: servers.map((server) => {
+        const address = canonical(server.address);
+        const name = server.name ?? formatSocketAddress(address, server.port);
+        return { name, address, port: server.port, weight: server.weight };
+      }),
+      ...(monitor === undefined ? {} : { monitor }),
+      keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
+      connectTimeoutMs: connectTimeout,
+      responseTimeoutMs: responseTimeout,
+    }),
+  );
+  const listeners = file.balancer.listeners.map((listener) => {
+    const address = canonical(listener.address);
+    const { region, port, upstream, routes = [] } = listener;
+    const name = listener.name ?? formatSocketAddress(address, port);
+    const everything = { hosts: [], pathPrefix: '/', filters: [] };
+    const all = upstream === undefined ? routes : [{ ...everything, upstream }];
+    return {
+      name,
+      region,
+      address,
+      port,
+      routes: all.map((route) => ({
+        ...route,
+        hosts: route.hosts.map((host) => host.toLowerCase()),
+      })),
+    };
+  });
+  return { upstreams, listeners };
+}
+
+/** `192.0.2.1:53`, `[2001:db8::1]:53`. */
+function formatSocketAddress(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** RFC 5952 text of an address that the schema has accepted. */
+function canonical(text: string): string {
+  const address = parseAddress(text);
+  return address ? formatAddress(address) : text;
+}
+
+function canonicalNetwork(text: string): string {
+  const network = parsePrefix(text);
+  return network ? formatPrefix(network) : text;
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  map: (value: From, key: string) => To,
+): Readonly<Record<string, To>> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
+}

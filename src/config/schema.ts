@@ -1,0 +1,403 @@
+import { z } from 'zod';
+import { extensions, flatExtension, namedExtension } from './extensions.ts';
+import {
+  address,
+  addresses,
+  duration,
+  name,
+  network,
+  parseSocketAddress,
+  path,
+  port,
+  saying,
+  socketAddress,
+  weight,
+} from './values.ts';
+import { zone } from './zone-schema.ts';
+
+/**
+ * The file's schema: strict everywhere, so that a misspelt key is an error and never silence, with a
+ * description on every key, since the editors' JSON Schema and docs/CONFIG.md are made from it.
+ * What needs two places of the file to be judged is in references.ts; what turns the file's shape
+ * into `Config` is in resolve.ts.
+ */
+
+/** The most entries of a list: a slip in a template must not fill the memory. */
+const ENTRIES_MAX = 10_000;
+/** Steps of one policy; more is a programming language, not a policy. */
+const STEPS_MAX = 32;
+const PATH_PREFIX_LENGTH_MAX = 1024;
+const HASHED_TOKEN = /^sha256:[0-9a-f]{64}$/;
+/** A plain token shorter than this can be guessed. */
+export const TOKEN_LENGTH_MIN = 16;
+
+const roles = ['nameserver', 'balancer', 'prober', 'admin'] as const;
+
+const coordinates = z.strictObject({
+  latitude: z.number().min(-90).max(90).describe('Degrees north, -90 to 90.'),
+  longitude: z.number().min(-180).max(180).describe('Degrees east, -180 to 180.'),
+  continent: z
+    .enum(['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'])
+    .optional()
+    .describe('Continent code.'),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/)
+    .meta({ what: 'a country code', hint: 'ISO 3166-1 alpha-2 in capitals: DE' })
+    .optional()
+    .describe('Country, ISO 3166-1 alpha-2.'),
+  subdivision: z
+    .string()
+    .regex(/^[A-Z0-9]{1,3}$/)
+    .meta({ what: 'a subdivision code', hint: 'the part after the dash: VA of US-VA' })
+    .optional()
+    .describe('Subdivision, the part of ISO 3166-2 after the dash.'),
+  city: z.string().max(200).optional().describe('City, for people only.'),
+});
+const placeCode = z
+  .string()
+  .regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/)
+  .meta({ what: 'a country or subdivision code', hint: 'DE, US-VA, or {latitude, longitude}' })
+  .describe('A country (`DE`) or subdivision (`US-VA`) code: the centre of its networks.');
+const location = z
+  .union([placeCode, coordinates])
+  .meta({ what: 'a place', hint: '{ latitude: 50.11, longitude: 8.68 } or a country code: DE' });
+
+const vantage = z.strictObject({
+  name: name.describe('The name, unique among the vantage points of all nodes.'),
+  region: name
+    .optional()
+    .describe('The region it is in: vantage points of one region vote as one.'),
+  source: addresses
+    .default([])
+    .describe('Local addresses to probe from; the first of the right family is used.'),
+});
+
+const node = z.strictObject({
+  name: name.optional().describe("The node's name. Default: the host's name."),
+  roles: z
+    .array(z.enum(roles))
+    .min(1)
+    .default([...roles])
+    .describe('Which parts of the program this node runs. Default: all.'),
+  stateDirectory: path
+    .optional()
+    .describe(
+      'Directory for what outlives a restart: overrides and the last snapshot. Default: nothing is kept.',
+    ),
+  workers: z
+    .strictObject({
+      dns: z.int().min(0).max(256).default(0).describe('DNS worker threads; 0 = one per core.'),
+      balancer: z
+        .int()
+        .min(0)
+        .max(256)
+        .default(1)
+        .describe('Balancer worker threads; 0 = one per core.'),
+    })
+    .prefault({})
+    .describe('Worker threads per role.'),
+  vantages: z
+    .array(vantage)
+    .max(64)
+    .optional()
+    .describe('Where this node probes from. Default: one vantage point with the name of the node.'),
+});
+
+const region = z.strictObject({
+  location: location.describe(
+    'Where the region is: coordinates, or a country or subdivision code.',
+  ),
+  vips: addresses
+    .default([])
+    .describe('Virtual IP addresses, v4 and v6, that DNS answers for this region.'),
+  capacity: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Requests per second that the region can carry; 0 = not stated.'),
+});
+
+const geo = z.strictObject({
+  databases: z
+    .array(path)
+    .max(16)
+    .default([])
+    .describe(
+      'Paths of .mmdb files; the first that knows an address wins. Default: the built-in country database.',
+    ),
+  overrides: z
+    .array(
+      z.strictObject({
+        networks: z.array(network).min(1).max(ENTRIES_MAX).describe('Networks in CIDR notation.'),
+        location: location.describe('Where their clients are.'),
+      }),
+    )
+    .max(ENTRIES_MAX)
+    .default([])
+    .describe('What you know better than every database; the longest prefix wins.'),
+});
+
+const monitor = flatExtension('kind', extensions.probes, {
+  port: port.optional().describe("Port to probe. Default: the pool's, or the server's own."),
+  interval: duration('100ms', '1h').default(5000).describe('Time from one probe to the next.'),
+  timeout: duration('10ms', '10m').default(2000).describe('How long one probe may take.'),
+  rise: z.int().min(1).max(100).default(2).describe('Successes in a row that bring a target up.'),
+  fall: z.int().min(1).max(100).default(3).describe('Failures in a row that take a target down.'),
+  jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Share of the interval by which probes are spread, 0 to 1.'),
+});
+
+const endpoint = z.strictObject({
+  region: name.describe('The region that answers.'),
+  weight: weight.describe(
+    'Share among equally good endpoints; 0 = only when nothing else is left.',
+  ),
+  addresses: addresses.optional().describe("Addresses to answer. Default: the region's VIPs."),
+});
+const endpointName = name
+  .transform((text) => ({ region: text }))
+  .pipe(endpoint)
+  .describe('The name of a region alone: weight 1, the VIPs of the region.');
+
+const pool = z.strictObject({
+  monitor: name
+    .optional()
+    .describe('The monitor that judges the endpoints. Default: none; they count as up.'),
+  endpoints: z
+    .array(z.union([endpointName, endpoint]).meta({ what: 'an endpoint' }))
+    .min(1)
+    .max(ENTRIES_MAX)
+    .describe('The endpoints, one per region: a name, or a map.'),
+  port: port.default(80).describe('Port that probes use when the monitor has none.'),
+  quorumMin: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(1)
+    .describe('Fewest groups of vantage points that must agree on "down".'),
+  panicThreshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'When a smaller share of the weight is healthy than this, health is ignored; 0 = never.',
+    ),
+  sorry: addresses
+    .default([])
+    .describe('Addresses to answer when every endpoint has been switched off.'),
+});
+
+const policy = z.strictObject({
+  chain: z
+    .array(namedExtension('step', extensions.steps).meta({ what: 'a step' }))
+    .min(1)
+    .max(STEPS_MAX)
+    .describe('Steps in order. A step is its name, or a map with `step` and its options.'),
+});
+
+const dnsListener = z
+  .union([
+    socketAddress.transform((text) => parseSocketAddress(text)!),
+    z.strictObject({
+      address: address.describe('Local address.'),
+      port: port.default(53).describe('Port, for UDP and TCP.'),
+    }),
+  ])
+  .meta({
+    what: 'an address with a port',
+    hint: '192.0.2.1:53, or { address: 192.0.2.1, port: 53 }',
+  });
+
+const dns = z.strictObject({
+  listeners: z
+    .array(dnsListener)
+    .min(1)
+    .max(64)
+    .default([{ address: '0.0.0.0', port: 53 }])
+    .describe('Where queries are answered, over UDP and TCP.'),
+  udpSizeMax: z
+    .int()
+    .min(512)
+    .max(4096)
+    .default(1232)
+    .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
+  tcp: z
+    .strictObject({
+      connectionsMax: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once.'),
+      perClientMax: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(32)
+        .describe('Connections at once of one client address.'),
+      idleTimeout: duration('100ms', '10m')
+        .default(10_000)
+        .describe('A connection without a query is closed after this.'),
+    })
+    .prefault({})
+    .describe('Limits of DNS over TCP.'),
+});
+
+const server = z.strictObject({
+  name: name.optional().describe('Name in logs and metrics. Default: `address:port`.'),
+  address: address.describe('Address of the server.'),
+  port: port.describe('Port of the server.'),
+  weight: weight.describe('Share of the requests; 0 = none.'),
+});
+const serverText = socketAddress
+  .transform((text) => parseSocketAddress(text)!)
+  .pipe(server)
+  .describe('`address:port` alone: weight 1.');
+
+const upstream = z.strictObject({
+  algorithm: namedExtension('kind', extensions.algorithms)
+    .meta({ what: 'a balancing algorithm' })
+    .prefault('least-request')
+    .describe('How a server is chosen: a name, or a map with `kind` and its options.'),
+  servers: z
+    .array(z.union([serverText, server]).meta({ what: 'a server' }))
+    .min(1)
+    .max(ENTRIES_MAX)
+    .describe('The servers: `address:port`, or maps.'),
+  monitor: name
+    .optional()
+    .describe('The monitor that judges the servers. Default: none; they count as up.'),
+  keepalive: z
+    .strictObject({
+      idleMax: z
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(64)
+        .describe('Idle connections kept per server.'),
+      idleTimeout: duration('100ms', '1h')
+        .default(60_000)
+        .describe('How long an idle connection is kept.'),
+    })
+    .prefault({})
+    .describe('Connections kept open to servers.'),
+  connectTimeout: duration('10ms', '10m').default(1000).describe('How long connecting may take.'),
+  responseTimeout: duration('10ms', '1h')
+    .default(30_000)
+    .describe('How long a server may take to begin its response.'),
+});
+
+const host = z
+  .string()
+  .max(255)
+  .regex(/^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$|^\[[0-9A-Fa-f:.]+\]$/)
+  .meta({ what: 'a host name', hint: 'www.example.com or "*.example.com", without a port' });
+
+const route = z.strictObject({
+  hosts: z
+    .union([host.transform((one) => [one]), z.array(host).max(ENTRIES_MAX)])
+    .default([])
+    .describe('Host names; `*.example.com` matches one or more labels. Default: any host.'),
+  pathPrefix: z
+    .string()
+    .max(PATH_PREFIX_LENGTH_MAX)
+    .refine((text) => text.startsWith('/'), saying('does not begin with "/"'))
+    .default('/')
+    .describe('Only paths that begin so.'),
+  filters: z
+    .array(namedExtension('kind', extensions.filters).meta({ what: 'a filter' }))
+    .max(STEPS_MAX)
+    .default([])
+    .describe('What is done to requests and responses on the way, in order.'),
+  upstream: name.describe('The upstream that serves.'),
+});
+
+const balancerListener = z.strictObject({
+  name: name.optional().describe('Name in logs and metrics. Default: `address:port`.'),
+  region: name.describe('The region whose VIP it serves.'),
+  address: address.describe('Local address.'),
+  port: port.describe('Port.'),
+  upstream: name.optional().describe('Everything goes to this upstream: short for one route.'),
+  routes: z
+    .array(route)
+    .min(1)
+    .max(ENTRIES_MAX)
+    .optional()
+    .describe('Which request goes where; the most specific host and path wins.'),
+});
+
+const balancer = z.strictObject({
+  upstreams: z.record(name, upstream).default({}).describe('Groups of servers, by name.'),
+  listeners: z
+    .array(balancerListener)
+    .max(ENTRIES_MAX)
+    .default([])
+    .describe('Where requests come in.'),
+});
+
+const token = z
+  .string()
+  .refine(
+    (text) =>
+      HASHED_TOKEN.test(text) || (!text.startsWith('sha256:') && text.length >= TOKEN_LENGTH_MIN),
+    { params: { said: 'is not a token', secret: true } },
+  )
+  .meta({
+    what: 'a token',
+    hint: `at least ${TOKEN_LENGTH_MIN} characters, or sha256: and 64 lower-case hex digits`,
+  });
+
+const admin = z.strictObject({
+  address: address.default('127.0.0.1').describe('Local address of the API and the page.'),
+  port: port.default(8053).describe('Port of the API and the page.'),
+  tokens: z
+    .array(token)
+    .max(1000)
+    .default([])
+    .describe('Bearer tokens, plain or `sha256:<hex>`; needed when the address is not loopback.'),
+});
+
+/** The whole file. */
+export const configFileSchema = z.strictObject({
+  node: node.prefault({}).describe('This node: its name, its roles, where it probes from.'),
+  regions: z
+    .record(name, region)
+    .default({})
+    .describe('The regions that traffic is steered to, by name.'),
+  geo: geo.prefault({}).describe('Where clients are.'),
+  monitors: z.record(name, monitor).default({}).describe('How health is found out, by name.'),
+  pools: z
+    .record(name, pool)
+    .default({})
+    .describe('What a steered name can be answered with, by name.'),
+  policies: z
+    .record(name, policy)
+    .default({})
+    .describe(
+      'How an endpoint is chosen, by name. `closest` is always there: healthy, nearest, weighted, first.',
+    ),
+  zones: z
+    .record(z.string(), zone)
+    .default({})
+    .describe('The zones that this nameserver is authoritative for, by name.'),
+  dns: dns.prefault({}).describe('The nameserver.'),
+  balancer: balancer.prefault({}).describe('The regional balancer.'),
+  store: namedExtension('kind', extensions.stores)
+    .meta({ what: 'a store' })
+    .prefault('memory')
+    .describe('Where nodes share state: a name, or a map with `kind` and its options.'),
+  admin: admin.prefault({}).describe('The API and the page.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('Least severe line that is written.'),
+    })
+    .prefault({})
+    .describe('The log.'),
+});
+
+/** The file with defaults, durations in milliseconds, names still as written. */
+export type ConfigFile = z.output<typeof configFileSchema>;

@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import type { Centroids } from '../geo/centroids.ts';
+import type { Config } from './config.ts';
+import { type ConfigDocument, type Environment, readDocument, visiblePath } from './document.ts';
+import { errorMapFor, explainIssues, type SchemaMeta } from './explain-issue.ts';
+import {
+  type ConfigIssue,
+  type ConfigPath,
+  type Finding,
+  finding,
+  formatPath,
+  type Report,
+} from './issue.ts';
+import { checkReferences, type WrittenNames } from './references.ts';
+import { resolveConfig } from './resolve.ts';
+import { entityOf, type Salvaged, salvage } from './salvage.ts';
+import { type ConfigFile, configFileSchema } from './schema.ts';
+import { checkZones } from './zone-consistency.ts';
+
+/**
+ * From the text of a configuration file to a Config, or to everything that is wrong with it.
+ *
+ *   text -> document (YAML, variables) -> schema -> resolve -> references, zones -> Config
+ *
+ * Each stage goes on with what the one before it could make sense of, so that a person sees all
+ * problems at once: what the schema refuses is cut out (salvage.ts), the rest is checked.
+ */
+export type Validation =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigIssue[] }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
+
+/** More issues than this help nobody. */
+export const ISSUES_MAX = 200;
+/** Cutting something out can break what held it, once per level of the file at most. */
+const SALVAGE_ROUNDS_MAX = 8;
+
+/**
+ * Validates the text of a file.
+ * @param file its name, for messages only
+ * @param environment for `${VAR}`; its HOSTNAME is the default of `node.name`
+ * @param centroids places of country and subdivision codes
+ */
+export function validateConfig(
+  text: string,
+  file: string,
+  environment: Environment,
+  centroids: Centroids,
+): Validation {
+  const document = readDocument(text, environment);
+  const schemaFindings: Finding[] = [];
+  const salvaged = readFile(document, schemaFindings);
+  const errors: Finding[] = [...document.findings, ...schemaFindings];
+  const warnings: Finding[] = [];
+  let config: Config | undefined;
+  if (salvaged) {
+    const reporter = (list: Finding[]): Report => {
+      return (path, message, hint, at) => {
+        list.push(finding(salvaged.original(path), message, hint, at));
+      };
+    };
+    config = check(
+      salvaged.file,
+      document,
+      environment,
+      centroids,
+      reporter(errors),
+      reporter(warnings),
+      errors,
+    );
+  }
+  if (config && errors.length === 0) {
+    return { ok: true, config, warnings: place(warnings, document, file) };
+  }
+  return { ok: false, issues: place(errors, document, file).slice(0, ISSUES_MAX) };
+}
+
+function check(
+  fileShape: ConfigFile,
+  document: ConfigDocument,
+  environment: Environment,
+  centroids: Centroids,
+  error: Report,
+  warn: Report,
+  errors: readonly Finding[],
+): Config {
+  const { config, zones } = resolveConfig(
+    fileShape,
+    environment['HOSTNAME'],
+    centroids,
+    error,
+    warn,
+  );
+  checkReferences({ file: fileShape, config, written: writtenNames(document.value), error, warn });
+  // A zone with a refused record may lack just what its other records point to.
+  const broken = new Set(
+    errors.filter(({ path }) => path[0] === 'zones').map(({ path }) => path[1]),
+  );
+  checkZones(zones, error, warn, (zone) => !broken.has(zone.path[1]!));
+  return config;
+}
+
+/** The file's shape, or of its sound parts; problems of the first reading go to `findings`. */
+function readFile(
+  document: ConfigDocument,
+  findings: Finding[],
+): (Salvaged & { readonly file: ConfigFile }) | undefined {
+  if (document.value === undefined) return undefined;
+  const known = document.findings.map(({ path }) => formatPath(path));
+  const cuts: ConfigPath[] = [];
+  for (let round = 0; round < SALVAGE_ROUNDS_MAX; round++) {
+    const salvaged = salvage(document.value, cuts);
+    const result = configFileSchema.safeParse(salvaged.value, { error: errorMap });
+    if (result.success) return { ...salvaged, file: result.data };
+    const found = explainIssues(result.error.issues).map((one) => ({
+      ...one,
+      path: salvaged.original(one.path),
+    }));
+    if (round === 0)
+      findings.push(...found.filter(({ path }) => !isBelow(formatPath(path), known)));
+    const entities = found.map(entityOf);
+    if (entities.some((path) => path.length === 0)) return undefined;
+    cuts.push(...entities);
+  }
+  return undefined;
+}
+
+const errorMap = errorMapFor((schema) => z.globalRegistry.get(schema) as SchemaMeta | undefined);
+
+/** A value that the document could not read must not be complained about again. */
+function isBelow(path: string, known: readonly string[]): boolean {
+  return known.some((one) => path === one || path.startsWith(`${one}.`));
+}
+
+function writtenNames(value: unknown): WrittenNames {
+  const keys = (parent: unknown, key: string): ReadonlySet<string> => {
+    const entry = (parent as Record<string, unknown> | undefined)?.[key];
+    return new Set(typeof entry === 'object' && entry !== null ? Object.keys(entry) : []);
+  };
+  return {
+    regions: keys(value, 'regions'),
+    monitors: keys(value, 'monitors'),
+    pools: keys(value, 'pools'),
+    policies: keys(value, 'policies'),
+    upstreams: keys((value as Record<string, unknown>)['balancer'], 'upstreams'),
+  };
+}
+
+/** Findings with their positions, in the order of the file. */
+function place(
+  findings: readonly Finding[],
+  document: ConfigDocument,
+  file: string,
+): readonly ConfigIssue[] {
+  const issues = findings.map(({ path, at, message, hint }): ConfigIssue => {
+    const position = document.locate(path, at);
+    const shown = formatPath(visiblePath(path));
+    return { file, ...position, path: shown, message, ...(hint === undefined ? {} : { hint }) };
+  });
+  return issues.sort((a, b) => a.line - b.line || a.column - b.column);
+}

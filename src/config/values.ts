@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { parseAddress } from '../ip/address.ts';
+import { parsePrefix } from '../ip/prefix.ts';
+
+/**
+ * The small values that a configuration is made of, as zod schemas. A schema's `meta.hint` is what a
+ * person is told when the value is wrong; explain-issue.ts reads it.
+ */
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DURATION = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)$/;
+/** RFC 2181 section 8: a TTL is an unsigned number of 31 bits. */
+export const TTL_SECONDS_MAX = 0x7fffffff;
+const NAME_LENGTH_MAX = 63;
+const PATH_LENGTH_MAX = 4096;
+
+/**
+ * A check with its own words: `said` follows the value in the message ("10.0.0.256" is not …).
+ * explain-issue.ts finds it in the issue's parameters.
+ */
+export function saying(said: string) {
+  return { params: { said } };
+}
+
+/** Milliseconds of `500ms`, `3s`, `2m` or `1h`; undefined when it is not a duration. */
+export function parseDuration(text: string): number | undefined {
+  const match = DURATION.exec(text);
+  return match ? Number(match[1]) * UNIT_MS[match[2]!]! : undefined;
+}
+
+/** The shortest text that `parseDuration` reads back, for messages. */
+export function formatDuration(ms: number): string {
+  for (const unit of ['h', 'm', 's']) {
+    const size = UNIT_MS[unit]!;
+    if (ms !== 0 && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
+/** A duration within limits, in milliseconds. */
+export function duration(atLeast: string, atMost: string) {
+  const min = parseDuration(atLeast)!;
+  const max = parseDuration(atMost)!;
+  return z
+    .string()
+    .regex(DURATION)
+    .meta({ what: 'a duration', hint: 'write a number with its unit: 500ms, 3s, 2m or 1h' })
+    .transform((text) => parseDuration(text)!)
+    .refine((ms) => ms >= min && ms <= max, saying(`is not within ${atLeast} to ${atMost}`));
+}
+
+/** Names that people give to regions, pools and so on; `/` stays free for `pool/region`. */
+export const name = z
+  .string()
+  .max(NAME_LENGTH_MAX)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+  .meta({
+    what: 'a name',
+    hint: 'names are letters, digits, ".", "_" and "-", and begin with a letter or digit',
+  });
+
+export const address = z
+  .string()
+  .refine((text) => parseAddress(text) !== undefined, saying('is not an IP address'))
+  .meta({ what: 'an IP address', hint: 'for instance 192.0.2.1 or 2001:db8::1, without a port' });
+
+/** One address or a list of them. */
+export const addresses = z.union([address.transform((one) => [one]), z.array(address)]);
+
+export const network = z
+  .string()
+  .refine((text) => parsePrefix(text) !== undefined, saying('is not a network'))
+  .meta({
+    what: 'a network',
+    hint: 'for instance 192.0.2.0/24; bits after the prefix length must be zero',
+  });
+
+export const port = z
+  .int()
+  .min(1)
+  .max(65535)
+  .meta({ what: 'a port', hint: 'a port is a number from 1 to 65535' });
+
+export const ttl = z
+  .int()
+  .min(0)
+  .max(TTL_SECONDS_MAX)
+  .meta({ what: 'a TTL', hint: 'TTLs are whole seconds, without a unit: 300' });
+
+export const weight = z.number().min(0).max(1_000_000).default(1);
+
+export const path = z.string().min(1).max(PATH_LENGTH_MAX);
+
+/** `192.0.2.1:53` or `[2001:db8::1]:53` as its two parts; undefined when it is not that. */
+export function parseSocketAddress(
+  text: string,
+): { readonly address: string; readonly port: number } | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
+  if (!match) return undefined;
+  const host = match[1] ?? match[2]!;
+  const number = Number(match[3]);
+  const family = parseAddress(host)?.family;
+  if (family !== (match[1] === undefined ? 4 : 6) || number < 1 || number > 65535) return undefined;
+  return { address: host, port: number };
+}
+
+/** `address:port` in one text, as an alternative to a map with both. */
+export const socketAddress = z
+  .string()
+  .refine((text) => parseSocketAddress(text) !== undefined, saying('is not an address and port'))
+  .meta({
+    what: 'an address with a port',
+    hint: 'for instance 192.0.2.1:53 or "[2001:db8::1]:53"',
+  });

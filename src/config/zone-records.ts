@@ -1,0 +1,325 @@
+import { equalNames, formatName, isSubdomain, lowerName, parseName } from '../dns/name.ts';
+import {
+  formatRdata,
+  parseRdata,
+  rdataTypes,
+  typeName,
+  typeNumber,
+} from '../dns/rdata/registry.ts';
+import { CHARACTER_STRING_LENGTH_MAX, quote } from '../dns/token.ts';
+import type { SoaConfig, SteeredConfig, ZoneConfig } from './config.ts';
+import type { ConfigPath, Report } from './issue.ts';
+import { didYouMean } from './spelling.ts';
+import type { ZoneFile } from './zone-schema.ts';
+
+/**
+ * Gives a zone of the file its meaning: owners and rdata become absolute and canonical, and every
+ * record's text is read by its type. What only shows when records are seen together (a CNAME beside
+ * other data, missing glue) is in zone-consistency.ts, which works on the `placed` sets.
+ */
+export type ResolvedZone = {
+  /** As configured, lower case, without the final dot. */
+  readonly name: string;
+  readonly config: ZoneConfig;
+  /** The zone's name in wire form, lower case. */
+  readonly apex: Uint8Array;
+  readonly path: ConfigPath;
+  readonly placed: readonly PlacedSet[];
+  readonly steered: readonly PlacedSteered[];
+};
+
+/** An RRset with its place in the file; `rdata` in wire form, in the order of `data`. */
+export type PlacedSet = {
+  readonly path: ConfigPath;
+  readonly owner: Uint8Array;
+  readonly ownerText: string;
+  readonly type: string;
+  readonly rdata: readonly Uint8Array[];
+  /** `rdata[i]` was written at `dataPaths[i]`. */
+  readonly dataPaths: readonly ConfigPath[];
+};
+export type PlacedSteered = {
+  readonly path: ConfigPath;
+  readonly owner: Uint8Array;
+  readonly ownerText: string;
+};
+
+const NAME_HINT =
+  'labels are 1 to 63 characters, a name at most 255; escape odd characters with \\';
+
+/** Reads one zone; undefined when its own name is no domain name. */
+export function resolveZone(
+  zoneName: string,
+  file: ZoneFile,
+  error: Report,
+  warn: Report,
+): ResolvedZone | undefined {
+  const path: ConfigPath = ['zones', zoneName];
+  const apex = readZoneName(zoneName);
+  if (!apex) {
+    error(path, `"${zoneName}" is not a domain name`, NAME_HINT);
+    return undefined;
+  }
+  const reader: ZoneReader = { zoneName, apex, path, file, error, warn };
+  const nameservers = readNameservers(reader);
+  const sets = readRecords(reader);
+  const steered = readSteered(reader);
+  const rrsets = [nameservers, ...sets].filter((set) => set !== undefined);
+  return {
+    name: zoneText(apex),
+    config: {
+      ttl: file.ttl,
+      soa: readSoa(reader, nameservers),
+      rrsets: rrsets.map(({ placed, ttl, data }) => ({
+        owner: placed.ownerText,
+        type: placed.type,
+        ttl,
+        data,
+      })),
+      steered: steered.map(({ config }) => config),
+    },
+    apex,
+    path,
+    placed: rrsets.map(({ placed }) => placed),
+    steered: steered.map(({ placed }) => placed),
+  };
+}
+
+/** The wire form, lower case, of a zone's name with or without the final dot. */
+export function readZoneName(text: string): Uint8Array | undefined {
+  const wire = text === '@' ? undefined : parseName(text, Uint8Array.of(0));
+  return wire && lowerName(wire);
+}
+
+/** The key of a zone in Config: `gslb.example`. */
+function zoneText(apex: Uint8Array): string {
+  const text = formatName(apex);
+  return text === '.' ? text : text.slice(0, -1);
+}
+
+type ZoneReader = {
+  readonly zoneName: string;
+  readonly apex: Uint8Array;
+  readonly path: ConfigPath;
+  readonly file: ZoneFile;
+  readonly error: Report;
+  readonly warn: Report;
+};
+type ReadSet = {
+  readonly placed: PlacedSet;
+  readonly ttl: number;
+  readonly data: readonly string[];
+};
+
+function readNameservers(reader: ZoneReader): ReadSet | undefined {
+  const path = [...reader.path, 'nameservers'];
+  const { nameservers, ttl } = reader.file;
+  return readSet(reader, {
+    path,
+    owner: reader.apex,
+    type: 'NS',
+    ttl,
+    data: nameservers,
+    dataPath: path,
+  });
+}
+
+function readRecords(reader: ZoneReader): readonly (ReadSet | undefined)[] {
+  const { file, error, path } = reader;
+  const seen = new Map<string, string>();
+  return Object.entries(file.records).flatMap(([ownerKey, types]) => {
+    const ownerPath = [...path, 'records', ownerKey];
+    const owner = readOwner(reader, ownerKey, ownerPath);
+    if (!owner) return [];
+    return Object.entries(types).map(([typeKey, { ttl, data }]) => {
+      const typePath = [...ownerPath, typeKey];
+      const type = readType(reader, owner, typeKey, typePath);
+      if (type === undefined) return undefined;
+      const identity = `${formatName(owner)} ${type}`;
+      const before = seen.get(identity);
+      if (before !== undefined) {
+        error(
+          typePath,
+          `${type} of this name is given twice`,
+          `the other one is at ${before}`,
+          'key',
+        );
+        return undefined;
+      }
+      seen.set(identity, typePath.slice(2).join('.'));
+      const dataPath = dataPathOf(typePath, ttl);
+      return readSet(reader, { path: typePath, owner, type, ttl: ttl ?? file.ttl, data, dataPath });
+    });
+  });
+}
+
+/** Where the data stand: below `data` when the set was written as a map. A TTL shows that it was. */
+function dataPathOf(typePath: ConfigPath, ttl: number | undefined): ConfigPath {
+  return ttl === undefined ? typePath : [...typePath, 'data'];
+}
+
+type SetText = {
+  readonly path: ConfigPath;
+  readonly owner: Uint8Array;
+  readonly type: string;
+  readonly ttl: number;
+  readonly data: readonly string[];
+  readonly dataPath: ConfigPath;
+};
+
+function readSet(reader: ZoneReader, set: SetText): ReadSet | undefined {
+  const { error, warn, apex } = reader;
+  const type = typeNumber(set.type)!;
+  const rdata: Uint8Array[] = [];
+  const dataPaths: ConfigPath[] = [];
+  const texts = new Set<string>();
+  for (const [index, text] of set.data.entries()) {
+    const at = [...set.dataPath, index];
+    const result = parseRdata(set.type, set.type === 'TXT' ? textData(text) : text, apex);
+    if (!result.ok) {
+      error(at, `${set.type}: ${result.message}`, result.hint);
+      continue;
+    }
+    const canonical = formatRdata(type, result.rdata);
+    if (texts.has(canonical)) {
+      warn(at, 'the same data are given twice', 'remove one of the two');
+      continue;
+    }
+    texts.add(canonical);
+    rdata.push(result.rdata);
+    dataPaths.push(at);
+  }
+  if (rdata.length === 0) return undefined;
+  const { path, owner } = set;
+  const placed = { path, owner, ownerText: formatName(owner), type: set.type, rdata, dataPaths };
+  return { placed, ttl: set.ttl, data: [...texts] };
+}
+
+function readType(
+  { error, apex }: ZoneReader,
+  owner: Uint8Array,
+  typeKey: string,
+  path: ConfigPath,
+): string | undefined {
+  const type = typeKey.toUpperCase();
+  if (type === 'SOA') {
+    error(path, 'the SOA is not a record here', 'it is the key "soa" of the zone', 'key');
+    return undefined;
+  }
+  if (type === 'NS' && equalNames(owner, apex)) {
+    error(
+      path,
+      'the NS records of the zone itself are not records here',
+      'list them in "nameservers"',
+      'key',
+    );
+    return undefined;
+  }
+  const number = typeNumber(type);
+  if (number !== undefined && !isMetaType(number)) return typeName(number);
+  if (number !== undefined) {
+    error(path, `${type} exists in messages only, not as a record`, 'remove it', 'key');
+    return undefined;
+  }
+  const known = rdataTypes.map(({ kind }) => kind);
+  error(path, `unknown record type "${typeKey}"`, didYouMean(type, known), 'key');
+  return undefined;
+}
+
+/** RFC 6895 section 3.1: OPT, and the numbers of queries and of transactions. */
+function isMetaType(type: number): boolean {
+  return type === 0 || type === 41 || (type >= 128 && type <= 255);
+}
+
+/**
+ * YAML has quotes of its own, so TXT data without the quotes of a zone file are one text, blanks and
+ * semicolons included, cut into strings of the length that a record can hold.
+ */
+function textData(text: string): string {
+  if (/^\s*"|^\\#/.test(text)) return text;
+  const octets = new TextEncoder().encode(text);
+  const strings: string[] = [];
+  for (let start = 0; start === 0 || start < octets.length; start += CHARACTER_STRING_LENGTH_MAX) {
+    strings.push(quote(octets.subarray(start, start + CHARACTER_STRING_LENGTH_MAX)));
+  }
+  return strings.join(' ');
+}
+
+function readSteered(reader: ZoneReader) {
+  const { file, error, path } = reader;
+  const seen = new Set<string>();
+  return Object.entries(file.steered).flatMap(([ownerKey, { pool, policy, ttl }]) => {
+    const ownerPath = [...path, 'steered', ownerKey];
+    const owner = readOwner(reader, ownerKey, ownerPath);
+    if (!owner) return [];
+    const ownerText = formatName(owner);
+    if (seen.has(ownerText)) {
+      error(ownerPath, `${ownerText} is steered twice`, 'keep one of the two', 'key');
+      return [];
+    }
+    seen.add(ownerText);
+    const config: SteeredConfig = {
+      owner: ownerText,
+      pool,
+      policy,
+      ttlMin: ttl.min,
+      ttlMax: ttl.max,
+    };
+    return [{ config, placed: { path: ownerPath, owner, ownerText } }];
+  });
+}
+
+/** The owner in wire form, lower case, when it is a name inside the zone. */
+function readOwner(
+  { apex, zoneName, error, warn }: ZoneReader,
+  text: string,
+  path: ConfigPath,
+): Uint8Array | undefined {
+  const parsed = parseName(text, apex);
+  if (!parsed) {
+    error(path, `"${text}" is not a domain name`, NAME_HINT, 'key');
+    return undefined;
+  }
+  const owner = lowerName(parsed);
+  const zoneText = formatName(apex);
+  if (!isSubdomain(owner, apex)) {
+    error(
+      path,
+      `${formatName(owner)} is not inside the zone ${zoneText}`,
+      `owners end in ${zoneText}`,
+      'key',
+    );
+    return undefined;
+  }
+  const bareZone = zoneName.replace(/\.$/, '').toLowerCase();
+  if (text.toLowerCase() === bareZone || text.toLowerCase().endsWith(`.${bareZone}`)) {
+    const hint = 'owners are relative to the zone: drop its name, or end the owner with a dot';
+    warn(path, `this owner is ${formatName(owner)}`, hint, 'key');
+  }
+  return owner;
+}
+
+function readSoa(reader: ZoneReader, nameservers: ReadSet | undefined): SoaConfig {
+  const { file, apex } = reader;
+  const { mname, rname, ...numbers } = file.soa;
+  const first = nameservers?.data[0] ?? formatName(apex);
+  return {
+    mname: mname === undefined ? first : readSoaName(reader, 'mname', mname),
+    rname: readSoaName(reader, 'rname', rname),
+    ...numbers,
+  };
+}
+
+function readSoaName(
+  { apex, path, error }: ZoneReader,
+  key: 'mname' | 'rname',
+  text: string,
+): string {
+  const wire = text.includes('@') && text !== '@' ? undefined : parseName(text, apex);
+  if (wire) return formatName(lowerName(wire));
+  const mailbox = text.includes('@')
+    ? `write a dot for the @: ${text.replace('@', '.')}.`
+    : NAME_HINT;
+  error([...path, 'soa', key], `"${text}" is not a domain name`, mailbox);
+  return formatName(apex);
+}

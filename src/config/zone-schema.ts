@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { name, TTL_SECONDS_MAX, ttl } from './values.ts';
+
+/**
+ * The shape of a zone in the file. Owner names and rdata stay text here: zone-records.ts gives them
+ * their meaning, since only there the zone's name is known.
+ */
+
+/** Longest text of one record's data; a TXT RRset of 64 KiB is the largest that DNS can carry. */
+const RDATA_TEXT_LENGTH_MAX = 65_535;
+const RECORDS_PER_SET_MAX = 1000;
+
+const TTL_DEFAULT = 300;
+const SERIAL_MAX = 0xffffffff;
+
+const domainName = z.string().min(1).max(1024);
+const seconds = z
+  .int()
+  .min(1)
+  .max(TTL_SECONDS_MAX)
+  .meta({ what: 'a number of seconds', hint: 'whole seconds, without a unit: 3600' });
+
+const soa = z.strictObject({
+  mname: domainName.optional().describe('Primary nameserver. Default: the first of `nameservers`.'),
+  rname: domainName
+    .default('hostmaster')
+    .describe(
+      'Mailbox of who is responsible, with a dot for the @: `hostmaster` is hostmaster@ the zone.',
+    ),
+  serial: z.int().min(0).max(SERIAL_MAX).default(1).describe('Serial number of the zone.'),
+  refresh: seconds.default(3600).describe('Seconds after which secondaries look for changes.'),
+  retry: seconds.default(600).describe('Seconds after which a failed look is repeated.'),
+  expire: seconds
+    .default(1_209_600)
+    .describe('Seconds after which a secondary without contact stops answering.'),
+  minimum: ttl
+    .default(60)
+    .describe('Seconds for which resolvers may remember that a name does not exist.'),
+});
+
+const datum = z.string().max(RDATA_TEXT_LENGTH_MAX);
+const data = z.union([
+  datum.transform((one) => [one]),
+  z.array(datum).min(1).max(RECORDS_PER_SET_MAX),
+]);
+const recordSet = z
+  .union([
+    datum.transform((one) => ({ ttl: undefined, data: [one] })),
+    z
+      .array(datum)
+      .min(1)
+      .max(RECORDS_PER_SET_MAX)
+      .transform((list) => ({ ttl: undefined, data: list })),
+    z
+      .strictObject({
+        ttl: ttl.optional().describe("TTL of these records. Default: the zone's."),
+        data: data.describe('One value or a list, as in a zone file.'),
+      })
+      .transform((set) => ({ ttl: set.ttl, data: set.data })),
+  ])
+  .meta({
+    what: 'record data',
+    hint: 'text, a list of texts, or { ttl: 300, data: … }; quote numbers',
+  });
+
+const steered = z.strictObject({
+  pool: name.describe('The pool that the name is answered with.'),
+  policy: name.default('closest').describe('The policy that chooses.'),
+  ttl: z
+    .strictObject({
+      min: ttl.default(5).describe('Seconds, when a change may be near.'),
+      max: ttl.default(30).describe('Seconds, when nothing is about to change.'),
+    })
+    .prefault({})
+    .describe('Bounds of the TTL, which shortens as a change of health comes near.'),
+});
+
+export const zone = z.strictObject({
+  ttl: ttl.default(TTL_DEFAULT).describe('TTL of records that have none of their own.'),
+  soa: soa.prefault({}).describe('The start of authority. Every field has a default.'),
+  nameservers: z
+    .union([domainName.transform((one) => [one]), z.array(domainName).min(1).max(32)])
+    .describe('Names of the nameservers: the NS records of the zone itself.'),
+  records: z
+    .record(z.string(), z.record(z.string(), recordSet))
+    .default({})
+    .describe(
+      'Static records: owner, then type, then data. `@` is the zone itself; quote it, and `*` too.',
+    ),
+  steered: z
+    .record(z.string(), steered)
+    .default({})
+    .describe('Names whose A and AAAA are decided for each client.'),
+});
+
+export type ZoneFile = z.output<typeof zone>;
