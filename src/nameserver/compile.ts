@@ -1,0 +1,263 @@
+/**
+ * Configuration and geo data -> a snapshot. Runs in the compile worker: it takes seconds where
+ * a query may take microseconds. The prefix tables, which are the dear part, are built once per
+ * distinct chain and pool, whatever the number of names that use them.
+ */
+import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
+import type { GeoDatabase } from '../geo/mmdb.ts';
+import { parseAddress } from '../ip/address.ts';
+import { buildMap, type ClassMap } from '../steering/map.ts';
+import { compilePolicy } from '../steering/policy.ts';
+import type { Candidate } from '../steering/step.ts';
+import { compileZones, type ZoneSource } from '../zone/compile.ts';
+import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
+
+/** `path` as in the configuration. */
+export type CompileIssue = { readonly path: string; readonly message: string };
+
+export type SnapshotCompilation =
+  | { readonly ok: true; readonly snapshot: Snapshot }
+  | { readonly ok: false; readonly issues: readonly CompileIssue[] };
+
+/** Compiles all that a DNS worker serves, or tells everything that stands against it. */
+export function compileSnapshot(
+  config: Config,
+  geo: GeoDatabase,
+  generation: number,
+  revision: number,
+): SnapshotCompilation {
+  const work: Work = {
+    config,
+    geo,
+    issues: [],
+    endpoints: [],
+    pools: new Map(),
+    maps: [],
+    mapIndex: new Map(),
+    classMaps: new Map(),
+    services: [],
+  };
+  for (const [name, pool] of Object.entries(config.pools)) addPool(work, name, pool);
+  const sources = Object.entries(config.zones).map(
+    ([name, zone]): ZoneSource => ({
+      name,
+      ttl: zone.ttl,
+      soa: zone.soa,
+      rrsets: zone.rrsets,
+      steered: zone.steered.map((steered, index) => ({
+        owner: steered.owner,
+        service: addService(work, name, steered, `zones.${name}.steered.${index}`),
+      })),
+    }),
+  );
+  const zones = compileZones(sources);
+  const issues = zones.ok ? work.issues : [...work.issues, ...zones.issues];
+  if (!zones.ok || issues.length > 0) return { ok: false, issues };
+  const { services, maps, endpoints } = work;
+  const { udpSizeMax } = config.dns;
+  const zoneTable = zones.table;
+  return {
+    ok: true,
+    snapshot: {
+      generation,
+      revision,
+      zones: zoneTable,
+      services,
+      maps,
+      endpoints,
+      udpSizeMax,
+    },
+  };
+}
+
+type Work = {
+  readonly config: Config;
+  readonly geo: GeoDatabase;
+  readonly issues: CompileIssue[];
+  readonly endpoints: SnapshotEndpoint[];
+  readonly pools: Map<string, CompiledPool>;
+  readonly maps: SteeringMap[];
+  readonly mapIndex: Map<string, number>;
+  readonly classMaps: Map<string, ClassMap>;
+  readonly services: Service[];
+};
+
+type CompiledPool = {
+  readonly candidates: readonly Candidate[];
+  readonly panicThreshold: number;
+  readonly sorry4: readonly Uint8Array[];
+  readonly sorry6: readonly Uint8Array[];
+  readonly has4: boolean;
+  readonly has6: boolean;
+};
+
+function addPool(work: Work, name: string, pool: PoolConfig): void {
+  const path = `pools.${name}`;
+  const first = work.endpoints.length;
+  for (const [index, endpoint] of pool.endpoints.entries()) {
+    const region = work.config.regions[endpoint.region];
+    const endpointPath = `${path}.endpoints.${index}`;
+    if (region === undefined) {
+      const message = `there is no region "${endpoint.region}"`;
+      work.issues.push({ path: `${endpointPath}.region`, message });
+    }
+    const texts = endpoint.addresses.length > 0 ? endpoint.addresses : (region?.vips ?? []);
+    work.endpoints.push({
+      name: `${name}/${endpoint.region}`,
+      pool: name,
+      region: endpoint.region,
+      location: region?.location,
+      weight: endpoint.weight,
+      ...readAddresses(work, texts, `${endpointPath}.addresses`),
+    });
+  }
+  const endpoints = work.endpoints.slice(first);
+  const sorry = readAddresses(work, pool.sorry, `${path}.sorry`);
+  const has4 = offersFamily(endpoints, 'v4');
+  const has6 = offersFamily(endpoints, 'v6');
+  checkPool(work, pool, path, has4, has6, sorry);
+  work.pools.set(name, {
+    candidates: endpoints.map(({ name, region, location, weight }, index) => ({
+      endpoint: first + index,
+      name,
+      region,
+      location,
+      weight,
+    })),
+    panicThreshold: pool.panicThreshold,
+    sorry4: sorry.v4,
+    sorry6: sorry.v6,
+    has4,
+    has6,
+  });
+}
+
+/**
+ * A family is offered by a name when every endpoint has it, and otherwise to nobody: a cache would
+ * show one client's "no such data" to others (RFC 7871 7.4), and A and AAAA would part regions.
+ */
+function offersFamily(endpoints: readonly SnapshotEndpoint[], family: 'v4' | 'v6'): boolean {
+  return endpoints.length > 0 && endpoints.every((endpoint) => endpoint[family].length > 0);
+}
+
+type Addresses = { readonly v4: readonly Uint8Array[]; readonly v6: readonly Uint8Array[] };
+
+/** What would make a name of the pool answer nothing, in some state or always. */
+function checkPool(
+  work: Work,
+  pool: PoolConfig,
+  path: string,
+  has4: boolean,
+  has6: boolean,
+  sorry: Addresses,
+): void {
+  if (pool.endpoints.length === 0) {
+    work.issues.push({ path: `${path}.endpoints`, message: 'a pool needs an endpoint' });
+    return;
+  }
+  if (!has4 && !has6) {
+    const message = 'its endpoints have no address family in common';
+    work.issues.push({ path: `${path}.endpoints`, message });
+  }
+  if (pool.sorry.length === 0) return;
+  if (has4 && sorry.v4.length === 0) {
+    const message = 'needs an IPv4 address, for the endpoints have one';
+    work.issues.push({ path: `${path}.sorry`, message });
+  }
+  if (has6 && sorry.v6.length === 0) {
+    const message = 'needs an IPv6 address, for the endpoints have one';
+    work.issues.push({ path: `${path}.sorry`, message });
+  }
+}
+
+function readAddresses(work: Work, texts: readonly string[], path: string): Addresses {
+  const v4: Uint8Array[] = [];
+  const v6: Uint8Array[] = [];
+  for (const [index, text] of texts.entries()) {
+    const address = parseAddress(text);
+    if (address === undefined) {
+      work.issues.push({ path: `${path}.${index}`, message: `"${text}" is not an IP address` });
+    } else {
+      (address.family === 4 ? v4 : v6).push(address.bytes);
+    }
+  }
+  return { v4, v6 };
+}
+
+/** Adds a steered owner; returns its index. A broken reference is an issue, and an index anyway. */
+function addService(work: Work, zone: string, steered: SteeredConfig, path: string): number {
+  const pool = work.pools.get(steered.pool);
+  const policy = work.config.policies[steered.policy];
+  if (pool === undefined) {
+    work.issues.push({ path: `${path}.pool`, message: `there is no pool "${steered.pool}"` });
+  }
+  if (policy === undefined) {
+    const message = `there is no policy "${steered.policy}"`;
+    work.issues.push({ path: `${path}.policy`, message });
+  }
+  if (!(steered.ttlMin >= 0 && steered.ttlMin <= steered.ttlMax)) {
+    const message = `${steered.ttlMin} to ${steered.ttlMax} is not a range of TTLs`;
+    work.issues.push({ path: `${path}.ttlMin`, message });
+  }
+  const isSound = pool !== undefined && policy !== undefined && pool.candidates.length > 0;
+  const map = isSound ? mapOf(work, steered, pool, policy.chain, `policies.${steered.policy}`) : -1;
+  work.services.push({
+    owner: steered.owner,
+    zone,
+    pool: steered.pool,
+    policy: steered.policy,
+    map,
+    has4: pool?.has4 ?? false,
+    has6: pool?.has6 ?? false,
+  });
+  return work.services.length - 1;
+}
+
+function mapOf(
+  work: Work,
+  steered: SteeredConfig,
+  pool: CompiledPool,
+  chain: SteeringMap['chain'],
+  path: string,
+): number {
+  const classKey = JSON.stringify([chain, steered.pool]);
+  const mapKey = JSON.stringify([classKey, steered.ttlMin, steered.ttlMax]);
+  const known = work.mapIndex.get(mapKey);
+  if (known !== undefined) return known;
+  const classes = classMapOf(work, classKey, pool, chain, path);
+  if (classes === undefined) return -1;
+  work.maps.push({
+    pool: steered.pool,
+    policy: steered.policy,
+    chain,
+    candidates: pool.candidates.map(({ endpoint }) => endpoint),
+    classes,
+    panicThreshold: pool.panicThreshold,
+    sorry4: pool.sorry4,
+    sorry6: pool.sorry6,
+    ttlMinSeconds: steered.ttlMin,
+    ttlMaxSeconds: steered.ttlMax,
+  });
+  work.mapIndex.set(mapKey, work.maps.length - 1);
+  return work.maps.length - 1;
+}
+
+function classMapOf(
+  work: Work,
+  classKey: string,
+  pool: CompiledPool,
+  chain: SteeringMap['chain'],
+  path: string,
+): ClassMap | undefined {
+  const known = work.classMaps.get(classKey);
+  if (known !== undefined) return known;
+  try {
+    const classes = buildMap(compilePolicy(chain), pool.candidates, work.geo);
+    work.classMaps.set(classKey, classes);
+    return classes;
+  } catch (error) {
+    // compilePolicy throws on an unknown kind or options that its schema refuses.
+    work.issues.push({ path: `${path}.chain`, message: (error as Error).message });
+    return undefined;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Which slot of a worker's counter row counts what. The row is shared memory with a single writer
+ * (telemetry/counters.ts); a count is one addition. Answers per endpoint follow the fixed slots, so a
+ * row made for fewer endpoints than a later snapshot has still counts all it has room for: a store
+ * beyond a typed array's end does nothing.
+ */
+
+/** Queries by transport. */
+export const COUNT_QUERIES_UDP = 0;
+export const COUNT_QUERIES_TCP = 1;
+/** Questions by type, of queries that could be parsed. */
+export const COUNT_TYPE_A = 2;
+export const COUNT_TYPE_AAAA = 3;
+export const COUNT_TYPE_OTHER = 4;
+/** Responses by RCODE; the slot of an RCODE is COUNT_RCODE + min(rcode, 7), BADVERS being above. */
+export const COUNT_RCODE = 5;
+export const COUNT_RCODE_OTHER = 12;
+/** Responses with TC. */
+export const COUNT_TRUNCATED = 13;
+/** Queries without any response: too short, or themselves responses. */
+export const COUNT_DROPPED = 14;
+/** Queries with a client subnet that could be used. */
+export const COUNT_CLIENT_SUBNET = 15;
+/** Referrals to a delegated zone. */
+export const COUNT_DELEGATIONS = 16;
+/** Positive answers with sorry addresses. */
+export const COUNT_SORRY = 17;
+/** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
+export const COUNT_ANSWERS = 18;
+
+export type CounterSlot = {
+  readonly slot: number;
+  /** Name of the metric without the program's prefix, and its label. */
+  readonly metric: string;
+  readonly label: string;
+  readonly value: string;
+};
+
+const RCODES = ['noerror', 'formerr', 'servfail', 'nxdomain', 'notimp', 'refused', 'yxdomain'];
+
+/** Every fixed slot with the metric that it is shown as; labels are empty where there is one only. */
+export const counterSlots: readonly CounterSlot[] = [
+  named(COUNT_QUERIES_UDP, 'dns_queries_total', 'transport', 'udp'),
+  named(COUNT_QUERIES_TCP, 'dns_queries_total', 'transport', 'tcp'),
+  named(COUNT_TYPE_A, 'dns_questions_total', 'type', 'a'),
+  named(COUNT_TYPE_AAAA, 'dns_questions_total', 'type', 'aaaa'),
+  named(COUNT_TYPE_OTHER, 'dns_questions_total', 'type', 'other'),
+  ...RCODES.map((name, rcode) => named(COUNT_RCODE + rcode, 'dns_responses_total', 'rcode', name)),
+  named(COUNT_RCODE_OTHER, 'dns_responses_total', 'rcode', 'other'),
+  named(COUNT_TRUNCATED, 'dns_truncated_total', '', ''),
+  named(COUNT_DROPPED, 'dns_dropped_total', '', ''),
+  named(COUNT_CLIENT_SUBNET, 'dns_client_subnet_total', '', ''),
+  named(COUNT_DELEGATIONS, 'dns_delegations_total', '', ''),
+  named(COUNT_SORRY, 'dns_sorry_total', '', ''),
+];
+
+/** The layout of a row for snapshots of up to `endpointCount` endpoints. */
+export function counterLayout(endpointCount: number): {
+  readonly slots: readonly CounterSlot[];
+  /** First of the `endpointCount` slots of answers, in the order of the snapshot's endpoints. */
+  readonly answers: number;
+  /** Slots in all. */
+  readonly length: number;
+} {
+  return { slots: counterSlots, answers: COUNT_ANSWERS, length: COUNT_ANSWERS + endpointCount };
+}
+
+/** The slot of a response's RCODE. */
+export function rcodeSlot(rcode: number): number {
+  return rcode < RCODES.length ? COUNT_RCODE + rcode : COUNT_RCODE_OTHER;
+}
+
+function named(slot: number, metric: string, label: string, value: string): CounterSlot {
+  return { slot, metric, label, value };
+}

@@ -1,0 +1,37 @@
+import { bytesToUint32 } from '../ip/address.ts';
+import { spread } from '../zone/compiled-zones.ts';
+
+/**
+ * Which of several outcomes a client gets now: a deterministic, low-discrepancy draw. Independent
+ * random draws would miss the configured weights by far, because few and large resolver caches do
+ * the asking; instead, each client bucket walks through the unit interval by the golden ratio, one
+ * step per TTL, which covers it as evenly as any number of steps can (Weyl's sequence). Everybody
+ * who computes it gets the same: all workers and nodes agree, and so do A and AAAA of a name, the
+ * type being no part of it.
+ */
+
+/** 2^32 divided by the golden ratio, as an odd 32-bit number. */
+const GOLDEN_STEP = 0x9e3779b9 | 0;
+
+/** Unsigned 32-bit draw for a name and a client bucket in the TTL slot of `nowMs`. */
+export function drawOf(
+  nameHash: number,
+  bucket: number,
+  nowMs: number,
+  ttlSeconds: number,
+): number {
+  const slot = Math.floor(nowMs / 1000 / (ttlSeconds > 0 ? ttlSeconds : 1));
+  const start = spread(nameHash ^ spread(bucket));
+  return (start + Math.imul(slot, GOLDEN_STEP)) >>> 0;
+}
+
+/** Clients that draw alike: the first 24 bits of an IPv4 address, the first 48 of an IPv6 one. */
+export function bucketOf(family: 4 | 6, address: Uint8Array): number {
+  const first = bytesToUint32(address, 0);
+  if (family === 4) return first >>> 8;
+  const second = bytesToUint32(address, 4);
+  if (first === 0 && second === 0 && bytesToUint32(address, 8) === 0xffff) {
+    return bytesToUint32(address, 12) >>> 8;
+  }
+  return spread(first) ^ (second >>> 16) ^ 0x36;
+}

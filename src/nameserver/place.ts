@@ -1,0 +1,43 @@
+import { ECS_FAMILY_IPV4, ECS_FAMILY_NONE } from '../dns/ecs.ts';
+import type { Query } from '../dns/message.ts';
+import { bytesToUint32, privateScope } from '../ip/address.ts';
+import { lookup4, lookup6, type PrefixTable } from '../ip/prefix-table.ts';
+import type { Client } from './client.ts';
+import { bucketOf } from './draw.ts';
+import type { Place } from './worker-state.ts';
+
+/**
+ * The class of a query's client in a map, by its client subnet or else by the resolver that asks,
+ * and the scope that the answer has (RFC 7871). The scope is the widest network of the class around
+ * the client; it may be longer than SOURCE, which says that more bits would have been needed (7.2.1).
+ *
+ *   client subnet                          decided by     scope
+ *   none                                   resolver       no option in the response
+ *   SOURCE 0 or family 0 (7.1.2)           resolver       0
+ *   private, loopback, link-local (11.1)   resolver       length of that private block
+ *   anything else                          subnet         of the class
+ */
+export function placeClient(place: Place, table: PrefixTable, query: Query, client: Client): void {
+  place.fromSubnet = false;
+  place.scope = 0;
+  if (query.hasEcs && query.ecsSource !== 0 && query.ecsFamily !== ECS_FAMILY_NONE) {
+    const family = query.ecsFamily === ECS_FAMILY_IPV4 ? 4 : 6;
+    const privateBits = privateScope(family, query.ecsAddress, 0);
+    if (privateBits < 0) {
+      place.fromSubnet = true;
+      place.scope = classify(place, table, family, query.ecsAddress);
+      return;
+    }
+    place.scope = privateBits;
+  }
+  classify(place, table, client.family, client.address);
+}
+
+/** Sets class and bucket of an address; returns the scope of its class. */
+function classify(place: Place, table: PrefixTable, family: 4 | 6, address: Uint8Array): number {
+  const found =
+    family === 4 ? lookup4(table, bytesToUint32(address, 0)) : lookup6(table, address, 0);
+  place.classId = Math.floor(found / 256);
+  place.bucket = bucketOf(family, address);
+  return found & 0xff;
+}

@@ -1,0 +1,246 @@
+/**
+ * One query's bytes in, one reply's bytes out: the whole nameserver as a function, the same for
+ * every transport. Synchronous, never throws, allocates nothing, writes only into `reply`; what
+ * it needs was computed before (snapshot, answers). Reads as the table of outcomes that it is.
+ *
+ *   not a query                                silence
+ *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
+ *   no snapshot yet                            SERVFAIL
+ *   class other than IN, zone transfer         REFUSED
+ *   else the zone look-up's outcome            answer, negative answer, referral, REFUSED
+ *
+ * The client subnet is echoed in every response to an accepted query that had it, with scope 0 but
+ * for steered addresses (RFC 7871 7.2.1, and 7.4: resolvers treat negatives as if for everybody).
+ */
+import {
+  CLASS_IN,
+  EDE_NOT_AUTHORITATIVE,
+  EDE_NOT_READY,
+  FLAG_AA,
+  FLAG_TC,
+  MESSAGE_LENGTH_MAX,
+  RCODE_FORMERR,
+  RCODE_NOERROR,
+  RCODE_NOTIMP,
+  RCODE_NXDOMAIN,
+  RCODE_REFUSED,
+  RCODE_SERVFAIL,
+  SECTION_ANSWER,
+  TYPE_A,
+  TYPE_AAAA,
+  TYPE_ANY,
+  TYPE_AXFR,
+  TYPE_IXFR,
+  TYPE_OPT,
+  UDP_SIZE_MIN,
+} from '../dns/constants.ts';
+import {
+  beginReply,
+  EDE_NONE,
+  finishReply,
+  rejectQuery,
+  truncate,
+  writeOpt,
+} from '../dns/encode.ts';
+import { PARSE_DROP, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
+import { DELEGATION, HIT, lookup, NODATA, NXDOMAIN, REFUSED, STEERED } from '../zone/lookup.ts';
+import { type AnswerTable, outcomeOf, RECORD_LENGTH_A, RECORD_LENGTH_AAAA } from './answer.ts';
+import { type Client, TRANSPORT_TCP } from './client.ts';
+import {
+  COUNT_ANSWERS,
+  COUNT_CLIENT_SUBNET,
+  COUNT_DELEGATIONS,
+  COUNT_DROPPED,
+  COUNT_QUERIES_TCP,
+  COUNT_QUERIES_UDP,
+  COUNT_SORRY,
+  COUNT_TRUNCATED,
+  COUNT_TYPE_A,
+  COUNT_TYPE_AAAA,
+  COUNT_TYPE_OTHER,
+  rcodeSlot,
+} from './counters.ts';
+import { drawOf } from './draw.ts';
+import { placeClient } from './place.ts';
+import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { WorkerState } from './worker-state.ts';
+
+/** Outcomes of `respond` besides a length. Send nothing. */
+export const DROP = 0;
+/** A stream worker finishes it, without haste. Nothing that is answered today needs it. */
+export const DEFER = -1;
+/** The answer is many messages and the transport must be a stream. Likewise. */
+export const STREAM = -2;
+
+/** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
+const META_TYPE_MIN = 128;
+
+/**
+ * Answers the query in the first `length` bytes of `query`.
+ *
+ * @param nowMs milliseconds since the epoch, for draws between outcomes
+ * @param reply where the response goes; may be `query` itself; at least 512 bytes (TCP: 65535)
+ * @returns the response's length in bytes, or DROP, DEFER, STREAM
+ */
+export function respond(
+  worker: WorkerState,
+  client: Client,
+  query: Uint8Array,
+  length: number,
+  nowMs: number,
+  reply: Uint8Array,
+): number {
+  const { counters, snapshot, answers } = worker;
+  const parsed = worker.query;
+  const transport = client.transport === TRANSPORT_TCP ? COUNT_QUERIES_TCP : COUNT_QUERIES_UDP;
+  counters[transport] = counters[transport]! + 1;
+  const parse = parseQuery(parsed, query, length);
+  const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
+  if (parse !== PARSE_OK) {
+    const slot = parse === PARSE_DROP ? COUNT_DROPPED : rcodeSlot(parse);
+    counters[slot] = counters[slot]! + 1;
+    return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
+  }
+  countQuestion(worker, parsed);
+  const limit =
+    client.transport === TRANSPORT_TCP ? MESSAGE_LENGTH_MAX : udpLimit(parsed, udpSizeMax);
+  beginReply(worker.reply, reply, parsed, query, limit);
+  if (snapshot === undefined || answers === undefined) {
+    return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NOT_READY);
+  }
+  const refusal = refusalOf(parsed);
+  if (refusal !== RCODE_NOERROR) return finish(worker, refusal, 0, 0, udpSizeMax, EDE_NONE);
+  return answer(worker, snapshot, answers, client, nowMs);
+}
+
+/** Largest UDP response: what the client takes, and what we send at all (RFC 6891 6.2.3). */
+function udpLimit(query: Query, udpSizeMax: number): number {
+  if (!query.hasEdns || query.udpSize < UDP_SIZE_MIN) return UDP_SIZE_MIN;
+  return Math.min(query.udpSize, udpSizeMax);
+}
+
+/** The RCODE for what this server does not do, or NOERROR. */
+function refusalOf({ qclass, qtype }: Query): number {
+  if (qclass !== CLASS_IN) return RCODE_REFUSED;
+  if (qtype === TYPE_OPT) return RCODE_FORMERR; // OPT is never asked for (RFC 6891 6.1.1).
+  if (qtype < META_TYPE_MIN || qtype >= TYPE_ANY) return RCODE_NOERROR;
+  return qtype === TYPE_AXFR || qtype === TYPE_IXFR ? RCODE_REFUSED : RCODE_NOTIMP;
+}
+
+function answer(
+  worker: WorkerState,
+  snapshot: Snapshot,
+  answers: AnswerTable,
+  client: Client,
+  nowMs: number,
+): number {
+  const { reply, result, cursor, query } = worker;
+  const table = snapshot.zones;
+  const { udpSizeMax } = snapshot;
+  let outcome = lookup(table, query, result);
+  if (outcome === REFUSED) {
+    return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_NOT_AUTHORITATIVE);
+  }
+  if (!writeChain(reply, table, result, cursor)) return finishTruncated(worker, udpSizeMax, 0);
+  if (outcome === STEERED) {
+    const service = snapshot.services[result.service]!;
+    const exists = query.qtype === TYPE_A ? service.has4 : service.has6;
+    if (exists) return answerSteered(worker, snapshot, answers, client, nowMs);
+    outcome = NODATA;
+  }
+  switch (outcome) {
+    case HIT:
+      return writeRrset(reply, table, SECTION_ANSWER, result.rrset, cursor.name, cursor.apex)
+        ? finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE)
+        : finishTruncated(worker, udpSizeMax, 0);
+    case NODATA:
+    case NXDOMAIN: {
+      // RFC 6604 3: the RCODE is that of the last name of a chain.
+      const rcode = outcome === NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR;
+      return writeNegative(reply, table, result.zone, cursor)
+        ? finish(worker, rcode, FLAG_AA, 0, udpSizeMax, EDE_NONE)
+        : finishTruncated(worker, udpSizeMax, 0);
+    }
+    case DELEGATION:
+      return refer(worker, snapshot);
+    default:
+      // FOLLOW: the CNAMEs are the answer; where they lead is for others to say.
+      return finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE);
+  }
+}
+
+/** The address records that this client gets now. */
+function answerSteered(
+  worker: WorkerState,
+  snapshot: Snapshot,
+  answers: AnswerTable,
+  client: Client,
+  nowMs: number,
+): number {
+  const { reply, result, cursor, query, place, counters } = worker;
+  const service = snapshot.services[result.service]!;
+  const { map, classes } = answers.maps[service.map]!;
+  placeClient(place, map.classes.table, query, client);
+  const classAnswer = classes[place.classId]!;
+  let index = 0;
+  if (classAnswer.outcomes.length > 1) {
+    const draw = drawOf(result.nameHash, place.bucket, nowMs, classAnswer.ttlSeconds);
+    index = outcomeOf(classAnswer, draw);
+  }
+  const chosen = classAnswer.outcomes[index]!;
+  const isA = query.qtype === TYPE_A;
+  const body = isA ? chosen.body4 : chosen.body6;
+  const stride = isA ? RECORD_LENGTH_A : RECORD_LENGTH_AAAA;
+  const slot = chosen.endpoint < 0 ? COUNT_SORRY : COUNT_ANSWERS + chosen.endpoint;
+  counters[slot] = counters[slot]! + 1;
+  if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
+  return writeBody(reply, body, stride, cursor.name)
+    ? finish(worker, RCODE_NOERROR, FLAG_AA, place.scope, snapshot.udpSizeMax, EDE_NONE)
+    : finishTruncated(worker, snapshot.udpSizeMax, place.scope);
+}
+
+/** A referral is not authoritative, unless a CNAME of ours led to it (RFC 1034 6.2.7). */
+function refer(worker: WorkerState, { zones, udpSizeMax }: Snapshot): number {
+  const { reply, result, cursor, counters } = worker;
+  counters[COUNT_DELEGATIONS] = counters[COUNT_DELEGATIONS]! + 1;
+  const fit = writeReferral(reply, zones, result, cursor);
+  if (fit === 'not-ns') return finishTruncated(worker, udpSizeMax, 0);
+  const authoritative = result.chainLength > 0 ? FLAG_AA : 0;
+  if (fit === 'all') {
+    return finish(worker, RCODE_NOERROR, authoritative, 0, udpSizeMax, EDE_NONE);
+  }
+  counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+  return finish(worker, RCODE_NOERROR, authoritative | FLAG_TC, 0, udpSizeMax, EDE_NONE);
+}
+
+/** Header, question and OPT only: the client comes back over TCP. */
+function finishTruncated(worker: WorkerState, udpSizeMax: number, scope: number): number {
+  const { counters, reply, result } = worker;
+  counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+  truncate(reply);
+  const isReferral = result.outcome === DELEGATION && result.chainLength === 0;
+  return finish(worker, RCODE_NOERROR, isReferral ? 0 : FLAG_AA, scope, udpSizeMax, EDE_NONE);
+}
+
+function finish(
+  worker: WorkerState,
+  rcode: number,
+  flags: number,
+  scope: number,
+  udpSizeMax: number,
+  edeCode: number,
+): number {
+  const { counters, reply } = worker;
+  const slot = rcodeSlot(rcode);
+  counters[slot] = counters[slot]! + 1;
+  writeOpt(reply, udpSizeMax, scope, edeCode);
+  return finishReply(reply, rcode, flags);
+}
+
+function countQuestion(worker: WorkerState, { qtype }: Query): void {
+  const { counters } = worker;
+  const slot =
+    qtype === TYPE_A ? COUNT_TYPE_A : qtype === TYPE_AAAA ? COUNT_TYPE_AAAA : COUNT_TYPE_OTHER;
+  counters[slot] = counters[slot]! + 1;
+}

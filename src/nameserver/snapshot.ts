@@ -1,0 +1,70 @@
+import type { Location } from '../geo/location.ts';
+import type { ClassMap } from '../steering/map.ts';
+import type { ZoneTable } from '../zone/compiled-zones.ts';
+
+/**
+ * All that a DNS worker serves, as one immutable, structured-cloneable value: tables that threads
+ * share, and small plain data that each thread compiles into closures and answers for itself. It is
+ * replaced whole, never edited. Health is not in it: words come beside it and are indexed by
+ * `endpoints`, so they belong to one generation.
+ */
+export type Snapshot = {
+  /** Counts up with every snapshot that this node made; health words carry it. */
+  readonly generation: number;
+  /** The configuration's revision in the store. */
+  readonly revision: number;
+  readonly zones: ZoneTable;
+  /** Indexed by the nodes of `zones`. */
+  readonly services: readonly Service[];
+  readonly maps: readonly SteeringMap[];
+  /** Indexed by candidates, outcomes and health words. */
+  readonly endpoints: readonly SnapshotEndpoint[];
+  /** Largest UDP answer in bytes. */
+  readonly udpSizeMax: number;
+};
+
+/** A steered owner. */
+export type Service = {
+  /** Absolute name as written in the configuration. */
+  readonly owner: string;
+  readonly zone: string;
+  readonly pool: string;
+  readonly policy: string;
+  /** Index into `maps`. */
+  readonly map: number;
+  /** Whether the name has A and AAAA at all: for every client or for none. */
+  readonly has4: boolean;
+  readonly has6: boolean;
+};
+
+/**
+ * One chain of steps over one pool with one pair of TTL bounds, shared by every name that has them.
+ * Maps that differ in bounds only share the tables of `classes` too.
+ */
+export type SteeringMap = {
+  readonly pool: string;
+  readonly policy: string;
+  readonly chain: readonly { readonly kind: string; readonly options: unknown }[];
+  /** Indexes of the pool's endpoints. */
+  readonly candidates: readonly number[];
+  readonly classes: ClassMap;
+  /** Ignore health in a tier when less than this share of its weight is healthy, 0..1. */
+  readonly panicThreshold: number;
+  /** Addresses for when operators have taken everything out; 4 and 16 bytes. */
+  readonly sorry4: readonly Uint8Array[];
+  readonly sorry6: readonly Uint8Array[];
+  readonly ttlMinSeconds: number;
+  readonly ttlMaxSeconds: number;
+};
+
+export type SnapshotEndpoint = {
+  /** `pool/region`, unique. */
+  readonly name: string;
+  readonly pool: string;
+  readonly region: string;
+  readonly location: Location | undefined;
+  readonly weight: number;
+  /** Addresses in the order of the configuration; 4 and 16 bytes. */
+  readonly v4: readonly Uint8Array[];
+  readonly v6: readonly Uint8Array[];
+};
