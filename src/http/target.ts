@@ -142,9 +142,9 @@ function schemeEnd(bytes: Uint8Array, start: number, end: number): number {
   return -1;
 }
 
-function decodeUnreserved(escape: string): string {
-  const character = String.fromCharCode(Number(`0x${escape.slice(1)}`));
-  return /[A-Za-z0-9\-._~]/.test(character) ? character : escape.toUpperCase();
+function decodeUnreserved(encoded: string): string {
+  const character = String.fromCharCode(Number(`0x${encoded.slice(1)}`));
+  return /[A-Za-z0-9\-._~]/.test(character) ? character : encoded.toUpperCase();
 }
 
 const SLASH = 0x2f;

@@ -29,7 +29,12 @@ export type StreamEngine = {
 
 export type ListenAt =
   | { readonly fd: number }
-  | { readonly address: string; readonly port: number };
+  | {
+      readonly address: string;
+      readonly port: number;
+      /** Several workers listen on this address (SO_REUSEPORT). */
+      readonly shared?: boolean;
+    };
 
 export type ConnectTarget = {
   readonly address: string;

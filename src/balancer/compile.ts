@@ -1,0 +1,63 @@
+import type { BalancerConfig } from '../config/config.ts';
+import type { BalancerLimits, BalancerSnapshot, UpstreamSnapshot } from './snapshot.ts';
+import { DEFAULT_LIMITS } from './snapshot.ts';
+
+export type CompileOptions = {
+  readonly generation: number;
+  /** Distinguishes this node in Via. */
+  readonly nodeName: string;
+  /** Only the listeners of these regions; absent = all. */
+  readonly regions?: readonly string[];
+  readonly limits?: Partial<BalancerLimits>;
+};
+
+/**
+ * Translates a validated configuration into what a worker serves: the listeners of the wanted
+ * regions and the upstreams that their routes reach.
+ */
+export function compileBalancer(config: BalancerConfig, options: CompileOptions): BalancerSnapshot {
+  const listeners = config.listeners.filter(
+    (listener) => options.regions === undefined || options.regions.includes(listener.region),
+  );
+  const names = [
+    ...new Set(listeners.flatMap((listener) => listener.routes.map((route) => route.upstream))),
+  ];
+  return {
+    generation: options.generation,
+    via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    upstreams: names.map((name) => compileUpstream(config, name)),
+    listeners: listeners.map((listener) => ({
+      name: listener.name,
+      region: listener.region,
+      address: listener.address,
+      port: listener.port,
+      routes: listener.routes.map((route) => ({
+        hosts: route.hosts.map((host) => host.toLowerCase()),
+        pathPrefix: route.pathPrefix,
+        filters: route.filters.map(({ kind, options }) => ({ kind, options })),
+        upstream: names.indexOf(route.upstream),
+      })),
+    })),
+  };
+}
+
+function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot {
+  const upstream = config.upstreams[name];
+  // Validation has checked every reference; a miss is a bug.
+  if (upstream === undefined) throw new Error(`route to an unknown upstream: ${name}`);
+  return {
+    name,
+    algorithm: { kind: upstream.algorithm.kind, options: upstream.algorithm.options },
+    servers: upstream.servers.map(({ name: server, address, port, weight }) => ({
+      name: server,
+      address,
+      port,
+      weight,
+    })),
+    idleMax: upstream.keepalive.idleMax,
+    idleTimeoutMs: upstream.keepalive.idleTimeoutMs,
+    connectTimeoutMs: upstream.connectTimeoutMs,
+    responseTimeoutMs: upstream.responseTimeoutMs,
+  };
+}

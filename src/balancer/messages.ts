@@ -1,0 +1,72 @@
+import type { BalancerSnapshot } from './snapshot.ts';
+
+/**
+ * What the main thread and a balancer worker say to each other. Nothing here is sent per request;
+ * what must be counted per request lives in the shared counter row (`counters.ts`).
+ */
+
+/**
+ * A listening socket for the listener of this name. With `fd`, a duplicate that now belongs to the
+ * worker; without, the worker listens on the snapshot's address itself, sharing it with its peers.
+ */
+export type ListenerSocket = { readonly listener: string; readonly fd: number | undefined };
+
+/** A server is usable unless told otherwise. Only changes need be named. */
+export type ServerState = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly usable: boolean;
+};
+
+/** `counters` is a row of `counterBytes(snapshot)` bytes, fresh for every snapshot. */
+export type BalancerRequest =
+  | {
+      readonly type: 'start';
+      readonly snapshot: BalancerSnapshot;
+      readonly counters: SharedArrayBuffer;
+      readonly sockets: readonly ListenerSocket[];
+      readonly states: readonly ServerState[];
+    }
+  | {
+      /** `sockets` for listeners that are new; listeners that are gone stop accepting. */
+      readonly type: 'snapshot';
+      readonly snapshot: BalancerSnapshot;
+      readonly counters: SharedArrayBuffer;
+      readonly sockets: readonly ListenerSocket[];
+    }
+  | { readonly type: 'servers'; readonly states: readonly ServerState[] }
+  | {
+      /** While draining a listener goes on serving and asks clients to leave (Connection: close). */
+      readonly type: 'drain';
+      readonly listeners: readonly string[];
+      readonly draining: boolean;
+    }
+  | {
+      /** Accept nothing more, finish what is in flight for at most `graceMs`, then `stopped`. */
+      readonly type: 'stop';
+      readonly graceMs: number;
+    };
+
+export type BalancerReport =
+  | {
+      /** `problems` are listeners that could not be opened; the others serve. */
+      readonly type: 'ready';
+      readonly engine: string;
+      readonly listeners: readonly ListenerAddress[];
+      readonly problems: readonly ListenerProblem[];
+    }
+  | {
+      /** The snapshot of this generation is served; the row before it will not change any more. */
+      readonly type: 'serving';
+      readonly generation: number;
+      readonly listeners: readonly ListenerAddress[];
+      readonly problems: readonly ListenerProblem[];
+    }
+  | { readonly type: 'stopped' };
+
+export type ListenerAddress = {
+  readonly listener: string;
+  readonly address: string;
+  readonly port: number;
+};
+export type ListenerProblem = { readonly listener: string; readonly code: string };

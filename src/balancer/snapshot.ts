@@ -1,0 +1,75 @@
+/**
+ * What a balancer worker serves from: the balancer's part of a configuration as flat, cloneable
+ * data. Made by `compile.ts` on the main thread, sent whole, never edited.
+ */
+export type BalancerSnapshot = {
+  readonly generation: number;
+  /** This node's name in Via; a request that already carries it has come in a circle. */
+  readonly via: string;
+  readonly limits: BalancerLimits;
+  readonly upstreams: readonly UpstreamSnapshot[];
+  readonly listeners: readonly ListenerSnapshot[];
+};
+
+export type UpstreamSnapshot = {
+  readonly name: string;
+  readonly algorithm: ExtensionUse;
+  readonly servers: readonly ServerSnapshot[];
+  /** Idle connections kept per server and worker. */
+  readonly idleMax: number;
+  readonly idleTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** From the last sign of life to the response's head, and between pieces of its body. */
+  readonly responseTimeoutMs: number;
+};
+export type ServerSnapshot = {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+};
+export type ListenerSnapshot = {
+  readonly name: string;
+  readonly region: string;
+  readonly address: string;
+  readonly port: number;
+  readonly routes: readonly RouteSnapshot[];
+};
+/** `upstream` indexes the snapshot's upstreams. */
+export type RouteSnapshot = {
+  readonly hosts: readonly string[];
+  readonly pathPrefix: string;
+  readonly filters: readonly ExtensionUse[];
+  readonly upstream: number;
+};
+export type ExtensionUse = { readonly kind: string; readonly options: unknown };
+
+/** Bounds on what one client or worker may take; all per worker. */
+export type BalancerLimits = {
+  readonly connectionsMax: number;
+  readonly requestBodyBytesMax: number;
+  /** From the first byte of a head, or from accepting, to the head's end; beyond it 408. */
+  readonly headTimeoutMs: number;
+  /** Between requests. */
+  readonly keepAliveTimeoutMs: number;
+  /** Without a byte of a body that the client has announced. */
+  readonly bodyIdleTimeoutMs: number;
+  /** Without the client taking a byte of what it asked for. */
+  readonly writeIdleTimeoutMs: number;
+  readonly tunnelIdleTimeoutMs: number;
+  /** How long and how much is still read from a client that was told to go. */
+  readonly lingerTimeoutMs: number;
+  readonly lingerBytesMax: number;
+};
+
+export const DEFAULT_LIMITS: BalancerLimits = {
+  connectionsMax: 20_000,
+  requestBodyBytesMax: 16 * 1024 ** 3,
+  headTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 75_000,
+  bodyIdleTimeoutMs: 30_000,
+  writeIdleTimeoutMs: 60_000,
+  tunnelIdleTimeoutMs: 3_600_000,
+  lingerTimeoutMs: 2_000,
+  lingerBytesMax: 1024 * 1024,
+};

@@ -1,0 +1,145 @@
+import net from 'node:net';
+import type { Connection, ConnectionHandlers, ListenAt, Listener, StreamEngine } from './stream.ts';
+
+/**
+ * The stream engine that runs everywhere, on node:net. Outgoing connections read into one buffer
+ * that all share; node gives accepted ones no such choice, they read into buffers of their own.
+ * Writes are copied, because the caller may reuse its bytes at once and node may keep them.
+ */
+export function createPortableEngine(): StreamEngine {
+  const ids = { next: 1 };
+  const shared = new Uint8Array(READ_BYTES_MAX);
+  return {
+    name: 'portable',
+    listen: (where, onConnection) =>
+      listen(where, (socket) => {
+        const side = createSide(socket, ids.next++);
+        side.handlers = onConnection(side.connection);
+        socket.on('data', (bytes: Buffer) => {
+          if (!side.silent) side.handlers?.onData(bytes);
+        });
+      }),
+    connect(target, handlers) {
+      // Elsewhere the system reads ahead into the buffer, so there every connection has its own.
+      const buffer = process.platform === 'win32' ? new Uint8Array(READ_BYTES_MAX) : shared;
+      const socket = net.connect({
+        host: target.address,
+        port: target.port,
+        ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+        allowHalfOpen: true,
+        noDelay: true,
+        onread: {
+          buffer,
+          callback: (length, bytes) => {
+            if (!side.silent) side.handlers?.onData(bytes.subarray(0, length));
+            return true;
+          },
+        },
+      });
+      const side = createSide(socket, ids.next++);
+      side.handlers = handlers;
+      socket.once('connect', () => {
+        if (!side.silent) handlers.onOpen?.();
+      });
+      return side.connection;
+    },
+  };
+}
+
+type Side = {
+  readonly connection: Connection;
+  handlers: ConnectionHandlers | undefined;
+  /** Destroyed by its owner, who wants to hear no more. */
+  silent: boolean;
+};
+
+function listen(where: ListenAt, onSocket: (socket: net.Socket) => void): Promise<Listener> {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
+  const { promise, resolve, reject } = Promise.withResolvers<Listener>();
+  server.once('error', reject);
+  const ready = (): void => {
+    server.off('error', reject);
+    // Accepting can fail while descriptors are short; the connection waits in the kernel.
+    server.on('error', () => {});
+    // Only a server on a pipe has a string here.
+    const { address, port } = server.address() as net.AddressInfo;
+    resolve({ address, port, close: () => closeServer(server) });
+  };
+  if ('fd' in where) server.listen({ fd: where.fd, backlog: BACKLOG }, ready);
+  else {
+    const { address, port, shared = false } = where;
+    server.listen({ host: address, port, reusePort: shared, backlog: BACKLOG }, ready);
+  }
+  return promise;
+}
+
+function closeServer(server: net.Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // node waits for every connection; the socket itself is closed at once.
+  server.close();
+  setImmediate(resolve);
+  return promise;
+}
+
+function createSide(socket: net.Socket, id: number): Side {
+  let problem = '';
+  const side: Side = {
+    connection: createConnection(socket, id, () => (side.silent = true)),
+    handlers: undefined,
+    silent: false,
+  };
+  socket.on('end', () => {
+    if (!side.silent) side.handlers?.onEnd();
+  });
+  socket.on('drain', () => {
+    if (!side.silent) side.handlers?.onDrain();
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    problem = error.code ?? 'UNKNOWN';
+  });
+  socket.on('close', () => {
+    if (!side.silent) side.handlers?.onClose(problem);
+    side.silent = true;
+  });
+  return side;
+}
+
+function createConnection(socket: net.Socket, id: number, silence: () => void): Connection {
+  // An accepted socket forgets its peer when it closes, so both ends are read at once.
+  const accepted = {
+    remote: socket.remoteAddress,
+    port: socket.remotePort,
+    local: socket.localAddress,
+  };
+  return {
+    id,
+    get remoteAddress() {
+      return withoutMapping(accepted.remote ?? socket.remoteAddress ?? '');
+    },
+    get remotePort() {
+      return accepted.port ?? socket.remotePort ?? 0;
+    },
+    get localAddress() {
+      return withoutMapping(accepted.local ?? socket.localAddress ?? '');
+    },
+    write(bytes) {
+      if (socket.destroyed || socket.writableEnded) return true;
+      return socket.write(Buffer.from(bytes));
+    },
+    end() {
+      if (!socket.destroyed && !socket.writableEnded) socket.end();
+    },
+    destroy() {
+      silence();
+      socket.destroy();
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+  };
+}
+
+const withoutMapping = (address: string): string =>
+  address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+
+const READ_BYTES_MAX = 64 * 1024;
+const BACKLOG = 4096;
