@@ -45,7 +45,7 @@ const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }
   steering: { others: ['step', 'policy', 'decide', 'map', 'shares'] },
   balancing: { others: ['algorithm'] },
   filter: { others: ['filter'] },
-  probe: { others: ['probe'] },
+  probe: { others: ['probe', 'failure'] },
   store: { others: ['store'] },
   'dns/rdata': { others: ['rdata-type'] },
 };

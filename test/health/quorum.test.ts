@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Health,
+  type Judgement,
+  judge,
+  type Previous,
+  STALE_HOLD_MS,
+  type Vote,
+} from '../../src/health/quorum.ts';
+
+const NOW_MS = 1_000_000;
+
+/** `eu:down` or `eu/1:down silent failing`, separated by commas. */
+function votes(text: string): Vote[] {
+  if (text === '') return [];
+  return text.split(',').map((each, index) => {
+    const [head = '', ...marks] = each.trim().split(' ');
+    const [place = '', verdict = ''] = head.split(':');
+    const atMs = marks.includes('silent') ? NOW_MS - 3001 : NOW_MS - 100;
+    return {
+      vantage: `${place}#${index}`,
+      group: place,
+      verdict: verdict as Vote['verdict'],
+      reason: verdict === 'down' ? 'connection refused' : '200 OK',
+      atMs,
+      leaseMs: 3000,
+      secondsToChange: verdict === 'down' ? 2 : 10,
+      failing: marks.includes('failing'),
+    };
+  });
+}
+
+function judged(text: string, options: { previous?: Health; quorumMin?: number } = {}): Judgement {
+  const { previous, quorumMin = 1 } = options;
+  const before: Previous | undefined =
+    previous === undefined ? undefined : { health: previous, decidedAtMs: NOW_MS - 5000 };
+  return judge(votes(text), { quorumMin, targetRegion: 'home' }, before, NOW_MS);
+}
+
+test('judge() needs a majority of the groups that take part', () => {
+  const cases: readonly (readonly [string, Health, Health, string])[] = [
+    // votes, previous, expected, why
+    ['eu:down', 'up', 'down', 'a single vantage point decides'],
+    ['eu:up', 'down', 'up', 'a single vantage point decides, also upwards'],
+    ['eu:down, us:up', 'up', 'up', 'a tie keeps up'],
+    ['eu:down, us:up', 'down', 'down', 'a tie keeps down'],
+    ['eu:down, us:up', 'unknown', 'unknown', 'a tie keeps unknown'],
+    ['eu:down, us:down', 'up', 'down', 'both'],
+    ['eu:down, us:down, as:up', 'up', 'down', 'two of three'],
+    ['eu:up, us:up, as:down', 'down', 'up', 'two of three, upwards'],
+    ['eu:down, us:down, as:up, sa:up', 'up', 'up', 'two of four are a tie'],
+    ['eu:down, us:down, as:down, sa:up', 'up', 'down', 'three of four'],
+    ['eu:down, us:down silent', 'up', 'down', 'silence abstains'],
+    ['eu:down, us:up silent, as:up silent', 'up', 'down', 'and does not count as up either'],
+    ['eu:down silent', 'up', 'up', 'nobody takes part: previous'],
+    ['', 'down', 'down', 'nobody at all: previous'],
+    ['eu:down, us:unknown', 'up', 'up', 'unknown is not down'],
+    ['eu:up, us:unknown', 'down', 'down', 'nor up: a restarted vantage point does not lift it'],
+    ['eu:unknown', 'down', 'down', 'a vantage point that just started says nothing'],
+  ];
+  for (const [text, previous, expected, why] of cases) {
+    assert.equal(judged(text, { previous }).health, expected, why);
+  }
+});
+
+test('judge() counts a failure domain once, however many vantage points it has', () => {
+  assert.equal(judged('eu:down, eu:down, eu:down, us:up', { previous: 'up' }).health, 'up');
+  assert.equal(judged('eu:down, eu:up, us:down', { previous: 'up' }).health, 'up', 'eu is split');
+  assert.equal(judged('eu:down, eu:down, eu:up, us:down', { previous: 'up' }).health, 'down');
+});
+
+test("judge() takes the target's own region as a veto, not as a vote", () => {
+  const cases: readonly (readonly [string, Health, Health, string])[] = [
+    ['home:up, eu:down', 'up', 'down', 'its own region cannot know who reaches it'],
+    ['home:up, eu:down, us:down', 'up', 'down', 'likewise'],
+    ['home:up, eu:down, us:up', 'up', 'up', 'and does not break a tie'],
+    ['home:down, eu:up, us:up', 'up', 'down', 'local down is down'],
+    ['home:down silent, eu:up, us:up', 'down', 'up', 'a silent region has no veto'],
+    ['home:unknown, eu:up', 'down', 'up', 'unknown is no veto'],
+    ['home:down', 'up', 'down', 'alone it decides'],
+    ['home:up', 'down', 'up', 'alone it decides, also upwards'],
+    ['home:up, eu:down silent', 'down', 'up', 'alone, since the others are silent'],
+  ];
+  for (const [text, previous, expected, why] of cases) {
+    assert.equal(judged(text, { previous }).health, expected, why);
+  }
+  assert.match(judged('home:down, eu:up').reason, /own region sees it down: connection refused/);
+});
+
+test('judge() keeps the previous state when fewer than quorumMin groups agree', () => {
+  assert.equal(judged('eu:down', { previous: 'up', quorumMin: 2 }).health, 'up');
+  assert.equal(judged('eu:up', { previous: 'down', quorumMin: 2 }).health, 'down');
+  assert.equal(judged('eu:down, us:up, as:down', { previous: 'up', quorumMin: 3 }).health, 'up');
+  assert.equal(judged('eu:down, us:down', { previous: 'up', quorumMin: 2 }).health, 'down');
+  assert.equal(judged('eu:down', { quorumMin: 2 }).health, 'unknown', 'nothing before');
+  assert.match(judged('eu:down', { previous: 'up', quorumMin: 2 }).reason, /only 1 of the 2 voices/);
+});
+
+test('judge() lets a state outlive its votes for STALE_HOLD_MS, then it is unknown', () => {
+  const rules = { quorumMin: 1, targetRegion: undefined };
+  const previous = { health: 'down', decidedAtMs: NOW_MS } as const;
+  const held = judge([], rules, previous, NOW_MS + STALE_HOLD_MS);
+  assert.equal(held.health, 'down');
+  assert.equal(held.decidedAtMs, NOW_MS, 'holding does not renew it');
+  const stale = judge([], rules, held, NOW_MS + STALE_HOLD_MS + 1);
+  assert.equal(stale.health, 'unknown');
+  assert.match(stale.reason, /was down, undecided for 10 minutes/);
+});
+
+test('judge() says who and why', () => {
+  assert.equal(judged('eu:down, us:down').reason, '2 of 2 vantage points: connection refused');
+  assert.equal(judged('eu:down, eu:down, us:down').reason, '2 of 2 vantage groups: connection refused');
+  assert.equal(judged('eu:up').reason, '1 of 1 vantage points: 200 OK');
+  assert.match(judged('eu:down, us:up', { previous: 'up' }).reason, /kept up: 1 of 2 .* say down/);
+  assert.match(judged('').reason, /no vantage point/);
+});
+
+test('judge() gives the time of the earliest possible change as TTL', () => {
+  // Every up vote could change in 10 s, every down vote in 2 s.
+  const cases: readonly (readonly [string, Health, number, string])[] = [
+    ['eu:up', 'up', 10, 'when the only one changes'],
+    ['eu:up, us:up, as:up', 'up', 10, 'when the second of three changes'],
+    ['eu:down, us:up, as:up', 'up', 10, 'one is there already, the second takes 10 s'],
+    ['eu:up failing', 'up', 0, 'a change is under way'],
+    ['eu:up failing, us:up, as:up', 'up', 10, 'one failing of three changes nothing alone'],
+    ['eu:up failing, us:up failing, as:up', 'up', 0, 'two do'],
+    ['eu:down, us:up failing, as:up', 'up', 0, 'and so does one that joins one'],
+    ['home:up failing, eu:up', 'up', 0, 'the veto is near'],
+    ['eu:down', 'up', 2, 'down: the earliest return'],
+    ['eu:down, us:down, as:up', 'up', 2, 'down: the second of three'],
+    ['home:down, eu:up, us:up', 'up', 2, 'down: until the veto falls'],
+    ['eu:down silent', 'up', 0, 'a held state promises nothing'],
+    ['', 'unknown', 0, 'unknown promises nothing'],
+  ];
+  for (const [text, previous, ttlSeconds, why] of cases) {
+    assert.equal(judged(text, { previous }).ttlSeconds, ttlSeconds, why);
+  }
+});

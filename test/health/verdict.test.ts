@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  initialVerdict,
+  isFailing,
+  observe,
+  RECENT_MAX,
+  secondsToChange,
+  type VerdictState,
+} from '../../src/health/verdict.ts';
+
+const RULES = { rise: 2, fall: 3, intervalMs: 1000 };
+
+/** `+` is a success, `-` a failure, one second apart from `fromMs`. */
+function after(marks: string, from: VerdictState = initialVerdict(), fromMs = 1000): VerdictState {
+  return [...marks].reduce((state, mark, index) => {
+    const reason = mark === '+' ? '200 OK' : 'connection refused';
+    const atMs = fromMs + index * 1000;
+    return observe(state, { atMs, ok: mark === '+', rttMs: 3, reason }, RULES);
+  }, from);
+}
+
+test('transitions', () => {
+  const cases: readonly (readonly [string, VerdictState['verdict'], string])[] = [
+    ['', 'unknown', 'nothing seen'],
+    ['+', 'up', 'unknown counts as up, so one success confirms it'],
+    ['-', 'unknown', 'one failure is not down'],
+    ['--', 'unknown', 'nor are two of three'],
+    ['---', 'down', 'fall failures from unknown'],
+    ['-+', 'up', 'first success after a failure'],
+    ['-+--', 'down', 'that success did not forgive the failure: one is not rise'],
+    ['+---', 'down', 'fall failures from up'],
+    ['+--', 'up', 'one too few'],
+    ['+-+-+-', 'down', 'failures accumulate over single successes'],
+    ['+--++-', 'up', 'rise successes in a row forgive'],
+    ['+--++--', 'up', 'and the count begins anew'],
+    ['+--++---', 'down', 'until fall is reached again'],
+    ['---+', 'down', 'one success is not rise'],
+    ['---+-+', 'down', 'successes must be consecutive'],
+    ['---++', 'up', 'rise successes'],
+    ['---++--', 'up', 'coming up forgives everything'],
+  ];
+  for (const [marks, verdict, why] of cases) assert.equal(after(marks).verdict, verdict, why);
+});
+
+test('observe() dates the verdict, not the observation', () => {
+  assert.equal(after('').sinceMs, 0);
+  assert.equal(after('+++').sinceMs, 1000);
+  assert.equal(after('+---').sinceMs, 4000);
+  assert.equal(after('+-----').sinceMs, 4000);
+});
+
+test('observe() remembers the last observations, oldest first', () => {
+  const { recent } = after('+'.repeat(RECENT_MAX + 5));
+  assert.equal(recent.length, RECENT_MAX);
+  assert.equal(recent[0]?.atMs, 6000);
+  assert.equal(recent.at(-1)?.atMs, 15_000);
+});
+
+test('observe() takes a target down when fall was lowered beneath its failures', () => {
+  const failing = after('+--');
+  const observation = { atMs: 9000, ok: false, rttMs: 1, reason: 'x' };
+  assert.equal(observe(failing, observation, { ...RULES, fall: 1 }).verdict, 'down');
+});
+
+test('secondsToChange() shrinks as a change comes near', () => {
+  const cases: readonly (readonly [string, number])[] = [
+    ['', 0],
+    ['+', 3],
+    ['+-', 2],
+    ['+--', 1],
+    ['+--+', 1],
+    ['+--++', 3],
+    ['---', 2],
+    ['---+', 1],
+    ['---+-', 2],
+  ];
+  for (const [marks, seconds] of cases) assert.equal(secondsToChange(after(marks), RULES), seconds, marks);
+});
+
+test('isFailing() is true while failures count', () => {
+  assert.equal(isFailing(after('+')), false);
+  assert.equal(isFailing(after('+-')), true);
+  assert.equal(isFailing(after('+-++')), false);
+  assert.equal(isFailing(after('---')), false);
+});
+
+test('secondsToChange() is never later than the first possible change, whatever comes', () => {
+  for (let bits = 0; bits < 256; bits += 1) {
+    const marks = [...Array(8).keys()].map((bit) => (bits & (1 << bit) ? '+' : '-')).join('');
+    let state = initialVerdict();
+    let promisedMs = 0;
+    for (const [index, mark] of [...marks].entries()) {
+      const atMs = (index + 1) * 1000;
+      const next = after(mark, state, atMs);
+      if (next.verdict !== state.verdict) assert.ok(promisedMs <= atMs, `${marks} at ${index}`);
+      promisedMs = atMs + secondsToChange(next, RULES) * 1000;
+      state = next;
+    }
+  }
+});
