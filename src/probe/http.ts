@@ -69,10 +69,8 @@ function openClient({ address, port, sourceAddress }: ProbeTarget): Client {
     // The monitor's signal is the only timeout.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: {
-      timeout: 0,
-      ...(sourceAddress === undefined ? {} : { localAddress: sourceAddress }),
-    },
+    connect: { timeout: 0 },
+    ...(sourceAddress === undefined ? {} : { localAddress: sourceAddress }),
     maxHeaderSize: HEADER_BYTES_MAX,
     allowH2: false,
     pipelining: 1,
