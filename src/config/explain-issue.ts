@@ -36,9 +36,15 @@ export function errorMapFor(metaOf: (schema: z.core.$ZodType) => SchemaMeta | un
   };
 }
 
-/** Every issue as findings, the one that fits best of a union, in the order of zod. */
-export function explainIssues(issues: readonly z.core.$ZodIssue[]): readonly Finding[] {
-  const findings = issues.flatMap((issue) => explain(issue, []));
+/**
+ * Every issue as findings, of a union those of the branch that fits best, in the order of zod.
+ * @param root the value that was judged
+ */
+export function explainIssues(
+  issues: readonly z.core.$ZodIssue[],
+  root: unknown,
+): readonly Finding[] {
+  const findings = issues.flatMap((issue) => explain(issue, [], root));
   return findings
     .filter((one) => !isEchoOfSlip(one, findings))
     .map(({ meant: _, ...rest }) => rest);
@@ -47,17 +53,21 @@ export function explainIssues(issues: readonly z.core.$ZodIssue[]): readonly Fin
 /** `meant` is the known key that a misspelt one stands for. */
 type Explained = Finding & { readonly meant?: ConfigPath };
 
-function explain(issue: z.core.$ZodIssue, above: ConfigPath): readonly Explained[] {
+function explain(
+  issue: z.core.$ZodIssue,
+  above: ConfigPath,
+  root: unknown,
+): readonly Explained[] {
   const path: ConfigPath = [...above, ...(issue.path as ConfigPath)];
-  const learnt = readBack(issue.message);
+  const learnt = readBack(issue.message, () => valueAt(root, path));
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => unknownKey(path, key, learnt));
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const branch = bestBranch(issue.errors);
-    if (branch) return branch.flatMap((inner) => explain(inner, path));
+    if (branch) return branch.flatMap((inner) => explain(inner, path, root));
   }
   if (issue.code === 'invalid_key') {
-    const inner = readBack(issue.issues[0]?.message ?? '');
+    const inner = readBack(issue.issues[0]?.message ?? '', () => path.at(-1));
     return [finding(path, inner.message ?? 'this name is not allowed', inner.hint, 'key')];
   }
   const message = learnt.message === MISSING ? `"${path.at(-1)}" ${MISSING}` : learnt.message;
@@ -89,7 +99,7 @@ function bestBranch(
     const outer = branch.filter((issue) => issue.path.length === 0);
     if (outer.some((issue) => issue.code === 'invalid_type')) return 2;
     return outer.some(
-      (issue) => issue.code === 'invalid_value' && readBack(issue.message).message === WRONG_FORM,
+      (issue) => issue.code === 'invalid_value' && issue.message.includes(WRONG_FORM),
     )
       ? 2
       : 0;
@@ -227,12 +237,27 @@ export function show(value: unknown): string {
   return JSON.stringify(cut);
 }
 
-/** A message that a schema fixed itself, as extensions may, is a sentence and not JSON. */
-function readBack(message: string): Learnt {
-  if (!message.startsWith('{')) return { message };
-  try {
-    return JSON.parse(message) as Learnt;
-  } catch {
-    return { message };
+/**
+ * A message that a schema fixed itself, as extensions may, is words and not JSON: what the value should
+ * be ("a path that begins with /") or what is wrong with it ("holds a blank").
+ */
+function readBack(message: string, value: () => unknown): Learnt {
+  if (message.startsWith('{')) {
+    try {
+      return JSON.parse(message) as Learnt;
+    } catch {
+      // Words that happen to begin with a brace.
+    }
   }
+  return { message: `${show(value())} ${/^an? /.test(message) ? 'is not ' : ''}${message}` };
+}
+
+function valueAt(root: unknown, path: ConfigPath): unknown {
+  return path.reduce<unknown>(
+    (at, part) =>
+      typeof at === 'object' && at !== null
+        ? (at as Record<string | number, unknown>)[part]
+        : undefined,
+    root,
+  );
 }

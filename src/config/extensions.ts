@@ -62,7 +62,7 @@ export function namedExtension(discriminator: 'kind' | 'step', registry: readonl
   const name = z
     .enum(alone.map((extension) => extension.kind))
     .describe('The name alone: every option at its default.')
-    .transform((kind) => ({ [discriminator]: kind }))
+    .transform((kind): unknown => ({ [discriminator]: kind }))
     .pipe(object);
   return z.union([name, object]);
 }

@@ -111,7 +111,7 @@ function readFile(
     const salvaged = salvage(document.value, cuts);
     const result = configFileSchema.safeParse(salvaged.value, { error: errorMap });
     if (result.success) return { ...salvaged, file: result.data };
-    const found = explainIssues(result.error.issues).map((one) => ({
+    const found = explainIssues(result.error.issues, salvaged.value).map((one) => ({
       ...one,
       path: salvaged.original(one.path),
     }));
