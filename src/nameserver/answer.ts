@@ -53,11 +53,16 @@ export type AnswerTable = {
   readonly interned: Map<string, Body>;
 };
 
-/** All answers of a snapshot in the state that `words` tell, one word for each endpoint. */
+/**
+ * All answers of a snapshot in the state that `words` tell, one word for each endpoint. An endpoint
+ * without a word counts as up.
+ */
 export function buildAnswers(snapshot: Snapshot, words: Uint32Array): AnswerTable {
+  const held = new Uint32Array(snapshot.endpoints.length);
+  held.set(words.subarray(0, held.length));
   const table: AnswerTable = {
     snapshot,
-    words: words.slice(),
+    words: held,
     maps: snapshot.maps.map((map) => {
       const policy = compilePolicy(map.chain);
       const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
@@ -151,7 +156,7 @@ function decideClass(table: AnswerTable, answers: MapAnswers, index: number): vo
 }
 
 /** Upper ends of the outcomes' parts of the 32-bit range. */
-function thresholdsOf(shares: readonly number[]): Uint32Array {
+export function thresholdsOf(shares: readonly number[]): Uint32Array {
   const thresholds = new Uint32Array(Math.max(1, shares.length));
   let sum = 0;
   for (const [index, share] of shares.entries()) {
@@ -162,10 +167,10 @@ function thresholdsOf(shares: readonly number[]): Uint32Array {
 }
 
 /** Index of the outcome that a 32-bit draw falls on. */
-export function outcomeOf(answer: ClassAnswer, draw: number): number {
-  const last = answer.outcomes.length - 1;
+export function outcomeOf(thresholds: Uint32Array, draw: number): number {
+  const last = thresholds.length - 1;
   let index = 0;
-  while (index < last && draw >= answer.thresholds[index]!) index++;
+  while (index < last && draw >= thresholds[index]!) index++;
   return index;
 }
 

@@ -4,7 +4,21 @@ import { bytesToUint32, privateScope } from '../ip/address.ts';
 import { lookup4, lookup6, type PrefixTable } from '../ip/prefix-table.ts';
 import type { Client } from './client.ts';
 import { bucketOf } from './draw.ts';
-import type { Place } from './worker-state.ts';
+
+/** A client's place in a map; one per worker, filled anew for every query. */
+export type Place = {
+  classId: number;
+  /** SCOPE PREFIX-LENGTH of the response's client subnet. */
+  scope: number;
+  /** Clients with the same bucket draw alike. */
+  bucket: number;
+  /** The query's client subnet decided, not the resolver's address. */
+  fromSubnet: boolean;
+};
+
+export function createPlace(): Place {
+  return { classId: 0, scope: 0, bucket: 0, fromSubnet: false };
+}
 
 /**
  * The class of a query's client in a map, by its client subnet or else by the resolver that asks,

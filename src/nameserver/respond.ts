@@ -186,7 +186,7 @@ function answerSteered(
   let index = 0;
   if (classAnswer.outcomes.length > 1) {
     const draw = drawOf(result.nameHash, place.bucket, nowMs, classAnswer.ttlSeconds);
-    index = outcomeOf(classAnswer, draw);
+    index = outcomeOf(classAnswer.thresholds, draw);
   }
   const chosen = classAnswer.outcomes[index]!;
   const isA = query.qtype === TYPE_A;

@@ -3,6 +3,7 @@ import { createQuery, type Query } from '../dns/message.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import { createLookupResult, type LookupResult } from '../zone/lookup.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
+import { createPlace, type Place } from './place.ts';
 import type { Cursor } from './records.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -18,22 +19,10 @@ export type WorkerState = {
   readonly reply: Reply;
   readonly result: LookupResult;
   readonly cursor: Cursor;
-  /** Where the current query's client is, as the map sees it. */
   readonly place: Place;
 };
 
-/** A client's place in a map; one per worker, set by `placeClient`. */
-export type Place = {
-  classId: number;
-  /** SCOPE PREFIX-LENGTH of the response's client subnet. */
-  scope: number;
-  /** Clients with the same bucket draw alike. */
-  bucket: number;
-  /** The query's client subnet decided, not the resolver's address. */
-  fromSubnet: boolean;
-};
-
-/** A worker that has no snapshot yet and answers SERVFAIL. */
+/** A worker that has no snapshot yet and answers SERVFAIL; `counters` as counters.ts lays out. */
 export function createWorkerState(counters: CounterRow): WorkerState {
   return {
     snapshot: undefined,
@@ -47,13 +36,9 @@ export function createWorkerState(counters: CounterRow): WorkerState {
   };
 }
 
-export function createPlace(): Place {
-  return { classId: 0, scope: 0, bucket: 0, fromSubnet: false };
-}
-
 /**
- * Serves another snapshot from the next query on; `words` are its endpoints' health words, in their
- * order. A row of counters with room for its endpoints may come along.
+ * Serves another snapshot from the next query on; `words` are the health words of its endpoints, in
+ * their order; a missing word counts as up. A row of counters with room for them may come along.
  */
 export function setSnapshot(
   state: WorkerState,
@@ -67,8 +52,8 @@ export function setSnapshot(
 }
 
 /**
- * Takes over new health words. Words of another generation than the snapshot's are ignored, for
- * their indexes mean other endpoints; returns whether they were taken.
+ * Takes over new health words. Those of another generation than the snapshot's are ignored, for
+ * their indexes mean other endpoints. Returns whether they were taken.
  */
 export function setHealth(state: WorkerState, words: Uint32Array, generation: number): boolean {
   const { snapshot, answers } = state;
