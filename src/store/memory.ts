@@ -64,11 +64,15 @@ function openMemory(clock: StoreClock): Store {
     },
     lease: (key, value, ttlMs) =>
       whenOpen(() => {
-        put(
-          key,
-          value,
-          clock.setTimer(ttlMs, () => put(key, undefined)),
-        );
+        const cancelLease = clock.setTimer(ttlMs, () => put(key, undefined));
+        const current = held.get(key);
+        if (current?.cancelLease === undefined || current.entry.value !== value) {
+          put(key, value, cancelLease);
+          return;
+        }
+        // A renewal is not news: the version stays and watchers hear nothing.
+        current.cancelLease();
+        held.set(key, { entry: current.entry, cancelLease });
       }),
     append: (name, value, limit) => whenOpen(() => log.append(name, value, limit)),
     read: (name, afterId, count) => whenOpen(() => log.read(name, afterId, count)),
