@@ -41,8 +41,8 @@ export function ecsAddressLength(source: number): number {
  * False, meaning FORMERR (RFC 7871 7.2.1: "a query with a wrongly formatted option ... MUST be
  * rejected and a FORMERR response MUST be returned"), when SCOPE is not 0 (7.1.2), the family is
  * unknown, SOURCE is longer than an address, the address has too few or too many octets, or
- * a bit beyond SOURCE is set (6). Family 0 is accepted with SOURCE 0 and no address, as `dig
- * +subnet=0` sends it: there are no address bits that a family could explain.
+ * a bit beyond SOURCE is set (6). Family 0 is accepted with SOURCE 0 and no address, as BIND does: a
+ * family "is irrelevant if there are no ADDRESS bits" (7.1.2), and clients were seen to send it.
  */
 export function readEcs(
   ecs: EcsFields,

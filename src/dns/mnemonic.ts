@@ -39,7 +39,7 @@ const classes: ReadonlyMap<number, string> = new Map([
   [255, 'ANY'],
 ]);
 
-/** INFO-CODE by INFO-CODE, from 0 (RFC 8914 4). */
+/** Purposes by INFO-CODE, from 0 (RFC 8914 4 and IANA's registry). */
 const extendedErrors: readonly string[] = [
   'Other Error',
   'Unsupported DNSKEY Algorithm',
@@ -66,6 +66,12 @@ const extendedErrors: readonly string[] = [
   'No Reachable Authority',
   'Network Error',
   'Invalid Data',
+  'Signature Expired before Valid',
+  'Too Early',
+  'Unsupported NSEC3 Iterations Value',
+  'Unable to conform to policy',
+  'Synthesized',
+  'Invalid Query Type',
 ];
 
 /** `QUERY`, or `OPCODE7` when the number has no name. */
