@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { ControlPlane, EventRecord } from '../control/control-plane.ts';
+import { EVENTS_MAX } from '../control/events.ts';
 import { HttpProblem, problemResponses } from './problem.ts';
 import { apiSchemas, list, NAME_LENGTH_MAX, timestampMs } from './schema.ts';
 import type { AdminServer } from './server.ts';
@@ -20,12 +21,15 @@ export function addEventRoutes(
     {
       schema: {
         tags: ['events'],
-        summary: 'Events after an id, oldest first',
+        summary: 'Events after an id, or the newest; oldest first',
         querystring: pageSchema,
         response: { 200: list(eventSchema), ...problemResponses },
       },
     },
-    async ({ query }) => plane.events(query.after, query.count),
+    async ({ query: { after, count } }) =>
+      after === undefined
+        ? (await plane.events('', EVENTS_MAX)).slice(-count)
+        : plane.events(after, count),
   );
 
   const streams = new Set<ServerResponse>();
@@ -129,7 +133,9 @@ function tooManyStreams(): HttpProblem {
 const eventId = z.string().max(NAME_LENGTH_MAX);
 
 const pageSchema = z.object({
-  after: eventId.default('').describe('The id of the last event known; absent = from the oldest'),
+  after: eventId
+    .optional()
+    .describe('The id of the last event known; empty = from the oldest; absent = the newest ones'),
   count: z.coerce.number().int().min(1).max(EVENTS_PAGE_MAX).default(100),
 });
 

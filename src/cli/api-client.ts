@@ -1,0 +1,228 @@
+import { Agent, type Dispatcher, request } from 'undici';
+import type {
+  ConfigIssue,
+  DrillPrediction,
+  DrillStatus,
+  EventRecord,
+  Explanation,
+  NodeStatus,
+  OverrideRequest,
+  OverrideStatus,
+  PoolStatus,
+  Question,
+  RegionStatus,
+  ReloadResult,
+  Target,
+  UpstreamStatus,
+  ZoneStatus,
+} from '../control/control-plane.ts';
+import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit.ts';
+
+/**
+ * The admin API as typed functions. What goes wrong is a CliExit: a sentence with what to do, and the
+ * exit code that fits. The answers' types are the control plane's own; the API checks them on its side.
+ */
+export type ApiClient = {
+  readonly url: string;
+  status(): Promise<NodeStatus>;
+  regions(): Promise<readonly RegionStatus[]>;
+  pools(): Promise<readonly PoolStatus[]>;
+  zones(): Promise<readonly ZoneStatus[]>;
+  balancers(): Promise<readonly UpstreamStatus[]>;
+  overrides(): Promise<readonly OverrideStatus[]>;
+  explain(question: Question): Promise<Explanation>;
+  setOverride(request: Omit<OverrideRequest, 'by'>): Promise<OverrideStatus>;
+  clearOverride(target: Target): Promise<OverrideStatus>;
+  reload(): Promise<ReloadResult>;
+  predictDrill(request: DrillBody): Promise<DrillPrediction>;
+  startDrill(request: DrillBody): Promise<DrillStatus>;
+  drills(): Promise<readonly DrillStatus[]>;
+  stopDrill(id: string): Promise<DrillStatus>;
+  /** The newest events, oldest first. */
+  events(count: number): Promise<readonly EventRecord[]>;
+  /** Events as they happen, until the signal aborts or the node ends the stream. */
+  follow(signal: AbortSignal): AsyncGenerator<EventRecord>;
+  config(): Promise<unknown>;
+  /** The node's own word on whether it serves. */
+  ready(): Promise<{ readonly ready: boolean; readonly detail: string }>;
+  close(): Promise<void>;
+};
+export type DrillBody = {
+  readonly region: string;
+  readonly durationSeconds: number;
+  readonly reason: string;
+  readonly force?: boolean;
+};
+
+/** A request that takes longer than this is given up. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+
+/** `user` is the name that the audit trail shows; it grants nothing. */
+export function createApiClient(options: {
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly user: string | undefined;
+}): ApiClient {
+  const base = baseUrl(options.url);
+  const dispatcher = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS } });
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (options.token !== undefined) headers['authorization'] = `Bearer ${options.token}`;
+  if (options.user !== undefined) headers['x-meridian-user'] = options.user;
+
+  async function send(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    more: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+  ): Promise<Dispatcher.ResponseData> {
+    try {
+      return await request(new URL(path, base), {
+        method,
+        dispatcher,
+        headers:
+          more.body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        body: more.body === undefined ? null : JSON.stringify(more.body),
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        bodyTimeout: more.signal === undefined ? REQUEST_TIMEOUT_MS : 0,
+        ...(more.signal === undefined ? {} : { signal: more.signal }),
+      });
+    } catch (error) {
+      throw unreachable(base, error);
+    }
+  }
+  async function call<Answer>(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body?: unknown,
+  ): Promise<Answer> {
+    const response = await send(method, path, body === undefined ? {} : { body });
+    const answer = await bodyOf(response, base);
+    if (response.statusCode < 400) return answer as Answer; // The API serialized it by the same contract.
+    throw refused(response.statusCode, answer);
+  }
+  const get = <Answer>(path: string): Promise<Answer> => call('GET', `api/v1/${path}`);
+  const post = <Answer>(path: string, body: unknown): Promise<Answer> =>
+    call('POST', `api/v1/${path}`, body);
+
+  return {
+    url: base.href,
+    status: () => get('status'),
+    regions: () => get('regions'),
+    pools: () => get('pools'),
+    zones: () => get('zones'),
+    balancers: () => get('balancers'),
+    overrides: () => get('overrides'),
+    explain: (question) => post('explain', question),
+    setOverride: (body) => post('overrides', body),
+    clearOverride: ({ kind, name }) =>
+      call('DELETE', `api/v1/overrides/${kind}/${encodeURIComponent(name)}`),
+    reload: () => post('reload', {}),
+    predictDrill: (body) => post('drills/predict', body),
+    startDrill: (body) => post('drills', body),
+    drills: () => get('drills'),
+    stopDrill: (id) => post(`drills/${encodeURIComponent(id)}/stop`, {}),
+    events: (count) => get(`events?count=${count}`),
+    async *follow(signal) {
+      const response = await send('GET', 'api/v1/events/stream', { signal });
+      if (response.statusCode >= 400)
+        throw refused(response.statusCode, await bodyOf(response, base));
+      yield* readEvents(response.body, signal);
+    },
+    config: () => get('config'),
+    async ready() {
+      const response = await send('GET', 'readyz');
+      const answer = (await bodyOf(response, base)) as { detail?: string };
+      const ready = response.statusCode === 200;
+      return {
+        ready,
+        detail: answer.detail ?? (ready ? 'The node is ready.' : 'The node is not ready.'),
+      };
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+function baseUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) {
+    return url.pathname.endsWith('/') ? url : new URL(`${url.pathname}/`, url);
+  }
+  throw new CliExit(
+    EXIT_USAGE,
+    `"${text}" is not the URL of an admin API.`,
+    'Give it as http://ADDRESS:PORT with --admin or MERIDIAN_ADMIN, for instance http://127.0.0.1:8053.',
+  );
+}
+
+function unreachable(base: URL, error: unknown): CliExit {
+  const { code, message } = error as { code?: string; message?: string };
+  const why = (code !== undefined && REASONS[code]) || message || 'unknown reason';
+  return new CliExit(
+    EXIT_UNAVAILABLE,
+    `The admin API at ${base.href} does not answer: ${why}.`,
+    'Start a node with "meridian run" or "meridian quickstart", or name another one with --admin URL.',
+  );
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'that host name does not exist',
+  EAI_AGAIN: 'that host name cannot be looked up now',
+  EHOSTUNREACH: 'there is no route to that host',
+  ENETUNREACH: 'there is no route to that network',
+  UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
+  UND_ERR_HEADERS_TIMEOUT: 'it took the request and did not answer in time',
+  UND_ERR_SOCKET: 'the connection was closed',
+  ECONNRESET: 'the connection was closed',
+};
+
+async function bodyOf(response: Dispatcher.ResponseData, base: URL): Promise<unknown> {
+  const text = await response.body.text().catch(() => '');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliExit(
+      EXIT_UNAVAILABLE,
+      `What answers at ${base.href} is not Meridian's admin API (HTTP ${response.statusCode}, no JSON).`,
+      'Check the URL given with --admin or MERIDIAN_ADMIN.',
+    );
+  }
+}
+
+/** A problem document (RFC 9457) as the command's end. */
+function refused(status: number, answer: unknown): CliExit {
+  const problem = (answer ?? {}) as {
+    detail?: string;
+    title?: string;
+    hint?: string;
+    code?: string;
+    issues?: readonly ConfigIssue[];
+  };
+  const code = problem.code === 'invalid-config' ? EXIT_CONFIG : EXIT_NO;
+  const message = problem.detail ?? problem.title ?? `The admin API answered with HTTP ${status}.`;
+  return new CliExit(code, message, problem.hint, problem.issues ?? []);
+}
+
+/** The longest event line that is read; a longer one ends the stream. */
+const EVENT_LINE_LENGTH_MAX = 1024 * 1024;
+
+/** Server-sent events: only `data:` lines matter here, each holds one whole record. */
+async function* readEvents(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<EventRecord> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for await (const chunk of body) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > EVENT_LINE_LENGTH_MAX) return;
+      for (const line of lines) {
+        if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length)) as EventRecord;
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

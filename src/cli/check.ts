@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { type CliContext, examples } from './context.ts';
+import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_OK, EXIT_USAGE } from './exit.ts';
+import type { CliIo } from './io.ts';
+import { issueText } from './issue-text.ts';
+
+/** `meridian check`: every problem of a configuration at once, where an editor can jump to it. */
+export function addCheck(program: Command, context: CliContext): void {
+  program
+    .command('check')
+    .description('Check a configuration file: every problem with its line, and what to do about it')
+    .argument('[file]', 'the configuration')
+    .option('--print-schema', 'print the JSON Schema for editors instead')
+    .addHelpText(
+      'after',
+      examples(
+        'meridian check /etc/meridian/meridian.yaml',
+        'meridian check --print-schema > meridian.schema.json',
+      ),
+    )
+    .action(
+      context.action(async (file: string | undefined, options: { printSchema?: true }) => {
+        if (options.printSchema === true) return printSchema(context.io);
+        if (file !== undefined) return check(context, file);
+        throw new CliExit(
+          EXIT_USAGE,
+          'Which file shall be checked?',
+          'Write "meridian check FILE".',
+        );
+      }),
+    );
+}
+
+async function printSchema(io: CliIo): Promise<number> {
+  const { configJsonSchemaText } = await import('../config/json-schema.ts');
+  io.stdout.write(configJsonSchemaText());
+  return EXIT_OK;
+}
+
+async function check(context: CliContext, file: string): Promise<number> {
+  const { io } = context;
+  const text = await readConfig(io, file);
+  // Only this command needs the schemas and the places; the others start faster without.
+  const [{ validateConfig }, { readCentroids }] = await Promise.all([
+    import('../config/validate.ts'),
+    import('../workers/geo-files.ts'),
+  ]);
+  const result = validateConfig(text, file, io.env, readCentroids());
+  const issues = result.ok ? [] : result.issues;
+  const warnings = result.ok ? result.warnings : [];
+  await context.output().result({ ok: result.ok, issues, warnings }, () => {
+    const lines = [
+      ...issues.map(issueText),
+      ...warnings.map((warning) =>
+        issueText({ ...warning, message: `warning: ${warning.message}` }),
+      ),
+    ];
+    return `${lines.join('')}${summary(file, issues.length, warnings.length)}\n`;
+  });
+  return result.ok ? EXIT_OK : EXIT_CONFIG;
+}
+
+function summary(file: string, issues: number, warnings: number): string {
+  const number = (count: number, word: string): string =>
+    `${count} ${word}${count === 1 ? '' : 's'}`;
+  if (issues > 0) return `${file}: ${number(issues, 'problem')}.`;
+  return warnings > 0
+    ? `${file} is valid, with ${number(warnings, 'warning')}.`
+    : `${file} is valid.`;
+}
+
+async function readConfig(io: CliIo, file: string): Promise<string> {
+  try {
+    return await io.readFile(file);
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const why = (code !== undefined && READ_ERRORS[code]) || message;
+    throw new CliExit(
+      EXIT_NO,
+      `${file} cannot be read: ${why}.`,
+      'Check the path and its permissions.',
+    );
+  }
+}
+
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+};

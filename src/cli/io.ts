@@ -1,0 +1,70 @@
+import { createInterface } from 'node:readline/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * The world as a command sees it, as one argument: where text goes, what the environment says, time,
+ * and the person. Tests pass their own; `processIo` is the real one.
+ */
+export type CliIo = {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** True when standard output is a terminal: colours, repainting and progress lines make sense. */
+  readonly isTTY: boolean;
+  nowMs(): number;
+  /** Resolves after `ms`, or earlier when `signal` aborts; never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Asks a yes/no question; only called when `isTTY`. */
+  confirm(question: string): Promise<boolean>;
+  /** Calls back on Ctrl-C until the returned function is called. */
+  onInterrupt(callback: () => void): () => void;
+  readFile(path: string): Promise<string>;
+};
+
+/** What needs the whole program rather than the API, injected by the program's root. */
+export type Handlers = {
+  run(options: RunOptions): Promise<number>;
+  quickstart(options: QuickstartOptions): Promise<number>;
+  origin(options: OriginOptions): Promise<number>;
+};
+/** Absent fields were not given. */
+export type RunOptions = {
+  readonly config?: string;
+  readonly roles?: readonly string[];
+  readonly region?: string;
+};
+export type QuickstartOptions = { readonly config?: string };
+export type OriginOptions = { readonly name: string; readonly listen: readonly string[] };
+
+/** The real world: this process. */
+export function processIo(): CliIo {
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    isTTY: process.stdout.isTTY === true,
+    nowMs: () => Date.now(),
+    sleep: (ms, signal) =>
+      delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),
+    confirm,
+    onInterrupt(callback) {
+      process.on('SIGINT', callback);
+      return () => process.off('SIGINT', callback);
+    },
+    async readFile(path) {
+      const { readFile } = await import('node:fs/promises');
+      return readFile(path, 'utf8');
+    },
+  };
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+  } catch {
+    return false; // Ctrl-C or Ctrl-D at the question.
+  } finally {
+    lines.close();
+  }
+}

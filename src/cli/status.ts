@@ -1,0 +1,196 @@
+import type { Command } from 'commander';
+import type {
+  NodeStatus,
+  OverrideStatus,
+  RegionStatus,
+  UpstreamStatus,
+} from '../control/control-plane.ts';
+import { type CliContext, examples } from './context.ts';
+import { type Output, type Paint, percent, spanText, stateText, timeText } from './output.ts';
+import { formatTable } from './table.ts';
+
+/** `meridian status`: everything that a node knows about health, on one screen. */
+export function addStatus(program: Command, context: CliContext): void {
+  program
+    .command('status')
+    .description('Regions, endpoints, upstreams, overrides and workers, with their health')
+    .option('-w, --watch', 'repaint every two seconds until Ctrl-C')
+    .addHelpText(
+      'after',
+      examples('meridian status', 'meridian status --watch', 'meridian status -o json'),
+    )
+    .action(
+      context.action(async ({ watch }: { watch?: true }) => {
+        if (watch === true) await repaint(context);
+        else await show(context, context.output());
+        return 0;
+      }),
+    );
+}
+
+const REPAINT_MS = 2000;
+/** Cursor home, then erase to the end: repainting without flicker. */
+const HOME_AND_ERASE = '\x1b[H\x1b[J';
+
+async function repaint(context: CliContext): Promise<void> {
+  const { io } = context;
+  const stop = new AbortController();
+  const off = io.onInterrupt(() => stop.abort());
+  try {
+    while (!stop.signal.aborted) {
+      if (io.isTTY) io.stdout.write(HOME_AND_ERASE);
+      await show(context, context.output());
+      await io.sleep(REPAINT_MS, stop.signal);
+    }
+  } finally {
+    off();
+  }
+}
+
+async function show(context: CliContext, output: Output): Promise<void> {
+  const api = context.api();
+  const [node, regions, balancers, overrides] = await Promise.all([
+    api.status(),
+    api.regions(),
+    api.balancers(),
+    api.overrides(),
+  ]);
+  const { paint } = output;
+  const nowMs = context.io.nowMs();
+  await output.result({ node, regions, balancers, overrides }, () =>
+    [
+      nodeText(node, nowMs, paint),
+      regionTable(regions, paint),
+      endpointTable(regions, paint),
+      ...(balancers.length === 0 ? [] : [upstreamTable(balancers, paint)]),
+      ...(overrides.length === 0 ? [] : [overrideTable(overrides, nowMs, paint)]),
+      workerTable(node, paint),
+    ].join('\n'),
+  );
+}
+
+function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
+  const ready = node.ready ? paint('green', 'ready') : paint('red', 'not ready');
+  const store = node.store.ok ? node.store.kind : paint('red', `${node.store.kind}, not reachable`);
+  const lines = [
+    `${paint('bold', node.name)} (${ready}), Meridian ${node.version}, up ${spanText(nowMs - node.startedAtMs)}`,
+    `roles ${node.roles.join(', ')}; store ${store}; revision ${node.revision}, generation ${node.generation}; ${node.queriesTotal} queries`,
+    `geo ${node.geo.description} of ${timeText(node.geo.builtAtMs).slice(0, 10)}, ${node.geo.networks} networks. ${node.geo.attribution}`,
+  ];
+  if (node.lastReload !== undefined && !node.lastReload.ok) {
+    lines.push(
+      paint(
+        'red',
+        `The last reload failed (${timeText(node.lastReload.atMs)}): the old configuration serves.`,
+      ),
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function regionTable(regions: readonly RegionStatus[], paint: Paint): string {
+  return formatTable(
+    [
+      { title: 'REGION' },
+      { title: 'STATE' },
+      { title: 'ADDRESS SHARE', align: 'right' },
+      { title: 'ANSWERS', align: 'right' },
+      { title: 'VIPS' },
+    ],
+    regions.map(({ name, state, addressShare, answersTotal, vips }) => [
+      name,
+      stateText(state, paint),
+      percent(addressShare),
+      String(answersTotal),
+      vips.join(' '),
+    ]),
+    (heading) => paint('bold', heading),
+  );
+}
+
+function endpointTable(regions: readonly RegionStatus[], paint: Paint): string {
+  const endpoints = regions.flatMap((region) => region.endpoints);
+  return formatTable(
+    [
+      { title: 'ENDPOINT' },
+      { title: 'STATE' },
+      { title: 'JUDGED' },
+      { title: 'TTL', align: 'right' },
+      { title: 'VANTAGE POINTS' },
+      { title: 'REASON' },
+    ],
+    endpoints.map(({ name, state, judged, ttlSeconds, vantages, reason }) => [
+      name,
+      stateText(state, paint),
+      judged,
+      `${ttlSeconds}s`,
+      `${vantages.filter(({ verdict }) => verdict === 'up').length} of ${vantages.length} up`,
+      reason,
+    ]),
+    (heading) => paint('bold', heading),
+  );
+}
+
+function upstreamTable(balancers: readonly UpstreamStatus[], paint: Paint): string {
+  return formatTable(
+    [
+      { title: 'UPSTREAM' },
+      { title: 'SERVER' },
+      { title: 'STATE' },
+      { title: 'ACTIVE', align: 'right' },
+      { title: 'REQUESTS', align: 'right' },
+      { title: 'FAILURES', align: 'right' },
+      { title: 'REASON' },
+    ],
+    balancers.flatMap((upstream) =>
+      upstream.servers.map((server) => [
+        upstream.name,
+        server.name,
+        stateText(server.state, paint),
+        String(server.active),
+        String(server.requestsTotal),
+        String(server.failuresTotal),
+        server.reason,
+      ]),
+    ),
+    (heading) => paint('bold', heading),
+  );
+}
+
+function overrideTable(overrides: readonly OverrideStatus[], nowMs: number, paint: Paint): string {
+  return formatTable(
+    [
+      { title: 'OVERRIDE' },
+      { title: 'ACTION' },
+      { title: 'LAPSES IN' },
+      { title: 'BY' },
+      { title: 'REASON' },
+    ],
+    overrides.map(({ target, action, expiresAtMs, by, reason }) => [
+      `${target.kind} ${target.name}`,
+      action,
+      expiresAtMs === undefined ? 'never' : spanText(expiresAtMs - nowMs),
+      by,
+      reason,
+    ]),
+    (heading) => paint('bold', heading),
+  );
+}
+
+function workerTable(node: NodeStatus, paint: Paint): string {
+  return formatTable(
+    [
+      { title: 'WORKER' },
+      { title: 'STATE' },
+      { title: 'RESTARTS', align: 'right' },
+      { title: 'ENGINE' },
+    ],
+    node.workers.map(({ name, state, restarts, engine }) => [
+      name,
+      stateText(state, paint),
+      String(restarts),
+      engine,
+    ]),
+    (heading) => paint('bold', heading),
+  );
+}

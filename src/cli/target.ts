@@ -1,0 +1,27 @@
+import type { OverrideStatus, Target } from '../control/control-plane.ts';
+import { timeText } from './output.ts';
+
+/** A region by its name, an endpoint as `pool/region`. */
+export function targetOf(text: string): Target {
+  return text.includes('/') ? { kind: 'endpoint', name: text } : { kind: 'region', name: text };
+}
+
+/** What was done, as a sentence. */
+export function overrideText({ target, action, expiresAtMs, reason }: OverrideStatus): string {
+  const done = DONE[action];
+  const until =
+    action === 'cleared'
+      ? ''
+      : expiresAtMs === undefined
+        ? ' until it is cleared'
+        : ` until ${timeText(expiresAtMs)}`;
+  const why = reason === '' || action === 'cleared' ? '' : ` (${reason})`;
+  return `The ${target.kind} ${target.name} ${done}${until}${why}.\n`;
+}
+
+const DONE = {
+  drain: 'is drained',
+  up: 'is forced up',
+  down: 'is forced down',
+  cleared: 'is judged by its probes again',
+} as const;
