@@ -20,7 +20,11 @@ function compile({ config, generation, revision }: CompileRequest): CompileResul
   const loaded = geoFiles.load(config.geo, centroids);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
   const compiled = compileSnapshot(config, loaded.geo, generation, revision);
-  if (!compiled.ok) return { ok: false, reasons: compiled.issues.map(String) };
+  if (!compiled.ok)
+    return {
+      ok: false,
+      reasons: compiled.issues.map(({ path, message }) => `${path}: ${message}`),
+    };
   return {
     ok: true,
     snapshot: compiled.snapshot,

@@ -13,8 +13,8 @@ export type Thread = {
   engine(): string;
   /** Resolves when the worker first says that it is ready; rejects never. */
   readonly ready: Promise<void>;
-  /** Asks the worker to finish, ends it after `graceMs`. */
-  stop(graceMs: number): Promise<void>;
+  /** Asks the worker to finish with `message`, ends it after `graceMs`. */
+  stop(graceMs: number, message?: unknown): Promise<void>;
   /** Ends the worker as a crash would; it is replaced. */
   kill(): Promise<void>;
 };
@@ -88,13 +88,13 @@ export function createThread(options: ThreadOptions): Thread {
     async kill() {
       await worker?.terminate();
     },
-    async stop(graceMs) {
+    async stop(graceMs, message = { type: 'stop' }) {
       stopping = true;
       clearTimeout(timer);
       if (!worker || state === 'dead') return;
       const last = worker;
       const gone = new Promise<void>((resolve) => last.once('exit', () => resolve()));
-      last.postMessage({ type: 'stop' });
+      last.postMessage(message);
       const late = setTimeout(() => void last.terminate(), graceMs);
       await gone;
       clearTimeout(late);

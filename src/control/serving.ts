@@ -1,0 +1,55 @@
+import type { Config } from '../config/config.ts';
+import { decideClasses, type SteeredName } from '../drill/predict.ts';
+import type { GeoDatabase } from '../geo/mmdb.ts';
+import { candidateOf } from '../nameserver/answer.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import { compilePolicy } from '../steering/policy.ts';
+import { endpointShares } from '../steering/shares.ts';
+
+/** What the node serves at this instant: configuration, the snapshot made of it, and its geo data. */
+export type Serving = {
+  readonly config: Config;
+  readonly snapshot: Snapshot;
+  readonly geo: GeoDatabase;
+  /** Every steered name with what is needed to decide for it; made once per snapshot. */
+  readonly names: readonly SteeredName[];
+};
+
+export function createServing(config: Config, snapshot: Snapshot, geo: GeoDatabase): Serving {
+  const names = snapshot.services.map((service): SteeredName => {
+    const map = snapshot.maps[service.map]!;
+    return {
+      name: service.owner,
+      policy: compilePolicy(map.chain),
+      map: map.classes,
+      candidates: map.candidates.map((endpoint) => candidateOf(snapshot, endpoint)),
+      panicThreshold: map.panicThreshold,
+      hasSorry: map.sorry4.length + map.sorry6.length > 0,
+      ttlMinSeconds: map.ttlMinSeconds,
+      ttlMaxSeconds: map.ttlMaxSeconds,
+    };
+  });
+  return { config, snapshot, geo, names };
+}
+
+/**
+ * The share of the located IPv4 address space that each endpoint answers for now, as the mean over
+ * the names that use it, 0..1, by endpoint index.
+ */
+export function addressShares(serving: Serving, words: Uint32Array): ReadonlyMap<number, number> {
+  const totals = new Map<number, number>();
+  // Names on one map share its decisions.
+  const byMap = new Map<SteeredName['map'], ReadonlyMap<number, number>>();
+  for (const steered of serving.names) {
+    let shares = byMap.get(steered.map);
+    if (!shares) {
+      const decisions = decideClasses(steered, (endpoint) => words[endpoint] ?? 0);
+      shares = endpointShares(steered.map, decisions);
+      byMap.set(steered.map, shares);
+    }
+    for (const [endpoint, share] of shares) {
+      totals.set(endpoint, (totals.get(endpoint) ?? 0) + share / serving.names.length);
+    }
+  }
+  return totals;
+}

@@ -1,0 +1,56 @@
+import { COUNT_ANSWERS, counterSlots } from '../nameserver/counters.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { CounterRow } from '../telemetry/counters.ts';
+
+/**
+ * Adds up the counter rows of all DNS workers, over snapshots and restarts: totals never go back.
+ * A row's answer slots mean the endpoints of the snapshot that it was made for, so a worker gets a
+ * new row with every snapshot. Old rows are kept a while, as a worker may still be counting in them,
+ * and then folded into totals by name.
+ */
+export type CounterLedger = {
+  attach(worker: string, row: CounterRow, snapshot: Snapshot): void;
+  /** By slot of `counterSlots`. */
+  total(slot: number): number;
+  /** Answers by endpoint name. */
+  answers(): ReadonlyMap<string, number>;
+};
+
+/** Rows of a worker that are still read one by one; the worker writes only to the newest or two. */
+const ROWS_KEPT_MAX = 3;
+
+type Attached = { readonly row: CounterRow; readonly endpoints: readonly string[] };
+
+export function createCounterLedger(): CounterLedger {
+  const rows = new Map<string, Attached[]>();
+  const foldedSlots = new Float64Array(COUNT_ANSWERS);
+  const foldedAnswers = new Map<string, number>();
+
+  const addAnswers = (into: Map<string, number>, { row, endpoints }: Attached): void => {
+    for (const [index, name] of endpoints.entries()) {
+      into.set(name, (into.get(name) ?? 0) + (row[COUNT_ANSWERS + index] ?? 0));
+    }
+  };
+  const fold = (attached: Attached): void => {
+    for (const { slot } of counterSlots) foldedSlots[slot]! += attached.row[slot] ?? 0;
+    addAnswers(foldedAnswers, attached);
+  };
+  return {
+    attach(worker, row, snapshot) {
+      const kept = rows.get(worker) ?? [];
+      kept.push({ row, endpoints: snapshot.endpoints.map(({ name }) => name) });
+      while (kept.length > ROWS_KEPT_MAX) fold(kept.shift()!);
+      rows.set(worker, kept);
+    },
+    total(slot) {
+      let sum = foldedSlots[slot] ?? 0;
+      for (const kept of rows.values()) for (const { row } of kept) sum += row[slot] ?? 0;
+      return sum;
+    },
+    answers() {
+      const totals = new Map(foldedAnswers);
+      for (const kept of rows.values()) for (const attached of kept) addAnswers(totals, attached);
+      return totals;
+    },
+  };
+}

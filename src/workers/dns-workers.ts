@@ -1,0 +1,178 @@
+import { availableParallelism } from 'node:os';
+import type { DnsConfig } from '../config/config.ts';
+import {
+  type OwnedSocket,
+  openTcpSocket,
+  openUdpSockets,
+  type SocketProblem,
+} from '../io/sockets.ts';
+import type { Syscalls } from '../io/syscall.ts';
+import { parseAddress } from '../ip/address.ts';
+import { counterLayout } from '../nameserver/counters.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import { createCounterRow } from '../telemetry/counters.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
+import type { FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
+import { createThread, type Thread } from './thread.ts';
+
+/**
+ * The DNS workers of a node: one UDP worker per core, each with a socket of its own on every
+ * listener's address, and one stream worker for TCP. The sockets belong to the main thread.
+ */
+export type DnsWorkers = {
+  /** Settles when every worker has bound its sockets. */
+  readonly ready: Promise<SocketProblem | undefined>;
+  readonly listeners: readonly { readonly address: string; readonly port: number }[];
+  /** Settles when every living worker serves it. */
+  publish(snapshot: Snapshot, words: Uint32Array): Promise<void>;
+  publishHealth(generation: number, words: Uint32Array): void;
+  readonly counters: CounterLedger;
+  threads(): readonly Thread[];
+  stop(): Promise<void>;
+};
+
+export type DnsWorkersOptions = {
+  readonly dns: DnsConfig;
+  /** UDP workers; 0 = one per core. */
+  readonly count: number;
+  readonly udpFile: URL;
+  readonly streamFile: URL;
+  readonly syscalls: Syscalls | undefined;
+  readonly snapshot: Snapshot;
+  readonly words: Uint32Array;
+  readonly log: Log;
+};
+
+export type OpenedDns =
+  | { readonly ok: true; readonly workers: DnsWorkers }
+  | { readonly ok: false; readonly problems: readonly SocketProblem[] };
+
+const STOP_GRACE_MS = 1000;
+/** A worker that has not taken a snapshot after this long is given up on by `publish`. */
+const PUBLISH_TIMEOUT_MS = 10_000;
+
+export function openDnsWorkers(options: DnsWorkersOptions): OpenedDns {
+  const count = options.count > 0 ? options.count : availableParallelism();
+  const sockets = openSockets(options, count);
+  if (sockets.problems.length > 0) {
+    closeAll(sockets);
+    return { ok: false, problems: sockets.problems };
+  }
+  return { ok: true, workers: startWorkers(options, sockets, count) };
+}
+
+type Sockets = {
+  /** By worker. */
+  readonly udp: OwnedSocket[][];
+  readonly tcp: OwnedSocket[];
+  readonly problems: SocketProblem[];
+};
+
+function openSockets({ dns, syscalls }: DnsWorkersOptions, count: number): Sockets {
+  const sockets: Sockets = { udp: Array.from({ length: count }, () => []), tcp: [], problems: [] };
+  for (const listener of dns.listeners) {
+    const bytes = parseAddress(listener.address)?.bytes ?? new Uint8Array(4);
+    const tcp = openTcpSocket(syscalls, listener, bytes);
+    if (!tcp.ok) sockets.problems.push(tcp.problem);
+    else sockets.tcp.push(tcp.value);
+    // Port 0: UDP takes the port that TCP was given, as DNS uses one number for both.
+    const port = tcp.ok ? tcp.value.port : listener.port;
+    const udp = openUdpSockets(syscalls, { address: listener.address, port }, bytes, count);
+    if (!udp.ok) sockets.problems.push(udp.problem);
+    else for (const [worker, socket] of udp.value.entries()) sockets.udp[worker]!.push(socket);
+  }
+  return sockets;
+}
+
+function closeAll({ udp, tcp }: Sockets): void {
+  for (const socket of [...udp.flat(), ...tcp]) socket.close();
+}
+
+function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: number): DnsWorkers {
+  let { snapshot, words } = options;
+  const counters = createCounterLedger();
+  const waiting = new Set<{ readonly worker: string; readonly generation: number; done(): void }>();
+  let reportProblem: (problem: SocketProblem) => void = () => {};
+  const firstProblem = new Promise<SocketProblem>((resolve) => {
+    reportProblem = resolve;
+  });
+  const settle = (worker: string, generation: number): void => {
+    for (const wait of waiting) {
+      if (wait.worker !== worker || wait.generation > generation) continue;
+      waiting.delete(wait);
+      wait.done();
+    }
+  };
+  const rowFor = (worker: string) => {
+    const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
+    counters.attach(worker, row, snapshot);
+    return row;
+  };
+  const spawn = (name: string, file: URL, owned: readonly OwnedSocket[]): Thread =>
+    createThread({
+      name,
+      file,
+      log: options.log,
+      start(): ToDnsWorker {
+        const handed = owned.map((socket) => socket.hand());
+        const row = rowFor(name);
+        return {
+          type: 'start',
+          sockets: handed,
+          counters: row,
+          snapshot,
+          words,
+          tcp: options.dns.tcp,
+        };
+      },
+      onMessage(message) {
+        const known = message as FromDnsWorker;
+        if (known.type === 'problem') reportProblem(known.problem);
+        if (known.type === 'ready') settle(name, snapshot.generation);
+        if (known.type === 'serving') settle(name, known.generation);
+      },
+    });
+  const threads = [
+    ...Array.from({ length: count }, (_, index) =>
+      spawn(`dns-udp-${index + 1}`, options.udpFile, sockets.udp[index] ?? []),
+    ),
+    spawn('dns-stream', options.streamFile, sockets.tcp),
+  ];
+  const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => undefined);
+  return {
+    ready: Promise.race([allReady, firstProblem]),
+    listeners: sockets.tcp.map(({ address, port }) => ({ address, port })),
+    counters,
+    threads: () => threads,
+    publish(nextSnapshot, nextWords) {
+      snapshot = nextSnapshot;
+      words = nextWords;
+      const served = threads.map((thread) => {
+        const row = rowFor(thread.name);
+        const message: ToDnsWorker = { type: 'snapshot', snapshot, words, counters: row };
+        const generation = snapshot.generation;
+        return new Promise<void>((done) => {
+          const late = setTimeout(done, PUBLISH_TIMEOUT_MS);
+          const finish = (): void => {
+            clearTimeout(late);
+            done();
+          };
+          waiting.add({ worker: thread.name, generation, done: finish });
+          thread.post(message);
+        });
+      });
+      return Promise.all(served).then(() => {});
+    },
+    publishHealth(generation, nextWords) {
+      if (generation !== snapshot.generation) return;
+      words = nextWords;
+      const message: ToDnsWorker = { type: 'health', generation, words };
+      for (const thread of threads) thread.post(message);
+    },
+    async stop() {
+      await Promise.all(threads.map((thread) => thread.stop(STOP_GRACE_MS)));
+      closeAll(sockets);
+    },
+  };
+}
