@@ -53,11 +53,7 @@ export function explainIssues(
 /** `meant` is the known key that a misspelt one stands for. */
 type Explained = Finding & { readonly meant?: ConfigPath };
 
-function explain(
-  issue: z.core.$ZodIssue,
-  above: ConfigPath,
-  root: unknown,
-): readonly Explained[] {
+function explain(issue: z.core.$ZodIssue, above: ConfigPath, root: unknown): readonly Explained[] {
   const path: ConfigPath = [...above, ...(issue.path as ConfigPath)];
   const learnt = readBack(issue.message, () => valueAt(root, path));
   if (issue.code === 'unrecognized_keys')

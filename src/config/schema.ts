@@ -69,7 +69,7 @@ const vantage = z.strictObject({
     .optional()
     .describe('The region it is in: vantage points of one region vote as one.'),
   source: addresses
-    .default([])
+    .prefault([])
     .describe('Local addresses to probe from; the first of the right family is used.'),
 });
 
@@ -109,7 +109,7 @@ const region = z.strictObject({
     'Where the region is: coordinates, or a country or subdivision code.',
   ),
   vips: addresses
-    .default([])
+    .prefault([])
     .describe('Virtual IP addresses, v4 and v6, that DNS answers for this region.'),
   capacity: z
     .number()
@@ -140,8 +140,8 @@ const geo = z.strictObject({
 
 const monitor = flatExtension('kind', extensions.probes, {
   port: port.optional().describe("Port to probe. Default: the pool's, or the server's own."),
-  interval: duration('100ms', '1h').default(5000).describe('Time from one probe to the next.'),
-  timeout: duration('10ms', '10m').default(2000).describe('How long one probe may take.'),
+  interval: duration('100ms', '1h').prefault('5s').describe('Time from one probe to the next.'),
+  timeout: duration('10ms', '10m').prefault('2s').describe('How long one probe may take.'),
   rise: z.int().min(1).max(100).default(2).describe('Successes in a row that bring a target up.'),
   fall: z.int().min(1).max(100).default(3).describe('Failures in a row that take a target down.'),
   jitter: z
@@ -189,7 +189,7 @@ const pool = z.strictObject({
       'When a smaller share of the weight is healthy than this, health is ignored; 0 = never.',
     ),
   sorry: addresses
-    .default([])
+    .prefault([])
     .describe('Addresses to answer when every endpoint has been switched off.'),
 });
 
@@ -219,7 +219,7 @@ const dns = z.strictObject({
     .array(dnsListener)
     .min(1)
     .max(64)
-    .default([{ address: '0.0.0.0', port: 53 }])
+    .prefault(['0.0.0.0:53'])
     .describe('Where queries are answered, over UDP and TCP.'),
   udpSizeMax: z
     .int()
@@ -237,7 +237,7 @@ const dns = z.strictObject({
         .default(32)
         .describe('Connections at once of one client address.'),
       idleTimeout: duration('100ms', '10m')
-        .default(10_000)
+        .prefault('10s')
         .describe('A connection without a query is closed after this.'),
     })
     .prefault({})
@@ -277,14 +277,14 @@ const upstream = z.strictObject({
         .default(64)
         .describe('Idle connections kept per server.'),
       idleTimeout: duration('100ms', '1h')
-        .default(60_000)
+        .prefault('60s')
         .describe('How long an idle connection is kept.'),
     })
     .prefault({})
     .describe('Connections kept open to servers.'),
-  connectTimeout: duration('10ms', '10m').default(1000).describe('How long connecting may take.'),
+  connectTimeout: duration('10ms', '10m').prefault('1s').describe('How long connecting may take.'),
   responseTimeout: duration('10ms', '1h')
-    .default(30_000)
+    .prefault('30s')
     .describe('How long a server may take to begin its response.'),
 });
 
@@ -297,7 +297,7 @@ const host = z
 const route = z.strictObject({
   hosts: z
     .union([host.transform((one) => [one]), z.array(host).max(ENTRIES_MAX)])
-    .default([])
+    .prefault([])
     .describe('Host names; `*.example.com` matches one or more labels. Default: any host.'),
   pathPrefix: z
     .string()
@@ -308,7 +308,7 @@ const route = z.strictObject({
   filters: z
     .array(namedExtension('kind', extensions.filters).meta({ what: 'a filter' }))
     .max(STEPS_MAX)
-    .default([])
+    .prefault([])
     .describe('What is done to requests and responses on the way, in order.'),
   upstream: name.describe('The upstream that serves.'),
 });
@@ -328,7 +328,7 @@ const balancerListener = z.strictObject({
 });
 
 const balancer = z.strictObject({
-  upstreams: z.record(name, upstream).default({}).describe('Groups of servers, by name.'),
+  upstreams: z.record(name, upstream).prefault({}).describe('Groups of servers, by name.'),
   listeners: z
     .array(balancerListener)
     .max(ENTRIES_MAX)
@@ -363,23 +363,23 @@ export const configFileSchema = z.strictObject({
   node: node.prefault({}).describe('This node: its name, its roles, where it probes from.'),
   regions: z
     .record(name, region)
-    .default({})
+    .prefault({})
     .describe('The regions that traffic is steered to, by name.'),
   geo: geo.prefault({}).describe('Where clients are.'),
-  monitors: z.record(name, monitor).default({}).describe('How health is found out, by name.'),
+  monitors: z.record(name, monitor).prefault({}).describe('How health is found out, by name.'),
   pools: z
     .record(name, pool)
-    .default({})
+    .prefault({})
     .describe('What a steered name can be answered with, by name.'),
   policies: z
     .record(name, policy)
-    .default({})
+    .prefault({})
     .describe(
       'How an endpoint is chosen, by name. `closest` is always there: healthy, nearest, weighted, first.',
     ),
   zones: z
     .record(z.string(), zone)
-    .default({})
+    .prefault({})
     .describe('The zones that this nameserver is authoritative for, by name.'),
   dns: dns.prefault({}).describe('The nameserver.'),
   balancer: balancer.prefault({}).describe('The regional balancer.'),

@@ -83,13 +83,13 @@ export const zone = z.strictObject({
     .describe('Names of the nameservers: the NS records of the zone itself.'),
   records: z
     .record(z.string(), z.record(z.string(), recordSet))
-    .default({})
+    .prefault({})
     .describe(
       'Static records: owner, then type, then data. `@` is the zone itself; quote it, and `*` too.',
     ),
   steered: z
     .record(z.string(), steered)
-    .default({})
+    .prefault({})
     .describe('Names whose A and AAAA are decided for each client.'),
 });
 

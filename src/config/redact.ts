@@ -1,0 +1,34 @@
+import type { Config } from './config.ts';
+
+const REDACTED = '(redacted)';
+/** Option names of extensions that hold secrets. */
+const SECRET_KEY = /password|secret|token|credential|authorization|cookie|private.?key|api.?key/i;
+/** The user information of an URL: `redis://user:password@host`. */
+const URL_CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/i;
+
+/**
+ * The configuration as it may be shown and logged: tokens, credentials in URLs, and options and header
+ * fields of extensions whose name says that they are secret, are replaced. Hashed tokens too: a hash of
+ * a weak token can be guessed.
+ */
+export function redactConfig(config: Config): Config {
+  const shown: Config = { ...config, admin: { ...config.admin, tokens: [] } };
+  // A copy of the same shape: only texts are replaced by texts.
+  const redacted = redact(shown) as Config;
+  return {
+    ...redacted,
+    admin: { ...redacted.admin, tokens: config.admin.tokens.map(() => REDACTED) },
+  };
+}
+
+function redact(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(URL_CREDENTIALS, `$1${REDACTED}@`);
+  if (Array.isArray(value)) return value.map(redact);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, entry]) => [
+      key,
+      typeof entry === 'string' && SECRET_KEY.test(key) ? REDACTED : redact(entry),
+    ]),
+  );
+}
