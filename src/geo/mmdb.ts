@@ -66,8 +66,9 @@ export function openGeo(bytes: Uint8Array, centroids: Centroids): OpenGeoResult 
 
 /**
  * One database out of several: for each network the first that knows its location answers, and the
- * operator's overrides lie on top, the longest prefix first. Networks that do not parse are skipped; the
- * configuration's validation has refused them.
+ * operator's overrides lie on top, the longest prefix first. Override locations are taken as they are:
+ * complete them first (completeLocation). Networks that do not parse are skipped; the configuration's
+ * validation has refused them.
  */
 export function composeGeo(
   databases: readonly GeoDatabase[],
@@ -156,7 +157,7 @@ function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
   if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct locations');
   const networks = countKnown(ranges);
   if (networks === 0) return refuse('no network in the file has a location');
-  const { databaseType } = reader.metadata;
+  const databaseType = String(reader.metadata.databaseType ?? 'unnamed');
   const description = `${databaseType} (${new Date(builtAtMs).toISOString().slice(0, 10)})`;
   const attribution = attributionOf(databaseType, centroids);
   return { ok: true, geo: { locations, ranges, description, builtAtMs, networks, attribution } };

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAddress } from '../../src/ip/address.ts';
+import { parsePrefix } from '../../src/ip/prefix.ts';
+import {
+  buildPrefixTable,
+  lookup4,
+  lookupAddress,
+  type PrefixTable,
+  rangeValueOf,
+  scopeOf,
+} from '../../src/ip/prefix-table.ts';
+import { MAX_RANGE_VALUE, overlayPrefixes, uniformRanges } from '../../src/ip/ranges.ts';
+
+const build = (base: number, overlays: Record<string, number>): PrefixTable =>
+  buildPrefixTable(
+    overlayPrefixes(
+      uniformRanges(base),
+      Object.entries(overlays).map(([text, value]) => ({ prefix: parsePrefix(text)!, value })),
+    ),
+  );
+
+function check(table: PrefixTable, cases: readonly (readonly [string, number, number])[]): void {
+  for (const [text, value, scope] of cases) {
+    const result = lookupAddress(table, parseAddress(text)!);
+    assert.deepEqual([rangeValueOf(result), scopeOf(result)], [value, scope], text);
+  }
+}
+
+test('lookupAddress() gives scope 0 when the whole space has one value', () => {
+  check(build(7, {}), [
+    ['0.0.0.0', 7, 0],
+    ['255.255.255.255', 7, 0],
+    ['::', 7, 0],
+    ['::ffff:1.2.3.4', 7, 0],
+    ['2002:102:304::', 7, 0],
+  ]);
+});
+
+test('lookupAddress() gives the widest network around the address', () => {
+  check(build(0, { '10.0.0.0/8': 1, '10.1.0.0/16': 2, '11.0.0.0/8': 1, '10.1.2.3': 3 }), [
+    ['11.200.0.1', 1, 8],
+    ['10.200.0.1', 1, 9],
+    ['10.0.0.1', 1, 16],
+    ['10.1.2.3', 3, 32],
+    ['10.1.2.2', 2, 32],
+    ['10.1.2.4', 2, 30],
+    ['128.0.0.0', 0, 1],
+    ['9.0.0.0', 0, 7],
+  ]);
+});
+
+test('lookupAddress() tells apart IPv6 networks down to the last bit', () => {
+  check(build(0, { '2001:db8::/32': 1, '2001:db8::1': 2, '2001:db9::/32': 1 }), [
+    ['2001:db8::', 1, 128],
+    ['2001:db8::1', 2, 128],
+    ['2001:db8::2', 1, 127],
+    ['2001:db9::', 1, 32],
+    ['8000::', 0, 1],
+  ]);
+});
+
+test('lookupAddress() answers IPv6 addresses that carry an IPv4 address by it', () => {
+  check(build(0, { '192.0.2.0/24': 1, '2002::/16': 9, '64:ff9b::/96': 9, '::/80': 9 }), [
+    ['192.0.2.1', 1, 24],
+    ['::ffff:192.0.2.1', 1, 120],
+    ['64:ff9b::192.0.2.1', 1, 120],
+    ['2002:c000:201::1', 1, 40],
+    ['2002:c000:301::1', 0, 40],
+    ['64:ff9b::8.0.0.1', 0, 97],
+    // ::/80 holds the mapped space, so half of it is the widest network of one value.
+    ['::1', 9, 81],
+    // The neighbours of 2002::/16 must not claim it although both sides are equal.
+    ['2003::', 0, 16],
+    ['2001::', 0, 15],
+  ]);
+});
+
+test('lookupAddress() widens over folded networks when IPv4 space and its surroundings are equal', () => {
+  check(build(0, { '8000::/1': 1 }), [
+    ['2003::', 0, 1],
+    ['2002:102:304::', 0, 1],
+    ['::ffff:1.2.3.4', 0, 1],
+    ['1.2.3.4', 0, 0],
+  ]);
+});
+
+test('buildPrefixTable() gives a table that a clone shares and look-ups read alike', () => {
+  const table = build(0, { '10.0.0.0/8': 1 });
+  const clone = structuredClone(table);
+  assert.equal(lookup4(clone, 0x0a000001), lookup4(table, 0x0a000001));
+  for (const array of Object.values(table)) {
+    if (array instanceof Uint32Array) assert.ok(array.buffer instanceof SharedArrayBuffer);
+  }
+});
+
+test('buildPrefixTable() takes the largest value and throws when one is larger', () => {
+  check(build(MAX_RANGE_VALUE, { '10.0.0.0/8': 1 }), [['11.0.0.0', MAX_RANGE_VALUE, 8]]);
+  assert.throws(() => build(0, { '10.0.0.0/8': MAX_RANGE_VALUE + 1 }), RangeError);
+});

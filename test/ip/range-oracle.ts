@@ -1,0 +1,110 @@
+/**
+ * The slow truth about ranges and scopes, for property tests: plain lists of big integers, read from one
+ * end to the other, with nothing in common with the tables under test.
+ */
+import fc from 'fast-check';
+import { type Address, addressFromUint32, addressFromWords } from '../../src/ip/address.ts';
+import { networkOf, type Prefix } from '../../src/ip/prefix.ts';
+import type { Ranges } from '../../src/ip/ranges.ts';
+
+export type Segment = { readonly start: bigint; readonly value: number };
+
+export function segments4(ranges: Ranges): Segment[] {
+  return Array.from(ranges.starts4, (start, i) => ({
+    start: BigInt(start),
+    value: ranges.values4[i]!,
+  }));
+}
+
+/** IPv6 space as look-ups must see it: the networks that carry IPv4 addresses hold IPv4's values. */
+export function segments6(ranges: Ranges): Segment[] {
+  const plain = Array.from(ranges.values6, (value, i) => ({
+    start: ranges.starts6.subarray(4 * i, 4 * i + 4).reduce((n, w) => (n << 32n) | BigInt(w), 0n),
+    value,
+  }));
+  return [0xffffn << 32n, 0x64ff9bn << 96n, 0x2002n << 112n].reduce((segments, base) => {
+    const shift = base >> 112n === 0x2002n ? 80n : 0n;
+    const end = base + (1n << (32n + shift));
+    const folded = segments4(ranges).map(({ start, value }) => ({
+      start: base + (start << shift),
+      value,
+    }));
+    const before = segments.filter(({ start }) => start < base);
+    const after = segments.filter(({ start }) => start > end);
+    return [...before, ...folded, { start: end, value: valueAt(segments, end) }, ...after];
+  }, plain);
+}
+
+export function valueAt(segments: readonly Segment[], address: bigint): number {
+  let value = -1;
+  for (const segment of segments) if (segment.start <= address) value = segment.value;
+  return value;
+}
+
+/** The shortest prefix length whose network around the address has one value throughout. */
+export function scopeAt(segments: readonly Segment[], address: bigint, bits: number): number {
+  const value = valueAt(segments, address);
+  for (let length = 0; ; length++) {
+    const size = 1n << BigInt(bits - length);
+    const first = (address / size) * size;
+    const inside = segments.filter(({ start }) => start > first && start < first + size);
+    const isSame = inside.every((segment) => segment.value === value);
+    if (isSame && valueAt(segments, first) === value) return length;
+  }
+}
+
+export function toAddress(value: bigint, bits: number): Address {
+  if (bits === 32) return addressFromUint32(Number(value));
+  const words = [96n, 64n, 32n, 0n].map((shift) => Number((value >> shift) & 0xffffffffn));
+  return addressFromWords(Uint32Array.from(words));
+}
+
+export function toBigInt(address: Address): bigint {
+  return address.bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+}
+
+/** Addresses that like to be near each other and near the networks that carry IPv4 addresses. */
+export function arbitraryAddress(bits: number): fc.Arbitrary<bigint> {
+  const most = (1n << BigInt(bits)) - 1n;
+  const near = bits === 32 ? [0n, 10n << 24n, most] : [0n, 0xffffn << 32n, 0x64ff9bn << 96n];
+  const bases = bits === 32 ? near : [...near, 0x2002n << 112n, 0x2001n << 112n, most];
+  return fc.oneof(
+    fc.bigInt({ min: 0n, max: most }),
+    fc
+      .tuple(fc.constantFrom(...bases), fc.bigInt({ min: -600n, max: 600n }), fc.nat(bits - 1))
+      .map(([base, offset, shift]) => (base + (offset << BigInt(shift))) & most),
+  );
+}
+
+export function arbitraryPrefix(bits: number): fc.Arbitrary<Prefix> {
+  return fc
+    .tuple(arbitraryAddress(bits), fc.nat(bits))
+    .map(([address, length]) => networkOf(toAddress(address, bits), length));
+}
+
+/** Networks of both families with few values, so that merging happens. */
+export function arbitraryOverlays(): fc.Arbitrary<{ prefix: Prefix; value: number }[]> {
+  const prefix = fc.oneof(arbitraryPrefix(32), arbitraryPrefix(128));
+  return fc.array(fc.record({ prefix, value: fc.nat(3) }), { maxLength: 12 });
+}
+
+/** Addresses at and beside both ends of every network. */
+export function edgesOf(prefixes: readonly Prefix[], bits: number): bigint[] {
+  const most = (1n << BigInt(bits)) - 1n;
+  return prefixes
+    .filter(({ address }) => address.bytes.length * 8 === bits)
+    .flatMap(({ address, length }) => {
+      const first = toBigInt(address);
+      const last = first + (1n << BigInt(bits - length)) - 1n;
+      return [first - 1n, first, last, last + 1n];
+    })
+    .filter((address) => address >= 0n && address <= most);
+}
+
+/** fast-check's parameters from the environment; a failure prints the seed by itself. */
+export function fuzzParameters(iterations: number): { seed: number; numRuns: number } {
+  return {
+    seed: Number(process.env['FUZZ_SEED'] ?? 20260601),
+    numRuns: Number(process.env['FUZZ_ITERATIONS'] ?? iterations),
+  };
+}
