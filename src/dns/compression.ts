@@ -5,7 +5,7 @@
 
 import { HEADER_LENGTH, POINTER_BITS } from './constants.ts';
 import type { Query } from './message.ts';
-import { LABEL_LENGTH_MAX } from './name.ts';
+import { LABEL_LENGTH_MAX, lowerOctet } from './name.ts';
 
 /**
  * Offset in the message of the question's suffix that has the `length` octets at `offset`, or -1.
@@ -33,10 +33,12 @@ export function findInQuestion(
 
 /**
  * Whether the name at `target` of a message, which we wrote ourselves so that its pointers all lead
- * backward, is the uncompressed name at `offset` of `wire`, case included.
+ * backward, is the uncompressed name at `offset` of `wire`, case included; octets of the question,
+ * before `questionEnd`, count as lower-cased.
  */
 export function suffixEquals(
   out: Uint8Array,
+  questionEnd: number,
   target: number,
   wire: Uint8Array,
   offset: number,
@@ -52,7 +54,9 @@ export function suffixEquals(
     if (label !== wire[other]) return false;
     if (label === 0) return true;
     for (let index = 1; index <= label; index += 1) {
-      if (out[position + index] !== wire[other + index]) return false;
+      const octet = out[position + index]!;
+      const seen = position < questionEnd ? lowerOctet(octet) : octet;
+      if (seen !== wire[other + index]) return false;
     }
     position += 1 + label;
     other += 1 + label;

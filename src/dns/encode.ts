@@ -469,7 +469,7 @@ function findSuffix(reply: Reply, wire: Uint8Array, offset: number, length: numb
   for (let index = 0; index < reply.suffixCount; index += 1) {
     if (reply.suffixLength[index] !== length) continue;
     const target = reply.suffixOffset[index]!;
-    if (suffixEquals(reply.out, target, wire, offset)) return target;
+    if (suffixEquals(reply.out, reply.questionEnd, target, wire, offset)) return target;
   }
   return -1;
 }

@@ -57,7 +57,7 @@ export function joinFields(...fields: readonly Field[]): RdataResult {
 
 /** Whether `rdata` from `offset` to its end is exactly one uncompressed name. */
 export function endsWithName(rdata: Uint8Array, offset: number): boolean {
-  return nameLength(rdata, offset, rdata.length) === rdata.length - offset;
+  return offset < rdata.length && nameLength(rdata, offset, rdata.length) === rdata.length - offset;
 }
 
 /** A problem as the types return it; the hint says what to write instead. */
