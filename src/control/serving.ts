@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { decideClasses, type SteeredName } from '../drill/predict.ts';
-import type { GeoDatabase } from '../geo/mmdb.ts';
+import { buildGeoTable, type GeoDatabase } from '../geo/mmdb.ts';
+import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { compilePolicy } from '../steering/policy.ts';
@@ -11,6 +12,8 @@ export type Serving = {
   readonly config: Config;
   readonly snapshot: Snapshot;
   readonly geo: GeoDatabase;
+  /** Address -> index of `geo.locations`. */
+  readonly geoTable: PrefixTable;
   /** Every steered name with what is needed to decide for it; made once per snapshot. */
   readonly names: readonly SteeredName[];
 };
@@ -29,7 +32,7 @@ export function createServing(config: Config, snapshot: Snapshot, geo: GeoDataba
       ttlMaxSeconds: map.ttlMaxSeconds,
     };
   });
-  return { config, snapshot, geo, names };
+  return { config, snapshot, geo, geoTable: buildGeoTable(geo), names };
 }
 
 /**

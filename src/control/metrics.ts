@@ -1,0 +1,146 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { ServerCounts } from '../balancer/counters.ts';
+import { counterSlots } from '../nameserver/counters.ts';
+import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
+
+/**
+ * Prometheus exposition. Workers count in shared memory; here the rows are read when somebody
+ * scrapes, so that nothing on the query or request path knows of Prometheus. Labels are names from
+ * the configuration, never from clients: cardinality is bounded by what the operator wrote.
+ */
+export type MetricsSource = {
+  readonly version: string;
+  readonly generation: number;
+  readonly geoBuiltAtMs: number;
+  /** By slot of `counterSlots`. */
+  slotTotal(slot: number): number;
+  regions(): readonly RegionStatus[];
+  upstreams(): readonly UpstreamStatus[];
+  serverCounts(): readonly ServerCounts[];
+  workerRestarts(): ReadonlyMap<string, number>;
+  readonly lastReload: { readonly ok: boolean; readonly atMs: number } | undefined;
+  readonly overrides: number;
+};
+
+const PREFIX = 'meridian_';
+
+export function createMetrics(): {
+  render(source: MetricsSource): Promise<{ contentType: string; body: string }>;
+} {
+  const process = new Registry();
+  collectDefaultMetrics({ register: process });
+  return {
+    async render(source) {
+      const registry = new Registry();
+      addDns(registry, source);
+      addHealth(registry, source);
+      addBalancer(registry, source);
+      addNode(registry, source);
+      const merged = Registry.merge([registry, process]);
+      return { contentType: merged.contentType, body: await merged.metrics() };
+    },
+  };
+}
+
+function addDns(registry: Registry, source: MetricsSource): void {
+  const counters = new Map<string, Counter<string>>();
+  for (const { slot, metric, label, value } of counterSlots) {
+    const known =
+      counters.get(metric) ??
+      counter(
+        registry,
+        metric,
+        `Counted by the DNS workers: ${metric}.`,
+        label === '' ? [] : [label],
+      );
+    counters.set(metric, known);
+    known.inc(label === '' ? {} : { [label]: value }, source.slotTotal(slot));
+  }
+  const answers = counter(registry, 'dns_steered_answers_total', 'Steered answers by endpoint.', [
+    'pool',
+    'region',
+  ]);
+  for (const region of source.regions()) {
+    for (const endpoint of region.endpoints) {
+      answers.inc({ pool: endpoint.pool, region: endpoint.region }, endpoint.answersTotal);
+    }
+  }
+}
+
+function addHealth(registry: Registry, source: MetricsSource): void {
+  const labels = ['pool', 'region'];
+  const up = gauge(registry, 'endpoint_up', 'Endpoint may be answered: 1, else 0.', labels);
+  const judged = gauge(registry, 'endpoint_judged_up', 'The same without overrides.', labels);
+  const share = gauge(
+    registry,
+    'region_address_share',
+    'Share of the located IPv4 space answered with the region now.',
+    ['region'],
+  );
+  const vantage = gauge(registry, 'vantage_up', 'Verdict of one vantage point: 1 up, 0 down.', [
+    ...labels,
+    'vantage',
+  ]);
+  for (const region of source.regions()) {
+    share.set({ region: region.name }, region.addressShare);
+    for (const endpoint of region.endpoints) {
+      const at = { pool: endpoint.pool, region: endpoint.region };
+      const usable = !['down', 'drained', 'forced-down'].includes(endpoint.state);
+      up.set(at, Number(usable));
+      judged.set(at, Number(endpoint.judged !== 'down'));
+      for (const { vantage: name, verdict } of endpoint.vantages) {
+        if (verdict === 'up' || verdict === 'down') {
+          vantage.set({ ...at, vantage: name }, Number(verdict === 'up'));
+        }
+      }
+    }
+  }
+}
+
+function addBalancer(registry: Registry, source: MetricsSource): void {
+  const labels = ['upstream', 'server'];
+  const up = gauge(registry, 'server_up', 'Server may be used: 1, else 0.', labels);
+  for (const { name, servers } of source.upstreams()) {
+    for (const server of servers) {
+      up.set({ upstream: name, server: server.name }, Number(server.state !== 'down'));
+    }
+  }
+  const requests = counter(registry, 'server_requests_total', 'Requests sent to a server.', labels);
+  const failures = counter(registry, 'server_failures_total', 'Of these, failed.', labels);
+  const active = gauge(registry, 'server_requests_active', 'Requests in flight.', labels);
+  for (const counts of source.serverCounts()) {
+    const at = { upstream: counts.upstream, server: counts.server };
+    requests.inc(at, counts.requests);
+    failures.inc(at, counts.failures);
+    active.set(at, counts.active);
+  }
+}
+
+function addNode(registry: Registry, source: MetricsSource): void {
+  gauge(registry, 'build_info', 'Always 1; the version is the label.', ['version']).set(
+    { version: source.version },
+    1,
+  );
+  gauge(registry, 'generation', 'Number of the snapshot that is served.').set(source.generation);
+  gauge(registry, 'overrides', 'Overrides in force.').set(source.overrides);
+  gauge(registry, 'geoip_database_build_timestamp_seconds', 'When the geo database was built.').set(
+    source.geoBuiltAtMs / 1000,
+  );
+  if (source.lastReload) {
+    gauge(registry, 'config_last_reload_successful', 'The last reload was taken: 1, else 0.').set(
+      Number(source.lastReload.ok),
+    );
+  }
+  const restarts = counter(registry, 'worker_restarts_total', 'Workers that were replaced.', [
+    'worker',
+  ]);
+  for (const [worker, count] of source.workerRestarts()) restarts.inc({ worker }, count);
+}
+
+function counter(registry: Registry, name: string, help: string, labelNames: string[] = []) {
+  return new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] });
+}
+
+function gauge(registry: Registry, name: string, help: string, labelNames: string[] = []) {
+  return new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] });
+}

@@ -1,0 +1,151 @@
+import type { ServerCounts } from '../balancer/counters.ts';
+import { isDegraded, isDown, isForced, isUnknown } from '../health/health-word.ts';
+import { formatAddress } from '../ip/address.ts';
+import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
+import type { ServerStatus } from '../monitoring/servers.ts';
+import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
+import type {
+  EndpointStatus,
+  HealthState,
+  PoolStatus,
+  RegionStatus,
+  UpstreamStatus,
+  ZoneStatus,
+} from './control-plane.ts';
+import { addressShares, type Serving } from './serving.ts';
+
+/** What the node knows, shaped for people: regions, pools, zones and balancers as they stand now. */
+export type Facts = {
+  readonly serving: Serving;
+  readonly words: Uint32Array;
+  /** Undefined on a node that judges nothing. */
+  health(endpoint: string): EndpointHealthStatus | undefined;
+  server(upstream: string, name: string): ServerStatus | undefined;
+  /** Answers given so far, by endpoint name. */
+  readonly answers: ReadonlyMap<string, number>;
+  readonly serverCounts: readonly ServerCounts[];
+};
+
+export function regionStatuses(facts: Facts): readonly RegionStatus[] {
+  const shares = addressShares(facts.serving, facts.words);
+  const { config, snapshot } = facts.serving;
+  return Object.entries(config.regions).map(([name, region]) => {
+    const indexes = [...snapshot.endpoints.keys()].filter(
+      (index) => snapshot.endpoints[index]!.region === name,
+    );
+    const endpoints = indexes.map((index) => endpointStatus(facts, index));
+    return {
+      name,
+      location: region.location,
+      vips: region.vips,
+      capacity: region.capacity,
+      state: worstState(endpoints.map(({ state }) => state)),
+      endpoints,
+      addressShare: indexes.reduce((sum, index) => sum + (shares.get(index) ?? 0), 0),
+      answersTotal: endpoints.reduce((sum, { answersTotal }) => sum + answersTotal, 0),
+    };
+  });
+}
+
+export function poolStatuses(facts: Facts): readonly PoolStatus[] {
+  const { config, snapshot } = facts.serving;
+  return Object.entries(config.pools).map(([name, pool]) => ({
+    name,
+    monitor: pool.monitor,
+    names: snapshot.services.filter((service) => service.pool === name).map(({ owner }) => owner),
+    endpoints: [...snapshot.endpoints.keys()]
+      .filter((index) => snapshot.endpoints[index]!.pool === name)
+      .map((index) => endpointStatus(facts, index)),
+  }));
+}
+
+export function zoneStatuses({ serving: { config, snapshot } }: Facts): readonly ZoneStatus[] {
+  return Object.entries(config.zones).map(([name, zone]) => ({
+    name,
+    serial: zone.soa.serial,
+    // What people wrote and the SOA that every zone has.
+    rrsets: zone.rrsets.length + 1,
+    steered: snapshot.services
+      .filter((service) => sameZone(service.zone, name))
+      .map((service) => ({
+        name: service.owner,
+        pool: service.pool,
+        policy: service.policy,
+        classes: snapshot.maps[service.map]!.classes.classes.length,
+      })),
+  }));
+}
+
+export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {
+  return Object.entries(facts.serving.config.balancer.upstreams).map(([name, upstream]) => ({
+    name,
+    algorithm: upstream.algorithm.kind,
+    servers: upstream.servers.map((server) => {
+      const health = facts.server(name, server.name);
+      const counts = facts.serverCounts.find(
+        (each) => each.upstream === name && each.server === server.name,
+      );
+      return {
+        name: server.name,
+        state: health?.state ?? 'unknown',
+        reason: health?.reason ?? 'not judged on this node',
+        active: counts?.active ?? 0,
+        requestsTotal: counts?.requests ?? 0,
+        failuresTotal: counts?.failures ?? 0,
+      };
+    }),
+  }));
+}
+
+function endpointStatus(facts: Facts, index: number): EndpointStatus {
+  const endpoint = facts.serving.snapshot.endpoints[index]!;
+  const health = facts.health(endpoint.name);
+  const word = facts.words[index] ?? 0;
+  return {
+    name: endpoint.name,
+    pool: endpoint.pool,
+    region: endpoint.region,
+    addresses: addressTexts(endpoint),
+    weight: endpoint.weight,
+    state: health?.state ?? stateOfWord(word),
+    judged: health?.judged ?? 'unknown',
+    reason: health?.reason ?? 'not judged on this node',
+    ttlSeconds: health?.ttlSeconds ?? 0,
+    answersTotal: facts.answers.get(endpoint.name) ?? 0,
+    vantages: health?.vantages ?? [],
+  };
+}
+
+function addressTexts({ v4, v6 }: SnapshotEndpoint): readonly string[] {
+  return [
+    ...v4.map((bytes) => formatAddress({ family: 4, bytes })),
+    ...v6.map((bytes) => formatAddress({ family: 6, bytes })),
+  ];
+}
+
+function stateOfWord(word: number): HealthState {
+  if (isForced(word)) return isDown(word) ? 'forced-down' : 'forced-up';
+  if (isDown(word)) return 'down';
+  if (isDegraded(word)) return 'degraded';
+  return isUnknown(word) ? 'unknown' : 'up';
+}
+
+/** Worst first. A region without endpoints is not judged. */
+const SEVERITY: readonly HealthState[] = [
+  'down',
+  'forced-down',
+  'drained',
+  'degraded',
+  'unknown',
+  'forced-up',
+  'up',
+];
+
+function worstState(states: readonly HealthState[]): HealthState {
+  return SEVERITY.find((state) => states.includes(state)) ?? 'unknown';
+}
+
+/** Zone names with or without the final dot. */
+function sameZone(a: string, b: string): boolean {
+  return a.replace(/\.$/, '') === b.replace(/\.$/, '');
+}
