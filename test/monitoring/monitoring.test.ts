@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  createMonitoring,
+  type Monitoring,
+  PROBES_IN_FLIGHT_MAX,
+  STALL_MS,
+  type VantageVerdict,
+} from '../../src/monitoring/monitoring.ts';
+import { createMovedClock, type MovedClock, settle } from './moved-clock.ts';
+import { createScriptedProbe, type ScriptedProbe, scriptedJob } from './scripted-probe.ts';
+
+type Bench = {
+  readonly clock: MovedClock;
+  readonly probe: ScriptedProbe;
+  readonly monitoring: Monitoring;
+  readonly verdicts: VantageVerdict[];
+  readonly warnings: string[];
+  last(key: string): VantageVerdict | undefined;
+};
+
+function bench(startMs?: number): Bench {
+  const clock = createMovedClock(startMs);
+  const probe = createScriptedProbe();
+  const verdicts: VantageVerdict[] = [];
+  const warnings: string[] = [];
+  const monitoring = createMonitoring({
+    clock,
+    draw: () => 0.5,
+    probes: [probe.kind],
+    log: { warn: (_event, message) => warnings.push(message) },
+    onVerdict: (verdict) => verdicts.push(verdict),
+  });
+  const last = (key: string) => verdicts.findLast((verdict) => verdict.key === key);
+  return { clock, probe, monitoring, verdicts, warnings, last };
+}
+
+test('a target is probed once an interval, and its verdict follows', async () => {
+  const { clock, probe, monitoring, last } = bench();
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  await clock.advance(1000);
+  assert.equal(last('a')?.state.verdict, 'up');
+  await clock.advance(9000);
+  assert.equal(probe.asked.length, 10);
+  probe.set('a', 'fail');
+  await clock.advance(2000);
+  assert.equal(last('a')?.state.verdict, 'up');
+  await clock.advance(1000);
+  assert.equal(last('a')?.state.verdict, 'down');
+  assert.equal(last('a')?.leaseMs, 3000);
+  probe.set('a', 'ok');
+  await clock.advance(2000);
+  assert.equal(last('a')?.state.verdict, 'up');
+  await monitoring.close();
+  assert.equal(clock.pending(), 0);
+});
+
+test('a probe that hangs is a failure at its timeout', async () => {
+  const { clock, probe, monitoring, last } = bench();
+  probe.set('a', 'hang');
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  await clock.advance(4000);
+  assert.equal(last('a')?.state.verdict, 'down');
+  assert.equal(last('a')?.state.recent.at(-1)?.reason, 'timeout after 400 ms');
+  assert.equal(probe.load.now, 0);
+  await monitoring.close();
+});
+
+test('a kind that does not heed its signal holds no slot', async () => {
+  const { clock, probe, monitoring, last } = bench();
+  probe.set('a', 'deaf');
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  await clock.advance(4000);
+  assert.equal(last('a')?.state.verdict, 'down');
+  probe.set('a', 'ok');
+  await clock.advance(2000);
+  assert.equal(last('a')?.state.verdict, 'up');
+  await monitoring.close();
+});
+
+test('two probes of one job never fly together, even when they take longer than the interval', async () => {
+  const { clock, probe, monitoring } = bench();
+  probe.set('a', 'hang');
+  const rules = { rise: 1, fall: 1, intervalMs: 100, timeoutMs: 350, jitter: 0 };
+  monitoring.setJobs([scriptedJob('eu', 'a', { rules })]);
+  await clock.advance(3500);
+  assert.equal(probe.load.peak, 1);
+  assert.ok(probe.asked.length >= 9, 'a late probe follows at once');
+  await monitoring.close();
+});
+
+test('no more than PROBES_IN_FLIGHT_MAX fly together, and all get their turn', async () => {
+  const { clock, probe, monitoring, verdicts } = bench();
+  const count = PROBES_IN_FLIGHT_MAX * 2;
+  const addresses = Array.from({ length: count }, (_, index) => `t${index}`);
+  for (const address of addresses) probe.set(address, 'hang');
+  const rules = { rise: 2, fall: 3, intervalMs: 1000, timeoutMs: 900, jitter: 0 };
+  monitoring.setJobs(addresses.map((address) => scriptedJob('eu', address, { rules })));
+  await clock.advance(3000);
+  assert.equal(probe.load.peak, PROBES_IN_FLIGHT_MAX);
+  assert.equal(new Set(verdicts.map(({ key }) => key)).size, count);
+  await monitoring.close();
+});
+
+test('setJobs() leaves unchanged jobs alone', async () => {
+  const { clock, probe, monitoring, last } = bench();
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  probe.set('a', 'fail');
+  for (let reload = 0; reload < 35; reload += 1) {
+    await clock.advance(100);
+    monitoring.setJobs([scriptedJob('eu', 'a'), scriptedJob('eu', `b${reload}`)]);
+  }
+  assert.ok(probe.asked.filter((address) => address === 'a').length >= 3, 'its schedule went on');
+  assert.equal(last('a')?.state.verdict, 'down');
+  await monitoring.close();
+});
+
+test('setJobs() keeps the verdict of a changed job and drops the attempt under way', async () => {
+  const { clock, probe, monitoring, verdicts, last } = bench();
+  probe.set('a', 'fail');
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  await clock.advance(3000);
+  assert.equal(last('a')?.state.verdict, 'down');
+  probe.set('a', 'hang');
+  const inFlight = probe.asked.length + 1;
+  while (probe.asked.length < inFlight) await clock.advance(50);
+  verdicts.length = 0;
+  probe.set('a', 'ok');
+  monitoring.setJobs([scriptedJob('eu', 'a', { options: { path: '/new' } })]);
+  assert.deepEqual(probe.aborted, ['a']);
+  await clock.advance(1000);
+  assert.equal(last('a')?.state.verdict, 'down', 'one success is not rise');
+  assert.ok(verdicts.every(({ state }) => state.recent.at(-1)?.reason !== 'cancelled'));
+  await clock.advance(1000);
+  assert.equal(last('a')?.state.verdict, 'up');
+  await monitoring.close();
+});
+
+test('setJobs() ends removed jobs: no orphan checks, no late results', async () => {
+  const { clock, probe, monitoring, verdicts } = bench();
+  probe.set('a', 'hang');
+  monitoring.setJobs([scriptedJob('eu', 'a'), scriptedJob('eu', 'b')]);
+  while (!probe.asked.includes('a')) await clock.advance(20);
+  monitoring.setJobs([scriptedJob('eu', 'b')]);
+  assert.deepEqual(probe.aborted, ['a']);
+  const asked = probe.asked.filter((address) => address === 'a').length;
+  await clock.advance(5000);
+  assert.equal(probe.asked.filter((address) => address === 'a').length, asked);
+  assert.ok(verdicts.every(({ key }) => key === 'b'));
+  monitoring.setJobs([]);
+  assert.equal(clock.pending(), 0);
+  await monitoring.close();
+});
+
+test('setJobs() refuses a probe kind that does not exist', () => {
+  const { monitoring } = bench();
+  const job = scriptedJob('eu', 'a', { probe: 'telepathy' });
+  assert.throws(() => monitoring.setJobs([job]), /no probe kind "telepathy"/);
+});
+
+test('stopVantage() silences one vantage point until startVantage()', async () => {
+  const { clock, probe, monitoring, verdicts } = bench();
+  monitoring.setJobs([scriptedJob('eu', 'a'), scriptedJob('us', 'a')]);
+  await clock.advance(1000);
+  monitoring.stopVantage('eu');
+  verdicts.length = 0;
+  await clock.advance(3000);
+  assert.ok(verdicts.length >= 3 && verdicts.every(({ vantage }) => vantage === 'us'));
+  monitoring.setJobs([scriptedJob('eu', 'a'), scriptedJob('us', 'a'), scriptedJob('eu', 'b')]);
+  await clock.advance(2000);
+  assert.ok(!probe.asked.includes('b'), 'a new job of a stopped vantage point waits');
+  monitoring.startVantage('eu');
+  monitoring.startVantage('eu');
+  verdicts.length = 0;
+  await clock.advance(1000);
+  assert.equal(verdicts.filter(({ vantage }) => vantage === 'eu').length, 2);
+  await monitoring.close();
+});
+
+test('an attempt that failed inside this host is no observation, and is told once', async () => {
+  const { clock, probe, monitoring, verdicts, warnings } = bench();
+  for (const answer of ['local', 'throw'] as const) {
+    probe.set('a', answer);
+    monitoring.setJobs([scriptedJob('eu', 'a')]);
+    await clock.advance(5000);
+  }
+  assert.equal(verdicts.length, 0);
+  assert.deepEqual(warnings, [
+    'Vantage point eu cannot probe a: no descriptors left.',
+    'Vantage point eu cannot probe a: Error: a bug.',
+  ]);
+  await monitoring.close();
+});
+
+test('a timeout that comes far too late is this process, not the target', async () => {
+  const { clock, probe, monitoring, verdicts } = bench();
+  probe.set('a', 'hang');
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  while (probe.load.now === 0) await clock.advance(20);
+  clock.leap(60_000 + STALL_MS);
+  await clock.advance(0);
+  assert.equal(probe.load.now, 0, 'it was given up');
+  assert.equal(verdicts.length, 0);
+  await clock.advance(4500);
+  assert.equal(verdicts.at(-1)?.state.verdict, 'down', 'probing goes on');
+  await monitoring.close();
+});
+
+test('exportState() and importState() carry verdicts over a restart', async () => {
+  const before = bench();
+  before.probe.set('a', 'fail');
+  before.monitoring.setJobs([scriptedJob('eu', 'a'), scriptedJob('eu', 'b')]);
+  await before.clock.advance(4000);
+  const saved: unknown = JSON.parse(JSON.stringify(before.monitoring.exportState()));
+  await before.monitoring.close();
+
+  const after = bench(before.clock.nowMs() + 500);
+  after.monitoring.importState(saved);
+  after.monitoring.setJobs([scriptedJob('eu', 'a'), scriptedJob('eu', 'b')]);
+  assert.equal(after.last('a')?.state.verdict, 'down', 'known at once');
+  assert.equal(after.last('b')?.state.verdict, 'up');
+  await after.monitoring.close();
+
+  const late = bench(before.clock.nowMs() + 86_400_000);
+  late.monitoring.importState(saved);
+  late.monitoring.setJobs([scriptedJob('eu', 'a')]);
+  assert.equal(late.verdicts.length, 0, 'yesterday is too old');
+  await late.monitoring.close();
+});
+
+test('importState() ignores what it did not write', async () => {
+  const cases = [undefined, null, 1, 'x', [], { 'eu a': 1 }, { 'eu a': { verdict: 'maybe' } }];
+  for (const state of cases) {
+    const { monitoring, verdicts } = bench();
+    monitoring.importState(state);
+    monitoring.setJobs([scriptedJob('eu', 'a')]);
+    assert.equal(verdicts.length, 0);
+    await monitoring.close();
+  }
+});
+
+test('close() resolves when no probe is in flight', async () => {
+  const { clock, probe, monitoring } = bench();
+  probe.set('a', 'hang');
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  while (probe.load.now === 0) await clock.advance(20);
+  await monitoring.close();
+  await settle();
+  assert.equal(probe.load.now, 0);
+  assert.equal(clock.pending(), 0);
+});

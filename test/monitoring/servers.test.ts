@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { initialVerdict, observe, type VerdictState } from '../../src/health/verdict.ts';
+import { createServerHealth, type HealthServer } from '../../src/monitoring/servers.ts';
+
+const RULES = { rise: 1, fall: 1, intervalMs: 1000 };
+
+function seen(ok: boolean): VerdictState {
+  const reason = ok ? '200 OK' : 'connection refused';
+  return observe(initialVerdict(), { atMs: 1, ok, rttMs: 1, reason }, RULES);
+}
+
+const SERVERS: readonly HealthServer[] = [
+  { upstream: 'shop', name: 'a', key: 'k1' },
+  { upstream: 'shop', name: 'b', key: 'k2' },
+  { upstream: 'blog', name: 'a', key: 'k1' },
+  { upstream: 'static', name: 'c', key: undefined },
+];
+
+function bench() {
+  const calls: { flags: number[]; events: string[] }[] = [];
+  const health = createServerHealth({
+    onChange: (flags, events) =>
+      calls.push({
+        flags: [...flags],
+        events: events.map(({ kind, subject, message }) => `${kind} ${subject} ${message}`),
+      }),
+  });
+  return { health, calls, flags: [...health.setServers(SERVERS)] };
+}
+
+test('setServers() begins with every server usable: unknown is not down', () => {
+  const { health, flags } = bench();
+  assert.deepEqual(flags, [1, 1, 1, 1]);
+  assert.deepEqual(health.status('shop', 'a'), { state: 'unknown', reason: 'not probed yet' });
+  assert.deepEqual(health.status('static', 'c'), { state: 'up', reason: 'not monitored' });
+  assert.equal(health.status('shop', 'z'), undefined);
+});
+
+test('observe() takes a server out wherever it serves, and tells so once', () => {
+  const { health, calls } = bench();
+  health.observe({ key: 'k1', state: seen(false) });
+  health.observe({ key: 'k1', state: seen(false) });
+  health.observe({ key: 'unknown key', state: seen(false) });
+  assert.deepEqual(calls, [
+    {
+      flags: [0, 1, 0, 1],
+      events: [
+        'server.down shop/a down: connection refused',
+        'server.down blog/a down: connection refused',
+        'upstream.down blog down: no server is usable, requests are answered with 503',
+      ],
+    },
+  ]);
+  assert.deepEqual(health.status('blog', 'a'), { state: 'down', reason: 'connection refused' });
+});
+
+test('observe() clears every flag of an upstream when all its servers are down, and returns them', () => {
+  const { health, calls } = bench();
+  health.observe({ key: 'k1', state: seen(false) });
+  health.observe({ key: 'k2', state: seen(false) });
+  assert.deepEqual([...health.flags()], [0, 0, 0, 1]);
+  assert.ok(calls[1]?.events.some((event) => event.startsWith('upstream.down shop')));
+  health.observe({ key: 'k2', state: seen(true) });
+  assert.deepEqual([...health.flags()], [0, 1, 0, 1]);
+  assert.deepEqual(calls[2]?.events, [
+    'server.up shop/b up: 200 OK',
+    'upstream.up shop up: 1 usable',
+  ]);
+});
+
+test('setServers() keeps what is known of the servers that stay', () => {
+  const { health } = bench();
+  health.observe({ key: 'k1', state: seen(false) });
+  health.observe({ key: 'k2', state: seen(false) });
+  const flags = health.setServers([{ upstream: 'new', name: 'x', key: 'k9' }, SERVERS[1]!]);
+  assert.deepEqual([...flags], [1, 0]);
+  assert.deepEqual(
+    [...health.setServers(SERVERS)],
+    [1, 0, 1, 1],
+    'a server that left is forgotten',
+  );
+});
