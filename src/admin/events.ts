@@ -88,6 +88,7 @@ async function follow(
   heartbeatMs: number,
 ): Promise<void> {
   const write = (text: string): void => {
+    if (stream.writableEnded) return;
     if (stream.writableLength + text.length > SSE_BUFFER_BYTES_MAX) stream.destroy();
     else stream.write(text);
   };
@@ -110,7 +111,7 @@ async function follow(
     for (const event of waiting) if (!sent.has(event.id)) write(frame(event));
   } catch {
     // The history is not readable now (a store that is away). The client comes back for it.
-    stream.destroy();
+    stream.end();
   }
   waiting = undefined;
 }
