@@ -9,9 +9,10 @@ import type { Verdict } from './verdict.ts';
  *  3. The target's own region cannot know whether others reach it, so it is left out of the count
  *     whenever another group takes part. But it knows best whether the region works: when it says
  *     down, the target is down (a veto on "up"). It decides only when it is alone.
- *  4. Down, and up again, need ⌈(G+1)/2⌉ of the G groups that take part, and at least `quorumMin`
- *     groups of them. In every other case (a tie, too few voices, none) the previous state holds,
- *     for STALE_HOLD_MS at most; then it is unknown, which counts as up.
+ *  4. At least `quorumMin` groups must take part. Down needs ⌈(G+1)/2⌉ of the G that do, and
+ *     `quorumMin` of them; up again needs ⌈(G+1)/2⌉. In every other case (a tie, too few voices,
+ *     none) the previous state holds, for STALE_HOLD_MS at most; then it is unknown, which counts
+ *     as up.
  */
 export function judge(
   votes: readonly Vote[],
@@ -24,15 +25,16 @@ export function judge(
   const others = groups.filter((group) => group !== own);
   const voters = others.length > 0 || own === undefined ? others : [own];
   const veto = others.length > 0 ? own : undefined;
-  const need = Math.max(majority(voters.length), rules.quorumMin);
-  const count: Count = { voters, veto, need };
+  const needUp = majority(voters.length);
+  const need = { up: needUp, down: Math.max(needUp, rules.quorumMin) };
+  const count: Count = { voters, veto, need, quorumMin: rules.quorumMin };
   if (veto?.verdict === 'down') {
     const reason = `its own region sees it down: ${commonReason([veto], 'down')}`;
     return decided('down', reason, count, nowMs);
   }
   for (const health of ['down', 'up'] as const) {
     const agreeing = voters.filter((group) => group.verdict === health);
-    if (agreeing.length < need || agreeing.length === 0) continue;
+    if (voters.length < rules.quorumMin || agreeing.length < need[health]) continue;
     const reason = `${share(agreeing.length, voters)}: ${commonReason(agreeing, health)}`;
     return decided(health, reason, count, nowMs);
   }
@@ -54,7 +56,7 @@ export type Vote = {
 };
 
 export type QuorumRules = {
-  /** Fewest groups that must agree, whatever the number that takes part. */
+  /** Fewest groups that must agree on "down", and that must take part for any change; at least 1. */
   readonly quorumMin: number;
   readonly targetRegion: string | undefined;
 };
@@ -85,7 +87,9 @@ type Group = { readonly name: string; readonly verdict: Verdict; readonly votes:
 type Count = {
   readonly voters: readonly Group[];
   readonly veto: Group | undefined;
-  readonly need: number;
+  /** Groups that must agree. */
+  readonly need: { readonly up: number; readonly down: number };
+  readonly quorumMin: number;
 };
 
 /** ⌈(n+1)/2⌉: more than half. */
@@ -124,8 +128,8 @@ function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: num
 }
 
 function held(previous: Previous | undefined, count: Count, nowMs: number): Judgement {
-  const { voters, need } = count;
-  const why = holdReason(voters, need);
+  const { voters, quorumMin } = count;
+  const why = holdReason(voters, quorumMin);
   if (previous === undefined || previous.health === 'unknown') {
     return { health: 'unknown', reason: why, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: true };
   }
@@ -136,14 +140,14 @@ function held(previous: Previous | undefined, count: Count, nowMs: number): Judg
   }
   // Whoever is missing may be back at any moment, so a held state promises nothing unless the
   // voters that are there are enough to compute with.
-  const ttlSeconds = voters.length < need ? 0 : secondsToFlip(previous.health, count);
+  const ttlSeconds = voters.length < quorumMin ? 0 : secondsToFlip(previous.health, count);
   const { health, decidedAtMs } = previous;
   return { health, decidedAtMs, reason: `kept ${health}: ${why}`, ttlSeconds, isHeld: true };
 }
 
-function holdReason(voters: readonly Group[], need: number): string {
+function holdReason(voters: readonly Group[], quorumMin: number): string {
   if (voters.length === 0) return 'no vantage point has reported lately';
-  if (voters.length < need) return `only ${voters.length} of the ${need} voices that it needs`;
+  if (voters.length < quorumMin) return `only ${voters.length} of the ${quorumMin} voices needed`;
   const downs = voters.filter((group) => group.verdict === 'down');
   if (downs.length === 0) return 'not judged yet';
   return `${share(downs.length, voters)} say down: ${commonReason(downs, 'down')}`;
@@ -177,16 +181,17 @@ function secondsToFlip(health: 'up' | 'down', { voters, veto, need }: Count): nu
     const leaving = (group: Group): boolean =>
       group.votes.filter((vote) => vote.verdict === 'down' || vote.failing).length >=
       majority(group.votes.length);
-    if (voters.filter(leaving).length >= need || (veto !== undefined && leaving(veto))) return 0;
+    if (voters.filter(leaving).length >= need.down || (veto !== undefined && leaving(veto)))
+      return 0;
     const vote = nthSmallest(
       voters.map((group) => secondsTo('down', group)),
-      need,
+      need.down,
     );
     return veto === undefined ? vote : Math.min(vote, secondsTo('down', veto));
   }
   const vote = nthSmallest(
     voters.map((group) => secondsTo('up', group)),
-    need,
+    need.up,
   );
   return veto?.verdict === 'down' ? Math.max(vote, secondsTo('up', veto)) : vote;
 }

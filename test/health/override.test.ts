@@ -9,7 +9,12 @@ import {
   TTL_MASK,
   wordTtlSeconds,
 } from '../../src/health/health-word.ts';
-import { activeOverride, applyToWord, nextExpiry, type Override } from '../../src/health/override.ts';
+import {
+  activeOverride,
+  applyToWord,
+  nextExpiry,
+  type Override,
+} from '../../src/health/override.ts';
 
 const ENDPOINT = { name: 'web/virginia', pool: 'web', region: 'virginia' };
 const REGION = { kind: 'region', name: 'virginia' } as const;

@@ -93,8 +93,15 @@ test('judge() keeps the previous state when fewer than quorumMin groups agree', 
   assert.equal(judged('eu:up', { previous: 'down', quorumMin: 2 }).health, 'down');
   assert.equal(judged('eu:down, us:up, as:down', { previous: 'up', quorumMin: 3 }).health, 'up');
   assert.equal(judged('eu:down, us:down', { previous: 'up', quorumMin: 2 }).health, 'down');
+  const outvoted = judged('eu:up, us:up, as:down', { previous: 'down', quorumMin: 3 });
+  assert.equal(outvoted.health, 'up', 'a majority brings it back, whatever quorumMin');
+  const alone = judged('eu:up, us:up', { previous: 'down', quorumMin: 3 });
+  assert.equal(alone.health, 'down', 'unless too few take part');
   assert.equal(judged('eu:down', { quorumMin: 2 }).health, 'unknown', 'nothing before');
-  assert.match(judged('eu:down', { previous: 'up', quorumMin: 2 }).reason, /only 1 of the 2 voices/);
+  assert.match(
+    judged('eu:down', { previous: 'up', quorumMin: 2 }).reason,
+    /only 1 of the 2 voices/,
+  );
 });
 
 test('judge() lets a state outlive its votes for STALE_HOLD_MS, then it is unknown', () => {
@@ -110,7 +117,10 @@ test('judge() lets a state outlive its votes for STALE_HOLD_MS, then it is unkno
 
 test('judge() says who and why', () => {
   assert.equal(judged('eu:down, us:down').reason, '2 of 2 vantage points: connection refused');
-  assert.equal(judged('eu:down, eu:down, us:down').reason, '2 of 2 vantage groups: connection refused');
+  assert.equal(
+    judged('eu:down, eu:down, us:down').reason,
+    '2 of 2 vantage groups: connection refused',
+  );
   assert.equal(judged('eu:up').reason, '1 of 1 vantage points: 200 OK');
   assert.match(judged('eu:down, us:up', { previous: 'up' }).reason, /kept up: 1 of 2 .* say down/);
   assert.match(judged('').reason, /no vantage point/);

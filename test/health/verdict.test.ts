@@ -75,7 +75,8 @@ test('secondsToChange() shrinks as a change comes near', () => {
     ['---+', 1],
     ['---+-', 2],
   ];
-  for (const [marks, seconds] of cases) assert.equal(secondsToChange(after(marks), RULES), seconds, marks);
+  for (const [marks, seconds] of cases)
+    assert.equal(secondsToChange(after(marks), RULES), seconds, marks);
 });
 
 test('isFailing() is true while failures count', () => {
