@@ -24,7 +24,7 @@ const httpOptions = z.strictObject({
     .regex(/^\/[\x21-\x7e]*$/, 'a path that begins with / and has no spaces')
     .default('/')
     .describe('Path and query that are asked for.'),
-  method: z.enum(['GET', 'HEAD']).default('GET'),
+  method: z.enum(['GET', 'HEAD']).default('GET').describe('Request method.'),
   host: fieldValue.optional().describe('Host header; the default is address and port.'),
   headers: z.record(fieldName, fieldValue).default({}).describe('Further request headers.'),
   status: z
