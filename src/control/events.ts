@@ -11,6 +11,8 @@ export type Events = {
   record(kind: string, subject: string, message: string, level?: 'info' | 'warn'): void;
   read(afterId: string, count: number): Promise<readonly EventRecord[]>;
   subscribe(onEvent: (event: EventRecord) => void): () => void;
+  /** The last write reached the store. */
+  storeOk(): boolean;
 };
 
 /** Events kept in memory and in the store. */
@@ -43,6 +45,7 @@ export function createEvents(nowMs: () => number, store: Store, log: Log): Event
   };
 
   return {
+    storeOk: () => !storeFailing,
     record(kind, subject, message, level = 'info') {
       sequence += 1;
       const atMs = nowMs();

@@ -4,11 +4,14 @@ import { formatAddress } from '../ip/address.ts';
 import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
+import type { Thread } from '../workers/thread.ts';
 import type {
   EndpointStatus,
   HealthState,
+  NodeStatus,
   PoolStatus,
   RegionStatus,
+  ReloadResult,
   UpstreamStatus,
   ZoneStatus,
 } from './control-plane.ts';
@@ -25,6 +28,9 @@ export type Facts = {
   readonly answers: ReadonlyMap<string, number>;
   readonly serverCounts: readonly ServerCounts[];
 };
+
+/** What nothing foreseeable changes is shown with this TTL. */
+const TTL_SHOWN_MAX_SECONDS = 86_400;
 
 export function regionStatuses(facts: Facts): readonly RegionStatus[] {
   const shares = addressShares(facts.serving, facts.words);
@@ -110,7 +116,7 @@ function endpointStatus(facts: Facts, index: number): EndpointStatus {
     state: health?.state ?? stateOfWord(word),
     judged: health?.judged ?? 'unknown',
     reason: health?.reason ?? 'not judged on this node',
-    ttlSeconds: health?.ttlSeconds ?? 0,
+    ttlSeconds: Math.min(TTL_SHOWN_MAX_SECONDS, health?.ttlSeconds ?? 0),
     answersTotal: facts.answers.get(endpoint.name) ?? 0,
     vantages: health?.vantages ?? [],
   };
@@ -148,4 +154,42 @@ function worstState(states: readonly HealthState[]): HealthState {
 /** Zone names with or without the final dot. */
 function sameZone(a: string, b: string): boolean {
   return a.replace(/\.$/, '') === b.replace(/\.$/, '');
+}
+
+/** The node itself, for people. */
+export function describeNode(node: {
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly ready: boolean;
+  readonly serving: Serving;
+  readonly storeOk: boolean;
+  readonly threads: readonly Thread[];
+  readonly lastReload: ReloadResult | undefined;
+  readonly queriesTotal: number;
+}): NodeStatus {
+  const { config, geo, snapshot } = node.serving;
+  return {
+    name: config.node.name,
+    version: node.version,
+    roles: config.node.roles,
+    startedAtMs: node.startedAtMs,
+    generation: snapshot.generation,
+    revision: snapshot.revision,
+    ready: node.ready,
+    geo: {
+      description: geo.description,
+      builtAtMs: geo.builtAtMs,
+      networks: geo.networks,
+      attribution: geo.attribution,
+    },
+    store: { kind: config.store.kind, ok: node.storeOk },
+    workers: node.threads.map((thread) => ({
+      name: thread.name,
+      state: thread.state(),
+      restarts: thread.restarts(),
+      engine: thread.engine(),
+    })),
+    lastReload: node.lastReload,
+    queriesTotal: node.queriesTotal,
+  };
 }

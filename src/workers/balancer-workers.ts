@@ -25,8 +25,6 @@ export type BalancerWorkers = {
 
 export type BalancerWorkersOptions = {
   readonly config: Config;
-  /** Only this region's listeners; undefined = all. */
-  readonly region: string | undefined;
   readonly file: URL;
   readonly syscalls: Syscalls | undefined;
   readonly states: readonly ServerState[];
@@ -52,7 +50,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
 
   /** First everything is opened, then everything is served: a taken port starts nothing. */
   const publish = (config: Config): readonly SocketProblem[] => {
-    const wanted = listenersByRegion(config, options.region);
+    const wanted = listenersByRegion(config);
     const problems: SocketProblem[] = [];
     for (const [region, listeners] of wanted) {
       const { file, log, syscalls } = options;
@@ -110,13 +108,9 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   return { ok: true, workers };
 }
 
-function listenersByRegion(
-  config: Config,
-  only: string | undefined,
-): Map<string, BalancerListenerConfig[]> {
+function listenersByRegion(config: Config): Map<string, BalancerListenerConfig[]> {
   const byRegion = new Map<string, BalancerListenerConfig[]>();
   for (const listener of config.balancer.listeners) {
-    if (only !== undefined && listener.region !== only) continue;
     byRegion.set(listener.region, [...(byRegion.get(listener.region) ?? []), listener]);
   }
   return byRegion;

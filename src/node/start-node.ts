@@ -1,0 +1,313 @@
+import { createAdmin } from '../admin/api.ts';
+import type { Config } from '../config/config.ts';
+import type { ConfigIssue } from '../config/issue.ts';
+import { systemClock } from '../control/clock.ts';
+import type { ControlPlane } from '../control/control-plane.ts';
+import { createEvents, type Events } from '../control/events.ts';
+import { type Overrides, openOverrides } from '../control/overrides.ts';
+import { createControlPlane } from '../control/plane.ts';
+import { createServing, type Serving } from '../control/serving.ts';
+import { describeNode, type Facts } from '../control/status.ts';
+import { isInForce, type Override } from '../health/override.ts';
+import type { SocketProblem } from '../io/sockets.ts';
+import { openSyscalls } from '../io/syscall.ts';
+import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
+import { storeKinds } from '../store/registry.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
+import { type Compiler, createCompiler } from '../workers/compiler.ts';
+import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
+import type { Thread } from '../workers/thread.ts';
+import { type ConfigSource, loadConfig } from './config-file.ts';
+import { createHealthDesk, type HealthDesk } from './health-desk.ts';
+import { createReloader } from './reloader.ts';
+import { readState, type SavedState, writeState } from './state-file.ts';
+
+/**
+ * One node, from a configuration file to everything that its roles say, and back down again. The
+ * order is the point: nothing is announced before it is served, and nothing is closed while
+ * something still leans on it.
+ */
+export type NodeOptions = ConfigSource & {
+  readonly log: Log;
+  readonly version: string;
+  /** The built page; undefined = the API only. */
+  readonly dashboardDirectory?: string | undefined;
+};
+
+export type StartResult =
+  | { readonly ok: true; readonly node: RunningNode }
+  | { readonly ok: false; readonly problem: StartProblem };
+
+export type StartProblem =
+  | { readonly kind: 'config'; readonly issues: readonly ConfigIssue[] }
+  | {
+      readonly kind: 'sockets';
+      readonly problems: readonly { readonly message: string; readonly hint: string }[];
+    }
+  | { readonly kind: 'compile'; readonly reasons: readonly string[] };
+
+export type RunningNode = {
+  readonly config: Config;
+  readonly warnings: readonly ConfigIssue[];
+  readonly plane: ControlPlane;
+  /** Where DNS is served (UDP and TCP). */
+  readonly dns: readonly { readonly address: string; readonly port: number }[];
+  readonly adminUrl: string | undefined;
+  threads(): readonly Thread[];
+  /** Silences a vantage point of this node, or wakes it again. */
+  setVantage(name: string, awake: boolean): void;
+  /** Finishes what is in flight for at most `graceMs`, then ends. */
+  stop(graceMs?: number): Promise<void>;
+};
+
+const STOP_GRACE_MS = 2000;
+const STATE_INTERVAL_MS = 5000;
+const root = (name: string): URL => new URL(`../${name}.ts`, import.meta.url);
+
+export async function startNode(options: NodeOptions): Promise<StartResult> {
+  const loaded = loadConfig(options);
+  if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
+  const { config } = loaded;
+  const parts = await prepare(options, config);
+  const first = await parts.compiler.compile({ config, generation: 1, revision: 1 });
+  if (!first.ok) {
+    await parts.close();
+    return { ok: false, problem: { kind: 'compile', reasons: first.reasons } };
+  }
+  for (const warning of first.warnings) parts.log.warn('geo.unreadable', warning);
+  const serving = createServing(config, first.snapshot, first.geo);
+  const roles = await openRoles(parts, serving);
+  const life = bringToLife(options, parts, serving, roles);
+  const admin = await openAdmin(options, config, life.plane);
+  const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
+  const stop = async (graceMs = STOP_GRACE_MS): Promise<void> => {
+    life.close();
+    if (admin?.ok) await admin.close();
+    await Promise.all([roles.dns?.stop(), roles.balancer?.stop(graceMs)]);
+    await parts.close();
+  };
+  if (problems.length > 0) {
+    await stop(0);
+    return { ok: false, problem: { kind: 'sockets', problems } };
+  }
+  life.setReady();
+  const adminUrl = admin?.ok ? admin.url : undefined;
+  const dns = roles.dns?.listeners ?? [];
+  const { plane, threads } = life;
+  const { setVantage } = parts.desk;
+  return {
+    ok: true,
+    node: { config, warnings: loaded.warnings, plane, dns, adminUrl, threads, setVantage, stop },
+  };
+}
+
+/** What every node has, whatever its roles. */
+type Parts = {
+  readonly log: Log;
+  readonly config: Config;
+  readonly compiler: Compiler;
+  readonly events: Events;
+  readonly overrides: Overrides;
+  readonly desk: HealthDesk;
+  close(): Promise<void>;
+};
+
+async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
+  const { log } = options;
+  const compiler = createCompiler(root('compile-worker'), log);
+  const kind = storeKinds.find((each) => each.kind === config.store.kind);
+  if (!kind) throw new Error(`There is no store kind "${config.store.kind}".`);
+  const store = await kind.open(config.store.options, systemClock);
+  const events = createEvents(systemClock.nowMs, store, log);
+  const desk = createHealthDesk(log, events, Math.random);
+  const onChange = ({ lapsed }: { readonly lapsed: readonly Override[] }): void => {
+    desk.setOverrides(overrides.current());
+    for (const { action, target } of lapsed) {
+      const message = `The ${action} of ${target.kind} ${target.name} has run out.`;
+      events.record(`${target.kind}.override-lapsed`, target.name, message);
+    }
+  };
+  const overrides: Overrides = await openOverrides(systemClock, store, log, onChange);
+  const directory = config.node.stateDirectory;
+  const saved = directory === undefined ? undefined : readState(directory);
+  if (saved) {
+    desk.importState(saved);
+    for (const override of saved.overrides) {
+      if (isInForce(override, systemClock.nowMs())) await overrides.set(override);
+    }
+  }
+  desk.start(config, overrides.current());
+  const stopSaving = keepState(
+    directory,
+    () => ({ overrides: overrides.current(), ...desk.exportState() }),
+    log,
+  );
+  const close = async (): Promise<void> => {
+    stopSaving();
+    overrides.close();
+    await desk.close();
+    await compiler.close();
+    await store.close();
+  };
+  return { log, config, compiler, events, overrides, desk, close };
+}
+
+type Roles = {
+  readonly dns: DnsWorkers | undefined;
+  readonly balancer: BalancerWorkers | undefined;
+  readonly problems: readonly SocketProblem[];
+};
+
+/** Opens all sockets of all roles before saying what is wrong with any. */
+async function openRoles({ config, desk, log }: Parts, serving: Serving): Promise<Roles> {
+  const found = openSyscalls();
+  if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
+  const syscalls = found.ok ? found.calls : undefined;
+  const problems: SocketProblem[] = [];
+  const keep = <Workers>(
+    opened:
+      | { readonly ok: true; readonly workers: Workers }
+      | { readonly ok: false; readonly problems: readonly SocketProblem[] },
+  ): Workers | undefined => {
+    if (opened.ok) return opened.workers;
+    problems.push(...opened.problems);
+    return undefined;
+  };
+  const { roles, workers } = config.node;
+  const balances = roles.includes('balancer') && config.balancer.listeners.length > 0;
+  const states = desk.serverStates();
+  const balancer = balances
+    ? keep(openBalancerWorkers({ config, file: root('balancer-worker'), syscalls, states, log }))
+    : undefined;
+  const dns = roles.includes('nameserver')
+    ? keep(
+        openDnsWorkers({
+          dns: config.dns,
+          count: workers.dns,
+          udpFile: root('udp-worker'),
+          streamFile: root('stream-worker'),
+          syscalls,
+          snapshot: serving.snapshot,
+          words: desk.words(),
+          log,
+        }),
+      )
+    : undefined;
+  for (const each of [dns, balancer]) {
+    const late = await each?.ready;
+    if (late) problems.push(late);
+  }
+  return { dns, balancer, problems };
+}
+
+type Life = {
+  readonly plane: ControlPlane;
+  threads(): readonly Thread[];
+  setReady(): void;
+  close(): void;
+};
+
+/** Ties health, configuration and people to the running workers. */
+function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: Roles): Life {
+  const { desk, events, log, overrides } = parts;
+  const { balancer, dns } = roles;
+  let serving = first;
+  let ready = false;
+  desk.onWords((words) => dns?.publishHealth(serving.snapshot.generation, words));
+  desk.onServers((states) => balancer?.publishServers(states));
+  dns?.publishHealth(serving.snapshot.generation, desk.words());
+  balancer?.publishServers(desk.serverStates());
+
+  const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
+  const reloader = createReloader({
+    source: options,
+    compiler: parts.compiler,
+    events,
+    current: () => serving,
+    async swap(next) {
+      // One tick: words belong to the generation that they are published with.
+      serving = next;
+      const words = desk.setConfig(next.config);
+      for (const { hint, message } of balancer?.publish(next.config) ?? []) {
+        log.warn('balancer.listener', `${message} ${hint}`);
+      }
+      balancer?.publishServers(desk.serverStates());
+      await dns?.publish(next.snapshot, words);
+    },
+  });
+  const startedAtMs = systemClock.nowMs();
+  const { plane, drills } = createControlPlane({
+    clock: systemClock,
+    overrides,
+    events,
+    facts: (): Facts => ({
+      serving,
+      words: desk.words(),
+      health: desk.status,
+      server: desk.serverStatus,
+      answers: dns?.counters.answers() ?? new Map(),
+      serverCounts: balancer?.servers() ?? [],
+    }),
+    nodeStatus: () =>
+      describeNode({
+        version: options.version,
+        startedAtMs,
+        ready,
+        serving,
+        storeOk: events.storeOk(),
+        threads: threads(),
+        lastReload: reloader.last(),
+        queriesTotal: dns
+          ? dns.counters.total(COUNT_QUERIES_UDP) + dns.counters.total(COUNT_QUERIES_TCP)
+          : 0,
+      }),
+    reload: reloader.reload,
+    slotTotal: (slot) => dns?.counters.total(slot) ?? 0,
+  });
+  return {
+    plane,
+    threads,
+    setReady() {
+      ready = true;
+    },
+    close() {
+      ready = false;
+      reloader.close();
+      drills.close();
+    },
+  };
+}
+
+async function openAdmin(options: NodeOptions, config: Config, plane: ControlPlane) {
+  if (!config.node.roles.includes('admin')) return undefined;
+  const { address, port, tokens } = config.admin;
+  const { dashboardDirectory, log } = options;
+  return createAdmin({
+    plane,
+    address,
+    port,
+    tokens,
+    logger: log.pino,
+    ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
+  });
+}
+
+/** Writes what is known now and then, and once more at the end. */
+function keepState(directory: string | undefined, state: () => SavedState, log: Log): () => void {
+  if (directory === undefined) return () => {};
+  let complained = false;
+  const write = (): void => {
+    const problem = writeState(directory, state());
+    if (problem !== undefined && !complained) {
+      log.warn('state.unwritable', `${problem}: overrides and health are not kept over a restart.`);
+    }
+    complained = problem !== undefined;
+  };
+  const timer = setInterval(write, STATE_INTERVAL_MS);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    write();
+  };
+}
