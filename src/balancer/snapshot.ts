@@ -71,5 +71,5 @@ export const DEFAULT_LIMITS: BalancerLimits = {
   writeIdleTimeoutMs: 60_000,
   tunnelIdleTimeoutMs: 3_600_000,
   lingerTimeoutMs: 2_000,
-  lingerBytesMax: 1024 * 1024,
+  lingerBytesMax: 16 * 1024 * 1024,
 };

@@ -11,6 +11,8 @@ export type Wire = {
   /** Finishes our direction. */
   end(): void;
   destroy(): void;
+  /** Destroys, and lets the peer see a reset instead of an end. */
+  reset(): void;
   pause(): void;
   resume(): void;
 };

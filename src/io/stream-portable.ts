@@ -133,6 +133,10 @@ function createConnection(socket: net.Socket, id: number, silence: () => void): 
       silence();
       socket.destroy();
     },
+    reset() {
+      silence();
+      socket.resetAndDestroy();
+    },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
   };

@@ -5,11 +5,12 @@
  * Rules that every engine keeps, and `test/io/stream-conformance.ts` checks:
  *   - handlers are never called from within a call into the engine, always later;
  *   - `onOpen` comes once, first, on connections made by `connect`; `onClose` once, last, always,
- *     unless `destroy` was called: then no handler is called any more;
+ *     unless `destroy` or `reset` was called: then no handler is called any more;
  *   - the bytes given to `onData` are valid only during the call; those given to `write` may be
  *     reused by the caller as soon as it returns;
  *   - after `pause` no `onData` comes until `resume`; bytes and the end wait in the kernel;
- *   - both directions close separately: `onEnd` says that the peer has finished, `end` finishes ours.
+ *   - both directions close separately: `onEnd` says that the peer has finished, `end` finishes ours;
+ *     once both have, and all is sent, the engine closes.
  * Time-outs belong to the caller, who has a coarse clock of its own for all its connections.
  *
  * A layer between bytes and engine (TLS, PROXY protocol) wraps a `Connection` and its handlers
@@ -66,6 +67,8 @@ export type Connection = {
   end(): void;
   /** Gives the connection up at once, unsent bytes included. */
   destroy(): void;
+  /** Destroys, and lets the peer see a reset instead of an orderly end. */
+  reset(): void;
   pause(): void;
   resume(): void;
 };

@@ -1,0 +1,159 @@
+import { parentPort } from 'node:worker_threads';
+import type { Balancer } from './balancer/balancer.ts';
+import { createBalancer } from './balancer/balancer.ts';
+import type {
+  BalancerReport,
+  BalancerRequest,
+  ListenerAddress,
+  ListenerProblem,
+  ListenerSocket,
+} from './balancer/messages.ts';
+import type { BalancerSnapshot } from './balancer/snapshot.ts';
+import type { Connect } from './balancer/upstream.ts';
+import type { WireHandlers } from './balancer/wire.ts';
+import type { ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
+import { createPortableEngine } from './io/stream-portable.ts';
+
+/**
+ * Composition root of a balancer worker thread: a stream engine, a clock and randomness around the
+ * pure balancer. It speaks `messages.ts` with the main thread and is replaced when it dies; nothing
+ * here catches a bug.
+ */
+function main(
+  send: (report: BalancerReport) => void,
+  receive: (handle: (request: BalancerRequest) => void) => void,
+): void {
+  const engine = createPortableEngine();
+  const listeners = new Map<string, Listener>();
+  let balancer: Balancer | undefined;
+  let stopping = false;
+
+  const open = async (snapshot: BalancerSnapshot, sockets: readonly ListenerSocket[]) => {
+    const problems: ListenerProblem[] = [];
+    for (const socket of sockets) {
+      const problem = await openListener(engine, () => balancer, listeners, snapshot, socket);
+      if (problem) problems.push(problem);
+    }
+    return { listeners: [...listeners].map(addressOf), problems };
+  };
+
+  receive(async (request) => {
+    switch (request.type) {
+      case 'start':
+        balancer = createBalancer(
+          connector(engine),
+          Math.random,
+          request.snapshot,
+          request.counters,
+        );
+        balancer.setServers(request.states);
+        setInterval(() => balancer?.tick(now()), TICK_MS);
+        send({
+          type: 'ready',
+          engine: engine.name,
+          ...(await open(request.snapshot, request.sockets)),
+        });
+        break;
+      case 'snapshot': {
+        balancer?.serve(request.snapshot, request.counters);
+        await closeListeners(
+          listeners,
+          request.snapshot.listeners.map(({ name }) => name),
+        );
+        const opened = await open(request.snapshot, request.sockets);
+        send({ type: 'serving', generation: request.snapshot.generation, ...opened });
+        break;
+      }
+      case 'servers':
+        balancer?.setServers(request.states);
+        break;
+      case 'drain':
+        balancer?.drain(request.listeners, request.draining);
+        break;
+      case 'stop': {
+        if (stopping) break;
+        stopping = true;
+        await closeListeners(listeners, []);
+        balancer?.stop(now(), request.graceMs);
+        const watch = setInterval(() => {
+          if (balancer && balancer.sessions() > 0) return;
+          clearInterval(watch);
+          send({ type: 'stopped' });
+        }, TICK_MS);
+        break;
+      }
+    }
+  });
+}
+
+/** Milliseconds since the epoch that never go back: limits in time must survive a corrected clock. */
+const now = (): number => performance.timeOrigin + performance.now();
+
+async function openListener(
+  engine: StreamEngine,
+  balancer: () => Balancer | undefined,
+  listeners: Map<string, Listener>,
+  snapshot: BalancerSnapshot,
+  socket: ListenerSocket,
+): Promise<ListenerProblem | undefined> {
+  const settings = snapshot.listeners.find(({ name }) => name === socket.listener);
+  if (settings === undefined) return { listener: socket.listener, code: 'UNKNOWN_LISTENER' };
+  const { name, address, port } = settings;
+  const where = socket.fd === undefined ? { address, port, shared: true } : { fd: socket.fd };
+  try {
+    const listener = await engine.listen(where, (connection) => {
+      const handlers = balancer()?.accept(name, connection, now());
+      if (handlers) return timed(handlers);
+      connection.destroy();
+      return DEAF;
+    });
+    listeners.set(name, listener);
+    return undefined;
+  } catch (error) {
+    return { listener: name, code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
+  }
+}
+
+async function closeListeners(
+  listeners: Map<string, Listener>,
+  kept: readonly string[],
+): Promise<void> {
+  for (const [name, listener] of listeners) {
+    if (kept.includes(name)) continue;
+    listeners.delete(name);
+    await listener.close();
+  }
+}
+
+const connector =
+  (engine: StreamEngine): Connect =>
+  (target, handlers) =>
+    engine.connect({ address: target.address, port: target.port }, timed(handlers));
+
+/** Adds the time to what the engine tells. */
+function timed(handlers: WireHandlers): ConnectionHandlers {
+  return {
+    onOpen: () => handlers.onOpen(now()),
+    onData: (bytes) => handlers.onData(bytes, now()),
+    onEnd: () => handlers.onEnd(now()),
+    onDrain: () => handlers.onDrain(now()),
+    onClose: (problem) => handlers.onClose(problem, now()),
+  };
+}
+
+const addressOf = ([listener, { address, port }]: [string, Listener]): ListenerAddress => ({
+  listener,
+  address,
+  port,
+});
+
+const TICK_MS = 100;
+const DEAF: ConnectionHandlers = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+if (parentPort) {
+  const port = parentPort;
+  main(
+    (report) => port.postMessage(report),
+    (handle) => void port.on('message', handle),
+  );
+}

@@ -1,0 +1,314 @@
+import { putBytes } from '../http/byte-sink.ts';
+import { endAttempt, sendHead } from './attempt.ts';
+import { LISTENER_COUNTER } from './counters.ts';
+import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
+import { replyWithProblem } from './reply.ts';
+import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
+import { endResponse, failResponse, readResponse } from './response.ts';
+import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
+import { createSession, dropConnection, flush, startLinger } from './session.ts';
+import type { Wire, WireHandlers } from './wire.ts';
+
+/**
+ * The HTTP state machine of a client connection (states: `session.ts`). It hears events from two
+ * wires and the clock, and acts through the wires; what moves the bytes, it does not know. Each
+ * event ends in one `settle`: what was put is written, and the client is read from exactly when
+ * something can be done with what it sends.
+ */
+
+/** Takes a new client. The handlers are for its wire; the session lives in `runtime.sessions`. */
+export function openSession(
+  runtime: BalancerRuntime,
+  listener: Listener,
+  client: Wire,
+  nowMs: number,
+): WireHandlers {
+  const session = createSession(
+    runtime,
+    listener,
+    client,
+    upstreamHandlers(() => session),
+    nowMs,
+  );
+  runtime.sessions.add(session);
+  const { counters } = runtime;
+  counters[listener.counterBase + LISTENER_COUNTER.connections]!++;
+  counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;
+  return {
+    onOpen() {},
+    onData: (bytes, now) => takeFromClient(session, bytes, now),
+    onEnd: (now) => endOfClient(session, now),
+    onDrain: (now) => clientDrained(session, now),
+    onClose: (_problem, now) => closeSession(session, now),
+  };
+}
+
+/** Ends the session at once, whatever is under way. */
+export function closeSession(session: Session, nowMs: number): void {
+  const { runtime, exchange } = session;
+  session.phase = 'closed';
+  if (!runtime.sessions.delete(session)) return;
+  runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
+  if (exchange) endAttempt(session, exchange, undefined, nowMs);
+  dropConnection(session);
+  session.exchange = undefined;
+  if (session.cut) session.client.reset();
+  else session.client.destroy();
+}
+
+/** Applies the clock; every limit in time is as coarse as the caller's ticks. */
+export function tickSession(session: Session, nowMs: number): void {
+  const { limits } = session.runtime;
+  const { exchange } = session;
+  switch (session.phase) {
+    case 'head':
+      tickHead(session, nowMs);
+      break;
+    case 'connect':
+      if (exchange && nowMs >= exchange.connectUntilMs) {
+        failResponse(session, exchange, 504, 'no connection to the server in time', nowMs);
+      }
+      break;
+    case 'exchange':
+      if (exchange) tickExchange(session, exchange, nowMs);
+      break;
+    case 'tunnel': {
+      const last = Math.max(session.clientReadMs, exchange?.upstreamMs ?? 0);
+      if (nowMs - last >= limits.tunnelIdleTimeoutMs) session.phase = 'closed';
+      break;
+    }
+    case 'linger':
+      if (nowMs >= session.lingerUntilMs && isTaken(session, nowMs)) session.phase = 'closed';
+      break;
+    case 'filter':
+      if (exchange && nowMs - exchange.startedMs >= limits.bodyIdleTimeoutMs) {
+        replyWithProblem(session, 504, 'a filter did not decide in time', nowMs);
+      }
+      break;
+    case 'closed':
+      break;
+  }
+  settle(session, nowMs);
+}
+
+/** For a worker that stops: an idle client is let go in order, one with a request in flight stays. */
+export function releaseIdleSession(session: Session, nowMs: number): void {
+  if (session.phase !== 'head' || session.headSinceMs > 0) return;
+  startLinger(session, nowMs);
+  settle(session, nowMs);
+}
+
+function tickHead(session: Session, nowMs: number): void {
+  const { limits } = session.runtime;
+  if (session.clientBlocked) {
+    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
+  } else if (session.headSinceMs > 0) {
+    if (nowMs - session.headSinceMs >= limits.headTimeoutMs) {
+      replyWithProblem(session, 408, 'the head did not come in time', nowMs);
+    }
+  } else {
+    const limitMs = session.requests === 0 ? limits.headTimeoutMs : limits.keepAliveTimeoutMs;
+    if (nowMs - session.idleSinceMs >= limitMs) session.phase = 'closed';
+  }
+}
+
+function tickExchange(session: Session, exchange: Exchange, nowMs: number): void {
+  const { limits } = session.runtime;
+  const responseTimeoutMs = exchange.upstream?.settings.responseTimeoutMs ?? 0;
+  if (session.clientBlocked) {
+    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
+    return;
+  }
+  const awaitsBody = !exchange.requestDone && !exchange.upstreamBlocked;
+  if (awaitsBody && nowMs - session.clientReadMs >= limits.bodyIdleTimeoutMs) {
+    // While the response flows the body may wait for it.
+    if (!exchange.responseStarted) {
+      replyWithProblem(session, 408, 'the body did not come in time', nowMs);
+      return;
+    }
+  }
+  // A client that is slow to send its body is no fault of the server.
+  const lastMs = Math.max(exchange.upstreamMs, awaitsBody ? session.clientReadMs : 0);
+  const limitMs = awaitsBody
+    ? Math.max(responseTimeoutMs, limits.bodyIdleTimeoutMs)
+    : responseTimeoutMs;
+  if (nowMs - lastMs >= limitMs) {
+    failResponse(session, exchange, 504, 'the server did not answer in time', nowMs);
+  }
+}
+
+/** A slow reader of a last response gets the time that any reader gets. */
+function isTaken(session: Session, nowMs: number): boolean {
+  const { writeIdleTimeoutMs } = session.runtime.limits;
+  return !session.clientBlocked || nowMs - session.clientWriteMs >= writeIdleTimeoutMs;
+}
+
+function takeFromClient(session: Session, bytes: Uint8Array, nowMs: number): void {
+  const { runtime } = session;
+  session.clientReadMs = nowMs;
+  runtime.counters[session.listener.counterBase + LISTENER_COUNTER.bytesIn]! += bytes.length;
+  if (inboxLength(session.inbox) > 0) {
+    fillInbox(session.inbox, bytes, 0, bytes.length);
+    consumeInbox(session, nowMs);
+  } else {
+    const used = consume(session, bytes, 0, bytes.length, nowMs);
+    if (used < bytes.length) fillInbox(session.inbox, bytes, used, bytes.length);
+  }
+  settle(session, nowMs);
+}
+
+function consumeInbox(session: Session, nowMs: number): void {
+  const { inbox } = session;
+  const { start, end } = inbox;
+  if (start === end) return;
+  const used = consume(session, inbox.bytes, start, end, nowMs);
+  // Going to linger empties the inbox by itself.
+  if (inbox.end > inbox.start) takeFromInbox(inbox, used - start);
+}
+
+/** Uses as much as the phase allows. @returns where the rest begins */
+function consume(
+  session: Session,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  nowMs: number,
+): number {
+  let at = from;
+  while (at < to) {
+    switch (session.phase) {
+      case 'head': {
+        // Who does not take the answers gets no further questions.
+        if (session.clientBlocked) return at;
+        const resume = (later: number): void => wake(session, later);
+        const next = readRequestHead(session, bytes, at, to, resume, nowMs);
+        if (next === NEED_MORE) return at;
+        at = next;
+        break;
+      }
+      case 'exchange': {
+        const { exchange } = session;
+        if (exchange === undefined || exchange.requestDone || exchange.upstreamBlocked) return at;
+        at = forwardRequestBody(session, exchange, bytes, at, to, nowMs);
+        break;
+      }
+      case 'tunnel':
+        putBytes(session.runtime.toUpstream, bytes, at, to);
+        return to;
+      case 'linger':
+        session.lingerBytes += to - at;
+        if (session.lingerBytes > session.runtime.limits.lingerBytesMax) session.phase = 'closed';
+        return to;
+      case 'closed':
+        return to;
+      case 'filter':
+      case 'connect':
+        return at;
+    }
+  }
+  return at;
+}
+
+function endOfClient(session: Session, nowMs: number): void {
+  session.clientEnded = true;
+  if (session.phase === 'tunnel') {
+    flush(session, nowMs);
+    session.exchange?.connection?.wire.end();
+  }
+  settle(session, nowMs);
+}
+
+/**
+ * The client has finished its side. Requests that came whole are still answered; a head or a body
+ * that is not complete never will be.
+ */
+function concludeEnded(session: Session, nowMs: number): void {
+  const { exchange, phase } = session;
+  const waits = inboxLength(session.inbox) > 0;
+  if (phase === 'head' && !session.clientBlocked) startLinger(session, nowMs);
+  else if (phase === 'exchange' && exchange && !exchange.requestDone && !waits) {
+    session.phase = 'closed';
+  }
+}
+
+function clientDrained(session: Session, nowMs: number): void {
+  session.clientBlocked = false;
+  session.clientWriteMs = nowMs;
+  session.exchange?.connection?.wire.resume();
+  wake(session, nowMs);
+}
+
+/** Something that held the client's bytes back is gone. */
+function wake(session: Session, nowMs: number): void {
+  consumeInbox(session, nowMs);
+  settle(session, nowMs);
+}
+
+function upstreamHandlers(session: () => Session): WireHandlers {
+  return {
+    onOpen(nowMs) {
+      const { exchange } = session();
+      if (exchange === undefined || session().phase !== 'connect') return;
+      exchange.upstreamMs = nowMs;
+      sendHead(session(), exchange);
+      wake(session(), nowMs);
+    },
+    onData(bytes, nowMs) {
+      const { exchange, phase, runtime } = session();
+      if (exchange === undefined) return;
+      if (phase === 'tunnel') {
+        exchange.upstreamMs = nowMs;
+        putBytes(runtime.toClient, bytes, 0, bytes.length);
+      } else if (phase === 'exchange') readResponse(session(), exchange, bytes, nowMs);
+      wake(session(), nowMs);
+    },
+    onEnd: (nowMs) => upstreamEnded(session(), '', nowMs),
+    onDrain(nowMs) {
+      const { exchange } = session();
+      if (exchange) exchange.upstreamBlocked = false;
+      wake(session(), nowMs);
+    },
+    onClose: (problem, nowMs) => upstreamEnded(session(), problem, nowMs),
+  };
+}
+
+function upstreamEnded(session: Session, problem: string, nowMs: number): void {
+  const { exchange } = session;
+  if (exchange === undefined) return;
+  if (session.phase === 'tunnel') {
+    if (problem === '') session.endAfterFlush = true;
+    else session.phase = 'closed';
+  } else if (session.phase === 'connect') {
+    failResponse(session, exchange, 502, 'no connection to the server', nowMs);
+  } else if (session.phase === 'exchange') endResponse(session, exchange, problem, nowMs);
+  wake(session, nowMs);
+}
+
+/** The end of every event. */
+function settle(session: Session, nowMs: number): void {
+  if (session.clientEnded) concludeEnded(session, nowMs);
+  if (session.phase === 'closed') {
+    session.runtime.toClient.length = 0;
+    session.runtime.toUpstream.length = 0;
+    closeSession(session, nowMs);
+    return;
+  }
+  flush(session, nowMs);
+  adjustReading(session);
+}
+
+/** Reads from the client only while its bytes can be used, so that the rest waits in its own kernel. */
+function adjustReading(session: Session): void {
+  const { exchange, phase } = session;
+  const waiting = inboxLength(session.inbox) > 0;
+  const blocked = exchange?.upstreamBlocked === true;
+  const busy = phase === 'filter' || phase === 'connect' || phase === 'exchange';
+  const pause =
+    (busy && (waiting || blocked)) ||
+    (phase === 'tunnel' && blocked) ||
+    (phase === 'head' && session.clientBlocked && waiting);
+  if (pause === session.clientPaused) return;
+  session.clientPaused = pause;
+  if (pause) session.client.pause();
+  else session.client.resume();
+}

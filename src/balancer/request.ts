@@ -1,0 +1,280 @@
+import { bytesOf, CR, equalsIgnoringCase, LF, textOf } from '../http/ascii.ts';
+import { putBytes, putChunk, sunkBytes } from '../http/byte-sink.ts';
+import {
+  createChunkedDecoder,
+  decodeChunked,
+  isChunkedDone,
+  isChunkedInvalid,
+} from '../http/chunked.ts';
+import { FIELD } from '../http/fields.ts';
+import type { RequestHead } from '../http/head.ts';
+import {
+  canBeginRequest,
+  findHeadEnd,
+  HEAD_BYTES_MAX,
+  HEAD_INCOMPLETE,
+  HEAD_MALFORMED,
+  parseRequestHead,
+  TARGET_BYTES_MAX,
+} from '../http/head.ts';
+import { hostEnd, normalPath } from '../http/target.ts';
+import { beginAttempt } from './attempt.ts';
+import { LISTENER_COUNTER } from './counters.ts';
+import type { FilterVerdict } from './filtering.ts';
+import { runFilters } from './filtering.ts';
+import { replyForFilter, replyWithProblem } from './reply.ts';
+import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
+import { findRoute } from './route.ts';
+import type { Exchange, Session } from './session.ts';
+import { createExchange, cutClient, upstreamOf } from './session.ts';
+
+/** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
+
+/** `readRequestHead` needs more bytes. */
+export const NEED_MORE = -1;
+
+/**
+ * Reads the head that begins at `start`, and begins its exchange or refuses it.
+ * @returns the offset after the head, or `NEED_MORE`
+ */
+export function readRequestHead(
+  session: Session,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  resume: (nowMs: number) => void,
+  nowMs: number,
+): number {
+  if (session.headSinceMs === 0) session.headSinceMs = nowMs;
+  // RFC 9112 section 2.2: one empty line before a request is ignored, for clients that add it.
+  if (bytes[start] === CR && !session.skippedEmptyLine) {
+    if (end - start < 2) return NEED_MORE;
+    if (bytes[start + 1] !== LF) return refuse(session, 400, 'invalid request line', end, nowMs);
+    session.skippedEmptyLine = true;
+    session.headScanned = 0;
+    return start + 2;
+  }
+  if (!canBeginRequest(bytes[start]!)) return refuse(session, 400, 'not HTTP/1.1', end, nowMs);
+  const headEnd = findHeadEnd(bytes, start, end, session.headScanned);
+  if (headEnd === HEAD_MALFORMED) return refuse(session, 400, 'line ends without CR', end, nowMs);
+  if (headEnd === HEAD_INCOMPLETE) {
+    if (end - start > TARGET_BYTES_MAX + LINE_SLACK && !bytes.subarray(start, end).includes(LF)) {
+      return refuse(session, 414, 'request target too long', end, nowMs);
+    }
+    if (end - start > HEAD_BYTES_MAX) return refuse(session, 431, 'head too large', end, nowMs);
+    session.headScanned = end - start;
+    return NEED_MORE;
+  }
+  if (headEnd - start > HEAD_BYTES_MAX) return refuse(session, 431, 'head too large', end, nowMs);
+  const head = session.runtime.requestHead;
+  const problem = parseRequestHead(bytes, start, headEnd, head);
+  if (problem !== undefined) return refuse(session, problem.status, problem.reason, end, nowMs);
+  session.runtime.counters[session.listener.counterBase + LISTENER_COUNTER.requests]!++;
+  const hasNominated = head.chunked && hasField(head.fields, FIELD.connection);
+  const nominated = hasNominated ? nominatedNames(bytes, head.fields) : NO_NAMES;
+  const exchange = createExchange(head, nominated, nowMs);
+  session.exchange = exchange;
+  begin(session, exchange, head, { start, end: headEnd }, resume, nowMs);
+  return headEnd;
+}
+
+/** Sends on what of `bytes[from..to)` belongs to the request's body. @returns where the rest begins */
+export function forwardRequestBody(
+  session: Session,
+  exchange: Exchange,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  nowMs: number,
+): number {
+  if (exchange.requestMode === 'length') {
+    const length = Math.min(exchange.requestRemaining, to - from);
+    putBytes(session.runtime.toUpstream, bytes, from, from + length);
+    exchange.requestRemaining -= length;
+    exchange.requestDone = exchange.requestRemaining === 0;
+    return from + length;
+  }
+  return forwardChunks(session, exchange, bytes, from, to, nowMs);
+}
+
+function forwardChunks(
+  session: Session,
+  exchange: Exchange,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  nowMs: number,
+): number {
+  const { runtime } = session;
+  const decoder = exchange.requestDecoder ?? createChunkedDecoder();
+  exchange.requestDecoder = decoder;
+  let at = from;
+  while (at < to) {
+    at = decodeChunked(decoder, bytes, at, to);
+    if (decoder.dataEnd > decoder.dataStart) {
+      exchange.requestBodyBytes += decoder.dataEnd - decoder.dataStart;
+      if (exchange.requestBodyBytes > runtime.limits.requestBodyBytesMax) {
+        return failBody(session, exchange, 413, 'body too large', to, nowMs);
+      }
+      putChunk(runtime.toUpstream, bytes, decoder.dataStart, decoder.dataEnd);
+    }
+    if (isChunkedInvalid(decoder)) {
+      return failBody(session, exchange, 400, 'invalid chunked body', to, nowMs);
+    }
+    if (!isChunkedDone(decoder)) continue;
+    const { trailers, trailerBytes } = decoder;
+    if (!putLastChunk(runtime.toUpstream, trailers, trailerBytes, exchange.nominated)) {
+      return failBody(session, exchange, 400, 'invalid trailer', to, nowMs);
+    }
+    exchange.requestDone = true;
+    return at;
+  }
+  return at;
+}
+
+/** The body is broken: the server must not take what it got for whole, nor the client the answer. */
+function failBody(
+  session: Session,
+  exchange: Exchange,
+  status: number,
+  reason: string,
+  to: number,
+  nowMs: number,
+): number {
+  if (exchange.responseStarted) {
+    cutClient(session);
+  } else replyWithProblem(session, status, reason, nowMs);
+  return to;
+}
+
+function refuse(
+  session: Session,
+  status: number,
+  reason: string,
+  end: number,
+  nowMs: number,
+): number {
+  replyWithProblem(session, status, reason, nowMs);
+  return end;
+}
+
+function begin(
+  session: Session,
+  exchange: Exchange,
+  head: RequestHead,
+  range: { readonly start: number; readonly end: number },
+  resume: (nowMs: number) => void,
+  nowMs: number,
+): void {
+  const { runtime } = session;
+  const refusal = judge(session, head);
+  if (refusal !== undefined) {
+    replyWithProblem(session, refusal.status, refusal.reason, nowMs);
+    return;
+  }
+  const path = head.target.form === 'asterisk' ? '/' : normalPath(head.bytes, head.target);
+  if (path === undefined) {
+    replyWithProblem(session, 400, 'ambiguous path', nowMs);
+    return;
+  }
+  if (
+    head.method === 'OPTIONS' &&
+    listMembers(head.bytes, head.fields, FIELD.maxForwards)[0] === '0'
+  ) {
+    // RFC 9110 section 7.6.2: the last hop allowed answers itself.
+    replyForFilter(session, { status: 204, fields: [], body: '' }, nowMs);
+    return;
+  }
+  const route = findRoute(session.listener.routes, routingHost(head), path);
+  if (route === undefined) {
+    replyWithProblem(session, 404, 'no route', nowMs);
+    return;
+  }
+  exchange.upstream = upstreamOf(runtime, route);
+  exchange.upgrade = upgradeProtocols(exchange, head);
+  if (route.filters.length === 0) {
+    forward(
+      session,
+      exchange,
+      { kind: 'forward', head, edits: undefined, target: undefined },
+      nowMs,
+    );
+    return;
+  }
+  session.phase = 'filter';
+  let returned = false;
+  runFilters(session, exchange, route, head, { ...range, path }, nowMs, (verdict) => {
+    if (session.exchange !== exchange || session.phase !== 'filter') return;
+    if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, nowMs);
+    else forward(session, exchange, verdict, nowMs);
+    if (returned) resume(nowMs);
+  });
+  returned = true;
+}
+
+type Forward = {
+  readonly kind: 'forward';
+  readonly head: RequestHead;
+  readonly edits: Extract<FilterVerdict, { kind: 'forward' }>['edits'] | undefined;
+  readonly target: string | undefined;
+};
+
+function forward(session: Session, exchange: Exchange, verdict: Forward, nowMs: number): void {
+  const sink = session.runtime.headSink;
+  sink.length = 0;
+  putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
+  exchange.head = sunkBytes(sink).slice();
+  if (!beginAttempt(session, exchange, undefined, false, nowMs)) {
+    replyWithProblem(session, 503, 'no server is available', nowMs);
+  }
+}
+
+/** What is refused although it is well formed. */
+function judge(
+  session: Session,
+  head: RequestHead,
+): { readonly status: number; readonly reason: string } | undefined {
+  const { runtime } = session;
+  // A tunnel to anywhere and an echo of credentials: neither has a place before an origin.
+  if (head.method === 'CONNECT' || head.method === 'TRACE') {
+    return { status: 405, reason: `${head.method} is not allowed` };
+  }
+  if (head.contentLength > runtime.limits.requestBodyBytesMax) {
+    return { status: 413, reason: 'body too large' };
+  }
+  for (let index = 0; index < head.fields.count; index++) {
+    const code = head.fields.codes[index]!;
+    const start = head.fields.spans[4 * index + 2]!;
+    const end = head.fields.spans[4 * index + 3]!;
+    if (code === FIELD.expect && head.minor === 1) {
+      // RFC 9110 section 10.1.1: there is no other expectation.
+      if (!equalsIgnoringCase(head.bytes, start, end, CONTINUE)) {
+        return { status: 417, reason: 'unknown expectation' };
+      }
+    } else if (code === FIELD.via && textOf(head.bytes, start, end).includes(runtime.via)) {
+      return { status: 508, reason: 'the request has come here before' };
+    }
+  }
+  return undefined;
+}
+
+function routingHost(head: RequestHead): string {
+  const end = hostEnd(head.bytes, head.hostStart, head.hostEnd);
+  return textOf(head.bytes, head.hostStart, Math.max(end, head.hostStart)).toLowerCase();
+}
+
+/**
+ * The protocols to offer the server. Never h2c (the balancer would lose sight of the requests), nor
+ * with a body, whose end both sides would have to agree on first.
+ */
+function upgradeProtocols(exchange: Exchange, head: RequestHead): readonly string[] {
+  if (!head.upgrade || head.minor === 0 || !exchange.requestDone) return NO_NAMES;
+  return listMembers(head.bytes, head.fields, FIELD.upgrade).filter(
+    (protocol) => protocol !== 'h2c' && protocol !== 'h2',
+  );
+}
+
+const CONTINUE = bytesOf('100-continue');
+const NO_NAMES: readonly string[] = [];
+/** Method, version and blanks around the longest target. */
+const LINE_SLACK = 64;

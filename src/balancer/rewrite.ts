@@ -1,0 +1,198 @@
+import { COMMA, textOf } from '../http/ascii.ts';
+import type { ByteSink } from '../http/byte-sink.ts';
+import { putBytes, putText } from '../http/byte-sink.ts';
+import type { Fields } from '../http/fields.ts';
+import { createFields, FIELD, parseFields } from '../http/fields.ts';
+import { claimsIdentity, forwardedFields } from '../http/forwarded.ts';
+import type { RequestHead, ResponseHead } from '../http/head.ts';
+import type { FieldEdits } from './field-edits.ts';
+import { putFields } from './field-edits.ts';
+import type { Exchange, Session } from './session.ts';
+
+/**
+ * Heads on their way out. The order matters: first what must not travel on is left behind (hop by
+ * hop, nominated by Connection, claims about the client), then filters' edits apply, and last comes
+ * what the balancer itself says, which nothing before can strip or double.
+ */
+
+/** Puts the head as the server gets it (RFC 9110 section 7.6, RFC 9112 section 3.2.2). */
+export function putRequestHead(
+  sink: ByteSink,
+  session: Session,
+  exchange: Exchange,
+  head: RequestHead,
+  edits: FieldEdits | undefined,
+  target: string | undefined,
+): void {
+  const { bytes, fields } = head;
+  putText(sink, `${head.method} `);
+  putTarget(sink, head, target);
+  putText(sink, ' HTTP/1.1\r\nHost: ');
+  const { address, port } = session.listener;
+  if (head.hostEnd > head.hostStart) putBytes(sink, bytes, head.hostStart, head.hostEnd);
+  else putText(sink, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
+  putText(sink, '\r\n');
+  putFields(sink, bytes, fields, NOT_IN_REQUESTS, edits);
+  const claims = forwardedFields(
+    {
+      address: session.client.remoteAddress,
+      proto: 'http',
+      host: textOf(bytes, head.hostStart, head.hostEnd),
+    },
+    {},
+    false,
+  );
+  putText(sink, `X-Forwarded-For: ${claims.for}\r\nX-Forwarded-Proto: ${claims.proto}\r\n`);
+  if (claims.host !== '') putText(sink, `X-Forwarded-Host: ${claims.host}\r\n`);
+  putText(sink, `Via: 1.${head.minor} ${session.runtime.via}\r\n`);
+  putRequestFraming(sink, exchange, head);
+}
+
+/** What filters call the target: origin-form, as received. */
+export function originTarget(head: RequestHead): string {
+  const path = textOf(head.bytes, head.target.pathStart, head.targetEnd);
+  if (head.target.form === 'asterisk') return '*';
+  if (head.target.form === 'absolute' && path === '' && head.method === 'OPTIONS') return '*';
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+/** Puts the final response's head as the client gets it. */
+export function putResponseHead(
+  sink: ByteSink,
+  session: Session,
+  exchange: Exchange,
+  head: ResponseHead,
+  edits: FieldEdits | undefined,
+  date: string,
+): void {
+  putStatusLine(sink, head);
+  putFields(sink, head.bytes, head.fields, NOT_IN_RESPONSES, edits);
+  if (!hasField(head.fields, FIELD.date)) putText(sink, `Date: ${date}\r\n`);
+  putText(sink, `Via: 1.${head.minor} ${session.runtime.via}\r\n`);
+  const describesChunked = head.chunked && exchange.method === 'HEAD' && exchange.minor === 1;
+  if (exchange.chunkedToClient || describesChunked) putText(sink, 'Transfer-Encoding: chunked\r\n');
+  else if (head.contentLength >= 0 && head.status !== 204) {
+    putText(sink, `Content-Length: ${head.contentLength}\r\n`);
+  }
+  if (exchange.closeAfter) putText(sink, 'Connection: close\r\n');
+  else if (exchange.minor === 0) putText(sink, 'Connection: keep-alive\r\n');
+  putText(sink, '\r\n');
+}
+
+/** Puts an interim response; `upgrade` is the protocol switched to, empty unless it is a 101. */
+export function putInterimHead(sink: ByteSink, head: ResponseHead, upgrade: string): void {
+  putStatusLine(sink, head);
+  putFields(sink, head.bytes, head.fields, NOT_IN_RESPONSES, undefined);
+  if (upgrade !== '') putText(sink, `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`);
+  putText(sink, '\r\n');
+}
+
+/**
+ * Puts the end of a chunked body: the last chunk and the trailers that may travel on.
+ * @returns false when the trailer section is malformed; nothing has been put then
+ */
+export function putLastChunk(
+  sink: ByteSink,
+  trailers: Uint8Array,
+  length: number,
+  nominated: readonly string[],
+): boolean {
+  const fields = length > 2 ? createFields() : undefined;
+  if (fields) {
+    if (parseFields(trailers, 0, length, fields) !== undefined) return false;
+    for (let index = 0; index < fields.count; index++) {
+      const start = fields.spans[4 * index]!;
+      const name = textOf(trailers, start, fields.spans[4 * index + 1]!).toLowerCase();
+      // RFC 9110 section 6.5.1: nothing that decides on framing, routing or identity comes late.
+      const isPlain = fields.codes[index] === FIELD.other && !nominated.includes(name);
+      if (!isPlain) fields.dropped[index] = 1;
+    }
+  }
+  putText(sink, '0\r\n');
+  if (fields) putFields(sink, trailers, fields, NOTHING, undefined);
+  putText(sink, '\r\n');
+  return true;
+}
+
+/** The names that Connection nominates, lower case, for the trailers that come when the head is gone. */
+export function nominatedNames(bytes: Uint8Array, fields: Fields): readonly string[] {
+  const names: string[] = [];
+  for (let index = 0; index < fields.count; index++) {
+    if (fields.codes[index] !== FIELD.connection) continue;
+    const value = textOf(bytes, fields.spans[4 * index + 2]!, fields.spans[4 * index + 3]!);
+    for (const option of value.split(',')) names.push(option.trim().toLowerCase());
+  }
+  return names;
+}
+
+/** Every value of a list field as lower-case members. */
+export function listMembers(bytes: Uint8Array, fields: Fields, code: number): readonly string[] {
+  const members: string[] = [];
+  for (let index = 0; index < fields.count; index++) {
+    if (fields.codes[index] !== code) continue;
+    let start = fields.spans[4 * index + 2]!;
+    const end = fields.spans[4 * index + 3]!;
+    for (let at = start; at <= end; at++) {
+      if (at < end && bytes[at] !== COMMA) continue;
+      const member = textOf(bytes, start, at).trim().toLowerCase();
+      if (member !== '') members.push(member);
+      start = at + 1;
+    }
+  }
+  return members;
+}
+
+function putTarget(sink: ByteSink, head: RequestHead, target: string | undefined): void {
+  if (target !== undefined) putText(sink, target);
+  else if (head.target.form === 'origin') {
+    putBytes(sink, head.bytes, head.targetStart, head.targetEnd);
+  } else putText(sink, originTarget(head));
+}
+
+function putRequestFraming(sink: ByteSink, exchange: Exchange, head: RequestHead): void {
+  if (head.chunked) putText(sink, 'Transfer-Encoding: chunked\r\n');
+  else if (head.contentLength >= 0) putText(sink, `Content-Length: ${head.contentLength}\r\n`);
+  // HTTP/1.0 clients cannot mean it, and without a body there is nothing to wait for.
+  const expects = hasField(head.fields, FIELD.expect) && head.minor === 1 && !exchange.requestDone;
+  if (expects) putText(sink, 'Expect: 100-continue\r\n');
+  if (exchange.upgrade.length > 0) {
+    putText(sink, `Connection: Upgrade\r\nUpgrade: ${exchange.upgrade.join(', ')}\r\n`);
+  } else if (head.teTrailers && head.minor === 1) {
+    putText(sink, 'TE: trailers\r\nConnection: TE\r\n');
+  }
+  if (head.method === 'OPTIONS') {
+    const [hops] = listMembers(head.bytes, head.fields, FIELD.maxForwards);
+    if (hops !== undefined && /^\d{1,9}$/.test(hops)) {
+      putText(sink, `Max-Forwards: ${Number(hops) - 1}\r\n`);
+    }
+  }
+  putText(sink, '\r\n');
+}
+
+function putStatusLine(sink: ByteSink, head: ResponseHead): void {
+  putText(sink, `HTTP/1.1 ${head.status} `);
+  putBytes(sink, head.bytes, head.reasonStart, head.reasonEnd);
+  putText(sink, '\r\n');
+}
+
+export function hasField(fields: Fields, code: number): boolean {
+  for (let index = 0; index < fields.count; index++) {
+    if (fields.codes[index] === code) return true;
+  }
+  return false;
+}
+
+/** Fields that the balancer writes itself. `putFields` never sees hop-by-hop ones. */
+const NOT_IN_REQUESTS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
+  code === FIELD.host ||
+  code === FIELD.contentLength ||
+  code === FIELD.expect ||
+  code === FIELD.maxForwards ||
+  claimsIdentity(code)
+    ? 1
+    : 0,
+);
+const NOT_IN_RESPONSES: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
+  code === FIELD.contentLength ? 1 : 0,
+);
+const NOTHING = new Uint8Array(256);

@@ -1,0 +1,346 @@
+import type { FilterResponse } from '../filter/filter.ts';
+import type { ByteSink } from '../http/byte-sink.ts';
+import { createByteSink, sunkBytes } from '../http/byte-sink.ts';
+import type { ChunkedDecoder } from '../http/chunked.ts';
+import type { RequestHead, ResponseHead } from '../http/head.ts';
+import { createRequestHead, createResponseHead } from '../http/head.ts';
+import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
+import type { Inbox } from './inbox.ts';
+import { createInbox, inboxLength } from './inbox.ts';
+import type { Route, RouteTable } from './route.ts';
+import type { BalancerLimits } from './snapshot.ts';
+import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
+import { discardConnection } from './upstream.ts';
+import type { Wire, WireHandlers } from './wire.ts';
+
+/**
+ * The state of one client connection and of the exchange that is under way on it; `exchange.ts`
+ * drives it. Plain records: every transition is an assignment in one of the few files that know
+ * them.
+ *
+ *   head     waiting for a request or in the middle of its head
+ *   filter   a filter has not called back yet
+ *   connect  waiting for a connection to a server
+ *   exchange request and response under way, in either order, perhaps both at once
+ *   tunnel   after 101: bytes both ways, no protocol
+ *   linger   told to go; what still comes is read and dropped, so that our last words are not lost
+ *            to a reset (RFC 9112 section 9.6)
+ *   closed   nothing any more
+ */
+export type Phase = 'head' | 'filter' | 'connect' | 'exchange' | 'tunnel' | 'linger' | 'closed';
+
+export type Session = {
+  readonly runtime: BalancerRuntime;
+  readonly listener: Listener;
+  readonly client: Wire;
+  readonly upstreamHandlers: WireHandlers;
+  phase: Phase;
+  /** Client bytes that could not be used yet. */
+  readonly inbox: Inbox;
+  /** Octets of the inbox in which no end of head was found. */
+  headScanned: number;
+  skippedEmptyLine: boolean;
+  /** When the first octet of the present head came; 0 between requests. */
+  headSinceMs: number;
+  idleSinceMs: number;
+  /** Whether a request was ever answered here. */
+  requests: number;
+  clientEnded: boolean;
+  /** The client does not take what was written. */
+  clientBlocked: boolean;
+  clientPaused: boolean;
+  /** The response broke off: the client must see a reset, never an orderly end. */
+  cut: boolean;
+  /** Our side is to be finished once what was put has been written. */
+  endAfterFlush: boolean;
+  /** Last byte from, and last progress towards, the client. */
+  clientReadMs: number;
+  clientWriteMs: number;
+  lingerUntilMs: number;
+  lingerBytes: number;
+  exchange: Exchange | undefined;
+};
+
+export type BodyMode = 'none' | 'length' | 'chunked' | 'close';
+
+/** One request and its response. */
+export type Exchange = {
+  readonly method: string;
+  readonly minor: number;
+  readonly nominated: readonly string[];
+  /** The client wants to keep the connection. */
+  keepAlive: boolean;
+  /** Protocols of an Upgrade that was passed on, lower case; empty when none was. */
+  upgrade: readonly string[];
+  readonly startedMs: number;
+  requestMode: BodyMode;
+  requestRemaining: number;
+  requestBodyBytes: number;
+  requestDone: boolean;
+  requestDecoder: ChunkedDecoder | undefined;
+  /** The head as the server gets it; kept for a retry. */
+  head: Uint8Array;
+  responseHandlers: ((response: FilterResponse) => void)[];
+  upstream: Upstream | undefined;
+  server: UpstreamServer | undefined;
+  connection: UpstreamConnection | undefined;
+  connectUntilMs: number;
+  attemptMs: number;
+  retriedStale: boolean;
+  retriedConnect: boolean;
+  /** Last sign of life of the server, or of us towards it. */
+  upstreamMs: number;
+  upstreamBlocked: boolean;
+  readonly responseInbox: Inbox;
+  responseScanned: number;
+  /** A byte of a response has come: no retry any more. */
+  responseSeen: boolean;
+  interimResponses: number;
+  /** The final head has gone to the client. */
+  responseStarted: boolean;
+  responseDone: boolean;
+  responseMode: BodyMode;
+  responseRemaining: number;
+  responseDecoder: ChunkedDecoder | undefined;
+  responseNominated: readonly string[];
+  /** The client gets the body in the chunked coding. */
+  chunkedToClient: boolean;
+  closeAfter: boolean;
+  upstreamReusable: boolean;
+  status: number;
+};
+
+export type Listener = {
+  readonly name: string;
+  address: string;
+  port: number;
+  routes: RouteTable;
+  counterBase: number;
+  draining: boolean;
+};
+
+/** What sessions of one worker share. */
+export type BalancerRuntime = {
+  readonly connect: Connect;
+  /** A random number in [0, 1). */
+  readonly draw: () => number;
+  limits: BalancerLimits;
+  via: string;
+  upstreams: readonly Upstream[];
+  counters: Float64Array;
+  stopping: boolean;
+  readonly sessions: Set<Session>;
+  /** Scratch: heads and sinks are used within one event only. */
+  readonly requestHead: RequestHead;
+  readonly responseHead: ResponseHead;
+  readonly toClient: ByteSink;
+  readonly toUpstream: ByteSink;
+  readonly headSink: ByteSink;
+  dateSecond: number;
+  dateText: string;
+};
+
+export function createRuntimeState(
+  connect: Connect,
+  draw: () => number,
+  limits: BalancerLimits,
+): BalancerRuntime {
+  return {
+    connect,
+    draw,
+    limits,
+    via: '',
+    upstreams: [],
+    counters: new Float64Array(0),
+    stopping: false,
+    sessions: new Set(),
+    requestHead: createRequestHead(),
+    responseHead: createResponseHead(),
+    toClient: createByteSink(SINK_BYTES),
+    toUpstream: createByteSink(SINK_BYTES),
+    headSink: createByteSink(HEAD_SINK_BYTES),
+    dateSecond: -1,
+    dateText: '',
+  };
+}
+
+export function createSession(
+  runtime: BalancerRuntime,
+  listener: Listener,
+  client: Wire,
+  upstreamHandlers: WireHandlers,
+  nowMs: number,
+): Session {
+  return {
+    runtime,
+    listener,
+    client,
+    upstreamHandlers,
+    phase: 'head',
+    inbox: createInbox(),
+    headScanned: 0,
+    skippedEmptyLine: false,
+    headSinceMs: 0,
+    idleSinceMs: nowMs,
+    requests: 0,
+    clientEnded: false,
+    clientBlocked: false,
+    clientPaused: false,
+    cut: false,
+    endAfterFlush: false,
+    clientReadMs: nowMs,
+    clientWriteMs: nowMs,
+    lingerUntilMs: 0,
+    lingerBytes: 0,
+    exchange: undefined,
+  };
+}
+
+export function createExchange(
+  head: RequestHead,
+  nominated: readonly string[],
+  nowMs: number,
+): Exchange {
+  const mode: BodyMode = head.chunked ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
+  return {
+    method: head.method,
+    minor: head.minor,
+    nominated,
+    keepAlive: !head.close && (head.minor === 1 || head.keepAlive),
+    upgrade: [],
+    startedMs: nowMs,
+    requestMode: mode,
+    requestRemaining: Math.max(0, head.contentLength),
+    requestBodyBytes: 0,
+    requestDone: mode === 'none',
+    requestDecoder: undefined,
+    head: NO_BYTES,
+    responseHandlers: [],
+    upstream: undefined,
+    server: undefined,
+    connection: undefined,
+    connectUntilMs: 0,
+    attemptMs: nowMs,
+    retriedStale: false,
+    retriedConnect: false,
+    upstreamMs: nowMs,
+    upstreamBlocked: false,
+    responseInbox: createInbox(),
+    responseScanned: 0,
+    responseSeen: false,
+    interimResponses: 0,
+    responseStarted: false,
+    responseDone: false,
+    responseMode: 'none',
+    responseRemaining: 0,
+    responseDecoder: undefined,
+    responseNominated: [],
+    chunkedToClient: false,
+    closeAfter: false,
+    upstreamReusable: false,
+    status: 0,
+  };
+}
+
+/** Writes what the event has put, once per direction, and finishes our side when that was asked. */
+export function flush(session: Session, nowMs: number): void {
+  const { runtime, exchange } = session;
+  const { toUpstream, toClient } = runtime;
+  const connection = exchange?.connection;
+  if (toUpstream.length > 0 && exchange && connection) {
+    exchange.upstreamBlocked = !connection.wire.write(sunkBytes(toUpstream));
+    exchange.upstreamMs = nowMs;
+    runtime.counters[connection.server.counterBase + SERVER_COUNTER.bytesOut]! += toUpstream.length;
+  }
+  toUpstream.length = 0;
+  if (toClient.length > 0 && session.phase !== 'closed') {
+    if (!session.client.write(sunkBytes(toClient))) holdForClient(session);
+    session.clientWriteMs = nowMs;
+    runtime.counters[session.listener.counterBase + LISTENER_COUNTER.bytesOut]! += toClient.length;
+  }
+  toClient.length = 0;
+  if (!session.endAfterFlush) return;
+  session.endAfterFlush = false;
+  if (session.phase !== 'closed') session.client.end();
+}
+
+/** Stops reading from the server until the client has taken what is written. */
+function holdForClient(session: Session): void {
+  session.clientBlocked = true;
+  session.exchange?.connection?.wire.pause();
+}
+
+/** Lets go of the connection to the server without reuse; what was put for it is void. */
+export function dropConnection(session: Session): void {
+  const connection = session.exchange?.connection;
+  session.runtime.toUpstream.length = 0;
+  if (session.exchange) session.exchange.connection = undefined;
+  if (connection) discardConnection(connection);
+}
+
+/** Marks the end of the exchange and goes on to the next head, or out. */
+export function leaveExchange(session: Session, keep: boolean, nowMs: number): void {
+  session.exchange = undefined;
+  session.requests++;
+  session.headSinceMs = 0;
+  session.headScanned = 0;
+  session.skippedEmptyLine = false;
+  session.idleSinceMs = nowMs;
+  if (keep) {
+    session.phase = 'head';
+    return;
+  }
+  startLinger(session, nowMs);
+}
+
+/** Finishes our side and reads on for a while, or the client might lose the end of the response. */
+export function startLinger(session: Session, nowMs: number): void {
+  session.phase = 'linger';
+  session.endAfterFlush = true;
+  session.lingerUntilMs = nowMs + session.runtime.limits.lingerTimeoutMs;
+  session.lingerBytes = session.inbox.end - session.inbox.start;
+  session.inbox.start = session.inbox.end = 0;
+}
+
+/** Cuts the connection in the middle of a response. */
+export function cutClient(session: Session): void {
+  dropConnection(session);
+  session.cut = true;
+  session.phase = 'closed';
+}
+
+/** Whether a response that starts now may leave the client connection open. */
+export function mayKeepClient(session: Session, exchange: Exchange): boolean {
+  return (
+    exchange.keepAlive &&
+    exchange.requestDone &&
+    (!session.clientEnded || inboxLength(session.inbox) > 0) &&
+    !session.listener.draining &&
+    !session.runtime.stopping
+  );
+}
+
+export function countStatus(session: Session, status: number): void {
+  const { counters } = session.runtime;
+  const digit = Math.min(5, Math.floor(status / 100));
+  counters[session.listener.counterBase + LISTENER_COUNTER.status + digit]!++;
+}
+
+/** IMF-fixdate, made once a second. */
+export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== runtime.dateSecond) {
+    runtime.dateSecond = second;
+    runtime.dateText = new Date(second * 1000).toUTCString();
+  }
+  return runtime.dateText;
+}
+
+/** A route whose upstream the snapshot has. */
+export function upstreamOf(runtime: BalancerRuntime, route: Route): Upstream {
+  return runtime.upstreams[route.upstream]!;
+}
+
+const SINK_BYTES = 80 * 1024;
+const HEAD_SINK_BYTES = 2 * 1024;
+const NO_BYTES = new Uint8Array(0);
