@@ -55,13 +55,9 @@ export function readDocument(text: string, environment: Environment): ConfigDocu
     prettyErrors: false,
     uniqueKeys: false,
   });
-  const problems = [...document.errors, ...document.warnings].slice(0, SYNTAX_ERRORS_SHOWN_MAX);
-  if (problems.length > 0) {
-    return syntaxErrors(
-      problems.map((error) => ({ ...describe(error), offset: error.pos[0] })),
-      lines,
-    );
-  }
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) return failed([TOO_DEEP]);
+  if (problems.length > 0) return syntaxErrors(problems, lines);
   if (
     document.contents === null ||
     (isScalar(document.contents) && document.contents.value === null)
@@ -230,38 +226,46 @@ function failed(findings: readonly Finding[]): ConfigDocument {
   return { value: undefined, findings, locate: () => ({ line: 1, column: 1 }) };
 }
 
-type SyntaxProblem = { readonly message: string; readonly hint?: string; readonly offset: number };
+type SyntaxProblem = {
+  readonly code: string;
+  readonly message: string;
+  readonly pos: readonly [number, number];
+};
 
+/** The first problem of each line: the others on it are mostly its echo. */
 function syntaxErrors(problems: readonly SyntaxProblem[], lines: LineCounter): ConfigDocument {
-  const findings = problems.map(({ message, hint }, index) =>
-    finding([`${REFUSED_KEY}${index}`], message, hint),
-  );
+  const byLine = new Map<number, SyntaxProblem>();
+  for (const problem of [...problems].sort((a, b) => a.pos[0] - b.pos[0])) {
+    const { line } = lines.linePos(problem.pos[0]);
+    if (!byLine.has(line)) byLine.set(line, problem);
+  }
   const children = new Map<string, Place>();
-  for (const [index, { offset }] of problems.entries())
-    children.set(`${REFUSED_KEY}${index}`, { value: offset });
-  return {
-    value: undefined,
-    findings,
-    locate: (path, at) => locate(lines, { value: 0, children }, path, at),
-  };
+  const findings = [...byLine.values()].slice(0, SYNTAX_ERRORS_SHOWN_MAX).map((problem, index) => {
+    const path = `${REFUSED_KEY}${index}`;
+    children.set(path, { value: problem.pos[0] });
+    const { message, hint } = SYNTAX_WORDS[problem.code] ?? {};
+    const own = problem.message.charAt(0).toLowerCase() + problem.message.slice(1);
+    return finding([path], `YAML: ${message ?? own}`, hint);
+  });
+  const root = { value: 0, children };
+  return { value: undefined, findings, locate: (path, at) => locate(lines, root, path, at) };
 }
 
-/** Hints for the slips that YAML punishes with a riddle. */
-function describe(error: { readonly code: string; readonly message: string }) {
-  const hint = SYNTAX_HINTS[error.code];
-  if (error.code === 'RESOURCE_EXHAUSTION') return { message: 'nested too deeply to be read' };
-  const message = `YAML: ${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`;
-  return hint === undefined ? { message } : { message, hint };
-}
+const TOO_DEEP = finding([], 'nested too deeply to be read');
 
-const SYNTAX_HINTS: Readonly<Record<string, string>> = {
-  BAD_SCALAR_START: 'quote it: \'@\' or "`"',
-  BAD_ALIAS: "a name that starts with * must be quoted: '*.wild'",
-  TAB_AS_INDENT: 'indent with spaces',
-  BLOCK_AS_IMPLICIT_KEY: 'check the indentation, and quote values that contain ": "',
-  MULTILINE_IMPLICIT_KEY: 'is a colon missing on this line?',
-  MISSING_CHAR: 'is a quote, bracket or colon missing?',
-  UNEXPECTED_TOKEN: 'quote values that contain { } [ ] , & * # and variables',
-  MULTIPLE_DOCS: 'one file holds one document; remove the "---"',
-  TAG_RESOLVE_FAILED: 'YAML tags are not supported; quote a value that starts with "!"',
+/** Words for the slips that YAML punishes with a riddle. */
+const SYNTAX_WORDS: Readonly<
+  Record<string, { readonly message?: string; readonly hint?: string }>
+> = {
+  BAD_SCALAR_START: { hint: "quote it: '@'" },
+  BAD_ALIAS: { hint: "a name that starts with * must be quoted: '*.wild'" },
+  BAD_INDENT: { hint: 'check the indentation, and that every bracket is closed' },
+  TAB_AS_INDENT: { hint: 'indent with spaces' },
+  BLOCK_IN_FLOW: { hint: 'quote values that contain ": "' },
+  BLOCK_AS_IMPLICIT_KEY: { hint: 'check the indentation, and quote values that contain ": "' },
+  MULTILINE_IMPLICIT_KEY: { hint: 'is a colon missing on this line?' },
+  MISSING_CHAR: { hint: 'is a quote, bracket or colon missing?' },
+  UNEXPECTED_TOKEN: { hint: 'quote values that contain { } [ ] , & * # and variables' },
+  MULTIPLE_DOCS: { message: 'a second document begins here', hint: 'remove the "---"' },
+  TAG_RESOLVE_FAILED: { hint: 'tags are not supported; quote a value that starts with "!"' },
 };

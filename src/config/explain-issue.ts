@@ -13,19 +13,26 @@ const VALUE_LENGTH_SHOWN_MAX = 40;
 type Learnt = {
   readonly message?: string;
   readonly hint?: string;
+  /** The value is of another form altogether: this branch of a union was not meant. */
+  readonly misfit?: boolean;
   /** Known keys of an object, for misspelt ones. */
   readonly keys?: readonly string[];
 };
 type RawIssue = z.core.$ZodRawIssue & {
   readonly schema?: z.core.$ZodType;
-  readonly params?: { readonly said?: string; readonly secret?: boolean };
+  readonly params?: { readonly said?: string };
   readonly keys?: readonly string[];
   readonly values?: readonly unknown[];
   readonly options?: readonly unknown[];
   readonly discriminator?: string;
 };
 /** What a schema says of itself: the noun for a value, and what to write. */
-export type SchemaMeta = { readonly what?: string; readonly hint?: string };
+export type SchemaMeta = {
+  readonly what?: string;
+  readonly hint?: string;
+  /** Values of this schema are not repeated in messages. */
+  readonly secret?: boolean;
+};
 
 /** Makes the messages; hand it to every `safeParse` whose issues go to `explainIssues`. */
 export function errorMapFor(metaOf: (schema: z.core.$ZodType) => SchemaMeta | undefined) {
@@ -59,6 +66,11 @@ function explain(issue: z.core.$ZodIssue, above: ConfigPath, root: unknown): rea
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => unknownKey(path, key, learnt));
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const words = wordsOf(issue.errors);
+    if (words) {
+      const message = `${show(valueAt(root, path))} is not known here`;
+      return [finding(path, message, `one of: ${words.join(', ')}`)];
+    }
     const branch = bestBranch(issue.errors);
     if (branch) return branch.flatMap((inner) => explain(inner, path, root));
   }
@@ -91,20 +103,28 @@ function isEchoOfSlip(one: Explained, all: readonly Explained[]): boolean {
 function bestBranch(
   branches: readonly (readonly z.core.$ZodIssue[])[],
 ): readonly z.core.$ZodIssue[] | undefined {
-  const misfit = (branch: readonly z.core.$ZodIssue[]): number => {
-    const outer = branch.filter((issue) => issue.path.length === 0);
-    if (outer.some((issue) => issue.code === 'invalid_type')) return 2;
-    return outer.some(
-      (issue) => issue.code === 'invalid_value' && issue.message.includes(WRONG_FORM),
-    )
-      ? 2
-      : 0;
-  };
-  return branches.find((branch) => misfit(branch) === 0);
+  const misfit = (branch: readonly z.core.$ZodIssue[]): boolean =>
+    branch.some(
+      ({ code, path, message }) =>
+        path.length === 0 &&
+        (code === 'invalid_type' || readBack(message, () => undefined).misfit === true),
+    );
+  return branches.find((branch) => !misfit(branch));
+}
+
+/** The words of a union that is nothing but a list of words. */
+function wordsOf(
+  branches: readonly (readonly z.core.$ZodIssue[])[],
+): readonly string[] | undefined {
+  const words = branches.map(([issue, ...more]) =>
+    issue?.code === 'invalid_value' && issue.path.length === 0 && more.length === 0
+      ? issue.values.map(String)
+      : undefined,
+  );
+  return words.every((list) => list !== undefined) ? words.flat() : undefined;
 }
 
 const MISSING = 'is missing';
-const WRONG_FORM = 'has the wrong form';
 
 function learn(raw: RawIssue, meta: SchemaMeta): Learnt {
   const { hint } = meta;
@@ -136,7 +156,7 @@ function learn(raw: RawIssue, meta: SchemaMeta): Learnt {
 }
 
 function other(raw: RawIssue, meta: SchemaMeta): Learnt {
-  const shown = raw.params?.secret === true ? 'this value' : show(raw.input);
+  const shown = meta.secret === true ? 'this value' : show(raw.input);
   const said = raw.params?.said ?? 'is not valid';
   return { message: `${shown} ${said}`, ...withHint(meta.hint) };
 }
@@ -152,16 +172,17 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 };
 
 function wrongType(raw: RawIssue, meta: SchemaMeta): Learnt {
-  if (raw.input === undefined) return { message: MISSING, ...withHint(meta.hint) };
+  if (raw.input === undefined) return { message: MISSING };
   if (raw.input === null) {
     return { message: 'has no value', hint: 'give it one, or remove the line' };
   }
   const expected = String(raw['expected']);
   const wanted = meta.what ?? TYPE_WORDS[expected] ?? expected;
+  const found = meta.secret === true ? 'another kind of value' : show(raw.input);
   const scalar = typeof raw.input === 'number' || typeof raw.input === 'boolean';
   const quote = expected === 'string' && scalar ? 'put it in quotes' : undefined;
   return {
-    message: `expected ${wanted}, found ${show(raw.input)}`,
+    message: `expected ${wanted}, found ${found}`,
     ...withHint(meta.hint ?? quote),
   };
 }
@@ -190,12 +211,12 @@ function outOfRange(raw: RawIssue, meta: SchemaMeta): Learnt {
 
 function unknownWord(raw: RawIssue, words: readonly string[]): Learnt {
   if (raw.input === undefined) return { message: MISSING, hint: `one of: ${words.join(', ')}` };
-  if (typeof raw.input !== 'string')
-    return { message: WRONG_FORM, hint: `one of: ${words.join(', ')}` };
-  const hint = nearestWord(raw.input, words);
+  const misfit = typeof raw.input !== 'string';
+  const meant = nearestWord(String(raw.input), words);
   return {
     message: `${show(raw.input)} is not known here`,
-    hint: hint === undefined ? `one of: ${words.join(', ')}` : `did you mean "${hint}"?`,
+    hint: meant === undefined ? `one of: ${words.join(', ')}` : `did you mean "${meant}"?`,
+    misfit,
   };
 }
 

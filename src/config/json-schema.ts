@@ -10,6 +10,7 @@ export function configJsonSchema(): object {
   const schema = inputSchema(configFileSchema, (json) => {
     delete json['what'];
     delete json['hint'];
+    delete json['secret'];
   });
   const { $schema, ...rest } = schema;
   return {

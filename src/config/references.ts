@@ -95,7 +95,7 @@ function checkRegions({ config, warn }: Check): void {
 
 function checkMonitors({ file, error }: Check): void {
   for (const [name, { interval, timeout }] of Object.entries(file.monitors)) {
-    if (timeout < interval) continue;
+    if (timeout === undefined || timeout < interval) continue;
     const message = `the timeout ${formatDuration(timeout)} is not shorter than the interval ${formatDuration(interval)}`;
     error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
   }

@@ -24,6 +24,8 @@ import { type ResolvedZone, resolveZone } from './zone-records.ts';
 export const DEFAULT_POLICY = 'closest';
 const DEFAULT_CHAIN = ['healthy', 'nearest', 'weighted', 'first'];
 const NODE_NAME_DEFAULT = 'meridian';
+/** Of a probe; half of the interval when that is shorter. */
+const TIMEOUT_DEFAULT_MS = 2000;
 
 export type Resolved = { readonly config: Config; readonly zones: readonly ResolvedZone[] };
 
@@ -59,7 +61,7 @@ export function resolveConfig(
       ...rest,
       ...(port === undefined ? {} : { port }),
       intervalMs: interval,
-      timeoutMs: timeout,
+      timeoutMs: timeout ?? Math.min(TIMEOUT_DEFAULT_MS, Math.floor(interval / 2)),
     })),
     pools: resolvePools(file, regions),
     policies: { [DEFAULT_POLICY]: closest(), ...file.policies },

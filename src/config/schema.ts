@@ -141,7 +141,9 @@ const geo = z.strictObject({
 const monitor = flatExtension('kind', extensions.probes, {
   port: port.optional().describe("Port to probe. Default: the pool's, or the server's own."),
   interval: duration('100ms', '1h').prefault('5s').describe('Time from one probe to the next.'),
-  timeout: duration('10ms', '10m').prefault('2s').describe('How long one probe may take.'),
+  timeout: duration('10ms', '10m')
+    .optional()
+    .describe('How long one probe may take. Default: 2s, or half of a short interval.'),
   rise: z.int().min(1).max(100).default(2).describe('Successes in a row that bring a target up.'),
   fall: z.int().min(1).max(100).default(3).describe('Failures in a row that take a target down.'),
   jitter: z
@@ -297,6 +299,7 @@ const host = z
 const route = z.strictObject({
   hosts: z
     .union([host.transform((one) => [one]), z.array(host).max(ENTRIES_MAX)])
+    .meta({ what: 'a host name or a list of them' })
     .prefault([])
     .describe('Host names; `*.example.com` matches one or more labels. Default: any host.'),
   pathPrefix: z
@@ -341,11 +344,12 @@ const token = z
   .refine(
     (text) =>
       HASHED_TOKEN.test(text) || (!text.startsWith('sha256:') && text.length >= TOKEN_LENGTH_MIN),
-    { params: { said: 'is not a token', secret: true } },
+    saying('is not a token'),
   )
   .meta({
     what: 'a token',
     hint: `at least ${TOKEN_LENGTH_MIN} characters, or sha256: and 64 lower-case hex digits`,
+    secret: true,
   });
 
 const admin = z.strictObject({

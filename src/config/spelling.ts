@@ -5,6 +5,8 @@
 
 /** Longer words are not compared: nobody misspells them, and the work grows with the square. */
 const WORD_LENGTH_MAX = 64;
+/** `prob` is `prober`, but one or two letters begin too many words. */
+const PREFIX_LENGTH_MIN = 3;
 const KNOWN_WORDS_SHOWN_MAX = 12;
 
 /** A hint for an unknown word: the nearest known one, else the list when it is short, else nothing. */
@@ -18,11 +20,14 @@ export function didYouMean(word: string, known: readonly string[]): string | und
 /** The known word that is near enough to be what was meant: about one slip in three letters. */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
   if (word.length > WORD_LENGTH_MAX) return undefined;
+  const wanted = word.toLowerCase();
+  const begun = known.filter((candidate) => candidate.toLowerCase().startsWith(wanted));
+  if (begun.length === 1 && word.length >= PREFIX_LENGTH_MIN) return begun[0];
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     if (candidate.length > WORD_LENGTH_MAX) continue;
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

@@ -44,9 +44,15 @@ export function duration(atLeast: string, atMost: string) {
   return z
     .string()
     .regex(DURATION)
+    .refine(
+      (text) => {
+        const ms = parseDuration(text) ?? min;
+        return ms >= min && ms <= max;
+      },
+      saying(`is not within ${atLeast} to ${atMost}`),
+    )
     .meta({ what: 'a duration', hint: 'write a number with its unit: 500ms, 3s, 2m or 1h' })
-    .transform((text) => parseDuration(text)!)
-    .refine((ms) => ms >= min && ms <= max, saying(`is not within ${atLeast} to ${atMost}`));
+    .transform((text) => parseDuration(text)!);
 }
 
 /** Names that people give to regions, pools and so on; `/` stays free for `pool/region`. */
@@ -65,7 +71,10 @@ export const address = z
   .meta({ what: 'an IP address', hint: 'for instance 192.0.2.1 or 2001:db8::1, without a port' });
 
 /** One address or a list of them. */
-export const addresses = z.union([address.transform((one) => [one]), z.array(address)]);
+export const addresses = z.union([address.transform((one) => [one]), z.array(address)]).meta({
+  what: 'an address or a list of addresses',
+  hint: '192.0.2.1, or [192.0.2.1, 192.0.2.2]',
+});
 
 export const network = z
   .string()

@@ -177,7 +177,7 @@ function readSet(reader: ZoneReader, set: SetText): ReadSet | undefined {
     const at = [...set.dataPath, index];
     const result = parseRdata(set.type, set.type === 'TXT' ? textData(text) : text, apex);
     if (!result.ok) {
-      error(at, `${set.type}: ${result.message}`, result.hint);
+      error(at, result.message, result.hint);
       continue;
     }
     const canonical = formatRdata(type, result.rdata);

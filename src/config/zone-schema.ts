@@ -80,6 +80,7 @@ export const zone = z.strictObject({
   soa: soa.prefault({}).describe('The start of authority. Every field has a default.'),
   nameservers: z
     .union([domainName.transform((one) => [one]), z.array(domainName).min(1).max(32)])
+    .meta({ what: 'a name or a list of names' })
     .describe('Names of the nameservers: the NS records of the zone itself.'),
   records: z
     .record(z.string(), z.record(z.string(), recordSet))

@@ -54,9 +54,9 @@ function editsSchema() {
     .regex(/^[^\x00-\x08\x0a-\x1f\x7f]*$/, 'holds a control character');
   return z
     .strictObject({
-      set: z.record(name, value).default({}),
-      add: z.record(name, value).default({}),
-      remove: z.array(name).default([]),
+      set: z.record(name, value).default({}).describe('Fields to set, replacing those there.'),
+      add: z.record(name, value).default({}).describe('Fields to add.'),
+      remove: z.array(name).default([]).describe('Fields to remove.'),
     })
     .default({ set: {}, add: {}, remove: [] });
 }

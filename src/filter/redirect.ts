@@ -15,7 +15,8 @@ export const redirect: FilterKind<RedirectOptions> = {
       .describe('Where to, for instance https://{host}{target}.'),
     status: z
       .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
-      .default(308),
+      .default(308)
+      .describe('Status of the redirection; 308 keeps the method, for good.'),
   }),
   compile: (options) => (exchange) => {
     const { host, target } = exchange.request;
