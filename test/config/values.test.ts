@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { formatDuration, parseDuration, parseSocketAddress } from '../../src/config/values.ts';
+
+test('parseDuration() reads a number with its unit', () => {
+  const cases: readonly (readonly [string, number | undefined])[] = [
+    ['500ms', 500],
+    ['3s', 3000],
+    ['2m', 120_000],
+    ['1h', 3_600_000],
+    ['1.5s', 1500],
+    ['0s', 0],
+    ['5', undefined],
+    ['5 s', undefined],
+    ['-1s', undefined],
+    ['1d', undefined],
+    ['s', undefined],
+    ['', undefined],
+  ];
+  for (const [text, ms] of cases) assert.equal(parseDuration(text), ms, text);
+});
+
+test('formatDuration() writes what parseDuration() reads', () => {
+  for (const ms of [0, 1, 999, 1000, 1500, 60_000, 90_000, 3_600_000, 5_400_000]) {
+    assert.equal(parseDuration(formatDuration(ms)), ms);
+  }
+  assert.equal(formatDuration(90_000), '90s');
+});
+
+test('parseSocketAddress() wants brackets around IPv6 and a port', () => {
+  assert.deepEqual(parseSocketAddress('192.0.2.1:53'), { address: '192.0.2.1', port: 53 });
+  assert.deepEqual(parseSocketAddress('[::1]:65535'), { address: '::1', port: 65535 });
+  for (const text of [
+    '192.0.2.1',
+    '::1:53',
+    '[192.0.2.1]:53',
+    '192.0.2.1:0',
+    '192.0.2.1:65536',
+    'host:53',
+    '',
+  ]) {
+    assert.equal(parseSocketAddress(text), undefined, text);
+  }
+});
