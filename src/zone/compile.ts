@@ -244,6 +244,10 @@ function addRrset(work: Work, zone: ZoneDraft, source: RrsetSource, path: string
       rrset.type === TYPE_DS && home.parent === zone && home.apexName.length === owner.length;
     if (!isDsOfChild) return;
   }
+  if (home === zone && rrset.type === TYPE_DS && owner.length === zone.apexName.length) {
+    report('.owner', 'DS records of a zone stand in its parent zone (RFC 4035 2.4)');
+    return;
+  }
   const node = nodeAt(work, home, owner);
   if (node.rrsets.some(({ type }) => type === rrset.type)) {
     report('.owner', `${source.owner} ${source.type} is there twice`);
@@ -310,7 +314,11 @@ function addAncestors(work: Work, node: NodeDraft): void {
 function checkParentCut(work: Work, zone: ZoneDraft): void {
   if (zone.parent === undefined) return;
   const above = work.nodes.get(key(parentName(zone.apexName)!));
-  if (above !== undefined && cutAbove(work, above) !== undefined) zone.parent = undefined;
+  if (above === undefined || cutAbove(work, above) === undefined) return;
+  zone.parent = undefined;
+  const apex = nodeAt(work, zone, zone.apexName);
+  const ds = apex.rrsets.findIndex(({ type }) => type === TYPE_DS);
+  if (ds !== -1) apex.rrsets.splice(ds, 1);
 }
 
 /** The highest delegation at or above a node in its zone: everything from there on is not ours. */

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { formatName, lowerName, parseName } from '../../src/dns/name.ts';
+import { formatRdata, typeNumber } from '../../src/dns/rdata/registry.ts';
+import { compileZones, type ZoneSource } from '../../src/zone/compile.ts';
+import {
+  RRSET_TYPE,
+  RRSET_WORDS,
+  ZONE_APEX,
+  ZONE_WORDS,
+  type ZoneTable,
+} from '../../src/zone/compiled-zones.ts';
+import {
+  CNAME_CHAIN_MAX,
+  createLookupResult,
+  DELEGATION,
+  FOLLOW,
+  HIT,
+  type LookupQuestion,
+  type LookupResult,
+  labelsOf,
+  lookup,
+  NODATA,
+  NXDOMAIN,
+  REFUSED,
+  STEERED,
+} from '../../src/zone/lookup.ts';
+import { nodeName, rrsetData } from '../../src/zone/rrset-data.ts';
+import { type NaiveAnswer, type NaiveZone, naiveLookup } from './naive-lookup.ts';
+
+const OUTCOMES: Readonly<Record<number, string>> = {
+  [HIT]: 'hit',
+  [STEERED]: 'steered',
+  [NODATA]: 'nodata',
+  [NXDOMAIN]: 'nxdomain',
+  [DELEGATION]: 'delegation',
+  [FOLLOW]: 'follow',
+  [REFUSED]: 'refused',
+};
+
+const SEED = Number(process.env['FUZZ_SEED'] ?? 42);
+const RUNS = Number(process.env['FUZZ_ITERATIONS'] ?? 400);
+
+function question(name: string, type: string): LookupQuestion {
+  const qname = lowerName(parseName(name)!);
+  const labelOffsets = new Uint8Array(128);
+  const qnameLabels = labelsOf(qname, qname.length, labelOffsets);
+  return { qname, qnameLength: qname.length, labelOffsets, qnameLabels, qtype: typeNumber(type)! };
+}
+
+function toSource({ apex, rrsets, steered }: NaiveZone): ZoneSource {
+  const numbers = { serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 };
+  return {
+    name: apex,
+    ttl: 60,
+    soa: { mname: 'mname.invalid.', rname: 'rname.invalid.', ...numbers },
+    rrsets: rrsets.map(({ owner, type, data }) => ({ owner, type, ttl: 60, data: [data] })),
+    steered: steered.map((owner, service) => ({ owner, service })),
+  };
+}
+
+function compiled(zones: readonly NaiveZone[]): ZoneTable | undefined {
+  const result = compileZones(zones.map(toSource));
+  return result.ok ? result.table : undefined;
+}
+
+/** What the compiled look-up found, in the oracle's words. */
+function found(table: ZoneTable, name: string, type: string, result: LookupResult): NaiveAnswer {
+  const outcome = lookup(table, question(name, type), result);
+  const zoneName = (zone: number): string =>
+    formatName(nodeName(table, table.zones[zone * ZONE_WORDS + ZONE_APEX]!));
+  const data = (rrset: number): string => {
+    const { type, rdata } = rrsetData(table, rrset);
+    return formatRdata(type, rdata[0]!);
+  };
+  const inZone = outcome !== REFUSED && outcome !== FOLLOW;
+  return {
+    outcome: OUTCOMES[outcome]!,
+    zone: inZone ? zoneName(result.zone) : undefined,
+    node: inZone && outcome !== NXDOMAIN ? formatName(nodeName(table, result.node)) : undefined,
+    data: outcome === HIT || outcome === DELEGATION ? data(result.rrset) : undefined,
+    chain: [...result.chain.subarray(0, result.chainLength)].map(data),
+  };
+}
+
+/** Few and colliding labels, so that names are often related. */
+const label = fc.constantFrom('a', 'b', '*', 'c');
+const relative = fc
+  .array(label, { maxLength: 4 })
+  .map((labels) => labels.map((l) => `${l}.`).join(''));
+const name = fc
+  .tuple(relative, fc.constantFrom('z.', 'z.', 'z.', 'a.z.', 'y.'))
+  .map(([prefix, end]) => `${prefix}${end}`);
+const type = fc.constantFrom('A', 'AAAA', 'CNAME', 'NS', 'TXT', 'DS');
+const record = fc
+  .tuple(name, type, name, fc.nat(250))
+  .map(([owner, kind, target, n]) => ({ owner, type: kind, data: dataOf(kind, target, n) }));
+
+function dataOf(kind: string, target: string, n: number): string {
+  switch (kind) {
+    case 'A':
+      return `192.0.2.${n}`;
+    case 'AAAA':
+      return `2001:db8::${(n + 1).toString(16)}`;
+    case 'TXT':
+      return `"${n}"`;
+    case 'DS':
+      return `\\# 5 00010D02${n.toString(16).padStart(2, '0')}`.toLowerCase();
+    default:
+      return target;
+  }
+}
+
+const world = fc.record({
+  apexes: fc.uniqueArray(fc.constantFrom('z.', 'a.z.', 'b.a.z.', 'y.', '.'), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+  records: fc.array(record, { maxLength: 25 }),
+  steered: fc.array(name, { maxLength: 2 }),
+});
+
+/** Sorts records into zones as an operator would, leaving out what compileZones() must refuse. */
+function zonesOf({
+  apexes,
+  records,
+  steered,
+}: {
+  apexes: string[];
+  records: { owner: string; type: string; data: string }[];
+  steered: string[];
+}): NaiveZone[] {
+  const zones = apexes.map((apex) => ({
+    apex,
+    rrsets: [] as { owner: string; type: string; data: string }[],
+    steered: [] as string[],
+  }));
+  const below = (owner: string, apex: string): boolean =>
+    owner === apex || apex === '.' || owner.endsWith(`.${apex}`);
+  for (const [index, one] of records.entries()) {
+    const homes = zones.filter(({ apex }) => below(one.owner, apex));
+    // Any enclosing zone may list it; only the closest one is right, the others are occluded.
+    const zone = homes[index % Math.max(1, homes.length)];
+    if (zone === undefined) continue;
+    const here = zone.rrsets.filter(({ owner }) => owner === one.owner);
+    const clash =
+      here.some(({ type }) => type === one.type || type === 'CNAME') ||
+      (one.type === 'CNAME' && (here.length > 0 || one.owner === zone.apex)) ||
+      (one.type === 'NS' && (one.owner.startsWith('*.') || one.owner === zone.apex)) ||
+      (one.type === 'DS' && one.owner === zone.apex);
+    const child = zones.some(
+      ({ apex }) => apex !== zone.apex && below(one.owner, apex) && below(apex, zone.apex),
+    );
+    if (!clash && !(child && one.type === 'CNAME')) zone.rrsets.push(one);
+  }
+  for (const owner of steered) {
+    const homes = zones.filter(({ apex }) => below(owner, apex));
+    const zone = homes.sort((a, b) => b.apex.length - a.apex.length)[0];
+    if (zone === undefined || zone.steered.includes(owner)) continue;
+    zone.rrsets = zone.rrsets.filter(
+      (one) => one.owner !== owner || !['A', 'AAAA', 'CNAME'].includes(one.type),
+    );
+    zone.steered.push(owner);
+  }
+  return zones;
+}
+
+test('lookup() agrees with RFC 1034 4.3.2 and RFC 4592 written plainly, on random zones', () => {
+  const result = createLookupResult();
+  let compared = 0;
+  fc.assert(
+    fc.property(
+      world,
+      fc.array(fc.tuple(name, type), { minLength: 10, maxLength: 30 }),
+      (drawn, questions) => {
+        const zones = zonesOf(drawn);
+        const table = compiled(zones);
+        if (table === undefined) return; // Steered below a cut, for instance.
+        const withNs = zones.map((zone) => ({
+          ...zone,
+          rrsets: [...zone.rrsets, { owner: zone.apex, type: 'NS', data: 'mname.invalid.' }],
+        }));
+        for (const [qname, qtype] of [
+          ...questions,
+          ...drawn.records.map((r) => [r.owner, r.type] as const),
+        ]) {
+          const expected = naiveLookup(withNs, qname, qtype);
+          const zone = expected.outcome === 'follow' ? undefined : expected.zone;
+          const node =
+            expected.outcome === 'nxdomain' || zone === undefined ? undefined : expected.node;
+          assert.deepEqual(
+            found(table, qname, qtype, result),
+            { ...expected, zone, node },
+            `${qname} ${qtype} in ${JSON.stringify(zones)}`,
+          );
+          compared++;
+        }
+      },
+    ),
+    { seed: SEED, numRuns: RUNS },
+  );
+  assert.ok(compared > RUNS * 5, `only ${compared} comparisons`);
+});
+
+test('lookup() follows exactly CNAME_CHAIN_MAX CNAMEs', () => {
+  const chainOf = (length: number): NaiveZone => ({
+    apex: 'z.',
+    steered: [],
+    rrsets: [
+      ...Array.from({ length }, (_, i) => ({
+        owner: `n${i}.z.`,
+        type: 'CNAME',
+        data: `n${i + 1}.z.`,
+      })),
+      { owner: `n${length}.z.`, type: 'A', data: '192.0.2.1' },
+    ],
+  });
+  const result = createLookupResult();
+  const longest = compiled([chainOf(CNAME_CHAIN_MAX)])!;
+  assert.equal(lookup(longest, question('n0.z.', 'A'), result), HIT);
+  assert.equal(result.chainLength, CNAME_CHAIN_MAX);
+  const tooLong = compiled([chainOf(CNAME_CHAIN_MAX + 1)])!;
+  assert.equal(lookup(tooLong, question('n0.z.', 'A'), result), FOLLOW);
+  assert.equal(result.chainLength, CNAME_CHAIN_MAX);
+});
+
+test('lookup() finds names of 127 labels and 255 octets, and misses beside them', () => {
+  const longest = `${'a.'.repeat(127)}`;
+  const table = compiled([
+    { apex: 'a.', steered: [], rrsets: [{ owner: longest, type: 'A', data: '192.0.2.1' }] },
+  ])!;
+  const result = createLookupResult();
+  assert.equal(lookup(table, question(longest, 'A'), result), HIT);
+  assert.equal(lookup(table, question(longest.slice(2), 'A'), result), NODATA);
+  assert.equal(lookup(table, question(`b.${longest.slice(2)}`, 'A'), result), NXDOMAIN);
+});
+
+test('lookup() finds every name of a large zone', () => {
+  const count = 20_000;
+  const rrsets = Array.from({ length: count }, (_, i) => ({
+    owner: `host${i}.z.`,
+    type: 'A',
+    data: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
+  }));
+  const table = compiled([{ apex: 'z.', steered: [], rrsets }])!;
+  const result = createLookupResult();
+  for (let i = 0; i < count; i += 7) {
+    assert.equal(lookup(table, question(`host${i}.z.`, 'A'), result), HIT);
+    assert.equal(table.rrsets[result.rrset * RRSET_WORDS + RRSET_TYPE], 1);
+    assert.equal(lookup(table, question(`hosts${i}.z.`, 'A'), result), NXDOMAIN);
+  }
+});
