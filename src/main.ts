@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { EXIT_USAGE } from './cli/exit.ts';
 import {
   type Handlers,
   type OriginOptions,
@@ -10,9 +11,11 @@ import {
 import { runOrigin } from './cli/origin.ts';
 import { runCli } from './cli/program.ts';
 import type { Role } from './config/config.ts';
+import { describeBindFailure, type SocketAddress } from './io/sockets.ts';
+import { parseAddress } from './ip/address.ts';
 import { loadConfig } from './node/config-file.ts';
 import { eventLines, startOrigins, welcome } from './node/quickstart.ts';
-import { describeProblem, EXIT_CONFIG, runNode } from './node/run-node.ts';
+import { describeProblem, EXIT_CONFIG, EXIT_FAILED, endSignal, runNode } from './node/run-node.ts';
 import { createLog } from './telemetry/log.ts';
 
 /** The program: words of the command line in, an exit code out. */
@@ -56,8 +59,36 @@ async function quickstart(options: QuickstartOptions): Promise<number> {
   });
 }
 
+/** Serves until a signal ends it. */
 async function origin({ listen, name }: OriginOptions): Promise<number> {
-  return runOrigin({ name, listen });
+  const places = listen.map(parsePlace);
+  const wrong = listen.find((_, index) => places[index] === undefined);
+  if (wrong !== undefined) {
+    io.stderr.write(`meridian: "${wrong}" is not ADDRESS:PORT, as 127.0.1.1:9001 is.\n`);
+    return EXIT_USAGE;
+  }
+  try {
+    const running = await runOrigin({
+      name,
+      listen: places.filter((place) => place !== undefined),
+    });
+    await endSignal();
+    await running.close();
+    return 0;
+  } catch (error) {
+    const { address, code, port } = error as NodeJS.ErrnoException & SocketAddress;
+    const { hint, message } = describeBindFailure('TCP', { address, port }, code ?? 'UNKNOWN');
+    io.stderr.write(`meridian: ${message}\n  ${hint}\n`);
+    return EXIT_FAILED;
+  }
+}
+
+function parsePlace(text: string): SocketAddress | undefined {
+  const colon = text.lastIndexOf(':');
+  const address = text.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  const port = Number(text.slice(colon + 1));
+  const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
+  return parseAddress(address) && isPort ? { address, port } : undefined;
 }
 
 /** The file's own level; its mistakes are told by runNode. */

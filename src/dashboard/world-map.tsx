@@ -54,7 +54,7 @@ function RegionMark({ region }: { readonly region: RegionStatus }) {
   return (
     <g class={`mark ${mark.tone}`} data-region={region.name} data-state={region.state}>
       <circle cx={x} cy={y} r="9" />
-      <text x={x} y={y + 4} class="sign" role="presentation">
+      <text x={x} y={y + 4} class="sign">
         {mark.sign}
       </text>
       <text

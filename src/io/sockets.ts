@@ -1,4 +1,4 @@
-import type { Syscalls, SyscallError } from './syscall.ts';
+import type { SyscallError, Syscalls } from './syscall.ts';
 
 /**
  * The listening sockets of a node. The main thread opens each once and keeps it for the node's life;
@@ -17,7 +17,11 @@ export type OwnedSocket = SocketAddress & {
 };
 
 /** Why a socket could not be opened, in words for the operator. */
-export type SocketProblem = { readonly code: string; readonly message: string; readonly hint: string };
+export type SocketProblem = {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+};
 
 export type Opened<T> =
   | { readonly ok: true; readonly value: T }

@@ -56,7 +56,8 @@ export async function runNode(process_: RunProcess): Promise<number> {
   return 0;
 }
 
-function endSignal(): Promise<void> {
+/** Resolves at the first SIGINT or SIGTERM; a later second one ends the process at once. */
+export function endSignal(): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs = 0;
     const onSignal = (): void => {

@@ -28,5 +28,11 @@ export function createLog(level: LogLevel, destination?: pino.DestinationStream)
     (name: 'debug' | 'info' | 'warn' | 'error') =>
     (event: string, message: string, fields?: Readonly<Record<string, unknown>>): void =>
       logger[name]({ event, ...fields }, message);
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), pino: logger };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    pino: logger,
+  };
 }
