@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { DrillPrediction, DrillStatus, Shares } from '../control/control-plane.ts';
-import { reportDrill } from '../drill/report.ts';
 import type { ApiClient } from './api-client.ts';
 import { type CliContext, examples, parseSeconds } from './context.ts';
 import { CliExit, EXIT_NO, EXIT_OK, EXIT_UNAVAILABLE } from './exit.ts';
@@ -63,7 +62,9 @@ async function drill(context: CliContext, region: string, flags: DrillFlags): Pr
   }
   const started = await api.startDrill(request);
   const ended = await follow(context, api, output, started);
-  await output.result(ended, () => reportText(ended, output.paint));
+  const { reportDrill } = await import('../drill/report.ts');
+  const { sentences } = reportDrill(ended.prediction, ended.observed);
+  await output.result(ended, () => reportText(ended, sentences, output.paint));
   return ended.state === 'finished' ? EXIT_OK : EXIT_NO;
 }
 
@@ -147,8 +148,8 @@ const shareOf = (shares: Shares, region: string): number =>
   shares.find((one) => one.region === region)?.share ?? 0;
 
 /** What was answered before, during and after, and what that says. */
-function reportText(drill: DrillStatus, paint: Paint): string {
-  const { id, state, note, observed, prediction } = drill;
+function reportText(drill: DrillStatus, sentences: readonly string[], paint: Paint): string {
+  const { id, state, note, observed } = drill;
   const regions = [
     ...new Set(
       [...observed.before, ...observed.during, ...observed.after].map(({ region }) => region),
@@ -169,10 +170,9 @@ function reportText(drill: DrillStatus, paint: Paint): string {
     { title: 'DURING', align: 'right' },
     { title: 'AFTER', align: 'right' },
   ] as const;
-  const sentences = reportDrill(prediction, observed).sentences.map((sentence) => `${sentence}\n`);
   return [
     `Drill ${id}: ${stateText(state, paint)}${note === '' ? '' : `. ${note}`}\n`,
     formatTable(columns, rows, (line) => paint('bold', line)),
-    sentences.join(''),
+    sentences.map((sentence) => `${sentence}\n`).join(''),
   ].join('\n');
 }
