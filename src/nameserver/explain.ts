@@ -12,7 +12,7 @@ import { countryName } from '../geo/centroids.ts';
 import type { Location } from '../geo/location.ts';
 import { type GeoDatabase, locate } from '../geo/mmdb.ts';
 import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
-import { formatPrefix, type Prefix, parsePrefix } from '../ip/prefix.ts';
+import { formatPrefix, networkOf, type Prefix } from '../ip/prefix.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { type Decision, decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
@@ -159,10 +159,15 @@ function readQuestion(question: ExplainQuestion): Asked | ExplainProblem {
   return { name, query, client, subnet, resolver };
 }
 
+/** An address is the network of one host; host bits are dropped, as `dig +subnet` does. */
 function readSubnet(text: string): Prefix | undefined {
-  if (text.includes('/')) return parsePrefix(text);
-  const address = parseAddress(text);
-  return address && { address, length: address.bytes.length * 8 };
+  const [head, length, ...rest] = text.split('/');
+  const address = parseAddress(head ?? '');
+  if (address === undefined || rest.length > 0) return undefined;
+  const bits = address.bytes.length * 8;
+  if (length === undefined) return { address, length: bits };
+  if (!/^[0-9]{1,3}$/.test(length) || Number(length) > bits) return undefined;
+  return networkOf(address, Number(length));
 }
 
 function invalid(field: string, message: string, hint?: string): ExplainProblem {

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config } from '../../src/config/config.ts';
+import { compileSnapshot } from '../../src/nameserver/compile.ts';
+import { compiled, createConfig, geo, WEB_POOL } from './fixture.ts';
+
+function issues(changes: Partial<Config>): readonly string[] {
+  const result = compileSnapshot(createConfig(changes), geo, 1, 1);
+  return result.ok ? [] : result.issues.map(({ path, message }) => `${path}: ${message}`);
+}
+
+const base = createConfig();
+const zone = base.zones['gslb.example']!;
+
+function withWeb(changes: Partial<typeof WEB_POOL>): Partial<Config> {
+  return { pools: { ...base.pools, web: { ...WEB_POOL, ...changes } } };
+}
+
+function withSteered(changes: Partial<(typeof zone.steered)[number]>): Partial<Config> {
+  const steered = [{ ...zone.steered[0]!, ...changes }];
+  return { zones: { 'gslb.example': { ...zone, steered } } };
+}
+
+test('compileSnapshot() shares one map among names with the same chain, pool and bounds', () => {
+  const { services, maps } = compiled();
+  const map = (owner: string): number => services.find((one) => one.owner === owner)!.map;
+  assert.equal(map('www.gslb.example.'), map('gslb.example.'));
+  assert.equal(map('share.gslb.example.'), map('*.app.gslb.example.'));
+  assert.notEqual(map('www.gslb.example.'), map('v4.gslb.example.'));
+  assert.equal(maps.length, 3);
+});
+
+test('compileSnapshot() shares prefix tables among maps that differ in TTL bounds only', () => {
+  const steered = [zone.steered[0]!, { ...zone.steered[1]!, ttlMax: 60 }];
+  const { maps } = compiled(createConfig({ zones: { 'gslb.example': { ...zone, steered } } }));
+  assert.equal(maps.length, 2);
+  assert.equal(maps[0]!.classes, maps[1]!.classes);
+});
+
+test('compileSnapshot() offers a family when every endpoint of the pool has it', () => {
+  const { services } = compiled();
+  const families = services.map(({ owner, has4, has6 }) => [owner, has4, has6]);
+  assert.deepEqual(families, [
+    ['www.gslb.example.', true, true],
+    ['gslb.example.', true, true],
+    ['v4.gslb.example.', true, false],
+    ['share.gslb.example.', true, true],
+    ['*.app.gslb.example.', true, true],
+  ]);
+});
+
+test('compileSnapshot() carries generation, revision and the size limit', () => {
+  const result = compileSnapshot(base, geo, 5, 9);
+  assert.ok(result.ok);
+  const { generation, revision, udpSizeMax } = result.snapshot;
+  assert.deepEqual([generation, revision, udpSizeMax], [5, 9, 1232]);
+});
+
+test('compileSnapshot() reports broken references and pools that could answer nothing', () => {
+  const path = 'zones.gslb.example.steered.0';
+  const cases: readonly (readonly [Partial<Config>, string])[] = [
+    [withSteered({ pool: 'wep' }), `${path}.pool: there is no pool "wep"`],
+    [withSteered({ policy: 'neer' }), `${path}.policy: there is no policy "neer"`],
+    [withSteered({ ttlMin: 60 }), `${path}.ttlMin: 60 to 30 is not a range of TTLs`],
+    [
+      withWeb({ endpoints: [{ region: 'mars', weight: 1, addresses: ['192.0.2.1', '::2'] }] }),
+      'pools.web.endpoints.0.region: there is no region "mars"',
+    ],
+    [withWeb({ sorry: ['here'] }), 'pools.web.sorry.0: "here" is not an IP address'],
+    [
+      withWeb({
+        sorry: [],
+        endpoints: [
+          { region: 'us', weight: 1, addresses: ['192.0.2.1'] },
+          { region: 'eu', weight: 1, addresses: ['2001:db8::1'] },
+        ],
+      }),
+      'pools.web.endpoints: its endpoints have no address family in common',
+    ],
+    [
+      withWeb({ sorry: ['192.0.2.1'] }),
+      'pools.web.sorry: needs an IPv6 address, for the endpoints have one',
+    ],
+    [
+      { policies: { ...base.policies, near: { chain: [{ kind: 'nearesd', options: {} }] } } },
+      'policies.near.chain: No steering step is called "nearesd".',
+    ],
+    [withWeb({ endpoints: [], sorry: [] }), 'pools.web.endpoints: a pool needs an endpoint'],
+  ];
+  for (const [changes, expected] of cases) {
+    assert.ok(issues(changes).includes(expected), `${expected}\n${issues(changes).join('\n')}`);
+  }
+});
+
+test('compileSnapshot() reports what is wrong with zones beside all else', () => {
+  const rrsets = [{ owner: 'www.test.', type: 'A', ttl: 60, data: ['192.0.2.1'] }];
+  const steered = [{ ...zone.steered[0]!, pool: 'wep' }];
+  const found = issues({ zones: { 'gslb.example': { ...zone, rrsets, steered } } });
+  assert.equal(found.length, 2, found.join('\n'));
+});
