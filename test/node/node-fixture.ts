@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeProblem } from '../../src/node/run-node.ts';
+import { type NodeOptions, type RunningNode, startNode } from '../../src/node/start-node.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+
+/** A whole node on real sockets in this process, from a configuration that a test writes. */
+export type NodeFixture = {
+  readonly node: RunningNode;
+  /** The configuration file, for tests that change it and reload. */
+  readonly file: string;
+  readonly directory: string;
+  /** Stops the node and removes the directory. */
+  stop(): Promise<void>;
+};
+
+/** `config` is what the YAML file says, as a value or as text; throws with the node's own words. */
+export async function startNodeFixture(
+  config: string | Readonly<Record<string, unknown>>,
+  options: Partial<NodeOptions> = {},
+): Promise<NodeFixture> {
+  const directory = mkdtempSync(join(tmpdir(), 'meridian-test-'));
+  const file = join(directory, 'meridian.yaml');
+  // JSON is YAML.
+  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, undefined, 2));
+  const log = createLog('silent');
+  const started = await startNode({ file, environment: {}, log, version: 'test', ...options });
+  if (!started.ok) {
+    rmSync(directory, { recursive: true });
+    throw new Error(describeProblem(started.problem));
+  }
+  const { node } = started;
+  const stop = async (): Promise<void> => {
+    await node.stop(0);
+    rmSync(directory, { recursive: true });
+  };
+  return { node, file, directory, stop };
+}
