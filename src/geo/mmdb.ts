@@ -2,6 +2,11 @@
  * Geo databases: a MaxMind DB file (.mmdb) becomes whole-space ranges of interned locations, from which
  * steering maps are compiled. The `maxmind` package reads metadata and records; we walk the tree.
  *
+ * Measured with `node test/geo/measure.ts` on two busy cores at 2.5 GHz, embedded country database (1.4 M
+ * nodes): opened in 0.2 s to 251 locations, 355,814 IPv4 and 345,871 IPv6 ranges of 9.8 MB, look-up table of
+ * 11 MB in 0.1 s (look-ups 50 ns). DB-IP's city database: IPv4 3.7 M ranges, 29 MB, in 9 s; IPv6 4.4 M ranges, 88 MB, in 5 s,
+ * mostly decoding 0.7 M records: work for the compile worker.
+ *
  * Opening is all or nothing. A file that is cut off, loops or claims impossible sizes is a value with a
  * reason, so that a reload keeps the database that works.
  */
@@ -34,7 +39,7 @@ export type GeoDatabase = {
   /** The values are indexes into `locations`. */
   readonly ranges: Ranges;
   readonly description: string;
-  /** When its makers built it; of several databases, the oldest. */
+  /** When its makers built it; of several databases, the oldest; 0 without any. */
   readonly builtAtMs: number;
   /** How many ranges of both families have a known location. */
   readonly networks: number;
@@ -96,7 +101,7 @@ export function composeGeo(
     locations: interner.locations,
     ranges,
     description: descriptions.join(', '),
-    builtAtMs: databases.reduce((least, { builtAtMs }) => Math.min(least, builtAtMs), Infinity),
+    builtAtMs: databases.length > 0 ? Math.min(...databases.map((one) => one.builtAtMs)) : 0,
     networks: countKnown(ranges),
     attribution: [
       ...new Set(databases.flatMap(({ attribution }) => attribution.split(ATTRIBUTION_SEPARATOR))),

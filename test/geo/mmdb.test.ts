@@ -161,8 +161,11 @@ test('openGeo() reads all of IPv4 when it is one network of the file', () => {
 });
 
 test('openGeo() gives the same ranges when a database is written in the MaxMind schema', () => {
-  // A part of the countries, which keeps the writer's time out of the test run.
-  const ranges = mapRanges(embedded.ranges, (value) => (value <= 20 ? value : 0));
+  // A few countries only: the writer takes seconds for all of them.
+  const kept = new Set(['SG', 'FI', 'CH', 'NZ', 'ZA']);
+  const ranges = mapRanges(embedded.ranges, (value) =>
+    kept.has(embedded.locations[value]!.country ?? '') ? value : 0,
+  );
   const part: GeoDatabase = { ...embedded, ranges };
   const meta = { databaseType: 'GeoLite2-Country', recordSize: 28 } as const;
   const copy = opened(writeMmdb(entriesOfGeo(part), meta), centroids);

@@ -85,12 +85,18 @@ test('lookupAddress() widens over folded networks when IPv4 space and its surrou
   ]);
 });
 
+test('lookup4() takes signed and unsigned numbers alike', () => {
+  const table = build(0, { '200.0.0.0/8': 1 });
+  assert.equal(lookup4(table, 0xc8000001), lookup4(table, 0xc8000001 | 0));
+  assert.equal(rangeValueOf(lookup4(table, 0xc8000001)), 1);
+});
+
 test('buildPrefixTable() gives a table that a clone shares and look-ups read alike', () => {
   const table = build(0, { '10.0.0.0/8': 1 });
   const clone = structuredClone(table);
   assert.equal(lookup4(clone, 0x0a000001), lookup4(table, 0x0a000001));
-  for (const array of Object.values(table)) {
-    if (array instanceof Uint32Array) assert.ok(array.buffer instanceof SharedArrayBuffer);
+  for (const member of Object.values(table)) {
+    if (typeof member !== 'boolean') assert.ok(member.buffer instanceof SharedArrayBuffer);
   }
 });
 
