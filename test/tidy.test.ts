@@ -112,7 +112,8 @@ function roomOf(path: string): string | undefined {
 function placeViolations({ path, text }: Source): string[] {
   const found: string[] = [];
   const room = roomOf(path);
-  if (ATTIC.test(path.slice('src/'.length))) found.push(`${path}: attic name; which noun is missing?`);
+  if (ATTIC.test(path.slice('src/'.length)))
+    found.push(`${path}: attic name; which noun is missing?`);
   if (room === undefined && !ROOTS.some((root) => path === `src/${root}.ts`)) {
     found.push(`${path}: not a composition root, so it belongs in a room`);
   }
@@ -156,7 +157,8 @@ function roomImportViolations(path: string, target: string): string[] {
 }
 
 function importsOf(text: string): string[] {
-  const pattern = /(?:^|\n)\s*(?:import|export)\s[^'"`;]*?from\s+['"]([^'"]+)['"]|(?:^|\n)\s*import\s+['"]([^'"]+)['"]|\b(?:import|require)\(\s*['"]([^'"]+)['"]/g;
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\s[^'"`;]*?from\s+['"]([^'"]+)['"]|(?:^|\n)\s*import\s+['"]([^'"]+)['"]|\b(?:import|require)\(\s*['"]([^'"]+)['"]/g;
   return [...text.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
 }
 
