@@ -48,6 +48,7 @@ async function quickstart(options: QuickstartOptions): Promise<number> {
     return EXIT_CONFIG;
   }
   const origins = startOrigins(loaded.config);
+  await origins.ready;
   const lines = eventLines((text) => io.stdout.write(text));
   return runNode({
     file,
@@ -72,6 +73,7 @@ async function origin({ listen, name }: OriginOptions): Promise<number> {
       name,
       listen: places.filter((place) => place !== undefined),
     });
+    process.send?.('listening');
     await endSignal();
     await running.close();
     return 0;

@@ -9,7 +9,7 @@ import {
   type HealthEvent,
 } from '../monitoring/health-table.ts';
 import { endpointJobs, healthEndpoints, healthServers, serverJobs } from '../monitoring/jobs.ts';
-import { createMonitoring } from '../monitoring/monitoring.ts';
+import { createMonitoring, type MonitoringJob } from '../monitoring/monitoring.ts';
 import { createServerHealth, type ServerStatus } from '../monitoring/servers.ts';
 import { probeKinds } from '../probe/registry.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -78,15 +78,15 @@ export function createHealthDesk(log: Log, events: Events, draw: () => number): 
       serverHealth.observe(verdict);
     },
   });
+  let isProbing = false;
+  let probed: Config | undefined;
   const setConfig = (config: Config): Uint32Array => {
     const { roles } = config.node;
+    probed = config;
     servers = roles.includes('balancer') ? healthServers(config) : [];
     serverHealth.setServers(servers);
     const words = table.setEndpoints(healthEndpoints(config));
-    monitoring.setJobs([
-      ...(roles.includes('prober') ? endpointJobs(config) : []),
-      ...(roles.includes('balancer') ? serverJobs(config) : []),
-    ]);
+    if (isProbing) monitoring.setJobs(jobsOf(config));
     return words;
   };
   return {
@@ -98,6 +98,10 @@ export function createHealthDesk(log: Log, events: Events, draw: () => number): 
     start(config, overrides) {
       setConfig(config);
       table.setOverrides(overrides);
+    },
+    probe() {
+      isProbing = true;
+      if (probed) monitoring.setJobs(jobsOf(probed));
     },
     setConfig,
     setOverrides: table.setOverrides,
@@ -120,4 +124,13 @@ export function createHealthDesk(log: Log, events: Events, draw: () => number): 
       await monitoring.close();
     },
   };
+}
+
+/** What this node's roles have to look at. */
+function jobsOf(config: Config): readonly MonitoringJob[] {
+  const { roles } = config.node;
+  return [
+    ...(roles.includes('prober') ? endpointJobs(config) : []),
+    ...(roles.includes('balancer') ? serverJobs(config) : []),
+  ];
 }

@@ -12,7 +12,12 @@ export type Origin = {
   readonly listen: readonly string[];
   readonly pid: number;
 };
-export type Origins = { readonly running: readonly Origin[]; stop(): Promise<void> };
+export type Origins = {
+  readonly running: readonly Origin[];
+  /** Settles when every process listens, or has ended because it could not. */
+  readonly ready: Promise<void>;
+  stop(): Promise<void>;
+};
 
 /** One process per region, serving every server that the region's listeners lead to. */
 export function startOrigins(config: Config): Origins {
@@ -21,16 +26,26 @@ export function startOrigins(config: Config): Origins {
     const listen = [...servers];
     const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const words = ['--disable-warning=ExperimentalWarning', main, 'origin', region, ...listen];
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     children.push(child);
     return { region, listen, pid: child.pid ?? 0 };
   });
   return {
     running,
+    ready: Promise.all(children.map(firstWord)).then(() => {}),
     async stop() {
       await Promise.all(children.map(endChild));
     },
   };
+}
+
+/** An origin sends a message once it listens. */
+function firstWord(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once('message', () => resolve());
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
 }
 
 function endChild(child: ChildProcess): Promise<void> {
@@ -68,15 +83,17 @@ export function welcome(node: RunningNode, origins: readonly Origin[]): string {
   const regions = Object.keys(config.regions);
   const victim = origins[0];
   const lines: readonly (readonly [string, string])[] = [
-    [`${dig} ${name} A +subnet=133.11.0.0/16 +short`, 'ask as a client in Tokyo'],
-    [`${dig} ${name} A +subnet=193.49.0.0/16 +short`, 'ask as a client in Paris'],
-    [`curl http://${first?.address}:${first?.port}/`, 'what an answer leads to'],
-    [`npx meridian explain ${name} --client 133.11.0.0/16`, 'why that answer?'],
-    [`npx meridian drain ${second?.region ?? regions[0]} --for 60s`, 'take a region out, gently'],
-    [`npx meridian drill ${regions.at(-1)} --for 60s`, 'rehearse losing one'],
+    [`${dig} ${name} A +subnet=133.11.0.0/16 +short`, 'Ask as a client in Tokyo, and in Paris'],
+    [`${dig} ${name} A +subnet=193.49.0.0/16 +short`, ''],
+    [`curl http://${first?.address}:${first?.port}/`, 'Follow an answer'],
+    [`npx meridian explain ${name} --client 133.11.0.0/16`, 'Why that answer'],
+    [
+      `npx meridian drain ${second?.region ?? regions[0]} --for 60s`,
+      'Take a region out, gently, for a minute',
+    ],
+    [`npx meridian drill ${regions.at(-1)} --for 60s`, 'Rehearse losing one'],
     ...(victim ? killLines(victim) : []),
   ];
-  const width = Math.max(...lines.map(([command]) => command.length));
   return [
     '',
     `Meridian is running with ${regions.length} regions: ${regions.join(', ')}.`,
@@ -85,7 +102,9 @@ export function welcome(node: RunningNode, origins: readonly Origin[]): string {
     ...(node.adminUrl === undefined ? [] : [`  page    ${node.adminUrl}/`]),
     '',
     'Try, in another terminal in this folder:',
-    ...lines.map(([command, meaning]) => `  ${command.padEnd(width)}  # ${meaning}`),
+    ...lines.map(
+      ([command, meaning]) => `  ${meaning === '' ? '' : `${meaning}:\n  `}  ${command}`,
+    ),
     '',
     'Ctrl-C stops everything. What happens is told below.',
     '',
@@ -95,20 +114,26 @@ export function welcome(node: RunningNode, origins: readonly Origin[]): string {
 
 function killLines({ listen, pid, region }: Origin): readonly (readonly [string, string])[] {
   return [
-    [`kill ${pid}`, `kill ${region}'s servers; then ask again`],
-    [`npx meridian origin ${region} ${listen.join(' ')}`, 'bring them back'],
+    [`kill ${pid}`, `Kill ${region}'s servers, and ask again`],
+    [`npx meridian origin ${region} ${listen.join(' ')}`, 'Bring them back'],
   ];
 }
+
+/** Column of the longest common event. */
+const EVENT_WIDTH = 16;
 
 /** Events of the log as short lines for a person; one line of JSON in, one line of text out. */
 export function eventLines(write: (text: string) => void): { write(line: string): void } {
   return {
     write(line) {
       try {
-        const { event, level, msg, time } = JSON.parse(line);
+        const { event, level, msg, subject, time } = JSON.parse(line);
         if (typeof event !== 'string') return;
         const mark = level === 'warn' || level === 'error' ? '!' : ' ';
-        write(`${String(time).slice(11, 19)} ${mark} ${event.padEnd(18)} ${msg}\n`);
+        const about = typeof subject === 'string' ? `${subject}: ` : '';
+        write(
+          `${String(time).slice(11, 19)} ${mark} ${event.padEnd(EVENT_WIDTH)} ${about}${msg}\n`,
+        );
       } catch {
         write(line);
       }

@@ -91,6 +91,8 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
     await stop(0);
     return { ok: false, problem: { kind: 'sockets', problems } };
   }
+  // Only now: a probe before the balancer listens would find a region down that is just starting.
+  parts.desk.probe();
   life.setReady();
   const adminUrl = admin?.ok ? admin.url : undefined;
   const dns = roles.dns?.listeners ?? [];
