@@ -146,7 +146,10 @@ export function parseQuery(query: Query, bytes: Uint8Array, length: number): num
   query.hasEcs = false;
   if (end < HEADER_LENGTH || (bytes[2]! & 0x80) !== 0) return PARSE_DROP;
   clearQuery(query, bytes);
-  if (query.opcode !== OPCODE_QUERY) return PARSE_NOTIMP;
+  if (query.opcode !== OPCODE_QUERY) {
+    readFrame(query, bytes, end);
+    return PARSE_NOTIMP;
+  }
   if (readWord(bytes, 4) !== 1) return PARSE_FORMERR;
   const questionEnd = readQuestion(query, bytes, end);
   if (questionEnd < 0) return PARSE_FORMERR;
@@ -221,6 +224,20 @@ function readQuestion(query: Query, bytes: Uint8Array, end: number): number {
   query.qtype = readWord(bytes, position);
   query.qclass = readWord(bytes, position + 2);
   return position + 4;
+}
+
+/**
+ * Question and OPT of a message with another opcode, for its refusal: all opcodes have the frame of a
+ * query (RFC 1035 4.1, RFC 2136 2), and OPT must be answered with OPT (RFC 6891 6.1.1). Where the
+ * frame is broken the reading ends, and the refusal carries what was found.
+ */
+function readFrame(query: Query, bytes: Uint8Array, end: number): void {
+  if (readWord(bytes, 4) !== 1) return;
+  const questionEnd = readQuestion(query, bytes, end);
+  if (questionEnd < 0) return;
+  query.questionEnd = questionEnd;
+  const before = readWord(bytes, 6) + readWord(bytes, 8);
+  readRecords(query, bytes, end, before, readWord(bytes, 10));
 }
 
 /** Steps over the records behind the question, reading OPT and noting TSIG. */

@@ -325,7 +325,9 @@ test('truncate() leaves header, question and OPT, and sets TC', () => {
 test('rejectQuery() answers an outcome with what was understood of the query', () => {
   const cases: readonly (readonly [string, Uint8Array, number, number, boolean])[] = [
     ['no header', new Uint8Array(4), -1, 0, false],
-    ['NOTIMP', buildQuery({ flags: 0x2900 }), 4, 0, false],
+    ['NOTIMP', buildQuery({ flags: 0x2900 }), 4, 1, false],
+    ['NOTIMP to EDNS', buildQuery({ flags: 0x2900, records: [opt()] }), 4, 1, true],
+    ['NOTIMP to a header', buildQuery({ flags: 0x2900, counts: [0, 0, 0, 0] }), 4, 0, false],
     ['broken question', buildQuery({ question: [0xc0, 12, 0, 1, 0, 1] }), 1, 0, false],
     ['broken record', buildQuery({ counts: [1, 0, 0, 1] }), 1, 1, false],
     ['two OPT', buildQuery({ records: [opt(), opt()] }), 1, 1, true],
