@@ -292,7 +292,9 @@ function readOwner(
     return undefined;
   }
   const bareZone = zoneName.replace(/\.$/, '').toLowerCase();
-  if (text.toLowerCase() === bareZone || text.toLowerCase().endsWith(`.${bareZone}`)) {
+  const restated = text.toLowerCase() === bareZone || text.toLowerCase().endsWith(`.${bareZone}`);
+  // In the root zone every absolute owner ends like that, and is right.
+  if (bareZone !== '' && restated) {
     const hint = 'owners are relative to the zone: drop its name, or end the owner with a dot';
     warn(path, `this owner is ${formatName(owner)}`, hint, 'key');
   }

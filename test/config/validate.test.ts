@@ -72,6 +72,20 @@ test('validateConfig() fills in defaults when the file is minimal', () => {
   assert.deepEqual(config.store, { kind: 'memory', options: {} });
 });
 
+test('validateConfig() takes absolute owners in the root zone without a warning', () => {
+  const records = { 'a.root.example.': { A: '192.0.2.1' }, 'org.': { NS: 'ns.other.net.' } };
+  const text = JSON.stringify({
+    node: { roles: ['nameserver'] },
+    zones: { '.': { nameservers: 'a.root.example.', records } },
+    dns: { listeners: ['127.0.0.1:53'] },
+  });
+  const result = validateConfig(text, 'test.yaml', {}, centroids);
+  assert.ok(result.ok);
+  assert.deepEqual(result.warnings, []);
+  const owners = Object.values(result.config.zones)[0]?.rrsets.map(({ owner }) => owner);
+  assert.deepEqual(owners, ['.', 'a.root.example.', 'org.']);
+});
+
 test('validateConfig() gives zones absolute names and canonical data', () => {
   const zone = validated(minimal).zones['gslb.example']!;
   assert.deepEqual(zone.soa, {
