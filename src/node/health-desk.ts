@@ -24,6 +24,8 @@ export type HealthDesk = {
   importState(saved: SavedState): void;
   exportState(): Omit<SavedState, 'overrides'>;
   start(config: Config, overrides: readonly Override[]): void;
+  /** Begins to probe; until then what was known before stands. */
+  probe(): void;
   /** Another configuration: returns its endpoints' words. What is known of those that stay is kept. */
   setConfig(config: Config): Uint32Array;
   setOverrides(overrides: readonly Override[]): void;
