@@ -79,6 +79,8 @@ function main(
           if (balancer && balancer.sessions() > 0) return;
           clearInterval(watch);
           send({ type: 'stopped' });
+          // The clock would keep the thread, and with it the end of the node.
+          process.exit(0);
         }, TICK_MS);
         break;
       }

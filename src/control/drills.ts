@@ -1,5 +1,6 @@
 import { abortReason, checkDrill, type DrillSituation } from '../drill/guard.ts';
 import {
+  type DrillPhases,
   type DrillPlan,
   drainOverride,
   drillPhase,
@@ -41,6 +42,7 @@ export type DrillWorld = {
   word(endpoint: number): number;
   /** Steered answers given so far, by region. */
   answers(): Counts;
+  readonly phases?: DrillPhases;
 };
 
 /** Finished drills that are remembered; how often a running one looks at its guards. */
@@ -94,7 +96,7 @@ export function createDrills(world: DrillWorld): Drills {
       const { refusals, prediction } = examine(request);
       if (refusals[0]) return refuse(refusals[0]);
       const nowMs = world.clock.nowMs();
-      const plan = planDrill(request, nowMs, `drill-${nowMs.toString(36)}`);
+      const plan = planDrill(request, nowMs, `drill-${nowMs.toString(36)}`, world.phases);
       const start = world.answers();
       const run: Run = {
         plan,

@@ -1,4 +1,5 @@
 import { redactConfig } from '../config/redact.ts';
+import type { DrillPhases } from '../drill/plan.ts';
 import type { Override } from '../health/override.ts';
 import { explain } from '../nameserver/explain.ts';
 import type { Clock } from './clock.ts';
@@ -32,6 +33,7 @@ export type PlaneParts = {
   nodeStatus(): NodeStatus;
   reload(by: string): Promise<ReloadResult>;
   slotTotal(slot: number): number;
+  readonly drillPhases: DrillPhases;
 };
 
 export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; drills: Drills } {
@@ -115,6 +117,7 @@ function createPlaneDrills(parts: PlaneParts): Drills {
     clock,
     overrides,
     events,
+    phases: parts.drillPhases,
     steeredNames: () => parts.facts().serving.names,
     word: (endpoint) => parts.facts().words[endpoint] ?? 0,
     answers: () =>

@@ -28,6 +28,9 @@ export type DrillPlan = {
   readonly endsAtMs: number;
 };
 
+/** Lengths of the phases around the drain. */
+export type DrillPhases = { readonly baselineMs?: number; readonly settleMs?: number };
+
 /** How long answers are counted before the drain, to compare with. */
 export const BASELINE_MS = 5_000;
 /** How long they are counted afterwards, so that the return is seen. */
@@ -38,7 +41,7 @@ export function planDrill(
   request: DrillRequest,
   nowMs: number,
   id: string,
-  { baselineMs = BASELINE_MS, settleMs = SETTLE_MS } = {},
+  { baselineMs = BASELINE_MS, settleMs = SETTLE_MS }: DrillPhases = {},
 ): DrillPlan {
   const drainAtMs = nowMs + baselineMs;
   const deadlineMs = drainAtMs + request.durationSeconds * 1000;

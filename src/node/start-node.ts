@@ -8,6 +8,7 @@ import { type Overrides, openOverrides } from '../control/overrides.ts';
 import { createControlPlane } from '../control/plane.ts';
 import { createServing, type Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
+import type { DrillPhases } from '../drill/plan.ts';
 import { isInForce, type Override } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
@@ -21,7 +22,7 @@ import type { Thread } from '../workers/thread.ts';
 import { type ConfigSource, loadConfig } from './config-file.ts';
 import { createHealthDesk, type HealthDesk } from './health-desk.ts';
 import { createReloader } from './reloader.ts';
-import { readState, type SavedState, writeState } from './state-file.ts';
+import { readState, writeState } from './state-file.ts';
 
 /**
  * One node, from a configuration file to everything that its roles say, and back down again. The
@@ -33,6 +34,8 @@ export type NodeOptions = ConfigSource & {
   readonly version: string;
   /** The built page; undefined = the API only. */
   readonly dashboardDirectory?: string | undefined;
+  /** Default: those of drill/plan.ts. */
+  readonly drillPhases?: DrillPhases;
 };
 
 export type StartResult =
@@ -81,8 +84,12 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const life = bringToLife(options, parts, serving, roles);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
+  let stopSaving = (): void => {};
   const stop = async (graceMs = STOP_GRACE_MS): Promise<void> => {
     life.close();
+    // Before anything closes: what a node saw of its own end is not to be believed after a restart.
+    stopSaving();
+    await parts.desk.close();
     if (admin?.ok) await admin.close();
     await Promise.all([roles.dns?.stop(), roles.balancer?.stop(graceMs)]);
     await parts.close();
@@ -94,6 +101,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   // Only now: a probe before the balancer listens would find a region down that is just starting.
   parts.desk.probe();
   life.setReady();
+  stopSaving = keepState(parts);
   const adminUrl = admin?.ok ? admin.url : undefined;
   const dns = roles.dns?.listeners ?? [];
   const { plane, threads } = life;
@@ -140,13 +148,7 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
     }
   }
   desk.start(config, overrides.current());
-  const stopSaving = keepState(
-    directory,
-    () => ({ overrides: overrides.current(), ...desk.exportState() }),
-    log,
-  );
   const close = async (): Promise<void> => {
-    stopSaving();
     overrides.close();
     await desk.close();
     await compiler.close();
@@ -265,6 +267,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
           : 0,
       }),
     reload: reloader.reload,
+    drillPhases: options.drillPhases ?? {},
     slotTotal: (slot) => dns?.counters.total(slot) ?? 0,
   });
   return {
@@ -296,11 +299,13 @@ async function openAdmin(options: NodeOptions, config: Config, plane: ControlPla
 }
 
 /** Writes what is known now and then, and once more at the end. */
-function keepState(directory: string | undefined, state: () => SavedState, log: Log): () => void {
+function keepState({ config, desk, log, overrides }: Parts): () => void {
+  const directory = config.node.stateDirectory;
   if (directory === undefined) return () => {};
   let complained = false;
   const write = (): void => {
-    const problem = writeState(directory, state());
+    const state = { overrides: overrides.current(), ...desk.exportState() };
+    const problem = writeState(directory, state);
     if (problem !== undefined && !complained) {
       log.warn('state.unwritable', `${problem}: overrides and health are not kept over a restart.`);
     }
