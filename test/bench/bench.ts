@@ -1,0 +1,40 @@
+/**
+ * `npm run bench -- NAME [options]`: measures this program beside another that does the same job. Without a
+ * name it says which benches there are. docs/BENCHMARKS.md holds method and results.
+ */
+import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
+import { openScratch, type Scratch } from './scratch.ts';
+
+type Bench = {
+  readonly name: string;
+  readonly summary: string;
+  readonly usage: string;
+  /** Resolves to the exit code; throws a sentence when it cannot measure. */
+  run(words: readonly string[], scratch: Scratch): Promise<number>;
+};
+
+const benches: readonly Bench[] = [
+  { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
+];
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main([name, ...words]: readonly string[]): Promise<number> {
+  const bench = benches.find((each) => each.name === name);
+  if (bench === undefined) {
+    if (name !== undefined) process.stderr.write(`There is no bench "${name}".\n`);
+    const lines = benches.map((each) => `  npm run bench -- ${each.name.padEnd(8)}${each.summary}`);
+    process.stdout.write(`Benches:\n${lines.join('\n')}\n`);
+    return name === undefined ? 0 : 2;
+  }
+  if (words.includes('--help')) {
+    process.stdout.write(bench.usage);
+    return 0;
+  }
+  try {
+    return await bench.run(words, openScratch(bench.name));
+  } catch (error) {
+    process.stderr.write(`bench ${bench.name}: ${(error as Error).message}\n`);
+    return 1;
+  }
+}

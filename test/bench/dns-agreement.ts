@@ -1,0 +1,111 @@
+/** Whether two servers answer the same: a comparison of speeds means nothing otherwise. */
+import { createSocket } from 'node:dgram';
+import { decodeMessage } from '../../src/dns/decode.ts';
+
+export type Reply = {
+  readonly rcode: number;
+  readonly ttlSeconds: number | undefined;
+  /** Data of the answer section, sorted. */
+  readonly data: readonly string[];
+  /** Scope and source of the client subnet, such as `/13 for 192.0.2.0/24`. */
+  readonly scope: number | undefined;
+  readonly subnet: string | undefined;
+};
+
+export type Agreement = {
+  readonly asked: number;
+  /** Same RCODE, same data, same TTL. */
+  readonly same: number;
+  /** Of these, with the same scope of the client subnet. */
+  readonly sameScope: number;
+  /** The first few that differ, for people. */
+  readonly differences: readonly string[];
+};
+
+const WINDOW = 50;
+const TIMEOUT_MS = 3000;
+const DIFFERENCES_MAX = 5;
+
+/** Asks both servers the same queries. */
+export async function compareServers(
+  ports: readonly [number, number],
+  queries: readonly Uint8Array[],
+): Promise<Agreement> {
+  const [first, second] = await Promise.all(ports.map((port) => ask(port, queries, TIMEOUT_MS)));
+  let same = 0;
+  let sameScope = 0;
+  const differences: string[] = [];
+  for (const index of queries.keys()) {
+    const [a, b] = [first?.[index], second?.[index]];
+    if (describe(a) !== describe(b) || a === undefined) {
+      const question = a?.subnet ?? b?.subnet ?? `query ${index}`;
+      differences.push(`${question}: ${describe(a)} and ${describe(b)}`);
+      continue;
+    }
+    same++;
+    if (a.scope === b?.scope) sameScope++;
+  }
+  differences.splice(DIFFERENCES_MAX);
+  return { asked: queries.length, same, sameScope, differences };
+}
+
+/** The replies in the order of the queries; undefined where none came within the time. */
+export async function ask(
+  port: number,
+  queries: readonly Uint8Array[],
+  timeoutMs: number,
+): Promise<readonly (Reply | undefined)[]> {
+  const replies: (Reply | undefined)[] = [];
+  for (let start = 0; start < queries.length; start += WINDOW) {
+    replies.push(...(await askWindow(port, queries.slice(start, start + WINDOW), timeoutMs)));
+  }
+  return replies;
+}
+
+/** All queries at once; the message ID is the place in the window. */
+function askWindow(
+  port: number,
+  queries: readonly Uint8Array[],
+  timeoutMs: number,
+): Promise<readonly (Reply | undefined)[]> {
+  const replies: (Reply | undefined)[] = queries.map(() => undefined);
+  let missing = queries.length;
+  const socket = createSocket('udp4');
+  return new Promise((done) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      socket.close();
+      done(replies);
+    };
+    const timer = setTimeout(finish, timeoutMs);
+    // Nobody listens there yet.
+    socket.on('error', finish);
+    socket.on('message', (bytes) => {
+      const decoded = decodeMessage(bytes);
+      if (!decoded.ok || replies[decoded.message.id] !== undefined) return;
+      const { answer, edns, id, rcode } = decoded.message;
+      replies[id] = {
+        rcode,
+        ttlSeconds: answer[0]?.ttlSeconds,
+        data: answer.map(({ text }) => text).sort(),
+        scope: edns?.ecs?.scope,
+        subnet: edns?.ecs && `${edns.ecs.address}/${edns.ecs.source}`,
+      };
+      missing--;
+      if (missing === 0) finish();
+    });
+    socket.connect(port, '127.0.0.1', () => {
+      for (const [index, query] of queries.entries()) {
+        const packet = Uint8Array.from(query);
+        packet[0] = index >> 8;
+        packet[1] = index & 0xff;
+        socket.send(packet, () => {});
+      }
+    });
+  });
+}
+
+function describe(reply: Reply | undefined): string {
+  if (reply === undefined) return 'no reply';
+  return `rcode ${reply.rcode}, ${reply.data.join(' ')}, TTL ${reply.ttlSeconds}`;
+}

@@ -1,0 +1,141 @@
+/** The two DNS servers, each a child on a core of its own choosing and a free port of loopback. */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ask } from './dns-agreement.ts';
+import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import type { Child, Scratch } from './scratch.ts';
+
+export type Server = { readonly name: string; readonly port: number; readonly child: Child };
+
+export type ServerOptions = {
+  /** The .mmdb file. */
+  readonly database: string;
+  readonly core: number;
+  /** A query that a server that is ready answers. */
+  readonly probe: Uint8Array;
+};
+
+const READY_SECONDS = 60;
+const READY_INTERVAL_MS = 100;
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** gdnsd in the foreground with one UDP thread; all that it reads and writes is in the scratch directory. */
+export async function startGdnsd(scratch: Scratch, options: ServerOptions): Promise<Server> {
+  const port = await freePort();
+  const coordinates = REGIONS.map(
+    (each) => `${each.name} => [${each.latitude}, ${each.longitude}]`,
+  );
+  const addresses = REGIONS.map(({ name, vip }) => `${name} => ${vip}`);
+  scratch.write(
+    'gdnsd/config',
+    `options => {
+  listen => { 127.0.0.1:${port} => { udp_threads = 1, tcp_threads = 1 } }
+  run_dir => ${scratch.directory('gdnsd/run')}
+  state_dir => ${scratch.directory('gdnsd/state')}
+}
+plugins => { geoip => {
+  maps => { world => {
+    geoip2_db => ${options.database}
+    datacenters => [${REGIONS.map(({ name }) => name).join(', ')}]
+    auto_dc_coords => { ${coordinates.join(', ')} }
+  } }
+  resources => { web => { map => world, service_types => up, dcmap => { ${addresses.join(', ')} } } }
+} }
+`,
+  );
+  const hosts = STATIC_HOSTS.map(([host, address]) => `${host} A ${address}`);
+  const zone = `$TTL ${TTL_SECONDS}
+@ 60 SOA ns1 hostmaster ( 1 3600 600 1209600 60 )
+@ NS ns1
+@ NS ns2
+ns1 A 192.0.2.53
+ns2 A 198.51.100.53
+www ${STEERED_TTL_SECONDS} DYNA geoip!web
+${hosts.join('\n')}
+`;
+  const file = scratch.write(`gdnsd/zones/${ZONE}`, zone);
+  const directory = join(file, '..', '..');
+  const words = ['-c', String(options.core), 'gdnsd', '-c', directory, 'start'];
+  return whenReady('gdnsd', port, scratch.start('taskset', words), options);
+}
+
+/** Meridian as a nameserver and nothing else, with one UDP worker; endpoints without a monitor are up. */
+export async function startMeridian(scratch: Scratch, options: ServerOptions): Promise<Server> {
+  const port = await freePort();
+  const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
+  const config = {
+    node: { name: 'bench', roles: ['nameserver'], workers: { dns: 1 } },
+    geo: { databases: [options.database] },
+    dns: { listeners: [`127.0.0.1:${port}`] },
+    regions: Object.fromEntries(
+      REGIONS.map(({ name, latitude, longitude, vip }) => [
+        name,
+        { location: { latitude, longitude }, vips: vip },
+      ]),
+    ),
+    pools: { web: { endpoints: REGIONS.map(({ name }) => name) } },
+    policies: {
+      // gdnsd always takes the nearest, however little nearer it is.
+      closest: {
+        chain: ['healthy', { step: 'nearest', toleranceKm: 0 }, 'weighted', { step: 'first' }],
+      },
+    },
+    zones: {
+      [ZONE]: {
+        ttl: TTL_SECONDS,
+        nameservers: ['ns1', 'ns2'],
+        records: {
+          ns1: { A: '192.0.2.53' },
+          ns2: { A: '198.51.100.53' },
+          ...Object.fromEntries(hosts),
+        },
+        steered: { www: { pool: 'web', ttl: { max: STEERED_TTL_SECONDS } } },
+      },
+    },
+    log: { level: 'warn' },
+  };
+  const file = scratch.write('meridian.yaml', JSON.stringify(config, undefined, 2));
+  const words = ['-c', String(options.core), process.execPath];
+  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
+  return whenReady('Meridian', port, scratch.start('taskset', words), options);
+}
+
+async function whenReady(
+  name: string,
+  port: number,
+  child: Child,
+  { probe }: ServerOptions,
+): Promise<Server> {
+  const deadline = Date.now() + READY_SECONDS * 1000;
+  for (;;) {
+    if (!child.running()) throw new Error(`${name} ended at its start:\n${child.output()}`);
+    const [reply] = await ask(port, [probe], READY_INTERVAL_MS);
+    if (reply?.rcode === 0 && reply.data.length > 0) return { name, port, child };
+    if (Date.now() > deadline) {
+      throw new Error(`${name} is not ready after ${READY_SECONDS} s:\n${child.output()}`);
+    }
+    // A refused packet comes back at once.
+    await new Promise((done) => setTimeout(done, READY_INTERVAL_MS));
+  }
+}
+
+/** A port that is free for UDP and TCP now; both servers open both. */
+async function freePort(): Promise<number> {
+  const tcp = createServer();
+  await new Promise<void>((done, fail) => {
+    tcp.once('error', fail);
+    tcp.listen(0, '127.0.0.1', done);
+  });
+  const bound = tcp.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  const udp = createSocket('udp4');
+  const isFree = await new Promise<boolean>((done) => {
+    udp.once('error', () => done(false));
+    udp.bind(port, '127.0.0.1', () => done(true));
+  });
+  if (isFree) udp.close();
+  await new Promise((done) => tcp.close(done));
+  return isFree ? port : freePort();
+}

@@ -1,0 +1,92 @@
+/** The result of the DNS bench as a Markdown table, ready for docs/BENCHMARKS.md. */
+import type { Agreement } from './dns-agreement.ts';
+
+export type Measurement = {
+  readonly workload: string;
+  readonly server: string;
+  /** Servers are compared within a round: what disturbs the machine then disturbs both. */
+  readonly round: number;
+  readonly answersPerSecond: number;
+  /** CPU seconds, user and system, of the whole server process for a million answers. */
+  readonly cpuPerMillion: number;
+  readonly lost: number;
+  readonly otherCodes: string;
+  /** Share of the server's core that anything else took: interrupts, neighbours, the hypervisor. */
+  readonly othersShare: number;
+};
+
+const HEAD = [
+  'workload',
+  'server',
+  'CPU s per million, min / median',
+  'CPU relative to the reference, median of rounds',
+  'answers/s, median / max',
+  'core used by others, max',
+  'remarks',
+];
+
+/** One row for each workload and server; ratios are to the server named `reference`. */
+export function resultTable(
+  measured: readonly Measurement[],
+  servers: readonly string[],
+  reference: string,
+): readonly string[] {
+  const workloads = [...new Set(measured.map(({ workload }) => workload))];
+  const rows = workloads.flatMap((workload) => {
+    const ofWorkload = measured.filter((each) => each.workload === workload);
+    const base = ofWorkload.filter(({ server }) => server === reference);
+    return servers.map((server) =>
+      resultRow(
+        ofWorkload.filter((each) => each.server === server),
+        base,
+      ),
+    );
+  });
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const head = HEAD.map((cell) => cell.replace('the reference', reference));
+  return [line(head), line(HEAD.map(() => '---')), ...rows.map(line)];
+}
+
+/** How far two servers agree, as a sentence. */
+export function agreementLine(workload: string, { asked, same, sameScope }: Agreement): string {
+  const scope = workload.endsWith('ecs') ? `, ${sameScope} with the same client subnet scope` : '';
+  return `same answers, ${workload}: ${same} of ${asked} queries${scope}`;
+}
+
+function resultRow(
+  rounds: readonly Measurement[],
+  base: readonly Measurement[],
+): readonly string[] {
+  const cpu = rounds.map(({ cpuPerMillion }) => cpuPerMillion);
+  const rates = rounds.map(({ answersPerSecond }) => answersPerSecond);
+  const ratios = rounds.map(
+    ({ cpuPerMillion }, index) => cpuPerMillion / base[index]!.cpuPerMillion,
+  );
+  const { server, workload } = rounds[0]!;
+  return [
+    workload,
+    server,
+    `${Math.min(...cpu).toFixed(2)} / ${median(cpu).toFixed(2)}`,
+    median(ratios).toFixed(2),
+    `${thousands(median(rates))} / ${thousands(Math.max(...rates))}`,
+    `${Math.round(Math.max(...rounds.map(({ othersShare }) => othersShare)) * 100)} %`,
+    remarksOf(rounds),
+  ];
+}
+
+/** A row whose queries were not all answered well must say so. */
+function remarksOf(rounds: readonly Measurement[]): string {
+  const lost = rounds.reduce((sum, each) => sum + each.lost, 0);
+  const codes = [...new Set(rounds.map(({ otherCodes }) => otherCodes).filter(Boolean))];
+  return [...(lost > 0 ? [`**${lost} queries lost**`] : []), ...codes].join('; ') || 'none lost';
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function thousands(perSecond: number): string {
+  return `${Math.round(perSecond / 1000)}k`;
+}
