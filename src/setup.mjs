@@ -2,7 +2,6 @@
 // finds the pinned Node 26 among them (the platform package of npm's `node`, taken directly because it
 // needs no install script, which npm 12 blocks). Plain JavaScript: it must run before Node 26 exists.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
@@ -36,17 +35,13 @@ export function requireNode() {
   );
 }
 
-/** Installs the packages of package-lock.json once; `everything` adds what only tests need. */
+/** Installs the packages of package-lock.json when they are not there; `everything` adds what only tests need. */
 export function ensurePackages(everything) {
   const modules = join(ROOT, 'node_modules');
-  const lock = createHash('sha256')
-    .update(readFileSync(join(ROOT, 'package-lock.json')))
-    .digest('hex');
-  const stamp = join(modules, '.meridian-installed');
-  const [installed, extent] = existsSync(stamp)
-    ? readFileSync(stamp, 'utf8').trim().split(' ')
-    : [];
-  if (installed === lock && (extent === 'all' || !everything)) return;
+  if (isInstalled(modules, everything)) {
+    linkCommand(modules);
+    return;
+  }
   process.stderr.write('meridian: installing packages (once, about a minute) …\n');
   const npm = process.env.npm_execpath;
   const words = [
@@ -58,11 +53,7 @@ export function ensurePackages(everything) {
   ];
   const run = npm?.endsWith('.js')
     ? spawnSync(process.execPath, [npm, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] })
-    : spawnSync('npm', words, {
-        cwd: ROOT,
-        stdio: ['ignore', 2, 2],
-        shell: process.platform === 'win32',
-      });
+    : spawnSync('npm', words, { cwd: ROOT, stdio: ['ignore', 2, 2] });
   if (run.error)
     fail(
       `npm cannot be started: ${run.error.message}.`,
@@ -75,15 +66,29 @@ export function ensurePackages(everything) {
     );
   }
   linkCommand(modules);
-  writeFileSync(stamp, `${lock} ${everything ? 'all' : 'run'}\n`);
+}
+
+/** Whoever installed them: npm leaves a list of what is there. Packages for other platforms do not count. */
+function isInstalled(modules, everything) {
+  try {
+    const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
+    const present = JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')).packages;
+    return Object.entries(wanted).every(([path, { dev, devOptional, optional, version }]) => {
+      const needed = path !== '' && !optional && !devOptional && (everything || !dev);
+      return !needed || present[path]?.version === version;
+    });
+  } catch {
+    return false;
+  }
 }
 
 /** So that `npx meridian …` works inside the clone. */
 function linkCommand(modules) {
   const link = join(modules, '.bin', 'meridian');
+  if (existsSync(link)) return;
   try {
     mkdirSync(join(modules, '.bin'), { recursive: true });
-    if (existsSync(link) || isLink(link)) rmSync(link);
+    if (isLink(link)) rmSync(link);
     symlinkSync(join('..', '..', 'src', 'meridian.mjs'), link);
   } catch {
     // A file system without links: `node src/meridian.mjs` still works.
