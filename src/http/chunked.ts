@@ -1,4 +1,4 @@
-import { CR, hexValue, LF, TAB, VALUE } from './ascii.ts';
+import { CR, hexValue, LF, TOKEN, VALUE } from './ascii.ts';
 
 /**
  * The chunked transfer coding (RFC 9112 section 7.1), decoded piece by piece wherever the bytes
@@ -114,7 +114,7 @@ function stepTrailer(decoder: ChunkedDecoder, octet: number): number {
   switch (decoder.state) {
     case TRAILER_START:
       if (octet === CR) return END_LF;
-      return VALUE[octet] === 1 && octet !== TAB ? TRAILER : INVALID;
+      return TOKEN[octet] === 1 ? TRAILER : INVALID;
     case TRAILER:
       if (octet === CR) return TRAILER_LF;
       return VALUE[octet] === 1 ? TRAILER : INVALID;

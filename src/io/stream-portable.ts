@@ -51,6 +51,8 @@ type Side = {
   handlers: ConnectionHandlers | undefined;
   /** Destroyed by its owner, who wants to hear no more. */
   silent: boolean;
+  /** A write was answered with false, and nothing was said since. */
+  held: boolean;
 };
 
 function listen(where: ListenAt, onSocket: (socket: net.Socket) => void): Promise<Listener> {
@@ -84,15 +86,22 @@ function closeServer(server: net.Server): Promise<void> {
 function createSide(socket: net.Socket, id: number): Side {
   let problem = '';
   const side: Side = {
-    connection: createConnection(socket, id, () => (side.silent = true)),
+    connection: createConnection(socket, id, () => side),
     handlers: undefined,
     silent: false,
+    held: false,
   };
   socket.on('end', () => {
     if (!side.silent) side.handlers?.onEnd();
   });
-  socket.on('drain', () => {
+  const drained = (): void => {
+    side.held = false;
     if (!side.silent) side.handlers?.onDrain();
+  };
+  socket.on('drain', drained);
+  // node tells no drain once the end was asked for.
+  socket.on('finish', () => {
+    if (side.held) drained();
   });
   socket.on('error', (error: NodeJS.ErrnoException) => {
     problem = error.code ?? 'UNKNOWN';
@@ -104,7 +113,7 @@ function createSide(socket: net.Socket, id: number): Side {
   return side;
 }
 
-function createConnection(socket: net.Socket, id: number, silence: () => void): Connection {
+function createConnection(socket: net.Socket, id: number, side: () => Side): Connection {
   // An accepted socket forgets its peer when it closes, so both ends are read at once.
   const accepted = {
     remote: socket.remoteAddress,
@@ -124,17 +133,19 @@ function createConnection(socket: net.Socket, id: number, silence: () => void): 
     },
     write(bytes) {
       if (socket.destroyed || socket.writableEnded) return true;
-      return socket.write(Buffer.from(bytes));
+      const goOn = socket.write(Buffer.from(bytes));
+      if (!goOn) side().held = true;
+      return goOn;
     },
     end() {
       if (!socket.destroyed && !socket.writableEnded) socket.end();
     },
     destroy() {
-      silence();
+      side().silent = true;
       socket.destroy();
     },
     reset() {
-      silence();
+      side().silent = true;
       socket.resetAndDestroy();
     },
     pause: () => void socket.pause(),

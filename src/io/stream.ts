@@ -9,6 +9,7 @@
  *   - the bytes given to `onData` are valid only during the call; those given to `write` may be
  *     reused by the caller as soon as it returns;
  *   - after `pause` no `onData` comes until `resume`; bytes and the end wait in the kernel;
+ *   - after `write` gave false `onDrain` comes once all is sent, also when `end` was called since;
  *   - both directions close separately: `onEnd` says that the peer has finished, `end` finishes ours;
  *     once both have, and all is sent, the engine closes.
  * Time-outs belong to the caller, who has a coarse clock of its own for all its connections.

@@ -1,0 +1,221 @@
+import net from 'node:net';
+import type { Balancer } from '../../src/balancer/balancer.ts';
+import { createBalancer } from '../../src/balancer/balancer.ts';
+import type { BalancerCounts } from '../../src/balancer/counters.ts';
+import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
+import type {
+  BalancerLimits,
+  BalancerSnapshot,
+  RouteSnapshot,
+} from '../../src/balancer/snapshot.ts';
+import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
+import type { WireHandlers } from '../../src/balancer/wire.ts';
+import type { ConnectionHandlers } from '../../src/io/stream.ts';
+import { createPortableEngine } from '../../src/io/stream-portable.ts';
+
+/** A real balancer on a real socket, with a clock that only tests move, and raw TCP on both sides. */
+
+export type RigOptions = {
+  readonly servers: readonly number[];
+  readonly routes?: readonly RouteSnapshot[];
+  readonly limits?: Partial<BalancerLimits>;
+  readonly algorithm?: string;
+  readonly idleMax?: number;
+};
+
+export type Rig = {
+  readonly port: number;
+  readonly balancer: Balancer;
+  readonly snapshot: BalancerSnapshot;
+  counters(): BalancerCounts;
+  /** Moves the clock and applies it. */
+  pass(ms: number): void;
+  close(): Promise<void>;
+};
+
+export function snapshotOf(options: RigOptions): BalancerSnapshot {
+  return {
+    generation: 1,
+    via: 'meridian-test',
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    upstreams: [
+      {
+        name: 'web',
+        algorithm: { kind: options.algorithm ?? 'round-robin', options: {} },
+        servers: options.servers.map((port) => ({
+          name: `127.0.0.1:${port}`,
+          address: '127.0.0.1',
+          port,
+          weight: 1,
+        })),
+        idleMax: options.idleMax ?? 8,
+        idleTimeoutMs: 60_000,
+        connectTimeoutMs: 1_000,
+        responseTimeoutMs: 5_000,
+      },
+    ],
+    listeners: [
+      {
+        name: 'http',
+        region: 'test',
+        address: '127.0.0.1',
+        port: 0,
+        routes: options.routes ?? [{ hosts: [], pathPrefix: '/', filters: [], upstream: 0 }],
+      },
+    ],
+  };
+}
+
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const engine = createPortableEngine();
+  const snapshot = snapshotOf(options);
+  const row = new SharedArrayBuffer(counterBytes(snapshot));
+  const clock = { ms: 1_700_000_000_000 };
+  const timed = (handlers: WireHandlers): ConnectionHandlers => ({
+    onOpen: () => handlers.onOpen(clock.ms),
+    onData: (bytes) => handlers.onData(bytes, clock.ms),
+    onEnd: () => handlers.onEnd(clock.ms),
+    onDrain: () => handlers.onDrain(clock.ms),
+    onClose: (problem) => handlers.onClose(problem, clock.ms),
+  });
+  const balancer = createBalancer(
+    (target, handlers) => engine.connect(target, timed(handlers)),
+    () => 0.5,
+    snapshot,
+    row,
+  );
+  const listener = await engine.listen({ address: '127.0.0.1', port: 0 }, (connection) => {
+    const handlers = balancer.accept('http', connection, clock.ms);
+    if (handlers) return timed(handlers);
+    connection.destroy();
+    return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+  });
+  return {
+    port: listener.port,
+    balancer,
+    snapshot,
+    counters: () => readCounters(snapshot, row),
+    pass(ms) {
+      clock.ms += ms;
+      balancer.tick(clock.ms);
+    },
+    async close() {
+      await listener.close();
+      balancer.stop(clock.ms, 0);
+      balancer.tick(clock.ms);
+    },
+  };
+}
+
+/** A TCP client that speaks in text, one octet a character. */
+export type RawClient = {
+  readonly socket: net.Socket;
+  send(text: string): void;
+  /** All text received so far. */
+  text(): string;
+  /** Settles once the received text satisfies the condition. */
+  until(condition: (text: string) => boolean): Promise<string>;
+  /** Settles when the peer has finished, with all text; `reset` when it broke off. */
+  ended(): Promise<{ readonly text: string; readonly reset: boolean }>;
+};
+
+export function connectRaw(port: number): RawClient {
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.setNoDelay(true);
+  let text = '';
+  let reset = false;
+  let over = false;
+  let changed = (): void => {};
+  const step = async (): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    changed = resolve;
+    await promise;
+  };
+  socket.setEncoding('latin1');
+  socket.on('data', (more: string) => {
+    text += more;
+    changed();
+  });
+  socket.on('error', () => {
+    reset = true;
+  });
+  const finish = (): void => {
+    over = true;
+    changed();
+  };
+  socket.on('end', finish);
+  socket.on('close', finish);
+  return {
+    socket,
+    send: (more) => void socket.write(more, 'latin1'),
+    text: () => text,
+    async until(condition) {
+      while (!condition(text)) {
+        if (over) throw new Error(`connection ended; received: ${JSON.stringify(text)}`);
+        await step();
+      }
+      return text;
+    },
+    async ended() {
+      while (!over) await step();
+      socket.destroy();
+      return { text, reset };
+    },
+  };
+}
+
+/** Sends text and returns all that comes until the peer ends. */
+export async function talk(
+  port: number,
+  text: string,
+): Promise<{ readonly text: string; readonly reset: boolean }> {
+  const client = connectRaw(port);
+  client.send(text);
+  return client.ended();
+}
+
+/** An origin of raw sockets: `onText` sees all text of a connection so far, at every arrival. */
+export type RawOrigin = {
+  readonly port: number;
+  readonly received: string[];
+  connections(): number;
+  close(): void;
+};
+
+export async function startRawOrigin(
+  onText: (socket: net.Socket, text: string, connection: number) => void,
+): Promise<RawOrigin> {
+  const received: string[] = [];
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    const connection = received.push('') - 1;
+    sockets.add(socket);
+    socket.setEncoding('latin1');
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('end', () => socket.end());
+    socket.on('data', (text: string) => {
+      received[connection] += text;
+      onText(socket, received[connection]!, connection);
+    });
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    received,
+    connections: () => received.length,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** A port of the loopback on which nothing listens. */
+export async function closedPort(): Promise<number> {
+  const origin = await startRawOrigin(() => {});
+  origin.close();
+  return origin.port;
+}

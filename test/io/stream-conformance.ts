@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type {
+  Connection,
+  ConnectionHandlers,
+  Listener,
+  StreamEngine,
+} from '../../src/io/stream.ts';
+
+/** What every stream engine promises (`src/io/stream.ts`). Call it from one test file per engine. */
+export function testStreamEngine(create: () => StreamEngine): void {
+  const engine = create();
+
+  test(`${engine.name}: carries bytes both ways and closes when both sides have finished`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    await client.until((events) => events.includes('open'));
+    connection.write(Buffer.from('ping'));
+    await server.until(() => server.text() === 'ping');
+    const other = await accepted;
+    assert.equal(other.remoteAddress, '127.0.0.1');
+    assert.equal(connection.remotePort, listener.port);
+    other.write(Buffer.from('pong'));
+    other.end();
+    await client.until((events) => events.includes('end'));
+    assert.equal(client.text(), 'pong');
+    connection.write(Buffer.from('!'));
+    connection.end();
+    await server.until((events) => events.includes('close:'));
+    await client.until((events) => events.includes('close:'));
+    assert.equal(server.text(), 'ping!');
+    assert.deepEqual(
+      client.events.filter((event) => event !== 'data'),
+      ['open', 'end', 'close:'],
+    );
+    await listener.close();
+  });
+
+  test(`${engine.name}: lets the caller reuse what was given to write`, async () => {
+    const server = recorder();
+    const { listener } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    const bytes = new Uint8Array(200_000);
+    for (let round = 0; round < 20; round++) {
+      bytes.fill(0x61 + round);
+      connection.write(bytes);
+    }
+    bytes.fill(0);
+    connection.end();
+    await server.until((events) => events.includes('end'));
+    const text = server.text();
+    assert.equal(text.length, 20 * 200_000);
+    for (let round = 0; round < 20; round++) {
+      const part = text.slice(round * 200_000, (round + 1) * 200_000);
+      assert.equal(part, String.fromCharCode(0x61 + round).repeat(200_000));
+    }
+    connection.destroy();
+    await listener.close();
+  });
+
+  test(`${engine.name}: holds bytes and the end back while paused, and signals back-pressure`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    connection.write(Buffer.from('a'));
+    const other = await accepted;
+    await server.until((events) => events.includes('data'));
+    other.pause();
+    const before = server.text().length;
+    let written = 1;
+    const block = new Uint8Array(256 * 1024).fill(0x62);
+    for (let more = true; more; written += block.length) more = connection.write(block);
+    connection.end();
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.equal(server.text().length, before, 'nothing comes while paused');
+    other.resume();
+    await server.until((events) => events.includes('end'));
+    assert.equal(server.text().length, written);
+    await client.until((events) => events.includes('drain'));
+    connection.destroy();
+    other.destroy();
+    await listener.close();
+  });
+
+  test(`${engine.name}: says nothing more after destroy, and the peer hears of it`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    const other = await accepted;
+    await client.until((events) => events.includes('open'));
+    other.write(Buffer.from('x'));
+    connection.destroy();
+    await server.until((events) => events.some((event) => /^(end|close)/.test(event)));
+    assert.deepEqual(client.events, ['open']);
+    other.destroy();
+    await listener.close();
+  });
+
+  test(`${engine.name}: shows a reset as a problem`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    connection.write(Buffer.from('x'));
+    (await accepted).reset();
+    await client.until((events) => events.some((event) => event.startsWith('close')));
+    assert.equal(client.events.at(-1), 'close:ECONNRESET');
+    await listener.close();
+  });
+
+  test(`${engine.name}: tells why a connection could not be made`, async () => {
+    const { listener } = await listen(engine, recorder());
+    await listener.close();
+    const client = recorder();
+    engine.connect({ address: '127.0.0.1', port: listener.port }, client.handlers);
+    assert.deepEqual(client.events, [], 'never from within the call');
+    await client.until((events) => events.length > 0);
+    assert.deepEqual(client.events, ['close:ECONNREFUSED']);
+  });
+
+  test(`${engine.name}: rejects when the address is taken and connects from a local address`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    await assert.rejects(
+      engine.listen({ address: '127.0.0.1', port: listener.port }, () => recorder().handlers),
+      { code: 'EADDRINUSE' },
+    );
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port, localAddress: '127.0.0.2' },
+      recorder().handlers,
+    );
+    assert.equal((await accepted).remoteAddress, '127.0.0.2');
+    connection.destroy();
+    await listener.close();
+  });
+
+  test(`${engine.name}: a closed listener accepts nothing and leaves its connections alone`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    const other = await accepted;
+    await listener.close();
+    other.write(Buffer.from('still here'));
+    await client.until(() => client.text() === 'still here');
+    connection.destroy();
+    other.destroy();
+  });
+}
+
+type Recorder = {
+  readonly handlers: ConnectionHandlers;
+  readonly events: string[];
+  text(): string;
+  until(condition: (events: readonly string[]) => boolean): Promise<void>;
+};
+
+function recorder(): Recorder {
+  const events: string[] = [];
+  const parts: Buffer[] = [];
+  let wake = (): void => {};
+  const note = (event: string): void => {
+    if (events.at(-1) !== event) events.push(event);
+    wake();
+  };
+  return {
+    events,
+    text: () => Buffer.concat(parts).toString('latin1'),
+    async until(condition) {
+      while (!condition(events)) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        await promise;
+      }
+    },
+    handlers: {
+      onOpen: () => note('open'),
+      onData(bytes) {
+        parts.push(Buffer.from(bytes));
+        note('data');
+      },
+      onEnd: () => note('end'),
+      onDrain: () => note('drain'),
+      onClose: (problem) => note(`close:${problem}`),
+    },
+  };
+}
+
+async function listen(
+  engine: StreamEngine,
+  server: Recorder,
+): Promise<{ readonly listener: Listener; readonly accepted: Promise<Connection> }> {
+  const { promise, resolve } = Promise.withResolvers<Connection>();
+  const listener = await engine.listen({ address: '127.0.0.1', port: 0 }, (connection) => {
+    resolve(connection);
+    return server.handlers;
+  });
+  return { listener, accepted: promise };
+}
