@@ -12,7 +12,11 @@ const words = process.argv.slice(2);
 if (words[0] === 'quickstart' || words[0] === 'run') ensureDashboard(node);
 
 const flags = ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
-const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], { stdio: 'inherit' });
+const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], {
+  stdio: 'inherit',
+  // Compiled code is kept between starts: a command then takes half the time.
+  env: { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'meridian'), ...process.env },
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
   process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(`Node 26 cannot be started: ${error.message}.`));
