@@ -1,23 +1,6 @@
 #!/usr/bin/env node
-// The launcher: sets up what is missing, then hands over to main.ts under Node 26 with the same words,
-// the same terminal, and every signal passed on.
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { ensureDashboard, ensurePackages, fail, findNode, ROOT, requireNode } from './setup.mjs';
+// The command `meridian`. Only what every Node understands, until the version is known to be enough.
+import { requireNode } from './require-node.mjs';
 
-requireNode();
-ensurePackages(false);
-const node = findNode();
-const words = process.argv.slice(2);
-if (words[0] === 'quickstart' || words[0] === 'run') ensureDashboard(node);
-
-const flags = ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
-const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], {
-  stdio: 'inherit',
-  // Compiled code is kept between starts: a command then takes half the time.
-  env: { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'meridian'), ...process.env },
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
-  process.on(signal, () => child.kill(signal));
-child.on('error', (error) => fail(`Node 26 cannot be started: ${error.message}.`));
-child.on('exit', (code, signal) => process.exit(signal ? 128 : (code ?? 1)));
+requireNode(process.versions.node);
+import('./launch.mjs');

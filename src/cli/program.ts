@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { VERSION } from '../telemetry/version.ts';
 import { addCheck } from './check.ts';
 import { addCompletion } from './completion.ts';
 import { addConfig } from './config.ts';
@@ -51,6 +52,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   const program = new Command('meridian')
     .description('Meridian: DNS-based global server load balancing.')
     .usage('COMMAND [OPTIONS]')
+    .version(`Meridian ${VERSION}\nIP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0`)
     .option('--admin <url>', `the admin API (env MERIDIAN_ADMIN, default ${ADMIN_URL_DEFAULT})`)
     .option('--token <token>', 'bearer token of the admin API (env MERIDIAN_TOKEN)')
     .addOption(

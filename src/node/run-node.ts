@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Role } from '../config/config.ts';
 import type { Log } from '../telemetry/log.ts';
+import { VERSION } from '../telemetry/version.ts';
 import { type NodeOptions, type RunningNode, type StartProblem, startNode } from './start-node.ts';
 
 /**
@@ -90,9 +91,6 @@ export function describeProblem(problem: StartProblem): string {
       return problem.reasons.map((reason) => `meridian: ${reason}\n`).join('');
   }
 }
-
-/** Kept in step with package.json by a test. */
-export const VERSION = '0.1.0';
 
 function findDashboard(): string | undefined {
   const directory = fileURLToPath(new URL('../../dist/dashboard', import.meta.url));

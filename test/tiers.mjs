@@ -1,0 +1,174 @@
+// Sets up and runs one tier of tests: `npm test` (all that is quick), `check` (types, lint, structure),
+// `fuzz`, `interop`, `lab`, `bench`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join, relative } from 'node:path';
+import { ensureDashboard, ensurePackages, findNode, ROOT } from '../src/setup.mjs';
+
+/** Debian packages by the command that they bring. */
+const TOOLS = {
+  test: {
+    dig: 'bind9-dnsutils',
+    kdig: 'knot-dnsutils',
+    'named-checkzone': 'bind9-utils',
+    unbound: 'unbound',
+    dnsperf: 'dnsperf',
+    chromium: 'chromium',
+    curl: 'curl',
+  },
+  bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd' },
+  interop: {
+    dig: 'bind9-dnsutils',
+    kdig: 'knot-dnsutils',
+    unbound: 'unbound',
+    delv: 'bind9-dnsutils',
+  },
+  lab: { dig: 'bind9-dnsutils', curl: 'curl' },
+};
+
+const FLAGS = ['--disable-warning=ExperimentalWarning'];
+const [tier = 'test', ...rest] = process.argv.slice(2);
+ensurePackages(true);
+const node = findNode();
+process.env.PATH = [
+  dirname(node),
+  join(ROOT, 'node_modules', '.bin'),
+  process.env.PATH,
+  '/usr/sbin',
+  '/sbin',
+].join(delimiter);
+ensureTools(TOOLS[tier] ?? {});
+
+const tiers = { test, check, fuzz, interop, lab, bench };
+if (!tiers[tier]) {
+  process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
+  process.exit(2);
+}
+process.exit(tiers[tier]());
+
+function check() {
+  return (
+    step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']) ||
+    step('dashboard types', [
+      join('node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      join('src', 'dashboard', 'tsconfig.json'),
+    ]) ||
+    step('lint and format', [
+      join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
+      'check',
+      'src',
+      'test',
+      'geo',
+      'config',
+    ]) ||
+    runTests(['test/tidy.test.ts'])
+  );
+}
+
+function test() {
+  if (rest.length > 0) return runTests(rest);
+  ensureDashboard(node);
+  return (
+    step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']) ||
+    step('dashboard types', [
+      join('node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      join('src', 'dashboard', 'tsconfig.json'),
+    ]) ||
+    step('lint and format', [
+      join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
+      'check',
+      'src',
+      'test',
+      'geo',
+      'config',
+    ]) ||
+    runTests(testFiles('test', ['bench', 'interop', 'lab']))
+  );
+}
+
+/** The same fuzz tests as in `npm test`, a million iterations each unless FUZZ_ITERATIONS says otherwise. */
+function fuzz() {
+  process.env.FUZZ_ITERATIONS ??= '1000000';
+  process.env.FUZZ_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
+  process.stdout.write(
+    `seed ${process.env.FUZZ_SEED}, ${process.env.FUZZ_ITERATIONS} iterations\n`,
+  );
+  return runTests(rest.length > 0 ? rest : testFiles('test/fuzz', []));
+}
+
+function interop() {
+  return runTests(testFiles('test/interop', []));
+}
+
+function lab() {
+  return runTests(testFiles('test/lab', []));
+}
+
+function bench() {
+  return step(`bench ${rest.join(' ')}`, [...FLAGS, join('test', 'bench', 'bench.ts'), ...rest]);
+}
+
+function testFiles(directory, without) {
+  return readdirSync(join(ROOT, directory), { recursive: true })
+    .filter((name) => name.endsWith('.test.ts') && !without.includes(name.split(/[\\/]/)[0]))
+    .map((name) => relative(ROOT, join(ROOT, directory, name)))
+    .sort();
+}
+
+function runTests(files) {
+  return step(`${files.length} test files`, [
+    ...FLAGS,
+    '--expose-gc',
+    '--test',
+    '--test-concurrency=2',
+    '--test-reporter=spec',
+    ...files,
+  ]);
+}
+
+function step(title, words) {
+  process.stdout.write(`— ${title}\n`);
+  const run = spawnSync(node, words, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+  return run.status ?? 1;
+}
+
+/** Installs what is missing by apt when root, else says what is missing and how to get it. */
+function ensureTools(tools) {
+  const missing = Object.entries(tools)
+    .filter(([command]) => !onPath(command))
+    .map(([, name]) => name);
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing)];
+  const root = process.getuid?.() === 0;
+  if (!root || !onPath('apt-get')) {
+    process.stderr.write(
+      `These tests need programs that are missing: ${packages.join(' ')}.\n  On Debian or Ubuntu: sudo apt-get install --no-install-recommends ${packages.join(' ')}\n`,
+    );
+    process.exit(1);
+  }
+  process.stdout.write(`— installing ${packages.join(' ')}\n`);
+  // Only the programs are wanted: their packages must not start services on this machine.
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const apt = (...words) =>
+    spawnSync('apt-get', words, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    }).status;
+  const failed =
+    apt('update', '-qq') || apt('install', '-y', '-qq', '--no-install-recommends', ...packages);
+  if (ours) rmSync(policy, { force: true });
+  if (failed) {
+    process.stderr.write('apt-get could not install them; its words are above.\n');
+    process.exit(1);
+  }
+}
+
+function onPath(command) {
+  return process.env.PATH.split(delimiter).some(
+    (directory) => directory && existsSync(join(directory, command)),
+  );
+}
