@@ -5,12 +5,12 @@
  * neighbour on the machine, CPU time hardly does.
  */
 import { parseArgs } from 'node:util';
-import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
 import { allowedCores, coreBusySeconds, processCpuSeconds, residentBytes } from './cpu.ts';
 import { type Agreement, compareServers } from './dns-agreement.ts';
+import { prepare } from './dns-preparation.ts';
 import { type Server, startGdnsd, startMeridian } from './dns-servers.ts';
 import { agreementLine, type Measurement, resultTable } from './dns-table.ts';
-import { makeWorkloads, streamOf, type Workload, writeSharedDatabase } from './dns-workload.ts';
+import { streamOf, type Workload } from './dns-workload.ts';
 import { CLIENTS, OUTSTANDING, runDnsperf } from './dnsperf.ts';
 import { machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
@@ -56,9 +56,9 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   const facts = machineFacts(versions, command);
 
   say('Writing the geo database and the queries …');
-  const geo = opened(readEmbedded(), readCentroids());
-  const workloads = makeWorkloads(geo).filter(({ name }) => options.workloads.includes(name));
-  const database = scratch.write('geo.mmdb', writeSharedDatabase(geo));
+  const prepared = await prepare();
+  const workloads = prepared.workloads.filter(({ name }) => options.workloads.includes(name));
+  const database = scratch.write('geo.mmdb', prepared.database);
   const [serverCore, clientCore] = chooseCores();
   say('Starting gdnsd and Meridian …');
   const start = { database, core: serverCore, probe: workloads[0]!.queries[0]! };

@@ -1,0 +1,24 @@
+/**
+ * A thread that makes what the servers and dnsperf are given: seconds of computing, during which the bench
+ * must still hear Ctrl-C.
+ */
+import { once } from 'node:events';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
+import { makeWorkloads, type Workload, writeSharedDatabase } from './dns-workload.ts';
+
+export type Preparation = {
+  /** The bytes of the .mmdb file. */
+  readonly database: Uint8Array;
+  readonly workloads: readonly Workload[];
+};
+
+export async function prepare(): Promise<Preparation> {
+  const [preparation] = await once(new Worker(new URL(import.meta.url)), 'message');
+  return preparation;
+}
+
+if (!isMainThread) {
+  const geo = opened(readEmbedded(), readCentroids());
+  parentPort?.postMessage({ database: writeSharedDatabase(geo), workloads: makeWorkloads(geo) });
+}
