@@ -167,14 +167,13 @@ function begin(
   nowMs: number,
 ): void {
   const { runtime } = session;
-  const refusal = judge(session, head);
-  if (refusal !== undefined) {
-    replyWithProblem(session, refusal.status, refusal.reason, nowMs);
-    return;
-  }
   const path = head.target.form === 'asterisk' ? '/' : normalPath(head.bytes, head.target);
-  if (path === undefined) {
-    replyWithProblem(session, 400, 'ambiguous path', nowMs);
+  const refusal = judge(session, head);
+  if (path === undefined || refusal !== undefined) {
+    // Who sends such a thing is not heard any further.
+    exchange.keepAlive = false;
+    const { status, reason } = refusal ?? AMBIGUOUS_PATH;
+    replyWithProblem(session, status, reason, nowMs);
     return;
   }
   if (
@@ -275,6 +274,7 @@ function upgradeProtocols(exchange: Exchange, head: RequestHead): readonly strin
 }
 
 const CONTINUE = bytesOf('100-continue');
+const AMBIGUOUS_PATH = { status: 400, reason: 'ambiguous path' };
 const NO_NAMES: readonly string[] = [];
 /** Method, version and blanks around the longest target. */
 const LINE_SLACK = 64;
