@@ -54,6 +54,7 @@ export const zone = {
     www: { pool: 'web', policy: 'closest', ttl: { min: 2, max: 30 } },
     app: { pool: 'web', policy: 'standby' },
     '*.wild-steered': { pool: 'web', policy: 'closest' },
+    quick: { pool: 'web', policy: 'closest', ttl: { min: 1, max: 1 } },
     v4: { pool: 'v4', policy: 'closest' },
   },
   records: {
