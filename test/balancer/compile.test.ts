@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compileBalancer } from '../../src/balancer/compile.ts';
+import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
+import { compileRoutes, findRoute } from '../../src/balancer/route.ts';
+import type { BalancerConfig } from '../../src/config/config.ts';
+
+const upstream = (port: number): BalancerConfig['upstreams'][string] => ({
+  algorithm: { kind: 'least-request', options: {} },
+  servers: [{ name: `s${port}`, address: '127.0.0.1', port, weight: 1 }],
+  keepalive: { idleMax: 4, idleTimeoutMs: 1000 },
+  connectTimeoutMs: 100,
+  responseTimeoutMs: 200,
+});
+const listener = (name: string, region: string, upstream: string) => ({
+  name,
+  region,
+  address: '127.0.0.1',
+  port: 8080,
+  routes: [{ hosts: ['WWW.Example'], pathPrefix: '/', filters: [], upstream }],
+});
+const CONFIG: BalancerConfig = {
+  upstreams: { a: upstream(1), b: upstream(2), unused: upstream(3) },
+  listeners: [listener('l1', 'east', 'a'), listener('l2', 'west', 'b')],
+};
+
+test('compileBalancer() keeps the listeners of the wanted regions and what they reach', () => {
+  const all = compileBalancer(CONFIG, { generation: 7, nodeName: 'node 1' });
+  assert.deepEqual(
+    all.upstreams.map(({ name }) => name),
+    ['a', 'b'],
+  );
+  assert.equal(all.via, 'meridian-node-1');
+  assert.deepEqual(all.listeners[1]?.routes[0], {
+    hosts: ['www.example'],
+    pathPrefix: '/',
+    filters: [],
+    upstream: 1,
+  });
+  const west = compileBalancer(CONFIG, { generation: 7, nodeName: 'n', regions: ['west'] });
+  assert.deepEqual(
+    west.upstreams.map(({ name }) => name),
+    ['b'],
+  );
+  assert.deepEqual(
+    west.listeners.map(({ name }) => name),
+    ['l2'],
+  );
+  assert.deepEqual(structuredClone(west), west);
+});
+
+test('readCounters() names what a row of the snapshot holds', () => {
+  const snapshot = compileBalancer(CONFIG, { generation: 1, nodeName: 'n' });
+  const counts = readCounters(snapshot, new SharedArrayBuffer(counterBytes(snapshot)));
+  assert.deepEqual(
+    counts.listeners.map(({ listener }) => listener),
+    ['l1', 'l2'],
+  );
+  assert.deepEqual(
+    counts.servers.map(({ upstream, server }) => [upstream, server]),
+    [
+      ['a', 's1'],
+      ['b', 's2'],
+    ],
+  );
+  assert.deepEqual(counts.listeners[0]?.statusClasses, [0, 0, 0, 0, 0]);
+});
+
+test('findRoute() prefers the exact host, then the longest wildcard, then any; then the longest prefix', () => {
+  const table = compileRoutes(
+    [
+      [['a.example'], '/'],
+      [['a.example'], '/api'],
+      [['*.example'], '/'],
+      [['*.b.example'], '/'],
+      [[], '/'],
+      [[], '/static/'],
+      [['c.example'], '/only'],
+    ].map(([hosts, pathPrefix], upstream) => ({
+      hosts: hosts as string[],
+      pathPrefix: pathPrefix as string,
+      filters: [],
+      upstream,
+    })),
+  );
+  for (const [host, path, expected] of [
+    ['a.example', '/', 0],
+    ['a.example', '/api', 1],
+    ['a.example', '/api/x', 1],
+    ['a.example', '/apiary', 0],
+    ['x.example', '/', 2],
+    ['x.y.example', '/', 2],
+    ['x.b.example', '/', 3],
+    ['example', '/', 4],
+    ['other', '/static/x', 5],
+    ['other', '/static', 4],
+    ['c.example', '/only', 6],
+    ['c.example', '/else', 2],
+    ['', '/', 4],
+  ] as const) {
+    assert.equal(findRoute(table, host, path)?.upstream, expected, `${host}${path}`);
+  }
+  assert.equal(findRoute(compileRoutes([]), 'a', '/'), undefined);
+});
