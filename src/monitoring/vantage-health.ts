@@ -1,6 +1,6 @@
 import type { Observation } from '../health/observation.ts';
 import { participates, type Vote } from '../health/quorum.ts';
-import { isFailing, secondsToChange } from '../health/verdict.ts';
+import { isFailing, secondsToChange, type VerdictState } from '../health/verdict.ts';
 import type { VantageVerdict } from './monitoring.ts';
 
 /** What people see of one vantage point's word on an endpoint. */
@@ -19,12 +19,18 @@ export function voteOf({ vantage, group, state, rules, leaseMs }: VantageVerdict
     vantage,
     group,
     verdict: state.verdict,
-    reason: last?.reason ?? '',
+    reason: evidenceOf(state)?.reason ?? '',
     atMs: last?.atMs ?? 0,
     leaseMs,
     secondsToChange: secondsToChange(state, rules),
     failing: isFailing(state),
   };
+}
+
+/** The last observation that speaks for the verdict; a later one that does not is not yet believed. */
+function evidenceOf({ recent, verdict }: VerdictState): Observation | undefined {
+  if (verdict === 'unknown') return recent.at(-1);
+  return recent.findLast(({ ok }) => ok === (verdict === 'up')) ?? recent.at(-1);
 }
 
 type AddressVerdicts = {

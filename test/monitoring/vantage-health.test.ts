@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { initialVerdict, observe } from '../../src/health/verdict.ts';
+import { voteOf } from '../../src/monitoring/vantage-health.ts';
+
+const rules = { rise: 2, fall: 3, intervalMs: 1000 };
+
+function reasonAfter(outcomes: readonly boolean[]): string {
+  let state = initialVerdict();
+  for (const [index, ok] of outcomes.entries()) {
+    const reason = ok ? '200 OK' : 'timeout';
+    state = observe(state, { atMs: index * 1000, ok, rttMs: 1, reason }, rules);
+  }
+  return voteOf({ vantage: 'v', group: 'g', state, rules, leaseMs: 3000 }).reason;
+}
+
+test('voteOf() gives the reason of the verdict, not of a change that is not yet believed', () => {
+  assert.equal(reasonAfter([]), '');
+  assert.equal(reasonAfter([false]), 'timeout', 'unknown: what was seen');
+  assert.equal(reasonAfter([true]), '200 OK');
+  assert.equal(reasonAfter([true, false, false]), '200 OK', 'still up');
+  assert.equal(reasonAfter([true, false, false, false]), 'timeout', 'down');
+  assert.equal(reasonAfter([true, false, false, false, true]), 'timeout', 'still down');
+  assert.equal(reasonAfter([true, false, false, false, true, true]), '200 OK', 'up again');
+});
