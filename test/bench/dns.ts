@@ -37,7 +37,7 @@ const SAMPLE = 2000;
 /** Rounding of distances may decide for another region where two are equally far. */
 const AGREEMENT_MIN = 0.99;
 /** What preparation may take beside the rounds, on a busy machine. */
-const PREPARATION_SECONDS = 90;
+const PREPARATION_SECONDS = 75;
 /** Start and end of dnsperf, for each of its runs. */
 const RUN_OVERHEAD_SECONDS = 1;
 
