@@ -49,12 +49,21 @@ export async function runNode(process_: RunProcess): Promise<number> {
     log.warn('config.warning', `${file}:${line}:${column}: ${message}`, hint ? { hint } : {});
   }
   process.on('SIGHUP', () => void node.plane.reload('SIGHUP'));
+  log.info('node.ready', describeReady(node));
   process_.onStarted(node);
   await endSignal();
   log.info('node.stop', 'Stopping: finishing what is in flight.');
   await node.stop();
   await process_.onStopped();
   return 0;
+}
+
+/** What serves, where, and through which engine. */
+function describeReady(node: RunningNode): string {
+  const engines = node.threads().map((thread) => `${thread.name} (${thread.engine()})`);
+  const dns = node.dns.map(({ address, port }) => `DNS on ${address}:${port}`);
+  const admin = node.adminUrl === undefined ? [] : [`admin API on ${node.adminUrl}`];
+  return `Serving ${[...dns, ...admin].join(', ')}; workers ${engines.join(', ')}.`;
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a later second one ends the process at once. */
