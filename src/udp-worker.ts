@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { describeBindFailure, type HandedSocket } from './io/sockets.ts';
 import { openPortableUdp, type UdpEngine } from './io/udp-portable.ts';
 import { createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
+import { COUNT_DROPPED } from './nameserver/counters.ts';
 import { respond } from './nameserver/respond.ts';
 import {
   createWorkerState,
@@ -41,7 +42,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
 async function open(worker: WorkerState, sockets: readonly HandedSocket[]): Promise<void> {
   for (const socket of sockets) {
     try {
-      engines.push(await openPortableUdp(socket, createHandler(worker)));
+      engines.push(await openPortableUdp(socket, createHandler(worker), () => countDrop(worker)));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';
       tell({ type: 'problem', problem: describeBindFailure('UDP', socket, code) });
@@ -65,6 +66,10 @@ function createHandler(worker: WorkerState) {
     client.port = port;
     return respond(worker, client, packet, packet.length, Date.now(), reply);
   };
+}
+
+function countDrop({ counters }: WorkerState): void {
+  counters[COUNT_DROPPED] = counters[COUNT_DROPPED]! + 1;
 }
 
 function tell(message: FromDnsWorker): void {

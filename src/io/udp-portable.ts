@@ -6,7 +6,7 @@ import type { HandedSocket } from './sockets.ts';
  * UDP through node:dgram: one system call per packet each way, on every platform. The handler is
  * bytes in, length out; 0 means silence. A reply that the kernel cannot take at once stays queued in
  * libuv, which keeps a pointer to its bytes, so every reply has a slot of its own in a slab until it
- * is sent; when all slots wait, queries are dropped and counted, never queued without bound.
+ * is sent; when all slots wait, queries are dropped (`onDrop` counts them), never queued without bound.
  */
 export type DatagramHandler = (
   packet: Uint8Array,
@@ -20,8 +20,6 @@ export type UdpEngine = {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  /** Queries dropped because the kernel took no more replies. */
-  dropped(): number;
   close(): Promise<void>;
 };
 
@@ -29,9 +27,11 @@ export type UdpEngine = {
 export const REPLY_SLOTS = 512;
 export const REPLY_BYTES = 4096;
 
+/** Serves the socket until it is closed; rejects with the system's error when it cannot be bound. */
 export async function openPortableUdp(
   socket: HandedSocket,
   handler: DatagramHandler,
+  onDrop: () => void,
 ): Promise<UdpEngine> {
   const isIpv6 = isIPv6(socket.address);
   const udp = createSocket({
@@ -42,11 +42,12 @@ export async function openPortableUdp(
     lookup: (name, _options, done) => done(null, name, isIpv6 ? 6 : 4),
   });
   const slots = createSlots();
-  let dropped = 0;
   udp.on('message', (packet, from) => {
+    // Port 0 says that no answer is wanted (RFC 768). Nobody can be sent one: node throws on trying.
+    if (from.port === 0) return;
     const slot = slots.take();
     if (slot < 0) {
-      dropped += 1;
+      onDrop();
       return;
     }
     const reply = slots.bytes(slot);
@@ -61,7 +62,6 @@ export async function openPortableUdp(
     name: 'node:dgram',
     address: socket.address,
     port: udp.address().port,
-    dropped: () => dropped,
     close: () => new Promise((done) => udp.close(() => done())),
   };
 }

@@ -17,7 +17,7 @@ export const COUNT_RCODE = 5;
 export const COUNT_RCODE_OTHER = 12;
 /** Responses with TC. */
 export const COUNT_TRUNCATED = 13;
-/** Queries without any response: too short, or themselves responses. */
+/** Without any response: too short, themselves responses, or more than the socket took replies for. */
 export const COUNT_DROPPED = 14;
 /** Queries with a client subnet that could be used. */
 export const COUNT_CLIENT_SUBNET = 15;
