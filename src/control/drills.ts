@@ -6,6 +6,7 @@ import {
   drillPhase,
   planDrill,
   stopDrillPlan,
+  untilNextPhaseMs,
 } from '../drill/plan.ts';
 import { predictShares, type SteeredName } from '../drill/predict.ts';
 import type { Override } from '../health/override.ts';
@@ -79,7 +80,10 @@ export function createDrills(world: DrillWorld): Drills {
     const run = active();
     if (!run) return;
     advance(world, run);
-    if (run.state === 'running') cancelTick = world.clock.setTimer(GUARD_INTERVAL_MS, tick);
+    if (run.state !== 'running') return;
+    // Not a moment later than the phase: its answers would be counted to the one before.
+    const nextMs = untilNextPhaseMs(run.plan, world.clock.nowMs());
+    cancelTick = world.clock.setTimer(Math.min(GUARD_INTERVAL_MS, nextMs), tick);
   };
 
   return {

@@ -62,6 +62,12 @@ export function drillPhase(plan: DrillPlan, nowMs: number): DrillPhase | undefin
   return nowMs < plan.deadlineMs ? 'during' : 'after';
 }
 
+/** Milliseconds until the next phase begins or the drill is over; 0 when it is over. */
+export function untilNextPhaseMs(plan: DrillPlan, nowMs: number): number {
+  const next = [plan.drainAtMs, plan.deadlineMs, plan.endsAtMs].find((atMs) => atMs > nowMs);
+  return next === undefined ? 0 : next - nowMs;
+}
+
 /**
  * The override that the drill sets at `drainAtMs`. When that is done late, it lasts shorter: the
  * deadline stands. Undefined at or after the deadline.

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { drainOverride, drillPhase, planDrill, stopDrillPlan } from '../../src/drill/plan.ts';
+import {
+  drainOverride,
+  drillPhase,
+  planDrill,
+  stopDrillPlan,
+  untilNextPhaseMs,
+} from '../../src/drill/plan.ts';
 
 const request = { region: 'virginia', durationSeconds: 60, by: 'ana', reason: 'monthly' };
 const plan = planDrill(request, 1_000_000, 'd1', { baselineMs: 5_000, settleMs: 10_000 });
@@ -10,6 +16,13 @@ test('drillPhase() transitions', () => {
     (nowMs) => drillPhase(plan, nowMs),
   );
   assert.deepEqual(phases, [undefined, 'before', 'before', 'during', 'during', 'after', undefined]);
+});
+
+test('untilNextPhaseMs() leads from each phase exactly to the next', () => {
+  const waits = [1_000_000, 1_005_000, 1_064_999, 1_065_000, 1_075_000].map((nowMs) =>
+    untilNextPhaseMs(plan, nowMs),
+  );
+  assert.deepEqual(waits, [5_000, 60_000, 1, 10_000, 0]);
 });
 
 test('drainOverride() lapses at the deadline, however late it is set', () => {

@@ -3,7 +3,13 @@ import { type TestContext, test } from 'node:test';
 import { startSteadyClients } from '../node/dns-client.ts';
 import { startNodeFixture } from '../node/node-fixture.ts';
 import { startProgram } from '../node/program.ts';
-import { planThreeRegions, REGION_NAMES, type RegionName, STEERED } from '../node/three-regions.ts';
+import {
+  allUp,
+  planThreeRegions,
+  REGION_NAMES,
+  type RegionName,
+  STEERED,
+} from '../node/three-regions.ts';
 import { seconds, until } from '../node/until.ts';
 
 /**
@@ -12,7 +18,6 @@ import { seconds, until } from '../node/until.ts';
  * region's origins are one. Nothing is ever answered empty.
  */
 const MOVE_DEADLINE_MS = 15_000;
-const START_DEADLINE_MS = 30_000;
 
 test('a region that dies is left, and comes back when it lives', async (t) => {
   const world = await planThreeRegions(t);
@@ -42,11 +47,7 @@ test('a region that dies is left, and comes back when it lives', async (t) => {
   let balancer = startBalancer();
   const { node, stop } = await startNodeFixture(config);
   t.after(stop);
-  await until(
-    () => node.plane.regions().every(({ state }) => state === 'up'),
-    START_DEADLINE_MS,
-    () => `all regions up: ${JSON.stringify(node.plane.regions())}`,
-  );
+  await allUp(node);
   const clients = startSteadyClients(t, world.dns, { name: STEERED, clients: world.clients });
   const answered = (client: RegionName, region: RegionName) => () =>
     clients.latest(client) === world.regions[region].vip;

@@ -2,9 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { runOrigin } from '../../src/cli/origin.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
+import type { RunningNode } from '../../src/node/start-node.ts';
 import { nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 import { freePort, loopbackAddress } from './free-addresses.ts';
+import { until } from './until.ts';
 
 /**
  * A small world to run nodes in: three regions on loopback addresses of this test only, a client
@@ -184,4 +187,32 @@ function geoBytes(): Uint8Array {
     return { prefix, record: nestedRecord(location) };
   });
   return writeMmdb(entries, { databaseType: 'Test-City' });
+}
+
+/** The servers behind these regions' balancers, in this process. */
+export async function runOrigins(
+  t: TestContext,
+  world: ThreeRegions,
+  names: readonly RegionName[] = REGION_NAMES,
+): Promise<void> {
+  for (const name of names) {
+    const listen = world.regions[name].servers.map((server) => {
+      const [address = '', port] = server.split(':');
+      return { address, port: Number(port) };
+    });
+    const origin = await runOrigin({ name, listen });
+    t.after(() => origin.close());
+  }
+}
+
+const UP_DEADLINE_MS = 30_000;
+
+/** Waits until every region is judged up. */
+export async function allUp(node: RunningNode): Promise<void> {
+  const states = (): readonly string[] => node.plane.regions().map(({ state }) => state);
+  await until(
+    () => states().every((state) => state === 'up'),
+    UP_DEADLINE_MS,
+    () => `all regions up, they are ${states().join(', ')}`,
+  );
 }
