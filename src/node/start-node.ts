@@ -4,12 +4,12 @@ import type { ConfigIssue } from '../config/issue.ts';
 import { systemClock } from '../control/clock.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { createEvents, type Events } from '../control/events.ts';
-import { type Overrides, openOverrides } from '../control/overrides.ts';
+import { type Overrides, type OverridesChange, openOverrides } from '../control/overrides.ts';
 import { createControlPlane } from '../control/plane.ts';
 import { createServing, type Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
-import { isInForce, type Override } from '../health/override.ts';
+import { isInForce } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
 import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
@@ -131,14 +131,14 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
   const store = await kind.open(config.store.options, systemClock);
   const events = createEvents(systemClock.nowMs, store, log);
   const desk = createHealthDesk(log, events, Math.random);
-  const onChange = ({ lapsed }: { readonly lapsed: readonly Override[] }): void => {
-    desk.setOverrides(overrides.current());
+  const onChange = ({ current, lapsed }: OverridesChange): void => {
+    desk.setOverrides(current);
     for (const { action, target } of lapsed) {
       const message = `The ${action} of ${target.kind} ${target.name} has run out.`;
       events.record(`${target.kind}.override-lapsed`, target.name, message);
     }
   };
-  const overrides: Overrides = await openOverrides(systemClock, store, log, onChange);
+  const overrides = await openOverrides(systemClock, store, log, onChange);
   const directory = config.node.stateDirectory;
   const saved = directory === undefined ? undefined : readState(directory);
   if (saved) {
