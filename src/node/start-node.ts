@@ -140,10 +140,12 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
   };
   const overrides = await openOverrides(systemClock, store, log, onChange);
   const directory = config.node.stateDirectory;
-  const saved = directory === undefined ? undefined : readState(directory);
-  if (saved) {
-    desk.importState(saved);
-    for (const override of saved.overrides) {
+  const { problem, state } = directory === undefined ? {} : readState(directory);
+  if (problem !== undefined)
+    log.warn('state.unreadable', `${problem}: nothing is known of before.`);
+  if (state) {
+    desk.importState(state);
+    for (const override of state.overrides) {
       if (isInForce(override, systemClock.nowMs())) await overrides.set(override);
     }
   }

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseOverride } from '../control/overrides.ts';
 import type { Override } from '../health/override.ts';
 
 /**
@@ -15,14 +16,35 @@ export type SavedState = {
 const FILE_NAME = 'node-state.json';
 const VERSION = 1;
 
-/** Undefined when there is none, or it is of another version or broken: then nothing is known. */
-export function readState(directory: string): SavedState | undefined {
+/** A file that is not there is the normal first start; one that cannot be used has a `problem`. */
+export type ReadState = {
+  readonly state?: SavedState;
+  readonly problem?: string;
+};
+
+/** What was saved; parts that are not what they should be are left out, for each part stands alone. */
+export function readState(directory: string): ReadState {
+  const file = join(directory, FILE_NAME);
+  let text: string;
   try {
-    const saved = JSON.parse(readFileSync(join(directory, FILE_NAME), 'utf8'));
-    if (saved?.version !== VERSION || !Array.isArray(saved.overrides)) return undefined;
-    return saved;
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? {} : { problem: `${file} cannot be read (${code})` };
+  }
+  try {
+    const saved = JSON.parse(text);
+    if (saved?.version !== VERSION) return { problem: `${file} is of another version` };
+    const overrides = Array.isArray(saved.overrides) ? saved.overrides : [];
+    return {
+      state: {
+        overrides: overrides.flatMap((each: unknown) => parseOverride(each) ?? []),
+        monitoring: saved.monitoring,
+        health: saved.health,
+      },
+    };
   } catch {
-    return undefined;
+    return { problem: `${file} is not JSON` };
   }
 }
 
