@@ -51,6 +51,12 @@ export function isPrivate(address: Address): boolean {
   return privateScope(address.family, address.bytes, 0) >= 0;
 }
 
+/** The blocks of privateScope() in CIDR notation. IPv4-mapped ones belong to those that they map. */
+export const PRIVATE_NETWORKS = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16'],
+  ...['172.16.0.0/12', '192.168.0.0/16', '::/128', '::1/128', 'fc00::/7', 'fe80::/10'],
+] as const;
+
 /**
  * The length in bits of the special-use block (RFC 6890) that holds the address at `offset`, or -1 when
  * the address is globally meaningful. A client subnet from such a block is answered by the resolver's

@@ -12,14 +12,21 @@
  * the range that holds the address is as wide as equal values go (neighbours differ, see ranges.ts), so a
  * network is homogeneous exactly when it reaches neither the last address before the range nor the first
  * one after it; that is, when it is longer than the prefixes that the address has in common with those two.
+ * A border that no scope may cross is a range that ends there although the next one has the same value.
  *
  * IPv6 addresses that carry an IPv4 address are answered by it: IPv4-mapped ::ffff:0:0/96 (RFC 4291),
  * NAT64's 64:ff9b::/96 (RFC 6052), 6to4's 2002::/16 (RFC 3056). Teredo is not among them: its client
  * address is in the last bits, which no resolver sends.
  */
 import { type Address, addressToUint32 } from './address.ts';
-import { parsePrefix } from './prefix.ts';
-import { MAX_RANGE_VALUE, overlayPrefixes, type Ranges } from './ranges.ts';
+import { type Prefix, parsePrefix } from './prefix.ts';
+import {
+  combineRanges,
+  MAX_RANGE_VALUE,
+  overlayPrefixes,
+  type Ranges,
+  uniformRanges,
+} from './ranges.ts';
 
 /** Structured-cloneable; a clone shares the memory. Made by buildPrefixTable, read by look-ups only. */
 export type PrefixTable = {
@@ -51,23 +58,30 @@ const SCOPE_SIZE = 256;
 const FOLDED_NETWORKS = ['::ffff:0:0/96', '64:ff9b::/96', '2002::/16'] as const;
 const SIX_TO_FOUR = 0x2002;
 const NAT64 = 0x0064ff9b;
+/** Marks a value inside a border while ranges merge; above every value and the one of folded networks. */
+const INSIDE = 2 * MAX_RANGE_VALUE;
 
-/** The table of these ranges. Values above MAX_RANGE_VALUE are a bug and throw. */
-export function buildPrefixTable(ranges: Ranges): PrefixTable {
+/**
+ * The table of these ranges. No scope reaches from the outside into one of the networks `borders`, or
+ * from the inside out, unless all addresses have one value. Values above MAX_RANGE_VALUE are a bug and
+ * throw.
+ */
+export function buildPrefixTable(ranges: Ranges, borders: readonly Prefix[] = []): PrefixTable {
   for (const values of [ranges.values4, ranges.values6]) {
     for (const value of values) {
       if (value > MAX_RANGE_VALUE) throw new RangeError(`range value ${value} is too large`);
     }
   }
-  const folds = ranges.values4.length > 1;
-  const six = withFoldedNetworks(ranges, folds);
+  const kept = isUniform(ranges) ? [] : borders;
+  const folds = ranges.values4.length > 1 || kept.length > 0;
+  const cut = cutAt(withFoldedNetworks(ranges, folds), kept);
   return {
-    starts4: flipSigns(ranges.starts4),
-    values4: ranges.values4,
-    index4: buildIndex4(ranges.starts4),
-    starts6: flipSigns(six.starts6),
-    values6: six.values6,
-    ...buildIndex6(six.starts6),
+    starts4: flipSigns(cut.starts4),
+    values4: cut.values4,
+    index4: buildIndex4(cut.starts4),
+    starts6: flipSigns(cut.starts6),
+    values6: cut.values6,
+    ...buildIndex6(cut.starts6),
     folds,
   };
 }
@@ -165,6 +179,24 @@ function withFoldedNetworks(ranges: Ranges, folds: boolean): Ranges {
   const value = folds ? MAX_RANGE_VALUE + 1 : ranges.values4[0]!;
   const overlays = FOLDED_NETWORKS.map((text) => ({ prefix: parsePrefix(text)!, value }));
   return overlayPrefixes(ranges, overlays);
+}
+
+/** The ranges, ending also where a border is. */
+function cutAt(ranges: Ranges, borders: readonly Prefix[]): Ranges {
+  if (borders.length === 0) return ranges;
+  const inside = overlayPrefixes(
+    uniformRanges(0),
+    borders.map((prefix) => ({ prefix, value: INSIDE })),
+  );
+  const cut = combineRanges(ranges, inside, (value, mark) => value + mark);
+  for (const values of [cut.values4, cut.values6]) {
+    for (let i = 0; i < values.length; i++) values[i] = values[i]! % INSIDE;
+  }
+  return cut;
+}
+
+function isUniform({ values4, values6 }: Ranges): boolean {
+  return values4.length === 1 && values6.length === 1 && values4[0] === values6[0];
 }
 
 function flipSigns(starts: Uint32Array): Int32Array {

@@ -1,4 +1,6 @@
 import type { GeoDatabase } from '../geo/mmdb.ts';
+import { PRIVATE_NETWORKS } from '../ip/address.ts';
+import { parsePrefix } from '../ip/prefix.ts';
 import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
 import { mapRanges, type Ranges } from '../ip/ranges.ts';
 import { mapTiers, type Policy } from './policy.ts';
@@ -35,6 +37,12 @@ export const CLASSES_MAX = 65_535;
 
 const IPV4_ADDRESSES = 2 ** 32;
 
+/**
+ * Clients in private networks are answered by their resolver's address, so an answer for others must
+ * not have a scope that holds them, even where the geo data have the same for both: nothing.
+ */
+const SCOPE_BORDERS = PRIVATE_NETWORKS.map((text) => parsePrefix(text)!);
+
 /** Builds the map. Takes time in proportion to locations and networks: not for the query path. */
 export function buildMap(
   policy: Policy,
@@ -61,7 +69,10 @@ export function buildMap(
   });
   const shares = addressShares(geo.ranges, classOfLocation, tiersOf.length);
   return {
-    table: buildPrefixTable(mapRanges(geo.ranges, (location) => classOfLocation[location] ?? 0)),
+    table: buildPrefixTable(
+      mapRanges(geo.ranges, (location) => classOfLocation[location] ?? 0),
+      SCOPE_BORDERS,
+    ),
     classes: tiersOf.map((tiers, index) => ({ tiers, addressShare: shares[index] ?? 0 })),
     locationsWithoutClass,
   };

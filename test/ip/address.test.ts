@@ -9,9 +9,11 @@ import {
   formatAddress,
   isLoopback,
   isPrivate,
+  PRIVATE_NETWORKS,
   parseAddress,
   privateScope,
 } from '../../src/ip/address.ts';
+import { containsAddress, parsePrefix } from '../../src/ip/prefix.ts';
 
 const parsed = (text: string) => {
   const address = parseAddress(text);
@@ -114,6 +116,21 @@ test('privateScope() gives the length of the special-use block that holds the ad
     const shifted = Buffer.concat([Buffer.from([9, 9, 9]), address.bytes]);
     assert.equal(privateScope(address.family, shifted, 3), expected, text);
     assert.equal(isPrivate(address), expected >= 0, text);
+  }
+});
+
+test('PRIVATE_NETWORKS are the blocks that privateScope() knows, from the first to the last address', () => {
+  for (const text of PRIVATE_NETWORKS) {
+    const { address, length } = parsePrefix(text)!;
+    const { family, bytes } = address;
+    const last = bytes.map((byte, i) => byte | (0xff >> Math.min(8, Math.max(0, length - 8 * i))));
+    for (const end of [bytes, last]) assert.equal(privateScope(family, end, 0), length, text);
+  }
+  const known = PRIVATE_NETWORKS.map((text) => parsePrefix(text)!);
+  for (let high = 0; high < 2 ** 16; high++) {
+    const bytes = Uint8Array.of(high >> 8, high & 255, 1, 2);
+    const network = known.find((prefix) => containsAddress(prefix, { family: 4, bytes }));
+    assert.equal(privateScope(4, bytes, 0), network?.length ?? -1, bytes.join('.'));
   }
 });
 

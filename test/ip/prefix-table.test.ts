@@ -85,6 +85,48 @@ test('lookupAddress() widens over folded networks when IPv4 space and its surrou
   ]);
 });
 
+test('lookupAddress() has no scope that crosses a border, though values are the same on both sides', () => {
+  const borders = ['10.0.0.0/8', '192.168.0.0/16', 'fc00::/7'].map((text) => parsePrefix(text)!);
+  const ranges = overlayPrefixes(uniformRanges(3), [
+    { prefix: parsePrefix('80.0.0.0/8')!, value: MAX_RANGE_VALUE },
+  ]);
+  check(buildPrefixTable(ranges, borders), [
+    ['11.0.0.1', 3, 8],
+    ['20.0.0.1', 3, 4],
+    ['10.255.0.1', 3, 8],
+    ['192.167.0.1', 3, 13],
+    ['192.168.0.1', 3, 16],
+    ['200.0.0.1', 3, 5],
+    ['80.0.0.1', MAX_RANGE_VALUE, 8],
+    ['8000::', 3, 2],
+    ['fc00::1', 3, 7],
+    ['fe00::1', 3, 7],
+    ['2002:b00::', 3, 24],
+    ['::ffff:11.0.0.1', 3, 104],
+  ]);
+});
+
+test('lookupAddress() keeps borders in IPv4 space when only IPv6 values differ', () => {
+  const ranges = overlayPrefixes(uniformRanges(0), [
+    { prefix: parsePrefix('2001:db8::/32')!, value: 1 },
+  ]);
+  const table = buildPrefixTable(ranges, [parsePrefix('10.0.0.0/8')!]);
+  check(table, [
+    ['11.0.0.1', 0, 8],
+    ['::ffff:11.0.0.1', 0, 104],
+    ['128.0.0.0', 0, 1],
+  ]);
+});
+
+test('lookupAddress() gives scope 0 across borders when the whole space has one value', () => {
+  const table = buildPrefixTable(uniformRanges(4), [parsePrefix('10.0.0.0/8')!]);
+  check(table, [
+    ['10.0.0.1', 4, 0],
+    ['11.0.0.1', 4, 0],
+    ['::', 4, 0],
+  ]);
+});
+
 test('lookup4() takes signed and unsigned numbers alike', () => {
   const table = build(0, { '200.0.0.0/8': 1 });
   assert.equal(lookup4(table, 0xc8000001), lookup4(table, 0xc8000001 | 0));
