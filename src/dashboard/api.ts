@@ -4,6 +4,7 @@ import type {
   NodeStatus,
   Problem,
   RegionStatus,
+  ZoneStatus,
 } from '../control/control-plane.ts';
 
 /**
@@ -18,10 +19,13 @@ const TOKEN_KEY = 'meridian-token';
 
 export const readStatus = (): Promise<Reply<NodeStatus>> => get('status');
 export const readRegions = (): Promise<Reply<readonly RegionStatus[]>> => get('regions');
+export const readZones = (): Promise<Reply<readonly ZoneStatus[]>> => get('zones');
 export const readEvents = (count: number): Promise<Reply<readonly EventRecord[]>> =>
   get(`events?count=${count}`);
 export const explain = (name: string, client: string): Promise<Reply<Explanation>> =>
   get(`explain?${new URLSearchParams(client ? { name, client } : { name })}`);
+
+export const hasToken = (): boolean => sessionStorage.getItem(TOKEN_KEY) !== null;
 
 export function keepToken(token: string): void {
   sessionStorage.setItem(TOKEN_KEY, token);

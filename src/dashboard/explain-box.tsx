@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Explanation } from '../control/control-plane.ts';
 import { explain } from './api.ts';
+import { timeOfDay } from './time-of-day.ts';
 
 /** "Why does this client get this answer?", asked of the code that answers. */
 type Props = {
@@ -75,37 +76,54 @@ export function ExplainBox({ suggestedName, explanation, onExplained }: Props) {
 }
 
 function Told({ explanation }: { readonly explanation: Explanation }) {
-  const { answer, client, region, scope, steps, ttl } = explanation;
+  const { atMs, region, scope, steps, ttl } = explanation;
   return (
     <div class="told" data-region={region ?? ''}>
       <p>
-        <strong>{client.network}</strong> ({client.place || 'place unknown'}) gets{' '}
-        <strong>{answer.join(', ') || explanation.outcome}</strong>
-        {region && (
-          <>
-            {' '}
-            in <strong>{region}</strong>
-          </>
-        )}
-        .
+        <Result explanation={explanation} />
       </p>
       <ol>
         {steps.map((step, index) => (
           <li key={`${index}-${step.step}`}>
             <b>{step.step}</b> {step.note}
-            {step.kept.length > 0 && <span class="kept"> → {step.kept.join(', ')}</span>}
-            {step.dropped.map(({ name, reason }) => (
-              <span class="dropped" key={name}>
-                {' '}
-                ✕ {name}: {reason}
-              </span>
-            ))}
+            <ul class="plain">
+              {step.kept.length > 0 && <li class="kept">→ {step.kept.join(', ')}</li>}
+              {step.dropped.map(({ name, reason }) => (
+                <li class="dropped" key={name}>
+                  ✕ {name}: {reason}
+                </li>
+              ))}
+            </ul>
           </li>
         ))}
       </ol>
       <p class="small">
-        TTL {ttl.seconds} s: {ttl.why}. Scope /{scope.prefixLength}: {scope.why}.
+        TTL {ttl.seconds} s: {ttl.why}. Scope /{scope.prefixLength}: {scope.why}. Asked at{' '}
+        {timeOfDay(atMs)}.
       </p>
     </div>
+  );
+}
+
+function Result({ explanation }: { readonly explanation: Explanation }) {
+  const { answer, client, name, outcome, region, type } = explanation;
+  const who = (
+    <>
+      <strong>{client.network}</strong> ({client.place || 'place unknown'})
+    </>
+  );
+  if (answer.length === 0) {
+    return (
+      <>
+        {who} gets no {type} for {name} <strong class="problem">{outcome}</strong>.
+      </>
+    );
+  }
+  return (
+    <>
+      {who} gets <strong>{answer.join(', ')}</strong>{' '}
+      {region === undefined ? `(${outcome})` : 'in '}
+      {region && <strong>{region}</strong>}.
+    </>
   );
 }

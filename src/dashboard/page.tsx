@@ -6,9 +6,10 @@ import type {
   NodeStatus,
   RegionStatus,
 } from '../control/control-plane.ts';
-import { keepToken, readEvents, readRegions, readStatus } from './api.ts';
+import { hasToken, keepToken, readEvents, readRegions, readStatus, readZones } from './api.ts';
 import { ExplainBox } from './explain-box.tsx';
 import { RegionTable } from './region-table.tsx';
+import { timeOfDay } from './time-of-day.ts';
 import { WorldMap } from './world-map.tsx';
 
 /** The status page: what `meridian status`, `explain` and `events` show, on a map. */
@@ -25,25 +26,10 @@ type Facts = {
 };
 
 function Page() {
-  const [facts, setFacts] = useState<Facts>({
-    regions: [],
-    events: [],
-    trouble: '',
-    needsToken: false,
-  });
+  const facts = useFacts();
+  const suggestedName = useSuggestedName(facts.status?.generation);
   const [explanation, setExplanation] = useState<Explanation>();
-  useEffect(() => {
-    let timer = 0;
-    const refresh = async (): Promise<void> => {
-      const next = await readFacts();
-      // While the node is away the last facts stay, marked as old.
-      setFacts((last) => ('regions' in next ? next : { ...last, ...next }));
-      timer = window.setTimeout(refresh, REFRESH_MS);
-    };
-    void refresh();
-    return () => window.clearTimeout(timer);
-  }, []);
-  if (facts.needsToken) return <TokenForm />;
+  if (facts.needsToken) return <TokenForm refusal={hasToken() ? facts.trouble : ''} />;
   return (
     <>
       <Header facts={facts} />
@@ -52,37 +38,47 @@ function Page() {
         <RegionTable regions={facts.regions} />
         <div class="columns">
           <ExplainBox
-            suggestedName="www.gslb.example"
+            suggestedName={suggestedName}
             explanation={explanation}
             onExplained={setExplanation}
           />
           <EventList events={facts.events} />
         </div>
       </main>
-      <footer class="small">
-        {facts.status?.geo.description}.{' '}
-        <a href="https://db-ip.com" rel="noreferrer">
-          IP Geolocation by DB-IP
-        </a>
-        . Map: Natural Earth. <a href="api/v1/status">API</a> · <a href="openapi.json">OpenAPI</a> ·{' '}
-        <a href="metrics">metrics</a>
-      </footer>
+      <Footer status={facts.status} />
     </>
   );
 }
 
+/** What the node says, again and again, until it asks for a token. */
+function useFacts(): Facts {
+  const [facts, setFacts] = useState<Facts>({
+    regions: [],
+    events: [],
+    trouble: '',
+    needsToken: false,
+  });
+  useEffect(() => {
+    let timer = 0;
+    const refresh = async (): Promise<void> => {
+      const next = await readFacts();
+      // While the node is away the last facts stay, marked as old.
+      setFacts((last) => ('regions' in next ? next : { ...last, ...next }));
+      if (!next.needsToken) timer = window.setTimeout(refresh, REFRESH_MS);
+    };
+    void refresh();
+    return () => window.clearTimeout(timer);
+  }, []);
+  return facts;
+}
+
 async function readFacts(): Promise<Facts | Pick<Facts, 'trouble' | 'needsToken'>> {
-  const [status, regions, events] = await Promise.all([
-    readStatus(),
-    readRegions(),
-    readEvents(EVENTS_SHOWN),
-  ]);
-  for (const reply of [status, regions, events]) {
-    if (!reply.ok) {
-      return { trouble: reply.message, needsToken: reply.status === 401 || reply.status === 403 };
-    }
-  }
-  if (!status.ok || !regions.ok || !events.ok) return { trouble: '', needsToken: false };
+  // Alone at first, so that a node that refuses has to do so only once.
+  const status = await readStatus();
+  if (!status.ok) return refused(status);
+  const [regions, events] = await Promise.all([readRegions(), readEvents(EVENTS_SHOWN)]);
+  if (!regions.ok) return refused(regions);
+  if (!events.ok) return refused(events);
   return {
     status: status.value,
     regions: regions.value,
@@ -90,6 +86,23 @@ async function readFacts(): Promise<Facts | Pick<Facts, 'trouble' | 'needsToken'
     trouble: '',
     needsToken: false,
   };
+}
+
+function refused(reply: { readonly status: number; readonly message: string }) {
+  return { trouble: reply.message, needsToken: reply.status === 401 || reply.status === 403 };
+}
+
+/** The first steered name of the configuration that is served now. */
+function useSuggestedName(generation: number | undefined): string {
+  const [name, setName] = useState('');
+  useEffect(() => {
+    if (generation === undefined) return;
+    void readZones().then((zones) => {
+      const first = zones.ok ? zones.value.flatMap(({ steered }) => steered)[0]?.name : undefined;
+      setName(first?.replace(/\.$/, '') ?? '');
+    });
+  }, [generation]);
+  return name;
 }
 
 function Header({ facts: { status, trouble } }: { readonly facts: Facts }) {
@@ -118,10 +131,10 @@ function EventList({ events }: { readonly events: readonly EventRecord[] }) {
       <ol class="events">
         {events.toReversed().map((event) => (
           <li key={event.id}>
-            <time dateTime={new Date(event.atMs).toISOString()}>
-              {new Date(event.atMs).toLocaleTimeString()}
-            </time>{' '}
-            <b>{event.kind}</b> {event.subject} <span class="small">{event.message}</span>
+            <time dateTime={new Date(event.atMs).toISOString()}>{timeOfDay(event.atMs)}</time>
+            <div>
+              <b>{event.kind}</b> {event.subject} <div class="small">{event.message}</div>
+            </div>
           </li>
         ))}
       </ol>
@@ -129,26 +142,61 @@ function EventList({ events }: { readonly events: readonly EventRecord[] }) {
   );
 }
 
-function TokenForm() {
+/** Data come with obligations: who made them is said wherever they are shown. */
+function Footer({ status }: { readonly status: NodeStatus | undefined }) {
+  return (
+    <footer class="small">
+      {status?.geo.attribution.split('; ').map((line) => (
+        <Attribution key={line} line={line} />
+      ))}
+      {status && `Geo data of ${new Date(status.geo.builtAtMs).toISOString().slice(0, 10)}. `}
+      Map: Natural Earth. <a href="api/v1/status">API</a> · <a href="openapi.json">OpenAPI</a> ·{' '}
+      <a href="metrics">metrics</a>
+    </footer>
+  );
+}
+
+/** `Text (https://…), licence` with the text as a link. */
+function Attribution({ line }: { readonly line: string }) {
+  const [, text, url, rest] = /^(.*?) \((https:[^)]+)\)(.*)$/.exec(line) ?? [];
+  if (url === undefined) return <>{line}. </>;
+  return (
+    <>
+      <a href={url} rel="noreferrer">
+        {text}
+      </a>
+      {rest}.{' '}
+    </>
+  );
+}
+
+function TokenForm({ refusal }: { readonly refusal: string }) {
   const [token, setToken] = useState('');
   return (
     <form
       class="token"
       onSubmit={(event) => {
         event.preventDefault();
-        keepToken(token);
+        keepToken(token.trim());
         location.reload();
       }}
     >
+      <h1>Meridian</h1>
       <label>
         This node asks for a token
         <input
           type="password"
+          autocomplete="current-password"
           value={token}
           onInput={(event) => setToken(event.currentTarget.value)}
         />
       </label>
       <button type="submit">Continue</button>
+      {refusal && (
+        <p role="alert" class="problem">
+          {refusal}
+        </p>
+      )}
     </form>
   );
 }

@@ -1,7 +1,10 @@
 import type { EndpointStatus, RegionStatus } from '../control/control-plane.ts';
 import { STATE_MARKS } from './state-marks.ts';
 
-/** The map's facts as a table: state, reason, share, and what each vantage point sees. */
+/**
+ * The map's facts as a table: state, reason, share, and what each vantage point sees. On a narrow
+ * screen each region becomes a card, and its cells are named by `data-label`.
+ */
 export function RegionTable({ regions }: { readonly regions: readonly RegionStatus[] }) {
   return (
     <table>
@@ -21,11 +24,9 @@ export function RegionTable({ regions }: { readonly regions: readonly RegionStat
           </th>
         </tr>
       </thead>
-      <tbody>
-        {regions.map((region) => (
-          <RegionRows key={region.name} region={region} />
-        ))}
-      </tbody>
+      {regions.map((region) => (
+        <RegionRows key={region.name} region={region} />
+      ))}
     </table>
   );
 }
@@ -34,51 +35,73 @@ function RegionRows({ region }: { readonly region: RegionStatus }) {
   const mark = STATE_MARKS[region.state];
   const endpoints: readonly (EndpointStatus | undefined)[] =
     region.endpoints.length > 0 ? region.endpoints : [undefined];
+  const rows = endpoints.length;
   return (
-    <>
+    <tbody>
       {endpoints.map((endpoint, index) => (
         <tr key={endpoint?.name ?? ''} data-region={region.name} data-state={region.state}>
           {index === 0 && (
             <>
-              <th scope="rowgroup" rowSpan={endpoints.length}>
+              <th scope="rowgroup" rowSpan={rows}>
                 {region.name}
               </th>
-              <td rowSpan={endpoints.length} class={mark.tone}>
+              <td rowSpan={rows} data-label="State" class={mark.tone}>
                 {mark.sign} {mark.word}
               </td>
             </>
           )}
-          <td>
-            {endpoint ? endpoint.name : 'none'}
-            {endpoint && <div class="small">{endpoint.reason}</div>}
-          </td>
-          <td>{endpoint?.addresses.join(', ')}</td>
-          <td>{endpoint && <Vantages endpoint={endpoint} />}</td>
+          <EndpointCells endpoint={endpoint} />
           {index === 0 && (
             <>
-              <td rowSpan={endpoints.length} class="number">
+              <td rowSpan={rows} data-label="Address space" class="number">
                 {(region.addressShare * 100).toFixed(1)} %
               </td>
-              <td rowSpan={endpoints.length} class="number">
+              <td rowSpan={rows} data-label="Answers" class="number">
                 {region.answersTotal.toLocaleString('en')}
               </td>
             </>
           )}
         </tr>
       ))}
+    </tbody>
+  );
+}
+
+function EndpointCells({ endpoint }: { readonly endpoint: EndpointStatus | undefined }) {
+  if (!endpoint) return <td colSpan={3}>no endpoint</td>;
+  return (
+    <>
+      <td data-label="Endpoint">
+        <div>
+          {endpoint.name}
+          <div class="small">{endpoint.reason}</div>
+        </div>
+      </td>
+      <td data-label="Addresses">
+        <ul class="plain">
+          {endpoint.addresses.map((address) => (
+            <li key={address}>{address}</li>
+          ))}
+        </ul>
+      </td>
+      <td data-label="Seen from">
+        <Vantages endpoint={endpoint} />
+      </td>
     </>
   );
 }
 
 function Vantages({ endpoint }: { readonly endpoint: EndpointStatus }) {
   return (
-    <ul class="vantages">
+    <ul class="plain">
       {endpoint.vantages.map(({ vantage, verdict, recent }) => {
         const last = recent.at(-1);
         return (
-          <li key={vantage} title={last?.reason ?? ''}>
+          <li key={vantage}>
             {vantage}: {verdict}
-            {last?.ok && <span class="small"> {last.rttMs.toFixed(1)} ms</span>}
+            {last && (
+              <span class="small"> {last.ok ? `${last.rttMs.toFixed(1)} ms` : last.reason}</span>
+            )}
           </li>
         );
       })}

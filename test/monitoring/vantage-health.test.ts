@@ -11,7 +11,7 @@ function reasonAfter(outcomes: readonly boolean[]): string {
     const reason = ok ? '200 OK' : 'timeout';
     state = observe(state, { atMs: index * 1000, ok, rttMs: 1, reason }, rules);
   }
-  return voteOf({ vantage: 'v', group: 'g', state, rules, leaseMs: 3000 }).reason;
+  return voteOf({ vantage: 'v', group: 'g', key: 'web/a', state, rules, leaseMs: 3000 }).reason;
 }
 
 test('voteOf() gives the reason of the verdict, not of a change that is not yet believed', () => {
