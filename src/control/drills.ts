@@ -31,6 +31,8 @@ export type Drills = {
   start(request: DrillRequest): Promise<DrillStatus | Problem>;
   stop(id: string, by: string): Promise<DrillStatus | Problem>;
   list(): readonly DrillStatus[];
+  /** The id of the drill that runs now. */
+  running(): string | undefined;
   close(): void;
 };
 
@@ -62,6 +64,7 @@ type Run = {
 
 export function createDrills(world: DrillWorld): Drills {
   const runs: Run[] = [];
+  let lastIdMs = 0;
   let cancelTick: () => void = () => {};
   const active = (): Run | undefined => runs.find(({ state }) => state === 'running');
 
@@ -77,6 +80,7 @@ export function createDrills(world: DrillWorld): Drills {
   };
 
   const tick = (): void => {
+    cancelTick();
     const run = active();
     if (!run) return;
     advance(world, run);
@@ -100,7 +104,8 @@ export function createDrills(world: DrillWorld): Drills {
       const { refusals, prediction } = examine(request);
       if (refusals[0]) return refuse(refusals[0]);
       const nowMs = world.clock.nowMs();
-      const plan = planDrill(request, nowMs, `drill-${nowMs.toString(36)}`, world.phases);
+      lastIdMs = Math.max(nowMs, lastIdMs + 1);
+      const plan = planDrill(request, nowMs, `drill-${lastIdMs.toString(36)}`, world.phases);
       const start = world.answers();
       const run: Run = {
         plan,
@@ -131,6 +136,7 @@ export function createDrills(world: DrillWorld): Drills {
       return statusOf(world, run);
     },
     list: () => runs.map((run) => statusOf(world, run)),
+    running: () => active()?.plan.id,
     close: () => cancelTick(),
   };
 }
@@ -139,25 +145,33 @@ export function createDrills(world: DrillWorld): Drills {
 function advance(world: DrillWorld, run: Run): void {
   const nowMs = world.clock.nowMs();
   const phase = drillPhase(run.plan, nowMs);
+  if (phase === 'before') return;
+  if (!run.drained) {
+    if (phase === 'during') void drain(world, run, nowMs);
+    else void finish(world, run, 'aborted', TOO_LATE);
+    return;
+  }
   if (phase === undefined) {
     void finish(world, run, 'finished', run.note);
     return;
   }
-  if (phase === 'during' && !run.drained) {
-    run.drained = true;
-    run.marks.drain = world.answers();
-    void drain(world, run.plan, nowMs);
+  if (phase === 'after') {
+    run.marks.revert ??= world.answers();
     return;
   }
-  if (phase === 'after') run.marks.revert ??= world.answers();
-  if (phase !== 'during') return;
   const reason = abortReason(run.plan.request, { ...world.situation(), running: undefined });
   if (reason !== undefined) void finish(world, run, 'aborted', reason);
 }
 
-async function drain(world: DrillWorld, plan: DrillPlan, nowMs: number): Promise<void> {
+const TOO_LATE = 'Nothing was drained: this node stood still until after the deadline.';
+
+/** In force at once; the store hears of it later, if at all. */
+async function drain(world: DrillWorld, run: Run, nowMs: number): Promise<void> {
+  const { plan } = run;
   const wanted = drainOverride(plan, nowMs);
   if (!wanted) return;
+  run.drained = true;
+  run.marks.drain = world.answers();
   const override: Override = {
     target: wanted.target,
     action: 'drain',
@@ -167,12 +181,9 @@ async function drain(world: DrillWorld, plan: DrillPlan, nowMs: number): Promise
     expiresAtMs: plan.deadlineMs,
     drill: plan.id,
   };
+  const { region } = plan.request;
+  world.events.record('drill.drain', region, `Drill ${plan.id} drains ${region}.`);
   await world.overrides.set(override);
-  world.events.record(
-    'drill.drain',
-    plan.request.region,
-    `Drill ${plan.id} drains ${plan.request.region}.`,
-  );
 }
 
 async function finish(
@@ -186,14 +197,10 @@ async function finish(
   if (state !== 'finished') run.plan = stopDrillPlan(run.plan, world.clock.nowMs());
   run.marks.end = world.answers();
   const { id, request } = run.plan;
-  await world.overrides.clear(({ drill }) => drill === id);
   const level = state === 'aborted' ? 'warn' : 'info';
-  world.events.record(
-    `drill.${state}`,
-    request.region,
-    `Drill ${id} ${state}. ${note}`.trim(),
-    level,
-  );
+  const message = `Drill ${id} ${state}. ${note}`.trim();
+  world.events.record(`drill.${state}`, request.region, message, level);
+  await world.overrides.clear(({ drill }) => drill === id);
 }
 
 function statusOf(world: DrillWorld, run: Run): DrillStatus {

@@ -7,9 +7,11 @@ import type {
   ControlPlane,
   NodeStatus,
   OverrideRequest,
+  Problem,
   ReloadResult,
   Target,
 } from './control-plane.ts';
+import { createDrillWorld } from './drill-world.ts';
 import { createDrills, type Drills } from './drills.ts';
 import type { Events } from './events.ts';
 import { createMetrics, type MetricsSource } from './metrics.ts';
@@ -38,7 +40,7 @@ export type PlaneParts = {
 
 export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; drills: Drills } {
   const { clock, events, facts, overrides } = parts;
-  const drills = createPlaneDrills(parts);
+  const drills = createDrills(createDrillWorld(parts));
   const metrics = createMetrics();
   const plane: ControlPlane = {
     status: parts.nodeStatus,
@@ -53,7 +55,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     },
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
-    clearOverride: (target, by) => clearOverride(parts, target, by),
+    clearOverride: (target, by) => clearOverride(parts, drills, target, by),
     reload: parts.reload,
     predictDrill: drills.predict,
     startDrill: drills.start,
@@ -88,57 +90,47 @@ async function setOverride(parts: PlaneParts, request: OverrideRequest) {
   return overrideStatus(override);
 }
 
-async function clearOverride(parts: PlaneParts, target: Target, by: string) {
-  const unknown = checkTarget(target, parts.facts().serving);
-  if (unknown) return unknown;
+/**
+ * What is in force may be cleared even when its target has left the configuration. A drill's drain
+ * ends with the drill; one whose drill this node does not run (any more) is cleared as a person's.
+ */
+async function clearOverride(parts: PlaneParts, drills: Drills, target: Target, by: string) {
+  const isMeant = (override: Override): boolean =>
+    override.target.kind === target.kind && override.target.name === target.name;
+  const isOfRunningDrill = (override: Override): boolean =>
+    override.drill !== undefined && override.drill === drills.running();
   const gone = await parts.overrides.clear(
-    (override) =>
-      override.drill === undefined &&
-      override.target.kind === target.kind &&
-      override.target.name === target.name,
+    (override) => isMeant(override) && !isOfRunningDrill(override),
   );
-  const [last] = gone;
-  if (!last) {
-    return {
-      problem: 'not-found',
-      code: 'no-override',
-      message: `There is no override on ${target.kind} ${target.name}.`,
-      hint: 'GET /api/v1/overrides lists those in force; one that a drill set ends with the drill.',
-    } as const;
-  }
+  const last = gone.find(({ drill }) => drill === undefined) ?? gone[0];
+  if (!last) return nothingToClear(parts, target, isMeant);
   const message = `The ${last.action} of ${target.kind} ${target.name} is lifted by ${by}.`;
   parts.events.record(`${target.kind}.undrain`, target.name, message);
   return { ...overrideStatus(last), action: 'cleared' as const };
 }
 
-function createPlaneDrills(parts: PlaneParts): Drills {
-  const { clock, events, overrides } = parts;
-  return createDrills({
-    clock,
-    overrides,
-    events,
-    phases: parts.drillPhases,
-    steeredNames: () => parts.facts().serving.names,
-    word: (endpoint) => parts.facts().words[endpoint] ?? 0,
-    answers: () =>
-      regionStatuses(parts.facts()).map(({ name, answersTotal }) => ({
-        region: name,
-        answers: answersTotal,
-      })),
-    situation() {
-      const facts = parts.facts();
-      return {
-        regions: regionStatuses(facts).map(({ name, capacity }) => ({ name, capacity })),
-        pools: poolStatuses(facts).map(({ name, endpoints }) => ({
-          name,
-          endpoints: endpoints.map(({ region, state }) => ({
-            region,
-            usable: !['down', 'drained', 'forced-down'].includes(state),
-          })),
-        })),
-      };
-    },
-  });
+function nothingToClear(
+  { facts, overrides }: PlaneParts,
+  target: Target,
+  isMeant: (override: Override) => boolean,
+): Problem {
+  const drill = overrides.current().find(isMeant)?.drill;
+  if (drill !== undefined) {
+    return {
+      problem: 'conflict',
+      code: 'drill-running',
+      message: `The ${target.kind} ${target.name} is drained by ${drill}, which is running.`,
+      hint: `Stop the drill: meridian drills stop ${drill}.`,
+    };
+  }
+  return (
+    checkTarget(target, facts().serving) ?? {
+      problem: 'not-found',
+      code: 'no-override',
+      message: `There is no override on ${target.kind} ${target.name}.`,
+      hint: 'GET /api/v1/overrides lists those in force.',
+    }
+  );
 }
 
 function metricsSource(parts: PlaneParts): MetricsSource {

@@ -70,6 +70,8 @@ export function abortReason(
   situation: DrillSituation,
   loads: readonly { readonly region: string; readonly requestsPerSecond: number }[] = [],
 ): string | undefined {
+  const [gone] = checkRegion(request.region, situation);
+  if (gone !== undefined) return gone.message;
   if (request.force !== true) {
     const [stranded] = checkPools(request.region, situation);
     if (stranded !== undefined) return stranded.message;
@@ -82,25 +84,24 @@ export function abortReason(
   return undefined;
 }
 
-function checkRequest(request: DrillRequest, situation: DrillSituation): readonly Refusal[] {
-  const refusals: Refusal[] = [];
-  const { region, durationSeconds } = request;
-  const names = situation.regions.map(({ name }) => name);
+/** A reload may take away the region of a running drill. */
+function checkRegion(region: string, { pools, regions }: DrillSituation): readonly Refusal[] {
+  const names = regions.map(({ name }) => name);
   if (!names.includes(region)) {
-    refusals.push({
-      code: 'unknown-region',
-      message: `There is no region "${region}".`,
-      hint: names.length === 0 ? 'No region is configured.' : `Regions: ${names.join(', ')}.`,
-      forcible: false,
-    });
-  } else if (!situation.pools.some((pool) => pool.endpoints.some((e) => e.region === region))) {
-    refusals.push({
-      code: 'region-not-in-use',
-      message: `No pool has an endpoint in ${region}.`,
-      hint: 'A drill of it would change no answer.',
-      forcible: false,
-    });
+    const hint = names.length === 0 ? 'No region is configured.' : `Regions: ${names.join(', ')}.`;
+    const message = `There is no region "${region}".`;
+    return [{ code: 'unknown-region', message, hint, forcible: false }];
   }
+  if (pools.some((pool) => pool.endpoints.some((endpoint) => endpoint.region === region)))
+    return [];
+  const message = `No pool has an endpoint in ${region}.`;
+  const hint = 'A drill of it would change no answer.';
+  return [{ code: 'region-not-in-use', message, hint, forcible: false }];
+}
+
+function checkRequest(request: DrillRequest, situation: DrillSituation): readonly Refusal[] {
+  const { region, durationSeconds } = request;
+  const refusals: Refusal[] = [...checkRegion(region, situation)];
   if (!(durationSeconds >= DRILL_SECONDS_MIN && durationSeconds <= DRILL_SECONDS_MAX)) {
     refusals.push({
       code: 'duration-out-of-range',

@@ -1,0 +1,49 @@
+import { isDown } from '../health/health-word.ts';
+import type { Counts } from './control-plane.ts';
+import type { DrillWorld } from './drills.ts';
+import type { PlaneParts } from './plane.ts';
+import type { Facts } from './status.ts';
+
+/** What a drill sees of the node: who is usable, what would be answered, what was answered. */
+export function createDrillWorld(parts: PlaneParts): DrillWorld {
+  const { clock, drillPhases, events, facts, overrides } = parts;
+  return {
+    clock,
+    overrides,
+    events,
+    phases: drillPhases,
+    steeredNames: () => facts().serving.names,
+    word: (endpoint) => facts().words[endpoint] ?? 0,
+    answers: () => answersByRegion(facts()),
+    situation: () => situationOf(facts()),
+  };
+}
+
+function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situation']> {
+  const { config, snapshot } = serving;
+  const endpoints = snapshot.endpoints.map(({ pool, region }, index) => ({
+    pool,
+    region,
+    usable: !isDown(words[index] ?? 0),
+  }));
+  return {
+    regions: Object.entries(config.regions).map(([name, { capacity }]) => ({ name, capacity })),
+    pools: Object.keys(config.pools).map((name) => ({
+      name,
+      endpoints: endpoints.filter(({ pool }) => pool === name),
+    })),
+  };
+}
+
+/**
+ * Counted over every endpoint that ever answered (`pool/region`), so that no region's count falls
+ * when a reload takes an endpoint away.
+ */
+function answersByRegion({ answers, serving }: Facts): Counts {
+  const byRegion = new Map(Object.keys(serving.config.regions).map((region) => [region, 0]));
+  for (const [endpoint, count] of answers) {
+    const region = endpoint.slice(endpoint.indexOf('/') + 1);
+    byRegion.set(region, (byRegion.get(region) ?? 0) + count);
+  }
+  return [...byRegion].map(([region, count]) => ({ region, answers: count }));
+}
