@@ -45,7 +45,7 @@ type Box = {
 export function placeMarks(marks: readonly MarkInput[], canvas: Canvas): readonly MarkPlace[] {
   const radius = MARK_RADIUS * canvas.unit;
   const centres: (readonly [number, number])[] = [];
-  for (const { at } of marks) centres.push(freeCentre(at, centres, radius));
+  for (const { at } of marks) centres.push(freeCentre(at, centres, radius, canvas));
   const taken: Box[] = centres.map(([x, y]) => boxAround(x, y, radius));
   return marks.map((mark, index) => {
     const at = centres[index]!;
@@ -60,10 +60,15 @@ function freeCentre(
   [x, y]: readonly [number, number],
   others: readonly (readonly [number, number])[],
   radius: number,
+  { width, height }: Canvas,
 ): readonly [number, number] {
   const step = 2 * radius + LINE_WIDTH * (radius / MARK_RADIUS);
   const offsets = GRID.map(([dx, dy]) => [x + dx * step, y + dy * step] as const);
   const isFree = ([cx, cy]: readonly [number, number]): boolean =>
+    cx >= radius &&
+    cy >= radius &&
+    cx <= width - radius &&
+    cy <= height - radius &&
     others.every(([ox, oy]) => Math.hypot(cx - ox, cy - oy) >= step);
   return offsets.find(isFree) ?? [x, y];
 }

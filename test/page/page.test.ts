@@ -164,12 +164,11 @@ test('the page never lets one label or mark on the map cover another', async (t)
     });
     await markOf(page, 'another-region-10').waitFor();
     // A label's two lines belong together, as the sign does to its circle.
-    const boxes = await page.locator('svg .mark > circle, svg .mark > g').all();
-    const drawn = await Promise.all(
-      boxes.map(async (each) => ({
-        text: (await each.textContent()) || MARK,
-        box: (await each.boundingBox())!,
-      })),
+    const drawn = await page.locator('svg .mark > circle, svg .mark > g').evaluateAll((all) =>
+      all.map((each) => {
+        const { x, y, width, height } = each.getBoundingClientRect();
+        return { text: each.textContent || 'a mark', box: { x, y, width, height } };
+      }),
     );
     await picture(page, `crowded-${width}`);
     assert.ok(drawn.length >= places.length + (width > 500 ? 7 : 3), `${drawn.length} drawn`);
