@@ -74,7 +74,7 @@ async function origin({ listen, name }: OriginOptions): Promise<number> {
       listen: places.filter((place) => place !== undefined),
     });
     process.send?.('listening');
-    await endSignal();
+    await Promise.race([endSignal(), parentGone()]);
     await running.close();
     return 0;
   } catch (error) {
@@ -83,6 +83,11 @@ async function origin({ listen, name }: OriginOptions): Promise<number> {
     io.stderr.write(`meridian: ${message}\n  ${hint}\n`);
     return EXIT_FAILED;
   }
+}
+
+/** An origin of the quickstart must not outlive it, however that ended. */
+function parentGone(): Promise<void> {
+  return new Promise((resolve) => process.once('disconnect', resolve));
 }
 
 function parsePlace(text: string): SocketAddress | undefined {

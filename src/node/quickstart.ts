@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { ADMIN_URL_DEFAULT } from '../cli/context.ts';
 import type { Config } from '../config/config.ts';
 import type { RunningNode } from './start-node.ts';
 
@@ -82,16 +83,19 @@ export function welcome(node: RunningNode, origins: readonly Origin[]): string {
   const [first, second] = config.balancer.listeners;
   const regions = Object.keys(config.regions);
   const victim = origins[0];
+  // The command finds the usual place by itself.
+  const isUsual = node.adminUrl === undefined || node.adminUrl === ADMIN_URL_DEFAULT;
+  const meridian = isUsual ? 'npx meridian' : `npx meridian --admin ${node.adminUrl}`;
   const lines: readonly (readonly [string, string])[] = [
     [`${dig} ${name} A +subnet=133.11.0.0/16 +short`, 'Ask as a client in Tokyo, and in Paris'],
     [`${dig} ${name} A +subnet=193.49.0.0/16 +short`, ''],
     [`curl http://${first?.address}:${first?.port}/`, 'Follow an answer'],
-    [`npx meridian explain ${name} --client 133.11.0.0/16`, 'Why that answer'],
+    [`${meridian} explain ${name} --client 133.11.0.0/16`, 'Why that answer'],
     [
-      `npx meridian drain ${second?.region ?? regions[0]} --for 60s`,
+      `${meridian} drain ${second?.region ?? regions[0]} --for 60s`,
       'Take a region out, gently, for a minute',
     ],
-    [`npx meridian drill ${regions.at(-1)} --for 60s`, 'Rehearse losing one'],
+    [`${meridian} drill ${regions.at(-1)} --for 60s`, 'Rehearse losing one'],
     ...(victim ? killLines(victim) : []),
   ];
   return [

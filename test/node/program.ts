@@ -27,7 +27,7 @@ export function startProgram(
   options: SpawnOptions = {},
 ): Program {
   const flags = ['--disable-warning=ExperimentalWarning', MAIN];
-  return startProcess(t, process.execPath, [...flags, ...words], options);
+  return startCommand(t, process.execPath, [...flags, ...words], options);
 }
 
 /** Runs it to its end. */
@@ -46,7 +46,7 @@ export async function runCommand(
   words: readonly string[],
   options: SpawnOptions = {},
 ): Promise<Result> {
-  return ended(startProcess(t, command, words, options));
+  return ended(startCommand(t, command, words, options));
 }
 
 async function ended(program: Program): Promise<Result> {
@@ -54,11 +54,12 @@ async function ended(program: Program): Promise<Result> {
   return { ...exit, stdout: program.stdout(), stderr: program.stderr() };
 }
 
-function startProcess(
+/** As `startProgram`, for any command. */
+export function startCommand(
   t: TestContext,
   command: string,
   words: readonly string[],
-  options: SpawnOptions,
+  options: SpawnOptions = {},
 ): Program {
   const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const stdout = collect(child.stdout);

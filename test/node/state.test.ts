@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readState, type SavedState } from '../../src/node/state-file.ts';
+import { loopbackAddress } from './free-addresses.ts';
+import { startNodeFixture } from './node-fixture.ts';
+import { until } from './until.ts';
+
+/** What is on disk while a node runs: all that it would know if it were killed now. */
+test('the state file holds an override before it is confirmed, and a change of health soon', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'meridian-state-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const [here, there] = [loopbackAddress(), loopbackAddress()];
+  const { node, stop } = await startNodeFixture({
+    node: { roles: ['prober'], stateDirectory: directory },
+    regions: { here: { location: 'DE', vips: here }, there: { location: 'US', vips: there } },
+    monitors: { web: { kind: 'tcp', interval: '100ms', timeout: '90ms', fall: 1 } },
+    pools: { web: { monitor: 'web', port: 1, endpoints: ['here', 'there'] } },
+    zones: {},
+  });
+  t.after(stop);
+  const saved = (): SavedState | undefined => readState(directory).state;
+  await until(
+    () => JSON.stringify(saved()?.health ?? '').includes('"down"'),
+    3000,
+    'a refused target is down on disk',
+  );
+  const target = { kind: 'region', name: 'here' } as const;
+  const override = { target, action: 'drain', reason: 'test', by: 'test', force: true } as const;
+  assert.ok(!('problem' in (await node.plane.setOverride(override))));
+  assert.deepEqual(
+    saved()?.overrides.map(({ target: { name } }) => name),
+    ['here'],
+  );
+  await node.plane.clearOverride(target, 'test');
+  assert.deepEqual(saved()?.overrides, []);
+});
