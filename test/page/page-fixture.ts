@@ -84,7 +84,7 @@ function configOf(
         steered: { www: { pool: 'web', policy: 'closest' } },
       },
     },
-    dns: { listeners: [`${address}:53`] },
+    dns: { listeners: [`${address}:5300`] },
   };
 }
 
