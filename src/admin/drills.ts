@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ControlPlane, DrillRequest } from '../control/control-plane.ts';
+import { DRILL_SECONDS_MAX, DRILL_SECONDS_MIN } from '../drill/guard.ts';
 import { orProblem, problemResponses } from './problem.ts';
 import { apiSchemas, list, requestName, requestReason, share, timestampMs } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
@@ -62,9 +63,6 @@ export function addDrillRoutes(server: AdminServer, plane: ControlPlane): void {
   );
 }
 
-/** The longest drill: 6 hours. Longer than that is not a rehearsal but a drain. */
-export const DRILL_SECONDS_MAX = 6 * 3600;
-
 function requested(body: z.output<typeof drillRequestSchema>, by: string): DrillRequest {
   const { region, durationSeconds, reason, force } = body;
   return { region, durationSeconds, reason, by, ...(force === undefined ? {} : { force }) };
@@ -73,7 +71,7 @@ function requested(body: z.output<typeof drillRequestSchema>, by: string): Drill
 const drillRequestSchema = z
   .strictObject({
     region: requestName,
-    durationSeconds: z.number().int().min(1).max(DRILL_SECONDS_MAX).default(60),
+    durationSeconds: z.number().int().min(DRILL_SECONDS_MIN).max(DRILL_SECONDS_MAX).default(60),
     reason: requestReason,
     force: z.boolean().optional().describe('Start although the prediction has grave warnings'),
   })

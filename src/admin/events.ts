@@ -58,6 +58,8 @@ export function addEventRoutes(
         typeof lastId === 'string' ? lastId.slice(0, NAME_LENGTH_MAX) : request.query.after;
       reply.hijack();
       const stream = reply.raw;
+      // Who left meanwhile says so no second time.
+      if (stream.closed) return;
       streams.add(stream);
       stream.on('close', () => streams.delete(stream));
       stream.writeHead(200, {

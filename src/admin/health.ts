@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { ControlPlane, HealthState, NodeStatus } from '../control/control-plane.ts';
+import type { ControlPlane, NodeStatus } from '../control/control-plane.ts';
+import { isUsable } from '../control/status.ts';
 import { HttpProblem, problemResponses, type ReadyCheck } from './problem.ts';
 import { healthStateSchema } from './regions.ts';
 import { reloadSchema } from './reload.ts';
@@ -142,9 +143,6 @@ function healthOf(plane: ControlPlane): Health {
   things.sort((left, right) => Number(left.ok) - Number(right.ok));
   return { ok: things.every((thing) => thing.ok), ready: status.ready, things };
 }
-
-export const isUsable = (state: HealthState): boolean =>
-  state === 'up' || state === 'degraded' || state === 'unknown' || state === 'forced-up';
 
 type Thing = z.output<typeof thingSchema>;
 type Health = { readonly ok: boolean; readonly ready: boolean; readonly things: readonly Thing[] };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ControlPlane, OverrideRequest } from '../control/control-plane.ts';
+import { OVERRIDE_SECONDS_MAX } from '../control/override-requests.ts';
 import { orProblem, problemResponses } from './problem.ts';
 import { apiSchemas, list, requestName, requestReason, timestampMs } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
@@ -49,9 +50,6 @@ export function addOverrideRoutes(server: AdminServer, plane: ControlPlane): voi
       orProblem(await plane.clearOverride({ kind: params.kind, name: params['*'] }, caller)),
   );
 }
-
-/** The longest that an override lasts before it lapses by itself: 31 days. */
-export const OVERRIDE_SECONDS_MAX = 31 * 86_400;
 
 /** Shared by every request that sets an override. */
 export const actionOptions = {

@@ -21,6 +21,7 @@ export type ControlPlane = {
   drills(): readonly DrillStatus[];
   /** Reverts now. */
   stopDrill(id: string, by: string): Promise<DrillStatus | Problem>;
+  /** Events after `afterId`, oldest first; from the oldest when it is '' or not known any more. */
   events(afterId: string, count: number): Promise<readonly EventRecord[]>;
   /** Calls back for every new event; returns the function that stops it. */
   subscribe(onEvent: (event: EventRecord) => void): () => void;

@@ -9,6 +9,7 @@ import type { EventRecord } from './control-plane.ts';
  */
 export type Events = {
   record(kind: string, subject: string, message: string, level?: 'info' | 'warn'): void;
+  /** Events after `afterId`, oldest first; from the oldest when it is '' or not known any more. */
   read(afterId: string, count: number): Promise<readonly EventRecord[]>;
   subscribe(onEvent: (event: EventRecord) => void): () => void;
   /** The last write reached the store. */
@@ -56,9 +57,8 @@ export function createEvents(nowMs: () => number, store: Store, log: Log): Event
       for (const onEvent of subscribers) onEvent(event);
     },
     async read(afterId, count) {
-      const start = afterId === '' ? -1 : recent.findIndex(({ id }) => id === afterId);
-      if (afterId === '') return recent.slice(-count);
-      return recent.slice(start + 1, start + 1 + count);
+      const from = recent.findIndex(({ id }) => id === afterId) + 1;
+      return recent.slice(from, from + count);
     },
     subscribe(onEvent) {
       subscribers.add(onEvent);

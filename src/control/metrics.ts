@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { ServerCounts } from '../balancer/counters.ts';
 import { counterSlots } from '../nameserver/counters.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
+import { isUsable } from './status.ts';
 
 /**
  * Prometheus exposition. Workers count in shared memory; here the rows are read when somebody
@@ -85,8 +86,7 @@ function addHealth(registry: Registry, source: MetricsSource): void {
     share.set({ region: region.name }, region.addressShare);
     for (const endpoint of region.endpoints) {
       const at = { pool: endpoint.pool, region: endpoint.region };
-      const usable = !['down', 'drained', 'forced-down'].includes(endpoint.state);
-      up.set(at, Number(usable));
+      up.set(at, Number(isUsable(endpoint.state)));
       judged.set(at, Number(endpoint.judged !== 'down'));
       for (const { vantage: name, verdict } of endpoint.vantages) {
         if (verdict === 'up' || verdict === 'down') {

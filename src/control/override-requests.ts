@@ -3,12 +3,13 @@ import { activeOverride, type Override } from '../health/override.ts';
 import type { OverrideRequest, OverrideStatus, Problem, Target } from './control-plane.ts';
 import type { Serving } from './serving.ts';
 
+/** The longest that an override lasts before it lapses by itself: a year. */
+export const OVERRIDE_SECONDS_MAX = 366 * 24 * 3600;
+
 /**
  * Whether a person's word is taken. What it names must exist; and it may not leave a pool without
  * any usable endpoint unless forced: most outages are somebody's deploy.
  */
-export const OVERRIDE_SECONDS_MAX = 366 * 24 * 3600;
-
 export function checkOverride(
   request: OverrideRequest,
   serving: Serving,

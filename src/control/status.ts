@@ -136,6 +136,11 @@ function stateOfWord(word: number): HealthState {
   return isUnknown(word) ? 'unknown' : 'up';
 }
 
+/** True when DNS may answer it. */
+export function isUsable(state: HealthState): boolean {
+  return state !== 'down' && state !== 'drained' && state !== 'forced-down';
+}
+
 /** Worst first. A region without endpoints is not judged. */
 const SEVERITY: readonly HealthState[] = [
   'down',

@@ -37,6 +37,7 @@ export type Refusal = {
 };
 
 export const DRILL_SECONDS_MIN = 1;
+/** Longer than a day is not a rehearsal but a drain. */
 export const DRILL_SECONDS_MAX = 24 * 3600;
 
 /** All reasons not to start, and what a person should know who starts anyway. */

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EventRecord } from '../../src/control/control-plane.ts';
+import { createEvents, EVENTS_MAX } from '../../src/control/events.ts';
+import { settle } from '../monitoring/moved-clock.ts';
+import { createFlawedStore } from './flawed-store.ts';
+import { silentLog } from './silent-log.ts';
+
+test('record() is one log line, one entry of the store, one call to each subscriber', async () => {
+  const { events, flawed, logged } = await opened();
+  const told: EventRecord[] = [];
+  events.subscribe((event) => told.push(event));
+  events.record('region.drain', 'frankfurt', 'Drained.');
+  await settle();
+  assert.deepEqual(logged, ['region.drain']);
+  assert.equal(told.length, 1);
+  const [stored] = await flawed.other.read('events', '', 10);
+  assert.deepEqual(JSON.parse(stored?.value ?? ''), told[0]);
+  const { kind, subject, message, atMs } = told[0]!;
+  assert.deepEqual(
+    { kind, subject, message, atMs },
+    { kind: 'region.drain', subject: 'frankfurt', message: 'Drained.', atMs: flawed.clock.nowMs() },
+  );
+});
+
+test('read() gives events oldest first, after an id, as many as asked for', async () => {
+  const { events } = await opened();
+  for (const subject of ['a', 'b', 'c', 'd']) events.record('test', subject, '');
+  const subjects = async (afterId: string, count: number): Promise<string> =>
+    (await events.read(afterId, count)).map(({ subject }) => subject).join('');
+  const [first, second] = await events.read('', 2);
+  assert.equal(await subjects('', 2), 'ab');
+  assert.equal(await subjects('', 100), 'abcd');
+  assert.equal(await subjects(first!.id, 2), 'bc');
+  assert.equal(await subjects(second!.id, 100), 'cd');
+  // An id of before a restart, or one that was dropped long ago: whatever is left may be news.
+  assert.equal(await subjects('1-1', 100), 'abcd');
+});
+
+test('read() keeps the newest EVENTS_MAX', async () => {
+  const { events } = await opened();
+  for (let count = 0; count < EVENTS_MAX + 3; count += 1) events.record('test', String(count), '');
+  const all = await events.read('', EVENTS_MAX + 10);
+  assert.equal(all.length, EVENTS_MAX);
+  assert.equal(all[0]?.subject, '3');
+  assert.equal(all.at(-1)?.subject, String(EVENTS_MAX + 2));
+  assert.equal(new Set(all.map(({ id }) => id)).size, EVENTS_MAX);
+});
+
+test('a store that is away is said once, its return once, and hides nothing here', async () => {
+  const { events, flawed, logged } = await opened();
+  assert.equal(events.storeOk(), true);
+  flawed.fail(true);
+  for (const subject of ['a', 'b', 'c']) events.record('test', subject, '');
+  await settle();
+  assert.equal(events.storeOk(), false);
+  assert.equal((await events.read('', 10)).length, 3);
+  flawed.fail(false);
+  for (const subject of ['d', 'e']) events.record('test', subject, '');
+  await settle();
+  assert.equal(events.storeOk(), true);
+  assert.deepEqual(
+    logged.filter((event) => event !== 'test'),
+    ['store.unavailable', 'store.recovered'],
+  );
+});
+
+test('subscribe() tells until it is stopped', async () => {
+  const { events } = await opened();
+  const told: string[] = [];
+  const stop = events.subscribe(({ subject }) => told.push(subject));
+  events.record('test', 'a', '');
+  stop();
+  events.record('test', 'b', '');
+  assert.deepEqual(told, ['a']);
+});
+
+async function opened() {
+  const flawed = await createFlawedStore();
+  const logged: string[] = [];
+  const events = createEvents(flawed.clock.nowMs, flawed.store, silentLog(logged));
+  return { events, flawed, logged };
+}

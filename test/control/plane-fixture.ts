@@ -1,0 +1,91 @@
+import type { Config } from '../../src/config/config.ts';
+import type { ControlPlane, Problem, ReloadResult } from '../../src/control/control-plane.ts';
+import { createEvents } from '../../src/control/events.ts';
+import { type Overrides, openOverrides } from '../../src/control/overrides.ts';
+import { createControlPlane } from '../../src/control/plane.ts';
+import { createServing } from '../../src/control/serving.ts';
+import { describeNode, type Facts } from '../../src/control/status.ts';
+import { activeOverride, applyToWord } from '../../src/health/override.ts';
+import { compiled, createConfig, geo, UP } from '../nameserver/fixture.ts';
+import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
+import { silentLog } from './silent-log.ts';
+
+/** A control plane over a node that exists only as facts: a snapshot, words that overrides change. */
+export type PlaneFixture = {
+  readonly plane: ControlPlane;
+  readonly overrides: Overrides;
+  readonly flawed: FlawedStore;
+  /** Endpoints that are judged down. */
+  readonly down: Set<string>;
+  /** Answers so far by endpoint. */
+  readonly answers: Map<string, number>;
+  /** Serves another configuration, as a reload does. */
+  serve(config: Config): void;
+  kinds(): readonly string[];
+  lastReload: ReloadResult | undefined;
+};
+
+export async function createPlaneFixture(config: Config = createConfig()): Promise<PlaneFixture> {
+  const flawed = await createFlawedStore();
+  const { clock } = flawed;
+  const log = silentLog();
+  const events = createEvents(clock.nowMs, flawed.store, log);
+  const kinds: string[] = [];
+  events.subscribe(({ kind }) => kinds.push(kind));
+  const overrides = await openOverrides(clock, flawed.store, log, () => {});
+  const down = new Set<string>();
+  const answers = new Map<string, number>();
+  let generation = 1;
+  let serving = createServing(config, compiled(config, generation), geo);
+  const facts = (): Facts => ({
+    serving,
+    words: Uint32Array.from(serving.snapshot.endpoints, (endpoint) => {
+      const judged = down.has(endpoint.name) ? 0x80000000 + 10 : UP;
+      const override = activeOverride(overrides.current(), endpoint, clock.nowMs());
+      return applyToWord(judged, override, clock.nowMs());
+    }),
+    health: () => undefined,
+    server: () => undefined,
+    answers,
+    serverCounts: [],
+  });
+  const fixture: Omit<PlaneFixture, 'plane'> = {
+    overrides,
+    flawed,
+    down,
+    answers,
+    serve(next) {
+      generation += 1;
+      serving = createServing(next, compiled(next, generation), geo);
+    },
+    kinds: () => kinds,
+    lastReload: undefined,
+  };
+  const { plane } = createControlPlane({
+    clock,
+    overrides,
+    events,
+    facts,
+    nodeStatus: () =>
+      describeNode({
+        version: '1.2.3',
+        startedAtMs: 0,
+        ready: true,
+        serving,
+        storeOk: events.storeOk(),
+        threads: [],
+        lastReload: fixture.lastReload,
+        queriesTotal: 0,
+      }),
+    reload: () => Promise.reject(new Error('nothing to reload here')),
+    slotTotal: (slot) => slot,
+    drillPhases: {},
+  });
+  return Object.assign(fixture, { plane });
+}
+
+/** The problem that a call ended with; throws when it did not. */
+export function problemIn(result: object): Problem {
+  if (!('problem' in result)) throw new Error(`no problem: ${JSON.stringify(result)}`);
+  return result as Problem;
+}
