@@ -140,7 +140,9 @@ export async function openPage(
     if (!request.url().startsWith(url)) complaints.push(`request to ${request.url()}`);
   });
   page.on('requestfailed', (request) => {
-    complaints.push(`${request.url()} failed: ${request.failure()?.errorText}`);
+    const problem = request.failure()?.errorText ?? '';
+    // A reload ends what was under way, the icon for instance.
+    if (problem !== 'net::ERR_ABORTED') complaints.push(`${request.url()} failed: ${problem}`);
   });
   await page.addInitScript({ content: TELL_VIOLATIONS });
   await page.goto(url);

@@ -235,8 +235,8 @@ test('the page of a node with tokens asks for one, once, and then works', async 
   await waitForStates(page, allUp);
   await page.getByRole('button', { name: 'New York' }).click();
   await page.locator('.told[data-region=virginia]').waitFor();
-  assert.equal(complaints.length, 2, 'refused without a token and with a wrong one');
   assert.deepEqual(unexpected(complaints, /401/), []);
+  assert.equal(complaints.length, 2, 'refused without a token and with a wrong one');
 });
 
 function unexpected(complaints: readonly string[], expected: RegExp): string[] {
