@@ -66,6 +66,8 @@ export type RunningNode = {
 
 const STOP_GRACE_MS = 2000;
 const STATE_INTERVAL_MS = 5000;
+/** Targets that change together are written together. */
+const STATE_DELAY_MS = 100;
 const root = (name: string): URL => new URL(`../${name}.ts`, import.meta.url);
 
 export async function startNode(options: NodeOptions): Promise<StartResult> {
@@ -300,12 +302,20 @@ async function openAdmin(options: NodeOptions, config: Config, plane: ControlPla
   });
 }
 
-/** Writes what is known now and then, and once more at the end. */
-function keepState({ config, desk, log, overrides }: Parts): () => void {
+/**
+ * Writes what is known: a person's word before it is confirmed, a change of health soon, and
+ * everything now and then and once more at the end. A killed node comes back with what it had.
+ */
+function keepState({ config, desk, events, log, overrides }: Parts): () => void {
   const directory = config.node.stateDirectory;
   if (directory === undefined) return () => {};
   let complained = false;
+  let kept = '';
+  let later: NodeJS.Timeout | undefined;
   const write = (): void => {
+    clearTimeout(later);
+    later = undefined;
+    kept = JSON.stringify(overrides.current());
     const state = { overrides: overrides.current(), ...desk.exportState() };
     const problem = writeState(directory, state);
     if (problem !== undefined && !complained) {
@@ -313,9 +323,14 @@ function keepState({ config, desk, log, overrides }: Parts): () => void {
     }
     complained = problem !== undefined;
   };
+  const unsubscribe = events.subscribe(() => {
+    if (JSON.stringify(overrides.current()) !== kept) write();
+    else later ??= setTimeout(write, STATE_DELAY_MS).unref();
+  });
   const timer = setInterval(write, STATE_INTERVAL_MS);
   timer.unref();
   return () => {
+    unsubscribe();
     clearInterval(timer);
     write();
   };
