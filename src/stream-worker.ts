@@ -99,6 +99,9 @@ function createHandlers(worker: WorkerState, session: Session): ConnectionHandle
   const { connection } = session;
   const framing = createStreamFraming();
   const isIpv6 = connection.remoteAddress.includes(':');
+  /** Queries of the last read that came when the client had stopped to take answers. */
+  const waiting: Uint8Array[] = [];
+  let isFull = false;
   let closed = false;
   const close = (): void => {
     closed = true;
@@ -118,14 +121,27 @@ function createHandlers(worker: WorkerState, session: Session): ConnectionHandle
     }
     framed[0] = length >> 8;
     framed[1] = length & 0xff;
-    if (!connection.write(framed.subarray(0, LENGTH_BYTES + length))) connection.pause();
+    if (connection.write(framed.subarray(0, LENGTH_BYTES + length))) return;
+    isFull = true;
+    connection.pause();
+  };
+  // One read may hold a thousand queries with long answers: they are asked when there is room.
+  const take = (message: Uint8Array): void => {
+    if (isFull) waiting.push(message.slice());
+    else answer(message);
   };
   return {
     onData(bytes) {
-      if (!framing.receive(bytes, answer) && !closed) close();
+      if (!framing.receive(bytes, take) && !closed) close();
     },
     onEnd: () => connection.end(),
-    onDrain: () => connection.resume(),
+    onDrain() {
+      isFull = false;
+      let next = 0;
+      while (!isFull && !closed && next < waiting.length) answer(waiting[next++]!);
+      waiting.splice(0, next);
+      if (!isFull) connection.resume();
+    },
     onClose() {
       closed = true;
       forget(connection);

@@ -53,6 +53,9 @@ type Side = {
   silent: boolean;
   /** A write was answered with false, and nothing was said since. */
   held: boolean;
+  paused: boolean;
+  /** The peer has finished, and nothing was said yet. */
+  ended: boolean;
 };
 
 function listen(where: ListenAt, onSocket: (socket: net.Socket) => void): Promise<Listener> {
@@ -90,9 +93,12 @@ function createSide(socket: net.Socket, id: number): Side {
     handlers: undefined,
     silent: false,
     held: false,
+    paused: false,
+    ended: false,
   };
   socket.on('end', () => {
-    if (!side.silent) side.handlers?.onEnd();
+    side.ended = true;
+    tellEnd(side);
   });
   const drained = (): void => {
     side.held = false;
@@ -148,9 +154,23 @@ function createConnection(socket: net.Socket, id: number, side: () => Side): Con
       side().silent = true;
       socket.resetAndDestroy();
     },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
+    pause() {
+      side().paused = true;
+      socket.pause();
+    },
+    resume() {
+      side().paused = false;
+      socket.resume();
+      if (side().ended) setImmediate(() => tellEnd(side()));
+    },
   };
+}
+
+/** node tells the end of a paused socket too when nothing else is left to read. */
+function tellEnd(side: Side): void {
+  if (!side.ended || side.paused || side.silent) return;
+  side.ended = false;
+  side.handlers?.onEnd();
 }
 
 const withoutMapping = (address: string): string =>

@@ -95,6 +95,32 @@ export function testStreamEngine(create: () => StreamEngine): void {
     await listener.close();
   });
 
+  test(`${engine.name}: holds the end back while paused when nothing else is left`, async () => {
+    const server = recorder();
+    const { listener, accepted } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    connection.write(Buffer.from('a'));
+    const other = await accepted;
+    await server.until((events) => events.includes('data'));
+    other.pause();
+    connection.end();
+    // What the server writes now has come after the end could be read.
+    other.write(Buffer.from('b'));
+    await client.until((events) => events.includes('data'));
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.ok(!server.events.includes('end'), 'the end waits');
+    other.resume();
+    await server.until((events) => events.includes('end'));
+    assert.equal(server.events.filter((event) => event === 'end').length, 1);
+    connection.destroy();
+    other.destroy();
+    await listener.close();
+  });
+
   test(`${engine.name}: says nothing more after destroy, and the peer hears of it`, async () => {
     const server = recorder();
     const { listener, accepted } = await listen(engine, server);
