@@ -1,11 +1,13 @@
 import { parentPort } from 'node:worker_threads';
-import { compileSnapshot } from './nameserver/compile.ts';
+import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
 import type { CompileRequest, CompileResult } from './workers/compile-messages.ts';
 import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
 const geoFiles = createGeoFiles();
 const centroids = readCentroids();
+/** The last good one; whether it came to be served does not matter to the next. */
+let last: Compiled | undefined;
 
 parentPort?.on('message', (message: { readonly type: string }) => {
   if (message.type === 'stop') process.exit(0);
@@ -19,12 +21,13 @@ function compile({ config, generation, revision }: CompileRequest): CompileResul
   const startedMs = performance.now();
   const loaded = geoFiles.load(config.geo, centroids);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
-  const compiled = compileSnapshot(config, loaded.geo, generation, revision);
+  const compiled = compileSnapshot(config, loaded.geo, generation, revision, last);
   if (!compiled.ok)
     return {
       ok: false,
       reasons: compiled.issues.map(({ path, message }) => `${path}: ${message}`),
     };
+  last = { snapshot: compiled.snapshot, geo: loaded.geo };
   return {
     ok: true,
     snapshot: compiled.snapshot,

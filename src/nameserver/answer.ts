@@ -101,8 +101,11 @@ export function updateAnswers(table: AnswerTable, words: Uint32Array): number {
 }
 
 /** The endpoint as the steering steps see it. */
-export function candidateOf(snapshot: Snapshot, endpoint: number): Candidate {
-  const { name, region, location, weight } = snapshot.endpoints[endpoint]!;
+export function candidateOf(
+  { endpoints }: Pick<Snapshot, 'endpoints'>,
+  endpoint: number,
+): Candidate {
+  const { name, region, location, weight } = endpoints[endpoint]!;
   return { endpoint, name, region, location, weight };
 }
 

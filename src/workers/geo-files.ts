@@ -9,13 +9,23 @@ import { composeGeo, EMBEDDED_DATABASE, type GeoDatabase, openGeo } from '../geo
  * last good content of each path is kept, and the reason is a warning.
  */
 export type GeoFiles = {
-  /** Reads what changed since the last call. Without any readable database the result is a reason. */
+  /**
+   * Reads what changed since the last call. When nothing did, `geo` is the same object as before.
+   * Without any readable database the result is a reason.
+   */
   load(config: GeoConfig, centroids: Centroids): GeoLoad;
 };
 
 export type GeoLoad =
   | { readonly ok: true; readonly geo: GeoDatabase; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly reason: string };
+
+/** What the last call put together, and of what. */
+type Composed = {
+  readonly parts: readonly GeoDatabase[];
+  readonly key: string;
+  readonly geo: GeoDatabase;
+};
 
 type Kept = { readonly version: string; readonly geo: GeoDatabase };
 
@@ -46,6 +56,14 @@ export function fileVersion(path: string): string {
 
 export function createGeoFiles(): GeoFiles {
   const kept = new Map<string, Kept>();
+  let last: Composed | undefined;
+  const compose = (parts: readonly GeoDatabase[], { overrides }: GeoConfig): GeoDatabase => {
+    const key = JSON.stringify(overrides);
+    const isSame = last?.key === key && last.parts.length === parts.length;
+    if (last && isSame && parts.every((part, i) => part === last?.parts[i])) return last.geo;
+    last = { parts, key, geo: composeGeo(parts, overrides) };
+    return last.geo;
+  };
   return {
     load(config, centroids) {
       const warnings: string[] = [];
@@ -64,7 +82,7 @@ export function createGeoFiles(): GeoFiles {
         }
       }
       if (databases.length === 0) return { ok: false, reason: warnings.join(' ') };
-      return { ok: true, geo: composeGeo(databases, config.overrides), warnings };
+      return { ok: true, geo: compose(databases, config), warnings };
     },
   };
 }

@@ -56,6 +56,26 @@ test('compileSnapshot() carries generation, revision and the size limit', () => 
   assert.deepEqual([generation, revision, udpSizeMax], [5, 9, 1232]);
 });
 
+test('compileSnapshot() takes over the class maps of which nothing changed', () => {
+  const before = { snapshot: compiled(), geo };
+  const again = (changes: Partial<Config>, data = geo) => {
+    const result = compileSnapshot(createConfig(changes), data, 2, 1, before);
+    assert.ok(result.ok);
+    return result.snapshot.maps.map(({ classes }) =>
+      before.snapshot.maps.findIndex((map) => map.classes === classes),
+    );
+  };
+  assert.deepEqual(again({}), [0, 1, 2]);
+  assert.deepEqual(again(withSteered({ ttlMax: 31 })), [0]);
+  const [first, ...others] = WEB_POOL.endpoints;
+  const heavier = { ...first!, weight: 9 };
+  assert.deepEqual(again(withWeb({ endpoints: [heavier, ...others] })), [-1, 1, -1]);
+  assert.deepEqual(again(withWeb({ endpoints: others })), [-1, -1, -1]);
+  const policies = { ...base.policies, near: base.policies['shared']! };
+  assert.deepEqual(again({ policies }), [2, -1]);
+  assert.deepEqual(again({}, { ...geo }), [-1, -1, -1]);
+});
+
 test('compileSnapshot() reports broken references and pools that could answer nothing', () => {
   const path = 'zones.gslb.example.steered.0';
   const cases: readonly (readonly [Partial<Config>, string])[] = [
