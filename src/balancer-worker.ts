@@ -19,10 +19,9 @@ import { createPortableEngine } from './io/stream-portable.ts';
  * pure balancer. It speaks `messages.ts` with the main thread and is replaced when it dies; nothing
  * here catches a bug.
  */
-function main(
+function createWorker(
   send: (report: BalancerReport) => void,
-  receive: (handle: (request: BalancerRequest) => void) => void,
-): void {
+): (request: BalancerRequest) => Promise<void> {
   const engine = createPortableEngine();
   const listeners = new Map<string, Listener>();
   let balancer: Balancer | undefined;
@@ -36,32 +35,29 @@ function main(
     }
     return { listeners: [...listeners].map(addressOf), problems };
   };
+  const endWhenIdle = (): void => {
+    if (balancer && balancer.sessions() > 0) return;
+    send({ type: 'stopped' });
+    // The clock would keep the thread, and with it the end of the node.
+    process.exit(0);
+  };
 
-  receive(async (request) => {
+  return async (request) => {
     switch (request.type) {
-      case 'start':
-        balancer = createBalancer(
-          connector(engine),
-          Math.random,
-          request.snapshot,
-          request.counters,
-        );
-        balancer.setServers(request.states);
+      case 'start': {
+        const { counters, snapshot, sockets, states } = request;
+        balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
+        balancer.setServers(states);
         setInterval(() => balancer?.tick(now()), TICK_MS);
-        send({
-          type: 'ready',
-          engine: engine.name,
-          ...(await open(request.snapshot, request.sockets)),
-        });
+        send({ type: 'ready', engine: engine.name, ...(await open(snapshot, sockets)) });
         break;
+      }
       case 'snapshot': {
-        balancer?.serve(request.snapshot, request.counters);
-        await closeListeners(
-          listeners,
-          request.snapshot.listeners.map(({ name }) => name),
-        );
-        const opened = await open(request.snapshot, request.sockets);
-        send({ type: 'serving', generation: request.snapshot.generation, ...opened });
+        const { counters, snapshot, sockets } = request;
+        balancer?.serve(snapshot, counters);
+        await closeListeners(listeners, stayingListeners(snapshot, sockets));
+        const opened = await open(snapshot, sockets);
+        send({ type: 'serving', generation: snapshot.generation, ...opened });
         break;
       }
       case 'servers':
@@ -70,22 +66,14 @@ function main(
       case 'drain':
         balancer?.drain(request.listeners, request.draining);
         break;
-      case 'stop': {
+      case 'stop':
         if (stopping) break;
         stopping = true;
         await closeListeners(listeners, []);
         balancer?.stop(now(), request.graceMs);
-        const watch = setInterval(() => {
-          if (balancer && balancer.sessions() > 0) return;
-          clearInterval(watch);
-          send({ type: 'stopped' });
-          // The clock would keep the thread, and with it the end of the node.
-          process.exit(0);
-        }, TICK_MS);
-        break;
-      }
+        setInterval(endWhenIdle, TICK_MS);
     }
-  });
+  };
 }
 
 /** Milliseconds since the epoch that never go back: limits in time must survive a corrected clock. */
@@ -114,6 +102,15 @@ async function openListener(
   } catch (error) {
     return { listener: name, code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
   }
+}
+
+/** One that comes with a socket has moved: its old one goes. */
+function stayingListeners(
+  { listeners }: BalancerSnapshot,
+  sockets: readonly ListenerSocket[],
+): readonly string[] {
+  const moved = new Set(sockets.map(({ listener }) => listener));
+  return listeners.flatMap(({ name }) => (moved.has(name) ? [] : [name]));
 }
 
 async function closeListeners(
@@ -154,8 +151,10 @@ const DEAF: ConnectionHandlers = { onData() {}, onEnd() {}, onDrain() {}, onClos
 
 if (parentPort) {
   const port = parentPort;
-  main(
-    (report) => port.postMessage(report),
-    (handle) => void port.on('message', handle),
-  );
+  const handle = createWorker((report) => port.postMessage(report));
+  // One after the other: what a request opens must be there before the next one closes it.
+  let handled: Promise<void> = Promise.resolve();
+  port.on('message', (request: BalancerRequest) => {
+    handled = handled.then(() => handle(request));
+  });
 }

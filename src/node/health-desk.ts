@@ -87,9 +87,10 @@ export function createHealthDesk(log: Log, events: Events, draw: () => number): 
     probed = config;
     servers = roles.includes('balancer') ? healthServers(config) : [];
     serverHealth.setServers(servers);
-    const words = table.setEndpoints(healthEndpoints(config));
+    table.setEndpoints(healthEndpoints(config));
+    // Jobs that are new but whose target is known speak at once: only then are the words complete.
     if (isProbing) monitoring.setJobs(jobsOf(config));
-    return words;
+    return table.words();
   };
   return {
     importState(saved) {

@@ -1,38 +1,44 @@
 import type { Config } from '../config/config.ts';
 import { diffConfig, guardShrink } from '../config/diff.ts';
-import { systemClock } from '../control/clock.ts';
+import type { Clock } from '../control/clock.ts';
 import type { ConfigIssue, ReloadResult } from '../control/control-plane.ts';
 import type { Events } from '../control/events.ts';
 import { createServing, type Serving } from '../control/serving.ts';
+import type { SocketProblem } from '../io/sockets.ts';
 import type { Compiler } from '../workers/compiler.ts';
 import { fileVersion, geoPaths } from '../workers/geo-files.ts';
 import { type ConfigSource, loadConfig } from './config-file.ts';
 
 /**
  * A configuration change: validate, diff, compile, swap. Whatever fails before the swap changes
- * nothing, and the swap is one assignment. One reload at a time; geo files are looked at now and
- * then, and a new one is a reload of the same configuration.
+ * nothing, and the swap is one assignment. One reload at a time; those asked for while one runs
+ * are one reload after it, as all would read the same file. Geo files are looked at now and then, and
+ * a new one is a reload of the same configuration.
  */
 export type Reloader = {
   reload(by: string): Promise<ReloadResult>;
   last(): ReloadResult | undefined;
-  close(): void;
+  /** Settles when no reload runs any more. */
+  close(): Promise<void>;
 };
 
 export type ReloaderParts = {
   readonly source: ConfigSource;
-  readonly compiler: Compiler;
-  readonly events: Events;
+  readonly clock: Clock;
+  readonly compiler: Pick<Compiler, 'compile'>;
+  readonly events: Pick<Events, 'record'>;
   current(): Serving;
-  /** Serves it; settles when every worker does. */
-  swap(next: Serving): Promise<void>;
+  /** Serves it; settles when every worker does, with the listeners that could not be opened. */
+  swap(next: Serving): Promise<readonly SocketProblem[]>;
 };
 
-const GEO_POLL_MS = 30_000;
+export const GEO_POLL_MS = 30_000;
 
 export function createReloader(parts: ReloaderParts): Reloader {
+  const { clock, events, source } = parts;
   let last: ReloadResult | undefined;
   let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<ReloadResult> | undefined;
   let geoVersions = geoVersionsOf(parts.current().config);
 
   const oneAtATime = <T>(act: () => Promise<T>): Promise<T> => {
@@ -40,60 +46,100 @@ export function createReloader(parts: ReloaderParts): Reloader {
     running = result.catch(() => {});
     return result;
   };
-  const compileAndSwap = async (config: Config): Promise<readonly string[] | undefined> => {
+  const compileAndSwap = async (config: Config): Promise<Swapped> => {
     const { generation, revision } = parts.current().snapshot;
+    // Before they are read: a file that changes meanwhile is then read again.
+    geoVersions = geoVersionsOf(config);
     const request = { config, generation: generation + 1, revision: revision + 1 };
     const compiled = await parts.compiler.compile(request);
-    if (!compiled.ok) return compiled.reasons;
+    if (!compiled.ok) return compiled;
     for (const warning of compiled.warnings) {
-      parts.events.record('geo.unreadable', 'geo', warning, 'warn');
+      events.record('geo.unreadable', 'geo', warning, 'warn');
     }
-    geoVersions = geoVersionsOf(config);
-    await parts.swap(createServing(config, compiled.snapshot, compiled.geo));
-    return undefined;
+    const problems = await parts.swap(createServing(config, compiled.snapshot, compiled.geo));
+    for (const { hint, message } of problems) {
+      events.record('balancer.listener', 'balancer', `${message} ${hint}`, 'warn');
+    }
+    return { ok: true, problems };
   };
   const reload = async (by: string): Promise<ReloadResult> => {
     const before = parts.current().config;
-    const loaded = loadConfig(parts.source);
+    const loaded = loadConfig(source);
     if (!loaded.ok) return refuse(loaded.issues);
     const changes = [...diffConfig(before, loaded.config), ...restartNotes(before, loaded.config)];
-    const reasons = await compileAndSwap(withoutRestart(before, loaded.config));
-    if (reasons) return refuse(reasons.map((message) => issueOf(parts.source.file, message)));
+    const swapped = await compileAndSwap(withoutRestart(before, loaded.config));
+    if (!swapped.ok) {
+      return refuse(swapped.reasons.map((message) => issueOf(source.file, message)));
+    }
     for (const warning of guardShrink(before, loaded.config)) {
-      parts.events.record('config.shrink', 'config', warning, 'warn');
+      events.record('config.shrink', 'config', warning, 'warn');
     }
     const summary = changes.length === 0 ? 'nothing changed' : changes.slice(0, 5).join('; ');
-    parts.events.record('config.reload', 'config', `Reloaded by ${by}: ${summary}.`);
-    return done(true, changes, loaded.warnings);
+    events.record('config.reload', 'config', `Reloaded by ${by}: ${summary}.`);
+    const unopened = swapped.problems.map(({ hint, message }) =>
+      issueOf(source.file, message, hint),
+    );
+    return done(true, changes, [...loaded.warnings, ...unopened]);
   };
   const refuse = (issues: readonly ConfigIssue[]): ReloadResult => {
     const [first] = issues;
     const where = first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '';
     const message = `Reload refused, nothing changed: ${issues.length} problem(s), first ${where}`;
-    parts.events.record('config.refused', 'config', message, 'warn');
+    events.record('config.refused', 'config', message, 'warn');
     return done(false, [], issues);
   };
   const done = (ok: boolean, changes: readonly string[], issues: readonly ConfigIssue[]) => {
     const { revision } = parts.current().snapshot;
-    last = { ok, atMs: systemClock.nowMs(), revision, changes, issues };
+    last = { ok, atMs: clock.nowMs(), revision, changes, issues };
     return last;
   };
   const pollGeo = async (): Promise<void> => {
     const { config } = parts.current();
     if (geoVersionsOf(config) === geoVersions) return;
-    geoVersions = geoVersionsOf(config);
-    const reasons = await compileAndSwap(config);
-    const message = reasons ? `Geo data not reloaded: ${reasons.join(' ')}` : 'Geo data reloaded.';
-    parts.events.record('geo.reload', 'geo', message, reasons ? 'warn' : 'info');
+    const swapped = await compileAndSwap(config);
+    if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
+    else {
+      const message = `Geo data not reloaded: ${swapped.reasons.join(' ')}`;
+      events.record('geo.reload', 'geo', message, 'warn');
+    }
   };
-  const timer = setInterval(() => void oneAtATime(pollGeo), GEO_POLL_MS);
-  timer.unref();
+  const stopPolling = repeat(clock, GEO_POLL_MS, () => {
+    oneAtATime(pollGeo).catch((error: unknown) =>
+      events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn'),
+    );
+  });
 
   return {
-    reload: (by) => oneAtATime(() => reload(by)),
+    reload(by) {
+      next ??= oneAtATime(() => {
+        next = undefined;
+        return reload(by);
+      });
+      return next;
+    },
     last: () => last,
-    close: () => clearInterval(timer),
+    async close() {
+      stopPolling();
+      await running;
+    },
   };
+}
+
+type Swapped =
+  | { readonly ok: true; readonly problems: readonly SocketProblem[] }
+  | { readonly ok: false; readonly reasons: readonly string[] };
+
+/** Calls `act` again and again; returns the function that stops it. */
+function repeat(clock: Clock, everyMs: number, act: () => void): () => void {
+  let cancel: () => void = () => {};
+  const later = (): void => {
+    cancel = clock.setTimer(everyMs, () => {
+      act();
+      later();
+    });
+  };
+  later();
+  return () => cancel();
 }
 
 function geoVersionsOf({ geo }: Config): string {
@@ -136,6 +182,6 @@ function withoutRestart(before: Config, after: Config): Config {
   return { ...after, admin, log, store, node, dns };
 }
 
-function issueOf(file: string, message: string): ConfigIssue {
-  return { file, line: 1, column: 1, path: '', message };
+function issueOf(file: string, message: string, hint?: string): ConfigIssue {
+  return { file, line: 1, column: 1, path: '', message, ...(hint === undefined ? {} : { hint }) };
 }

@@ -88,7 +88,9 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
   const stop = async (graceMs = STOP_GRACE_MS): Promise<void> => {
-    life.close();
+    // First, so that a reload that waits for it ends as well.
+    await parts.compiler.close();
+    await life.close();
     // Before anything closes: what a node saw of its own end is not to be believed after a restart.
     stopSaving();
     await parts.desk.close();
@@ -127,11 +129,11 @@ type Parts = {
 
 async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
   const { log } = options;
-  const compiler = createCompiler(root('compile-worker'), log);
   const kind = storeKinds.find((each) => each.kind === config.store.kind);
   if (!kind) throw new Error(`There is no store kind "${config.store.kind}".`);
   const store = await kind.open(config.store.options, systemClock);
   const events = createEvents(systemClock.nowMs, store, log);
+  const compiler = createCompiler(root('compile-worker'), { log, record: events.record });
   const desk = createHealthDesk(log, events, Math.random);
   const onChange = ({ current, lapsed }: OverridesChange): void => {
     desk.setOverrides(current);
@@ -168,7 +170,7 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ config, desk, log }: Parts, serving: Serving): Promise<Roles> {
+async function openRoles({ config, desk, events, log }: Parts, serving: Serving): Promise<Roles> {
   const found = openSyscalls();
   if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
   const syscalls = found.ok ? found.calls : undefined;
@@ -183,14 +185,17 @@ async function openRoles({ config, desk, log }: Parts, serving: Serving): Promis
     return undefined;
   };
   const { roles, workers } = config.node;
-  const balances = roles.includes('balancer') && config.balancer.listeners.length > 0;
+  const voice = { log, record: events.record };
   const states = desk.serverStates();
-  const balancer = balances
-    ? keep(openBalancerWorkers({ config, file: root('balancer-worker'), syscalls, states, log }))
+  const file = root('balancer-worker');
+  // Also without listeners: a reload may bring the first one.
+  const balancer = roles.includes('balancer')
+    ? keep(openBalancerWorkers({ ...voice, config, file, syscalls, states }))
     : undefined;
   const dns = roles.includes('nameserver')
     ? keep(
         openDnsWorkers({
+          ...voice,
           dns: config.dns,
           count: workers.dns,
           udpFile: root('udp-worker'),
@@ -198,7 +203,6 @@ async function openRoles({ config, desk, log }: Parts, serving: Serving): Promis
           syscalls,
           snapshot: serving.snapshot,
           words: desk.words(),
-          log,
         }),
       )
     : undefined;
@@ -213,12 +217,13 @@ type Life = {
   readonly plane: ControlPlane;
   threads(): readonly Thread[];
   setReady(): void;
-  close(): void;
+  /** Settles when no reload runs any more. */
+  close(): Promise<void>;
 };
 
 /** Ties health, configuration and people to the running workers. */
 function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: Roles): Life {
-  const { desk, events, log, overrides } = parts;
+  const { desk, events, overrides } = parts;
   const { balancer, dns } = roles;
   let serving = first;
   let ready = false;
@@ -230,18 +235,18 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
   const reloader = createReloader({
     source: options,
+    clock: systemClock,
     compiler: parts.compiler,
     events,
     current: () => serving,
     async swap(next) {
       // One tick: words belong to the generation that they are published with.
+      const problems = balancer?.publish(next.config) ?? [];
       serving = next;
       const words = desk.setConfig(next.config);
-      for (const { hint, message } of balancer?.publish(next.config) ?? []) {
-        log.warn('balancer.listener', `${message} ${hint}`);
-      }
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
+      return problems;
     },
   });
   const startedAtMs = systemClock.nowMs();
@@ -280,10 +285,10 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     setReady() {
       ready = true;
     },
-    close() {
+    async close() {
       ready = false;
-      reloader.close();
       drills.close();
+      await reloader.close();
     },
   };
 }

@@ -1,13 +1,15 @@
+import { availableParallelism } from 'node:os';
 import { compileBalancer } from '../balancer/compile.ts';
 import type { ServerCounts } from '../balancer/counters.ts';
 import type { ServerState } from '../balancer/messages.ts';
-import type { BalancerListenerConfig, Config } from '../config/config.ts';
+import type { BalancerSnapshot } from '../balancer/snapshot.ts';
+import type { Config } from '../config/config.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
-import type { Log } from '../telemetry/log.ts';
 import { type BalancerGroup, createBalancerGroup } from './balancer-group.ts';
 import { createBalancerTotals } from './balancer-totals.ts';
-import type { Thread } from './thread.ts';
+import { createListenerSockets } from './listener-sockets.ts';
+import type { Thread, ThreadVoice } from './thread.ts';
 
 /**
  * The balancer workers of a node: for each region whose VIPs it serves as many threads as
@@ -23,12 +25,11 @@ export type BalancerWorkers = {
   stop(graceMs: number): Promise<void>;
 };
 
-export type BalancerWorkersOptions = {
+export type BalancerWorkersOptions = ThreadVoice & {
   readonly config: Config;
   readonly file: URL;
   readonly syscalls: Syscalls | undefined;
   readonly states: readonly ServerState[];
-  readonly log: Log;
 };
 
 export type OpenedBalancer =
@@ -39,58 +40,52 @@ export type OpenedBalancer =
 const RETIRE_GRACE_MS = 10_000;
 
 export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBalancer {
+  const { file, log, record, syscalls } = options;
   const totals = createBalancerTotals();
+  const sockets = createListenerSockets(syscalls);
   const groups = new Map<string, BalancerGroup>();
   let states = options.states;
   let generation = 0;
-  let onProblem: (problem: SocketProblem) => void = () => {};
+  let resolveProblem: (problem: SocketProblem) => void = () => {};
   const firstProblem = new Promise<SocketProblem>((resolve) => {
-    onProblem = resolve;
+    resolveProblem = resolve;
   });
+  /** Of a worker that opens its own sockets: heard of at start, told when it comes later. */
+  const onProblem = (problem: SocketProblem): void => {
+    resolveProblem(problem);
+    if (generation > 1) record('balancer.listener', 'balancer', wordsOf(problem), 'warn');
+  };
+  const createGroup = (region: string, { workers }: Config['node']): BalancerGroup => {
+    const threads = workers.balancer > 0 ? workers.balancer : availableParallelism();
+    const known = { region, threads, file, sockets, totals, log, record, onProblem };
+    const group = createBalancerGroup({ ...known, states: () => states });
+    groups.set(region, group);
+    return group;
+  };
 
   /** First everything is opened, then everything is served: a taken port starts nothing. */
   const publish = (config: Config): readonly SocketProblem[] => {
-    const wanted = listenersByRegion(config);
-    const problems: SocketProblem[] = [];
-    for (const [region, listeners] of wanted) {
-      const { file, log, syscalls } = options;
-      const threads = Math.max(1, config.node.workers.balancer);
-      const group =
-        groups.get(region) ??
-        createBalancerGroup({
-          region,
-          threads,
-          file,
-          syscalls,
-          totals,
-          log,
-          states: () => states,
-          onProblem,
-        });
-      groups.set(region, group);
-      problems.push(...group.openListeners(listeners));
-    }
+    const { listeners } = config.balancer;
+    const problems = sockets.open(listeners);
     if (problems.length > 0 && generation === 0) return problems;
     generation += 1;
+    const snapshots = compileRegions(config, generation);
+    for (const [region, snapshot] of snapshots) {
+      (groups.get(region) ?? createGroup(region, config.node)).serve(snapshot);
+    }
     for (const [region, group] of groups) {
-      if (wanted.has(region)) {
-        const nodeName = config.node.name;
-        group.serve(compileBalancer(config.balancer, { generation, nodeName, regions: [region] }));
-        continue;
-      }
+      if (snapshots.has(region)) continue;
       groups.delete(region);
       void group.stop(RETIRE_GRACE_MS);
     }
+    sockets.closeOthers(listeners);
     return problems;
   };
 
   const threads = (): Thread[] => [...groups.values()].flatMap((group) => group.threads());
-  const stop = async (graceMs: number): Promise<void> => {
-    await Promise.all([...groups.values()].map((group) => group.stop(graceMs)));
-  };
   const problems = publish(options.config);
   if (problems.length > 0) {
-    void stop(0);
+    sockets.closeOthers([]);
     return { ok: false, problems };
   }
   const allReady = Promise.all(threads().map(({ ready }) => ready)).then(() => undefined);
@@ -103,15 +98,23 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     },
     servers: totals.read,
     threads,
-    stop,
+    async stop(graceMs) {
+      sockets.closeOthers([]);
+      await Promise.all([...groups.values()].map((group) => group.stop(graceMs)));
+    },
   };
   return { ok: true, workers };
 }
 
-function listenersByRegion(config: Config): Map<string, BalancerListenerConfig[]> {
-  const byRegion = new Map<string, BalancerListenerConfig[]>();
-  for (const listener of config.balancer.listeners) {
-    byRegion.set(listener.region, [...(byRegion.get(listener.region) ?? []), listener]);
-  }
-  return byRegion;
+function compileRegions(config: Config, generation: number): Map<string, BalancerSnapshot> {
+  const regions = new Set(config.balancer.listeners.map(({ region }) => region));
+  const options = { generation, nodeName: config.node.name };
+  return new Map(
+    [...regions].map((region) => [
+      region,
+      compileBalancer(config.balancer, { ...options, regions: [region] }),
+    ]),
+  );
 }
+
+const wordsOf = ({ hint, message }: SocketProblem): string => `${message} ${hint}`;

@@ -1,6 +1,5 @@
-import type { Log } from '../telemetry/log.ts';
 import type { CompileReply, CompileRequest, CompileResult } from './compile-messages.ts';
-import { createThread } from './thread.ts';
+import { createThread, type ThreadVoice } from './thread.ts';
 
 /**
  * The compile worker, seen from the main thread: heavy compilation never holds up probes, the API or
@@ -13,7 +12,7 @@ export type Compiler = {
 
 const CLOSE_GRACE_MS = 500;
 
-export function createCompiler(file: URL, log: Log): Compiler {
+export function createCompiler(file: URL, { log, record }: ThreadVoice): Compiler {
   const waiting = new Map<number, (result: CompileResult) => void>();
   let nextId = 1;
   const failAll = (reason: string): void => {
@@ -25,6 +24,7 @@ export function createCompiler(file: URL, log: Log): Compiler {
     name: 'compile',
     file,
     log,
+    record,
     start() {
       incarnations += 1;
       if (incarnations > 1) failAll('The compile worker died; see the log.');

@@ -11,10 +11,9 @@ import { parseAddress } from '../ip/address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
-import type { Log } from '../telemetry/log.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
 import type { FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
-import { createThread, type Thread } from './thread.ts';
+import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
 /**
  * The DNS workers of a node: one UDP worker per core, each with a socket of its own on every
@@ -32,7 +31,7 @@ export type DnsWorkers = {
   stop(): Promise<void>;
 };
 
-export type DnsWorkersOptions = {
+export type DnsWorkersOptions = ThreadVoice & {
   readonly dns: DnsConfig;
   /** UDP workers; 0 = one per core. */
   readonly count: number;
@@ -41,7 +40,6 @@ export type DnsWorkersOptions = {
   readonly syscalls: Syscalls | undefined;
   readonly snapshot: Snapshot;
   readonly words: Uint32Array;
-  readonly log: Log;
 };
 
 export type OpenedDns =
@@ -49,7 +47,7 @@ export type OpenedDns =
   | { readonly ok: false; readonly problems: readonly SocketProblem[] };
 
 const STOP_GRACE_MS = 1000;
-/** A worker that has not taken a snapshot after this long is given up on by `publish`. */
+/** A worker that has not taken a snapshot after this long is not waited for any more. */
 const PUBLISH_TIMEOUT_MS = 10_000;
 
 export function openDnsWorkers(options: DnsWorkersOptions): OpenedDns {
@@ -92,18 +90,15 @@ function closeAll({ udp, tcp }: Sockets): void {
 function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: number): DnsWorkers {
   let { snapshot, words } = options;
   const counters = createCounterLedger();
-  const waiting = new Set<{ readonly worker: string; readonly generation: number; done(): void }>();
+  const roll = createRoll();
+  /** What each worker was started with. */
+  const given = new Map<string, number>();
+  /** Later a problem of a worker that opens its own sockets can only be told. */
+  let hasStarted = false;
   let reportProblem: (problem: SocketProblem) => void = () => {};
   const firstProblem = new Promise<SocketProblem>((resolve) => {
     reportProblem = resolve;
   });
-  const settle = (worker: string, generation: number): void => {
-    for (const wait of waiting) {
-      if (wait.worker !== worker || wait.generation > generation) continue;
-      waiting.delete(wait);
-      wait.done();
-    }
-  };
   const rowFor = (worker: string) => {
     const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
     counters.attach(worker, row, snapshot);
@@ -114,23 +109,22 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
       name,
       file,
       log: options.log,
+      record: options.record,
       start(): ToDnsWorker {
         const handed = owned.map((socket) => socket.hand());
-        const row = rowFor(name);
-        return {
-          type: 'start',
-          sockets: handed,
-          counters: row,
-          snapshot,
-          words,
-          tcp: options.dns.tcp,
-        };
+        given.set(name, snapshot.generation);
+        const { tcp } = options.dns;
+        return { type: 'start', sockets: handed, counters: rowFor(name), snapshot, words, tcp };
       },
       onMessage(message) {
         const known = message as FromDnsWorker;
-        if (known.type === 'problem') reportProblem(known.problem);
-        if (known.type === 'ready') settle(name, snapshot.generation);
-        if (known.type === 'serving') settle(name, known.generation);
+        if (known.type === 'problem') {
+          const { hint, message: why } = known.problem;
+          reportProblem(known.problem);
+          if (hasStarted) options.record('dns.listener', name, `${why} ${hint}`, 'warn');
+        }
+        if (known.type === 'ready') roll.served(name, given.get(name) ?? 0);
+        if (known.type === 'serving') roll.served(name, known.generation);
       },
     });
   const threads = [
@@ -139,30 +133,26 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     ),
     spawn('dns-stream', options.streamFile, sockets.tcp),
   ];
-  const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => undefined);
+  const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => {
+    hasStarted = true;
+  });
   return {
-    ready: Promise.race([allReady, firstProblem]),
+    ready: Promise.race([allReady.then(() => undefined), firstProblem]),
     listeners: sockets.tcp.map(({ address, port }) => ({ address, port })),
     counters,
     threads: () => threads,
     publish(nextSnapshot, nextWords) {
       snapshot = nextSnapshot;
       words = nextWords;
-      const served = threads.map((thread) => {
-        const row = rowFor(thread.name);
-        const message: ToDnsWorker = { type: 'snapshot', snapshot, words, counters: row };
-        const generation = snapshot.generation;
-        return new Promise<void>((done) => {
-          const late = setTimeout(done, PUBLISH_TIMEOUT_MS);
-          const finish = (): void => {
-            clearTimeout(late);
-            done();
-          };
-          waiting.add({ worker: thread.name, generation, done: finish });
-          thread.post(message);
-        });
-      });
-      return Promise.all(served).then(() => {});
+      const { generation } = snapshot;
+      for (const thread of threads) {
+        // A dead one is given everything when it is replaced.
+        if (thread.state() === 'dead') continue;
+        const counters = rowFor(thread.name);
+        const message: ToDnsWorker = { type: 'snapshot', snapshot, words, counters };
+        thread.post(message);
+      }
+      return Promise.all(threads.map(({ name }) => roll.wait(name, generation))).then(() => {});
     },
     publishHealth(generation, nextWords) {
       if (generation !== snapshot.generation) return;
@@ -173,6 +163,33 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     async stop() {
       await Promise.all(threads.map((thread) => thread.stop(STOP_GRACE_MS)));
       closeAll(sockets);
+    },
+  };
+}
+
+/** Who has yet to say that it serves which generation. */
+function createRoll() {
+  const waiting = new Set<{ readonly worker: string; readonly generation: number; done(): void }>();
+  return {
+    served(worker: string, generation: number): void {
+      for (const wait of waiting) {
+        if (wait.worker !== worker || wait.generation > generation) continue;
+        waiting.delete(wait);
+        wait.done();
+      }
+    },
+    /** Settles when it does, or when it takes too long. */
+    wait(worker: string, generation: number): Promise<void> {
+      return new Promise((resolve) => {
+        const done = (): void => {
+          clearTimeout(late);
+          waiting.delete(wait);
+          resolve();
+        };
+        const wait = { worker, generation, done };
+        const late = setTimeout(done, PUBLISH_TIMEOUT_MS);
+        waiting.add(wait);
+      });
     },
   };
 }

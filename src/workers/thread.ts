@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/log.ts';
  */
 export type Thread = {
   readonly name: string;
+  /** Lost when the worker is dead: its successor is told everything by `start`. */
   post(message: unknown): void;
   state(): 'starting' | 'running' | 'dead';
   restarts(): number;
@@ -19,26 +20,31 @@ export type Thread = {
   kill(): Promise<void>;
 };
 
-export type ThreadOptions = {
+export type ThreadOptions = ThreadVoice & {
   readonly name: string;
   readonly file: URL;
-  /** The first message of every incarnation. */
+  /** The first message of every incarnation. When it throws, the next try comes after a pause. */
   start(): unknown;
   onMessage(message: { readonly type: string }): void;
-  readonly log: Log;
+};
+
+/** Where deaths are told: the stack to the log, for whoever looks for the bug, the fact to everybody. */
+export type ThreadVoice = {
+  readonly log: Pick<Log, 'error'>;
+  record(kind: string, subject: string, message: string, level: 'warn'): void;
 };
 
 /** Pauses before a replacement: none, then doubling up to the last; a life longer than this resets. */
-const RESTART_DELAY_FIRST_MS = 100;
-const RESTART_DELAY_MAX_MS = 5000;
-const LIFE_RESETS_DELAY_MS = 10_000;
+export const RESTART_DELAY_FIRST_MS = 100;
+export const RESTART_DELAY_MAX_MS = 5000;
+export const LIFE_RESETS_DELAY_MS = 10_000;
 
 export function createThread(options: ThreadOptions): Thread {
   let worker: Worker | undefined;
   let state: 'starting' | 'running' | 'dead' = 'starting';
   let engine = '';
   let restarts = 0;
-  let delayMs = 0;
+  let delayMs: number | undefined;
   let stopping = false;
   let timer: NodeJS.Timeout | undefined;
   let announceReady: () => void = () => {};
@@ -46,12 +52,34 @@ export function createThread(options: ThreadOptions): Thread {
     announceReady = resolve;
   });
 
+  const bury = (bornAtMs: number, how: string): void => {
+    state = 'dead';
+    if (stopping) return;
+    delayMs = restartDelayMs(delayMs, performance.now() - bornAtMs);
+    const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
+    const message = `Worker ${options.name} ${how}; it is replaced ${when}.`;
+    options.record('worker.restart', options.name, message, 'warn');
+    timer = setTimeout(spawn, delayMs);
+    restarts += 1;
+  };
+  const complain = (error: unknown): void => {
+    const fields = { worker: options.name, error: String((error as Error)?.stack ?? error) };
+    options.log.error('worker.crash', `Worker ${options.name} died of an error.`, fields);
+  };
   const spawn = (): void => {
     const bornAtMs = performance.now();
     state = 'starting';
-    const next = new Worker(options.file, { name: options.name });
+    let next: Worker;
+    try {
+      const first = options.start();
+      next = new Worker(options.file, { name: options.name });
+      next.postMessage(first);
+    } catch (error) {
+      complain(error);
+      bury(bornAtMs, 'could not be started');
+      return;
+    }
     worker = next;
-    next.postMessage(options.start());
     next.on('message', (message: { type: string; engine?: string }) => {
       if (message.type === 'ready') {
         state = 'running';
@@ -60,21 +88,8 @@ export function createThread(options: ThreadOptions): Thread {
       }
       options.onMessage(message);
     });
-    next.on('error', (error) => {
-      const fields = { worker: options.name, error: String((error as Error)?.stack ?? error) };
-      options.log.error('worker.crash', `Worker ${options.name} died of an error.`, fields);
-    });
-    next.on('exit', (code) => {
-      if (worker !== next) return;
-      state = 'dead';
-      if (stopping) return;
-      if (performance.now() - bornAtMs > LIFE_RESETS_DELAY_MS) delayMs = 0;
-      const fields = { worker: options.name, code, delayMs };
-      options.log.warn('worker.restart', `Worker ${options.name} ended; it is replaced.`, fields);
-      timer = setTimeout(spawn, delayMs);
-      delayMs = Math.min(RESTART_DELAY_MAX_MS, Math.max(RESTART_DELAY_FIRST_MS, delayMs * 2));
-      restarts += 1;
-    });
+    next.on('error', complain);
+    next.on('exit', (code) => bury(bornAtMs, `ended with code ${code}`));
   };
   spawn();
 
@@ -84,7 +99,9 @@ export function createThread(options: ThreadOptions): Thread {
     state: () => state,
     engine: () => engine,
     restarts: () => restarts,
-    post: (message) => worker?.postMessage(message),
+    post(message) {
+      if (state !== 'dead') worker?.postMessage(message);
+    },
     async kill() {
       await worker?.terminate();
     },
@@ -100,4 +117,10 @@ export function createThread(options: ThreadOptions): Thread {
       clearTimeout(late);
     },
   };
+}
+
+/** The pause before a replacement, given the one before the life that has just ended, if any. */
+export function restartDelayMs(beforeMs: number | undefined, livedMs: number): number {
+  if (beforeMs === undefined || livedMs > LIFE_RESETS_DELAY_MS) return 0;
+  return Math.min(RESTART_DELAY_MAX_MS, Math.max(RESTART_DELAY_FIRST_MS, beforeMs * 2));
 }

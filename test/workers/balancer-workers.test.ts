@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type { BalancerListenerConfig, Config } from '../../src/config/config.ts';
+import { openSyscalls } from '../../src/io/syscall.ts';
+import { type BalancerWorkers, openBalancerWorkers } from '../../src/workers/balancer-workers.ts';
+import { createConfig } from '../nameserver/fixture.ts';
+import { loopbackAddress } from '../node/free-addresses.ts';
+import { until } from '../node/until.ts';
+import { createVoice } from './voice.ts';
+
+/**
+ * Real balancer threads on real sockets while the configuration changes: what listens after a
+ * reload is exactly what it says, and nothing that stays is ever refused. Both with sockets of the
+ * main thread and with sockets of the workers' own.
+ */
+const DEADLINE_MS = 10_000;
+const PORT = 8080;
+const found = openSyscalls();
+const WAYS = found.ok ? ([found.calls, undefined] as const) : ([undefined] as const);
+
+for (const syscalls of WAYS) {
+  const way = syscalls ? "the main thread's sockets" : "the workers' own sockets";
+
+  test(`listeners come, move, change names and regions, and go, with ${way}`, async (t) => {
+    const { workers, publish, listener } = await open(t, syscalls, []);
+    const [first, second] = [loopbackAddress(), loopbackAddress()];
+    await workers.ready;
+    assert.equal(workers.threads().length, 0);
+
+    publish([listener('eu', first)]);
+    await answers(first);
+
+    publish([listener('eu', first, 'named')]);
+    await staysOpen(first, syscalls);
+
+    publish([listener('us', first, 'named')]);
+    await staysOpen(first, syscalls);
+    await until(() => names(workers) === 'balancer-us', DEADLINE_MS, 'only the new region serves');
+
+    publish([listener('us', second, 'named')]);
+    await answers(second);
+    await refuses(first);
+
+    publish([listener('us', second, 'named'), listener('us', first)]);
+    await answers(first);
+    await staysOpen(second, syscalls);
+
+    publish([]);
+    await refuses(first);
+    await refuses(second);
+    assert.equal(workers.threads().length, 0);
+  });
+
+  test(`reloads that come faster than workers take them leave what the last one says, with ${way}`, async (t) => {
+    const { publish, listener } = await open(t, syscalls, []);
+    const [first, second] = [loopbackAddress(), loopbackAddress()];
+    for (let round = 0; round < 5; round += 1) {
+      publish([listener('eu', first), listener('eu', second, 'moving')]);
+      publish([listener('eu', first, 'moving'), listener('us', second)]);
+      publish([listener('us', first, 'moving'), listener('eu', second, 'other')]);
+    }
+    publish([listener('eu', first, 'moving')]);
+    await answers(first);
+    await refuses(second);
+  });
+
+  test(`a worker that is dead while the configuration changes comes back with all of it, with ${way}`, async (t) => {
+    const [first, second] = [loopbackAddress(), loopbackAddress()];
+    const { workers, publish, listener } = await open(t, syscalls, [['eu', first]]);
+    await workers.ready;
+    await answers(first);
+    const [thread] = workers.threads();
+    await thread!.kill();
+    await until(() => thread!.state() === 'running', DEADLINE_MS, 'the first successor');
+    await thread!.kill();
+    assert.equal(thread!.state(), 'dead');
+    publish([listener('eu', first), listener('eu', second)]);
+    publish([listener('eu', second)]);
+    await answers(second);
+    await refuses(first);
+  });
+}
+
+test('a port that another program has starts nothing, and is a problem of a later reload', async (t) => {
+  const taken = loopbackAddress();
+  const blocker = createServer();
+  await new Promise<void>((resolve) => blocker.listen(PORT, taken, resolve));
+  t.after(() => blocker.close());
+  const options = { ...createVoice(), file: FILE, syscalls: WAYS[0], states: [] };
+  const config = configOf([listenerAt('eu', taken)], 1);
+  const refused = openBalancerWorkers({ ...options, config });
+  if (WAYS[0] === undefined) return;
+  assert.ok(!refused.ok);
+  assert.match(refused.problems[0]!.message, /taken by another program/);
+  const free = loopbackAddress();
+  const { publish, listener } = await open(t, WAYS[0], [['eu', free]]);
+  const problems = publish([listener('eu', free), listener('eu', taken)]);
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ['EADDRINUSE'],
+  );
+  await answers(free);
+  await new Promise((resolve) => blocker.close(resolve));
+  assert.deepEqual(publish([listener('eu', free), listener('eu', taken)]), []);
+  await answers(taken);
+});
+
+test('0 balancer workers are one per core', async (t) => {
+  const { workers } = await open(t, WAYS[0], [['eu', loopbackAddress()]], 0);
+  assert.ok(workers.threads().length >= 1);
+  await workers.ready;
+  const { availableParallelism } = await import('node:os');
+  assert.equal(workers.threads().length, availableParallelism());
+});
+
+const FILE = new URL('../../src/balancer-worker.ts', import.meta.url);
+
+const names = (workers: BalancerWorkers): string =>
+  workers
+    .threads()
+    .map(({ name }) => name)
+    .join();
+
+async function open(
+  t: TestContext,
+  syscalls: (typeof WAYS)[number],
+  first: readonly (readonly [region: string, address: string])[],
+  threads = 1,
+) {
+  const origin = createServer((_request, response) => response.end('hello'));
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  t.after(() => origin.close());
+  const address = origin.address();
+  assert.ok(typeof address === 'object' && address);
+  const config = (listeners: readonly BalancerListenerConfig[]): Config =>
+    configOf(listeners, address.port, threads);
+  const opened = openBalancerWorkers({
+    ...createVoice(),
+    config: config(first.map(([region, at]) => listenerAt(region, at))),
+    file: FILE,
+    syscalls,
+    states: [],
+  });
+  assert.ok(opened.ok);
+  const { workers } = opened;
+  t.after(() => workers.stop(0));
+  const publish = (listeners: readonly BalancerListenerConfig[]) =>
+    workers.publish(config(listeners));
+  return { workers, publish, listener: listenerAt };
+}
+
+function listenerAt(region: string, address: string, name = address): BalancerListenerConfig {
+  const routes = [{ hosts: [], pathPrefix: '/', filters: [], upstream: 'web' }];
+  return { name, region, address, port: PORT, routes };
+}
+
+function configOf(
+  listeners: readonly BalancerListenerConfig[],
+  originPort: number,
+  threads = 1,
+): Config {
+  const base = createConfig();
+  const server = { name: 'origin', address: '127.0.0.1', port: originPort, weight: 1 };
+  return {
+    ...base,
+    node: { ...base.node, workers: { dns: 1, balancer: threads } },
+    balancer: {
+      listeners,
+      upstreams: {
+        web: {
+          algorithm: { kind: 'round-robin', options: {} },
+          servers: [server],
+          keepalive: { idleMax: 1, idleTimeoutMs: 1000 },
+          connectTimeoutMs: 1000,
+          responseTimeoutMs: 1000,
+        },
+      },
+    },
+  };
+}
+
+/** What a client gets there: the origin's word, or why not. */
+async function ask(address: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(PORT, address);
+    let text = '';
+    socket.on('connect', () => socket.write('GET / HTTP/1.0\r\nHost: test\r\n\r\n'));
+    socket.on('data', (chunk) => {
+      text += chunk.toString();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
+    socket.on('close', () => resolve(text.split('\r\n\r\n')[1] ?? text));
+  });
+}
+
+const answers = (address: string) =>
+  until(async () => (await ask(address)) === 'hello', DEADLINE_MS, `${address} answers`);
+const refuses = (address: string) =>
+  until(async () => (await ask(address)) === 'ECONNREFUSED', DEADLINE_MS, `${address} is closed`);
+
+/**
+ * For a while after a change nobody is refused. A worker that owns its socket has to close it before
+ * it can open it under another name: then it only comes back.
+ */
+async function staysOpen(address: string, syscalls: (typeof WAYS)[number]): Promise<void> {
+  if (!syscalls) return void (await answers(address));
+  for (let count = 0; count < 30; count += 1) assert.equal(await ask(address), 'hello');
+}

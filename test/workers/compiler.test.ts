@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { createCompiler } from '../../src/workers/compiler.ts';
+import { createConfig } from '../nameserver/fixture.ts';
+import { createVoice, fixture } from './voice.ts';
+
+test('compile() gives each request its own result', async (t) => {
+  const { compile } = open(t);
+  const results = await Promise.all([compile(1), compile(2), compile(3)]);
+  assert.deepEqual(results, [['1'], ['2'], ['3']]);
+});
+
+test('a compilation that dies with its worker has failed, and the next one works', async (t) => {
+  const { compile } = open(t);
+  const dying = compile(13);
+  assert.match((await dying).join(), /compile worker died/);
+  assert.deepEqual(await compile(1), ['1']);
+});
+
+test('close() fails what is still waited for', async (t) => {
+  const { compile, close } = open(t);
+  const waiting = compile(14);
+  await close();
+  assert.deepEqual(await waiting, ['The node is stopping.']);
+  await close();
+});
+
+function open(t: TestContext) {
+  const compiler = createCompiler(fixture('compile-worker'), createVoice());
+  t.after(compiler.close);
+  const config = createConfig();
+  const compile = async (generation: number): Promise<readonly string[]> => {
+    const result = await compiler.compile({ config, generation, revision: 1 });
+    assert.ok(!result.ok);
+    return result.reasons;
+  };
+  return { compile, close: compiler.close };
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parsePrefix } from '../../src/ip/prefix.ts';
+import { createGeoFiles, fileVersion, geoPaths } from '../../src/workers/geo-files.ts';
+import { centroids } from '../config/centroids.ts';
+import { nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
+
+test('load() reads what is there, and again only what was replaced', (t) => {
+  const { path, write } = scratch(t);
+  const files = createGeoFiles();
+  const load = () => files.load({ databases: [path], overrides: [] }, centroids);
+  write(databaseOf('192.0.2.0/24'));
+  const first = load();
+  assert.ok(first.ok);
+  assert.deepEqual(first.warnings, []);
+  write(databaseOf('192.0.2.0/24', '198.51.100.0/24'));
+  const second = load();
+  assert.ok(second.ok);
+  assert.ok(second.geo.networks > first.geo.networks);
+});
+
+test('load() gives the same object until a file or the overrides change', (t) => {
+  const { path, write } = scratch(t);
+  const files = createGeoFiles();
+  const geoOf = (...networks: string[]) => {
+    const overrides = networks.map((network) => ({ networks: [network], location: {} }));
+    const loaded = files.load({ databases: [path], overrides }, centroids);
+    assert.ok(loaded.ok);
+    return loaded.geo;
+  };
+  write(databaseOf('192.0.2.0/24'));
+  const first = geoOf();
+  assert.equal(geoOf(), first);
+  const overridden = geoOf('192.0.2.0/25');
+  assert.notEqual(overridden, first);
+  assert.equal(geoOf('192.0.2.0/25'), overridden);
+  write(databaseOf('198.51.100.0/24'));
+  assert.notEqual(geoOf('192.0.2.0/25'), overridden);
+});
+
+test('load() keeps the last good content of a file that became corrupt or went away', (t) => {
+  const { path, write } = scratch(t);
+  const files = createGeoFiles();
+  const load = () => files.load({ databases: [path], overrides: [] }, centroids);
+  write(databaseOf('192.0.2.0/24'));
+  const good = load();
+  assert.ok(good.ok);
+  write(new Uint8Array(100));
+  const corrupt = load();
+  assert.ok(corrupt.ok);
+  assert.equal(corrupt.geo.networks, good.geo.networks);
+  assert.match(corrupt.warnings.join(), /The last good content stays in use/);
+  rmSync(path);
+  const gone = load();
+  assert.ok(gone.ok);
+  assert.match(gone.warnings.join(), /cannot be read \(ENOENT\)\. The last good content/);
+  write(databaseOf('192.0.2.0/24'));
+  const back = load();
+  assert.ok(back.ok);
+  assert.deepEqual(back.warnings, []);
+});
+
+test('load() leaves out what it never could read, and says no without any database', (t) => {
+  const { path, write } = scratch(t);
+  const missing = `${path}.missing`;
+  const files = createGeoFiles();
+  const none = files.load({ databases: [missing], overrides: [] }, centroids);
+  assert.ok(!none.ok);
+  assert.match(none.reason, /ENOENT/);
+  write(databaseOf('192.0.2.0/24'));
+  const one = files.load({ databases: [missing, path], overrides: [] }, centroids);
+  assert.ok(one.ok);
+  assert.match(one.warnings.join(), /It is left out/);
+});
+
+test('fileVersion() changes with the file and is empty without one', (t) => {
+  const { path, write } = scratch(t);
+  assert.equal(fileVersion(path), '');
+  write(new Uint8Array(1));
+  const before = fileVersion(path);
+  utimesSync(path, 1, 2);
+  assert.notEqual(fileVersion(path), before);
+});
+
+test('geoPaths() is the embedded database when none is configured', () => {
+  const paths = geoPaths({ databases: [], overrides: [] });
+  assert.equal(paths.length, 1);
+  assert.match(paths[0]!, /\.mmdb$/);
+});
+
+function databaseOf(...networks: readonly string[]): Uint8Array {
+  const record = nestedRecord({ latitude: 50, longitude: 8, country: 'DE', continent: 'EU' });
+  const entries = networks.map((network) => ({ prefix: parsePrefix(network)!, record }));
+  return writeMmdb(entries, { databaseType: 'Test-City' });
+}
+
+function scratch(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), 'meridian-geo-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'geo.mmdb');
+  let writes = 0;
+  const write = (bytes: Uint8Array): void => {
+    writeFileSync(path, bytes);
+    // Two writes within a tick of the file system's clock are still two versions.
+    writes += 1;
+    utimesSync(path, writes, writes);
+  };
+  return { path, write };
+}
