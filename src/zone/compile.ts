@@ -89,10 +89,12 @@ type Work = {
 };
 type OpenZone = { readonly source: ZoneSource; readonly path: string; readonly draft: ZoneDraft };
 
-/** Wire bytes as a string, to be a key of a map. */
+/** Wire bytes as a string, to be a key of a map: other bytes, other string. */
 function key(name: Uint8Array): string {
-  return String.fromCharCode(...name);
+  return LATIN1.decode(name);
 }
+
+const LATIN1 = new TextDecoder('latin1');
 
 function openZone(work: Work, source: ZoneSource): OpenZone[] {
   const path = `zones.${source.name}`;
@@ -372,10 +374,9 @@ function checkSteered(work: Work, { source, path, draft }: OpenZone): void {
 
 /** CNAME and steering are exclusive (RFC 1034 3.6.2, RFC 2181 10.1). */
 function checkNode(work: Work, node: NodeDraft): void {
-  const path = `zones.${formatName(node.zone.apexName).replace(/(.)\.$/, '$1')}`;
-  const owner = formatName(node.name);
   const report = (message: string): void => {
-    work.issues.push({ path, message: `${owner}: ${message}` });
+    const path = `zones.${formatName(node.zone.apexName).replace(/(.)\.$/, '$1')}`;
+    work.issues.push({ path, message: `${formatName(node.name)}: ${message}` });
   };
   const cname = node.rrsets.find(({ type }) => type === TYPE_CNAME);
   if (cname !== undefined && node.rrsets.length > 1) {

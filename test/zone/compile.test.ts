@@ -60,6 +60,17 @@ test('compileZones() accepts names with and without the final dot, in any case',
   assert.deepEqual(issues(zone('.')), []);
 });
 
+test('compileZones() tells names of all octets apart, and letters in case only not', () => {
+  const octets = Array.from({ length: 256 }, (_, octet) => octet);
+  const letters = octets.filter((octet) => octet >= 0x41 && octet <= 0x5a).length;
+  const owners = octets.map((octet) => `\\${String(octet).padStart(3, '0')}.example.`);
+  const lower = owners.filter((_, octet) => octet < 0x41 || octet > 0x5a);
+  const source = zone('example', { rrsets: lower.map((owner) => rrset(owner, 'TXT', 'x')) });
+  assert.equal(facts(source).nodes, 1 + 256 - letters);
+  const all = zone('example', { rrsets: owners.map((owner) => rrset(owner, 'TXT', 'x')) });
+  assert.equal(issues(all).length, letters);
+});
+
 test('compileZones() lets a parent zone hold what belongs to a child of ours', () => {
   const parent = zone('example', {
     rrsets: [
