@@ -5,22 +5,23 @@ import { spread } from '../zone/compiled-zones.ts';
  * Which of several outcomes a client gets now: a deterministic, low-discrepancy draw. Independent
  * random draws would miss the configured weights by far, because few and large resolver caches do
  * the asking; instead, each client bucket walks through the unit interval by the golden ratio, one
- * step per TTL, which covers it as evenly as any number of steps can (Weyl's sequence). Everybody
+ * step per slot, which covers it as evenly as any number of steps can (Weyl's sequence). Everybody
  * who computes it gets the same: all workers and nodes agree, and so do A and AAAA of a name, the
- * type being no part of it.
+ * type being no part of it. A slot is the longest TTL of the name and not the TTL of the moment, which
+ * changes with every probe that fails: that would draw anew for everybody, and part A from AAAA.
  */
 
 /** 2^32 divided by the golden ratio, as an odd 32-bit number. */
 const GOLDEN_STEP = 0x9e3779b9 | 0;
 
-/** Unsigned 32-bit draw for a name and a client bucket in the TTL slot of `nowMs`. */
+/** Unsigned 32-bit draw for a name and a client bucket in the slot of `nowMs`. */
 export function drawOf(
   nameHash: number,
   bucket: number,
   nowMs: number,
-  ttlSeconds: number,
+  slotSeconds: number,
 ): number {
-  const slot = Math.floor(nowMs / 1000 / (ttlSeconds > 0 ? ttlSeconds : 1));
+  const slot = Math.floor(nowMs / 1000 / (slotSeconds > 0 ? slotSeconds : 1));
   const start = spread(nameHash ^ spread(bucket));
   return (start + Math.imul(slot, GOLDEN_STEP)) >>> 0;
 }

@@ -198,7 +198,7 @@ function explainSteered(
   const ttlLine = steps.at(-1)?.step === 'ttl' ? steps.pop() : undefined;
   const family = asked.query.qtype === TYPE_AAAA ? 6 : 4;
   const outcomes = describeOutcomes(snapshot, map, decision, family);
-  const draw = drawOf(result.nameHash, place.bucket, head.atMs, decision.ttlSeconds);
+  const draw = drawOf(result.nameHash, place.bucket, head.atMs, map.ttlMaxSeconds);
   const index = outcomeOf(thresholdsOf(decision.outcomes.map(({ share }) => share)), draw);
   return {
     ...head,

@@ -185,7 +185,7 @@ function answerSteered(
   const classAnswer = classes[place.classId]!;
   let index = 0;
   if (classAnswer.outcomes.length > 1) {
-    const draw = drawOf(result.nameHash, place.bucket, nowMs, classAnswer.ttlSeconds);
+    const draw = drawOf(result.nameHash, place.bucket, nowMs, map.ttlMaxSeconds);
     index = outcomeOf(classAnswer.thresholds, draw);
   }
   const chosen = classAnswer.outcomes[index]!;

@@ -238,6 +238,17 @@ test('respond() draws the same for A and AAAA, for a whole /24 and within one TT
   }
 });
 
+test('respond() draws the same before and after a change of the TTL alone', () => {
+  const shaky = startWorker(snapshot, words({ [WEB_US]: 7 }));
+  for (let i = 0; i < 300; i++) {
+    const how = { subnet: `80.${i & 255}.9.0/24`, nowMs: NOW_MS + i * 7919 };
+    const calm = ask(worker, 'share.gslb.example', 'A', how);
+    const soon = ask(shaky, 'share.gslb.example', 'A', how);
+    assert.deepEqual([calm.ttls, soon.ttls], [[30], [7]]);
+    assert.deepEqual(soon.data, calm.data);
+  }
+});
+
 test('respond() counts answers for their endpoint', () => {
   const counted = startWorker(snapshot);
   ask(counted, 'www.gslb.example', 'A', { subnet: '110.0.0.0/24' });
