@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describeProblem } from '../../src/node/run-node.ts';
 import { type NodeOptions, type RunningNode, startNode } from '../../src/node/start-node.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { shareCompiledCode } from './compile-cache.ts';
 
 /** A whole node on real sockets in this process, from a configuration that a test writes. */
 export type NodeFixture = {
@@ -20,6 +21,7 @@ export async function startNodeFixture(
   config: string | Readonly<Record<string, unknown>>,
   options: Partial<NodeOptions> = {},
 ): Promise<NodeFixture> {
+  shareCompiledCode();
   const directory = mkdtempSync(join(tmpdir(), 'meridian-test-'));
   const file = join(directory, 'meridian.yaml');
   // JSON is YAML.

@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { shareCompiledCode } from './compile-cache.ts';
 import { until } from './until.ts';
 
 /** The program as a real process: `node src/main.ts WORDS`, killed with the test if it still runs. */
@@ -26,6 +27,7 @@ export function startProgram(
   words: readonly string[],
   options: SpawnOptions = {},
 ): Program {
+  shareCompiledCode();
   const flags = ['--disable-warning=ExperimentalWarning', MAIN];
   return startCommand(t, process.execPath, [...flags, ...words], options);
 }
