@@ -2,6 +2,8 @@
 
 /** Length of the fixed header (RFC 1035 4.1.1). */
 export const HEADER_LENGTH = 12;
+/** Type, class, TTL and rdata length of a record, after its owner (RFC 1035 4.1.3). */
+export const RECORD_FIXED_LENGTH = 10;
 /** Largest message: what a TCP length prefix can express (RFC 1035 4.2.2). */
 export const MESSAGE_LENGTH_MAX = 65535;
 /** Largest UDP answer for a client without EDNS (RFC 1035 4.2.1, RFC 6891 6.2.3). */

@@ -22,6 +22,7 @@ import {
   OPTION_EDE,
   OPTION_NSID,
   POINTER_BITS,
+  RECORD_FIXED_LENGTH,
   TYPE_OPT,
 } from './constants.ts';
 import { ECS_FAMILY_IPV4, ECS_FAMILY_IPV6, ECS_FIXED_LENGTH } from './ecs.ts';
@@ -99,8 +100,6 @@ type RawRecord = {
   readonly end: number;
 };
 type Opt = { readonly edns: DecodedEdns; readonly rcodeHigh: number };
-
-const RECORD_FIXED_LENGTH = 10;
 
 /** Decodes a message of any kind; the reason says where it is broken. */
 export function decodeMessage(bytes: Uint8Array): DecodeResult {

@@ -29,6 +29,7 @@ import {
   OPTION_EDE,
   POINTER_BITS,
   POINTER_OFFSET_MAX,
+  RECORD_FIXED_LENGTH,
   SECTION_ANSWER,
   SECTION_AUTHORITY,
   TYPE_CNAME,
@@ -52,8 +53,6 @@ export const EDE_NONE = -1;
 const OPT_FIXED_LENGTH = 11;
 /** Code, length and INFO-CODE of an EDE option without text (RFC 8914 2). */
 const EDE_LENGTH = 6;
-/** Type, class, TTL and rdata length of a record (RFC 1035 4.1.3). */
-const RECORD_FIXED_LENGTH = 10;
 
 /** The reply that is being written; made once per worker by createReply(). */
 export type Reply = {

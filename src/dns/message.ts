@@ -21,6 +21,7 @@ import {
   OPTION_PADDING,
   OPTION_TCP_KEEPALIVE,
   POINTER_BITS,
+  RECORD_FIXED_LENGTH,
   TYPE_IXFR,
   TYPE_OPT,
   TYPE_TSIG,
@@ -42,9 +43,6 @@ export const PARSE_BADVERS = 16;
 export const COOKIE_CLIENT_LENGTH = 8;
 export const COOKIE_LENGTH_MIN = 16;
 export const COOKIE_LENGTH_MAX = 40;
-
-/** Type, class, TTL and rdata length of a record, after its owner (RFC 1035 4.1.3). */
-const RECORD_FIXED_LENGTH = 10;
 
 /**
  * One parsed query; made once per worker by createQuery() and overwritten by every parseQuery().

@@ -16,6 +16,7 @@ import { countRecords, type Reply, writeBytes } from '../dns/encode.ts';
 import {
   NODE_NAME_LENGTH,
   NODE_WORDS,
+  RECORD_HEADER_LENGTH,
   RRSET_APEX_POSITION,
   RRSET_BODY,
   RRSET_BODY_LENGTH,
@@ -43,9 +44,6 @@ export type Cursor = {
   /** Of the apex of the zone that answers. */
   apex: number;
 };
-
-/** A record before its rdata when the owner is a pointer. */
-const RECORD_HEADER_LENGTH = 12;
 
 /**
  * Writes the CNAMEs that were followed and sets the cursor to the name that they lead to; without

@@ -2,7 +2,7 @@ import type { GeoDatabase } from '../geo/mmdb.ts';
 import { PRIVATE_NETWORKS } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
-import { mapRanges, type Ranges } from '../ip/ranges.ts';
+import { addressCounts, mapRanges, type Ranges } from '../ip/ranges.ts';
 import { mapTiers, type Policy } from './policy.ts';
 import type { Candidate, Tiers } from './step.ts';
 
@@ -34,8 +34,6 @@ export type ClassEntry = {
 
 /** The largest number of classes in a map. A class costs a decision at every health change. */
 export const CLASSES_MAX = 65_535;
-
-const IPV4_ADDRESSES = 2 ** 32;
 
 /**
  * Clients in private networks are answered by their resolver's address, so an answer for others must
@@ -90,17 +88,13 @@ function addressShares(
   classOfLocation: Uint32Array,
   classCount: number,
 ): Float64Array {
-  const { starts4, values4 } = ranges;
   const addresses = new Float64Array(classCount);
-  let located = 0;
-  for (let index = 0; index < starts4.length; index += 1) {
-    const location = values4[index] ?? 0;
-    if (location === 0) continue;
-    const size = (starts4[index + 1] ?? IPV4_ADDRESSES) - (starts4[index] ?? 0);
-    located += size;
-    const classId = classOfLocation[location] ?? 0;
-    addresses[classId] = (addresses[classId] ?? 0) + size;
+  const counts = addressCounts(ranges);
+  counts[0] = 0; // The unknown location.
+  for (const [location, count] of counts.entries()) {
+    addresses[classOfLocation[location] ?? 0]! += count;
   }
+  const located = addresses.reduce((sum, count) => sum + count, 0);
   if (located === 0) return addresses.fill(1, 0, 1);
   return addresses.map((count) => count / located);
 }

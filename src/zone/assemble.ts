@@ -25,6 +25,7 @@ import {
   NODE_WORDS,
   NODE_ZONE,
   NONE,
+  RECORD_HEADER_LENGTH,
   ROOT_HASH,
   RRSET_APEX_POSITION,
   RRSET_BODY,
@@ -85,8 +86,6 @@ export type ZoneDraft = {
 const ANY_RDATA = Uint8Array.of(7, ...new TextEncoder().encode('RFC8482'), 0);
 /** Anyone may keep that for long: it never changes. */
 const ANY_TTL_SECONDS = 3600;
-
-const RECORD_HEADER_LENGTH = 12;
 
 /** Builds the table. Nodes may come in any order; every zone's apex is among them. */
 export function assembleZones(nodes: readonly NodeDraft[], zones: readonly ZoneDraft[]): ZoneTable {

@@ -24,7 +24,7 @@ import {
   type RrsetDraft,
   type ZoneDraft,
 } from './assemble.ts';
-import { NONE, type ZoneTable } from './compiled-zones.ts';
+import { NONE, RECORD_HEADER_LENGTH, type ZoneTable } from './compiled-zones.ts';
 
 /** A zone as text: what config's ZoneConfig has, and steered owners as indexes of services. */
 export type ZoneSource = {
@@ -62,8 +62,6 @@ export type ZoneCompilation =
 export const RRSET_BYTES_MAX = 60_000;
 /** Largest TTL in seconds (RFC 2181 8). */
 export const TTL_SECONDS_MAX = 0x7fffffff;
-/** Fixed bytes of a record besides its rdata, the owner being a pointer. */
-const RECORD_FIXED_LENGTH = 12;
 
 /** Compiles all zones into one table, or tells everything that is wrong with them. */
 export function compileZones(sources: readonly ZoneSource[]): ZoneCompilation {
@@ -293,7 +291,7 @@ function readRrset(source: RrsetSource, zone: ZoneDraft, report: Report): RrsetD
     rdata.set(key(parsed.rdata), parsed.rdata);
   }
   const records = [...rdata.values()];
-  const bytes = records.reduce((sum, record) => sum + RECORD_FIXED_LENGTH + record.length, 0);
+  const bytes = records.reduce((sum, record) => sum + RECORD_HEADER_LENGTH + record.length, 0);
   if (bytes > RRSET_BYTES_MAX) {
     report('.data', `${bytes} bytes are more than one answer holds (${RRSET_BYTES_MAX})`);
     return undefined;

@@ -83,9 +83,8 @@ export const ZONE_PARENT = 4;
 /** Row of `rrsets` that answers ANY at a name without RRsets of its own: HINFO (RFC 8482 4.2). */
 export const RRSET_ANY = 0;
 
-/** Labels and bytes that a name may have (RFC 1035 2.3.4). */
-export const LABELS_MAX = 127;
-export const NAME_BYTES_MAX = 255;
+/** Bytes of a record in a body before its rdata: owner pointer, type, class, TTL, rdata length. */
+export const RECORD_HEADER_LENGTH = 12;
 
 /** Hash of the root; the start of every name's hash. */
 export const ROOT_HASH = 0x811c9dc5 | 0;

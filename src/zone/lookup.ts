@@ -12,10 +12,10 @@
  *               └─> none ─────────────> NXDOMAIN
  *   no zone encloses the name ────────> REFUSED, or FOLLOW when a CNAME led there
  */
+import { TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DS, TYPE_NS } from '../dns/constants.ts';
+import { LABELS_MAX, NAME_LENGTH_MAX } from '../dns/name.ts';
 import {
   hashLabel,
-  LABELS_MAX,
-  NAME_BYTES_MAX,
   NODE_CUT,
   NODE_HASH,
   NODE_NAME,
@@ -57,13 +57,6 @@ export const REFUSED = 7;
 
 /** CNAMEs in one answer (as gdnsd has it). */
 export const CNAME_CHAIN_MAX = 16;
-
-const TYPE_A = 1;
-const TYPE_NS = 2;
-const TYPE_CNAME = 5;
-const TYPE_AAAA = 28;
-const TYPE_DS = 43;
-const TYPE_ANY = 255;
 
 /** The part of a parsed question that matters here; the name is lower-cased wire form at offset 0. */
 export type LookupQuestion = {
@@ -114,7 +107,7 @@ export function createLookupResult(): LookupResult {
     chain: new Int32Array(CNAME_CHAIN_MAX),
     chainLength: 0,
     scratch: {
-      target: new Uint8Array(NAME_BYTES_MAX),
+      target: new Uint8Array(NAME_LENGTH_MAX),
       targetLabels: new Uint8Array(LABELS_MAX + 1),
       hashes: new Int32Array(LABELS_MAX + 2),
     },

@@ -2,6 +2,7 @@ import {
   NODE_NAME,
   NODE_NAME_LENGTH,
   NODE_WORDS,
+  RECORD_HEADER_LENGTH,
   RRSET_BODY,
   RRSET_BODY_LENGTH,
   RRSET_PATCH_COUNT,
@@ -22,8 +23,6 @@ export type RrsetData = {
   readonly rdata: readonly Uint8Array[];
 };
 
-/** Owner pointer, type, class, TTL and rdata length. */
-const RECORD_HEADER_LENGTH = 12;
 const TTL_OFFSET = 6;
 const LENGTH_OFFSET = 10;
 
