@@ -1,5 +1,6 @@
 import fastifyStatic from '@fastify/static';
 import type { ControlPlane } from '../control/control-plane.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import { createGuard } from './auth.ts';
 import { addBalancerRoutes } from './balancers.ts';
 import { addConfigRoutes } from './config.ts';
@@ -81,7 +82,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin | AdminR
     ok: true,
     address,
     port: boundPort,
-    url: `http://${address.includes(':') ? `[${address}]` : address}:${boundPort}`,
+    url: `http://${formatSocketAddress({ address, port: boundPort })}`,
     close: () => server.close(),
   };
 }

@@ -21,14 +21,15 @@ export type Config = {
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
 };
 
-export type Role = 'nameserver' | 'balancer' | 'prober' | 'admin';
+export const ROLES = ['nameserver', 'balancer', 'prober', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
 
 export type NodeConfig = {
   /** Default: the host's name. */
   readonly name: string;
   /** Default: all four. */
   readonly roles: readonly Role[];
-  /** Where overrides and the last snapshot are kept over a restart; absent = nothing is kept. */
+  /** Where overrides and the last known health are kept over a restart; absent = nothing is kept. */
   readonly stateDirectory?: string;
   /** Worker threads per role; 0 = one per core. Defaults: dns 0, balancer 1. */
   readonly workers: { readonly dns: number; readonly balancer: number };

@@ -33,10 +33,7 @@ export function diffConfig(before: Config, after: Config): readonly string[] {
   return sections;
 }
 
-/**
- * Changes that take answers away, and are therefore asked about before they are applied: an answer set
- * never shrinks past the guard without a person's word.
- */
+/** Changes that take answers away, and are therefore told of apart from the others. */
 export function guardShrink(before: Config, after: Config): readonly string[] {
   const warnings: string[] = [];
   for (const [name, zone] of Object.entries(before.zones)) {

@@ -122,6 +122,29 @@ function checkPools(check: Check): void {
       );
     }
     checkFamilies(check, name);
+    warnUnreachableQuorum(check, name);
+  }
+}
+
+/**
+ * A quorum that this node's vantage points can never make: the pool would stay as it is for ever.
+ * Only nodes that share a store can have more voices than their own.
+ */
+function warnUnreachableQuorum({ file, config, warn }: Check, name: string): void {
+  const { endpoints, monitor, quorumMin } = config.pools[name]!;
+  const { roles, vantages } = config.node;
+  if (monitor === undefined || !roles.includes('prober') || file.store.kind !== 'memory') return;
+  const groups = new Set(vantages.map((vantage) => vantage.region ?? vantage.name));
+  for (const { region } of endpoints) {
+    // A region is judged by the others, if there are any.
+    const others = groups.size - Number(groups.has(region));
+    const voices = others > 0 ? others : groups.size;
+    if (voices >= quorumMin) continue;
+    const few = voices === 1 ? 'only one group' : `only ${voices} groups`;
+    const message = `quorumMin is ${quorumMin}, but ${few} of this node's vantage points can vote on the endpoint in "${region}": it can never be voted down`;
+    const hint = 'lower it, or add vantage points in other regions';
+    warn(['pools', name, 'quorumMin'], message, hint);
+    return;
   }
 }
 

@@ -2,6 +2,7 @@ import { type Centroids, completeLocation, locationOfCode } from '../geo/centroi
 import type { Location } from '../geo/location.ts';
 import { formatAddress, parseAddress } from '../ip/address.ts';
 import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import type {
   BalancerConfig,
   Config,
@@ -172,7 +173,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       algorithm,
       servers: servers.map((server) => {
         const address = canonical(server.address);
-        const name = server.name ?? formatSocketAddress(address, server.port);
+        const name = server.name ?? formatSocketAddress({ address, port: server.port });
         return { name, address, port: server.port, weight: server.weight };
       }),
       ...(monitor === undefined ? {} : { monitor }),
@@ -184,7 +185,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
   const listeners = file.balancer.listeners.map((listener) => {
     const address = canonical(listener.address);
     const { region, port, upstream, routes = [] } = listener;
-    const name = listener.name ?? formatSocketAddress(address, port);
+    const name = listener.name ?? formatSocketAddress({ address, port });
     const everything = { hosts: [], pathPrefix: '/', filters: [] };
     const all = upstream === undefined ? routes : [{ ...everything, upstream }];
     return {
@@ -199,11 +200,6 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
     };
   });
   return { upstreams, listeners };
-}
-
-/** `192.0.2.1:53`, `[2001:db8::1]:53`. */
-function formatSocketAddress(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** RFC 5952 text of an address that the schema has accepted. */

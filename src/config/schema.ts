@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { parseSocketAddress } from '../ip/socket-address.ts';
+import { ROLES } from './config.ts';
 import { extensions, flatExtension, namedExtension } from './extensions.ts';
 import {
   address,
@@ -6,7 +8,6 @@ import {
   duration,
   name,
   network,
-  parseSocketAddress,
   path,
   port,
   saying,
@@ -30,8 +31,6 @@ const PATH_PREFIX_LENGTH_MAX = 1024;
 const HASHED_TOKEN = /^sha256:[0-9a-f]{64}$/;
 /** A plain token shorter than this can be guessed. */
 export const TOKEN_LENGTH_MIN = 16;
-
-const roles = ['nameserver', 'balancer', 'prober', 'admin'] as const;
 
 const coordinates = z.strictObject({
   latitude: z.number().min(-90).max(90).describe('Degrees north, -90 to 90.'),
@@ -76,14 +75,14 @@ const vantage = z.strictObject({
 const node = z.strictObject({
   name: name.optional().describe("The node's name. Default: the host's name."),
   roles: z
-    .array(z.enum(roles))
+    .array(z.enum(ROLES))
     .min(1)
-    .default([...roles])
+    .default([...ROLES])
     .describe('Which parts of the program this node runs. Default: all.'),
   stateDirectory: path
     .optional()
     .describe(
-      'Directory for what outlives a restart: overrides and the last snapshot. Default: nothing is kept.',
+      'Directory for what outlives a restart: overrides and the last known health. Default: nothing is kept.',
     ),
   workers: z
     .strictObject({

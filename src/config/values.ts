@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
+import { parseSocketAddress } from '../ip/socket-address.ts';
 
 /**
  * The small values that a configuration is made of, as zod schemas. A schema's `meta.hint` is what a
@@ -99,19 +100,6 @@ export const ttl = z
 export const weight = z.number().min(0).max(1_000_000).default(1);
 
 export const path = z.string().min(1).max(PATH_LENGTH_MAX);
-
-/** `192.0.2.1:53` or `[2001:db8::1]:53` as its two parts; undefined when it is not that. */
-export function parseSocketAddress(
-  text: string,
-): { readonly address: string; readonly port: number } | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
-  if (!match) return undefined;
-  const host = match[1] ?? match[2]!;
-  const number = Number(match[3]);
-  const family = parseAddress(host)?.family;
-  if (family !== (match[1] === undefined ? 4 : 6) || number < 1 || number > 65535) return undefined;
-  return { address: host, port: number };
-}
 
 /** `address:port` in one text, as an alternative to a map with both. */
 export const socketAddress = z

@@ -1,3 +1,4 @@
+import { formatSocketAddress, type SocketAddress } from '../ip/socket-address.ts';
 import type { SyscallError, Syscalls } from './syscall.ts';
 
 /**
@@ -6,8 +7,6 @@ import type { SyscallError, Syscalls } from './syscall.ts';
  * packets and connections wait in the kernel for its successor. Without descriptor hand-over
  * (`syscalls` undefined) workers open the sockets themselves and only the address travels.
  */
-export type SocketAddress = { readonly address: string; readonly port: number };
-
 /** What a worker is handed. `fd` is a duplicate that the worker owns and closes. */
 export type HandedSocket = SocketAddress & { readonly fd: number | undefined };
 
@@ -61,7 +60,7 @@ export function openTcpSocket(
 
 /** The sentence for a bind that failed with `code`. */
 export function describeBindFailure(kind: string, at: SocketAddress, code: string): SocketProblem {
-  const where = `${kind} ${at.address.includes(':') ? `[${at.address}]` : at.address}:${at.port}`;
+  const where = `${kind} ${formatSocketAddress(at)}`;
   switch (code) {
     case 'EADDRINUSE':
       return {

@@ -1,4 +1,5 @@
 import type { Config, MonitorConfig, VantageConfig } from '../config/config.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { HealthEndpoint } from './health-table.ts';
 import type { JobRules, MonitoringJob } from './monitoring.ts';
 import type { HealthServer } from './servers.ts';
@@ -101,8 +102,7 @@ function targetKey(
   address: string,
   port: number,
 ): string {
-  const host = address.includes(':') ? `[${address}]` : address;
-  return `${what} ${name} ${host}:${port}`;
+  return `${what} ${name} ${formatSocketAddress({ address, port })}`;
 }
 
 function jobFrom(

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { Client, type Dispatcher } from 'undici';
 import { z } from 'zod';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import { abortReason, failure, shorten } from './failure.ts';
 import type { ProbeKind, ProbeResult, ProbeTarget } from './probe.ts';
 
@@ -64,7 +65,7 @@ export const http: ProbeKind<HttpProbeOptions> = {
 };
 
 function openClient({ address, port, sourceAddress }: ProbeTarget): Client {
-  const origin = `http://${authority(address, port)}`;
+  const origin = `http://${formatSocketAddress({ address, port })}`;
   return new Client(origin, {
     // The monitor's signal is the only timeout.
     headersTimeout: 0,
@@ -75,10 +76,6 @@ function openClient({ address, port, sourceAddress }: ProbeTarget): Client {
     allowH2: false,
     pipelining: 1,
   });
-}
-
-function authority(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function requestOf(
@@ -93,7 +90,7 @@ function requestOf(
       'user-agent': 'meridian-probe',
       accept: '*/*',
       ...options.headers,
-      host: options.host ?? authority(target.address, target.port),
+      host: options.host ?? formatSocketAddress(target),
     },
     // Says `connection: close`, so that the server lets go as well.
     reset: true,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatDuration, parseDuration, parseSocketAddress } from '../../src/config/values.ts';
+import { formatDuration, parseDuration } from '../../src/config/values.ts';
 
 test('parseDuration() reads a number with its unit', () => {
   const cases: readonly (readonly [string, number | undefined])[] = [
@@ -25,20 +25,4 @@ test('formatDuration() writes what parseDuration() reads', () => {
     assert.equal(parseDuration(formatDuration(ms)), ms);
   }
   assert.equal(formatDuration(90_000), '90s');
-});
-
-test('parseSocketAddress() wants brackets around IPv6 and a port', () => {
-  assert.deepEqual(parseSocketAddress('192.0.2.1:53'), { address: '192.0.2.1', port: 53 });
-  assert.deepEqual(parseSocketAddress('[::1]:65535'), { address: '::1', port: 65535 });
-  for (const text of [
-    '192.0.2.1',
-    '::1:53',
-    '[192.0.2.1]:53',
-    '192.0.2.1:0',
-    '192.0.2.1:65536',
-    'host:53',
-    '',
-  ]) {
-    assert.equal(parseSocketAddress(text), undefined, text);
-  }
 });
