@@ -10,9 +10,8 @@ import {
 } from './cli/io.ts';
 import { runOrigin } from './cli/origin.ts';
 import { runCli } from './cli/program.ts';
-import type { Role } from './config/config.ts';
-import { describeBindFailure, type SocketAddress } from './io/sockets.ts';
-import { parseAddress } from './ip/address.ts';
+import { describeBindFailure } from './io/sockets.ts';
+import { parseSocketAddress, type SocketAddress } from './ip/socket-address.ts';
 import { loadConfig } from './node/config-file.ts';
 import { eventLines, startOrigins, welcome } from './node/quickstart.ts';
 import { describeProblem, EXIT_CONFIG, EXIT_FAILED, endSignal, runNode } from './node/run-node.ts';
@@ -23,18 +22,25 @@ const CONFIG_PLACES = ['./meridian.yaml', '/etc/meridian/meridian.yaml'];
 const QUICKSTART_FILE = fileURLToPath(new URL('../config/quickstart.yaml', import.meta.url));
 
 const io = processIo();
-const handlers: Handlers = { run, quickstart, origin };
+/** True while this process serves: then it outlives whoever reads its words. */
+let isServing = false;
+for (const stream of [process.stdout, process.stderr]) stream.on('error', onUnreadable);
+const handlers: Handlers = {
+  run: serving(run),
+  quickstart: serving(quickstart),
+  origin: serving(origin),
+};
 process.exit(await runCli(process.argv.slice(2), io, handlers));
 
-async function run(options: RunOptions): Promise<number> {
-  const file = options.config ?? process.env['MERIDIAN_CONFIG'] ?? firstExisting(CONFIG_PLACES);
-  const roles = options.roles as readonly Role[] | undefined;
-  const level = levelOf(file);
+async function run({ config, region, roles }: RunOptions): Promise<number> {
+  const file = config ?? process.env['MERIDIAN_CONFIG'] ?? firstExisting(CONFIG_PLACES);
+  const loaded = loadConfig({ file, roles, region, environment: process.env });
   return runNode({
     file,
     roles,
-    region: options.region,
-    log: createLog(level),
+    region,
+    loaded,
+    log: createLog(loaded.ok ? loaded.config.log.level : 'info'),
     onStarted: () => {},
     onStopped: async () => {},
   });
@@ -54,6 +60,7 @@ async function quickstart(options: QuickstartOptions): Promise<number> {
     file,
     roles: undefined,
     region: undefined,
+    loaded,
     log: createLog('info', lines),
     onStarted: (node) => io.stdout.write(welcome(node, origins.running)),
     onStopped: origins.stop,
@@ -62,7 +69,7 @@ async function quickstart(options: QuickstartOptions): Promise<number> {
 
 /** Serves until a signal ends it. */
 async function origin({ listen, name }: OriginOptions): Promise<number> {
-  const places = listen.map(parsePlace);
+  const places = listen.map(parseSocketAddress);
   const wrong = listen.find((_, index) => places[index] === undefined);
   if (wrong !== undefined) {
     io.stderr.write(`meridian: "${wrong}" is not ADDRESS:PORT, as 127.0.1.1:9001 is.\n`);
@@ -90,18 +97,19 @@ function parentGone(): Promise<void> {
   return new Promise((resolve) => process.once('disconnect', resolve));
 }
 
-function parsePlace(text: string): SocketAddress | undefined {
-  const colon = text.lastIndexOf(':');
-  const address = text.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-  const port = Number(text.slice(colon + 1));
-  const isPort = Number.isInteger(port) && port > 0 && port < 65_536;
-  return parseAddress(address) && isPort ? { address, port } : undefined;
+function serving<Options>(
+  serve: (options: Options) => Promise<number>,
+): (options: Options) => Promise<number> {
+  return (options) => {
+    isServing = true;
+    return serve(options);
+  };
 }
 
-/** The file's own level; its mistakes are told by runNode. */
-function levelOf(file: string): 'trace' | 'debug' | 'info' | 'warn' | 'error' {
-  const loaded = loadConfig({ file, environment: process.env });
-  return loaded.ok ? loaded.config.log.level : 'info';
+/** Whoever read the output has gone (`| head`): there is nothing left to say. */
+function onUnreadable(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  if (!isServing) process.exit(0);
 }
 
 function firstExisting(places: readonly string[]): string {

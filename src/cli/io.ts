@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Role } from '../config/config.ts';
 
 /**
  * The world as a command sees it, as one argument: where text goes, what the environment says, time,
@@ -30,7 +31,7 @@ export type Handlers = {
 /** Absent fields were not given. */
 export type RunOptions = {
   readonly config?: string;
-  readonly roles?: readonly string[];
+  readonly roles?: readonly Role[];
   readonly region?: string;
 };
 export type QuickstartOptions = { readonly config?: string };
@@ -60,10 +61,13 @@ export function processIo(): CliIo {
 
 async function confirm(question: string): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C, Ctrl-D, or an input that has nothing to say: the question is never answered then.
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
   try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+    const answer = await Promise.race([lines.question(`${question} [y/N] `), closed]);
+    return /^y(es)?$/i.test(answer.trim());
   } catch {
-    return false; // Ctrl-C or Ctrl-D at the question.
+    return false;
   } finally {
     lines.close();
   }

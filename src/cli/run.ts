@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { ROLES, type Role } from '../config/config.ts';
 import { type CliContext, examples } from './context.ts';
 import type { Handlers } from './io.ts';
 
@@ -11,7 +12,7 @@ export function addRun(program: Command, context: CliContext, handlers: Handlers
     .option(
       '--roles <list>',
       "the roles to start, with commas between them, instead of the file's",
-      splitList,
+      parseRoles,
     )
     .option('--region <name>', 'the region that this node stands in')
     .addHelpText(
@@ -22,7 +23,7 @@ export function addRun(program: Command, context: CliContext, handlers: Handlers
       ),
     )
     .action(
-      context.action((options: { config?: string; roles?: readonly string[]; region?: string }) =>
+      context.action((options: { config?: string; roles?: readonly Role[]; region?: string }) =>
         handlers.run(options),
       ),
     );
@@ -45,9 +46,9 @@ export function addRun(program: Command, context: CliContext, handlers: Handlers
     );
 }
 
-function splitList(text: string): readonly string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
+function parseRoles(text: string): readonly Role[] {
+  const words = text.split(',').map((word) => word.trim());
+  const roles = words.flatMap((word) => ROLES.find((role) => role === word) ?? []);
+  if (roles.length === words.length) return [...new Set(roles)];
+  throw new InvalidArgumentError(`Roles are ${ROLES.join(', ')}, with commas between them.`);
 }

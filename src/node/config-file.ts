@@ -52,7 +52,7 @@ function narrow(config: Config, { region, roles }: ConfigSource): Config {
 }
 
 function checkRegion(config: Config, { file, region }: ConfigSource): ConfigIssue | undefined {
-  if (region === undefined || region in config.regions) return undefined;
+  if (region === undefined || Object.hasOwn(config.regions, region)) return undefined;
   return {
     file,
     line: 1,

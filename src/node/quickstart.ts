@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ADMIN_URL_DEFAULT } from '../cli/context.ts';
 import type { Config } from '../config/config.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { RunningNode } from './start-node.ts';
 
 /**
@@ -63,7 +64,7 @@ function serversByRegion(config: Config): Map<string, Set<string>> {
     const servers = regions.get(region) ?? new Set();
     for (const { upstream } of routes) {
       for (const { address, port } of config.balancer.upstreams[upstream]?.servers ?? []) {
-        servers.add(`${address.includes(':') ? `[${address}]` : address}:${port}`);
+        servers.add(formatSocketAddress({ address, port }));
       }
     }
     regions.set(region, servers);
@@ -71,39 +72,26 @@ function serversByRegion(config: Config): Map<string, Set<string>> {
   return regions;
 }
 
+/** What of a running node its welcome is about. */
+export type Welcomed = Pick<RunningNode, 'adminUrl' | 'config' | 'dns'>;
+
 /** What runs, and what is worth trying, as text for the terminal. */
-export function welcome(node: RunningNode, origins: readonly Origin[]): string {
-  const { config } = node;
-  const dns = node.dns[0] ?? { address: '127.0.0.1', port: 53 };
-  const dig = `dig @${dns.address} -p ${dns.port}`;
-  const name =
-    Object.values(config.zones)
-      .flatMap(({ steered }) => steered)[0]
-      ?.owner.replace(/\.$/, '') ?? '';
-  const [first, second] = config.balancer.listeners;
+export function welcome(node: Welcomed, origins: readonly Origin[]): string {
+  const { adminUrl, config, dns } = node;
   const regions = Object.keys(config.regions);
-  const victim = origins[0];
-  // The command finds the usual place by itself.
-  const isUsual = node.adminUrl === undefined || node.adminUrl === ADMIN_URL_DEFAULT;
-  const meridian = isUsual ? 'npx meridian' : `npx meridian --admin ${node.adminUrl}`;
-  const lines: readonly (readonly [string, string])[] = [
-    [`${dig} ${name} A +subnet=133.11.0.0/16 +short`, 'Ask as a client in Tokyo, and in Paris'],
-    [`${dig} ${name} A +subnet=193.49.0.0/16 +short`, ''],
-    [`curl http://${first?.address}:${first?.port}/`, 'Follow an answer'],
-    [`${meridian} explain ${name} --client 133.11.0.0/16`, 'Why that answer'],
-    [
-      `${meridian} drain ${second?.region ?? regions[0]} --for 60s`,
-      'Take a region out, gently, for a minute',
-    ],
-    [`${meridian} drill ${regions.at(-1)} --for 60s`, 'Rehearse losing one'],
-    ...(victim ? killLines(victim) : []),
+  const vips = config.balancer.listeners.map(
+    (listener) => `${listener.region} ${formatSocketAddress(listener)}`,
+  );
+  const facts: readonly (readonly [string, string])[] = [
+    ['DNS', dns.length === 0 ? '' : `${dns.map(formatSocketAddress).join(', ')} (UDP and TCP)`],
+    ['VIPs', vips.join(', ')],
+    ['page', adminUrl === undefined ? '' : `${adminUrl}/`],
   ];
+  const lines = [...questions(node), ...acts(node), ...origins.slice(0, 1).flatMap(killLines)];
   return [
     '',
     `Meridian is running with ${regions.length} regions: ${regions.join(', ')}.`,
-    `  DNS     ${node.dns.map(({ address, port }) => `${address}:${port}`).join(', ')} (UDP and TCP)`,
-    `  VIPs    ${config.balancer.listeners.map(({ address, port, region }) => `${region} ${address}:${port}`).join(', ')}`,
-    ...(node.adminUrl === undefined ? [] : [`  page    ${node.adminUrl}/`]),
+    ...facts.flatMap(([name, value]) => (value === '' ? [] : [`  ${name.padEnd(7)} ${value}`])),
     '',
     'Try, in another terminal in this folder:',
     ...lines.map(
@@ -116,7 +104,51 @@ export function welcome(node: RunningNode, origins: readonly Origin[]): string {
   ].join('\n');
 }
 
-function killLines({ listen, pid, region }: Origin): readonly (readonly [string, string])[] {
+/** A command and what it is for; '' continues the one before. */
+type Suggestion = readonly [command: string, meaning: string];
+
+/** The command finds the usual place by itself. */
+function meridian({ adminUrl }: Welcomed): string {
+  const isUsual = adminUrl === undefined || adminUrl === ADMIN_URL_DEFAULT;
+  return isUsual ? 'npx meridian' : `npx meridian --admin ${adminUrl}`;
+}
+
+function questions(node: Welcomed): readonly Suggestion[] {
+  const { config, dns } = node;
+  const [at] = dns;
+  const owners = Object.values(config.zones).flatMap(({ steered }) => steered);
+  const name = owners.map(({ owner }) => owner.replace(/\.$/, '')).find((text) => text !== '');
+  const [listener] = config.balancer.listeners;
+  const dig = `dig @${at?.address} -p ${at?.port} ${name} A`;
+  return [
+    ...(at === undefined || name === undefined
+      ? []
+      : ([
+          [`${dig} +subnet=133.11.0.0/16 +short`, 'Ask as a client in Tokyo, and in Paris'],
+          [`${dig} +subnet=193.49.0.0/16 +short`, ''],
+        ] as const)),
+    ...(listener === undefined
+      ? []
+      : ([[`curl http://${formatSocketAddress(listener)}/`, 'Follow an answer']] as const)),
+    ...(name === undefined
+      ? []
+      : ([
+          [`${meridian(node)} explain ${name} --client 133.11.0.0/16`, 'Why that answer'],
+        ] as const)),
+  ];
+}
+
+/** Only where another region is left. */
+function acts(node: Welcomed): readonly Suggestion[] {
+  const [first, second, ...rest] = Object.keys(node.config.regions);
+  if (first === undefined || second === undefined) return [];
+  return [
+    [`${meridian(node)} drain ${second} --for 60s`, 'Take a region out, gently, for a minute'],
+    [`${meridian(node)} drill ${rest.at(-1) ?? first} --for 60s`, 'Rehearse losing one'],
+  ];
+}
+
+function killLines({ listen, pid, region }: Origin): readonly Suggestion[] {
   return [
     [`kill ${pid}`, `Kill ${region}'s servers, and ask again`],
     [`npx meridian origin ${region} ${listen.join(' ')}`, 'Bring them back'],

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Role } from '../config/config.ts';
+import type { ControlPlane } from '../control/control-plane.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { Log } from '../telemetry/log.ts';
 import { VERSION } from '../telemetry/version.ts';
+import type { LoadedConfig } from './config-file.ts';
 import { type NodeOptions, type RunningNode, type StartProblem, startNode } from './start-node.ts';
 
 /**
@@ -13,6 +16,8 @@ export type RunProcess = {
   readonly file: string;
   readonly roles: readonly Role[] | undefined;
   readonly region: string | undefined;
+  /** What `file` says, when it was read already. */
+  readonly loaded: LoadedConfig;
   readonly log: Log;
   /** Called once the node serves. */
   onStarted(node: RunningNode): void;
@@ -26,14 +31,17 @@ export const EXIT_CONFIG = 78;
 /** A second Ctrl-C this long after the first means "now"; a terminal sends some twice at once. */
 const IMPATIENT_AFTER_MS = 500;
 
-/** Runs until a signal ends it; resolves to the exit code. */
+/** Runs until a signal ends it, also while it starts; resolves to the exit code. */
 export async function runNode(process_: RunProcess): Promise<number> {
-  const { file, log, region, roles } = process_;
+  const { file, loaded, log, region, roles } = process_;
+  const ended = endSignal();
+  const reloadSignals = hearReloads(log);
   const options: NodeOptions = {
     file,
     roles,
     region,
     environment: process.env,
+    loaded,
     log,
     version: VERSION,
     dashboardDirectory: findDashboard(),
@@ -48,22 +56,48 @@ export async function runNode(process_: RunProcess): Promise<number> {
   for (const { column, hint, line, message } of node.warnings) {
     log.warn('config.warning', `${file}:${line}:${column}: ${message}`, hint ? { hint } : {});
   }
-  process.on('SIGHUP', () => void node.plane.reload('SIGHUP'));
+  reloadSignals.serve(node.plane);
   log.info('node.ready', describeReady(node));
   process_.onStarted(node);
-  await endSignal();
+  await ended;
   log.info('node.stop', 'Stopping: finishing what is in flight.');
   await node.stop();
   await process_.onStopped();
   return 0;
 }
 
+/** SIGHUP reloads; one that comes before the node serves does so then, instead of ending the process. */
+function hearReloads(log: Log): { serve(plane: ControlPlane): void } {
+  let plane: ControlPlane | undefined;
+  let isWaiting = false;
+  const reload = (): void => {
+    isWaiting = plane === undefined;
+    // A refused reload is an event; only a bug gets here.
+    plane?.reload('SIGHUP').catch((error: unknown) => {
+      log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
+    });
+  };
+  process.on('SIGHUP', reload);
+  return {
+    serve(next) {
+      plane = next;
+      if (isWaiting) reload();
+    },
+  };
+}
+
 /** What serves, where, and through which engine. */
-function describeReady(node: RunningNode): string {
-  const engines = node.threads().map((thread) => `${thread.name} (${thread.engine()})`);
-  const dns = node.dns.map(({ address, port }) => `DNS on ${address}:${port}`);
-  const admin = node.adminUrl === undefined ? [] : [`admin API on ${node.adminUrl}`];
-  return `Serving ${[...dns, ...admin].join(', ')}; workers ${engines.join(', ')}.`;
+function describeReady({ adminUrl, config, dns, threads }: RunningNode): string {
+  const engines = threads().map((thread) => `${thread.name} (${thread.engine()})`);
+  const balances = config.node.roles.includes('balancer');
+  const vips = balances ? config.balancer.listeners : [];
+  const parts = [
+    ...dns.map((at) => `DNS on ${formatSocketAddress(at)}`),
+    ...vips.map((at) => `HTTP on ${formatSocketAddress(at)}`),
+    ...(adminUrl === undefined ? [] : [`admin API on ${adminUrl}`]),
+    ...(engines.length === 0 ? [] : [`workers ${engines.join(', ')}`]),
+  ];
+  return `Ready. Roles ${config.node.roles.join(', ')}; ${parts.join('; ')}.`;
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a later second one ends the process at once. */

@@ -19,7 +19,7 @@ import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-w
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
-import { type ConfigSource, loadConfig } from './config-file.ts';
+import { type ConfigSource, type LoadedConfig, loadConfig } from './config-file.ts';
 import { createHealthDesk, type HealthDesk } from './health-desk.ts';
 import { createReloader } from './reloader.ts';
 import { readState, writeState } from './state-file.ts';
@@ -30,6 +30,8 @@ import { readState, writeState } from './state-file.ts';
  * something still leans on it.
  */
 export type NodeOptions = ConfigSource & {
+  /** What `file` says, when it was read already. */
+  readonly loaded?: LoadedConfig;
   readonly log: Log;
   readonly version: string;
   /** The built page; undefined = the API only. */
@@ -71,7 +73,7 @@ const STATE_DELAY_MS = 100;
 const root = (name: string): URL => new URL(`../${name}.ts`, import.meta.url);
 
 export async function startNode(options: NodeOptions): Promise<StartResult> {
-  const loaded = loadConfig(options);
+  const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
   const parts = await prepare(options, config);
