@@ -81,12 +81,15 @@ test('quickstart', async (t) => {
   await t.test('Ctrl-C ends everything', async () => {
     const children = childrenOf(program.pid);
     assert.ok(children.length > 0);
+    const saidBefore = program.stdout().length;
     const startedAtMs = performance.now();
     process.kill(-program.pid, 'SIGINT');
     assert.deepEqual(await program.exited, { code: 0, signal: null });
     t.diagnostic(`ended after ${seconds(performance.now() - startedAtMs)}`);
     await assertGone(shop, children);
     assert.doesNotMatch(program.stdout() + program.stderr(), /^ {4}at /m, 'no stack');
+    const lastWords = program.stdout().slice(saidBefore);
+    assert.doesNotMatch(lastWords, /endpoint\.down/, 'an end is no outage');
   });
   await t.test('it starts again at once, and leaves nothing when it is killed', async () => {
     program = start();
@@ -116,28 +119,36 @@ type Shop = {
   readonly places: readonly Place[];
 };
 
+/** Of the balancers and servers in the shipped file. */
+const PORTS = ['8080', '9001', '9002'];
+
 /** A copy of the shipped quickstart on addresses of this test. */
 async function plan(directory: string): Promise<Shop> {
   const dns = await place();
   const admin = await place();
-  const port = (await freePort('127.0.0.1')) ?? 0;
   const vips = {
     virginia: loopbackAddress(),
     frankfurt: loopbackAddress(),
     singapore: loopbackAddress(),
   };
-  const text = readFileSync(new URL('config/quickstart.yaml', ROOT), 'utf8')
+  // Ports of one random address; they are free on the others too.
+  const ports: (number | undefined)[] = [];
+  while (ports.length < PORTS.length) {
+    const port = await freePort(vips.virginia);
+    if (!ports.includes(port)) ports.push(port);
+  }
+  const moved = (text: string, port: string, at: number) => text.replaceAll(port, `${ports[at]}`);
+  const shipped = readFileSync(new URL('config/quickstart.yaml', ROOT), 'utf8');
+  const text = PORTS.reduce(moved, shipped)
     .replaceAll('127.0.1.1', vips.virginia)
     .replaceAll('127.0.2.1', vips.frankfurt)
     .replaceAll('127.0.3.1', vips.singapore)
     .replaceAll('127.0.0.1:5300', `${dns.address}:${dns.port}`)
-    .replaceAll('8080', String(port))
     .replace('address: 127.0.0.1, port: 8053', `address: ${admin.address}, port: ${admin.port}`);
   const file = join(directory, 'quickstart.yaml');
   writeFileSync(file, text);
-  const servers = [port, 9001, 9002];
   const regional = Object.values(vips).flatMap((address) =>
-    servers.map((each) => ({ address, port: each })),
+    ports.map((port = 0) => ({ address, port })),
   );
   return { file, dns, vips, places: [dns, admin, ...regional] };
 }

@@ -15,7 +15,7 @@ import { seconds, until } from '../node/until.ts';
 const DEADLINE_MS = 20_000;
 const LOAD_SECONDS = 4;
 const QUERIES_PER_SECOND = 2000;
-const CHANGE_EVERY_MS = 500;
+const CHANGE_EVERY_MS = 300;
 
 test('reload', async (t) => {
   const world = await planThreeRegions(t);
