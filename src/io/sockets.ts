@@ -1,3 +1,5 @@
+import { networkInterfaces } from 'node:os';
+import { parseAddress } from '../ip/address.ts';
 import { formatSocketAddress, type SocketAddress } from '../ip/socket-address.ts';
 import type { SyscallError, Syscalls } from './syscall.ts';
 
@@ -7,6 +9,7 @@ import type { SyscallError, Syscalls } from './syscall.ts';
  * packets and connections wait in the kernel for its successor. Without descriptor hand-over
  * (`syscalls` undefined) workers open the sockets themselves and only the address travels.
  */
+
 /** What a worker is handed. `fd` is a duplicate that the worker owns and closes. */
 export type HandedSocket = SocketAddress & { readonly fd: number | undefined };
 
@@ -26,23 +29,52 @@ export type Opened<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: SocketProblem };
 
-/** One UDP socket per worker on the same address; refuses an address that another program serves. */
+/**
+ * UDP sockets by worker; refuses an address that another program serves. A wildcard has a socket on each
+ * address of this machine beside its own: a reply leaves from the address that its socket is bound to,
+ * and from a wildcard it leaves from whichever the route prefers, where nobody waits for it. The kernel
+ * gives a packet to the most specific socket, so that the wildcard's own is left with addresses that
+ * the machine gets later.
+ */
 export function openUdpSockets(
   syscalls: Syscalls | undefined,
   at: SocketAddress,
   bytes: Uint8Array,
   count: number,
-): Opened<readonly OwnedSocket[]> {
-  if (!syscalls) return { ok: true, value: Array.from({ length: count }, () => unowned(at)) };
+  local: (family: 4 | 6) => readonly string[] = localAddresses,
+): Opened<readonly (readonly OwnedSocket[])[]> {
+  if (!syscalls) return { ok: true, value: Array.from({ length: count }, () => [unowned(at)]) };
   return attempt('UDP', at, () => {
     // SO_REUSEPORT would let a second program of the same user share the port unnoticed, so the
     // address is first claimed alone.
     if (at.port !== 0) syscalls.close(syscalls.udpSocket(bytes, at.port, false));
-    const first = syscalls.udpSocket(bytes, at.port, true);
-    const port = syscalls.localPort(first);
-    const rest = Array.from({ length: count - 1 }, () => syscalls.udpSocket(bytes, port, true));
-    return [first, ...rest].map((fd) => owned(syscalls, { address: at.address, port }, fd));
+    const first = owned(syscalls, at, syscalls.udpSocket(bytes, at.port, true));
+    const { port } = first;
+    const open = (address: string, on: Uint8Array): OwnedSocket =>
+      owned(syscalls, { address, port }, syscalls.udpSocket(on, port, true));
+    const byWorker = Array.from({ length: count }, (_, worker) => [
+      worker === 0 ? first : open(at.address, bytes),
+    ]);
+    const isWildcard = bytes.every((byte) => byte === 0);
+    for (const address of isWildcard ? local(bytes.length === 4 ? 4 : 6) : []) {
+      const on = parseAddress(address)?.bytes;
+      // An address may go while this runs; the wildcard's own socket serves it if it returns.
+      const opened = on && attempt('UDP', { address, port }, () => open(address, on));
+      if (!on || !opened?.ok) continue;
+      for (const [worker, sockets] of byWorker.entries()) {
+        sockets.push(worker === 0 ? opened.value : open(address, on));
+      }
+    }
+    return byWorker;
   });
+}
+
+/** What this machine can be asked at; link-local addresses mean something on one link only. */
+function localAddresses(family: 4 | 6): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((one) => one.family === `IPv${family}` && !(one.family === 'IPv6' && one.scopeid !== 0))
+    .map(({ address }) => address);
 }
 
 /** A listening TCP socket; every worker that gets a duplicate accepts from the same queue. */
@@ -53,8 +85,7 @@ export function openTcpSocket(
 ): Opened<OwnedSocket> {
   if (!syscalls) return { ok: true, value: unowned(at) };
   return attempt('TCP', at, () => {
-    const fd = syscalls.tcpSocket(bytes, at.port);
-    return owned(syscalls, { address: at.address, port: syscalls.localPort(fd) }, fd);
+    return owned(syscalls, at, syscalls.tcpSocket(bytes, at.port));
   });
 }
 
@@ -99,8 +130,10 @@ function attempt<T>(kind: string, at: SocketAddress, open: () => T): Opened<T> {
   }
 }
 
-function owned(syscalls: Syscalls, at: SocketAddress, fd: number): OwnedSocket {
+/** The socket with the port that it has, also when any was asked for. */
+function owned(syscalls: Syscalls, { address }: SocketAddress, fd: number): OwnedSocket {
   let open = true;
+  const at = { address, port: syscalls.localPort(fd) };
   return {
     ...at,
     hand: () => ({ ...at, fd: syscalls.duplicate(fd) }),

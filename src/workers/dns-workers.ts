@@ -78,7 +78,7 @@ function openSockets({ dns, syscalls }: DnsWorkersOptions, count: number): Socke
     const port = tcp.ok ? tcp.value.port : listener.port;
     const udp = openUdpSockets(syscalls, { address: listener.address, port }, bytes, count);
     if (!udp.ok) sockets.problems.push(udp.problem);
-    else for (const [worker, socket] of udp.value.entries()) sockets.udp[worker]!.push(socket);
+    else for (const [worker, owned] of udp.value.entries()) sockets.udp[worker]!.push(...owned);
   }
   return sockets;
 }
