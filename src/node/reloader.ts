@@ -37,22 +37,18 @@ export const GEO_POLL_MS = 30_000;
 export function createReloader(parts: ReloaderParts): Reloader {
   const { clock, events, source } = parts;
   let last: ReloadResult | undefined;
-  let running: Promise<unknown> = Promise.resolve();
+  const queue = createQueue();
   let next: Promise<ReloadResult> | undefined;
   let geoVersions = geoVersionsOf(parts.current().config);
 
-  const oneAtATime = <T>(act: () => Promise<T>): Promise<T> => {
-    const result = running.then(act);
-    running = result.catch(() => {});
-    return result;
-  };
   const compileAndSwap = async (config: Config): Promise<Swapped> => {
     const { generation, revision } = parts.current().snapshot;
     // Before they are read: a file that changes meanwhile is then read again.
-    geoVersions = geoVersionsOf(config);
+    const versions = geoVersionsOf(config);
     const request = { config, generation: generation + 1, revision: revision + 1 };
     const compiled = await parts.compiler.compile(request);
     if (!compiled.ok) return compiled;
+    geoVersions = versions;
     for (const warning of compiled.warnings) {
       events.record('geo.unreadable', 'geo', warning, 'warn');
     }
@@ -95,23 +91,27 @@ export function createReloader(parts: ReloaderParts): Reloader {
   };
   const pollGeo = async (): Promise<void> => {
     const { config } = parts.current();
-    if (geoVersionsOf(config) === geoVersions) return;
+    const versions = geoVersionsOf(config);
+    if (versions === geoVersions) return;
     const swapped = await compileAndSwap(config);
     if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
     else {
+      geoVersions = versions;
       const message = `Geo data not reloaded: ${swapped.reasons.join(' ')}`;
       events.record('geo.reload', 'geo', message, 'warn');
     }
   };
   const stopPolling = repeat(clock, GEO_POLL_MS, () => {
-    oneAtATime(pollGeo).catch((error: unknown) =>
-      events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn'),
-    );
+    queue
+      .run(pollGeo)
+      .catch((error: unknown) =>
+        events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn'),
+      );
   });
 
   return {
     reload(by) {
-      next ??= oneAtATime(() => {
+      next ??= queue.run(() => {
         next = undefined;
         return reload(by);
       });
@@ -120,7 +120,7 @@ export function createReloader(parts: ReloaderParts): Reloader {
     last: () => last,
     async close() {
       stopPolling();
-      await running;
+      await queue.settled();
     },
   };
 }
@@ -128,6 +128,19 @@ export function createReloader(parts: ReloaderParts): Reloader {
 type Swapped =
   | { readonly ok: true; readonly problems: readonly SocketProblem[] }
   | { readonly ok: false; readonly reasons: readonly string[] };
+
+/** Acts come one after the other, also after one that failed. */
+function createQueue() {
+  let running: Promise<unknown> = Promise.resolve();
+  return {
+    run<T>(act: () => Promise<T>): Promise<T> {
+      const result = running.then(act);
+      running = result.catch(() => {});
+      return result;
+    },
+    settled: () => running,
+  };
+}
 
 /** Calls `act` again and again; returns the function that stops it. */
 function repeat(clock: Clock, everyMs: number, act: () => void): () => void {

@@ -132,3 +132,15 @@ test('run, quickstart and origin call the handlers with their options', async (t
     ['origin', { name: 'frankfurt-1', listen: ['127.0.2.1:9001', '[::1]:9001'] }],
   ]);
 });
+
+test('run --roles takes the roles there are, and no other word', async (t) => {
+  const cli = await openCli(t);
+  await cli.run('run', '--roles', 'prober, nameserver,prober');
+  assert.deepEqual(cli.handled, [['run', { roles: ['prober', 'nameserver'] }]]);
+  for (const roles of ['nameservr', 'prober,', '', 'constructor']) {
+    const { code, stderr } = await cli.run('run', '--roles', roles);
+    assert.equal(code, 2, roles);
+    assert.match(stderr, /Roles are nameserver, balancer, prober, admin/);
+  }
+  assert.equal(cli.handled.length, 1);
+});
