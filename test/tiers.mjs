@@ -141,6 +141,8 @@ function runTests(files, concurrency = 2) {
     '--expose-gc',
     '--test',
     `--test-concurrency=${concurrency}`,
+    // A test that hangs is a failure, not a wait.
+    '--test-timeout=120000',
     '--test-reporter=spec',
     ...files,
   ]);
