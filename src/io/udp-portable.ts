@@ -27,6 +27,12 @@ export type UdpEngine = {
 export const REPLY_SLOTS = 512;
 export const REPLY_BYTES = 4096;
 
+/**
+ * Queries wait here while a worker takes a snapshot or health: the kernel's default holds 300, a few
+ * milliseconds of load. The kernel gives as much of it as `net.core.rmem_max` allows.
+ */
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
 /** Serves the socket until it is closed; rejects with the system's error when it cannot be bound. */
 export async function openPortableUdp(
   socket: HandedSocket,
@@ -56,6 +62,7 @@ export async function openPortableUdp(
     else udp.send(reply, 0, length, from.port, from.address, () => slots.give(slot));
   });
   await bind(udp, socket);
+  enlargeReceiveBuffer(udp);
   // After the bind an error is about one packet (an ICMP refusal): nothing to do for the service.
   udp.on('error', () => {});
   return {
@@ -76,6 +83,14 @@ function bind(udp: Socket, socket: HandedSocket): Promise<void> {
     if (socket.fd !== undefined) udp.bind({ fd: socket.fd });
     else udp.bind({ address: socket.address, port: socket.port, exclusive: true });
   });
+}
+
+function enlargeReceiveBuffer(udp: Socket): void {
+  try {
+    udp.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+  } catch {
+    // Linux gives what it may; other systems refuse a size above theirs, and the default remains.
+  }
 }
 
 function createSlots() {

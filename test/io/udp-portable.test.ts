@@ -62,6 +62,16 @@ test('openPortableUdp() rejects when the address is not of this machine', async 
   );
 });
 
+test('openPortableUdp() asks for a large receive buffer, and lives without one', async (t) => {
+  const setSize = t.mock.method(dgram.Socket.prototype, 'setRecvBufferSize');
+  await serve(t, echo);
+  assert.ok(setSize.mock.calls[0]!.arguments[0]! >= 1024 * 1024);
+  setSize.mock.mockImplementation(() => {
+    throw new Error('ENOBUFS');
+  });
+  await serve(t, echo);
+});
+
 test('openPortableUdp() says nothing to port 0, to which nothing can be sent', async (t) => {
   let heard = 0;
   const socket = await serveInside(t, (...call) => {
