@@ -37,6 +37,8 @@ process.env.PATH = [
   '/usr/sbin',
   '/sbin',
 ].join(delimiter);
+// Every test file and every program under test loads the same sources: compile them once.
+process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'meridian');
 ensureTools(TOOLS[tier] ?? {});
 
 const tiers = { test, check, fuzz, interop, lab, bench };
