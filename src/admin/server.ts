@@ -186,7 +186,9 @@ function addAuditTrail(server: AdminServer, logger: AdminLogger | undefined): vo
     if (request.routeOptions.config.write !== true) return;
     const { method, url, body } = request;
     const by = request.caller === '' ? request.ip : request.caller;
-    logger.info({ event: 'audit', by, method, url, body, status: reply.statusCode }, 'admin write');
+    const status = reply.statusCode;
+    const message = `${method} ${url} by ${by}: ${status}`;
+    logger.info({ event: 'audit', by, method, url, body, status }, message);
   });
 }
 

@@ -44,6 +44,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   const totals = createBalancerTotals();
   const sockets = createListenerSockets(syscalls);
   const groups = new Map<string, BalancerGroup>();
+  const retiring = new Set<BalancerGroup>();
   let states = options.states;
   let generation = 0;
   let resolveProblem: (problem: SocketProblem) => void = () => {};
@@ -76,7 +77,8 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     for (const [region, group] of groups) {
       if (snapshots.has(region)) continue;
       groups.delete(region);
-      void group.stop(RETIRE_GRACE_MS);
+      retiring.add(group);
+      void group.stop(RETIRE_GRACE_MS).then(() => retiring.delete(group));
     }
     sockets.closeOthers(listeners);
     return problems;
@@ -100,7 +102,8 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     threads,
     async stop(graceMs) {
       sockets.closeOthers([]);
-      await Promise.all([...groups.values()].map((group) => group.stop(graceMs)));
+      const all = [...groups.values(), ...retiring];
+      await Promise.all(all.map((group) => group.stop(graceMs)));
     },
   };
   return { ok: true, workers };
