@@ -1,4 +1,6 @@
 import { parentPort } from 'node:worker_threads';
+import { buildGeoTable } from './geo/mmdb.ts';
+import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
 import type { CompileRequest, CompileResult } from './workers/compile-messages.ts';
 import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
@@ -7,7 +9,7 @@ import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
 const geoFiles = createGeoFiles();
 const centroids = readCentroids();
 /** The last good one; whether it came to be served does not matter to the next. */
-let last: Compiled | undefined;
+let last: (Compiled & { readonly geoTable: PrefixTable }) | undefined;
 
 parentPort?.on('message', (message: { readonly type: string }) => {
   if (message.type === 'stop') process.exit(0);
@@ -27,11 +29,14 @@ function compile({ config, generation, revision }: CompileRequest): CompileResul
       ok: false,
       reasons: compiled.issues.map(({ path, message }) => `${path}: ${message}`),
     };
-  last = { snapshot: compiled.snapshot, geo: loaded.geo };
+  const { geo } = loaded;
+  const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
+  last = { snapshot: compiled.snapshot, geo, geoTable };
   return {
     ok: true,
     snapshot: compiled.snapshot,
-    geo: loaded.geo,
+    geo,
+    geoTable,
     warnings: loaded.warnings,
     elapsedMs: performance.now() - startedMs,
   };

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { decideClasses, type SteeredName } from '../drill/predict.ts';
-import { buildGeoTable, type GeoDatabase } from '../geo/mmdb.ts';
+import type { GeoDatabase } from '../geo/mmdb.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
@@ -18,7 +18,10 @@ export type Serving = {
   readonly names: readonly SteeredName[];
 };
 
-export function createServing(config: Config, snapshot: Snapshot, geo: GeoDatabase): Serving {
+export function createServing(
+  config: Config,
+  { snapshot, geo, geoTable }: Pick<Serving, 'snapshot' | 'geo' | 'geoTable'>,
+): Serving {
   const names = snapshot.services.map((service): SteeredName => {
     const map = snapshot.maps[service.map]!;
     return {
@@ -32,7 +35,7 @@ export function createServing(config: Config, snapshot: Snapshot, geo: GeoDataba
       ttlMaxSeconds: map.ttlMaxSeconds,
     };
   });
-  return { config, snapshot, geo, geoTable: buildGeoTable(geo), names };
+  return { config, snapshot, geo, geoTable, names };
 }
 
 /**

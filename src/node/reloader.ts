@@ -52,7 +52,7 @@ export function createReloader(parts: ReloaderParts): Reloader {
     for (const warning of compiled.warnings) {
       events.record('geo.unreadable', 'geo', warning, 'warn');
     }
-    const problems = await parts.swap(createServing(config, compiled.snapshot, compiled.geo));
+    const problems = await parts.swap(createServing(config, compiled));
     for (const { hint, message } of problems) {
       events.record('balancer.listener', 'balancer', `${message} ${hint}`, 'warn');
     }

@@ -83,7 +83,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
     return { ok: false, problem: { kind: 'compile', reasons: first.reasons } };
   }
   for (const warning of first.warnings) parts.log.warn('geo.unreadable', warning);
-  const serving = createServing(config, first.snapshot, first.geo);
+  const serving = createServing(config, first);
   const roles = await openRoles(parts, serving);
   const life = bringToLife(options, parts, serving, roles);
   const admin = await openAdmin(options, config, life.plane);

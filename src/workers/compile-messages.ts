@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
+import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 
 /** One compilation: the configuration and the geo files in, the tables that workers serve out. */
@@ -22,6 +23,8 @@ export type CompileResult =
       readonly ok: true;
       readonly snapshot: Snapshot;
       readonly geo: GeoDatabase;
+      /** The look-up table of `geo`. */
+      readonly geoTable: PrefixTable;
       readonly warnings: readonly string[];
       readonly elapsedMs: number;
     }

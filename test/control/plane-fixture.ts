@@ -5,6 +5,7 @@ import { type Overrides, openOverrides } from '../../src/control/overrides.ts';
 import { createControlPlane } from '../../src/control/plane.ts';
 import { createServing } from '../../src/control/serving.ts';
 import { describeNode, type Facts } from '../../src/control/status.ts';
+import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import { activeOverride, applyToWord } from '../../src/health/override.ts';
 import { compiled, createConfig, geo, UP } from '../nameserver/fixture.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
@@ -25,6 +26,13 @@ export type PlaneFixture = {
   lastReload: ReloadResult | undefined;
 };
 
+const geoTable = buildGeoTable(geo);
+const compile = (config: Config, generation: number) => ({
+  snapshot: compiled(config, generation),
+  geo,
+  geoTable,
+});
+
 export async function createPlaneFixture(config: Config = createConfig()): Promise<PlaneFixture> {
   const flawed = await createFlawedStore();
   const { clock } = flawed;
@@ -36,7 +44,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
   const down = new Set<string>();
   const answers = new Map<string, number>();
   let generation = 1;
-  let serving = createServing(config, compiled(config, generation), geo);
+  let serving = createServing(config, compile(config, generation));
   const facts = (): Facts => ({
     serving,
     words: Uint32Array.from(serving.snapshot.endpoints, (endpoint) => {
@@ -56,7 +64,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
     answers,
     serve(next) {
       generation += 1;
-      serving = createServing(next, compiled(next, generation), geo);
+      serving = createServing(next, compile(next, generation));
     },
     kinds: () => kinds,
     lastReload: undefined,

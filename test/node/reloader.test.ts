@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createServing, type Serving } from '../../src/control/serving.ts';
+import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import type { SocketProblem } from '../../src/io/sockets.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
@@ -161,6 +162,8 @@ test('close() stops looking at geo files and waits for the reload that runs', as
   assert.equal(node.clock.pending(), 0);
 });
 
+const geoTable = buildGeoTable(geo);
+
 function open(t: TestContext, config: ConfigFile = CONFIG) {
   const file = join(scratch(t), 'meridian.yaml');
   const write = (next: ConfigFile): void => writeFileSync(file, JSON.stringify(next));
@@ -170,7 +173,7 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
   assert.ok(loaded.ok, JSON.stringify(loaded));
   const compiled = compileSnapshot(loaded.config, geo, 1, 1);
   assert.ok(compiled.ok);
-  let serving: Serving = createServing(loaded.config, compiled.snapshot, geo);
+  let serving: Serving = createServing(loaded.config, { ...compiled, geo, geoTable });
   const clock = createMovedClock();
   const kinds: string[] = [];
   const problems: SocketProblem[] = [];
@@ -224,7 +227,8 @@ function createHeldCompiler() {
       const { config, generation, revision } = request;
       const compiled = compileSnapshot(config, geo, generation, revision);
       assert.ok(compiled.ok);
-      return { ok: true, snapshot: compiled.snapshot, geo, warnings: [], elapsedMs: 0 };
+      const { snapshot } = compiled;
+      return { ok: true, snapshot, geo, geoTable, warnings: [], elapsedMs: 0 };
     },
   };
   return compiler;
