@@ -16,8 +16,11 @@ import { seconds, until } from '../node/until.ts';
 /** `meridian drill` as a real process, while clients ask: drained, counted, reverted, reported. */
 const PHASES = { baselineMs: 1500, settleMs: 1500 };
 const DRAIN_DEADLINE_MS = 20_000;
-/** Answers that may leave between the count and the drain, or between its end and the next count. */
-const ON_THE_EDGE_MAX = 3;
+/**
+ * Share of the answers that may leave between the count and the drain, or between its end and the
+ * next count: threads of a starved machine hear of each other late.
+ */
+const ON_THE_EDGE_SHARE_MAX = 0.1;
 
 test('a drill drains a region for a while, reports, and reverts by itself', async (t) => {
   const world = await planThreeRegions(t);
@@ -40,7 +43,9 @@ test('a drill drains a region for a while, reports, and reverts by itself', asyn
     const { after, before, during } = drill.observed;
     t.diagnostic(`before ${inWords(before)}; during ${inWords(during)}; after ${inWords(after)}`);
     assert.ok(answersOf(before, 'frankfurt') > 0, 'answered before');
-    assert.ok(answersOf(during, 'frankfurt') <= ON_THE_EDGE_MAX, 'not answered during the drain');
+    const total = REGION_NAMES.reduce((sum, name) => sum + answersOf(during, name), 0);
+    const edge = answersOf(during, 'frankfurt');
+    assert.ok(edge <= total * ON_THE_EDGE_SHARE_MAX, `${edge} of ${total} during the drain`);
     assert.ok(
       answersOf(during, 'virginia') > answersOf(during, 'singapore'),
       'the next nearest took over',
