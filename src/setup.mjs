@@ -98,13 +98,10 @@ export function findNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [pinnedMajor, pinnedMinor] = NODE_PINNED.split('.').map(Number);
   if (major === pinnedMajor && minor >= pinnedMinor) return process.execPath;
-  const binary = join(
-    ROOT,
-    'node_modules',
-    `node-${process.platform}-${process.arch}`,
-    'bin',
-    'node',
-  );
+  const platform = `${process.platform}-${process.arch}`;
+  // Apple's own processors came when the usual name was taken.
+  const name = platform === 'darwin-arm64' ? `node-bin-${platform}` : `node-${platform}`;
+  const binary = join(ROOT, 'node_modules', name, 'bin', 'node');
   if (existsSync(binary)) return binary;
   return fail(
     `no Node ${NODE_PINNED} for ${process.platform} ${process.arch} comes by npm, and this is Node ${process.versions.node}.`,
