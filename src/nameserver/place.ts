@@ -23,7 +23,8 @@ export function createPlace(): Place {
 /**
  * The class of a query's client in a map, by its client subnet or else by the resolver that asks,
  * and the scope that the answer has (RFC 7871). The scope is the widest network of the class around
- * the client; it may be longer than SOURCE, which says that more bits would have been needed (7.2.1).
+ * the client that has no private clients in it (map.ts), as those are answered by their resolver; it may
+ * be longer than SOURCE, which says that more bits would have been needed (7.2.1).
  *
  *   client subnet                          decided by     scope
  *   none                                   resolver       no option in the response

@@ -12,7 +12,7 @@ import type { Candidate, Tiers } from './step.ts';
  * The mapping steps are evaluated once per distinct location of the geo data, not per network;
  * locations with the same tiers are one class; adjacent networks of one class are one range. What
  * comes out depends on network facts only, so health never rebuilds it, and the scope of an answer
- * (the widest network of the class around the client) is stable over a fail-over.
+ * (the widest network of the class around the client, private networks apart) is stable over a fail-over.
  *
  * Class 0 is that of clients whose location is unknown. Everything here is plain data: it is built
  * in one thread and served in others.
