@@ -66,6 +66,7 @@ export function violations(sources: readonly Source[]): string[] {
   const found: string[] = [];
   for (const source of sources) {
     found.push(...placeViolations(source), ...importViolations(source), ...wordViolations(source));
+    found.push(...clientViolations(source));
   }
   found.push(...registryViolations(sources));
   return found;
@@ -88,6 +89,8 @@ test('violations() reports planted mistakes', () => {
     ['src/io/other.ts', `import ffi from 'node:ffi';`, /only src\/io\/syscall.ts/],
     ['src/probe/lonely.ts', 'export const lonely = 1;', /not in src\/probe\/registry.ts/],
     ['src/nameserver/a.ts', `import Fastify from 'fastify';`, /pure room imports fastify/],
+    ['src/cli/a.ts', `import { x } from '../control/drills.ts';`, /knows the API only/],
+    ['src/dashboard/a.ts', `const x = await import('../admin/api.ts');`, /knows the API only/],
   ];
   for (const [path, text, expected] of planted) {
     const registry = { path: 'src/probe/registry.ts', text: '' };
@@ -154,6 +157,17 @@ function roomImportViolations(path: string, target: string): string[] {
   const order = (name: string): number => ROOMS.findIndex((room) => room.name === name);
   if (order(other) > order(own)) return [`${path}: imports upward, ${resolved}`];
   return [];
+}
+
+/** Whoever talks to a node through the API may know its words, never its works. */
+const CLIENTS = ['cli', 'dashboard'];
+const WORKS =
+  /(?:^|\n)import (?!type\b)[^;]*?from '\.\.\/(control|admin|monitoring|store|balancer|nameserver)\/|import\('\.\.\/(control|admin|monitoring|store|balancer|nameserver)\//;
+
+function clientViolations({ path, text }: Source): string[] {
+  const isClient = CLIENTS.includes(roomOf(path) ?? '');
+  if (!isClient || !WORKS.test(text)) return [];
+  return [`${path}: imports a node's works, but it knows the API only`];
 }
 
 function importsOf(text: string): string[] {
