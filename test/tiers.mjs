@@ -28,6 +28,11 @@ const TOOLS = {
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const [tier = 'test', ...rest] = process.argv.slice(2);
+const tiers = { test, check, fuzz, interop, lab, bench };
+if (!Object.hasOwn(tiers, tier)) {
+  process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
+  process.exit(2);
+}
 ensurePackages(true);
 const node = findNode();
 process.env.PATH = [
@@ -41,52 +46,26 @@ process.env.PATH = [
 process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'meridian');
 ensureTools(TOOLS[tier] ?? {});
 
-const tiers = { test, check, fuzz, interop, lab, bench };
-if (!tiers[tier]) {
-  process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
-  process.exit(2);
-}
 process.exit(tiers[tier]());
 
 function check() {
-  return (
-    step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']) ||
-    step('dashboard types', [
-      join('node_modules', 'typescript', 'bin', 'tsc'),
-      '-p',
-      join('src', 'dashboard', 'tsconfig.json'),
-    ]) ||
-    step('lint and format', [
-      join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
-      'check',
-      'src',
-      'test',
-      'geo',
-      'config',
-    ]) ||
-    runTests(['test/tidy.test.ts'])
-  );
+  return examine() || runTests(['test/tidy.test.ts']);
 }
 
 function test() {
   if (rest.length > 0) return runTests(rest);
   ensureDashboard(node);
+  return examine() || runTests(testFiles('test', ['bench', 'interop', 'lab']));
+}
+
+/** What needs no running: types, lint and format. */
+function examine() {
+  const tsc = join('node_modules', 'typescript', 'bin', 'tsc');
+  const biome = join('node_modules', '@biomejs', 'biome', 'bin', 'biome');
   return (
-    step('types', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']) ||
-    step('dashboard types', [
-      join('node_modules', 'typescript', 'bin', 'tsc'),
-      '-p',
-      join('src', 'dashboard', 'tsconfig.json'),
-    ]) ||
-    step('lint and format', [
-      join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
-      'check',
-      'src',
-      'test',
-      'geo',
-      'config',
-    ]) ||
-    runTests(testFiles('test', ['bench', 'interop', 'lab']))
+    step('types', [tsc, '-p', 'tsconfig.json']) ||
+    step('dashboard types', [tsc, '-p', join('src', 'dashboard', 'tsconfig.json')]) ||
+    step('lint and format', [biome, 'check', 'src', 'test', 'geo', 'config'])
   );
 }
 
