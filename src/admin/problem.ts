@@ -156,7 +156,7 @@ export const configIssueSchema = z
   })
   .register(apiSchemas, { id: 'ConfigIssue' });
 
-export const problemSchema = z
+const problemSchema = z
   .object({
     type: z.string().describe('URI that names the kind of problem (RFC 9457)'),
     title: z.string(),

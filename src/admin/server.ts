@@ -103,7 +103,7 @@ export async function createServer(
 }
 
 /** Sends a problem document, whatever schema the route has for its answers. */
-export function sendProblem(
+function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
   document: ProblemDocument,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type CliContext, examples } from './context.ts';
 import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_OK, EXIT_USAGE } from './exit.ts';
 import type { CliIo } from './io.ts';
-import { issueText } from './issue-text.ts';
+import { issueText, warningText } from './issue-text.ts';
 
 /** `meridian check`: every problem of a configuration at once, where an editor can jump to it. */
 export function addCheck(program: Command, context: CliContext): void {
@@ -49,12 +49,7 @@ async function check(context: CliContext, file: string): Promise<number> {
   const issues = result.ok ? [] : result.issues;
   const warnings = result.ok ? result.warnings : [];
   await context.output().result({ ok: result.ok, issues, warnings }, () => {
-    const lines = [
-      ...issues.map(issueText),
-      ...warnings.map((warning) =>
-        issueText({ ...warning, message: `warning: ${warning.message}` }),
-      ),
-    ];
+    const lines = [...issues.map(issueText), ...warnings.map(warningText)];
     return `${lines.join('')}${summary(file, issues.length, warnings.length)}\n`;
   });
   return result.ok ? EXIT_OK : EXIT_CONFIG;

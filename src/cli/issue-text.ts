@@ -5,3 +5,8 @@ export function issueText({ file, line, column, message, hint }: ConfigIssue): s
   const where = `${file}:${line}:${column}: ${message}\n`;
   return hint === undefined ? where : `${where}  hint: ${hint}\n`;
 }
+
+/** The same for what does not stand in the way. */
+export function warningText(issue: ConfigIssue): string {
+  return issueText({ ...issue, message: `warning: ${issue.message}` });
+}

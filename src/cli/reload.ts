@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type CliContext, examples } from './context.ts';
+import { warningText } from './issue-text.ts';
 
 /** `meridian reload`: the node reads its configuration again; an invalid one changes nothing. */
 export function addReload(program: Command, context: CliContext): void {
@@ -11,10 +12,14 @@ export function addReload(program: Command, context: CliContext): void {
       context.action(async () => {
         const result = await context.api().reload();
         await context.output().result(result, () => {
-          if (result.changes.length === 0)
-            return `Reloaded as revision ${result.revision}; nothing changed.\n`;
-          const changes = result.changes.map((change) => `  ${change}\n`).join('');
-          return `Reloaded as revision ${result.revision}. Changed:\n${changes}`;
+          const { changes, issues, revision } = result;
+          const what = changes.map((change) => `  ${change}\n`).join('');
+          return [
+            what === ''
+              ? `Reloaded as revision ${revision}; nothing changed.\n`
+              : `Reloaded as revision ${revision}. Changed:\n${what}`,
+            ...issues.map(warningText),
+          ].join('');
         });
         return 0;
       }),

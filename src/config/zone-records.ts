@@ -86,7 +86,7 @@ export function resolveZone(
 }
 
 /** The wire form, lower case, of a zone's name with or without the final dot. */
-export function readZoneName(text: string): Uint8Array | undefined {
+function readZoneName(text: string): Uint8Array | undefined {
   const wire = text === '@' ? undefined : parseName(text, Uint8Array.of(0));
   return wire && lowerName(wire);
 }

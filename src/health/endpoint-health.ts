@@ -46,7 +46,7 @@ export type EndpointHealth = {
 };
 
 /** The judged state of an endpoint without a monitor (no addresses to judge): up, and it stays so. */
-export function combineAddresses(
+function combineAddresses(
   judgements: readonly AddressJudgement[],
 ): Pick<EndpointHealth, 'judged' | 'reason' | 'ttlSeconds'> {
   if (judgements.length === 0) {

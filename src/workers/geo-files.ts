@@ -30,7 +30,7 @@ type Composed = {
 type Kept = { readonly version: string; readonly geo: GeoDatabase };
 
 /** The path of the database that comes with the program. */
-export function embeddedDatabasePath(): string {
+function embeddedDatabasePath(): string {
   return createRequire(import.meta.url).resolve(EMBEDDED_DATABASE);
 }
 

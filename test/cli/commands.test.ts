@@ -91,6 +91,10 @@ test('reload shows what changed, and every issue with 78 when the file is invali
     path: 'pools.web',
     message: 'unknown monitor',
   };
+  plane.nextReload({ ok: true, issues: [issue] });
+  const warned = await run('reload');
+  assert.equal(warned.code, 0);
+  assert.match(warned.stdout, /\nm\.yaml:3:5: warning: unknown monitor\n$/);
   plane.nextReload({ ok: false, issues: [issue, { ...issue, line: 9, hint: 'remove it' }] });
   const { code, stderr } = await run('reload');
   assert.equal(code, 78);
