@@ -15,14 +15,15 @@ import type {
   Tiers,
   TraceLine,
 } from '../../src/steering/step.ts';
+import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import { type WordName, words } from '../steering/places.ts';
 
 /**
  * What every steering step promises, whatever its kind. A step that is added to the registry is
  * checked here without a line of its own; options other than the defaults may be listed below.
  */
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_601);
-const RUNS = Number(process.env['FUZZ_ITERATIONS'] ?? 150);
+const SEED = fuzzSeed(20_260_601);
+const RUNS = fuzzRuns(150);
 const parameters = { seed: SEED, numRuns: RUNS };
 const EPSILON = 1e-9;
 

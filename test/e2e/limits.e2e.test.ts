@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeMessage } from '../../src/dns/decode.ts';
 import type { RunningNode } from '../../src/node/start-node.ts';
+import { fuzzSeed } from '../fuzz/effort.ts';
 import { answerTo, writeQuery } from '../node/dns-client.ts';
 import { loopbackAddress } from '../node/free-addresses.ts';
 import { startNodeFixture } from '../node/node-fixture.ts';
@@ -105,7 +106,7 @@ test('limits of DNS over TCP', { concurrency: true }, async (t) => {
 
 test('a flood of garbage over UDP stops no query', async (t) => {
   const { at, node } = await start(t, {});
-  const seed = Number(process.env['FUZZ_SEED'] ?? 1);
+  const seed = fuzzSeed(1);
   t.diagnostic(`seed ${seed}`);
   const random = createRandom(seed);
   const socket = createSocket('udp4');

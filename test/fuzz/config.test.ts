@@ -1,17 +1,19 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this syntax is what is tested
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { validateConfig } from '../../src/config/validate.ts';
 import { parseCentroids } from '../../src/geo/centroids.ts';
 import { compileZones } from '../../src/zone/compile.ts';
+import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /**
  * Mutations of the quickstart file: validation never throws, every issue points into the file, and a
  * file that it lets through has zones that compile.
  */
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20260101);
-const ITERATIONS = Number(process.env['FUZZ_ITERATIONS'] ?? 120);
+const SEED = fuzzSeed(20260101);
+const ITERATIONS = fuzzRuns(120);
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');

@@ -32,14 +32,15 @@ import {
 import { nameLength, parseName } from '../../src/dns/name.ts';
 import { parseRdata } from '../../src/dns/rdata/registry.ts';
 import { ascii, buildQuery, ecs, opt, option, record } from '../dns/query-builder.ts';
+import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /**
  * Mutated packets through the whole codec: no exception, no read outside of the packet, only known
  * outcomes, and every reply that we then write is itself a message that decodes.
  */
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20260801);
-const ITERATIONS = Number(process.env['FUZZ_ITERATIONS'] ?? 12_000);
+const SEED = fuzzSeed(20260801);
+const ITERATIONS = fuzzRuns(12_000);
 const OUTCOMES = [PARSE_OK, PARSE_DROP, PARSE_FORMERR, PARSE_NOTIMP, PARSE_BADVERS];
 /** Stands around the packet: reading it would show up as a difference between two runs. */
 const MARGIN = 64;

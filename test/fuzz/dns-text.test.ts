@@ -17,13 +17,11 @@ import {
 import { formatRdata, parseRdata, rdataTypes, typeName } from '../../src/dns/rdata/registry.ts';
 import { quote, tokenize, unescapeText } from '../../src/dns/token.ts';
 import { buildQuery } from '../dns/query-builder.ts';
-
-/** A property's run is worth many mutated packets: a million of those need no million of these. */
-const RUNS_MAX = 20_000;
+import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 const options = {
-  seed: Number(process.env['FUZZ_SEED'] ?? 20260801),
-  numRuns: Math.min(Number(process.env['FUZZ_ITERATIONS'] ?? 300), RUNS_MAX),
+  seed: fuzzSeed(20260801),
+  numRuns: fuzzRuns(300),
 };
 
 /** Names from few letters, so that they share suffixes, and from any octet, so that they need escapes. */

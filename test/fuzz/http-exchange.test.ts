@@ -10,6 +10,7 @@ import {
   parseRequestHead,
 } from '../../src/http/head.ts';
 import { snapshotOf } from '../balancer/rig.ts';
+import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /**
  * Mutated requests and responses, cut anywhere, into a balancer on wires that exist only here. It
@@ -17,8 +18,8 @@ import { snapshotOf } from '../balancer/rig.ts';
  * takes, followed by no more bytes than its framing announces.
  */
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20261120);
-const ITERATIONS = Number(process.env['FUZZ_ITERATIONS'] ?? 4_000);
+const SEED = fuzzSeed(20261120);
+const ITERATIONS = fuzzRuns(4_000);
 
 const REQUESTS = [
   'GET / HTTP/1.1\r\nHost: a\r\n\r\n',

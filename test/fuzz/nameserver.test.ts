@@ -15,13 +15,14 @@ import {
   startWorker,
   TYPES,
 } from '../nameserver/fixture.ts';
+import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /**
  * Garbage and damaged queries through `respond`: it never throws, never writes outside of what it
  * returns, keeps to the client's limit, and whatever it says decodes and matches the query.
  */
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_601);
-const ITERATIONS = Number(process.env['FUZZ_ITERATIONS'] ?? 20_000);
+const SEED = fuzzSeed(20_260_601);
+const ITERATIONS = fuzzRuns(20_000);
 
 const UDP_LIMIT = 1232;
 const GUARD = 0xee;

@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { judge, type Previous, type Vote } from '../../src/health/quorum.ts';
 import { initialVerdict, observe, secondsToChange } from '../../src/health/verdict.ts';
+import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /** Judgements under any votes: what must hold whatever the world looks like. */
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_602);
-const RUNS = Number(process.env['FUZZ_ITERATIONS'] ?? 1000);
+const SEED = fuzzSeed(20_260_602);
+const RUNS = fuzzRuns(1000);
 const parameters = { seed: SEED, numRuns: RUNS };
 
 const NOW_MS = 1_000_000;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, test } from 'node:test';
+import { fuzzSeed } from '../fuzz/effort.ts';
 import { freePort, loopbackAddress } from '../node/free-addresses.ts';
 import type { NodeFixture } from '../node/node-fixture.ts';
 import { seconds, until } from '../node/until.ts';
@@ -229,7 +230,7 @@ test('unbound gives no client the answer of another class, whoever asked before'
   assert.ok(asked < networks.length, `${asked} of ${3 * networks.length} were asked upstream`);
 });
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260);
+const SEED = fuzzSeed(20_260);
 
 /** Neighbouring /24 networks in the same few /16, mixed. */
 function randomNetworks(blocks: number, each: number): string[] {

@@ -2,10 +2,12 @@
  * The slow truth about ranges and scopes, for property tests: plain lists of big integers, read from one
  * end to the other, with nothing in common with the tables under test.
  */
+
 import fc from 'fast-check';
 import { type Address, addressFromUint32, addressFromWords } from '../../src/ip/address.ts';
 import { networkOf, type Prefix } from '../../src/ip/prefix.ts';
 import type { Ranges } from '../../src/ip/ranges.ts';
+import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 
 export type Segment = { readonly start: bigint; readonly value: number };
 
@@ -104,7 +106,7 @@ export function edgesOf(prefixes: readonly Prefix[], bits: number): bigint[] {
 /** fast-check's parameters from the environment; a failure prints the seed by itself. */
 export function fuzzParameters(iterations: number): { seed: number; numRuns: number } {
   return {
-    seed: Number(process.env['FUZZ_SEED'] ?? 20260601),
-    numRuns: Number(process.env['FUZZ_ITERATIONS'] ?? iterations),
+    seed: fuzzSeed(20260601),
+    numRuns: fuzzRuns(iterations),
   };
 }

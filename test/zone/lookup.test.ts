@@ -27,6 +27,7 @@ import {
   STEERED,
 } from '../../src/zone/lookup.ts';
 import { nodeName, rrsetData } from '../../src/zone/rrset-data.ts';
+import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import { type NaiveAnswer, type NaiveZone, naiveLookup } from './naive-lookup.ts';
 
 const OUTCOMES: Readonly<Record<number, string>> = {
@@ -39,8 +40,8 @@ const OUTCOMES: Readonly<Record<number, string>> = {
   [REFUSED]: 'refused',
 };
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 42);
-const RUNS = Number(process.env['FUZZ_ITERATIONS'] ?? 400);
+const SEED = fuzzSeed(42);
+const RUNS = fuzzRuns(400);
 
 function question(name: string, type: string): LookupQuestion {
   const qname = lowerName(parseName(name)!);
