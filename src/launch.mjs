@@ -1,6 +1,7 @@
 // Sets up what is missing, then hands over to main.ts under Node 26 with the same words, the same
 // terminal, and every signal passed on.
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ensureDashboard, ensurePackages, fail, findNode, ROOT } from './setup.mjs';
 
@@ -18,4 +19,6 @@ const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
   process.on(signal, () => child.kill(signal));
 child.on('error', (error) => fail(`Node 26 cannot be started: ${error.message}.`));
-child.on('exit', (code, signal) => process.exit(signal ? 128 : (code ?? 1)));
+child.on('exit', (code, signal) =>
+  process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)),
+);

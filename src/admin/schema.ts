@@ -32,9 +32,11 @@ export const NAME_LENGTH_MAX = 255;
 export const REASON_LENGTH_MAX = 500;
 
 export const requestName = z.string().min(1).max(NAME_LENGTH_MAX);
+/** Shown in tables and logs: a line break or an escape sequence would forge them. */
 export const requestReason = z
   .string()
   .max(REASON_LENGTH_MAX)
+  .regex(/^\P{Cc}*$/u, 'has control characters')
   .default('')
   .describe('Why; shown to whoever looks at the override later');
 

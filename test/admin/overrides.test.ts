@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OverrideStatus } from '../../src/control/control-plane.ts';
-import { openAdmin } from './admin-harness.ts';
+import { assertProblem, openAdmin } from './admin-harness.ts';
 
 test('an override is set, listed and cleared by kind and name', async (t) => {
   const { call } = await openAdmin(t);
@@ -21,5 +21,16 @@ test('a name with a slash may be encoded or not', async (t) => {
     const target = { kind: 'endpoint', name: 'web/frankfurt' };
     await call('POST', '/api/v1/overrides', { body: { target, action: 'drain' } });
     assert.equal((await call('DELETE', `/api/v1/overrides/endpoint/${path}`)).status, 200, path);
+  }
+});
+
+test('a reason may say anything in any language, on one line and without escape sequences', async (t) => {
+  const { call } = await openAdmin(t);
+  const target = { kind: 'region', name: 'frankfurt' };
+  const set = (reason: string) =>
+    call('POST', '/api/v1/overrides', { body: { target, action: 'drain', reason } });
+  assert.equal((await set('Wartung für "Kernel" 日本 🙂')).status, 200);
+  for (const reason of ['two\nlines', '\u001b[2J', '\u0000', '\u009b31m']) {
+    assertProblem(await set(reason), 400, 'invalid-request');
   }
 });
