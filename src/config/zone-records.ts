@@ -216,6 +216,11 @@ function readType(
     return undefined;
   }
   const number = typeNumber(type);
+  if (number !== undefined && WITHOUT_MEANING.has(number)) {
+    const name = typeName(number);
+    error(path, `${name} records are not served yet`, 'their meaning would be lost', 'key');
+    return undefined;
+  }
   if (number !== undefined && !isMetaType(number)) return typeName(number);
   if (number !== undefined) {
     error(path, `${type} exists in messages only, not as a record`, 'remove it', 'key');
@@ -225,6 +230,12 @@ function readType(
   error(path, `unknown record type "${typeKey}"`, didYouMean(type, known), 'key');
   return undefined;
 }
+
+/**
+ * Types that change how other names are answered (DNAME, and what signs a zone: RRSIG, NSEC, NSEC3,
+ * NSEC3PARAM). As bytes without their meaning they would be lies.
+ */
+const WITHOUT_MEANING: ReadonlySet<number> = new Set([39, 46, 47, 50, 51]);
 
 /** RFC 6895 section 3.1: OPT, and the numbers of queries and of transactions. */
 function isMetaType(type: number): boolean {
