@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Role } from '../config/config.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
@@ -30,6 +31,8 @@ export const EXIT_FAILED = 1;
 export const EXIT_CONFIG = 78;
 /** A second Ctrl-C this long after the first means "now"; a terminal sends some twice at once. */
 const IMPATIENT_AFTER_MS = 500;
+/** A start that is told to end is finished first, so that it can be taken down in order; not for ever. */
+const START_GRACE_MS = 5000;
 
 /** Runs until a signal ends it, also while it starts; resolves to the exit code. */
 export async function runNode(process_: RunProcess): Promise<number> {
@@ -46,7 +49,12 @@ export async function runNode(process_: RunProcess): Promise<number> {
     version: VERSION,
     dashboardDirectory: findDashboard(),
   };
-  const started = await startNode(options);
+  const started = await Promise.race([startNode(options), givenUp(ended)]);
+  if (!started) {
+    process.stderr.write('meridian: ended by a signal while it was still starting.\n');
+    await process_.onStopped();
+    return EXIT_FAILED;
+  }
   if (!started.ok) {
     process.stderr.write(describeProblem(started.problem));
     await process_.onStopped();
@@ -64,6 +72,12 @@ export async function runNode(process_: RunProcess): Promise<number> {
   await node.stop();
   await process_.onStopped();
   return 0;
+}
+
+/** Settles when a start that was told to end has had its time. */
+async function givenUp(ended: Promise<void>): Promise<undefined> {
+  await ended;
+  await delay(START_GRACE_MS, undefined, { ref: false });
 }
 
 /** SIGHUP reloads; one that comes before the node serves does so then, instead of ending the process. */

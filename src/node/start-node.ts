@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
@@ -67,6 +68,8 @@ export type RunningNode = {
 };
 
 const STOP_GRACE_MS = 2000;
+/** Workers take a snapshot of a million records in seconds. */
+const START_TIMEOUT_MS = 30_000;
 const STATE_INTERVAL_MS = 5000;
 /** Targets that change together are written together. */
 const STATE_DELAY_MS = 100;
@@ -209,10 +212,22 @@ async function openRoles({ config, desk, events, log }: Parts, serving: Serving)
       )
     : undefined;
   for (const each of [dns, balancer]) {
-    const late = await each?.ready;
+    if (each === undefined) continue;
+    const late = await Promise.race([each.ready, notReady(each.threads)]);
     if (late) problems.push(late);
   }
   return { dns, balancer, problems };
+}
+
+/** Workers that keep dying at the start will not do better later. */
+async function notReady(threads: () => readonly Thread[]): Promise<SocketProblem> {
+  await delay(START_TIMEOUT_MS, undefined, { ref: false });
+  const names = threads().flatMap(({ name, state }) => (state() === 'running' ? [] : [name]));
+  return {
+    code: 'NOT_READY',
+    message: `Workers do not start: ${names.join(', ')}.`,
+    hint: 'The lines of the log above say why; descriptors (`ulimit -n`) and memory are the usual reasons.',
+  };
 }
 
 type Life = {
