@@ -258,12 +258,12 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     current: () => serving,
     async swap(next) {
       // One tick: words belong to the generation that they are published with.
-      const problems = balancer?.publish(next.config) ?? [];
+      const listening = balancer?.publish(next.config);
       serving = next;
       const words = desk.setConfig(next.config);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
-      return problems;
+      return (await listening) ?? [];
     },
   });
   const startedAtMs = systemClock.nowMs();

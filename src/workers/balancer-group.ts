@@ -13,7 +13,7 @@ import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
 /** The balancer of one region: the threads that accept from its listeners' sockets. */
 export type BalancerGroup = {
-  /** Serves the snapshot, whose sockets are open: starts the threads the first time. */
+  /** Serves those listeners of the snapshot whose sockets are open: starts the threads the first time. */
   serve(snapshot: BalancerSnapshot): void;
   publishServers(): void;
   threads(): readonly Thread[];
@@ -38,8 +38,6 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
   const { file, log, record, sockets, totals } = options;
   const threads: Thread[] = [];
   let served: BalancerSnapshot | undefined;
-  /** Listeners of `served` that have a socket, as the workers know them. */
-  let opened: readonly ListenerSnapshot[] = [];
 
   const hand = (listeners: readonly ListenerSnapshot[]): ListenerSocket[] =>
     listeners.map((listener) => ({ listener: listener.name, fd: sockets.hand(listener) }));
@@ -69,18 +67,19 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
           type: 'start',
           snapshot,
           counters: rowFor(name, snapshot),
-          sockets: hand(opened),
+          sockets: hand(snapshot.listeners),
           states: options.states(),
         };
       },
     });
 
   return {
-    serve(snapshot) {
-      const before = opened;
+    serve(wanted) {
+      const before = served?.listeners ?? [];
+      // One that could not be opened at its new address must not go on at its old one.
+      const snapshot = { ...wanted, listeners: wanted.listeners.filter(sockets.isOpen) };
+      const fresh = snapshot.listeners.filter((each) => !before.some((old) => isSame(old, each)));
       served = snapshot;
-      opened = snapshot.listeners.filter(sockets.isOpen);
-      const fresh = opened.filter((listener) => !before.some((old) => isSame(old, listener)));
       for (const thread of threads) {
         // A dead one gets everything when it is replaced; a duplicate sent to it would stay open.
         if (thread.state() === 'dead') continue;

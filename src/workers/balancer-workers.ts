@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { compileBalancer } from '../balancer/compile.ts';
 import type { ServerCounts } from '../balancer/counters.ts';
 import type { ServerState } from '../balancer/messages.ts';
@@ -17,8 +18,11 @@ import type { Thread, ThreadVoice } from './thread.ts';
  */
 export type BalancerWorkers = {
   readonly ready: Promise<SocketProblem | undefined>;
-  /** Takes a new configuration: new listeners are opened, gone ones close, the others go on. */
-  publish(config: Config): readonly SocketProblem[];
+  /**
+   * Takes a new configuration: new listeners are opened, gone ones close, the others go on. Done but
+   * for addresses that a worker has yet to let go when it returns; settles with what stays closed.
+   */
+  publish(config: Config): Promise<readonly SocketProblem[]>;
   publishServers(states: readonly ServerState[]): void;
   servers(): readonly ServerCounts[];
   threads(): readonly Thread[];
@@ -38,6 +42,9 @@ export type OpenedBalancer =
 
 /** How long requests of a region that left the configuration may still take. */
 const RETIRE_GRACE_MS = 10_000;
+/** An address may still be taken by a worker that has not yet heard that its listener is gone. */
+const REOPEN_TRIES = 5;
+const REOPEN_PAUSE_MS = 100;
 
 export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBalancer {
   const { file, log, record, syscalls } = options;
@@ -93,7 +100,14 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   const allReady = Promise.all(threads().map(({ ready }) => ready)).then(() => undefined);
   const workers: BalancerWorkers = {
     ready: Promise.race([allReady, firstProblem]),
-    publish,
+    async publish(config) {
+      let left = publish(config);
+      for (let tries = 0; tries < REOPEN_TRIES && left.some(isTaken); tries += 1) {
+        await delay(REOPEN_PAUSE_MS);
+        left = publish(config);
+      }
+      return left;
+    },
     publishServers(next) {
       states = next;
       for (const group of groups.values()) group.publishServers();
@@ -120,4 +134,5 @@ function compileRegions(config: Config, generation: number): Map<string, Balance
   );
 }
 
+const isTaken = ({ code }: SocketProblem): boolean => code === 'EADDRINUSE';
 const wordsOf = ({ hint, message }: SocketProblem): string => `${message} ${hint}`;

@@ -6,7 +6,7 @@ import type { BalancerListenerConfig, Config } from '../../src/config/config.ts'
 import { openSyscalls } from '../../src/io/syscall.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../../src/workers/balancer-workers.ts';
 import { createConfig } from '../nameserver/fixture.ts';
-import { loopbackAddress } from '../node/free-addresses.ts';
+import { freePort, loopbackAddress } from '../node/free-addresses.ts';
 import { until } from '../node/until.ts';
 import { createVoice } from './voice.ts';
 
@@ -29,25 +29,25 @@ for (const syscalls of WAYS) {
     await workers.ready;
     assert.equal(workers.threads().length, 0);
 
-    publish([listener('eu', first)]);
+    await publish([listener('eu', first)]);
     await answers(first);
 
-    publish([listener('eu', first, 'named')]);
+    await publish([listener('eu', first, 'named')]);
     await staysOpen(first, syscalls);
 
-    publish([listener('us', first, 'named')]);
+    await publish([listener('us', first, 'named')]);
     await staysOpen(first, syscalls);
     await until(() => names(workers) === 'balancer-us', DEADLINE_MS, 'only the new region serves');
 
-    publish([listener('us', second, 'named')]);
+    await publish([listener('us', second, 'named')]);
     await answers(second);
     await refuses(first);
 
-    publish([listener('us', second, 'named'), listener('us', first)]);
+    await publish([listener('us', second, 'named'), listener('us', first)]);
     await answers(first);
     await staysOpen(second, syscalls);
 
-    publish([]);
+    await publish([]);
     await refuses(first);
     await refuses(second);
     assert.equal(workers.threads().length, 0);
@@ -56,14 +56,31 @@ for (const syscalls of WAYS) {
   test(`reloads that come faster than workers take them leave what the last one says, with ${way}`, async (t) => {
     const { publish, listener } = await open(t, syscalls, []);
     const [first, second] = [loopbackAddress(), loopbackAddress()];
-    for (let round = 0; round < 5; round += 1) {
-      publish([listener('eu', first), listener('eu', second, 'moving')]);
-      publish([listener('eu', first, 'moving'), listener('us', second)]);
-      publish([listener('us', first, 'moving'), listener('eu', second, 'other')]);
-    }
-    publish([listener('eu', first, 'moving')]);
+    const rounds = Array.from({ length: 5 }).flatMap(() => [
+      publish([listener('eu', first), listener('eu', second, 'moving')]),
+      publish([listener('eu', first, 'moving'), listener('us', second)]),
+      publish([listener('us', first, 'moving'), listener('eu', second, 'other')]),
+    ]);
+    for (const problems of await Promise.all(rounds)) assert.deepEqual(problems, []);
+    await publish([listener('eu', first, 'moving')]);
     await answers(first);
     await refuses(second);
+  });
+
+  test(`an address that is given up can be taken again at once, also by a wildcard, with ${way}`, async (t) => {
+    const address = loopbackAddress();
+    const { publish, listener } = await open(t, syscalls, [['eu', address]]);
+    await answers(address);
+    void publish([]);
+    assert.deepEqual(await publish([listener('eu', address)]), []);
+    await answers(address);
+    const port = await freePort('0.0.0.0');
+    assert.ok(port !== undefined);
+    const specific = { ...listener('eu', address), port };
+    assert.deepEqual(await publish([specific]), []);
+    await answers(address, port);
+    assert.deepEqual(await publish([{ ...specific, address: '0.0.0.0' }]), []);
+    await answers(address, port);
   });
 
   test(`a worker that is dead while the configuration changes comes back with all of it, with ${way}`, async (t) => {
@@ -76,8 +93,8 @@ for (const syscalls of WAYS) {
     await until(() => thread!.state() === 'running', DEADLINE_MS, 'the first successor');
     await thread!.kill();
     assert.equal(thread!.state(), 'dead');
-    publish([listener('eu', first), listener('eu', second)]);
-    publish([listener('eu', second)]);
+    await publish([listener('eu', first), listener('eu', second)]);
+    await publish([listener('eu', second)]);
     await answers(second);
     await refuses(first);
   });
@@ -96,14 +113,14 @@ test('a port that another program has starts nothing, and is a problem of a late
   assert.match(refused.problems[0]!.message, /taken by another program/);
   const free = loopbackAddress();
   const { publish, listener } = await open(t, WAYS[0], [['eu', free]]);
-  const problems = publish([listener('eu', free), listener('eu', taken)]);
+  const problems = await publish([listener('eu', free), listener('eu', taken)]);
   assert.deepEqual(
     problems.map(({ code }) => code),
     ['EADDRINUSE'],
   );
   await answers(free);
   await new Promise((resolve) => blocker.close(resolve));
-  assert.deepEqual(publish([listener('eu', free), listener('eu', taken)]), []);
+  assert.deepEqual(await publish([listener('eu', free), listener('eu', taken)]), []);
   await answers(taken);
 });
 
@@ -182,9 +199,9 @@ function configOf(
 }
 
 /** What a client gets there: the origin's word, or why not. */
-async function ask(address: string): Promise<string> {
+async function ask(address: string, port = PORT): Promise<string> {
   return new Promise((resolve) => {
-    const socket = connect(PORT, address);
+    const socket = connect(port, address);
     let text = '';
     socket.on('connect', () => socket.write('GET / HTTP/1.0\r\nHost: test\r\n\r\n'));
     socket.on('data', (chunk) => {
@@ -195,8 +212,8 @@ async function ask(address: string): Promise<string> {
   });
 }
 
-const answers = (address: string) =>
-  until(async () => (await ask(address)) === 'hello', DEADLINE_MS, `${address} answers`);
+const answers = (address: string, port = PORT) =>
+  until(async () => (await ask(address, port)) === 'hello', DEADLINE_MS, `${address} answers`);
 const refuses = (address: string) =>
   until(async () => (await ask(address)) === 'ECONNREFUSED', DEADLINE_MS, `${address} is closed`);
 
