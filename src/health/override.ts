@@ -42,6 +42,16 @@ export function activeOverride(
   return best;
 }
 
+/** Regions that are out of answers by an override on the whole region. */
+export function drainedRegions(overrides: readonly Override[], nowMs: number): ReadonlySet<string> {
+  const named = overrides.flatMap(({ target }) => (target.kind === 'region' ? [target.name] : []));
+  const isOut = (region: string): boolean => {
+    const active = activeOverride(overrides, { name: '', pool: '', region }, nowMs);
+    return active !== undefined && active.action !== 'up';
+  };
+  return new Set(named.filter(isOut));
+}
+
 /** True until the override lapses. */
 export function isInForce(override: Override, nowMs: number): boolean {
   return override.expiresAtMs === undefined || override.expiresAtMs > nowMs;

@@ -10,7 +10,7 @@ import { createControlPlane } from '../control/plane.ts';
 import { createServing, type Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
-import { isInForce } from '../health/override.ts';
+import { drainedRegions, isInForce, type Override } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
 import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
@@ -129,6 +129,8 @@ type Parts = {
   readonly events: Events;
   readonly overrides: Overrides;
   readonly desk: HealthDesk;
+  /** Calls the listener with the overrides in force, now and whenever they change. */
+  onOverrides(listener: (current: readonly Override[]) => void): void;
   close(): Promise<void>;
 };
 
@@ -140,8 +142,10 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
   const events = createEvents(systemClock.nowMs, store, log);
   const compiler = createCompiler(root('compile-worker'), { log, record: events.record });
   const desk = createHealthDesk(log, events, Math.random);
+  let tellOverrides: (current: readonly Override[]) => void = () => {};
   const onChange = ({ current, lapsed }: OverridesChange): void => {
     desk.setOverrides(current);
+    tellOverrides(current);
     for (const { action, target } of lapsed) {
       const message = `The ${action} of ${target.kind} ${target.name} has run out.`;
       events.record(`${target.kind}.override-lapsed`, target.name, message);
@@ -165,7 +169,11 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
     await compiler.close();
     await store.close();
   };
-  return { log, config, compiler, events, overrides, desk, close };
+  const onOverrides = (listener: (current: readonly Override[]) => void): void => {
+    tellOverrides = listener;
+    listener(overrides.current());
+  };
+  return { log, config, compiler, events, overrides, desk, onOverrides, close };
 }
 
 type Roles = {
@@ -248,6 +256,9 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   desk.onServers((states) => balancer?.publishServers(states));
   dns?.publishHealth(serving.snapshot.generation, desk.words());
   balancer?.publishServers(desk.serverStates());
+  parts.onOverrides((current) =>
+    balancer?.setDrained(drainedRegions(current, systemClock.nowMs())),
+  );
 
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
   const reloader = createReloader({

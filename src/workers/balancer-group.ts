@@ -16,6 +16,8 @@ export type BalancerGroup = {
   /** Serves those listeners of the snapshot whose sockets are open: starts the threads the first time. */
   serve(snapshot: BalancerSnapshot): void;
   publishServers(): void;
+  /** While draining, clients are served and asked to leave (`Connection: close`). */
+  setDraining(draining: boolean): void;
   threads(): readonly Thread[];
   stop(graceMs: number): Promise<void>;
 };
@@ -38,7 +40,13 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
   const { file, log, record, sockets, totals } = options;
   const threads: Thread[] = [];
   let served: BalancerSnapshot | undefined;
+  let isDraining = false;
 
+  const tellDraining = (): void => {
+    const listeners = served?.listeners.map(({ name }) => name) ?? [];
+    const message: BalancerRequest = { type: 'drain', listeners, draining: isDraining };
+    for (const thread of threads) thread.post(message);
+  };
   const hand = (listeners: readonly ListenerSnapshot[]): ListenerSocket[] =>
     listeners.map((listener) => ({ listener: listener.name, fd: sockets.hand(listener) }));
   const rowFor = (worker: string, snapshot: BalancerSnapshot): SharedArrayBuffer => {
@@ -49,6 +57,8 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
   const onMessage = (message: { readonly type: string }): void => {
     const report = message as BalancerReport;
     if (report.type === 'stopped') return;
+    // A worker that has just started, and a listener that is new, do not know of it.
+    if (isDraining) tellDraining();
     for (const { listener, code } of report.problems) {
       const at = served?.listeners.find(({ name }) => name === listener);
       if (at) options.onProblem(describeBindFailure('TCP', at, code));
@@ -99,6 +109,11 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
     publishServers() {
       const message: BalancerRequest = { type: 'servers', states: options.states() };
       for (const thread of threads) thread.post(message);
+    },
+    setDraining(draining) {
+      if (draining === isDraining) return;
+      isDraining = draining;
+      tellDraining();
     },
     threads: () => threads,
     async stop(graceMs) {

@@ -24,6 +24,8 @@ export type BalancerWorkers = {
    */
   publish(config: Config): Promise<readonly SocketProblem[]>;
   publishServers(states: readonly ServerState[]): void;
+  /** Clients of these regions are served and asked to leave; those of the others are not. */
+  setDrained(regions: ReadonlySet<string>): void;
   servers(): readonly ServerCounts[];
   threads(): readonly Thread[];
   stop(graceMs: number): Promise<void>;
@@ -53,6 +55,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   const groups = new Map<string, BalancerGroup>();
   const retiring = new Set<BalancerGroup>();
   let states = options.states;
+  let drained: ReadonlySet<string> = new Set();
   let generation = 0;
   let resolveProblem: (problem: SocketProblem) => void = () => {};
   const firstProblem = new Promise<SocketProblem>((resolve) => {
@@ -79,7 +82,9 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     generation += 1;
     const snapshots = compileRegions(config, generation);
     for (const [region, snapshot] of snapshots) {
-      (groups.get(region) ?? createGroup(region, config.node)).serve(snapshot);
+      const group = groups.get(region) ?? createGroup(region, config.node);
+      group.serve(snapshot);
+      group.setDraining(drained.has(region));
     }
     for (const [region, group] of groups) {
       if (snapshots.has(region)) continue;
@@ -111,6 +116,10 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     publishServers(next) {
       states = next;
       for (const group of groups.values()) group.publishServers();
+    },
+    setDrained(regions) {
+      drained = regions;
+      for (const [region, group] of groups) group.setDraining(drained.has(region));
     },
     servers: totals.read,
     threads,

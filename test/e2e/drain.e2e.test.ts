@@ -10,7 +10,7 @@ import { seconds, until } from '../node/until.ts';
 const SLOW_MS = 1500;
 const DEADLINE_MS = 20_000;
 /** From the override to the first answer without the region. */
-const MOVE_MS = 1000;
+const MOVE_MS = 3000;
 
 test('a drained region gets no new clients and loses none', async (t) => {
   const world = await planThreeRegions(t);
@@ -27,6 +27,13 @@ test('a drained region gets no new clients and loses none', async (t) => {
       ...['-sS', '-w', ' %{http_code}'],
       `http://${frankfurt.vip}:${frankfurt.port}/slow?ms=${SLOW_MS}`,
     ]);
+  /** Whether the region's balancer ends the connection after its answer. */
+  const asksToLeave = async (): Promise<boolean> => {
+    const url = `http://${frankfurt.vip}:${frankfurt.port}/`;
+    const { stdout } = await runCommand(t, 'curl', ['-sS', '-i', url]);
+    assert.match(stdout, /^HTTP\/1.1 200 /);
+    return /^connection: close\r$/im.test(stdout);
+  };
   const latest = (vip: string) => () => clients.latest('frankfurt') === vip;
 
   await t.test('for a while: answers move, requests in flight and late ones succeed', async (t) => {
@@ -53,8 +60,10 @@ test('a drained region gets no new clients and loses none', async (t) => {
   await t.test('until it is lifted', async (t) => {
     assert.equal((await cli(t, 'drain', 'frankfurt')).code, 0);
     assert.deepEqual(await answerTo(world.dns, frankfurtClient), [virginia.vip]);
+    await until(asksToLeave, DEADLINE_MS, 'clients that stay are asked to leave');
     assert.equal((await cli(t, 'undrain', 'frankfurt')).code, 0);
     assert.deepEqual(await answerTo(world.dns, frankfurtClient), [frankfurt.vip]);
+    await until(async () => !(await asksToLeave()), DEADLINE_MS, 'clients may stay again');
     const again = await cli(t, 'undrain', 'frankfurt');
     assert.equal(again.code, 1);
     assert.match(again.stderr, /no override on region frankfurt/);

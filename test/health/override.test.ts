@@ -12,6 +12,7 @@ import {
 import {
   activeOverride,
   applyToWord,
+  drainedRegions,
   nextExpiry,
   type Override,
 } from '../../src/health/override.ts';
@@ -78,4 +79,20 @@ test('applyToWord() forces without an override being asked twice', () => {
 test('applyToWord() shortens the TTL to the end of the override', () => {
   const word = applyToWord(0, override(SELF, { expiresAtMs: 12_900 }), 1000);
   assert.equal(wordTtlSeconds(word), 11);
+});
+
+test('drainedRegions() names the regions that a word on the whole region takes out', () => {
+  const on = (kind: 'region' | 'pool', name: string, action: 'drain' | 'up' | 'down') => ({
+    target: { kind, name },
+    action,
+    reason: '',
+    by: 'test',
+    setAtMs: 1,
+    expiresAtMs: 100,
+  });
+  const drill = { ...on('region', 'c', 'drain'), drill: 'd1' };
+  const words = [on('region', 'a', 'drain'), on('region', 'b', 'down'), on('pool', 'p', 'drain')];
+  assert.deepEqual([...drainedRegions([...words, drill], 50)], ['a', 'b', 'c']);
+  assert.deepEqual([...drainedRegions([drill, on('region', 'c', 'up')], 50)], []);
+  assert.deepEqual([...drainedRegions(words, 100)], []);
 });
