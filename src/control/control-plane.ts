@@ -1,5 +1,9 @@
+import type { ConfigIssue as Issue } from '../config/issue.ts';
+import type { DrillRequest as RequestedDrill } from '../drill/plan.ts';
+import type { NamePrediction, Shares as PredictedShares } from '../drill/predict.ts';
+import type { Counts as AnswerCounts } from '../drill/report.ts';
 import type { Location } from '../geo/location.ts';
-import type { TraceLine } from '../steering/step.ts';
+import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
 
 /**
  * All that a node lets people do and see, as one record of functions: the admin API exposes exactly
@@ -146,42 +150,8 @@ export type UpstreamStatus = {
 };
 
 /** `client` an address or CIDR (as ECS); `resolver` the resolver's address; type A or AAAA. */
-export type Question = {
-  readonly name: string;
-  readonly type?: string;
-  readonly client?: string;
-  readonly resolver?: string;
-};
-
-export type Explanation = {
-  readonly name: string;
-  readonly type: string;
-  readonly atMs: number;
-  readonly client: {
-    readonly network: string;
-    readonly from: 'client-subnet' | 'resolver';
-    readonly location: Location | undefined;
-    readonly place: string;
-  };
-  /** How the name was found, for instance "steered" or "CNAME to …, then steered", "nodata". */
-  readonly outcome: string;
-  readonly policy: string | undefined;
-  readonly pool: string | undefined;
-  readonly classId: number | undefined;
-  readonly steps: readonly TraceLine[];
-  /** Which rung of the ladder answered: healthy, degraded, panic, all-down, sorry. */
-  readonly rung: string | undefined;
-  readonly outcomes: readonly {
-    readonly share: number;
-    readonly endpoints: readonly string[];
-    readonly addresses: readonly string[];
-  }[];
-  /** The addresses that a query at this instant gets. */
-  readonly answer: readonly string[];
-  readonly region: string | undefined;
-  readonly ttl: { readonly seconds: number; readonly why: string };
-  readonly scope: { readonly prefixLength: number; readonly why: string };
-};
+export type Question = ExplainQuestion;
+export type Explanation = Explained;
 
 /** What an override or a drill acts on. */
 export type Target = { readonly kind: 'region' | 'pool' | 'endpoint'; readonly name: string };
@@ -205,15 +175,8 @@ export type OverrideStatus = {
   readonly drill: string | undefined;
 };
 
-export type ConfigIssue = {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** `zones.gslb.example.steered.www.pool`. */
-  readonly path: string;
-  readonly message: string;
-  readonly hint?: string;
-};
+export type ConfigIssue = Issue;
+
 export type ReloadResult = {
   readonly ok: boolean;
   readonly atMs: number;
@@ -222,22 +185,12 @@ export type ReloadResult = {
   readonly issues: readonly ConfigIssue[];
 };
 
-export type DrillRequest = {
-  readonly region: string;
-  readonly durationSeconds: number;
-  readonly by: string;
-  readonly reason: string;
-  readonly force?: boolean;
-};
-export type Shares = readonly { readonly region: string; readonly share: number }[];
+export type DrillRequest = RequestedDrill;
+export type Shares = PredictedShares;
 export type DrillPrediction = {
   readonly region: string;
   /** Per steered name, share of the address space by region before and during. */
-  readonly names: readonly {
-    readonly name: string;
-    readonly before: Shares;
-    readonly during: Shares;
-  }[];
+  readonly names: readonly NamePrediction[];
   readonly warnings: readonly string[];
 };
 export type DrillStatus = {
@@ -252,7 +205,7 @@ export type DrillStatus = {
   readonly observed: { readonly before: Counts; readonly during: Counts; readonly after: Counts };
   readonly note: string;
 };
-export type Counts = readonly { readonly region: string; readonly answers: number }[];
+export type Counts = AnswerCounts;
 
 export type EventRecord = {
   readonly id: string;

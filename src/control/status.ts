@@ -180,7 +180,7 @@ export function describeNode(node: {
     startedAtMs: node.startedAtMs,
     generation: snapshot.generation,
     revision: snapshot.revision,
-    ready: node.ready,
+    ready: node.ready && isAnswering(node.threads),
     geo: {
       description: geo.description,
       builtAtMs: geo.builtAtMs,
@@ -198,3 +198,14 @@ export function describeNode(node: {
     queriesTotal: node.queriesTotal,
   };
 }
+
+/** False when all workers of a kind keep dying: nobody is left to do their work. */
+function isAnswering(threads: readonly Thread[]): boolean {
+  const kinds = new Set(threads.map(kindOf));
+  return [...kinds].every((kind) =>
+    threads.some((thread) => kindOf(thread) === kind && !thread.isFailing()),
+  );
+}
+
+/** `dns-udp-2` and `dns-udp-1` are of one kind. */
+const kindOf = ({ name }: Thread): string => name.replace(/-\d+$/, '');

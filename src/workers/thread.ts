@@ -11,6 +11,8 @@ export type Thread = {
   post(message: unknown): void;
   state(): 'starting' | 'running' | 'dead';
   restarts(): number;
+  /** Down, and not for the first time in a short while: more than a replacement under way. */
+  isFailing(): boolean;
   engine(): string;
   /** Resolves when the worker first says that it is ready; rejects never. */
   readonly ready: Promise<void>;
@@ -38,6 +40,8 @@ export type ThreadVoice = {
 export const RESTART_DELAY_FIRST_MS = 100;
 export const RESTART_DELAY_MAX_MS = 5000;
 export const LIFE_RESETS_DELAY_MS = 10_000;
+/** A pause this long comes after several deaths in a row. */
+export const FAILING_DELAY_MS = 400;
 
 export function createThread(options: ThreadOptions): Thread {
   let worker: Worker | undefined;
@@ -99,6 +103,7 @@ export function createThread(options: ThreadOptions): Thread {
     state: () => state,
     engine: () => engine,
     restarts: () => restarts,
+    isFailing: () => state !== 'running' && (delayMs ?? 0) >= FAILING_DELAY_MS,
     post(message) {
       if (state !== 'dead') worker?.postMessage(message);
     },

@@ -49,6 +49,21 @@ test('a worker that crashes is replaced at once, started anew, and told of', asy
   ]);
 });
 
+test('isFailing() is true only when deaths follow each other', async (t) => {
+  const { thread, messages } = open(t);
+  await thread.ready;
+  for (let deaths = 1; deaths <= 4; deaths += 1) {
+    assert.equal(thread.isFailing(), false, 'while it runs');
+    await thread.kill();
+    await until(() => thread.restarts() === deaths, DEADLINE_MS, 'its end is noticed');
+    assert.equal(thread.isFailing(), deaths === 4, `after ${deaths} deaths`);
+    if (deaths < 4)
+      await until(() => messages.length === deaths + 1, DEADLINE_MS, 'it is replaced');
+  }
+  await until(() => messages.length === 5, DEADLINE_MS, 'it is replaced after all');
+  assert.equal(thread.isFailing(), false);
+});
+
 test('a worker that exits, or is ended, is replaced as well', async (t) => {
   const { thread, messages, voice } = open(t);
   await thread.ready;
