@@ -32,6 +32,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'balancer', pure: true },
   { name: 'drill', pure: true },
   { name: 'monitoring', pure: false },
+  { name: 'cluster', pure: false },
   { name: 'workers', pure: false },
   { name: 'control', pure: false },
   { name: 'admin', pure: false },
