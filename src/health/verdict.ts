@@ -23,6 +23,8 @@ export type VerdictRules = {
   readonly rise: number;
   readonly fall: number;
   readonly intervalMs: number;
+  /** A success that took longer than this counts as slow; absent = nothing is too slow. */
+  readonly slowAboveMs?: number;
 };
 
 /** `successes` and `failures` count towards the next change; `recent` is oldest first. */
@@ -30,6 +32,12 @@ export type VerdictState = {
   readonly verdict: Verdict;
   readonly successes: number;
   readonly failures: number;
+  /**
+   * Slow is a mark beside the verdict, damped alike: `fall` slow successes in a row set it, `rise`
+   * quick ones in a row take it away; `slowCount` is how many there have been of those.
+   */
+  readonly slow: boolean;
+  readonly slowCount: number;
   /** When the verdict became what it is; 0 before the first observation. */
   readonly sinceMs: number;
   readonly recent: readonly Observation[];
@@ -40,7 +48,15 @@ export const RECENT_MAX = 10;
 
 /** The state before anything was seen. */
 export function initialVerdict(): VerdictState {
-  return { verdict: 'unknown', successes: 0, failures: 0, sinceMs: 0, recent: [] };
+  return {
+    verdict: 'unknown',
+    successes: 0,
+    failures: 0,
+    slow: false,
+    slowCount: 0,
+    sinceMs: 0,
+    recent: [],
+  };
 }
 
 /** The state after one more observation. */
@@ -57,6 +73,7 @@ export function observe(
     verdict,
     successes,
     failures,
+    ...slowness(state, observation, rules),
     sinceMs: changed ? observation.atMs : state.sinceMs,
     recent,
   };
@@ -76,6 +93,21 @@ export function secondsToChange(state: VerdictState, rules: VerdictRules): numbe
 /** True while failures count towards down: the change has begun. */
 export function isFailing(state: VerdictState): boolean {
   return state.verdict !== 'down' && state.failures > 0;
+}
+
+function slowness(
+  { slow, slowCount }: VerdictState,
+  { ok, rttMs }: Observation,
+  { rise, fall, slowAboveMs }: VerdictRules,
+): Pick<VerdictState, 'slow' | 'slowCount'> {
+  if (slowAboveMs === undefined) return { slow: false, slowCount: 0 };
+  // A failure is not slow and not quick: it says nothing here.
+  if (!ok) return { slow, slowCount };
+  if (rttMs > slowAboveMs === slow) return { slow, slowCount: 0 };
+  const count = slowCount + 1;
+  return count >= (slow ? rise : fall)
+    ? { slow: !slow, slowCount: 0 }
+    : { slow, slowCount: count };
 }
 
 type Counters = Pick<VerdictState, 'verdict' | 'successes' | 'failures'>;

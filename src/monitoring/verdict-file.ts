@@ -42,6 +42,8 @@ const fileSchema = z.record(
     verdict: z.enum(['unknown', 'up', 'down']),
     successes: z.int().min(0),
     failures: z.int().min(0),
+    slow: z.boolean().default(false),
+    slowCount: z.int().min(0).default(0),
     sinceMs: z.number(),
     recent: z.array(observation).max(1),
   }),

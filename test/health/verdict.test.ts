@@ -100,3 +100,25 @@ test('secondsToChange() is never later than the first possible change, whatever 
     }
   }
 });
+
+/** `s` is a slow success, `+` a quick one, `-` a failure. */
+function slowAfter(marks: string): boolean {
+  const rules = { ...RULES, slowAboveMs: 100 };
+  return [...marks].reduce((state, mark, index) => {
+    const seen = { atMs: index * 1000, ok: mark !== '-', rttMs: mark === 's' ? 150 : 3, reason: '' };
+    return observe(state, seen, rules);
+  }, initialVerdict()).slow;
+}
+
+test('observe() marks a target slow after fall slow successes and quick after rise quick ones', () => {
+  const cases: readonly (readonly [string, boolean, string])[] = [
+    ['sss', true, 'fall in a row'],
+    ['ss+s', false, 'a quick one begins the count anew'],
+    ['s-s-s', true, 'a failure says nothing about speed'],
+    ['sss+', true, 'one quick one is not rise'],
+    ['sss++', false, 'rise in a row'],
+    ['sss+s+', true, 'not in a row'],
+  ];
+  for (const [marks, slow, why] of cases) assert.equal(slowAfter(marks), slow, `${marks}: ${why}`);
+  assert.equal(after('+++').slow, false, 'without a bound nothing is slow');
+});
