@@ -38,16 +38,16 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
     case 'start':
       state = createWorkerState(message.counters);
-      setSnapshot(state, message.snapshot, message.words);
+      setSnapshot(state, message.snapshot, message.health);
       void open(state, message.sockets, message.tcp);
       break;
     case 'snapshot':
       if (!state) break;
-      setSnapshot(state, message.snapshot, message.words, message.counters);
+      setSnapshot(state, message.snapshot, message.health, message.counters);
       tell({ type: 'serving', generation: message.snapshot.generation });
       break;
     case 'health':
-      if (state) setHealth(state, message.words, message.generation);
+      if (state) setHealth(state, message.health, message.generation);
       break;
     case 'stop':
       stop();

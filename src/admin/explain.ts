@@ -72,6 +72,7 @@ const explanationSchema = z
       from: z.enum(['client-subnet', 'resolver']),
       location: locationSchema.optional(),
       place: z.string(),
+      near: z.string().optional().describe('The region whose vantage points count for this client'),
     }),
     outcome: z.string(),
     policy: z.string().optional(),

@@ -120,19 +120,24 @@ const HEALTH_STATES = [
   'degraded',
   'unknown',
   'down',
+  'frozen',
   'drained',
   'forced-up',
   'forced-down',
 ] as const;
 export const healthStateSchema = z
   .enum(HEALTH_STATES)
-  .describe('"unknown" counts as up; "drained" and "forced-*" are an operator\'s word')
+  .describe(
+    '"unknown" counts as up; "frozen" is down but kept in the answers by the withdrawal limit; "drained" and "forced-*" are an operator\'s word',
+  )
   .register(apiSchemas, { id: 'HealthState' });
 
 const vantageSchema = z
   .object({
     vantage: z.string(),
     verdict: z.enum(['up', 'down', 'unknown', 'abstains']),
+    slow: z.boolean(),
+    abstains: z.string().describe('Why it abstains; empty when it does not'),
     sinceMs: timestampMs,
     recent: list(
       z.object({ atMs: timestampMs, ok: z.boolean(), rttMs: z.number(), reason: z.string() }),
@@ -151,6 +156,10 @@ export const endpointSchema = z
     judged: z.enum(['up', 'down', 'degraded', 'unknown']),
     reason: z.string(),
     ttlSeconds: z.number(),
+    share: share.describe('The part of its share that it gets: below 1 while it returns slowly'),
+    near: list(
+      z.object({ region: z.string(), state: healthStateSchema, reason: z.string() }),
+    ).describe('Clients near these regions are steered by another state'),
     answersTotal: z.number(),
     vantages: list(vantageSchema),
   })

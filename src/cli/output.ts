@@ -54,6 +54,7 @@ const STATE_MARKS: Readonly<Record<string, readonly [mark: string, style: Style]
   abstains: ['?', 'yellow'],
   unknown: ['?', 'yellow'],
   down: ['x', 'red'],
+  frozen: ['!', 'red'],
   dead: ['x', 'red'],
   'forced-down': ['x', 'magenta'],
 };

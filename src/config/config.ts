@@ -11,6 +11,7 @@ export type Config = {
   readonly regions: Readonly<Record<string, RegionConfig>>;
   readonly geo: GeoConfig;
   readonly monitors: Readonly<Record<string, MonitorConfig>>;
+  readonly monitorGroups: Readonly<Record<string, MonitorGroupConfig>>;
   readonly pools: Readonly<Record<string, PoolConfig>>;
   readonly policies: Readonly<Record<string, PolicyConfig>>;
   readonly zones: Readonly<Record<string, ZoneConfig>>;
@@ -35,6 +36,13 @@ export type NodeConfig = {
   readonly workers: { readonly dns: number; readonly balancer: number };
   /** The vantage points that this node's prober role runs. Default: one, named as the node. */
   readonly vantages: readonly VantageConfig[];
+  /** What vantage points doubt themselves by. */
+  readonly canaries: readonly CanaryConfig[];
+};
+export type CanaryConfig = {
+  readonly monitor: string;
+  readonly address: string;
+  readonly port?: number | undefined;
 };
 /** `region` is the failure domain; `source` the local addresses to probe from (first of the family). */
 export type VantageConfig = {
@@ -66,8 +74,12 @@ export type MonitorConfig = {
   readonly kind: string;
   /** The probe kind's own options, validated by its schema. */
   readonly options: unknown;
+  /** Default: the endpoint's or server's own address. */
+  readonly address?: string;
   /** Default: the endpoint's or server's own port. */
   readonly port?: number;
+  /** A success slower than this counts as slow; absent = never. */
+  readonly slowAboveMs?: number;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Consecutive successes that bring a target up; failures that take it down. Default 2 and 3. */
@@ -77,8 +89,19 @@ export type MonitorConfig = {
   readonly jitter: number;
 };
 
+/** Members are names of monitors or of other groups; `need` is the sum of weights that must not be down. */
+export type MonitorGroupConfig = {
+  readonly of: readonly {
+    readonly monitor: string;
+    readonly required: boolean;
+    readonly inverted: boolean;
+    readonly weight: number;
+  }[];
+  readonly need: number;
+};
+
 export type PoolConfig = {
-  /** Name of a monitor; absent = endpoints count as up (unless an override says otherwise). */
+  /** Name of a monitor or monitor group; absent = endpoints count as up (unless an override says otherwise). */
   readonly monitor?: string;
   readonly endpoints: readonly EndpointConfig[];
   /** Port that probes use when the monitor has none. Default 80. */
@@ -87,6 +110,14 @@ export type PoolConfig = {
   readonly quorumMin: number;
   /** Ignore health in a tier when less than this share of its weight is healthy, 0..1. Default 0. */
   readonly panicThreshold: number;
+  /** Steer clients by what the vantage points near them see; absent = where the policy tells clients apart. */
+  readonly regionalHealth?: boolean;
+  readonly ramp: { readonly from: number; readonly overMs: number };
+  readonly withdrawals: {
+    readonly shareMax: number;
+    readonly countMax: number;
+    readonly windowMs: number;
+  };
   /** Addresses answered when nothing else is left, even as-if-all-up (every endpoint disabled). */
   readonly sorry: readonly string[];
 };

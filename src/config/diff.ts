@@ -15,6 +15,7 @@ export function diffConfig(before: Config, after: Config): readonly string[] {
     ...diffRecord('regions', 'region', before.regions, after.regions),
     ...diffValue('geo', before.geo, after.geo),
     ...diffRecord('monitors', 'monitor', before.monitors, after.monitors),
+    ...diffRecord('monitorGroups', 'monitor group', before.monitorGroups, after.monitorGroups),
     ...diffRecord('pools', 'pool', keyedPools(before), keyedPools(after)),
     ...diffRecord('policies', 'policy', before.policies, after.policies),
     ...diffZones(before.zones, after.zones),

@@ -2,10 +2,10 @@ import { isLoopback, parseAddress } from '../ip/address.ts';
 import type { Config } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
+import { checkMonitors } from './monitor-references.ts';
 import { DEFAULT_POLICY } from './resolve.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
-import { formatDuration } from './values.ts';
 
 /**
  * What needs two places of the file to be judged: names that must exist elsewhere, numbers that must
@@ -15,6 +15,7 @@ import { formatDuration } from './values.ts';
 export type WrittenNames = {
   readonly regions: ReadonlySet<string>;
   readonly monitors: ReadonlySet<string>;
+  readonly monitorGroups: ReadonlySet<string>;
   readonly pools: ReadonlySet<string>;
   readonly policies: ReadonlySet<string>;
   readonly upstreams: ReadonlySet<string>;
@@ -48,6 +49,7 @@ type Kind = keyof WrittenNames;
 const KIND_WORDS: Readonly<Record<Kind, string>> = {
   regions: 'region',
   monitors: 'monitor',
+  monitorGroups: 'monitor group',
   pools: 'pool',
   policies: 'policy',
   upstreams: 'upstream',
@@ -93,19 +95,12 @@ function checkRegions({ config, warn }: Check): void {
   }
 }
 
-function checkMonitors({ file, error }: Check): void {
-  for (const [name, { interval, timeout }] of Object.entries(file.monitors)) {
-    if (timeout === undefined || timeout < interval) continue;
-    const message = `the timeout ${formatDuration(timeout)} is not shorter than the interval ${formatDuration(interval)}`;
-    error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
-  }
-}
-
 function checkPools(check: Check): void {
   const { config, error } = check;
   for (const [name, pool] of Object.entries(config.pools)) {
     const path = ['pools', name];
-    if (pool.monitor !== undefined) refer(check, 'monitors', pool.monitor, [...path, 'monitor']);
+    if (pool.monitor !== undefined && !check.written.monitorGroups.has(pool.monitor))
+      refer(check, 'monitors', pool.monitor, [...path, 'monitor']);
     const seen = new Set<string>();
     for (const [index, { region }] of pool.endpoints.entries()) {
       const at = [...path, 'endpoints', index, 'region'];
@@ -340,6 +335,9 @@ function checkRoles({ file, warn }: Check): void {
 /** Something that nothing uses is often the trace of a slip in the name elsewhere. */
 function warnUnused({ file, warn }: Check): void {
   const upstreams = Object.values(file.balancer.upstreams);
+  const grouped = Object.values(file.monitorGroups).flatMap(({ of }) =>
+    of.map(({ monitor }) => monitor),
+  );
   const steered = Object.values(file.zones).flatMap((zone) => Object.values(zone.steered));
   const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
     upstream,
@@ -351,7 +349,17 @@ function warnUnused({ file, warn }: Check): void {
         ['monitors'],
         'monitor',
         file.monitors,
-        [...Object.values(file.pools), ...upstreams].map(({ monitor }) => monitor),
+        [
+          ...[...Object.values(file.pools), ...upstreams].map(({ monitor }) => monitor),
+          ...file.node.canaries.map(({ monitor }) => monitor),
+          ...grouped,
+        ],
+      ],
+      [
+        ['monitorGroups'],
+        'monitor group',
+        file.monitorGroups,
+        [...Object.values(file.pools).map(({ monitor }) => monitor), ...grouped],
       ],
       [['pools'], 'pool', file.pools, steered.map(({ pool }) => pool)],
       [

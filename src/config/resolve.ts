@@ -55,14 +55,27 @@ export function resolveConfig(
         ...(region === undefined ? {} : { region }),
         source: source.map(canonical),
       })),
+      canaries: file.node.canaries.map((canary) => ({
+        ...canary,
+        address: canonical(canary.address),
+      })),
     },
     regions,
     geo: resolveGeo(file, centroids, error),
-    monitors: mapValues(file.monitors, ({ interval, timeout, port, ...rest }) => ({
-      ...rest,
-      ...(port === undefined ? {} : { port }),
-      intervalMs: interval,
-      timeoutMs: timeout ?? Math.min(TIMEOUT_DEFAULT_MS, Math.floor(interval / 2)),
+    monitors: mapValues(
+      file.monitors,
+      ({ address, interval, timeout, port, slowAbove, ...rest }) => ({
+        ...rest,
+        ...(address === undefined ? {} : { address: canonical(address) }),
+        ...(port === undefined ? {} : { port }),
+        ...(slowAbove === undefined ? {} : { slowAboveMs: slowAbove }),
+        intervalMs: interval,
+        timeoutMs: timeout ?? Math.min(TIMEOUT_DEFAULT_MS, Math.floor(interval / 2)),
+      }),
+    ),
+    monitorGroups: mapValues(file.monitorGroups, ({ of, need }) => ({
+      of,
+      need: need ?? of.reduce((sum, { weight }) => sum + weight, 0),
     })),
     pools: resolvePools(file, regions),
     policies: { [DEFAULT_POLICY]: closest(), ...file.policies },
@@ -155,15 +168,25 @@ function subdivisionsOf(country: string, centroids: Centroids): readonly string[
 }
 
 function resolvePools(file: ConfigFile, regions: Config['regions']): Config['pools'] {
-  return mapValues(file.pools, ({ monitor, endpoints, sorry, ...rest }) => ({
-    ...rest,
-    ...(monitor === undefined ? {} : { monitor }),
-    endpoints: endpoints.map(({ region, weight, addresses }): EndpointConfig => {
-      const vips = Object.hasOwn(regions, region) ? regions[region]!.vips : [];
-      return { region, weight, addresses: addresses?.map(canonical) ?? vips };
+  return mapValues(
+    file.pools,
+    ({ monitor, endpoints, ramp, regionalHealth, sorry, withdrawals, ...rest }) => ({
+      ...rest,
+      ...(regionalHealth === undefined ? {} : { regionalHealth }),
+      ramp: { from: ramp.from, overMs: ramp.over },
+      withdrawals: {
+        shareMax: withdrawals.shareMax,
+        countMax: withdrawals.countMax,
+        windowMs: withdrawals.window,
+      },
+      ...(monitor === undefined ? {} : { monitor }),
+      endpoints: endpoints.map(({ region, weight, addresses }): EndpointConfig => {
+        const vips = Object.hasOwn(regions, region) ? regions[region]!.vips : [];
+        return { region, weight, addresses: addresses?.map(canonical) ?? vips };
+      }),
+      sorry: sorry.map(canonical),
     }),
-    sorry: sorry.map(canonical),
-  }));
+  );
 }
 
 function resolveBalancer(file: ConfigFile): BalancerConfig {

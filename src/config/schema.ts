@@ -25,6 +25,8 @@ import { zone } from './zone-schema.ts';
 
 /** The most entries of a list: a slip in a template must not fill the memory. */
 const ENTRIES_MAX = 10_000;
+/** Members of one monitor group, as Route 53's calculated checks have. */
+const GROUP_MEMBERS_MAX = 256;
 /** Steps of one policy; more is a programming language, not a policy. */
 const STEPS_MAX = 32;
 const PATH_PREFIX_LENGTH_MAX = 1024;
@@ -72,6 +74,12 @@ const vantage = z.strictObject({
     .describe('Local addresses to probe from; the first of the right family is used.'),
 });
 
+const canary = z.strictObject({
+  monitor: name.describe('The monitor that asks it.'),
+  address: address.describe('Its address.'),
+  port: port.optional().describe("Its port. Default: the monitor's."),
+});
+
 const node = z.strictObject({
   name: name.optional().describe("The node's name. Default: the host's name."),
   roles: z
@@ -101,6 +109,13 @@ const node = z.strictObject({
     .max(64)
     .optional()
     .describe('Where this node probes from. Default: one vantage point with the name of the node.'),
+  canaries: z
+    .array(canary)
+    .max(64)
+    .default([])
+    .describe(
+      'Well-known things that are not yours and hardly ever fail. A vantage point that sees most of them fail distrusts itself and abstains.',
+    ),
 });
 
 const region = z.strictObject({
@@ -138,6 +153,11 @@ const geo = z.strictObject({
 });
 
 const monitor = flatExtension('kind', extensions.probes, {
+  address: address
+    .optional()
+    .describe(
+      'Address to probe whatever the endpoint. Default: the address of the endpoint or server.',
+    ),
   port: port.optional().describe("Port to probe. Default: the pool's, or the server's own."),
   interval: duration('100ms', '1h').prefault('5s').describe('Time from one probe to the next.'),
   timeout: duration('10ms', '10m')
@@ -145,12 +165,44 @@ const monitor = flatExtension('kind', extensions.probes, {
     .describe('How long one probe may take. Default: 2s, or half of a short interval.'),
   rise: z.int().min(1).max(100).default(2).describe('Successes in a row that bring a target up.'),
   fall: z.int().min(1).max(100).default(3).describe('Failures in a row that take a target down.'),
+  slowAbove: duration('1ms', '10m')
+    .optional()
+    .describe(
+      'A success that takes longer counts as slow: a slow endpoint is answered only when nothing better is left. Default: nothing is too slow.',
+    ),
   jitter: z
     .number()
     .min(0)
     .max(1)
     .default(0.1)
     .describe('Share of the interval by which probes are spread, 0 to 1.'),
+});
+
+const groupMember = z.strictObject({
+  monitor: name.describe('A monitor, or another monitor group.'),
+  required: z.boolean().default(false).describe('When it is down, so is the group.'),
+  inverted: z
+    .boolean()
+    .default(false)
+    .describe('Counts as up while what it monitors is down: a standby that waits for the primary.'),
+  weight: z.number().min(0).max(1000).default(1).describe('What it adds while it is not down.'),
+});
+const monitorGroup = z.strictObject({
+  of: z
+    .array(
+      z
+        .union([name.transform((text) => ({ monitor: text })).pipe(groupMember), groupMember])
+        .meta({ what: 'a monitor' }),
+    )
+    .min(1)
+    .max(GROUP_MEMBERS_MAX)
+    .describe('The members: names of monitors, or maps.'),
+  need: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .describe('Sum of the weights of members that must not be down. Default: all of them.'),
 });
 
 const endpoint = z.strictObject({
@@ -168,7 +220,9 @@ const endpointName = name
 const pool = z.strictObject({
   monitor: name
     .optional()
-    .describe('The monitor that judges the endpoints. Default: none; they count as up.'),
+    .describe(
+      'The monitor or monitor group that judges the endpoints. Default: none; they count as up.',
+    ),
   endpoints: z
     .array(z.union([endpointName, endpoint]).meta({ what: 'an endpoint' }))
     .min(1)
@@ -188,6 +242,46 @@ const pool = z.strictObject({
     .default(0)
     .describe(
       'When a smaller share of the weight is healthy than this, health is ignored; 0 = never.',
+    ),
+  regionalHealth: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether clients near a region are steered by what its vantage points see, when that is not what the others see. Default: yes where the policy tells clients apart by place.',
+    ),
+  ramp: z
+    .strictObject({
+      from: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.1)
+        .describe('The part of its share that an endpoint gets at once when it comes back.'),
+      over: duration('0s', '24h')
+        .prefault('0s')
+        .describe('Time until it gets all of it; 0s = at once.'),
+    })
+    .prefault({})
+    .describe('Slow return: how an endpoint that was out of the answers gets its share back.'),
+  withdrawals: z
+    .strictObject({
+      shareMax: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.75)
+        .describe("Share of the pool's capacity that may be taken out within the window; 1 = all."),
+      countMax: z
+        .int()
+        .min(0)
+        .max(ENTRIES_MAX)
+        .default(ENTRIES_MAX)
+        .describe('Endpoints that may be taken out within the window.'),
+      window: duration('1s', '24h').prefault('5m').describe('The window.'),
+    })
+    .prefault({})
+    .describe(
+      'How fast health may take endpoints out of the answers. Beyond it they stay in, and `pool.frozen` is an event: something is wrong with the eyes, or with more than a machine can mend.',
     ),
   sorry: addresses
     .prefault([])
@@ -370,6 +464,10 @@ export const configFileSchema = z.strictObject({
     .describe('The regions that traffic is steered to, by name.'),
   geo: geo.prefault({}).describe('Where clients are.'),
   monitors: z.record(name, monitor).prefault({}).describe('How health is found out, by name.'),
+  monitorGroups: z
+    .record(name, monitorGroup)
+    .prefault({})
+    .describe('Several monitors judged as one, by name: k of n, must-have, inverted, weighted.'),
   pools: z
     .record(name, pool)
     .prefault({})

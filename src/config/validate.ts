@@ -139,6 +139,7 @@ function writtenNames(value: unknown): WrittenNames {
   return {
     regions: keys(value, 'regions'),
     monitors: keys(value, 'monitors'),
+    monitorGroups: keys(value, 'monitorGroups'),
     pools: keys(value, 'pools'),
     policies: keys(value, 'policies'),
     upstreams: keys((value as Record<string, unknown>)['balancer'], 'upstreams'),

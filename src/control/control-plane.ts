@@ -69,12 +69,16 @@ export type NodeStatus = {
   readonly queriesTotal: number;
 };
 
-/** `up`; `degraded`; `unknown` (counts as up); `down`; `drained` and `forced-*` by an override. */
+/**
+ * `up`; `degraded`; `unknown` (counts as up); `down`; `frozen`: judged down and kept in the answers by
+ * the withdrawal limit; `drained` and `forced-*` by an override.
+ */
 export type HealthState =
   | 'up'
   | 'degraded'
   | 'unknown'
   | 'down'
+  | 'frozen'
   | 'drained'
   | 'forced-up'
   | 'forced-down';
@@ -104,12 +108,23 @@ export type EndpointStatus = {
   readonly judged: 'up' | 'down' | 'degraded' | 'unknown';
   readonly reason: string;
   readonly ttlSeconds: number;
+  /** The part of its share that it gets: below 1 while it returns slowly. */
+  readonly share: number;
   readonly answersTotal: number;
   readonly vantages: readonly VantageStatus[];
+  /** Clients near these regions are steered by another state than the world's. */
+  readonly near: readonly {
+    readonly region: string;
+    readonly state: HealthState;
+    readonly reason: string;
+  }[];
 };
 export type VantageStatus = {
   readonly vantage: string;
   readonly verdict: 'up' | 'down' | 'unknown' | 'abstains';
+  readonly slow: boolean;
+  /** Why it abstains; '' when it does not. */
+  readonly abstains: string;
   readonly sinceMs: number;
   readonly recent: readonly {
     readonly atMs: number;

@@ -1,4 +1,5 @@
 import { isDown } from '../health/health-word.ts';
+import { wordOf } from '../health/health-words.ts';
 import type { Counts } from './control-plane.ts';
 import type { DrillWorld } from './drills.ts';
 import type { PlaneParts } from './plane.ts';
@@ -13,7 +14,7 @@ export function createDrillWorld(parts: PlaneParts): DrillWorld {
     events,
     phases: drillPhases,
     steeredNames: () => facts().serving.names,
-    word: (endpoint) => facts().words[endpoint] ?? 0,
+    word: (endpoint, near) => wordOf(facts().words)(endpoint, near),
     answers: () => answersByRegion(facts()),
     situation: () => situationOf(facts()),
   };
@@ -24,7 +25,7 @@ function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situatio
   const endpoints = snapshot.endpoints.map(({ pool, region }, index) => ({
     pool,
     region,
-    usable: !isDown(words[index] ?? 0),
+    usable: !isDown(words.words[index] ?? 0),
   }));
   return {
     regions: Object.entries(config.regions).map(([name, { capacity }]) => ({ name, capacity })),

@@ -9,6 +9,7 @@ import {
   untilNextPhaseMs,
 } from '../drill/plan.ts';
 import { predictShares, type SteeredName } from '../drill/predict.ts';
+import type { WordOf } from '../health/health-words.ts';
 import type { Override } from '../health/override.ts';
 import type { Clock } from './clock.ts';
 import type {
@@ -42,7 +43,7 @@ export type DrillWorld = {
   readonly events: Events;
   situation(): Omit<DrillSituation, 'running'>;
   steeredNames(): readonly SteeredName[];
-  word(endpoint: number): number;
+  word: WordOf;
   /** Steered answers given so far, by region. */
   answers(): Counts;
   readonly phases?: DrillPhases;

@@ -1,4 +1,5 @@
 import { isDown } from '../health/health-word.ts';
+import type { HealthWords } from '../health/health-words.ts';
 import { activeOverride, type Override } from '../health/override.ts';
 import type { OverrideRequest, OverrideStatus, Problem, Target } from './control-plane.ts';
 import type { Serving } from './serving.ts';
@@ -13,7 +14,7 @@ export const OVERRIDE_SECONDS_MAX = 366 * 24 * 3600;
 export function checkOverride(
   request: OverrideRequest,
   serving: Serving,
-  words: Uint32Array,
+  words: HealthWords,
 ): Problem | undefined {
   const { action, force, forSeconds } = request;
   const unknown = checkTarget(request.target, serving);
@@ -60,12 +61,12 @@ export function checkTarget({ kind, name }: Target, serving: Serving): Problem |
 }
 
 /** A pool that has usable endpoints now and would have none without the target's. */
-function strandedPool(target: Target, serving: Serving, words: Uint32Array): string | undefined {
+function strandedPool(target: Target, serving: Serving, words: HealthWords): string | undefined {
   const { endpoints } = serving.snapshot;
   const probe: Override = { target, action: 'down', reason: '', by: '', setAtMs: 0 };
   for (const pool of Object.keys(serving.config.pools)) {
     const usable = [...endpoints.keys()].filter((index) => {
-      return endpoints[index]!.pool === pool && !isDown(words[index] ?? 0);
+      return endpoints[index]!.pool === pool && !isDown(words.words[index] ?? 0);
     });
     if (usable.length === 0) continue;
     const left = usable.filter((index) => !activeOverride([probe], endpoints[index]!, 0));

@@ -51,7 +51,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     explain(question) {
       const { serving, words } = facts();
       const { geo, geoTable, snapshot } = serving;
-      return explain({ snapshot, words, geo, geoTable }, question, clock.nowMs());
+      return explain({ snapshot, health: words, geo, geoTable }, question, clock.nowMs());
     },
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { decideClasses, type SteeredName } from '../drill/predict.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
+import { type HealthWords, wordOf } from '../health/health-words.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
@@ -42,14 +43,15 @@ export function createServing(
  * The share of the located IPv4 address space that each endpoint answers for now, as the mean over
  * the names that use it, 0..1, by endpoint index.
  */
-export function addressShares(serving: Serving, words: Uint32Array): ReadonlyMap<number, number> {
+export function addressShares(serving: Serving, words: HealthWords): ReadonlyMap<number, number> {
   const totals = new Map<number, number>();
+  const word = wordOf(words);
   // Names on one map share its decisions.
   const byMap = new Map<SteeredName['map'], ReadonlyMap<number, number>>();
   for (const steered of serving.names) {
     let shares = byMap.get(steered.map);
     if (!shares) {
-      const decisions = decideClasses(steered, (endpoint) => words[endpoint] ?? 0);
+      const decisions = decideClasses(steered, word);
       shares = endpointShares(steered.map, decisions);
       byMap.set(steered.map, shares);
     }

@@ -1,5 +1,6 @@
 import type { ServerCounts } from '../balancer/counters.ts';
 import { isDegraded, isDown, isForced, isUnknown } from '../health/health-word.ts';
+import type { HealthWords } from '../health/health-words.ts';
 import { formatAddress } from '../ip/address.ts';
 import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
@@ -20,7 +21,7 @@ import { addressShares, type Serving } from './serving.ts';
 /** What the node knows, shaped for people: regions, pools, zones and balancers as they stand now. */
 export type Facts = {
   readonly serving: Serving;
-  readonly words: Uint32Array;
+  readonly words: HealthWords;
   /** Undefined on a node that judges nothing. */
   health(endpoint: string): EndpointHealthStatus | undefined;
   server(upstream: string, name: string): ServerStatus | undefined;
@@ -106,7 +107,7 @@ export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {
 function endpointStatus(facts: Facts, index: number): EndpointStatus {
   const endpoint = facts.serving.snapshot.endpoints[index]!;
   const health = facts.health(endpoint.name);
-  const word = facts.words[index] ?? 0;
+  const word = facts.words.words[index] ?? 0;
   return {
     name: endpoint.name,
     pool: endpoint.pool,
@@ -117,6 +118,8 @@ function endpointStatus(facts: Facts, index: number): EndpointStatus {
     judged: health?.judged ?? 'unknown',
     reason: health?.reason ?? 'not judged on this node',
     ttlSeconds: Math.min(TTL_SHOWN_MAX_SECONDS, health?.ttlSeconds ?? 0),
+    share: health?.share ?? 1,
+    near: health?.near ?? [],
     answersTotal: facts.answers.get(endpoint.name) ?? 0,
     vantages: health?.vantages ?? [],
   };
@@ -146,6 +149,7 @@ const SEVERITY: readonly HealthState[] = [
   'down',
   'forced-down',
   'drained',
+  'frozen',
   'degraded',
   'unknown',
   'forced-up',

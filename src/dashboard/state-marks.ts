@@ -8,6 +8,7 @@ export const STATE_MARKS: Readonly<
   degraded: { sign: '!', word: 'degraded', tone: 'warn' },
   unknown: { sign: '?', word: 'not yet judged', tone: 'warn' },
   down: { sign: '✕', word: 'down', tone: 'bad' },
+  frozen: { sign: '!', word: 'down, kept in', tone: 'bad' },
   drained: { sign: '‖', word: 'drained', tone: 'off' },
   'forced-up': { sign: '✓', word: 'forced up', tone: 'warn' },
   'forced-down': { sign: '✕', word: 'forced down', tone: 'bad' },

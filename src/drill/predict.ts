@@ -1,4 +1,5 @@
 import { DOWN, FORCED, healthWord, TTL_MASK } from '../health/health-word.ts';
+import type { WordOf } from '../health/health-words.ts';
 import { type DecideState, type Decision, decide } from '../steering/decide.ts';
 import { type ClassMap, classTiers } from '../steering/map.ts';
 import type { Policy } from '../steering/policy.ts';
@@ -30,7 +31,7 @@ export type NamePrediction = {
 /** Predicts, for each name that has endpoints in the region, who answers before and during its loss. */
 export function predictShares(
   names: readonly SteeredName[],
-  word: (endpoint: number) => number,
+  word: WordOf,
   region: string,
 ): readonly NamePrediction[] {
   const drained = healthWord(DOWN | FORCED, TTL_MASK);
@@ -42,7 +43,8 @@ export function predictShares(
           .filter((candidate) => candidate.region === region)
           .map((candidate) => candidate.endpoint),
       );
-      const during = (endpoint: number): number => (gone.has(endpoint) ? drained : word(endpoint));
+      const during: WordOf = (endpoint, near) =>
+        gone.has(endpoint) ? drained : word(endpoint, near);
       return {
         name: steered.name,
         before: sharesOf(steered, word),
@@ -52,14 +54,11 @@ export function predictShares(
 }
 
 /** Every class of a name decided in one state; the index is the class. */
-export function decideClasses(
-  steered: SteeredName,
-  word: (endpoint: number) => number,
-): readonly Decision[] {
-  const state = { ...steered, word };
-  return steered.map.classes.map((entry) =>
-    decide(steered.policy, classTiers(entry, steered.candidates), state),
-  );
+export function decideClasses(steered: SteeredName, word: WordOf): readonly Decision[] {
+  return steered.map.classes.map((entry) => {
+    const state = { ...steered, word: (endpoint: number) => word(endpoint, entry.near) };
+    return decide(steered.policy, classTiers(entry, steered.candidates), state);
+  });
 }
 
 /** The mean over the names of a prediction; how much each is asked for is not known here. */
@@ -76,7 +75,7 @@ export function meanShares(
   return means;
 }
 
-function sharesOf(steered: SteeredName, word: (endpoint: number) => number): Shares {
+function sharesOf(steered: SteeredName, word: WordOf): Shares {
   const shares = regionShares(steered.map, decideClasses(steered, word));
   const regions = new Set(steered.candidates.map((candidate) => candidate.region));
   return [...regions].map((region) => ({ region, share: shares.get(region) ?? 0 }));

@@ -3,7 +3,7 @@ import { applyToWord, type Override } from './override.ts';
 import type { Judgement } from './quorum.ts';
 
 /**
- * From the judgements of an endpoint's addresses and the override over it to its health word.
+ * From what an endpoint is judged to be, and what else decides, to its health word.
  *
  * DNS answers all addresses of an endpoint together, A to some clients and AAAA to others, and both
  * must agree on the region. So an endpoint is up only when every address family that it is answered
@@ -11,44 +11,72 @@ import type { Judgement } from './quorum.ts';
  * better is left) when only some are.
  */
 export function endpointHealth(
-  judgements: readonly AddressJudgement[],
-  override: Override | undefined,
+  judged: Judged,
+  { frozen, override, share }: Circumstances,
   nowMs: number,
 ): EndpointHealth {
-  const judged = combineAddresses(judgements);
-  const flags = FLAGS[judged.judged];
-  const word = applyToWord(healthWord(flags, judged.ttlSeconds), override, nowMs);
+  const isFrozen = frozen && judged.judged === 'down';
+  const flags = isFrozen ? 0 : FLAGS[judged.judged];
+  // A frozen endpoint goes as soon as there is room for it to go, or comes back.
+  const ttlSeconds = isFrozen ? 0 : judged.ttlSeconds;
+  const isReturning = share < 1 && flags !== DOWN;
+  const ownWord = healthWord(flags, isReturning ? 0 : ttlSeconds, isReturning ? share : 1);
+  const word = applyToWord(ownWord, override, nowMs);
   const judgedReason = judged.reason;
-  if (override === undefined) return { ...judged, judgedReason, word, state: judged.judged };
+  if (override !== undefined) {
+    return {
+      word,
+      state: OVERRIDE_STATES[override.action],
+      judged: judged.judged,
+      reason: overrideReason(override, judged),
+      judgedReason,
+      ttlSeconds: wordTtlSeconds(word),
+      share: 1,
+    };
+  }
+  const reason = isFrozen
+    ? `kept in the answers, too much is down: ${judged.reason}`
+    : judged.reason;
   return {
     word,
-    state: OVERRIDE_STATES[override.action],
+    state: isFrozen ? 'frozen' : judged.judged,
     judged: judged.judged,
-    reason: overrideReason(override, judged),
+    reason,
     judgedReason,
     ttlSeconds: wordTtlSeconds(word),
+    share: isReturning ? share : 1,
   };
 }
 
+/** What decides beside the judgements. */
+export type Circumstances = {
+  readonly override: Override | undefined;
+  /** The withdrawal limit keeps it in the answers (withdrawal.ts). */
+  readonly frozen: boolean;
+  /** The part of its share that it gets by now (ramp.ts), 0..1. */
+  readonly share: number;
+};
+
 export type AddressJudgement = { readonly address: string; readonly judgement: Judgement };
 
+export type Judged = Pick<EndpointHealth, 'judged' | 'reason' | 'ttlSeconds'>;
 export type JudgedHealth = 'up' | 'degraded' | 'unknown' | 'down';
 export type EndpointHealth = {
   readonly word: number;
-  readonly state: JudgedHealth | 'drained' | 'forced-up' | 'forced-down';
+  readonly state: JudgedHealth | 'frozen' | 'drained' | 'forced-up' | 'forced-down';
   /** The judged state beneath an override. */
   readonly judged: JudgedHealth;
   /** Why `state`; under an override this names who, and the judged state. */
   readonly reason: string;
   readonly judgedReason: string;
-  /** TTL_MASK (8 years) when nothing foreseeable changes it. */
+  /** TTL_MASK (12 days) when nothing foreseeable changes it. */
   readonly ttlSeconds: number;
+  /** The part of its share that it gets: below 1 while it returns slowly. */
+  readonly share: number;
 };
 
-/** The judged state of an endpoint without a monitor (no addresses to judge): up, and it stays so. */
-function combineAddresses(
-  judgements: readonly AddressJudgement[],
-): Pick<EndpointHealth, 'judged' | 'reason' | 'ttlSeconds'> {
+/** What the judgements of its addresses make of an endpoint; one without a monitor is up, and stays so. */
+export function combineAddresses(judgements: readonly AddressJudgement[]): Judged {
   if (judgements.length === 0) {
     return { judged: 'up', reason: 'not monitored', ttlSeconds: TTL_MASK };
   }
@@ -79,12 +107,12 @@ function combinedState(judgements: readonly AddressJudgement[]): JudgedHealth {
     judgements.filter(({ address }) => address.includes(':')),
   ].filter((family) => family.length > 0);
   if (families.some((family) => family.every(isDownAt))) return 'down';
-  if (judgements.some(isDownAt)) return 'degraded';
+  if (judgements.some((each) => isDownAt(each) || each.judgement.slow)) return 'degraded';
   return judgements.some(({ judgement }) => judgement.health === 'unknown') ? 'unknown' : 'up';
 }
 
-function isDecisive(judgement: Judgement, judged: JudgedHealth): boolean {
-  return judgement.health === (judged === 'degraded' ? 'down' : judged);
+function isDecisive({ health, slow }: Judgement, judged: JudgedHealth): boolean {
+  return judged === 'degraded' ? health === 'down' || slow : health === judged;
 }
 
 function overrideReason(

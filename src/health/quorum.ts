@@ -3,16 +3,21 @@ import type { Verdict } from './verdict.ts';
 /**
  * Many vantage points, one judgement. Every node computes it from the same votes, so nobody leads.
  *
- *  1. A vantage point that was silent for longer than its lease abstains; silence is not "down".
+ *  1. A vantage point that was silent for longer than its lease, or that distrusts its own eyes,
+ *     abstains; neither is "down".
  *  2. Votes are counted by group (failure domain): a group says what more than half of its
  *     vantage points say, and nothing when they are split or still unknown.
  *  3. The target's own region cannot know whether others reach it, so it is left out of the count
- *     whenever another group takes part. But it knows best whether the region works: when it says
- *     down, the target is down (a veto on "up"). It decides only when it is alone.
+ *     whenever another group takes part. But it knows best whether the region works: when its vantage
+ *     points or its balancer say down, the target is down (a veto on "up"). It decides only when it
+ *     is alone.
  *  4. At least `quorumMin` groups must take part. Down needs ⌈(G+1)/2⌉ of the G that do, and
  *     `quorumMin` of them; up again needs ⌈(G+1)/2⌉. In every other case (a tie, too few voices,
  *     none) the previous state holds, for STALE_HOLD_MS at most; then it is unknown, which counts
  *     as up.
+ *  5. Up but slow, for most of the groups that vote, is a mark beside it.
+ *
+ * `judgeNear` is the same for the clients near one group: what it sees counts for them.
  */
 export function judge(
   votes: readonly Vote[],
@@ -20,25 +25,54 @@ export function judge(
   previous: Previous | undefined,
   nowMs: number,
 ): Judgement {
-  const groups = groupVotes(votes, nowMs);
-  const own = groups.find((group) => group.name === rules.targetRegion);
-  const others = groups.filter((group) => group !== own);
-  const voters = others.length > 0 || own === undefined ? others : [own];
-  const veto = others.length > 0 ? own : undefined;
-  const needUp = majority(voters.length);
-  const need = { up: needUp, down: Math.max(needUp, rules.quorumMin) };
-  const count: Count = { voters, veto, need, quorumMin: rules.quorumMin };
-  if (veto?.verdict === 'down') {
-    const reason = `its own region sees it down: ${commonReason([veto], 'down')}`;
-    return decided('down', reason, count, nowMs);
-  }
+  const count = countVotes(votes, rules, nowMs);
+  const { need, quorumMin, voters } = count;
+  const vetoed = vetoReason(count);
+  if (vetoed !== undefined) return decided('down', vetoed, count, nowMs);
   for (const health of ['down', 'up'] as const) {
     const agreeing = voters.filter((group) => group.verdict === health);
-    if (voters.length < rules.quorumMin || agreeing.length < need[health]) continue;
+    if (voters.length < quorumMin || agreeing.length < need[health]) continue;
     const reason = `${share(agreeing.length, voters)}: ${commonReason(agreeing, health)}`;
     return decided(health, reason, count, nowMs);
   }
   return held(previous, count, nowMs);
+}
+
+/**
+ * How clients near `group` see the target: as their own vantage points do when those have decided,
+ * else as the world does. The veto of the target's region stands above both, and its own vantage
+ * points, which always reach it, say nothing about the clients near it.
+ */
+export function judgeNear(
+  group: string,
+  votes: readonly Vote[],
+  rules: QuorumRules,
+  world: Judgement,
+  nowMs: number,
+): Judgement {
+  const count = countVotes(votes, rules, nowMs);
+  const near = count.voters.find((each) => each.name === group);
+  if (near === undefined || group === rules.targetRegion || count.voters.length < 2) return world;
+  if (near.verdict === 'unknown' || vetoReason(count) !== undefined) return world;
+  const leaving = isLeaving(near);
+  // One pair of eyes against the world's word "down" must be sure of itself.
+  if (near.verdict === 'up' && leaving && world.health === 'down') return world;
+  const slow = near.verdict === 'up' && isSlow(near);
+  const soon = leaving ? 0 : secondsTo(near.verdict === 'up' ? 'down' : 'up', near);
+  const agrees = near.verdict === (world.health === 'unknown' ? 'up' : world.health);
+  if (agrees && slow === world.slow && soon >= world.ttlSeconds) return world;
+  return {
+    ...world,
+    health: agrees ? world.health : near.verdict,
+    slow,
+    reason: `seen from ${group}: ${commonReason([near], near.verdict)}`,
+    ttlSeconds: agrees ? Math.min(soon, world.ttlSeconds) : soon,
+  };
+}
+
+/** The groups whose vantage points take part now. */
+export function participatingGroups(votes: readonly Vote[], nowMs: number): readonly string[] {
+  return groupVotes(votes, nowMs).map(({ name }) => name);
 }
 
 /** One vantage point's verdict on one target. `leaseMs` after `atMs` it counts as silent. */
@@ -47,18 +81,23 @@ export type Vote = {
   /** Failure domain: vantage points that fail together. A region's name stands for the region. */
   readonly group: string;
   readonly verdict: Verdict;
+  readonly slow: boolean;
   readonly reason: string;
   readonly atMs: number;
   readonly leaseMs: number;
   readonly secondsToChange: number;
   /** True while failures count towards down. */
   readonly failing: boolean;
+  /** False while the vantage point distrusts itself. */
+  readonly trusted: boolean;
 };
 
 export type QuorumRules = {
   /** Fewest groups that must agree on "down", and that must take part for any change; at least 1. */
   readonly quorumMin: number;
   readonly targetRegion: string | undefined;
+  /** Why the region's own agent says that it serves nobody; absent = it does not say so. */
+  readonly agentDown?: string | undefined;
 };
 
 export type Health = 'up' | 'down' | 'unknown';
@@ -69,6 +108,8 @@ export type Previous = { readonly health: Health; readonly decidedAtMs: number }
 export type Judgement = Previous & {
   readonly reason: string;
   readonly ttlSeconds: number;
+  /** Up, but slower than it should be. */
+  readonly slow: boolean;
   /** True when the votes did not decide: the state is the previous one, or unknown. */
   readonly isHeld: boolean;
 };
@@ -79,21 +120,46 @@ export const LEASE_INTERVALS = 3;
 export const STALE_HOLD_MS = 600_000;
 
 /** True while the vantage point's word counts. */
-export function participates(vote: Pick<Vote, 'atMs' | 'leaseMs'>, nowMs: number): boolean {
-  return nowMs - vote.atMs <= vote.leaseMs;
+export function participates(
+  vote: Pick<Vote, 'atMs' | 'leaseMs'> & { readonly trusted?: boolean },
+  nowMs: number,
+): boolean {
+  return vote.trusted !== false && nowMs - vote.atMs <= vote.leaseMs;
 }
 
 type Group = { readonly name: string; readonly verdict: Verdict; readonly votes: readonly Vote[] };
 type Count = {
   readonly voters: readonly Group[];
   readonly veto: Group | undefined;
+  readonly agentDown: string | undefined;
   /** Groups that must agree. */
   readonly need: { readonly up: number; readonly down: number };
   readonly quorumMin: number;
 };
 
+function countVotes(votes: readonly Vote[], rules: QuorumRules, nowMs: number): Count {
+  const groups = groupVotes(votes, nowMs);
+  const own = groups.find((group) => group.name === rules.targetRegion);
+  const others = groups.filter((group) => group !== own);
+  const voters = others.length > 0 || own === undefined ? others : [own];
+  const up = majority(voters.length);
+  return {
+    voters,
+    veto: others.length > 0 ? own : undefined,
+    agentDown: rules.agentDown,
+    need: { up, down: Math.max(up, rules.quorumMin) },
+    quorumMin: rules.quorumMin,
+  };
+}
+
 /** ⌈(n+1)/2⌉: more than half. */
 const majority = (count: number): number => Math.ceil((count + 1) / 2);
+
+function vetoReason({ agentDown, veto }: Count): string | undefined {
+  if (agentDown !== undefined) return `its own balancer says so: ${agentDown}`;
+  if (veto?.verdict !== 'down') return undefined;
+  return `its own region sees it down: ${commonReason([veto], 'down')}`;
+}
 
 function groupVotes(votes: readonly Vote[], nowMs: number): readonly Group[] {
   const byName = new Map<string, Vote[]>();
@@ -118,9 +184,11 @@ function groupVerdict(votes: readonly Vote[]): Verdict {
 }
 
 function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: number): Judgement {
+  const slow = health === 'up' && isMostlySlow(count.voters);
   return {
     health,
-    reason,
+    reason: slow ? `${reason}, but slow` : reason,
+    slow,
     ttlSeconds: secondsToFlip(health, count),
     decidedAtMs: nowMs,
     isHeld: false,
@@ -130,19 +198,20 @@ function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: num
 function held(previous: Previous | undefined, count: Count, nowMs: number): Judgement {
   const { voters, quorumMin } = count;
   const why = holdReason(voters, quorumMin);
+  const undecided = { slow: false, isHeld: true } as const;
   if (previous === undefined || previous.health === 'unknown') {
-    return { health: 'unknown', reason: why, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: true };
+    return { ...undecided, health: 'unknown', reason: why, ttlSeconds: 0, decidedAtMs: nowMs };
   }
   if (nowMs - previous.decidedAtMs > STALE_HOLD_MS) {
     const minutes = Math.round(STALE_HOLD_MS / 60_000);
     const reason = `was ${previous.health}, undecided for ${minutes} minutes: ${why}`;
-    return { health: 'unknown', reason, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: true };
+    return { ...undecided, health: 'unknown', reason, ttlSeconds: 0, decidedAtMs: nowMs };
   }
   // Whoever is missing may be back at any moment, so a held state promises nothing unless the
   // voters that are there are enough to compute with.
   const ttlSeconds = voters.length < quorumMin ? 0 : secondsToFlip(previous.health, count);
   const { health, decidedAtMs } = previous;
-  return { health, decidedAtMs, reason: `kept ${health}: ${why}`, ttlSeconds, isHeld: true };
+  return { ...undecided, health, decidedAtMs, reason: `kept ${health}: ${why}`, ttlSeconds };
 }
 
 function holdReason(voters: readonly Group[], quorumMin: number): string {
@@ -171,18 +240,27 @@ function commonReason(groups: readonly Group[], verdict: Verdict): string {
   return best;
 }
 
+const isSlow = ({ votes }: Group): boolean =>
+  votes.filter((vote) => vote.slow).length >= majority(votes.length);
+
+const isMostlySlow = (voters: readonly Group[]): boolean =>
+  voters.filter(isSlow).length >= majority(voters.length);
+
+/** Enough of the group are down or on their way there. */
+const isLeaving = ({ votes }: Group): boolean =>
+  votes.filter((vote) => vote.verdict === 'down' || vote.failing).length >= majority(votes.length);
+
 /**
  * Seconds until the judgement could be the opposite: the time by which enough groups could have
  * changed their mind. 0 when a change for the worse is under way, that is, enough groups are down or
  * on their way there: then an answer must not be kept longer than the shortest TTL allows.
  */
-function secondsToFlip(health: 'up' | 'down', { voters, veto, need }: Count): number {
+function secondsToFlip(health: 'up' | 'down', { agentDown, voters, veto, need }: Count): number {
+  // An agent changes its mind without counting first.
+  if (agentDown !== undefined) return 0;
   if (health === 'up') {
-    const leaving = (group: Group): boolean =>
-      group.votes.filter((vote) => vote.verdict === 'down' || vote.failing).length >=
-      majority(group.votes.length);
-    if (voters.filter(leaving).length >= need.down || (veto !== undefined && leaving(veto)))
-      return 0;
+    if (voters.filter(isLeaving).length >= need.down) return 0;
+    if (veto !== undefined && isLeaving(veto)) return 0;
     const vote = nthSmallest(
       voters.map((group) => secondsTo('down', group)),
       need.down,

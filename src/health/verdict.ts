@@ -105,9 +105,7 @@ function slowness(
   if (!ok) return { slow, slowCount };
   if (rttMs > slowAboveMs === slow) return { slow, slowCount: 0 };
   const count = slowCount + 1;
-  return count >= (slow ? rise : fall)
-    ? { slow: !slow, slowCount: 0 }
-    : { slow, slowCount: count };
+  return count >= (slow ? rise : fall) ? { slow: !slow, slowCount: 0 } : { slow, slowCount: count };
 }
 
 type Counters = Pick<VerdictState, 'verdict' | 'successes' | 'failures'>;

@@ -1,21 +1,23 @@
-import { z } from 'zod';
-import { type EndpointHealth, endpointHealth } from '../health/endpoint-health.ts';
-import { TTL_MASK, wordTtlSeconds } from '../health/health-word.ts';
-import { activeOverride, nextExpiry, type Override } from '../health/override.ts';
-import { type Judgement, judge, participates, STALE_HOLD_MS } from '../health/quorum.ts';
-import type { MonitoringClock, VantageVerdict } from './monitoring.ts';
-import { type VantageHealth, vantageHealth, voteOf } from './vantage-health.ts';
+import type { Check } from '../health/composite.ts';
+import type { EndpointHealth } from '../health/endpoint-health.ts';
+import type { HealthWords } from '../health/health-words.ts';
+import { nextExpiry, type Override } from '../health/override.ts';
+import type { RampRules } from '../health/ramp.ts';
+import type { Sight } from '../health/self-trust.ts';
+import type { AgentReport, Statement, VantageWord } from '../health/statement.ts';
+import type { WithdrawalRules } from '../health/withdrawal.ts';
+import { createHealthBoard } from './health-board.ts';
+import type { MonitoringClock } from './monitoring.ts';
+import type { VantageHealth } from './vantage-health.ts';
 
 /**
- * The health of every endpoint: verdicts of all vantage points and overrides in, one word per
- * endpoint out. Time is an input like the others: leases and overrides run out without any event,
- * so a sweep looks for silence and a timer for the next override that lapses.
- *
- * A change of flags is told at once. TTLs move with nearly every observation, so a change of TTL is
- * told when it is material, and together with others.
+ * The health of every endpoint: what vantage points and balancers everywhere say and what people
+ * said in, one word per endpoint out. Time is an input like the others: leases, overrides and slow
+ * returns run on without any event, so a sweep looks for them and a timer for the next override
+ * that lapses. What follows from what is in health-board.ts and in the pure functions of health/.
  */
 export function createHealthTable(deps: HealthTableDeps): HealthTable {
-  const board = createBoard(deps);
+  const board = createHealthBoard(deps);
   let cancelSweep = (): void => {};
   let cancelExpiry = (): void => {};
   const sweepLater = (): void => {
@@ -39,11 +41,18 @@ export function createHealthTable(deps: HealthTableDeps): HealthTable {
     words: board.words,
     setEndpoints: board.setEndpoints,
     observe: board.observe,
+    withdraw: board.withdraw,
+    hear: board.hear,
+    report: board.report,
     setOverrides(overrides) {
       board.setOverrides(overrides);
       expireLater();
     },
     status: board.status,
+    reports: board.reports,
+    regionSights: board.regionSights,
+    heldJudgements: board.heldJudgements,
+    hearJudgement: board.hearJudgement,
     exportState: board.exportState,
     importState: board.importState,
     close() {
@@ -60,14 +69,32 @@ export type HealthEndpoint = {
   readonly name: string;
   readonly pool: string;
   readonly region: string;
-  /** What is probed for each address, by the keys of monitoring jobs. Empty = not monitored: up. */
-  readonly targets: readonly { readonly address: string; readonly key: string }[];
+  /** What each address is judged by. Empty = not monitored: up. */
+  readonly targets: readonly { readonly address: string; readonly check: Check }[];
+  /** Its addresses with the pool's port, as balancers report them. */
+  readonly sockets: readonly string[];
   /** Fewest vantage groups that must agree. */
   readonly quorumMin: number;
+  /** What it carries, in the same unit as the others of its pool. */
+  readonly capacity: number;
+};
+
+export type HealthPool = { readonly ramp: RampRules; readonly withdrawals: WithdrawalRules };
+
+/** All that is judged: one generation. */
+export type HealthWorld = {
+  readonly endpoints: readonly HealthEndpoint[];
+  readonly pools: ReadonlyMap<string, HealthPool>;
+  /** Client regions, in the order of the snapshot's. */
+  readonly regions: readonly string[];
 };
 
 export type HealthEvent = {
-  /** `endpoint.up`, `endpoint.down`, `endpoint.degraded`, `endpoint.unknown`: the judged state. */
+  /**
+   * `endpoint.up`, `endpoint.down`, `endpoint.degraded`, `endpoint.unknown`: the judged state;
+   * `endpoint.unreachable`, `endpoint.reachable`: seen so from one region only; `pool.frozen`,
+   * `pool.thawed`: the withdrawal limit.
+   */
   readonly kind: string;
   readonly subject: string;
   readonly message: string;
@@ -75,23 +102,49 @@ export type HealthEvent = {
 
 export type EndpointHealthStatus = Omit<EndpointHealth, 'word'> & {
   readonly vantages: readonly VantageHealth[];
+  /** Clients near these regions are steered by another state than the world's. */
+  readonly near: readonly {
+    readonly region: string;
+    readonly state: EndpointHealth['state'];
+    readonly reason: string;
+  }[];
+};
+
+/** A judgement that its votes did not decide, told to nodes that know less of the past. */
+export type HeldJudgement = {
+  readonly id: string;
+  readonly health: 'up' | 'down';
+  readonly decidedAtMs: number;
 };
 
 export type HealthTableDeps = {
   readonly clock: MonitoringClock;
   /** A fresh copy of all words, and what people should hear; `events` is often empty. */
-  readonly onChange: (words: Uint32Array, events: readonly HealthEvent[]) => void;
+  readonly onChange: (words: HealthWords, events: readonly HealthEvent[]) => void;
 };
 
 export type HealthTable = {
-  words(): Uint32Array;
+  words(): HealthWords;
   /** A new generation: returns its words. Known states of endpoints that stay are kept. */
-  setEndpoints(endpoints: readonly HealthEndpoint[]): Uint32Array;
-  /** A verdict of any vantage point, of this node or another; unknown keys are ignored. */
-  observe(verdict: VantageVerdict): void;
+  setEndpoints(world: HealthWorld): HealthWords;
+  /** A statement of any vantage point, of this node or another; unknown keys are ignored. */
+  observe(statement: Statement): void;
+  /** The vantage point no longer speaks of the target. */
+  withdraw(vantage: string, key: string): void;
+  /** A vantage point's sign of life, and whether it trusts itself. */
+  hear(word: VantageWord): void;
+  /** What a region's balancer says of one of its listeners. */
+  report(report: AgentReport): void;
+  reports(): readonly AgentReport[];
   /** All overrides in force, those that lapsed may still be among them. */
   setOverrides(overrides: readonly Override[]): void;
   status(name: string): EndpointHealthStatus | undefined;
+  /** What a vantage point sees of the other regions, for its own judgement of itself. */
+  regionSights(vantage: string): readonly Sight[];
+  /** What this node holds against undecided votes. */
+  heldJudgements(): readonly HeldJudgement[];
+  /** Another node's: taken when it was decided later than ours, which is held too. */
+  hearJudgement(judgement: HeldJudgement): void;
   /** Judged states as JSON, to be kept over a restart. */
   exportState(): unknown;
   /** Takes what `exportState` gave, before the first `setEndpoints`; anything else is ignored. */
@@ -99,233 +152,5 @@ export type HealthTable = {
   close(): void;
 };
 
-/** Changes of TTLs alone wait for each other this long. */
-export const COALESCE_MS = 20;
 /** How often silence is looked for. */
 export const SWEEP_MS = 500;
-/** A TTL is told when it moved by more than this factor. */
-const TTL_STEP = 1.25;
-
-type Row = {
-  readonly endpoint: HealthEndpoint;
-  health: EndpointHealth;
-};
-type Board = Omit<HealthTable, 'close'> & {
-  overrides(): readonly Override[];
-  sweep(): void;
-  refresh(): void;
-  close(): void;
-};
-
-function createBoard({ clock, onChange }: HealthTableDeps): Board {
-  const votes = createVotes();
-  let judged = new Map<string, Judgement>();
-  let rows: readonly Row[] = [];
-  let rowsByKey = new Map<string, number[]>();
-  let overrides: readonly Override[] = [];
-  const publisher = createPublisher(clock, onChange);
-
-  const evaluate = (endpoint: HealthEndpoint, keep: boolean): EndpointHealth => {
-    const nowMs = clock.nowMs();
-    const rules = { quorumMin: endpoint.quorumMin, targetRegion: endpoint.region };
-    const judgements = endpoint.targets.map(({ address, key }) => {
-      const id = judgementId(endpoint.name, address);
-      const judgement = judge(votes.of(key).map(voteOf), rules, judged.get(id), nowMs);
-      if (keep) judged.set(id, judgement);
-      return { address, judgement };
-    });
-    return endpointHealth(judgements, activeOverride(overrides, endpoint, nowMs), nowMs);
-  };
-  const refresh = (indexes: Iterable<number> = rows.keys()): void => {
-    const events: HealthEvent[] = [];
-    for (const index of indexes) {
-      const row = rows[index]!;
-      const before = row.health;
-      row.health = evaluate(row.endpoint, true);
-      publisher.put(index, row.health.word);
-      if (row.health.judged !== before.judged) events.push(eventOf(row));
-    }
-    publisher.tell(events);
-  };
-  return {
-    words: () => publisher.words(),
-    overrides: () => overrides,
-    refresh,
-    setEndpoints(endpoints) {
-      const ids = endpoints.flatMap(({ name, targets }) =>
-        targets.map(({ address }) => judgementId(name, address)),
-      );
-      const staying = new Set(ids);
-      judged = new Map([...judged].filter(([id]) => staying.has(id)));
-      rowsByKey = indexByKey(endpoints);
-      votes.keepOnly(rowsByKey);
-      rows = endpoints.map((endpoint) => ({ endpoint, health: evaluate(endpoint, true) }));
-      return publisher.reset(rows.map((row) => row.health.word));
-    },
-    observe(verdict) {
-      const indexes = rowsByKey.get(verdict.key);
-      if (indexes === undefined) return;
-      votes.put(verdict);
-      refresh(indexes);
-    },
-    setOverrides(next) {
-      overrides = next;
-      refresh();
-    },
-    sweep() {
-      const silent = votes.sweep(clock.nowMs()).flatMap((key) => rowsByKey.get(key) ?? []);
-      const dated = [...rows.keys()].filter((index) => hasDate(rows[index]!, judged));
-      refresh(new Set([...silent, ...dated]));
-    },
-    status(name) {
-      const row = rows.find(({ endpoint }) => endpoint.name === name);
-      if (row === undefined) return undefined;
-      const { word: _word, ...health } = evaluate(row.endpoint, false);
-      const { targets } = row.endpoint;
-      const verdicts = targets.map(({ address, key }) => ({ address, verdicts: votes.of(key) }));
-      return { ...health, vantages: vantageHealth(verdicts, clock.nowMs()) };
-    },
-    exportState: () => Object.fromEntries(judged),
-    importState(state) {
-      const parsed = savedSchema.safeParse(state);
-      if (parsed.success) judged = new Map(Object.entries(parsed.data));
-    },
-    close: publisher.close,
-  };
-}
-
-const savedSchema = z.record(
-  z.string(),
-  z.object({
-    health: z.enum(['up', 'down', 'unknown']),
-    decidedAtMs: z.number(),
-    reason: z.string(),
-    ttlSeconds: z.number(),
-    isHeld: z.boolean(),
-  }),
-);
-
-const judgementId = (name: string, address: string): string => `${name} ${address}`;
-
-function eventOf({ endpoint, health }: Row): HealthEvent {
-  const { judged } = health;
-  return {
-    kind: `endpoint.${judged}`,
-    subject: endpoint.name,
-    message: `${judged}: ${health.judgedReason}`,
-  };
-}
-
-/** True when time alone may change the row: a held judgement, or an override with an end. */
-function hasDate({ endpoint, health }: Row, judged: ReadonlyMap<string, Judgement>): boolean {
-  if (health.state !== health.judged && health.ttlSeconds < TTL_MASK) return true;
-  return endpoint.targets.some(({ address }) => {
-    const judgement = judged.get(judgementId(endpoint.name, address));
-    return judgement?.isHeld === true;
-  });
-}
-
-function indexByKey(endpoints: readonly HealthEndpoint[]): Map<string, number[]> {
-  const byKey = new Map<string, number[]>();
-  for (const [index, { targets }] of endpoints.entries()) {
-    for (const { key } of targets) {
-      const indexes = byKey.get(key);
-      if (indexes === undefined) byKey.set(key, [index]);
-      else indexes.push(index);
-    }
-  }
-  return byKey;
-}
-
-type Votes = {
-  of(key: string): readonly VantageVerdict[];
-  put(verdict: VantageVerdict): void;
-  keepOnly(keys: ReadonlyMap<string, unknown>): void;
-  /** Keys of which a vantage point fell silent since the last sweep. */
-  sweep(nowMs: number): readonly string[];
-};
-
-function createVotes(): Votes {
-  const byKey = new Map<string, Map<string, VantageVerdict>>();
-  let sweptAtMs = 0;
-  return {
-    of: (key) => [...(byKey.get(key)?.values() ?? [])],
-    put(verdict) {
-      const byVantage = byKey.get(verdict.key) ?? new Map<string, VantageVerdict>();
-      byVantage.set(verdict.vantage, verdict);
-      byKey.set(verdict.key, byVantage);
-    },
-    keepOnly(keys) {
-      for (const key of byKey.keys()) if (!keys.has(key)) byKey.delete(key);
-    },
-    sweep(nowMs) {
-      const silent: string[] = [];
-      for (const [key, byVantage] of byKey) {
-        for (const [vantage, verdict] of byVantage) {
-          const vote = voteOf(verdict);
-          if (participates(vote, nowMs)) continue;
-          if (participates(vote, sweptAtMs)) silent.push(key);
-          // Nobody of that name has spoken for so long that it may not exist any more.
-          if (nowMs - vote.atMs > STALE_HOLD_MS) byVantage.delete(vantage);
-        }
-      }
-      sweptAtMs = nowMs;
-      return silent;
-    },
-  };
-}
-
-type Publisher = {
-  words(): Uint32Array;
-  put(index: number, word: number): void;
-  /** Tells now when there are events or flags changed, and soon when a TTL moved. */
-  tell(events: readonly HealthEvent[]): void;
-  reset(words: readonly number[]): Uint32Array;
-  close(): void;
-};
-
-function createPublisher(clock: MonitoringClock, onChange: HealthTableDeps['onChange']): Publisher {
-  let current = new Uint32Array(0);
-  let told = new Uint32Array(0);
-  let urgency: 'none' | 'soon' | 'now' = 'none';
-  let cancelLater: (() => void) | undefined;
-
-  const settle = (): void => {
-    cancelLater?.();
-    cancelLater = undefined;
-    urgency = 'none';
-    told = current.slice();
-  };
-  const publish = (events: readonly HealthEvent[]): void => {
-    settle();
-    onChange(current.slice(), events);
-  };
-  return {
-    words: () => current.slice(),
-    put(index, word) {
-      current[index] = word;
-      const before = told[index] ?? 0;
-      if (flagsOf(word) !== flagsOf(before)) urgency = 'now';
-      else if (urgency === 'none' && isMaterial(before, word)) urgency = 'soon';
-    },
-    tell(events) {
-      if (urgency === 'now' || events.length > 0) publish(events);
-      else if (urgency === 'soon') {
-        cancelLater ??= clock.setTimer(COALESCE_MS, () => publish([]));
-      }
-    },
-    reset(words) {
-      current = Uint32Array.from(words);
-      settle();
-      return current.slice();
-    },
-    close: settle,
-  };
-}
-
-const flagsOf = (word: number): number => (word & ~TTL_MASK) >>> 0;
-
-function isMaterial(before: number, after: number): boolean {
-  const [less, more] = [wordTtlSeconds(before), wordTtlSeconds(after)].toSorted((a, b) => a - b);
-  return more! > less! * TTL_STEP;
-}

@@ -1,6 +1,7 @@
-import type { Config, MonitorConfig, VantageConfig } from '../config/config.ts';
+import type { Config, MonitorConfig, PoolConfig, VantageConfig } from '../config/config.ts';
+import type { Check } from '../health/composite.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
-import type { HealthEndpoint } from './health-table.ts';
+import type { HealthEndpoint, HealthPool } from './health-table.ts';
 import type { JobRules, MonitoringJob } from './monitoring.ts';
 import type { HealthServer } from './servers.ts';
 
@@ -11,20 +12,65 @@ import type { HealthServer } from './servers.ts';
 
 /** Every endpoint, in the order of pools and of endpoints in them. */
 export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
-  return Object.entries(config.pools).flatMap(([pool, { endpoints, quorumMin, monitor, port }]) =>
-    endpoints.map(({ region, addresses }) => ({
-      name: `${pool}/${region}`,
-      pool,
-      region,
-      quorumMin,
-      targets: monitorOf(config, monitor).flatMap((found) =>
-        answered(config, region, addresses).map((address) => ({
-          address,
-          key: targetKey('endpoint', found, address, found.config.port ?? port),
-        })),
-      ),
-    })),
+  return Object.entries(config.pools).flatMap(([pool, settings]) => {
+    const { endpoints, monitor, port, quorumMin } = settings;
+    const capacities = capacitiesOf(config, settings);
+    return endpoints.map(({ region, addresses: own }, index): HealthEndpoint => {
+      const addresses = answered(config, region, own);
+      const targets = addresses.flatMap((address) => {
+        const check = monitor === undefined ? undefined : checkOf(config, monitor, address, port);
+        return check === undefined ? [] : [{ address, check }];
+      });
+      return {
+        name: `${pool}/${region}`,
+        pool,
+        region,
+        quorumMin,
+        capacity: capacities[index] ?? 1,
+        sockets: addresses.map((address) => formatSocketAddress({ address, port })),
+        targets,
+      };
+    });
+  });
+}
+
+/** How pools take endpoints out and back in. */
+export function healthPools(config: Config): ReadonlyMap<string, HealthPool> {
+  return new Map(
+    Object.entries(config.pools).map(([name, { ramp, withdrawals }]) => [
+      name,
+      { ramp, withdrawals },
+    ]),
   );
+}
+
+/** What each endpoint of a pool carries: as its region says, if all say so, else by weight. */
+function capacitiesOf(config: Config, { endpoints }: PoolConfig): readonly number[] {
+  const stated = endpoints.map(({ region }) => config.regions[region]?.capacity ?? 0);
+  return stated.every((capacity) => capacity > 0) ? stated : endpoints.map(({ weight }) => weight);
+}
+
+/** The check that a monitor or a group of monitors is for one address; undefined when there is none such. */
+function checkOf(config: Config, name: string, address: string, port: number): Check | undefined {
+  const [found] = monitorOf(config, name);
+  if (found !== undefined) {
+    return { kind: 'target', key: endpointKey(found, address, port) };
+  }
+  const group = Object.hasOwn(config.monitorGroups, name) ? config.monitorGroups[name] : undefined;
+  if (group === undefined) return undefined;
+  const members = group.of.flatMap(({ monitor, ...rest }) => {
+    const check = checkOf(config, monitor, address, port);
+    return check === undefined ? [] : [{ ...rest, check }];
+  });
+  return { kind: 'composite', name, members, need: group.need };
+}
+
+/** A monitor alone, or those of a group and of the groups in it. */
+function leafMonitors(config: Config, name: string | undefined): readonly NamedMonitor[] {
+  if (name === undefined) return [];
+  const group = Object.hasOwn(config.monitorGroups, name) ? config.monitorGroups[name] : undefined;
+  if (group === undefined) return monitorOf(config, name);
+  return group.of.flatMap(({ monitor }) => leafMonitors(config, monitor));
 }
 
 /** Every server behind the balancer, in the order of upstreams and of servers in them. */
@@ -47,11 +93,14 @@ export function healthServers(config: Config): readonly HealthServer[] {
  */
 export function endpointJobs(config: Config): readonly MonitoringJob[] {
   const jobs = Object.values(config.pools).flatMap(({ endpoints, monitor, port }) =>
-    monitorOf(config, monitor).flatMap((found) =>
+    leafMonitors(config, monitor).flatMap((found) =>
       endpoints.flatMap(({ region, addresses }) =>
         answered(config, region, addresses).flatMap((address) =>
           config.node.vantages.flatMap((vantage) =>
-            jobFrom(vantage, found, address, found.config.port ?? port),
+            jobFrom(vantage, found, endpointKey(found, address, port), {
+              address: found.config.address ?? address,
+              port: found.config.port ?? port,
+            }),
           ),
         ),
       ),
@@ -59,6 +108,27 @@ export function endpointJobs(config: Config): readonly MonitoringJob[] {
   );
   return unique(jobs);
 }
+
+/** The probes by which this node's vantage points doubt themselves. */
+export function canaryJobs(config: Config): readonly MonitoringJob[] {
+  const jobs = config.node.canaries.flatMap(({ monitor, address, port: own }) =>
+    monitorOf(config, monitor).flatMap((found) => {
+      const port = own ?? found.config.port;
+      if (port === undefined) return [];
+      const key = canaryKey(formatSocketAddress({ address, port }));
+      return config.node.vantages.flatMap((vantage) =>
+        jobFrom(vantage, found, key, { address, port }),
+      );
+    }),
+  );
+  return unique(jobs);
+}
+
+const CANARY = 'canary ';
+const canaryKey = (socket: string): string => `${CANARY}${socket}`;
+/** The canary that a job's key is about; undefined when it is about something else. */
+export const canaryOf = (key: string): string | undefined =>
+  key.startsWith(CANARY) ? key.slice(CANARY.length) : undefined;
 
 /** The probes of the balancer's servers, which this node runs for itself. */
 export function serverJobs(config: Config): readonly MonitoringJob[] {
@@ -105,11 +175,16 @@ function targetKey(
   return `${what} ${name} ${formatSocketAddress({ address, port })}`;
 }
 
+function endpointKey(found: NamedMonitor, address: string, port: number): string {
+  const { address: fixed, port: own } = found.config;
+  return targetKey('endpoint', found, fixed ?? address, own ?? port);
+}
+
 function jobFrom(
   vantage: VantageConfig,
-  found: NamedMonitor,
-  address: string,
-  port: number,
+  { config: { kind, options, ...rules } }: NamedMonitor,
+  key: string,
+  { address, port }: { readonly address: string; readonly port: number },
 ): readonly MonitoringJob[] {
   const isV6 = address.includes(':');
   const source = vantage.source.find((each) => each.includes(':') === isV6);
@@ -119,17 +194,18 @@ function jobFrom(
     {
       vantage: vantage.name,
       group: vantage.region ?? vantage.name,
-      key: targetKey('endpoint', found, address, port),
-      probe: found.config.kind,
-      options: found.config.options,
+      key,
+      probe: kind,
+      options,
       target,
-      rules: rulesOf(found.config),
+      rules: rulesOf(rules),
     },
   ];
 }
 
-function rulesOf({ rise, fall, intervalMs, timeoutMs, jitter }: MonitorConfig): JobRules {
-  return { rise, fall, intervalMs, timeoutMs, jitter };
+function rulesOf(monitor: Omit<MonitorConfig, 'kind' | 'options'>): JobRules {
+  const { address: _address, port: _port, ...rules } = monitor;
+  return rules;
 }
 
 function unique(jobs: readonly MonitoringJob[]): readonly MonitoringJob[] {

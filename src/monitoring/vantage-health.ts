@@ -1,5 +1,6 @@
 import type { Observation } from '../health/observation.ts';
-import { participates, type Vote } from '../health/quorum.ts';
+import { participates } from '../health/quorum.ts';
+import type { Statement, VantageWord } from '../health/statement.ts';
 import { isFailing, secondsToChange, type VerdictState } from '../health/verdict.ts';
 import type { VantageVerdict } from './monitoring.ts';
 
@@ -7,23 +8,34 @@ import type { VantageVerdict } from './monitoring.ts';
 export type VantageHealth = {
   readonly vantage: string;
   readonly verdict: 'up' | 'down' | 'unknown' | 'abstains';
+  readonly slow: boolean;
   readonly sinceMs: number;
+  /** Why it abstains; '' when it does not. */
+  readonly abstains: string;
   /** Oldest first; the address is named in the reason when the endpoint has several. */
   readonly recent: readonly Observation[];
 };
 
-/** A verdict as a vote of the quorum. */
-export function voteOf({ vantage, group, state, rules, leaseMs }: VantageVerdict): Vote {
-  const last = state.recent.at(-1);
+/** A verdict of this node as the statement that others hear. */
+export function statementOf({
+  key,
+  leaseMs,
+  rules,
+  state,
+  vantage,
+}: Omit<VantageVerdict, 'group'>): Statement {
   return {
     vantage,
-    group,
+    key,
     verdict: state.verdict,
-    reason: evidenceOf(state)?.reason ?? '',
-    atMs: last?.atMs ?? 0,
-    leaseMs,
-    secondsToChange: secondsToChange(state, rules),
+    slow: state.slow,
     failing: isFailing(state),
+    sinceMs: state.sinceMs,
+    secondsToChange: secondsToChange(state, rules),
+    leaseMs,
+    heardAtMs: state.recent.at(-1)?.atMs ?? 0,
+    reason: evidenceOf(state)?.reason ?? '',
+    recent: state.recent,
   };
 }
 
@@ -33,22 +45,22 @@ function evidenceOf({ recent, verdict }: VerdictState): Observation | undefined 
   return recent.findLast(({ ok }) => ok === (verdict === 'up')) ?? recent.at(-1);
 }
 
-type AddressVerdicts = {
-  readonly address: string;
-  readonly verdicts: readonly VantageVerdict[];
+/** What is said about one target, and what people should see before each reason. */
+type Spoken = {
+  readonly statements: readonly Statement[];
+  readonly word: (vantage: string) => VantageWord | undefined;
+  readonly prefix: string;
+  readonly nowMs: number;
 };
 
-/** One line per vantage point: over several addresses the worst verdict, and all observations. */
-export function vantageHealth(
-  targets: readonly AddressVerdicts[],
-  nowMs: number,
-): readonly VantageHealth[] {
+/** One line per vantage point: over several targets the worst verdict, and all observations. */
+export function vantageHealth(targets: readonly Spoken[]): readonly VantageHealth[] {
   const byVantage = new Map<string, VantageHealth>();
-  for (const { address, verdicts } of targets) {
-    for (const each of verdicts) {
-      const health = healthOf(each, targets.length > 1 ? `${address}: ` : '', nowMs);
-      const other = byVantage.get(each.vantage);
-      byVantage.set(each.vantage, other === undefined ? health : merge(other, health));
+  for (const spoken of targets) {
+    for (const statement of spoken.statements) {
+      const health = healthOf(statement, spoken);
+      const other = byVantage.get(statement.vantage);
+      byVantage.set(statement.vantage, other === undefined ? health : merge(other, health));
     }
   }
   return [...byVantage.values()].toSorted((a, b) => (a.vantage < b.vantage ? -1 : 1));
@@ -56,18 +68,24 @@ export function vantageHealth(
 
 const SEVERITY = { abstains: 0, up: 1, unknown: 2, down: 3 } as const;
 
-function healthOf(verdict: VantageVerdict, prefix: string, nowMs: number): VantageHealth {
-  const { vantage, state } = verdict;
+function healthOf(statement: Statement, { nowMs, prefix, word }: Spoken): VantageHealth {
+  const known = word(statement.vantage);
+  const atMs = Math.max(statement.heardAtMs, known?.heardAtMs ?? 0);
+  const trusted = known?.trusted ?? true;
+  const counts = participates({ atMs, leaseMs: statement.leaseMs, trusted }, nowMs);
+  const silence = 'it has been silent for too long';
   return {
-    vantage,
-    verdict: participates(voteOf(verdict), nowMs) ? state.verdict : 'abstains',
-    sinceMs: state.sinceMs,
-    recent: state.recent.map((each) => ({ ...each, reason: `${prefix}${each.reason}` })),
+    vantage: statement.vantage,
+    verdict: counts ? statement.verdict : 'abstains',
+    slow: statement.slow,
+    sinceMs: statement.sinceMs,
+    abstains: counts ? '' : trusted ? silence : `it distrusts itself: ${known?.reason ?? ''}`,
+    recent: statement.recent.map((each) => ({ ...each, reason: `${prefix}${each.reason}` })),
   };
 }
 
 function merge(a: VantageHealth, b: VantageHealth): VantageHealth {
   const worse = SEVERITY[b.verdict] > SEVERITY[a.verdict] ? b : a;
   const recent = [...a.recent, ...b.recent].toSorted((x, y) => x.atMs - y.atMs);
-  return { ...worse, recent };
+  return { ...worse, slow: a.slow || b.slow, recent };
 }

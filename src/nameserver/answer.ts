@@ -5,7 +5,8 @@
  * answer share its bytes. It runs between two batches when health changes; queries only read it.
  */
 import { CLASS_IN, HEADER_LENGTH, POINTER_BITS, TYPE_A, TYPE_AAAA } from '../dns/constants.ts';
-import { type DecideState, type Decision, decide } from '../steering/decide.ts';
+import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
+import { type DecideState, type Decision, decide, type Stage } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate, Tiers } from '../steering/step.ts';
@@ -33,6 +34,12 @@ export type OutcomeAnswer = {
 export type ClassAnswer = {
   readonly decision: Decision;
   readonly ttlSeconds: number;
+  /** Stage i is for clients whose sticky draw is below stageBounds[i] and not below the one before. */
+  readonly stageBounds: Uint32Array;
+  /** One, but while something returns slowly. */
+  readonly stages: readonly StageAnswer[];
+};
+export type StageAnswer = {
   /** Outcome i is drawn below thresholds[i] and not below the one before; the last has no bound. */
   readonly thresholds: Uint32Array;
   readonly outcomes: readonly OutcomeAnswer[];
@@ -47,22 +54,17 @@ export type MapAnswers = {
 
 export type AnswerTable = {
   readonly snapshot: Snapshot;
-  readonly words: Uint32Array;
+  health: HealthWords;
   /** By map index. */
   readonly maps: readonly MapAnswers[];
   readonly interned: Map<string, Body>;
 };
 
-/**
- * All answers of a snapshot in the state that `words` tell, one word for each endpoint. An endpoint
- * without a word counts as up.
- */
-export function buildAnswers(snapshot: Snapshot, words: Uint32Array): AnswerTable {
-  const held = new Uint32Array(snapshot.endpoints.length);
-  held.set(words.subarray(0, held.length));
+/** All answers of a snapshot in this state of health. An endpoint without a word counts as up. */
+export function buildAnswers(snapshot: Snapshot, health: HealthWords): AnswerTable {
   const table: AnswerTable = {
     snapshot,
-    words: held,
+    health,
     maps: snapshot.maps.map((map) => {
       const policy = compilePolicy(map.chain);
       const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
@@ -71,8 +73,11 @@ export function buildAnswers(snapshot: Snapshot, words: Uint32Array): AnswerTabl
     }),
     interned: new Map(),
   };
+  const word = wordOf(health);
   for (const answers of table.maps) {
-    for (let index = 0; index < answers.tiers.length; index++) decideClass(table, answers, index);
+    for (let index = 0; index < answers.tiers.length; index++) {
+      decideClass(table, answers, index, word);
+    }
   }
   return table;
 }
@@ -81,19 +86,17 @@ export function buildAnswers(snapshot: Snapshot, words: Uint32Array): AnswerTabl
  * Takes over new words in place and evaluates the classes again whose decision involves an
  * endpoint that changed. Returns how many those were.
  */
-export function updateAnswers(table: AnswerTable, words: Uint32Array): number {
-  const changed = new Set<number>();
-  for (let endpoint = 0; endpoint < table.words.length; endpoint++) {
-    if (table.words[endpoint] !== words[endpoint]) changed.add(endpoint);
-  }
+export function updateAnswers(table: AnswerTable, health: HealthWords): number {
+  const changed = changedEndpoints(table.health, health);
   if (changed.size === 0) return 0;
-  table.words.set(words.subarray(0, table.words.length));
+  table.health = health;
+  const word = wordOf(health);
   if (table.interned.size > INTERNED_BODIES_MAX) table.interned.clear();
   let evaluated = 0;
   for (const answers of table.maps) {
     for (const [index, { decision }] of answers.classes.entries()) {
       if (!decision.involved.some((endpoint) => changed.has(endpoint))) continue;
-      decideClass(table, answers, index);
+      decideClass(table, answers, index, word);
       evaluated++;
     }
   }
@@ -109,10 +112,10 @@ export function candidateOf(
   return { endpoint, name, region, location, weight };
 }
 
-/** What `decide` needs to know of a map in the state that `words` tell. */
-export function decideState(map: SteeringMap, words: Uint32Array): DecideState {
+/** What `decide` needs to know for a class of a map. */
+export function decideState(map: SteeringMap, word: WordOf, near: number): DecideState {
   return {
-    word: (endpoint) => words[endpoint] ?? 0,
+    word: (endpoint) => word(endpoint, near),
     panicThreshold: map.panicThreshold,
     hasSorry: map.sorry4.length + map.sorry6.length > 0,
     ttlMinSeconds: map.ttlMinSeconds,
@@ -139,21 +142,33 @@ export function addressesOf(
   return [...distinct.values()].slice(0, ADDRESSES_MAX);
 }
 
-function decideClass(table: AnswerTable, answers: MapAnswers, index: number): void {
+function decideClass(table: AnswerTable, answers: MapAnswers, index: number, word: WordOf): void {
   const { map, policy, tiers } = answers;
-  const decision = decide(policy, tiers[index]!, decideState(map, table.words));
-  const lists = decision.outcomes.map(({ candidates }) =>
-    candidates.map(({ endpoint }) => endpoint),
-  );
-  if (lists.length === 0) lists.push([]);
+  const { near } = map.classes.classes[index]!;
+  const decision = decide(policy, tiers[index]!, decideState(map, word, near));
+  const { stages, ttlSeconds } = decision;
   answers.classes[index] = {
     decision,
-    ttlSeconds: decision.ttlSeconds,
-    thresholds: thresholdsOf(decision.outcomes.map(({ share }) => share)),
+    ttlSeconds,
+    stageBounds: thresholdsOf(stages.map(({ share }) => share)),
+    stages: stages.map((stage) => stageAnswer(table, map, stage, ttlSeconds)),
+  };
+}
+
+function stageAnswer(
+  table: AnswerTable,
+  map: SteeringMap,
+  { outcomes }: Stage,
+  ttlSeconds: number,
+): StageAnswer {
+  const lists = outcomes.map(({ candidates }) => candidates.map(({ endpoint }) => endpoint));
+  if (lists.length === 0) lists.push([]);
+  return {
+    thresholds: thresholdsOf(outcomes.map(({ share }) => share)),
     outcomes: lists.map((endpoints) => ({
       endpoint: endpoints[0] ?? -1,
-      body4: bodyOf(table, map, endpoints, 4, decision.ttlSeconds),
-      body6: bodyOf(table, map, endpoints, 6, decision.ttlSeconds),
+      body4: bodyOf(table, map, endpoints, 4, ttlSeconds),
+      body6: bodyOf(table, map, endpoints, 6, ttlSeconds),
     })),
   };
 }

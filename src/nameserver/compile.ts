@@ -4,6 +4,7 @@
  * distinct chain and pool, whatever the number of names that use them.
  */
 import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
+import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { parseAddress } from '../ip/address.ts';
 import { buildMap, type ClassMap } from '../steering/map.ts';
@@ -74,6 +75,7 @@ export function compileSnapshot(
       services,
       maps,
       endpoints,
+      regions: Object.keys(config.regions),
       udpSizeMax,
     },
   };
@@ -93,6 +95,7 @@ type Work = {
 };
 
 type CompiledPool = {
+  readonly regionalHealth: boolean | undefined;
   readonly candidates: readonly Candidate[];
   readonly panicThreshold: number;
   readonly sorry4: readonly Uint8Array[];
@@ -127,6 +130,7 @@ function addPool(work: Work, name: string, pool: PoolConfig): void {
   const has6 = offersFamily(endpoints, 'v6');
   checkPool(work, pool, path, has4, has6, sorry);
   work.pools.set(name, {
+    regionalHealth: pool.regionalHealth,
     candidates: endpoints.map((_, index) => candidateOf(work, first + index)),
     panicThreshold: pool.panicThreshold,
     sorry4: sorry.v4,
@@ -224,18 +228,23 @@ function mapOf(
   chain: SteeringMap['chain'],
   path: string,
 ): number {
-  const classKey = classKeyOf(chain, pool.candidates);
+  const clientRegions = clientRegionsOf(work, pool, chain, path);
+  if (clientRegions === undefined) return -1;
+  const classKey = classKeyOf(chain, pool.candidates, clientRegions);
   const mapKey = JSON.stringify([classKey, steered.ttlMin, steered.ttlMax]);
   const known = work.mapIndex.get(mapKey);
   if (known !== undefined) return known;
-  const classes = classMapOf(work, classKey, pool, chain, path);
-  if (classes === undefined) return -1;
+  const classes =
+    work.classMaps.get(classKey) ??
+    buildMap(compilePolicy(chain), pool.candidates, work.geo, clientRegions);
+  work.classMaps.set(classKey, classes);
   work.maps.push({
     pool: steered.pool,
     policy: steered.policy,
     chain,
     candidates: pool.candidates.map(({ endpoint }) => endpoint),
     classes,
+    clientRegions,
     panicThreshold: pool.panicThreshold,
     sorry4: pool.sorry4,
     sorry6: pool.sorry6,
@@ -246,36 +255,38 @@ function mapOf(
   return work.maps.length - 1;
 }
 
-/** All that a class map is made of besides the geo data. */
-function classKeyOf(chain: SteeringMap['chain'], candidates: readonly Candidate[]): string {
-  return JSON.stringify([chain, candidates]);
-}
-
-function classMapsOf(snapshot: Snapshot): Map<string, ClassMap> {
-  return new Map(
-    snapshot.maps.map(({ chain, candidates, classes }) => {
-      const made = candidates.map((endpoint) => candidateOf(snapshot, endpoint));
-      return [classKeyOf(chain, made), classes];
-    }),
-  );
-}
-
-function classMapOf(
+/** Where clients are told apart by the region that they are near to; undefined = a broken chain. */
+function clientRegionsOf(
   work: Work,
-  classKey: string,
-  pool: CompiledPool,
+  { regionalHealth }: CompiledPool,
   chain: SteeringMap['chain'],
   path: string,
-): ClassMap | undefined {
-  const known = work.classMaps.get(classKey);
-  if (known !== undefined) return known;
+): readonly (Location | undefined)[] | undefined {
   try {
-    const classes = buildMap(compilePolicy(chain), pool.candidates, work.geo);
-    work.classMaps.set(classKey, classes);
-    return classes;
+    // A policy that treats everybody alike is to stay so, unless somebody asks for it.
+    const apart = regionalHealth ?? compilePolicy(chain).readsClient;
+    return apart ? Object.values(work.config.regions).map(({ location }) => location) : [];
   } catch (error) {
     // compilePolicy throws on an unknown kind or options that its schema refuses.
     work.issues.push({ path: `${path}.chain`, message: (error as Error).message });
     return undefined;
   }
+}
+
+/** All that a class map is made of besides the geo data. */
+function classKeyOf(
+  chain: SteeringMap['chain'],
+  candidates: readonly Candidate[],
+  clientRegions: SteeringMap['clientRegions'],
+): string {
+  return JSON.stringify([chain, candidates, clientRegions]);
+}
+
+function classMapsOf(snapshot: Snapshot): Map<string, ClassMap> {
+  return new Map(
+    snapshot.maps.map(({ chain, candidates, classes, clientRegions }) => {
+      const made = candidates.map((endpoint) => candidateOf(snapshot, endpoint));
+      return [classKeyOf(chain, made, clientRegions), classes];
+    }),
+  );
 }

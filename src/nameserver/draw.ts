@@ -26,6 +26,15 @@ export function drawOf(
   return (start + Math.imul(slot, GOLDEN_STEP)) >>> 0;
 }
 
+/**
+ * Unsigned 32-bit draw that stays the same for a client bucket for ever: which part of the clients it
+ * belongs to while something returns slowly. Independent of `drawOf`, which would otherwise give all
+ * of a small part the same outcome.
+ */
+export function stickyDrawOf(nameHash: number, bucket: number): number {
+  return spread(spread(nameHash ^ bucket) ^ GOLDEN_STEP) >>> 0;
+}
+
 /** Clients that draw alike: the first 24 bits of an IPv4 address, the first 48 of an IPv6 one. */
 export function bucketOf(family: 4 | 6, address: Uint8Array): number {
   const first = bytesToUint32(address, 0);

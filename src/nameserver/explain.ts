@@ -11,13 +11,14 @@ import { formatRdata, typeName, typeNumber } from '../dns/rdata/registry.ts';
 import { countryName } from '../geo/centroids.ts';
 import type { Location } from '../geo/location.ts';
 import { type GeoDatabase, locate } from '../geo/mmdb.ts';
+import { type HealthWords, wordOf } from '../health/health-words.ts';
 import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
 import { formatPrefix, networkOf, type Prefix } from '../ip/prefix.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { type Decision, decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy, mapTiers } from '../steering/policy.ts';
-import type { TraceLine } from '../steering/step.ts';
+import type { Outcome, TraceLine } from '../steering/step.ts';
 import { ZONE_NEGATIVE, ZONE_WORDS } from '../zone/compiled-zones.ts';
 import {
   createLookupResult,
@@ -35,14 +36,14 @@ import {
 import { nodeName, rrsetData } from '../zone/rrset-data.ts';
 import { addressesOf, candidateOf, decideState, outcomeOf, thresholdsOf } from './answer.ts';
 import { type Client, createClient, TRANSPORT_UDP } from './client.ts';
-import { drawOf } from './draw.ts';
+import { drawOf, stickyDrawOf } from './draw.ts';
 import { createPlace, placeClient } from './place.ts';
 import type { Service, Snapshot, SteeringMap } from './snapshot.ts';
 
-/** What an explanation is computed from; the words may be made up, as a drill's prediction does. */
+/** What an explanation is computed from; the health may be made up, as a drill's prediction does. */
 export type ExplainContext = {
   readonly snapshot: Snapshot;
-  readonly words: Uint32Array;
+  readonly health: HealthWords;
   readonly geo: GeoDatabase;
   /** buildGeoTable(geo), made once. */
   readonly geoTable: PrefixTable;
@@ -72,6 +73,8 @@ export type Explanation = {
     readonly from: 'client-subnet' | 'resolver';
     readonly location: Location | undefined;
     readonly place: string;
+    /** The region whose vantage points' view counts for it; undefined = the world's does. */
+    readonly near: string | undefined;
   };
   readonly outcome: string;
   readonly policy: string | undefined;
@@ -182,7 +185,7 @@ function explainSteered(
   result: LookupResult,
   head: Head,
 ): Explanation {
-  const { snapshot, words } = context;
+  const { health, snapshot } = context;
   const map = snapshot.maps[service.map]!;
   const place = createPlace();
   placeClient(place, map.classes.table, asked.query, asked.client);
@@ -193,16 +196,18 @@ function explainSteered(
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   // Only for its trace: the tiers that count are those of the class, as on the query path.
   mapTiers(policy, candidates, { location: client.location }, trace);
-  const tiers = classTiers(map.classes.classes[place.classId]!, candidates);
-  const decision = decide(policy, tiers, decideState(map, words), trace);
+  const entry = map.classes.classes[place.classId]!;
+  const tiers = classTiers(entry, candidates);
+  const word = wordOf(health);
+  const decision = decide(policy, tiers, decideState(map, word, entry.near), trace);
   const ttlLine = steps.at(-1)?.step === 'ttl' ? steps.pop() : undefined;
   const family = asked.query.qtype === TYPE_AAAA ? 6 : 4;
   const outcomes = describeOutcomes(snapshot, map, decision, family);
-  const draw = drawOf(result.nameHash, place.bucket, head.atMs, map.ttlMaxSeconds);
-  const index = outcomeOf(thresholdsOf(decision.outcomes.map(({ share }) => share)), draw);
+  const chosen = draw(decision, result.nameHash, place.bucket, head.atMs, map.ttlMaxSeconds);
+  const endpoints = chosen?.candidates.map(({ endpoint }) => endpoint) ?? [];
   return {
     ...head,
-    client,
+    client: { ...client, near: snapshot.regions[entry.near] },
     outcome: `${describeChain(snapshot, result)}steered`,
     policy: service.policy,
     pool: service.pool,
@@ -210,11 +215,36 @@ function explainSteered(
     steps,
     rung: decision.rung,
     outcomes,
-    answer: outcomes[index]!.addresses,
-    region: decision.outcomes[index]?.candidates[0]?.region,
+    answer: addressTexts(snapshot, map, endpoints, family),
+    region: chosen?.candidates[0]?.region,
     ttl: { seconds: decision.ttlSeconds, why: ttlLine?.note ?? '' },
     scope: { prefixLength: place.scope, why: whyScope(asked, place.fromSubnet, place.scope) },
   };
+}
+
+/** The outcome that the client gets, drawn as `respond` draws; undefined = the sorry addresses. */
+function draw(
+  { stages }: Decision,
+  nameHash: number,
+  bucket: number,
+  atMs: number,
+  slotSeconds: number,
+): Outcome | undefined {
+  const bounds = thresholdsOf(stages.map(({ share }) => share));
+  const outcomes = stages[outcomeOf(bounds, stickyDrawOf(nameHash, bucket))]?.outcomes ?? [];
+  const thresholds = thresholdsOf(outcomes.map(({ share }) => share));
+  return outcomes[outcomeOf(thresholds, drawOf(nameHash, bucket, atMs, slotSeconds))];
+}
+
+function addressTexts(
+  snapshot: Snapshot,
+  map: SteeringMap,
+  endpoints: readonly number[],
+  family: 4 | 6,
+): readonly string[] {
+  return addressesOf(snapshot, map, endpoints, family).map((bytes) =>
+    formatAddress({ family, bytes }),
+  );
 }
 
 function describeOutcomes(
@@ -224,7 +254,7 @@ function describeOutcomes(
   family: 4 | 6,
 ): Explanation['outcomes'] {
   const addresses = (endpoints: readonly number[]): readonly string[] =>
-    addressesOf(snapshot, map, endpoints, family).map((bytes) => formatAddress({ family, bytes }));
+    addressTexts(snapshot, map, endpoints, family);
   if (decision.outcomes.length === 0) {
     return [{ share: 1, endpoints: [], addresses: addresses([]) }];
   }
@@ -352,6 +382,7 @@ function describeClient(
     from: fromSubnet ? 'client-subnet' : 'resolver',
     location,
     place: describePlace(location),
+    near: undefined,
   };
 }
 

@@ -60,7 +60,7 @@ import {
   COUNT_TYPE_OTHER,
   rcodeSlot,
 } from './counters.ts';
-import { drawOf } from './draw.ts';
+import { drawOf, stickyDrawOf } from './draw.ts';
 import { placeClient } from './place.ts';
 import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -182,13 +182,16 @@ function answerSteered(
   const service = snapshot.services[result.service]!;
   const { map, classes } = answers.maps[service.map]!;
   placeClient(place, map.classes.table, query, client);
-  const classAnswer = classes[place.classId]!;
+  const { stageBounds, stages } = classes[place.classId]!;
+  const stageAt =
+    stages.length > 1 ? outcomeOf(stageBounds, stickyDrawOf(result.nameHash, place.bucket)) : 0;
+  const stage = stages[stageAt]!;
   let index = 0;
-  if (classAnswer.outcomes.length > 1) {
+  if (stage.outcomes.length > 1) {
     const draw = drawOf(result.nameHash, place.bucket, nowMs, map.ttlMaxSeconds);
-    index = outcomeOf(classAnswer.thresholds, draw);
+    index = outcomeOf(stage.thresholds, draw);
   }
-  const chosen = classAnswer.outcomes[index]!;
+  const chosen = stage.outcomes[index]!;
   const isA = query.qtype === TYPE_A;
   const body = isA ? chosen.body4 : chosen.body6;
   const stride = isA ? RECORD_LENGTH_A : RECORD_LENGTH_AAAA;

@@ -19,6 +19,8 @@ export type Snapshot = {
   readonly maps: readonly SteeringMap[];
   /** Indexed by candidates, outcomes and health words. */
   readonly endpoints: readonly SnapshotEndpoint[];
+  /** Names of the regions that clients can be near to; indexed by classes and health exceptions. */
+  readonly regions: readonly string[];
   /** Largest UDP answer in bytes. */
   readonly udpSizeMax: number;
 };
@@ -48,6 +50,8 @@ export type SteeringMap = {
   /** Indexes of the pool's endpoints. */
   readonly candidates: readonly number[];
   readonly classes: ClassMap;
+  /** Where the regions are that its clients are told apart by; [] = by none. */
+  readonly clientRegions: readonly (Location | undefined)[];
   /** Ignore health in a tier when less than this share of its weight is healthy, 0..1. */
   readonly panicThreshold: number;
   /** Addresses for when operators have taken everything out; 4 and 16 bytes. */

@@ -1,5 +1,6 @@
 import { createReply, type Reply } from '../dns/encode.ts';
 import { createQuery, type Query } from '../dns/message.ts';
+import type { HealthWords } from '../health/health-words.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import { createLookupResult, type LookupResult } from '../zone/lookup.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
@@ -37,28 +38,29 @@ export function createWorkerState(counters: CounterRow): WorkerState {
 }
 
 /**
- * Serves another snapshot from the next query on; `words` are the health words of its endpoints, in
+ * Serves another snapshot from the next query on; `health` is that of its endpoints, in
  * their order; a missing word counts as up. A row of counters with room for them may come along.
  */
 export function setSnapshot(
   state: WorkerState,
   snapshot: Snapshot,
-  words: Uint32Array,
+  health: HealthWords,
   counters: CounterRow = state.counters,
 ): void {
-  state.answers = buildAnswers(snapshot, words);
+  state.answers = buildAnswers(snapshot, health);
   state.snapshot = snapshot;
   state.counters = counters;
 }
 
 /**
- * Takes over new health words. Those of another generation than the snapshot's are ignored, for
+ * Takes over new health. Those of another generation than the snapshot's are ignored, for
  * their indexes mean other endpoints. Returns whether they were taken.
  */
-export function setHealth(state: WorkerState, words: Uint32Array, generation: number): boolean {
+export function setHealth(state: WorkerState, health: HealthWords, generation: number): boolean {
   const { snapshot, answers } = state;
   if (snapshot === undefined || answers === undefined) return false;
-  if (generation !== snapshot.generation || words.length < snapshot.endpoints.length) return false;
-  updateAnswers(answers, words);
+  if (generation !== snapshot.generation) return false;
+  if (health.words.length < snapshot.endpoints.length) return false;
+  updateAnswers(answers, health);
   return true;
 }

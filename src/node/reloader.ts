@@ -177,7 +177,7 @@ function sectionOf(config: Config, section: (typeof RESTART_SECTIONS)[number]): 
     case 'dns.tcp':
       return config.dns.tcp;
     case 'node':
-      return { ...config.node, vantages: [] };
+      return { ...config.node, vantages: [], canaries: [] };
     case 'admin':
       return config.admin;
     case 'store':
@@ -190,7 +190,8 @@ function sectionOf(config: Config, section: (typeof RESTART_SECTIONS)[number]): 
 /** The new configuration with the old one's word on what this process cannot change while it runs. */
 function withoutRestart(before: Config, after: Config): Config {
   const { admin, log, store } = before;
-  const node = { ...before.node, vantages: after.node.vantages };
+  const { canaries, vantages } = after.node;
+  const node = { ...before.node, canaries, vantages };
   const dns = { ...after.dns, listeners: before.dns.listeners, tcp: before.dns.tcp };
   return { ...after, admin, log, store, node, dns };
 }

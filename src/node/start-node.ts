@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
+import type { ServerState } from '../balancer/messages.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { systemClock } from '../control/clock.ts';
@@ -10,10 +11,13 @@ import { createControlPlane } from '../control/plane.ts';
 import { createServing, type Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
+import type { HealthWords } from '../health/health-words.ts';
 import { drainedRegions, isInForce, type Override } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
+import { createHealthDesk, type HealthDesk, isAlarm } from '../monitoring/health-desk.ts';
 import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
+import { probeKinds } from '../probe/registry.ts';
 import { storeKinds } from '../store/registry.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
@@ -21,7 +25,6 @@ import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from './config-file.ts';
-import { createHealthDesk, type HealthDesk } from './health-desk.ts';
 import { createReloader } from './reloader.ts';
 import { readState, writeState } from './state-file.ts';
 
@@ -129,6 +132,8 @@ type Parts = {
   readonly events: Events;
   readonly overrides: Overrides;
   readonly desk: HealthDesk;
+  /** Who hears of health: nobody until there are workers. */
+  readonly told: Told;
   /** Calls the listener with the overrides in force, now and whenever they change. */
   onOverrides(listener: (current: readonly Override[]) => void): void;
   close(): Promise<void>;
@@ -141,7 +146,23 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
   const store = await kind.open(config.store.options, systemClock);
   const events = createEvents(systemClock.nowMs, store, log);
   const compiler = createCompiler(root('compile-worker'), { log, record: events.record });
-  const desk = createHealthDesk(log, events, Math.random);
+  const told: Told = { words: () => {}, servers: () => {} };
+  const desk = createHealthDesk({
+    clock: systemClock,
+    draw: Math.random,
+    probes: probeKinds,
+    log,
+    onWords: (words) => told.words(words),
+    onServers: (states) => told.servers(states),
+    onEvents(happened) {
+      for (const event of happened) {
+        events.record(event.kind, event.subject, event.message, isAlarm(event) ? 'warn' : 'info');
+      }
+    },
+    onStatement: () => {},
+    onWithdrawn: () => {},
+    onVantage: () => {},
+  });
   let tellOverrides: (current: readonly Override[]) => void = () => {};
   const onChange = ({ current, lapsed }: OverridesChange): void => {
     desk.setOverrides(current);
@@ -173,8 +194,13 @@ async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
     tellOverrides = listener;
     listener(overrides.current());
   };
-  return { log, config, compiler, events, overrides, desk, onOverrides, close };
+  return { log, config, compiler, events, overrides, desk, told, onOverrides, close };
 }
+
+type Told = {
+  words: (words: HealthWords) => void;
+  servers: (states: readonly ServerState[]) => void;
+};
 
 type Roles = {
   readonly dns: DnsWorkers | undefined;
@@ -215,7 +241,7 @@ async function openRoles({ config, desk, events, log }: Parts, serving: Serving)
           streamFile: root('stream-worker'),
           syscalls,
           snapshot: serving.snapshot,
-          words: desk.words(),
+          health: desk.words(),
         }),
       )
     : undefined;
@@ -248,12 +274,12 @@ type Life = {
 
 /** Ties health, configuration and people to the running workers. */
 function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: Roles): Life {
-  const { desk, events, overrides } = parts;
+  const { desk, events, overrides, told } = parts;
   const { balancer, dns } = roles;
   let serving = first;
   let ready = false;
-  desk.onWords((words) => dns?.publishHealth(serving.snapshot.generation, words));
-  desk.onServers((states) => balancer?.publishServers(states));
+  told.words = (words) => dns?.publishHealth(serving.snapshot.generation, words);
+  told.servers = (states) => balancer?.publishServers(states);
   dns?.publishHealth(serving.snapshot.generation, desk.words());
   balancer?.publishServers(desk.serverStates());
   parts.onOverrides((current) =>

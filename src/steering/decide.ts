@@ -1,4 +1,12 @@
-import { isDegraded, isDown, isForced, isUnknown, wordTtlSeconds } from '../health/health-word.ts';
+import {
+  DOWN,
+  isDegraded,
+  isDown,
+  isForced,
+  isUnknown,
+  wordShare,
+  wordTtlSeconds,
+} from '../health/health-word.ts';
 import { type Policy, traceSkipped } from './policy.ts';
 import type { Candidate, ChoiceState, Outcome, Tiers, Trace } from './step.ts';
 
@@ -38,10 +46,19 @@ export type Decision = {
   readonly tier: number;
   /** Shares sum to 1, every list has a candidate. Empty on rung `sorry`, and only there. */
   readonly outcomes: readonly Outcome[];
+  /** The same apart by part of the clients: more than one only while something returns slowly. */
+  readonly stages: readonly Stage[];
   readonly ttlSeconds: number;
   /** Endpoints whose change could change this decision. */
   readonly involved: readonly number[];
 };
+
+/**
+ * The outcomes for a part of the clients, always the same ones: `share` of them, the shares of all
+ * stages sum to 1. While an endpoint returns, the first stages know it and the others do not yet;
+ * as it gets more, clients only move to it.
+ */
+export type Stage = { readonly share: number; readonly outcomes: readonly Outcome[] };
 
 /**
  * Decides for one class. `tiers` must hold a candidate. Of the trace lines, the first is of step
@@ -52,9 +69,90 @@ export function decide(policy: Policy, tiers: Tiers, state: DecideState, trace?:
   const { rung, tier } = footing;
   const answering = (tiers[tier] ?? []).filter((candidate) => isInPlay(candidate, footing));
   if (trace !== undefined) traceLadder(tiers, answering, footing, state, trace);
-  const outcomes = rung === 'sorry' ? [] : choose(policy, answering, footing, state, trace);
-  const involved = involvedEndpoints(tiers, footing);
-  return { rung, tier, outcomes, ttlSeconds: decideTtl(rung, involved, state, trace), involved };
+  const whole = rung === 'sorry' ? [] : choose(policy, answering, footing, state, trace);
+  const { stages, searched } = stagesOf(policy, tiers, state, footing, whole);
+  if (stages.length > 1) traceReturn(tiers, footing, state, trace);
+  const outcomes = mergeEqual(
+    stages.flatMap(({ share, outcomes: some }) =>
+      some.map((outcome) => ({ ...outcome, share: share * outcome.share })),
+    ),
+  );
+  const involved = involvedEndpoints(tiers, searched);
+  const ttlSeconds = decideTtl(rung, involved, state, trace);
+  return { rung, tier, outcomes, stages, ttlSeconds, involved };
+}
+
+/**
+ * Parts of the clients that see different endpoints because some return slowly. An endpoint with the
+ * share s is there for the first s of the clients and down for the others, unless nothing healthy
+ * would be left: a slow return must not cost an answer.
+ */
+function stagesOf(
+  policy: Policy,
+  tiers: Tiers,
+  state: DecideState,
+  footing: Footing,
+  whole: readonly Outcome[],
+): { readonly stages: readonly Stage[]; readonly searched: number } {
+  const shareOf = ({ endpoint }: Candidate): number => wordShare(state.word(endpoint));
+  const ends =
+    footing.rung === 'healthy'
+      ? [...new Set(tiers.flat().map(shareOf))]
+          .filter((share) => share < 1)
+          .toSorted((a, b) => a - b)
+      : [];
+  const stages: Stage[] = [{ share: ends[0] ?? 1, outcomes: whole }];
+  let searched = footing.tiersSearched;
+  for (const [index, end] of ends.entries()) {
+    const share = (ends[index + 1] ?? 1) - end;
+    const word = (endpoint: number): number => {
+      const own = state.word(endpoint);
+      return wordShare(own) <= end && !isForced(own) ? (own | DOWN) >>> 0 : own;
+    };
+    const masked = { ...state, word };
+    const found = findFooting(policy, tiers, masked);
+    if (found.rung !== 'healthy') {
+      stages.push({ share, outcomes: whole });
+      continue;
+    }
+    searched = Math.max(searched, found.tiersSearched);
+    const answering = (tiers[found.tier] ?? []).filter((candidate) => isInPlay(candidate, found));
+    stages.push({ share, outcomes: choose(policy, answering, found, masked) });
+  }
+  return { stages: mergeStages(stages), searched };
+}
+
+function mergeStages(stages: readonly Stage[]): readonly Stage[] {
+  const merged: Stage[] = [];
+  for (const stage of stages) {
+    const last = merged.at(-1);
+    if (last !== undefined && outcomesText(last) === outcomesText(stage)) {
+      merged[merged.length - 1] = { ...last, share: last.share + stage.share };
+    } else merged.push(stage);
+  }
+  return merged;
+}
+
+function outcomesText({ outcomes }: Stage): string {
+  return outcomes
+    .map(({ candidates, share }) => `${share} ${candidates.map(({ endpoint }) => endpoint)}`)
+    .join('|');
+}
+
+function traceReturn(tiers: Tiers, { tiersSearched }: Footing, state: DecideState, trace?: Trace) {
+  const returning = tiers
+    .slice(0, tiersSearched)
+    .flat()
+    .filter(({ endpoint }) => wordShare(state.word(endpoint)) < 1);
+  const parts = returning.map(({ endpoint, name }) => {
+    return `${name} has ${Math.round(wordShare(state.word(endpoint)) * 100)} % of its clients back`;
+  });
+  trace?.({
+    step: 'return',
+    kept: returning.map(({ name }) => name),
+    dropped: [],
+    note: `slow return: ${parts.join(', ')}`,
+  });
 }
 
 /** How a candidate stands; `disabled` is an operator's word, the others are health. */
@@ -180,7 +278,7 @@ function mergeEqual(outcomes: readonly Outcome[]): readonly Outcome[] {
  * A candidate of a later tier changes nothing while the first search succeeds; once the search has
  * been through all tiers, a change in any of them may end it earlier.
  */
-function involvedEndpoints(tiers: Tiers, { tiersSearched }: Footing): readonly number[] {
+function involvedEndpoints(tiers: Tiers, tiersSearched: number): readonly number[] {
   return tiers
     .slice(0, tiersSearched)
     .flatMap((candidates) => candidates.map((candidate) => candidate.endpoint));

@@ -17,6 +17,7 @@ const options = z.strictObject({
 export const failover: MapStep<z.infer<typeof options>> = {
   kind: 'failover',
   stage: 'map',
+  readsClient: false,
   summary: 'Orders endpoints by a fixed list of regions: the first that is healthy answers.',
   options,
   compile: ({ regions }) => {

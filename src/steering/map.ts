@@ -1,4 +1,7 @@
+import { distanceKm } from '../geo/distance.ts';
+import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
+import { NOWHERE } from '../health/health-words.ts';
 import { PRIVATE_NETWORKS } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
@@ -28,6 +31,8 @@ export type ClassMap = {
 export type ClassEntry = {
   /** Endpoint indexes, best tier first. */
   readonly tiers: readonly (readonly number[])[];
+  /** The client region that its clients are nearest to, NOWHERE when that does not matter. */
+  readonly near: number;
   /** Share of the IPv4 addresses whose location is known, 0..1; all classes together are 1. */
   readonly addressShare: number;
 };
@@ -41,13 +46,20 @@ export const CLASSES_MAX = 65_535;
  */
 const SCOPE_BORDERS = PRIVATE_NETWORKS.map((text) => parsePrefix(text)!);
 
-/** Builds the map. Takes time in proportion to locations and networks: not for the query path. */
+/**
+ * Builds the map. Takes time in proportion to locations and networks: not for the query path.
+ *
+ * @param clientRegions where clients are told apart by the region that they are nearest to, since
+ *   what its vantage points see is what counts for them; [] = they are not
+ */
 export function buildMap(
   policy: Policy,
   candidates: readonly Candidate[],
   geo: GeoDatabase,
+  clientRegions: readonly (Location | undefined)[] = [],
 ): ClassMap {
   const tiersOf: (readonly (readonly number[])[])[] = [];
+  const nearOf: number[] = [];
   const classByTiers = new Map<string, number>();
   let locationsWithoutClass = 0;
   const classOfLocation = Uint32Array.from(geo.locations, (location, index) => {
@@ -55,7 +67,8 @@ export function buildMap(
     const tiers = mapTiers(policy, candidates, client).map((tier) =>
       tier.map((candidate) => candidate.endpoint),
     );
-    const key = tiers.map((tier) => tier.join(' ')).join('|');
+    const near = nearestRegion(clientRegions, client.location);
+    const key = `${near}:${tiers.map((tier) => tier.join(' ')).join('|')}`;
     const known = classByTiers.get(key);
     if (known !== undefined) return known;
     if (tiersOf.length === CLASSES_MAX) {
@@ -63,6 +76,7 @@ export function buildMap(
       return 0;
     }
     classByTiers.set(key, tiersOf.length);
+    nearOf.push(near);
     return tiersOf.push(tiers) - 1;
   });
   const shares = addressShares(geo.ranges, classOfLocation, tiersOf.length);
@@ -71,9 +85,29 @@ export function buildMap(
       mapRanges(geo.ranges, (location) => classOfLocation[location] ?? 0),
       SCOPE_BORDERS,
     ),
-    classes: tiersOf.map((tiers, index) => ({ tiers, addressShare: shares[index] ?? 0 })),
+    classes: tiersOf.map((tiers, index) => ({
+      tiers,
+      near: nearOf[index] ?? NOWHERE,
+      addressShare: shares[index] ?? 0,
+    })),
     locationsWithoutClass,
   };
+}
+
+/** The index of the nearest region; the first of equals. */
+function nearestRegion(
+  regions: readonly (Location | undefined)[],
+  from: Location | undefined,
+): number {
+  let nearest = NOWHERE;
+  let leastKm = Number.POSITIVE_INFINITY;
+  for (const [index, at] of regions.entries()) {
+    const km = from === undefined || at === undefined ? undefined : distanceKm(from, at);
+    if (km === undefined || km >= leastKm) continue;
+    nearest = index;
+    leastKm = km;
+  }
+  return nearest;
 }
 
 /** The tiers of a class as candidates again; `candidates` are those that the map was built from. */

@@ -41,6 +41,7 @@ type Options = z.infer<typeof options>;
 export const nearest: MapStep<Options> = {
   kind: 'nearest',
   stage: 'map',
+  readsClient: true,
   summary: 'Orders endpoints by distance from the client; equally near ones share a tier.',
   options,
   compile: (compiled) => (tiers, client, trace) => {

@@ -19,6 +19,8 @@ export type Policy = {
   readonly choose: readonly { readonly kind: string; readonly run: ChooseFunction }[];
   /** False when the chain has no `healthy` step: then only operators' overrides count. */
   readonly readsHealth: boolean;
+  /** True when a step tells clients apart by where they are. */
+  readonly readsClient: boolean;
 };
 
 /** The step that the ladder of decide.ts must know of. */
@@ -33,18 +35,22 @@ export function compilePolicy(
 ): Policy {
   const map: { kind: string; run: MapFunction }[] = [];
   const choose: { kind: string; run: ChooseFunction }[] = [];
+  let readsClient = false;
   for (const { kind, options } of chain) {
     const step = steeringStep(kind);
     if (step === undefined) throw new Error(`No steering step is called "${kind}".`);
     const parsed = step.options.parse(options ?? {});
-    if (step.stage === 'map') map.push({ kind, run: step.compile(parsed) });
-    else choose.push({ kind, run: step.compile(parsed) });
+    if (step.stage === 'map') {
+      map.push({ kind, run: step.compile(parsed) });
+      readsClient ||= step.readsClient;
+    } else choose.push({ kind, run: step.compile(parsed) });
   }
   const isHealthy = ({ kind }: { readonly kind: string }): boolean => kind === HEALTH_STEP;
   return {
     map,
     choose: [...choose.filter(isHealthy), ...choose.filter((step) => !isHealthy(step))],
     readsHealth: choose.some(isHealthy),
+    readsClient,
   };
 }
 

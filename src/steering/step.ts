@@ -63,6 +63,8 @@ export type MapStep<Options = unknown> = {
   readonly kind: string;
   readonly stage: 'map';
   readonly summary: string;
+  /** It orders candidates by where the client is; else it does the same for everybody. */
+  readonly readsClient: boolean;
   readonly options: z.ZodType<Options>;
   compile(options: Options): MapFunction;
 };

@@ -1,3 +1,4 @@
+import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
@@ -9,17 +10,17 @@ export type ToDnsWorker =
       readonly sockets: readonly HandedSocket[];
       readonly counters: CounterRow;
       readonly snapshot: Snapshot;
-      /** Health words by endpoint index of the snapshot's generation. */
-      readonly words: Uint32Array;
+      /** Of the endpoints of the snapshot's generation. */
+      readonly health: HealthWords;
       readonly tcp: TcpLimits;
     }
   | {
       readonly type: 'snapshot';
       readonly snapshot: Snapshot;
-      readonly words: Uint32Array;
+      readonly health: HealthWords;
       readonly counters: CounterRow;
     }
-  | { readonly type: 'health'; readonly generation: number; readonly words: Uint32Array }
+  | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
   | { readonly type: 'stop' };
 
 export type FromDnsWorker =

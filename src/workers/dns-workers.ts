@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { DnsConfig } from '../config/config.ts';
+import type { HealthWords } from '../health/health-words.ts';
 import {
   type OwnedSocket,
   openTcpSocket,
@@ -24,8 +25,8 @@ export type DnsWorkers = {
   readonly ready: Promise<SocketProblem | undefined>;
   readonly listeners: readonly { readonly address: string; readonly port: number }[];
   /** Settles when every living worker serves it. */
-  publish(snapshot: Snapshot, words: Uint32Array): Promise<void>;
-  publishHealth(generation: number, words: Uint32Array): void;
+  publish(snapshot: Snapshot, health: HealthWords): Promise<void>;
+  publishHealth(generation: number, health: HealthWords): void;
   readonly counters: CounterLedger;
   threads(): readonly Thread[];
   stop(): Promise<void>;
@@ -39,7 +40,7 @@ export type DnsWorkersOptions = ThreadVoice & {
   readonly streamFile: URL;
   readonly syscalls: Syscalls | undefined;
   readonly snapshot: Snapshot;
-  readonly words: Uint32Array;
+  readonly health: HealthWords;
 };
 
 export type OpenedDns =
@@ -88,7 +89,7 @@ function closeAll({ udp, tcp }: Sockets): void {
 }
 
 function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: number): DnsWorkers {
-  let { snapshot, words } = options;
+  let { snapshot, health } = options;
   const counters = createCounterLedger();
   const roll = createRoll();
   /** What each worker was started with. */
@@ -114,7 +115,7 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
         const handed = owned.map((socket) => socket.hand());
         given.set(name, snapshot.generation);
         const { tcp } = options.dns;
-        return { type: 'start', sockets: handed, counters: rowFor(name), snapshot, words, tcp };
+        return { type: 'start', sockets: handed, counters: rowFor(name), snapshot, health, tcp };
       },
       onMessage(message) {
         const known = message as FromDnsWorker;
@@ -141,23 +142,23 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     listeners: sockets.tcp.map(({ address, port }) => ({ address, port })),
     counters,
     threads: () => threads,
-    publish(nextSnapshot, nextWords) {
+    publish(nextSnapshot, nextHealth) {
       snapshot = nextSnapshot;
-      words = nextWords;
+      health = nextHealth;
       const { generation } = snapshot;
       for (const thread of threads) {
         // A dead one is given everything when it is replaced.
         if (thread.state() === 'dead') continue;
         const counters = rowFor(thread.name);
-        const message: ToDnsWorker = { type: 'snapshot', snapshot, words, counters };
+        const message: ToDnsWorker = { type: 'snapshot', snapshot, health, counters };
         thread.post(message);
       }
       return Promise.all(threads.map(({ name }) => roll.wait(name, generation))).then(() => {});
     },
-    publishHealth(generation, nextWords) {
+    publishHealth(generation, nextHealth) {
       if (generation !== snapshot.generation) return;
-      words = nextWords;
-      const message: ToDnsWorker = { type: 'health', generation, words };
+      health = nextHealth;
+      const message: ToDnsWorker = { type: 'health', generation, health };
       for (const thread of threads) thread.post(message);
     },
     async stop() {

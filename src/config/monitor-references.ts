@@ -1,0 +1,71 @@
+import type { Check } from './references.ts';
+import { didYouMean } from './spelling.ts';
+import { formatDuration } from './values.ts';
+
+/** What monitors, monitor groups and canaries need of each other: names that exist, and no circles. */
+export function checkMonitors(check: Check): void {
+  const { error, file } = check;
+  for (const [name, { interval, timeout }] of Object.entries(file.monitors)) {
+    if (timeout === undefined || timeout < interval) continue;
+    const message = `the timeout ${formatDuration(timeout)} is not shorter than the interval ${formatDuration(interval)}`;
+    error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
+  }
+  checkGroups(check);
+  checkCanaries(check);
+}
+
+function checkGroups({ error, file, written }: Check): void {
+  const known = new Set([...written.monitors, ...written.monitorGroups]);
+  for (const [name, { need, of }] of Object.entries(file.monitorGroups)) {
+    const path = ['monitorGroups', name];
+    if (written.monitors.has(name)) {
+      error(path, `"${name}" is a monitor too`, 'pools could not tell them apart', 'key');
+    }
+    for (const [index, { monitor }] of of.entries()) {
+      if (known.has(monitor)) continue;
+      const at = [...path, 'of', index];
+      error(at, `there is no monitor "${monitor}"`, didYouMean(monitor, [...known]));
+    }
+    const total = of.reduce((sum, { weight }) => sum + weight, 0);
+    if (need !== undefined && need > total) {
+      const message = `needs ${need}, but its members have a weight of ${total} together`;
+      error([...path, 'need'], message, 'it could never be up');
+    }
+    const circle = circleFrom(file.monitorGroups, name);
+    if (circle) {
+      error([...path, 'of'], `is a member of itself: ${circle.join(' → ')}`, 'break the circle');
+    }
+  }
+}
+
+type Groups = Readonly<Record<string, { readonly of: readonly { readonly monitor: string }[] }>>;
+
+/** The way from a group through its members back to itself; undefined when there is none. */
+function circleFrom(groups: Groups, start: string): readonly string[] | undefined {
+  const seen = new Set<string>();
+  const search = (name: string, way: readonly string[]): readonly string[] | undefined => {
+    for (const { monitor } of Object.hasOwn(groups, name) ? groups[name]!.of : []) {
+      if (monitor === start) return [...way, monitor];
+      if (seen.has(monitor)) continue;
+      seen.add(monitor);
+      const found = search(monitor, [...way, monitor]);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  return search(start, [start]);
+}
+
+function checkCanaries({ error, file, written }: Check): void {
+  const kinds = file.monitors;
+  for (const [index, { address, monitor, port }] of file.node.canaries.entries()) {
+    const path = ['node', 'canaries', index];
+    if (!written.monitors.has(monitor)) {
+      const hint = didYouMean(monitor, [...written.monitors]);
+      error([...path, 'monitor'], `there is no monitor "${monitor}"`, hint);
+    } else if (port === undefined && kinds[monitor] && kinds[monitor].port === undefined) {
+      const message = `which port of ${address} is asked is said neither here nor by the monitor "${monitor}"`;
+      error(path, message, 'give it a port');
+    }
+  }
+}

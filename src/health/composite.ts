@@ -1,0 +1,85 @@
+import type { Judgement } from './quorum.ts';
+
+/**
+ * Health of something that is several things: what an endpoint is judged by, as a tree whose leaves
+ * are targets that vantage points probe.
+ *
+ * A composite is down when a member that it must have is down, or when the weights of the members
+ * that are not down sum to less than `need`. An inverted member counts as up when its target is down:
+ * a standby that takes over when the primary is gone. Unknown is not down, either way round.
+ */
+export type Check =
+  | { readonly kind: 'target'; readonly key: string }
+  | {
+      readonly kind: 'composite';
+      readonly name: string;
+      readonly members: readonly CheckMember[];
+      /** Sum of weights that must not be down. */
+      readonly need: number;
+    };
+
+export type CheckMember = {
+  readonly check: Check;
+  readonly required: boolean;
+  readonly inverted: boolean;
+  readonly weight: number;
+};
+
+/** The keys of all targets of a check, in order. */
+export function checkKeys(check: Check): readonly string[] {
+  if (check.kind === 'target') return [check.key];
+  return check.members.flatMap((member) => checkKeys(member.check));
+}
+
+/** Judges the check; `judgeTarget` judges a leaf. */
+export function judgeCheck(check: Check, judgeTarget: (key: string) => Judgement): Judgement {
+  if (check.kind === 'target') return judgeTarget(check.key);
+  const members = check.members.map((member) => {
+    const judgement = judgeCheck(member.check, judgeTarget);
+    return { member, judgement: member.inverted ? inverted(judgement) : judgement };
+  });
+  const missing = members.find(
+    ({ judgement, member }) => member.required && judgement.health === 'down',
+  );
+  const weight = sumWeights(members.filter(({ judgement }) => judgement.health !== 'down'));
+  const isDown = missing !== undefined || weight < check.need;
+  const decisive = missing ?? members.find(({ judgement }) => judgement.health === 'down');
+  const undecided = members.find(({ judgement }) => judgement.health === 'unknown');
+  const health = isDown ? 'down' : undecided === undefined ? 'up' : 'unknown';
+  const total = sumWeights(members);
+  const count = `${check.name}: ${weight} of ${total}, ${check.need} needed`;
+  const because = decisive ?? (isDown ? undefined : undecided);
+  const why =
+    because === undefined ? '' : ` (${nameOf(because.member)}: ${because.judgement.reason})`;
+  return {
+    health,
+    reason: missing === undefined ? `${count}${why}` : `${check.name}: must have${why}`,
+    slow: !isDown && members.some(({ judgement }) => judgement.health === 'up' && judgement.slow),
+    // Any member may tip the balance.
+    ttlSeconds: Math.min(...members.map(({ judgement }) => judgement.ttlSeconds)),
+    decidedAtMs: Math.max(...members.map(({ judgement }) => judgement.decidedAtMs)),
+    isHeld: members.some(({ judgement }) => judgement.isHeld),
+  };
+}
+
+type Judged = { readonly member: CheckMember; readonly judgement: Judgement };
+
+function sumWeights(members: readonly Judged[]): number {
+  return members.reduce((sum, { member }) => sum + member.weight, 0);
+}
+
+function inverted(judgement: Judgement): Judgement {
+  const { health, reason } = judgement;
+  if (health === 'unknown') return judgement;
+  const opposite = health === 'up' ? 'down' : 'up';
+  return {
+    ...judgement,
+    health: opposite,
+    slow: false,
+    reason: `not wanted, and ${health}: ${reason}`,
+  };
+}
+
+function nameOf({ check }: CheckMember): string {
+  return check.kind === 'target' ? check.key : check.name;
+}

@@ -1,0 +1,55 @@
+/**
+ * The velocity limit: how much of a pool automatic judgement may take out of the answers within a
+ * window. A mistake of our own eyes (a bad probe, a network that flaps) looks like many regions dying
+ * one after the other; beyond the limit the endpoints stay in the answers and people are called.
+ * A limit on speed, not on truth: what has been down for the whole window is taken out all the same,
+ * and a person's word is never limited.
+ *
+ * Which ones are kept depends on names, not on who was seen first: nodes that saw the same things in
+ * another order must answer alike.
+ */
+export type WithdrawalRules = {
+  /** Share of the pool's capacity (or weight) that may be withdrawn within the window, 0..1. */
+  readonly shareMax: number;
+  /** Endpoints that may be, whatever their share. */
+  readonly countMax: number;
+  readonly windowMs: number;
+};
+
+export type PoolMember = {
+  readonly name: string;
+  /** What it carries, in any unit that is the same for the whole pool. */
+  readonly capacity: number;
+  /** When it was judged down; undefined = it is not. */
+  readonly downSinceMs: number | undefined;
+};
+
+/** Names of endpoints that are judged down but stay in the answers. */
+export function frozenMembers(
+  members: readonly PoolMember[],
+  rules: WithdrawalRules,
+  nowMs: number,
+): ReadonlySet<string> {
+  const total = members.reduce((sum, { capacity }) => sum + capacity, 0);
+  const recent = members
+    .filter(({ downSinceMs }) => downSinceMs !== undefined && nowMs - downSinceMs < rules.windowMs)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const frozen = new Set<string>();
+  let count = 0;
+  let capacity = 0;
+  for (const member of recent) {
+    const fits =
+      count < rules.countMax &&
+      capacity + member.capacity <= total * rules.shareMax + EPSILON * total;
+    if (!fits) {
+      frozen.add(member.name);
+      continue;
+    }
+    count += 1;
+    capacity += member.capacity;
+  }
+  return frozen;
+}
+
+/** Three thirds are a whole. */
+const EPSILON = 1e-9;

@@ -1,0 +1,132 @@
+import { participates, STALE_HOLD_MS, type Vote } from '../health/quorum.ts';
+import type { AgentReport, Statement, VantageWord } from '../health/statement.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
+
+/**
+ * What everybody says now: statements by target and vantage point, the vantage points' own signs of
+ * life and trust, and the reports of balancers. It only remembers; judging is health/quorum.ts.
+ */
+export type VoteBook = {
+  /** Takes a statement; returns whether a judgement could come out differently now. */
+  put(statement: Statement, nowMs: number): boolean;
+  withdraw(vantage: string, key: string): boolean;
+  /** A sign of life; returns the keys whose votes count differently now because of trust or group. */
+  hear(word: VantageWord): readonly string[];
+  /** Returns whether the agent's word on the socket is another one now. */
+  report(report: AgentReport, nowMs: number): boolean;
+  votes(key: string): readonly Vote[];
+  statements(key: string): readonly Statement[];
+  word(vantage: string): VantageWord | undefined;
+  reports(): readonly AgentReport[];
+  /** Why the balancers of this region say that none of them serves these sockets; undefined = they do, or nobody said. */
+  agentDown(region: string, sockets: readonly string[], nowMs: number): string | undefined;
+  keepOnly(keys: ReadonlySet<string>): void;
+  /** Keys of which a vantage point fell silent or is back, regions an agent of which did, since the last sweep. */
+  sweep(nowMs: number): { readonly keys: readonly string[]; readonly regions: readonly string[] };
+};
+
+type Held = { statement: Statement /** As of the last sweep. */; counted: boolean };
+
+export function createVoteBook(): VoteBook {
+  const byKey = new Map<string, Map<string, Held>>();
+  const words = new Map<string, VantageWord>();
+  const reports = new Map<string, AgentReport>();
+  let sweptAtMs = 0;
+
+  const voteOf = ({ statement }: Held): Vote => {
+    const word = words.get(statement.vantage);
+    const { failing, leaseMs, reason, secondsToChange, slow, vantage, verdict } = statement;
+    return {
+      vantage,
+      group: word?.group ?? vantage,
+      verdict,
+      slow,
+      failing,
+      reason,
+      leaseMs,
+      secondsToChange,
+      atMs: Math.max(statement.heardAtMs, word?.heardAtMs ?? 0),
+      trusted: word?.trusted ?? true,
+    };
+  };
+  const keysOf = (vantage: string): string[] =>
+    [...byKey].flatMap(([key, byVantage]) => (byVantage.has(vantage) ? [key] : []));
+  return {
+    put(statement, nowMs) {
+      const byVantage = byKey.get(statement.key) ?? new Map<string, Held>();
+      byKey.set(statement.key, byVantage);
+      const before = byVantage.get(statement.vantage);
+      const held = { statement, counted: true };
+      byVantage.set(statement.vantage, held);
+      if (before === undefined || !before.counted) return true;
+      return saysOtherwise(before.statement, statement) || !participates(voteOf(before), nowMs);
+    },
+    withdraw: (vantage, key) => byKey.get(key)?.delete(vantage) ?? false,
+    hear(word) {
+      const before = words.get(word.vantage);
+      words.set(word.vantage, word);
+      const isNews = before?.trusted !== word.trusted || before.group !== word.group;
+      return isNews ? keysOf(word.vantage) : [];
+    },
+    report(report, nowMs) {
+      const id = reportId(report);
+      const before = reports.get(id);
+      reports.set(id, report);
+      const isNews = before?.ready !== report.ready || nowMs - before.heardAtMs > before.leaseMs;
+      return isNews || (!report.ready && before.reason !== report.reason);
+    },
+    votes: (key) => [...(byKey.get(key)?.values() ?? [])].map(voteOf),
+    statements: (key) => [...(byKey.get(key)?.values() ?? [])].map(({ statement }) => statement),
+    word: (vantage) => words.get(vantage),
+    reports: () => [...reports.values()],
+    agentDown(region, sockets, nowMs) {
+      const heard = [...reports.values()].filter(
+        (each) =>
+          each.region === region && sockets.includes(socketOf(each)) && isFresh(each, nowMs),
+      );
+      if (heard.length === 0 || heard.some(({ ready }) => ready)) return undefined;
+      return heard[0]!.reason;
+    },
+    keepOnly(keys) {
+      for (const key of byKey.keys()) if (!keys.has(key)) byKey.delete(key);
+    },
+    sweep(nowMs) {
+      const keys: string[] = [];
+      for (const [key, byVantage] of byKey) {
+        for (const [vantage, held] of byVantage) {
+          const vote = voteOf(held);
+          const counts = participates(vote, nowMs);
+          if (counts !== held.counted) keys.push(key);
+          held.counted = counts;
+          // Nobody of that name has spoken for so long that it may not exist any more.
+          if (nowMs - vote.atMs > STALE_HOLD_MS) byVantage.delete(vantage);
+        }
+      }
+      const regions: string[] = [];
+      for (const [id, report] of reports) {
+        if (isFresh(report, nowMs)) continue;
+        if (isFresh(report, sweptAtMs)) regions.push(report.region);
+        if (nowMs - report.heardAtMs > STALE_HOLD_MS) reports.delete(id);
+      }
+      sweptAtMs = nowMs;
+      return { keys, regions };
+    },
+  };
+}
+
+export const socketOf = ({ address, port }: AgentReport): string =>
+  formatSocketAddress({ address, port });
+
+const reportId = (report: AgentReport): string => `${report.node} ${socketOf(report)}`;
+const isFresh = ({ heardAtMs, leaseMs }: AgentReport, nowMs: number): boolean =>
+  nowMs - heardAtMs <= leaseMs;
+
+function saysOtherwise(before: Statement, after: Statement): boolean {
+  return (
+    before.verdict !== after.verdict ||
+    before.slow !== after.slow ||
+    before.failing !== after.failing ||
+    before.secondsToChange !== after.secondsToChange ||
+    before.leaseMs !== after.leaseMs
+  );
+}
