@@ -54,9 +54,9 @@ export function judgeNear(
   const near = count.voters.find((each) => each.name === group);
   if (near === undefined || group === rules.targetRegion || count.voters.length < 2) return world;
   if (near.verdict === 'unknown' || vetoReason(count) !== undefined) return world;
-  const leaving = isLeaving(near);
+  const leaving = near.verdict === 'up' && isLeaving(near);
   // One pair of eyes against the world's word "down" must be sure of itself.
-  if (near.verdict === 'up' && leaving && world.health === 'down') return world;
+  if (leaving && world.health === 'down') return world;
   const slow = near.verdict === 'up' && isSlow(near);
   const soon = leaving ? 0 : secondsTo(near.verdict === 'up' ? 'down' : 'up', near);
   const agrees = near.verdict === (world.health === 'unknown' ? 'up' : world.health);

@@ -20,6 +20,8 @@ const vote: fc.Arbitrary<Vote> = fc.record({
   leaseMs: fc.constant(3000),
   secondsToChange: fc.integer({ min: 0, max: 60 }),
   failing: fc.boolean(),
+  slow: fc.boolean(),
+  trusted: fc.boolean(),
 });
 const votes = fc.array(vote, { maxLength: 12 });
 const previous: fc.Arbitrary<Previous> = fc.record({
@@ -54,7 +56,7 @@ test('judge() needs somebody who says so to change anything, and does not heed t
       const now = judge(list, rule, before, NOW_MS);
       assert.ok(now.ttlSeconds >= 0 && Number.isFinite(now.ttlSeconds));
       if (now.health !== before.health && now.health !== 'unknown') {
-        const lives = list.filter(({ atMs }) => NOW_MS - atMs <= 3000);
+        const lives = list.filter(({ atMs, trusted }) => trusted && NOW_MS - atMs <= 3000);
         assert.ok(lives.some(({ verdict }) => verdict === now.health));
         assert.equal(now.isHeld, false);
       }

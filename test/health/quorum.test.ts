@@ -4,6 +4,7 @@ import {
   type Health,
   type Judgement,
   judge,
+  judgeNear,
   type Previous,
   STALE_HOLD_MS,
   type Vote,
@@ -27,15 +28,19 @@ function votes(text: string): Vote[] {
       leaseMs: 3000,
       secondsToChange: verdict === 'down' ? 2 : 10,
       failing: marks.includes('failing'),
+      slow: marks.includes('slow'),
+      trusted: !marks.includes('distrusted'),
     };
   });
 }
 
-function judged(text: string, options: { previous?: Health; quorumMin?: number } = {}): Judgement {
-  const { previous, quorumMin = 1 } = options;
+type Options = { previous?: Health; quorumMin?: number; agentDown?: string };
+
+function judged(text: string, options: Options = {}): Judgement {
+  const { agentDown, previous, quorumMin = 1 } = options;
   const before: Previous | undefined =
     previous === undefined ? undefined : { health: previous, decidedAtMs: NOW_MS - 5000 };
-  return judge(votes(text), { quorumMin, targetRegion: 'home' }, before, NOW_MS);
+  return judge(votes(text), { quorumMin, targetRegion: 'home', agentDown }, before, NOW_MS);
 }
 
 test('judge() needs a majority of the groups that take part', () => {
@@ -146,4 +151,70 @@ test('judge() gives the time of the earliest possible change as TTL', () => {
   for (const [text, previous, ttlSeconds, why] of cases) {
     assert.equal(judged(text, { previous }).ttlSeconds, ttlSeconds, why);
   }
+});
+
+test('judge() does not count who distrusts itself', () => {
+  assert.equal(judged('eu:down distrusted, us:up', { previous: 'up' }).health, 'up');
+  assert.equal(judged('eu:down, us:up distrusted', { previous: 'up' }).health, 'down');
+  assert.equal(judged('eu:down distrusted', { previous: 'up' }).isHeld, true, 'nobody is left');
+  assert.equal(judged('home:down distrusted, eu:up', { previous: 'up' }).health, 'up', 'no veto');
+});
+
+test("judge() takes the word of the target's own balancer as a veto", () => {
+  const agentDown = 'no usable server';
+  const down = judged('eu:up, us:up', { previous: 'up', agentDown });
+  assert.equal(down.health, 'down');
+  assert.equal(down.reason, 'its own balancer says so: no usable server');
+  assert.equal(down.ttlSeconds, 0, 'it may say otherwise at any moment');
+  assert.equal(judged('', { previous: 'up', agentDown }).health, 'down', 'also when nobody probes');
+});
+
+test('judge() calls up slow when most groups find it so', () => {
+  assert.equal(judged('eu:up slow, us:up slow, as:up').slow, true);
+  assert.match(judged('eu:up slow, us:up slow, as:up').reason, /200 OK, but slow$/);
+  assert.equal(judged('eu:up slow, us:up, as:up').slow, false);
+  assert.equal(judged('eu:down slow, us:down slow').slow, false, 'down is not slow');
+});
+
+test('judgeNear() lets what a region sees count for its clients alone', () => {
+  const cases: readonly (readonly [string, Health, Health, number, string])[] = [
+    // votes, world, as seen from eu, ttl, why
+    ['eu:down, us:up, as:up', 'up', 'down', 2, 'cut off from eu only'],
+    ['eu:up, us:down, as:down', 'down', 'up', 10, 'reached from eu only'],
+    ['eu:up failing, us:down, as:down', 'down', 'down', 2, 'which must then be sure of itself'],
+    ['eu:up, us:up, as:up', 'up', 'up', 10, 'all agree'],
+    ['eu:up failing, us:up, as:up', 'up', 'up', 0, 'it may soon be otherwise for eu'],
+    ['eu:unknown, us:up, as:up', 'up', 'up', 10, 'nothing is seen from eu'],
+    ['eu:down silent, us:up, as:up', 'up', 'up', 10, 'nor by the silent'],
+    ['eu:down distrusted, us:up, as:up', 'up', 'up', 10, 'nor by who distrusts itself'],
+    ['us:up, as:up', 'up', 'up', 10, 'nobody looks from eu'],
+    ['home:down, eu:up, us:up', 'down', 'down', 2, 'the veto is for everybody'],
+    ['home:up, eu:down, us:up, as:up', 'up', 'down', 2, 'and no veto is no help'],
+    ['eu:down', 'down', 'down', 2, 'a single voice is the world'],
+  ];
+  for (const [text, world, expected, ttlSeconds, why] of cases) {
+    const seen = judged(text, { previous: world });
+    assert.equal(seen.health, world, `${why}: the world`);
+    const rules = { quorumMin: 1, targetRegion: 'home' };
+    const near = judgeNear('eu', votes(text), rules, seen, NOW_MS);
+    assert.equal(near.health, expected, why);
+    assert.equal(near.ttlSeconds, ttlSeconds, `${why}: TTL`);
+  }
+});
+
+test("judgeNear() gives the region's own clients the view of the others", () => {
+  const text = 'home:up, eu:down, us:down';
+  const world = judged(text, { previous: 'up' });
+  const rules = { quorumMin: 1, targetRegion: 'home' };
+  assert.equal(judgeNear('home', votes(text), rules, world, NOW_MS), world);
+  const reason = judgeNear('eu', votes('eu:down, us:up, as:up'), rules, judged('us:up'), NOW_MS);
+  assert.equal(reason.reason, 'seen from eu: connection refused');
+});
+
+test('judgeNear() steers by slowness too', () => {
+  const text = 'eu:up slow, us:up, as:up';
+  const rules = { quorumMin: 1, targetRegion: 'home' };
+  const world = judged(text);
+  assert.equal(world.slow, false);
+  assert.equal(judgeNear('eu', votes(text), rules, world, NOW_MS).slow, true);
 });

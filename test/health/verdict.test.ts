@@ -105,7 +105,12 @@ test('secondsToChange() is never later than the first possible change, whatever 
 function slowAfter(marks: string): boolean {
   const rules = { ...RULES, slowAboveMs: 100 };
   return [...marks].reduce((state, mark, index) => {
-    const seen = { atMs: index * 1000, ok: mark !== '-', rttMs: mark === 's' ? 150 : 3, reason: '' };
+    const seen = {
+      atMs: index * 1000,
+      ok: mark !== '-',
+      rttMs: mark === 's' ? 150 : 3,
+      reason: '',
+    };
     return observe(state, seen, rules);
   }, initialVerdict()).slow;
 }

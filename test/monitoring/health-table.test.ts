@@ -10,23 +10,30 @@ import {
 } from '../../src/health/health-word.ts';
 import type { Override } from '../../src/health/override.ts';
 import { STALE_HOLD_MS } from '../../src/health/quorum.ts';
+import { COALESCE_MS } from '../../src/monitoring/health-publisher.ts';
 import {
-  COALESCE_MS,
   createHealthTable,
   type HealthEndpoint,
   type HealthEvent,
+  type HealthPool,
   type HealthTable,
+  type HealthWorld,
   SWEEP_MS,
 } from '../../src/monitoring/health-table.ts';
 import { createMonitoring, type Monitoring } from '../../src/monitoring/monitoring.ts';
+import { statementOf } from '../../src/monitoring/vantage-health.ts';
 import { createMovedClock, type MovedClock } from './moved-clock.ts';
 import { createScriptedProbe, type ScriptedProbe, scriptedJob } from './scripted-probe.ts';
 
 const VANTAGES = ['virginia', 'frankfurt', 'singapore'] as const;
 
 function endpoint(region: string, addresses: readonly string[], quorumMin = 1): HealthEndpoint {
-  const targets = addresses.map((address) => ({ address, key: address }));
-  return { name: `web/${region}`, pool: 'web', region, targets, quorumMin };
+  const targets = addresses.map((address) => ({
+    address,
+    check: { kind: 'target', key: address } as const,
+  }));
+  const sockets = addresses.map((address) => `${address}:80`);
+  return { name: `web/${region}`, pool: 'web', region, targets, sockets, capacity: 1, quorumMin };
 }
 
 type Bench = {
@@ -45,18 +52,20 @@ function bench(endpoints: readonly HealthEndpoint[], startMs?: number, saved?: u
   const calls: Bench['calls'] = [];
   const table = createHealthTable({
     clock,
-    onChange: (words, events) => calls.push({ words, events }),
+    onChange: ({ words }, events) => calls.push({ words, events }),
   });
   table.importState(saved);
-  table.setEndpoints(endpoints);
+  table.setEndpoints(worldOf(endpoints));
   const monitoring = createMonitoring({
     clock,
     draw: () => 0.5,
     probes: [probe.kind],
     log: { warn: () => undefined },
-    onVerdict: table.observe,
+    onVerdict: (verdict) => table.observe(statementOf(verdict)),
   });
-  const addresses = new Set(endpoints.flatMap(({ targets }) => targets.map(({ key }) => key)));
+  const addresses = new Set(
+    endpoints.flatMap(({ targets }) => targets.map(({ address }) => address)),
+  );
   monitoring.setJobs(
     [...addresses].flatMap((address) => VANTAGES.map((vantage) => scriptedJob(vantage, address))),
   );
@@ -66,6 +75,21 @@ function bench(endpoints: readonly HealthEndpoint[], startMs?: number, saved?: u
     );
   return { clock, probe, monitoring, table, calls, events };
 }
+
+const POOL: HealthPool = {
+  ramp: { from: 1, overMs: 0 },
+  withdrawals: { shareMax: 1, countMax: 100, windowMs: 300_000 },
+};
+
+function worldOf(
+  endpoints: readonly HealthEndpoint[],
+  pool = POOL,
+  regions: readonly string[] = [],
+): HealthWorld {
+  return { endpoints, pools: new Map([['web', pool]]), regions };
+}
+
+const words = (table: HealthTable): Uint32Array => table.words().words;
 
 function drain(more: Partial<Override> = {}): Override {
   const target = { kind: 'region', name: 'virginia' } as const;
@@ -78,19 +102,19 @@ test('an endpoint that dies leaves, is told once, and comes back', async () => {
     endpoint('frankfurt', ['192.0.2.2']),
   ]);
   assert.ok(
-    [...table.words()].every((word) => isUnknown(word) && !isDown(word)),
+    [...words(table)].every((word) => isUnknown(word) && !isDown(word)),
     'unknown is up',
   );
   assert.ok(
-    [...table.words()].every((word) => wordTtlSeconds(word) === 0),
+    [...words(table)].every((word) => wordTtlSeconds(word) === 0),
     'for the shortest time',
   );
   await clock.advance(2000);
-  assert.ok([...table.words()].every((word) => !isUnknown(word) && wordTtlSeconds(word) === 3));
+  assert.ok([...words(table)].every((word) => !isUnknown(word) && wordTtlSeconds(word) === 3));
   calls.length = 0;
   probe.set('192.0.2.1', 'fail');
   await clock.advance(3100);
-  assert.deepEqual([...table.words()].map(isDown), [true, false]);
+  assert.deepEqual([...words(table)].map(isDown), [true, false]);
   const told = events();
   assert.equal(told.length, 1);
   assert.match(told[0]!, /^endpoint\.down web\/virginia down: .*connection refused$/);
@@ -98,17 +122,17 @@ test('an endpoint that dies leaves, is told once, and comes back', async () => {
   assert.equal(events().length, 1, 'once per change');
   probe.set('192.0.2.1', 'ok');
   await clock.advance(3100);
-  assert.deepEqual([...table.words()].map(isDown), [false, false]);
+  assert.deepEqual([...words(table)].map(isDown), [false, false]);
   assert.match(events()[1]!, /^endpoint\.up web\/virginia up: 2 of 2 vantage points: 200 OK$/);
 });
 
 test('the TTL shortens as a change comes near, told together and a little later', async () => {
   const { clock, probe, table, calls } = bench([endpoint('tokyo', ['192.0.2.1'])]);
   await clock.advance(2000);
-  assert.equal(wordTtlSeconds(table.words()[0]!), 3);
+  assert.equal(wordTtlSeconds(words(table)[0]!), 3);
   calls.length = 0;
   probe.set('192.0.2.1', 'fail');
-  while (wordTtlSeconds(table.words()[0]!) === 3) await clock.advance(1);
+  while (wordTtlSeconds(words(table)[0]!) === 3) await clock.advance(1);
   assert.equal(calls.length, 0, 'not at once');
   await clock.advance(COALESCE_MS);
   assert.equal(calls.length, 1);
@@ -127,7 +151,7 @@ test('one of three vantage points that loses a target changes nothing', async ()
     scriptedJob('singapore', '192.0.2.1'),
   ]);
   await clock.advance(20_000);
-  assert.equal(isDown(table.words()[0]!), false);
+  assert.equal(isDown(words(table)[0]!), false);
   const status = table.status('web/tokyo');
   assert.deepEqual(
     status?.vantages.map(({ vantage, verdict }) => [vantage, verdict]),
@@ -143,23 +167,23 @@ test('silent vantage points abstain; the last state holds, then is unknown', asy
   const { clock, table, monitoring, probe, events } = bench([endpoint('tokyo', ['192.0.2.1'])]);
   probe.set('192.0.2.1', 'fail');
   await clock.advance(4000);
-  assert.ok(isDown(table.words()[0]!));
+  assert.ok(isDown(words(table)[0]!));
   monitoring.stopVantage('virginia');
   monitoring.stopVantage('frankfurt');
   probe.set('192.0.2.1', 'ok');
   await clock.advance(3000 + SWEEP_MS);
-  assert.ok(!isDown(table.words()[0]!), 'the one that is left decides');
+  assert.ok(!isDown(words(table)[0]!), 'the one that is left decides');
   probe.set('192.0.2.1', 'fail');
   await clock.advance(4000);
-  assert.ok(isDown(table.words()[0]!));
+  assert.ok(isDown(words(table)[0]!));
   for (const vantage of VANTAGES) monitoring.stopVantage(vantage);
   await clock.advance(60_000);
-  assert.ok(isDown(table.words()[0]!), 'nobody is there: kept');
+  assert.ok(isDown(words(table)[0]!), 'nobody is there: kept');
   assert.match(table.status('web/tokyo')?.reason ?? '', /kept down: no vantage point/);
   assert.ok(table.status('web/tokyo')?.vantages.every(({ verdict }) => verdict === 'abstains'));
   const before = events().length;
   await clock.advance(STALE_HOLD_MS);
-  assert.ok(!isDown(table.words()[0]!) && isUnknown(table.words()[0]!));
+  assert.ok(!isDown(words(table)[0]!) && isUnknown(words(table)[0]!));
   assert.match(events()[before]!, /^endpoint\.unknown web\/tokyo unknown: was down, undecided/);
   assert.equal(events().length, before + 1);
 });
@@ -169,7 +193,7 @@ test('silence is noticed without any observation', async () => {
   await clock.advance(2000);
   for (const vantage of VANTAGES) monitoring.stopVantage(vantage);
   await clock.advance(3000 + SWEEP_MS + COALESCE_MS);
-  assert.equal(wordTtlSeconds(table.words()[0]!), 0, 'a held state promises nothing');
+  assert.equal(wordTtlSeconds(words(table)[0]!), 0, 'a held state promises nothing');
 });
 
 test('an address family that fails takes the endpoint; one address of several degrades it', async () => {
@@ -180,7 +204,7 @@ test('an address family that fails takes the endpoint; one address of several de
   probe.set('2001:db8::1', 'fail');
   probe.set('192.0.2.3', 'fail');
   await clock.advance(4000);
-  const [virginia, frankfurt] = table.words();
+  const [virginia, frankfurt] = words(table);
   assert.ok(isDown(virginia!));
   assert.ok(isDegraded(frankfurt!) && !isDown(frankfurt!));
   const status = table.status('web/virginia');
@@ -206,23 +230,23 @@ test('setOverrides() decides at once, and the judged state lives on beneath', as
   assert.equal(table.status('web/virginia')?.judged, 'down');
   assert.match(events()[0]!, /^endpoint\.down web\/virginia down: .*refused$/);
   table.setOverrides([]);
-  assert.ok(isDown(table.words()[0]!) && !isForced(table.words()[0]!));
+  assert.ok(isDown(words(table)[0]!) && !isForced(words(table)[0]!));
   table.setOverrides([drain({ action: 'up' })]);
-  assert.ok(!isDown(table.words()[0]!));
+  assert.ok(!isDown(words(table)[0]!));
 });
 
 test('an override lapses at its time, and the TTL counts down to it', async () => {
   const { clock, table } = bench([endpoint('virginia', ['192.0.2.1'])]);
   await clock.advance(2000);
   table.setOverrides([drain({ expiresAtMs: clock.nowMs() + 60_000 })]);
-  assert.equal(wordTtlSeconds(table.words()[0]!), 60);
+  assert.equal(wordTtlSeconds(words(table)[0]!), 60);
   await clock.advance(45_000 + SWEEP_MS);
-  const ttl = wordTtlSeconds(table.words()[0]!);
+  const ttl = wordTtlSeconds(words(table)[0]!);
   assert.ok(ttl >= 14 && ttl <= 15, `${ttl}`);
   await clock.advance(15_000 - SWEEP_MS - 1);
-  assert.ok(isDown(table.words()[0]!));
+  assert.ok(isDown(words(table)[0]!));
   await clock.advance(1);
-  assert.ok(!isDown(table.words()[0]!), 'to the millisecond');
+  assert.ok(!isDown(words(table)[0]!), 'to the millisecond');
 });
 
 test('setEndpoints() keeps what is known of the endpoints that stay', async () => {
@@ -232,7 +256,8 @@ test('setEndpoints() keeps what is known of the endpoints that stay', async () =
   probe.set('192.0.2.1', 'fail');
   await clock.advance(4000);
   calls.length = 0;
-  const words = table.setEndpoints([frankfurt, endpoint('tokyo', ['192.0.2.9']), virginia]);
+  const next = [frankfurt, endpoint('tokyo', ['192.0.2.9']), virginia];
+  const { words } = table.setEndpoints(worldOf(next));
   assert.deepEqual([...words].map(isDown), [false, false, true], 'in the new order');
   assert.ok(isUnknown(words[1]!));
   assert.equal(calls.length, 0, 'the caller has them');
@@ -241,16 +266,16 @@ test('setEndpoints() keeps what is known of the endpoints that stay', async () =
 
 test('an endpoint without a monitor is up and stays so', () => {
   const { table } = bench([endpoint('virginia', [])]);
-  assert.equal(table.words()[0], TTL_MASK);
+  assert.equal(words(table)[0], TTL_MASK);
   assert.equal(table.status('web/virginia')?.state, 'up');
 });
 
 test('words are copies that nobody else changes', async () => {
   const { clock, table, calls } = bench([endpoint('virginia', ['192.0.2.1'])]);
-  table.words().fill(0x80000000);
+  words(table).fill(0x80000000);
   await clock.advance(2000);
   calls[0]!.words.fill(0x80000000);
-  assert.ok(!isDown(table.words()[0]!));
+  assert.ok(!isDown(words(table)[0]!));
 });
 
 test('exportState() and importState() carry judged states over a restart', async () => {
@@ -260,13 +285,13 @@ test('exportState() and importState() carry judged states over a restart', async
   await before.clock.advance(4000);
   const saved: unknown = JSON.parse(JSON.stringify(before.table.exportState()));
   const after = bench([virginia], before.clock.nowMs() + 1000, saved);
-  assert.ok(isDown(after.table.words()[0]!), 'dead before, dead after: never an answer in between');
+  assert.ok(isDown(words(after.table)[0]!), 'dead before, dead after: never an answer in between');
   after.probe.set('192.0.2.1', 'fail');
   await after.clock.advance(5000);
-  assert.ok(isDown(after.table.words()[0]!));
+  assert.ok(isDown(words(after.table)[0]!));
   assert.equal(after.events().length, 0, 'and nothing to tell');
   for (const state of [null, 'x', { a: 1 }]) {
-    assert.ok(isUnknown(bench([virginia], undefined, state).table.words()[0]!));
+    assert.ok(isUnknown(words(bench([virginia], undefined, state).table)[0]!));
   }
 });
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config, MonitorConfig, PoolConfig } from '../../src/config/config.ts';
+import { type Check, checkKeys } from '../../src/health/composite.ts';
 import {
+  canaryJobs,
+  canaryOf,
   endpointJobs,
   healthEndpoints,
   healthServers,
@@ -27,6 +30,8 @@ const pool = (more: Partial<PoolConfig>): PoolConfig => ({
   port: 8080,
   quorumMin: 1,
   panicThreshold: 0,
+  ramp: { from: 0.1, overMs: 0 },
+  withdrawals: { shareMax: 1, countMax: 10, windowMs: 300_000 },
   sorry: [],
   ...more,
 });
@@ -50,56 +55,108 @@ const CONFIG = {
       { name: 'eye-1', region: 'virginia', source: ['127.0.1.1'] },
       { name: 'eye-2', source: [] },
     ],
+    canaries: [
+      { monitor: 'deep', address: '198.51.100.1' },
+      { monitor: 'web', address: '198.51.100.2', port: 53 },
+    ],
   },
   regions: { virginia: region(['127.0.1.1', '::1']), tokyo: region(['127.0.2.1']) },
-  monitors: { web: MONITOR, deep: { ...MONITOR, port: 9999 } },
+  monitors: {
+    web: MONITOR,
+    deep: { ...MONITOR, port: 9999 },
+    primary: { ...MONITOR, address: '192.0.2.77', port: 77 },
+  },
   pools: {
     web: pool({ monitor: 'web', quorumMin: 2 }),
     api: pool({ monitor: 'web' }),
     deep: pool({ monitor: 'deep' }),
     plain: pool({}),
+    site: pool({ monitor: 'site' }),
+  },
+  monitorGroups: {
+    site: {
+      of: [
+        { monitor: 'web', required: true, inverted: false, weight: 1 },
+        { monitor: 'primary', required: false, inverted: true, weight: 2 },
+      ],
+      need: 2,
+    },
   },
   balancer: { upstreams: { shop: upstream('web'), blog: upstream('web'), raw: upstream() } },
 } as unknown as Config;
+
+const target = (key: string): Check => ({ kind: 'target', key });
 
 test('healthEndpoints() lists every endpoint with what is probed for its addresses', () => {
   const list = healthEndpoints(CONFIG);
   assert.deepEqual(
     list.map(({ name }) => name),
-    ['web', 'api', 'deep', 'plain'].flatMap((name) => [`${name}/virginia`, `${name}/tokyo`]),
+    ['web', 'api', 'deep', 'plain', 'site'].flatMap((name) => [
+      `${name}/virginia`,
+      `${name}/tokyo`,
+    ]),
   );
   assert.deepEqual(list[0], {
     name: 'web/virginia',
     pool: 'web',
     region: 'virginia',
     quorumMin: 2,
+    capacity: 1,
+    sockets: ['127.0.1.1:8080', '[::1]:8080'],
     targets: [
-      { address: '127.0.1.1', key: 'endpoint web 127.0.1.1:8080' },
-      { address: '::1', key: 'endpoint web [::1]:8080' },
+      { address: '127.0.1.1', check: target('endpoint web 127.0.1.1:8080') },
+      { address: '::1', check: target('endpoint web [::1]:8080') },
     ],
   });
   assert.deepEqual(list[1]?.targets, [
-    { address: '192.0.2.9', key: 'endpoint web 192.0.2.9:8080' },
+    { address: '192.0.2.9', check: target('endpoint web 192.0.2.9:8080') },
   ]);
   assert.deepEqual(list[2]?.targets, list[0]?.targets, 'pools share what they share');
-  assert.equal(list[4]?.targets[0]?.key, 'endpoint deep 127.0.1.1:9999');
+  assert.deepEqual(list[4]?.targets[0]?.check, target('endpoint deep 127.0.1.1:9999'));
   assert.deepEqual(list[6]?.targets, [], 'no monitor');
+  assert.deepEqual(list[9]?.targets, [
+    {
+      address: '192.0.2.9',
+      check: {
+        kind: 'composite',
+        name: 'site',
+        need: 2,
+        members: [
+          {
+            check: target('endpoint web 192.0.2.9:8080'),
+            required: true,
+            inverted: false,
+            weight: 1,
+          },
+          {
+            // An address of its own, whatever the endpoint.
+            check: target('endpoint primary 192.0.2.77:77'),
+            required: false,
+            inverted: true,
+            weight: 2,
+          },
+        ],
+      },
+    },
+  ]);
 });
 
 test('endpointJobs() probes each target once from each vantage point that can', () => {
   const jobs = endpointJobs(CONFIG);
   assert.deepEqual(
     jobs.map(({ vantage, key }) => `${vantage} ${key}`),
-    ['web', 'deep'].flatMap((monitor) => {
-      const port = monitor === 'web' ? 8080 : 9999;
-      return [
-        `eye-1 endpoint ${monitor} 127.0.1.1:${port}`,
-        `eye-2 endpoint ${monitor} 127.0.1.1:${port}`,
-        `eye-2 endpoint ${monitor} [::1]:${port}`,
-        `eye-1 endpoint ${monitor} 192.0.2.9:${port}`,
-        `eye-2 endpoint ${monitor} 192.0.2.9:${port}`,
-      ];
-    }),
+    ['web', 'deep']
+      .flatMap((monitor) => {
+        const port = monitor === 'web' ? 8080 : 9999;
+        return [
+          `eye-1 endpoint ${monitor} 127.0.1.1:${port}`,
+          `eye-2 endpoint ${monitor} 127.0.1.1:${port}`,
+          `eye-2 endpoint ${monitor} [::1]:${port}`,
+          `eye-1 endpoint ${monitor} 192.0.2.9:${port}`,
+          `eye-2 endpoint ${monitor} 192.0.2.9:${port}`,
+        ];
+      })
+      .concat('eye-1 endpoint primary 192.0.2.77:77', 'eye-2 endpoint primary 192.0.2.77:77'),
   );
   assert.deepEqual(jobs[0], {
     vantage: 'eye-1',
@@ -113,7 +170,9 @@ test('endpointJobs() probes each target once from each vantage point that can', 
   assert.equal(jobs[1]?.group, 'eye-2', 'without a region it is a failure domain of its own');
   const probed = new Set(jobs.map(({ key }) => key));
   for (const { targets } of healthEndpoints(CONFIG)) {
-    for (const { key } of targets) assert.ok(probed.has(key), key);
+    for (const key of targets.flatMap(({ check }) => checkKeys(check))) {
+      assert.ok(probed.has(key), key);
+    }
   }
 });
 
@@ -131,4 +190,31 @@ test('serverJobs() probes each server once for this node', () => {
       ['raw', undefined],
     ],
   );
+});
+
+test('canaryJobs() lets every vantage point ask every canary', () => {
+  const jobs = canaryJobs(CONFIG);
+  assert.deepEqual(
+    jobs.map(({ vantage, key, target: { port } }) => [vantage, key, port]),
+    [
+      ['eye-1', 'canary 198.51.100.1:9999', 9999],
+      ['eye-2', 'canary 198.51.100.1:9999', 9999],
+      ['eye-1', 'canary 198.51.100.2:53', 53],
+      ['eye-2', 'canary 198.51.100.2:53', 53],
+    ],
+  );
+  assert.equal(canaryOf(jobs[0]!.key), '198.51.100.1:9999');
+  assert.equal(canaryOf('endpoint web 127.0.0.1:1'), undefined);
+});
+
+test('healthEndpoints() weighs by the capacities of regions when all of them state one', () => {
+  const stated = (capacity: number) => ({ ...region(['127.0.0.1']), capacity });
+  const of = (virginia: number, tokyo: number) => {
+    const regions = { virginia: stated(virginia), tokyo: stated(tokyo) };
+    return healthEndpoints({ ...CONFIG, regions })
+      .slice(0, 2)
+      .map(({ capacity }) => capacity);
+  };
+  assert.deepEqual(of(1000, 500), [1000, 500]);
+  assert.deepEqual(of(1000, 0), [1, 1], 'else by weight');
 });

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { isDown } from '../../src/health/health-word.ts';
 import { createHealthTable } from '../../src/monitoring/health-table.ts';
 import { createMonitoring, type MonitoringClock } from '../../src/monitoring/monitoring.ts';
+import { statementOf } from '../../src/monitoring/vantage-health.ts';
 import { probeKinds } from '../../src/probe/registry.ts';
 
 const CLOCK: MonitoringClock = {
@@ -30,21 +31,22 @@ test('a real server that fails, and recovers, moves its endpoint', async () => {
   let hear = (): void => {};
   const table = createHealthTable({
     clock: CLOCK,
-    onChange: (words, events) => {
+    onChange: ({ words }, events) => {
       for (const { kind, message } of events) {
         told.push({ kind, message, isDown: isDown(words[0]!) });
       }
       hear();
     },
   });
-  const targets = [{ address: '127.0.0.1', key: 'k' }];
-  table.setEndpoints([{ name: 'web/x', pool: 'web', region: 'x', targets, quorumMin: 2 }]);
+  const targets = [{ address: '127.0.0.1', check: { kind: 'target', key: 'k' } as const }];
+  const endpoint = { name: 'web/x', pool: 'web', region: 'x', targets, sockets: [], capacity: 1 };
+  table.setEndpoints({ endpoints: [{ ...endpoint, quorumMin: 2 }], pools: new Map(), regions: [] });
   const monitoring = createMonitoring({
     clock: CLOCK,
     draw: Math.random,
     probes: probeKinds,
     log: { warn: (_event, message) => assert.fail(message) },
-    onVerdict: table.observe,
+    onVerdict: (verdict) => table.observe(statementOf(verdict)),
   });
   const heard = (count: number): Promise<void> =>
     new Promise((resolve, reject) => {

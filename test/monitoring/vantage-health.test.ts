@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { initialVerdict, observe } from '../../src/health/verdict.ts';
-import { voteOf } from '../../src/monitoring/vantage-health.ts';
+import { statementOf } from '../../src/monitoring/vantage-health.ts';
 
 const rules = { rise: 2, fall: 3, intervalMs: 1000 };
 
@@ -11,10 +11,10 @@ function reasonAfter(outcomes: readonly boolean[]): string {
     const reason = ok ? '200 OK' : 'timeout';
     state = observe(state, { atMs: index * 1000, ok, rttMs: 1, reason }, rules);
   }
-  return voteOf({ vantage: 'v', group: 'g', key: 'web/a', state, rules, leaseMs: 3000 }).reason;
+  return statementOf({ vantage: 'v', key: 'web/a', state, rules, leaseMs: 3000 }).reason;
 }
 
-test('voteOf() gives the reason of the verdict, not of a change that is not yet believed', () => {
+test('statementOf() gives the reason of the verdict, not of a change that is not yet believed', () => {
   assert.equal(reasonAfter([]), '');
   assert.equal(reasonAfter([false]), 'timeout', 'unknown: what was seen');
   assert.equal(reasonAfter([true]), '200 OK');
