@@ -18,6 +18,7 @@ export type Config = {
   readonly dns: DnsConfig;
   readonly balancer: BalancerConfig;
   readonly store: { readonly kind: string; readonly options: unknown };
+  readonly cluster: ClusterConfig;
   readonly admin: AdminConfig;
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
 };
@@ -87,6 +88,10 @@ export type MonitorConfig = {
   readonly fall: number;
   /** Fraction of the interval by which probes are spread, 0..1. Default 0.1. */
   readonly jitter: number;
+  /** From one probe to the next while failures count towards down; never more than the interval. */
+  readonly recheckMs: number;
+  /** From one probe to the next once a target has been down for `afterMs` without a success. */
+  readonly idle: { readonly afterMs: number; readonly intervalMs: number };
 };
 
 /** Members are names of monitors or of other groups; `need` is the sum of weights that must not be down. */
@@ -210,6 +215,19 @@ export type RouteConfig = {
   readonly pathPrefix: string;
   readonly filters: readonly { readonly kind: string; readonly options: unknown }[];
   readonly upstream: string;
+};
+
+/** `keys` and the contents of `keyFiles` are secrets; the first seals, all open. */
+export type ClusterConfig = {
+  readonly keys: readonly string[];
+  readonly keyFiles: readonly string[];
+  /** Where direct exchange listens (UDP); empty = there is none. */
+  readonly listen: readonly { readonly address: string; readonly port: number }[];
+  /** `host:port` as others reach it. */
+  readonly advertise?: string;
+  /** `host:port`. */
+  readonly peers: readonly string[];
+  readonly sharedConfig: boolean;
 };
 
 export type AdminConfig = {

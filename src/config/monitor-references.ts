@@ -5,10 +5,20 @@ import { formatDuration } from './values.ts';
 /** What monitors, monitor groups and canaries need of each other: names that exist, and no circles. */
 export function checkMonitors(check: Check): void {
   const { error, file } = check;
-  for (const [name, { interval, timeout }] of Object.entries(file.monitors)) {
-    if (timeout === undefined || timeout < interval) continue;
-    const message = `the timeout ${formatDuration(timeout)} is not shorter than the interval ${formatDuration(interval)}`;
-    error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
+  for (const [name, { idle, interval, recheck, timeout }] of Object.entries(file.monitors)) {
+    const usual = `the interval ${formatDuration(interval)}`;
+    if (timeout !== undefined && timeout >= interval) {
+      const message = `the timeout ${formatDuration(timeout)} is not shorter than ${usual}`;
+      error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
+    }
+    if (recheck !== undefined && recheck > interval) {
+      const message = `${formatDuration(recheck)} is longer than ${usual}`;
+      error(['monitors', name, 'recheck'], message, 'what has failed is looked at sooner');
+    }
+    if (idle.interval !== undefined && idle.interval < interval) {
+      const message = `${formatDuration(idle.interval)} is shorter than ${usual}`;
+      error(['monitors', name, 'idle', 'interval'], message, 'what is down for long can wait');
+    }
   }
   checkGroups(check);
   checkCanaries(check);

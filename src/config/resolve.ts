@@ -5,8 +5,10 @@ import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import type {
   BalancerConfig,
+  ClusterConfig,
   Config,
   EndpointConfig,
+  MonitorConfig,
   PolicyConfig,
   RegionConfig,
 } from './config.ts';
@@ -27,6 +29,12 @@ const DEFAULT_CHAIN = ['healthy', 'nearest', 'weighted', 'first'];
 const NODE_NAME_DEFAULT = 'meridian';
 /** Of a probe; half of the interval when that is shorter. */
 const TIMEOUT_DEFAULT_MS = 2000;
+/** While failures count, probes come this many times as often, but not more often than that. */
+const RECHECK_QUICKER = 4;
+const RECHECK_DEFAULT_MIN_MS = 50;
+/** What has been down for long is probed this many times less often, but not less often than that. */
+const IDLE_SLOWER = 4;
+const IDLE_DEFAULT_MAX_MS = 60_000;
 
 export type Resolved = { readonly config: Config; readonly zones: readonly ResolvedZone[] };
 
@@ -62,17 +70,7 @@ export function resolveConfig(
     },
     regions,
     geo: resolveGeo(file, centroids, error),
-    monitors: mapValues(
-      file.monitors,
-      ({ address, interval, timeout, port, slowAbove, ...rest }) => ({
-        ...rest,
-        ...(address === undefined ? {} : { address: canonical(address) }),
-        ...(port === undefined ? {} : { port }),
-        ...(slowAbove === undefined ? {} : { slowAboveMs: slowAbove }),
-        intervalMs: interval,
-        timeoutMs: timeout ?? Math.min(TIMEOUT_DEFAULT_MS, Math.floor(interval / 2)),
-      }),
-    ),
+    monitors: mapValues(file.monitors, resolveMonitor),
     monitorGroups: mapValues(file.monitorGroups, ({ of, need }) => ({
       of,
       need: need ?? of.reduce((sum, { weight }) => sum + weight, 0),
@@ -94,10 +92,19 @@ export function resolveConfig(
     },
     balancer: resolveBalancer(file),
     store: file.store,
+    cluster: resolveCluster(file),
     admin: { ...file.admin, address: canonical(file.admin.address) },
     log: file.log,
   };
   return { config, zones };
+}
+
+function resolveCluster({ cluster: { advertise, listen, ...rest } }: ConfigFile): ClusterConfig {
+  return {
+    ...rest,
+    listen: listen.map(({ address, port }) => ({ address: canonical(address), port })),
+    ...(advertise === undefined ? {} : { advertise }),
+  };
 }
 
 /** Healthy, then nearest, then by weight, then the first: what a newcomer expects of steering. */
@@ -140,6 +147,30 @@ function resolveGeo(file: ConfigFile, centroids: Centroids, error: Report): Conf
     };
   });
   return { databases: file.geo.databases, overrides };
+}
+
+function resolveMonitor({
+  address,
+  idle,
+  interval,
+  port,
+  recheck,
+  slowAbove,
+  timeout,
+  ...rest
+}: ConfigFile['monitors'][string]): MonitorConfig {
+  const recheckMs = recheck ?? Math.max(RECHECK_DEFAULT_MIN_MS, interval / RECHECK_QUICKER);
+  const idleMs = idle.interval ?? Math.min(IDLE_DEFAULT_MAX_MS, interval * IDLE_SLOWER);
+  return {
+    ...rest,
+    ...(address === undefined ? {} : { address: canonical(address) }),
+    ...(port === undefined ? {} : { port }),
+    ...(slowAbove === undefined ? {} : { slowAboveMs: slowAbove }),
+    intervalMs: interval,
+    timeoutMs: timeout ?? Math.min(TIMEOUT_DEFAULT_MS, Math.floor(interval / 2)),
+    recheckMs: Math.min(interval, Math.round(recheckMs)),
+    idle: { afterMs: idle.after, intervalMs: Math.max(interval, idleMs) },
+  };
 }
 
 type LocationFile = ConfigFile['regions'][string]['location'];

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
 import { ROLES } from './config.ts';
-import { extensions, flatExtension, namedExtension } from './extensions.ts';
+import { extensions, namedExtension } from './extensions.ts';
+import { monitor, monitorGroup } from './monitor-schema.ts';
 import {
   address,
   addresses,
@@ -14,6 +15,7 @@ import {
   socketAddress,
   weight,
 } from './values.ts';
+import { cluster } from './cluster-schema.ts';
 import { zone } from './zone-schema.ts';
 
 /**
@@ -25,8 +27,6 @@ import { zone } from './zone-schema.ts';
 
 /** The most entries of a list: a slip in a template must not fill the memory. */
 const ENTRIES_MAX = 10_000;
-/** Members of one monitor group, as Route 53's calculated checks have. */
-const GROUP_MEMBERS_MAX = 256;
 /** Steps of one policy; more is a programming language, not a policy. */
 const STEPS_MAX = 32;
 const PATH_PREFIX_LENGTH_MAX = 1024;
@@ -150,59 +150,6 @@ const geo = z.strictObject({
     .max(ENTRIES_MAX)
     .default([])
     .describe('What you know better than every database; the longest prefix wins.'),
-});
-
-const monitor = flatExtension('kind', extensions.probes, {
-  address: address
-    .optional()
-    .describe(
-      'Address to probe whatever the endpoint. Default: the address of the endpoint or server.',
-    ),
-  port: port.optional().describe("Port to probe. Default: the pool's, or the server's own."),
-  interval: duration('100ms', '1h').prefault('5s').describe('Time from one probe to the next.'),
-  timeout: duration('10ms', '10m')
-    .optional()
-    .describe('How long one probe may take. Default: 2s, or half of a short interval.'),
-  rise: z.int().min(1).max(100).default(2).describe('Successes in a row that bring a target up.'),
-  fall: z.int().min(1).max(100).default(3).describe('Failures in a row that take a target down.'),
-  slowAbove: duration('1ms', '10m')
-    .optional()
-    .describe(
-      'A success that takes longer counts as slow: a slow endpoint is answered only when nothing better is left. Default: nothing is too slow.',
-    ),
-  jitter: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.1)
-    .describe('Share of the interval by which probes are spread, 0 to 1.'),
-});
-
-const groupMember = z.strictObject({
-  monitor: name.describe('A monitor, or another monitor group.'),
-  required: z.boolean().default(false).describe('When it is down, so is the group.'),
-  inverted: z
-    .boolean()
-    .default(false)
-    .describe('Counts as up while what it monitors is down: a standby that waits for the primary.'),
-  weight: z.number().min(0).max(1000).default(1).describe('What it adds while it is not down.'),
-});
-const monitorGroup = z.strictObject({
-  of: z
-    .array(
-      z
-        .union([name.transform((text) => ({ monitor: text })).pipe(groupMember), groupMember])
-        .meta({ what: 'a monitor' }),
-    )
-    .min(1)
-    .max(GROUP_MEMBERS_MAX)
-    .describe('The members: names of monitors, or maps.'),
-  need: z
-    .number()
-    .min(0)
-    .max(1_000_000)
-    .optional()
-    .describe('Sum of the weights of members that must not be down. Default: all of them.'),
 });
 
 const endpoint = z.strictObject({
@@ -488,6 +435,7 @@ export const configFileSchema = z.strictObject({
     .meta({ what: 'a store' })
     .prefault('memory')
     .describe('Where nodes share state: a name, or a map with `kind` and its options.'),
+  cluster: cluster.prefault({}).describe('The other nodes: whom to tell what this one sees, and whom to believe.'),
   admin: admin.prefault({}).describe('The API and the page.'),
   log: z
     .strictObject({

@@ -23,6 +23,8 @@ export type VerdictRules = {
   readonly rise: number;
   readonly fall: number;
   readonly intervalMs: number;
+  /** Time between probes while failures count towards down; absent = the interval. */
+  readonly recheckMs?: number;
   /** A success that took longer than this counts as slow; absent = nothing is too slow. */
   readonly slowAboveMs?: number;
 };
@@ -81,13 +83,22 @@ export function observe(
 
 /**
  * Seconds (with a fraction) from the last observation to the earliest possible change of the verdict:
- * interval × (threshold − counter), gdnsd's rule. 0 while unknown, which may change at any moment.
+ * interval × (threshold − counter), gdnsd's rule, where probes that follow a failure come at the pace
+ * of re-checks. 0 while unknown, which may change at any moment.
  */
 export function secondsToChange(state: VerdictState, rules: VerdictRules): number {
-  if (state.verdict === 'unknown') return 0;
-  const missing =
-    state.verdict === 'down' ? rules.rise - state.successes : rules.fall - state.failures;
-  return (Math.max(1, missing) * rules.intervalMs) / 1000;
+  const { fall, intervalMs, recheckMs = intervalMs, rise } = rules;
+  switch (state.verdict) {
+    case 'unknown':
+      return 0;
+    case 'down':
+      return (Math.max(1, rise - state.successes) * intervalMs) / 1000;
+    case 'up': {
+      const missing = Math.max(1, fall - state.failures);
+      if (isFailing(state)) return (missing * recheckMs) / 1000;
+      return (intervalMs + (missing - 1) * recheckMs) / 1000;
+    }
+  }
 }
 
 /** True while failures count towards down: the change has begun. */

@@ -8,7 +8,10 @@ import {
 } from '../health/verdict.ts';
 import type { ProbeKind, ProbeResult, ProbeTarget } from '../probe/probe.ts';
 import type { Log } from '../telemetry/log.ts';
-import { firstDueMs, nextDueMs, phaseMs } from './schedule.ts';
+import { createAgenda } from './agenda.ts';
+import { attemptProbe } from './attempt.ts';
+import { firstDueMs, nextDueMs, type Paces, paceAfter, phaseMs } from './schedule.ts';
+import { createSlots, type Slots } from './slots.ts';
 import { exportVerdicts, importVerdicts, type SavedVerdicts } from './verdict-file.ts';
 
 /**
@@ -44,7 +47,7 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
         if (!kinds.has(job.probe)) throw new Error(`there is no probe kind "${job.probe}"`);
         // A changed monitor asks in another way about the same target: what is known stays known.
         const state = known.get(id)?.state ?? saved.get(id) ?? initialVerdict();
-        const each: Running = { job, id, state, dueMs: 0, attempt: 0, phase: 'idle', cancel: none };
+        const each: Running = { job, id, state, dueMs: 0, attempt: 0, ...AT_REST };
         running.set(id, each);
         if (state.recent.length > 0) deps.onVerdict(verdictOf(each));
         if (!stopped.has(job.vantage)) lane.start(each);
@@ -85,7 +88,7 @@ export type MonitoringJob = {
   readonly target: ProbeTarget;
   readonly rules: JobRules;
 };
-export type JobRules = VerdictRules & { readonly timeoutMs: number; readonly jitter: number };
+export type JobRules = VerdictRules & Paces & { readonly timeoutMs: number };
 
 /** A vantage point's word on a target, as quorums want it; plain data that can cross a wire. */
 export type VantageVerdict = {
@@ -129,13 +132,11 @@ export type Monitoring = {
   close(): Promise<void>;
 };
 
-/** Probes in flight on one node, whatever the number of monitors. */
-export const PROBES_IN_FLIGHT_MAX = 256;
 /**
- * When a timeout comes later than this after its time, this process was stopped or starved: the
- * attempt says nothing about the target.
+ * Probes in flight on one node, whatever the number of monitors: a socket and some 30 KiB each. 10,000
+ * monitors a second whose targets all hang for 200 ms need 2000.
  */
-export const STALL_MS = 1_000;
+export const PROBES_IN_FLIGHT_MAX = 2048;
 
 type Running = {
   readonly job: MonitoringJob;
@@ -146,16 +147,20 @@ type Running = {
   /** Grows with every attempt and stop; a result of another attempt is dropped. */
   attempt: number;
   phase: 'idle' | 'scheduled' | 'waiting' | 'in-flight';
+  /** Its last attempt ran into the timeout. */
+  isTardy: boolean;
   /** Cancels the timer, or aborts the attempt. */
   cancel: () => void;
 };
 
 const none = (): void => {};
+const AT_REST = { phase: 'idle', isTardy: false, cancel: none } as const;
 const jobId = (job: MonitoringJob): string => `${job.vantage} ${job.key}`;
 
 function verdictOf({ job, state }: Running): VantageVerdict {
   const { vantage, group, key, rules } = job;
-  const leaseMs = LEASE_INTERVALS * Math.max(rules.intervalMs, rules.timeoutMs);
+  const { intervalMs } = paceAfter(state, rules);
+  const leaseMs = LEASE_INTERVALS * Math.max(rules.intervalMs, intervalMs, rules.timeoutMs);
   return { vantage, group, key, state, rules, leaseMs };
 }
 
@@ -165,54 +170,46 @@ type Lane = {
   settled(): Promise<void>;
 };
 
-/** The way from due to verdict: timers, the bounded number of slots, and attempts. */
+/** The way from due to verdict: the agenda, the bounded number of slots, and attempts. */
 function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>): Lane {
   const { clock } = deps;
+  const agenda = createAgenda(clock);
   const inFlight = new Set<Promise<void>>();
   const warned = new Set<string>();
-  let waiting: Running[] = [];
 
-  const schedule = (each: Running, atMs: number): void => {
-    each.phase = 'scheduled';
-    each.cancel = clock.setTimer(Math.max(0, atMs - clock.nowMs()), () => {
-      each.phase = 'waiting';
-      each.cancel = none;
-      waiting.push(each);
-      fill();
-    });
-  };
-  const fill = (): void => {
-    while (inFlight.size < PROBES_IN_FLIGHT_MAX) {
-      const each = waiting.shift();
-      if (each === undefined) return;
-      launch(each);
-    }
-  };
-  const launch = (each: Running): void => {
+  const launch = (each: Running, isTardy: boolean): void => {
     each.phase = 'in-flight';
     each.attempt += 1;
     const mine = each.attempt;
-    const { result, cancel } = attemptProbe(kinds.get(each.job.probe)!, each.job, clock);
-    each.cancel = cancel;
-    const settled: Promise<void> = result.then((outcome) => {
+    const kind = kinds.get(each.job.probe)!;
+    const attempt = attemptProbe(kind, each.job, { agenda, clock });
+    each.cancel = attempt.cancel;
+    const settled: Promise<void> = attempt.result.then((outcome) => {
       inFlight.delete(settled);
+      each.isTardy = attempt.isTimedOut();
       if (each.attempt === mine) finish(each, outcome);
-      fill();
+      slotsOf(kind).leave(isTardy);
     });
     inFlight.add(settled);
   };
+  const slotsOf = createSlotsByKind(launch);
+  const schedule = (each: Running, atMs: number): void => {
+    each.phase = 'scheduled';
+    each.cancel = agenda.at(atMs, () => {
+      const slots = slotsOf(kinds.get(each.job.probe)!);
+      each.phase = 'waiting';
+      each.cancel = () => slots.withdraw(each);
+      slots.ask(each, each.isTardy);
+    });
+  };
   const finish = (each: Running, result: ProbeResult): void => {
     const nowMs = clock.nowMs();
-    each.dueMs = nextDueMs(each.dueMs, each.job.rules, deps.draw(), nowMs);
+    const isLocal = result.local === true;
+    if (isLocal) warnOnce(warned, deps.log, each.job, result.reason);
+    else each.state = observe(each.state, observationOf(result, nowMs), each.job.rules);
+    each.dueMs = nextDueMs(each.dueMs, paceAfter(each.state, each.job.rules), deps.draw(), nowMs);
     schedule(each, each.dueMs);
-    if (result.local === true) {
-      warnOnce(warned, deps.log, each.job, result.reason);
-      return;
-    }
-    const { ok, rttMs, reason } = result;
-    const observation: Observation = { atMs: nowMs, ok, rttMs, reason };
-    each.state = observe(each.state, observation, each.job.rules);
-    deps.onVerdict(verdictOf(each));
+    if (!isLocal) deps.onVerdict(verdictOf(each));
   };
   return {
     start(each) {
@@ -226,40 +223,31 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
       each.attempt += 1;
       each.cancel();
       each.cancel = none;
-      if (each.phase === 'waiting') waiting = waiting.filter((other) => other !== each);
       each.phase = 'idle';
     },
     settled: async () => {
       await Promise.all(inFlight);
+      agenda.close();
     },
   };
 }
 
-/** One attempt that always settles: by itself, at the timeout, or when it is cancelled. */
-function attemptProbe(
-  kind: ProbeKind,
-  { target, options, rules }: MonitoringJob,
-  clock: MonitoringClock,
-): { readonly result: Promise<ProbeResult>; readonly cancel: () => void } {
-  const controller = new AbortController();
-  const startMs = clock.nowMs();
-  const { promise: given, resolve: giveUp } = Promise.withResolvers<ProbeResult>();
-  const abort = (reason: string, local: boolean): void => {
-    controller.abort(reason);
-    giveUp({ ok: false, rttMs: clock.nowMs() - startMs, reason, local });
+/** One pool of slots for all kinds that cost a socket, and one for each that is dearer. */
+function createSlotsByKind(
+  launch: (each: Running, isTardy: boolean) => void,
+): (kind: ProbeKind) => Slots<Running> {
+  const ordinary = createSlots(PROBES_IN_FLIGHT_MAX, launch);
+  const dear = new Map<string, Slots<Running>>();
+  return ({ inFlightMax, kind }) => {
+    if (inFlightMax === undefined) return ordinary;
+    const slots = dear.get(kind) ?? createSlots(inFlightMax, launch);
+    dear.set(kind, slots);
+    return slots;
   };
-  const cancelTimer = clock.setTimer(rules.timeoutMs, () => {
-    const isLate = clock.nowMs() - startMs > rules.timeoutMs + STALL_MS;
-    if (isLate) abort('this process was stalled', true);
-    else abort(`timeout after ${rules.timeoutMs} ms`, false);
-  });
-  const run = kind
-    .run(target, options, controller.signal)
-    // A kind never rejects; one that does has a bug and has seen nothing of the target.
-    .catch((error): ProbeResult => ({ ok: false, rttMs: 0, reason: String(error), local: true }));
-  // A kind that does not heed its signal must not hold the slot.
-  const result = Promise.race([given, run]).finally(cancelTimer);
-  return { result, cancel: () => abort('cancelled', true) };
+}
+
+function observationOf({ local: _, ...seen }: ProbeResult, atMs: number): Observation {
+  return { atMs, ...seen };
 }
 
 function warnOnce(

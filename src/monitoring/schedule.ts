@@ -1,7 +1,13 @@
+import { isFailing, type VerdictState } from '../health/verdict.ts';
+
 /**
  * When to probe. Targets are spread over the interval by a hash of their name, so that thousands of
  * them never fire together and every restart spreads them alike; a random jitter then keeps vantage
  * points from marching in step.
+ *
+ * There are three paces. The usual one; a quick one from the first failure until the target is down
+ * or forgiven, when the next results decide something; and an idle one for what has been down for
+ * long without a single success, where hardly anything is to be learnt. The first success ends that.
  */
 
 /** The first probe comes within this time, however long the interval: unknown should not last. */
@@ -17,11 +23,36 @@ export function firstDueMs(targetKey: string, intervalMs: number): number {
   return Math.floor(spread(targetKey) * Math.min(intervalMs, FIRST_SPREAD_MAX_MS));
 }
 
-export type Period = {
+export type Paces = {
   readonly intervalMs: number;
   /** Fraction of the interval by which a period varies, 0..1. */
   readonly jitter: number;
+  /** Period while failures count towards down; absent = the interval. */
+  readonly recheckMs?: number;
+  /** Period once a target has been down for so long; absent = the interval. */
+  readonly idle?: { readonly afterMs: number; readonly intervalMs: number };
 };
+
+export type Period = Pick<Paces, 'intervalMs' | 'jitter'>;
+
+/**
+ * Re-checks vary by at least this fraction. A fault is seen by all vantage points within one
+ * interval, and a target that is only overloaded should not have them all back at one instant.
+ */
+export const RECHECK_JITTER_MIN = 0.5;
+
+/** The period that follows the state's last observation. */
+export function paceAfter(state: VerdictState, paces: Paces): Period {
+  const { idle, intervalMs, jitter, recheckMs = intervalMs } = paces;
+  if (isFailing(state) && recheckMs < intervalMs) {
+    return { intervalMs: recheckMs, jitter: Math.max(jitter, RECHECK_JITTER_MIN) };
+  }
+  if (idle === undefined || state.verdict !== 'down' || state.successes > 0) {
+    return { intervalMs, jitter };
+  }
+  const downMs = (state.recent.at(-1)?.atMs ?? 0) - state.sinceMs;
+  return { intervalMs: downMs < idle.afterMs ? intervalMs : idle.intervalMs, jitter };
+}
 
 /**
  * When the next probe is due, given when the last one was and a draw in [0, 1). Counted from the due

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { ProbeTimings } from '../health/observation.ts';
 
 /** The contract of a probe kind: one attempt, one result, no memory, never a throw. */
 
@@ -19,12 +20,20 @@ export type ProbeResult = {
   readonly rttMs: number;
   readonly reason: string;
   readonly local?: boolean;
+  /** Where the time went, as far as the attempt came. */
+  readonly timings?: ProbeTimings;
+  /** When the certificate that the target showed stops being valid, since the epoch. */
+  readonly expiresAtMs?: number;
+  /** What will be a failure if nobody looks after it ("certificate expires in 5 days"). */
+  readonly warning?: string;
 };
 
 export type ProbeKind<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
+  /** Attempts of this kind at once on one node, when it is dearer than a socket. */
+  readonly inFlightMax?: number;
   /**
    * Settles soon after `signal` aborts (the monitor's timeout) with ok false and the signal's reason
    * when that is text ("timeout after 400 ms"), else "timeout".

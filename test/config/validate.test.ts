@@ -55,6 +55,8 @@ test('validateConfig() fills in defaults when the file is minimal', () => {
     rise: 2,
     fall: 3,
     jitter: 0.1,
+    recheckMs: 1250,
+    idle: { afterMs: 600_000, intervalMs: 20_000 },
   });
   assert.equal((options as { path: string }).path, '/healthz');
   assert.deepEqual(config.pools['web']?.endpoints[1], {

@@ -20,6 +20,8 @@ const MONITOR: MonitorConfig = {
   rise: 2,
   fall: 3,
   jitter: 0.1,
+  recheckMs: 125,
+  idle: { afterMs: 600_000, intervalMs: 2000 },
 };
 const endpoints = [
   { region: 'virginia', weight: 1, addresses: [] },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { STALL_MS } from '../../src/monitoring/attempt.ts';
 import {
   createMonitoring,
   type Monitoring,
   PROBES_IN_FLIGHT_MAX,
-  STALL_MS,
   type VantageVerdict,
 } from '../../src/monitoring/monitoring.ts';
 import { createMovedClock, type MovedClock, settle } from './moved-clock.ts';
