@@ -28,7 +28,8 @@ export function diffConfig(before: Config, after: Config): readonly string[] {
       byName(after.balancer.listeners),
     ),
     ...diffValue('store', before.store, after.store),
-    ...diffAdmin(before.admin, after.admin),
+    ...diffSecret('cluster', 'keys', before.cluster, after.cluster),
+    ...diffSecret('admin', 'tokens', before.admin, after.admin),
     ...diffValue('log', before.log, after.log),
   ];
   return sections;
@@ -94,12 +95,18 @@ function diffValue(path: string, before: unknown, after: unknown): string[] {
 }
 
 /** Secrets: how many, never which. */
-function diffAdmin(before: Config['admin'], after: Config['admin']): string[] {
-  const { tokens: tokensBefore, ...shownBefore } = before;
-  const { tokens: tokensAfter, ...shownAfter } = after;
-  const lines = diffValue('admin', shownBefore, shownAfter);
-  if (JSON.stringify(tokensBefore) !== JSON.stringify(tokensAfter)) {
-    lines.push(`admin: changed tokens (${tokensBefore.length} → ${tokensAfter.length})`);
+/** A section with a list of secrets: that it changed is told, what it was and is never. */
+function diffSecret<Field extends string>(
+  section: string,
+  field: Field,
+  before: Readonly<Record<Field, readonly string[]>>,
+  after: Readonly<Record<Field, readonly string[]>>,
+): string[] {
+  const { [field]: secretsBefore, ...shownBefore } = before;
+  const { [field]: secretsAfter, ...shownAfter } = after;
+  const lines = diffValue(section, shownBefore, shownAfter);
+  if (JSON.stringify(secretsBefore) !== JSON.stringify(secretsAfter)) {
+    lines.push(`${section}: changed ${field} (${secretsBefore.length} → ${secretsAfter.length})`);
   }
   return lines;
 }

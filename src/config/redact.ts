@@ -12,12 +12,17 @@ const URL_CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/i;
  * a weak token can be guessed.
  */
 export function redactConfig(config: Config): Config {
-  const shown: Config = { ...config, admin: { ...config.admin, tokens: [] } };
+  const shown: Config = {
+    ...config,
+    admin: { ...config.admin, tokens: [] },
+    cluster: { ...config.cluster, keys: [] },
+  };
   // A copy of the same shape: only texts are replaced by texts.
   const redacted = redact(shown) as Config;
   return {
     ...redacted,
     admin: { ...redacted.admin, tokens: config.admin.tokens.map(() => REDACTED) },
+    cluster: { ...redacted.cluster, keys: config.cluster.keys.map(() => REDACTED) },
   };
 }
 

@@ -41,6 +41,7 @@ export function checkReferences(check: Check): void {
   checkRoutes(check);
   checkListeners(check);
   checkAdmin(check);
+  checkCluster(check);
   checkRoles(check);
   warnUnused(check);
 }
@@ -301,6 +302,24 @@ function checkRoutes(check: Check): void {
         seen.add(key);
       }
     }
+  }
+}
+
+/** Whom to believe must be said, or anybody could say that a region is down. */
+function checkCluster({ config, error, warn }: Check): void {
+  const { advertise, keyFiles, keys, listen, peers, sharedConfig } = config.cluster;
+  const hasKey = keys.length + keyFiles.length > 0;
+  if (listen.length > 0 && !hasKey) {
+    const hint = 'cluster.keyFiles: [/etc/meridian/cluster.key], made by: openssl rand -hex 32';
+    error(['cluster', 'listen'], 'needs a key: anybody could speak for a node', hint);
+  }
+  if (listen.length === 0 && peers.length + (advertise === undefined ? 0 : 1) > 0) {
+    const path = ['cluster', peers.length > 0 ? 'peers' : 'advertise'];
+    warn(path, 'means nothing without cluster.listen', 'listen: [0.0.0.0:8054]');
+  }
+  if (sharedConfig && config.store.kind === 'memory') {
+    const hint = 'use a store that nodes share: redis, or sqlite on one machine';
+    warn(['cluster', 'sharedConfig'], 'this store is forgotten when the node ends', hint);
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
+import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
@@ -15,7 +16,6 @@ import {
   socketAddress,
   weight,
 } from './values.ts';
-import { cluster } from './cluster-schema.ts';
 import { zone } from './zone-schema.ts';
 
 /**
@@ -435,7 +435,9 @@ export const configFileSchema = z.strictObject({
     .meta({ what: 'a store' })
     .prefault('memory')
     .describe('Where nodes share state: a name, or a map with `kind` and its options.'),
-  cluster: cluster.prefault({}).describe('The other nodes: whom to tell what this one sees, and whom to believe.'),
+  cluster: cluster
+    .prefault({})
+    .describe('The other nodes: whom to tell what this one sees, and whom to believe.'),
   admin: admin.prefault({}).describe('The API and the page.'),
   log: z
     .strictObject({

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { parseSocketAddress } from '../ip/socket-address.ts';
+import { address, path, port, saying, socketAddress } from './values.ts';
+
+/** How this node finds and trusts the other nodes of the same service. */
+
+/** A shorter key can be guessed: 32 characters of `openssl rand -hex 32` are half of one. */
+export const CLUSTER_KEY_LENGTH_MIN = 32;
+const PEERS_MAX = 1000;
+const HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})$/;
+
+const key = z
+  .string()
+  .refine((text) => text.length >= CLUSTER_KEY_LENGTH_MIN, saying('is not a cluster key'))
+  .meta({
+    what: 'a cluster key',
+    hint: `at least ${CLUSTER_KEY_LENGTH_MIN} characters, for instance of: openssl rand -hex 32`,
+    secret: true,
+  });
+
+const listener = z
+  .union([
+    socketAddress.transform((text) => parseSocketAddress(text)!),
+    z.strictObject({
+      address: address.describe('Local address.'),
+      port: port.default(8054).describe('Port, UDP.'),
+    }),
+  ])
+  .meta({
+    what: 'an address with a port',
+    hint: '192.0.2.1:8054, or { address: 192.0.2.1, port: 8054 }',
+  });
+
+const peer = z
+  .string()
+  .refine((text) => {
+    const number = Number(HOST_PORT.exec(text)?.[2]);
+    return number > 0 && number < 65_536;
+  }, saying('is not a host with a port'))
+  .meta({ what: 'a host with a port', hint: 'node2.example.com:8054 or 192.0.2.2:8054' });
+
+export const cluster = z.strictObject({
+  keys: z
+    .array(key)
+    .max(8)
+    .default([])
+    .describe(
+      'Secrets that all nodes share: what they tell each other is authenticated and what they store is sealed with them. The first seals, all open: put a new one in front to change it.',
+    ),
+  keyFiles: z
+    .array(path)
+    .max(8)
+    .default([])
+    .describe('Files with one such secret each; they come before `keys`.'),
+  listen: z
+    .array(listener)
+    .max(8)
+    .default([])
+    .describe(
+      'Where other nodes tell this one what they see, over UDP. Needs a key. Default: nowhere; then only the store tells.',
+    ),
+  advertise: z
+    .string()
+    .refine((text) => HOST_PORT.test(text), saying('is not a host with a port'))
+    .meta({ what: 'a host with a port', hint: 'what other nodes reach: 192.0.2.1:8054' })
+    .optional()
+    .describe('Where others reach `listen`. Default: the first listener, unless it is a wildcard.'),
+  peers: z
+    .array(peer)
+    .max(PEERS_MAX)
+    .default([])
+    .describe('Other nodes, as `host:port`. Those that share the store find each other without.'),
+  sharedConfig: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Take regions, monitors, pools, policies, zones and the balancer from the store, where `meridian config push` puts them; those of the file serve until there are any.',
+    ),
+});
