@@ -46,7 +46,7 @@ const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }
   steering: { others: ['step', 'policy', 'decide', 'map', 'shares'] },
   balancing: { others: ['algorithm'] },
   filter: { others: ['filter'] },
-  probe: { others: ['probe', 'failure'] },
+  probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },
   store: { others: ['store'] },
   'dns/rdata': { others: ['rdata-type'] },
 };

@@ -2,7 +2,8 @@
  * The velocity limit: how much of a pool automatic judgement may take out of the answers within a
  * window. A mistake of our own eyes (a bad probe, a network that flaps) looks like many regions dying
  * one after the other; beyond the limit the endpoints stay in the answers and people are called.
- * A limit on speed, not on truth: what has been down for the whole window is taken out all the same,
+ * When all of the pool is down nothing is kept: then every client gets its own region again, which is
+ * better than the whole world in one. A limit on speed, not on truth: what has been down for the whole window is taken out all the same,
  * and a person's word is never limited.
  *
  * Which ones are kept depends on names, not on who was seen first: nodes that saw the same things in
@@ -30,6 +31,8 @@ export function frozenMembers(
   rules: WithdrawalRules,
   nowMs: number,
 ): ReadonlySet<string> {
+  // With nothing left to steer to there is nothing to protect: the ladder answers as if all were up.
+  if (members.every(({ downSinceMs }) => downSinceMs !== undefined)) return new Set();
   const total = members.reduce((sum, { capacity }) => sum + capacity, 0);
   const recent = members
     .filter(({ downSinceMs }) => downSinceMs !== undefined && nowMs - downSinceMs < rules.windowMs)

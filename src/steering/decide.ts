@@ -111,11 +111,11 @@ function stagesOf(
     };
     const masked = { ...state, word };
     const found = findFooting(policy, tiers, masked);
+    searched = Math.max(searched, found.tiersSearched);
     if (found.rung !== 'healthy') {
       stages.push({ share, outcomes: whole });
       continue;
     }
-    searched = Math.max(searched, found.tiersSearched);
     const answering = (tiers[found.tier] ?? []).filter((candidate) => isInPlay(candidate, found));
     stages.push({ share, outcomes: choose(policy, answering, found, masked) });
   }

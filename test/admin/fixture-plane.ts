@@ -104,6 +104,8 @@ export function createFixturePlane(): FixturePlane {
     const vantage = (name: string) => ({
       vantage: name,
       verdict: 'up' as const,
+      slow: false,
+      abstains: '',
       sinceMs: STARTED_AT_MS,
       recent: [{ atMs: nowMs - SECOND_MS, ok: true, rttMs: 1.25, reason: 'status 200' }],
     });
@@ -117,6 +119,8 @@ export function createFixturePlane(): FixturePlane {
       judged: 'up',
       reason: usable(region) ? '3 of 3 vantage points say up' : 'an operator took it out',
       ttlSeconds: 30,
+      share: 1,
+      near: [],
       answersTotal: 1000,
       vantages: REGION_NAMES.map((name) => vantage(`probe-${name}`)),
     };
@@ -295,6 +299,7 @@ export function createFixturePlane(): FixturePlane {
           from: question.client === undefined ? 'resolver' : 'client-subnet',
           location: { latitude: 35.7, longitude: 139.7, continent: 'AS', country: 'JP' },
           place: 'Japan',
+          near: 'singapore',
         },
         outcome: 'steered',
         policy: 'nearest',

@@ -34,6 +34,7 @@ test('validateConfig() fills in defaults when the file is minimal', () => {
     name: 'host-7',
     roles: ['nameserver', 'balancer', 'prober', 'admin'],
     workers: { dns: 0, balancer: 1 },
+    canaries: [],
     vantages: [{ name: 'host-7', source: [] }],
   });
   assert.deepEqual(config.regions['virginia'], {

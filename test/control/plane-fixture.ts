@@ -7,7 +7,7 @@ import { createServing } from '../../src/control/serving.ts';
 import { describeNode, type Facts } from '../../src/control/status.ts';
 import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import { activeOverride, applyToWord } from '../../src/health/override.ts';
-import { compiled, createConfig, geo, UP } from '../nameserver/fixture.ts';
+import { compiled, createConfig, geo, healthOf, UP } from '../nameserver/fixture.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -47,11 +47,13 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
   let serving = createServing(config, compile(config, generation));
   const facts = (): Facts => ({
     serving,
-    words: Uint32Array.from(serving.snapshot.endpoints, (endpoint) => {
-      const judged = down.has(endpoint.name) ? 0x80000000 + 10 : UP;
-      const override = activeOverride(overrides.current(), endpoint, clock.nowMs());
-      return applyToWord(judged, override, clock.nowMs());
-    }),
+    words: healthOf(
+      Uint32Array.from(serving.snapshot.endpoints, (endpoint) => {
+        const judged = down.has(endpoint.name) ? 0x80000000 + 10 : UP;
+        const override = activeOverride(overrides.current(), endpoint, clock.nowMs());
+        return applyToWord(judged, override, clock.nowMs());
+      }),
+    ),
     health: () => undefined,
     server: () => undefined,
     answers,

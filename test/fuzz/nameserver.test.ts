@@ -8,6 +8,7 @@ import {
   allUp,
   clientAt,
   compiled,
+  healthOf,
   NOW_MS,
   queryBytes,
   RECORDS,
@@ -112,7 +113,7 @@ test('respond() survives damaged queries and garbage', () => {
   for (let i = 0; i < ITERATIONS; i++) {
     if (i % 500 === 0) {
       words[draw(words.length)] = pick(draw, [DOWN, 60]) >>> 0;
-      setHealth(worker, words, snapshot.generation);
+      setHealth(worker, healthOf(words), snapshot.generation);
     }
     const kind = draw(10);
     const query =

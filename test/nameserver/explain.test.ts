@@ -9,13 +9,13 @@ import {
   type Explanation,
   explain,
 } from '../../src/nameserver/explain.ts';
-import { type Ask, allUp, ask, compiled, geo, NOW_MS, startWorker } from './fixture.ts';
+import { type Ask, allUp, ask, compiled, geo, healthOf, NOW_MS, startWorker } from './fixture.ts';
 
 const snapshot = compiled();
 const geoTable = buildGeoTable(geo);
 
 function context(words = allUp(snapshot)): ExplainContext {
-  return { snapshot, words, geo, geoTable };
+  return { snapshot, health: healthOf(words), geo, geoTable };
 }
 
 function explained(
@@ -94,6 +94,7 @@ test('explain() tells the steps, the rung, the outcomes and the reasons', () => 
     from: 'client-subnet',
     location: { latitude: 50.1, longitude: 8.7, country: 'DE' },
     place: 'Germany',
+    near: 'eu',
   });
   assert.ok(said.steps.some(({ step }) => step === 'nearest'));
   const dropped = said.steps.flatMap((line) => line.dropped.map((one) => one.name));

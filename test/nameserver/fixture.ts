@@ -5,6 +5,7 @@
 import dnsPacket from 'dns-packet';
 import type { Config, PoolConfig, RrsetConfig, SteeredConfig } from '../../src/config/config.ts';
 import { composeGeo, type GeoDatabase } from '../../src/geo/mmdb.ts';
+import type { HealthWords } from '../../src/health/health-words.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import {
@@ -104,12 +105,20 @@ export const WEB_POOL: PoolConfig = {
   port: 80,
   quorumMin: 1,
   panicThreshold: 0,
+  ramp: { from: 0.1, overMs: 0 },
+  withdrawals: { shareMax: 1, countMax: 100, windowMs: 300_000 },
   sorry: ['192.0.2.99', '2001:db8::99'],
 };
 
 export function createConfig(changes: Partial<Config> = {}): Config {
   return {
-    node: { name: 'test', roles: ['nameserver'], workers: { dns: 1, balancer: 1 }, vantages: [] },
+    node: {
+      name: 'test',
+      roles: ['nameserver'],
+      workers: { dns: 1, balancer: 1 },
+      vantages: [],
+      canaries: [],
+    },
     regions: {
       us: { location: US, vips: ['198.51.100.1', '2001:db8::1'], capacity: 0 },
       eu: { location: EU, vips: ['198.51.100.2', '2001:db8::2'], capacity: 0 },
@@ -117,6 +126,8 @@ export function createConfig(changes: Partial<Config> = {}): Config {
     },
     geo: { databases: [], overrides: [] },
     monitors: {},
+    monitorGroups: {},
+    cluster: { keys: [], keyFiles: [], listen: [], peers: [], sharedConfig: false },
     pools: {
       web: WEB_POOL,
       legacy: {
@@ -191,10 +202,15 @@ export function allUp(snapshot: Snapshot): Uint32Array {
   return new Uint32Array(snapshot.endpoints.length).fill(UP);
 }
 
+/** Words for everybody alike. */
+export function healthOf(words: Uint32Array, exceptions = new Uint32Array(0)): HealthWords {
+  return { words, exceptions };
+}
+
 export function startWorker(snapshot = compiled(), words = allUp(snapshot)): WorkerState {
   const { length } = counterLayout(snapshot.endpoints.length);
   const worker = createWorkerState(createCounterRow(length));
-  setSnapshot(worker, snapshot, words);
+  setSnapshot(worker, snapshot, healthOf(words));
   return worker;
 }
 

@@ -9,6 +9,7 @@ import {
   ask,
   compiled,
   createConfig,
+  healthOf,
   NOW_MS,
   startWorker,
   UP,
@@ -37,10 +38,9 @@ const worker = startWorker(snapshot);
 
 test('respond() steers each client subnet to its region', () => {
   const cases: readonly (readonly [string, string, number])[] = [
-    // Clients in unknown places have the order of the pool too: one class with the US, as wide as the
-    // private networks around it let it be.
-    ['20.1.2.0/24', US, 4],
-    ['20.0.0.0/8', US, 4],
+    // Clients in unknown places around it have the order of the pool too, but are near no region.
+    ['20.1.2.0/24', US, 8],
+    ['20.0.0.0/8', US, 8],
     ['80.99.0.0/16', EU, 10],
     ['110.5.6.0/24', AP, 8],
     ['80.1.2.0/24', AP, 26],
@@ -144,12 +144,12 @@ test('setHealth() changes answers at once and only for its own generation', () =
   const data = (): readonly string[] =>
     ask(moved, 'www.gslb.example', 'A', { subnet: '80.0.0.0/24' }).data;
   assert.deepEqual(data(), [EU]);
-  assert.equal(setHealth(moved, words({ [WEB_EU]: DOWN }), 1), true);
+  assert.equal(setHealth(moved, healthOf(words({ [WEB_EU]: DOWN })), 1), true);
   assert.deepEqual(data(), [US], 'the next nearest to Frankfurt');
-  assert.equal(setHealth(moved, words({}), 2), false);
-  assert.equal(setHealth(moved, new Uint32Array(1), 1), false);
+  assert.equal(setHealth(moved, healthOf(words({})), 2), false);
+  assert.equal(setHealth(moved, healthOf(new Uint32Array(1)), 1), false);
   assert.deepEqual(data(), [US], 'words of another generation mean other endpoints');
-  assert.equal(setHealth(moved, words({}), 1), true);
+  assert.equal(setHealth(moved, healthOf(words({})), 1), true);
   assert.deepEqual(data(), [EU]);
 });
 
@@ -271,9 +271,9 @@ test('setSnapshot() serves another configuration from the next query on', () => 
     },
   });
   const next = compiled(config, 2);
-  setSnapshot(moved, next, new Uint32Array(next.endpoints.length).fill(UP));
+  setSnapshot(moved, next, healthOf(new Uint32Array(next.endpoints.length).fill(UP)));
   assert.deepEqual(ask(moved, 'www.gslb.example', 'A').data, ['192.0.2.77']);
-  assert.equal(setHealth(moved, new Uint32Array(8), 1), false);
+  assert.equal(setHealth(moved, healthOf(new Uint32Array(8)), 1), false);
 });
 
 test('a snapshot survives a structured clone and answers the same', () => {

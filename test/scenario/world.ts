@@ -4,11 +4,12 @@ import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 import { parseCentroids } from '../../src/geo/centroids.ts';
 import { composeGeo } from '../../src/geo/mmdb.ts';
+import { checkKeys } from '../../src/health/composite.ts';
 import type { Override } from '../../src/health/override.ts';
 import { parseAddress } from '../../src/ip/address.ts';
-import { createHealthTable, type HealthTable } from '../../src/monitoring/health-table.ts';
-import { endpointJobs, healthEndpoints } from '../../src/monitoring/jobs.ts';
-import { createMonitoring, type Monitoring } from '../../src/monitoring/monitoring.ts';
+import { formatSocketAddress } from '../../src/ip/socket-address.ts';
+import { createHealthDesk } from '../../src/monitoring/health-desk.ts';
+import { healthEndpoints } from '../../src/monitoring/jobs.ts';
 import { createClient, TRANSPORT_UDP } from '../../src/nameserver/client.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { counterLayout } from '../../src/nameserver/counters.ts';
@@ -59,24 +60,26 @@ export function createWorld(configText: string, watch: (world: World) => void): 
   const { snapshot, worker } = startNameserver(config);
   const sights = createSights(config);
   let overrides: readonly Override[] = [];
-  const health: HealthTable = createHealthTable({
-    clock,
-    onChange: (words) => {
-      if (!setHealth(worker, words, snapshot.generation)) throw new Error('health was not taken');
-      watch(world);
-    },
-  });
-  const monitoring: Monitoring = createMonitoring({
+  const desk = createHealthDesk({
     clock,
     draw: () => 0.5,
     probes: sights.kinds,
     log: { warn: (event, message) => assertNever(`${event}: ${message}`) },
-    onVerdict: (verdict) => health.observe(verdict),
+    onWords: (words) => {
+      if (!setHealth(worker, words, snapshot.generation)) throw new Error('health was not taken');
+      watch(world);
+    },
+    onServers: () => {},
+    onEvents: () => {},
+    onStatement: () => {},
+    onWithdrawn: () => {},
+    onVantage: () => {},
   });
-  setSnapshot(worker, snapshot, health.setEndpoints(healthEndpoints(config)));
+  desk.start(sights.config, overrides);
+  setSnapshot(worker, snapshot, desk.words());
   const setOverrides = (next: readonly Override[]): void => {
     overrides = next;
-    health.setOverrides(next);
+    desk.setOverrides(next);
   };
   const without = (target: Override['target']): readonly Override[] =>
     overrides.filter(({ target: t }) => t.kind !== target.kind || t.name !== target.name);
@@ -84,8 +87,7 @@ export function createWorld(configText: string, watch: (world: World) => void): 
     pass: (ms) => clock.pass(ms, () => watch(world)),
     ask: (question) => ask(worker, question, clock.nowMs()),
     probe: sights.set,
-    vantage: (name, silent) =>
-      silent ? monitoring.stopVantage(name) : monitoring.startVantage(name),
+    vantage: (name, silent) => desk.setVantage(name, !silent),
     override({ action, target, forMs }) {
       const setAtMs = clock.nowMs();
       const expiresAtMs = forMs === undefined ? undefined : setAtMs + forMs;
@@ -94,15 +96,12 @@ export function createWorld(configText: string, watch: (world: World) => void): 
     },
     clear: ({ target }) => setOverrides(without(target)),
     health(endpoint) {
-      const status = health.status(endpoint);
+      const status = desk.status(endpoint);
       return status === undefined ? 'no such endpoint' : `${status.state} (${status.reason})`;
     },
-    async close() {
-      health.close();
-      await monitoring.close();
-    },
+    close: desk.close,
   };
-  monitoring.setJobs(sights.jobs);
+  desk.probe();
   return world;
 }
 
@@ -137,12 +136,40 @@ type Sight = {
   readonly used: Map<string, number>;
 };
 
+/**
+ * A probe is told neither who asks nor for which monitor. Here it can tell: by the source address,
+ * one for each vantage point, and by the options.
+ */
+function tagProbes(config: Config) {
+  const { vantages } = config.node;
+  const sourceOf = (index: number): readonly string[] => [`10.0.0.${index}`, `fd00::${index}`];
+  const node = {
+    ...config.node,
+    vantages: vantages.map((vantage, index) => ({ ...vantage, source: sourceOf(index) })),
+  };
+  const monitors = Object.fromEntries(
+    Object.entries(config.monitors).map(([monitor, rest]) => [
+      monitor,
+      { ...rest, options: { monitor } },
+    ]),
+  );
+  return {
+    config: { ...config, node, monitors },
+    vantageAt(source: string): string {
+      const index = vantages.findIndex((_, each) => sourceOf(each).includes(source));
+      return vantages[index]?.name ?? assertNever(`nobody probes from ${source}`);
+    },
+  };
+}
+
 /** What probes see: the latest word that is about the vantage point and the endpoint; at first OK. */
 function createSights(config: Config) {
   const sights: Sight[] = [];
   const endpointsOf = new Map<string, string[]>();
   for (const { name, targets } of healthEndpoints(config)) {
-    for (const { key } of targets) endpointsOf.set(key, [...(endpointsOf.get(key) ?? []), name]);
+    for (const key of targets.flatMap(({ check }) => checkKeys(check))) {
+      endpointsOf.set(key, [...(endpointsOf.get(key) ?? []), name]);
+    }
   }
   const look = (vantage: string, key: string): { ok: boolean; reason: string } => {
     for (const sight of sights.toReversed()) {
@@ -156,26 +183,26 @@ function createSights(config: Config) {
     }
     return { ok: true, reason: '200 OK' };
   };
-  // A probe kind is not told who asks, so the jobs carry that in their options.
-  const jobs = endpointJobs(config).map((job) => ({
-    ...job,
-    options: { vantage: job.vantage, key: job.key },
-  }));
-  const kinds = [...new Set(jobs.map(({ probe }) => probe))].map(
+  const prepared = tagProbes(config);
+  const kinds = [...new Set(Object.values(config.monitors).map(({ kind }) => kind))].map(
     (kind): ProbeKind => ({
       kind,
       summary: 'Sees what the scenario says.',
-      // Never asked: the options above do not come from a file.
+      // Never asked: the options do not come from a file.
       options: undefined as never,
-      async run(_target, options) {
-        const { vantage, key } = options as { vantage: string; key: string };
-        const { ok, reason } = look(vantage, key);
+      async run({ address, port, sourceAddress }, options) {
+        const { monitor } = options as { readonly monitor: string };
+        const vantage = prepared.vantageAt(sourceAddress ?? '');
+        const { ok, reason } = look(
+          vantage,
+          `endpoint ${monitor} ${formatSocketAddress({ address, port })}`,
+        );
         return { ok, rttMs: 1, reason };
       },
     }),
   );
   return {
-    jobs,
+    config: prepared.config,
     kinds,
     set({ vantage, endpoint, ok, reason, times }: Extract<Action, { kind: 'probe' }>): void {
       const known = config.node.vantages.map(({ name }) => name);

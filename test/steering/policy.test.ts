@@ -54,6 +54,7 @@ test('mapTiers() skips a step that leaves nothing', () => {
     map: [{ kind: 'void', run: () => [[]] }],
     choose: [],
     readsHealth: false,
+    readsClient: false,
   };
   const tiers = mapTiers(policy, three, { location: undefined }, ({ step, note }) =>
     lines.push(`${step}: ${note}`),

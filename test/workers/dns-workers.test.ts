@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type DnsWorkers, openDnsWorkers } from '../../src/workers/dns-workers.ts';
-import { allUp, compiled, createConfig } from '../nameserver/fixture.ts';
+import { allUp, compiled, createConfig, healthOf } from '../nameserver/fixture.ts';
 import { until } from '../node/until.ts';
 import { createVoice, fixture } from './voice.ts';
 
@@ -22,7 +22,7 @@ test('openDnsWorkers() starts as many UDP workers as asked for, and one for TCP'
 test('publish() settles when every worker serves the generation', async (t) => {
   const { workers } = open(t, 2);
   await workers.ready;
-  await workers.publish(serving(2), allUp(serving(2)));
+  await workers.publish(serving(2), healthOf(allUp(serving(2))));
   // One message at the start, one with the snapshot, in every worker's row.
   assert.equal(workers.counters.total(0), 6);
 });
@@ -31,7 +31,7 @@ test('publish() settles although a worker dies of it: its successor serves the g
   const { workers, voice } = open(t, 1);
   await workers.ready;
   const snapshot = serving(FATAL_GENERATION);
-  await workers.publish(snapshot, allUp(snapshot));
+  await workers.publish(snapshot, healthOf(allUp(snapshot)));
   assert.ok(workers.threads().every((thread) => thread.restarts() === 1));
   assert.ok(workers.threads().every((thread) => thread.state() === 'running'));
   assert.equal(voice.heard.length, 2);
@@ -46,7 +46,7 @@ test('publish() to a dead worker settles when its successor serves', async (t) =
   // The second death in a row is followed by a pause, in which the worker is dead.
   await udp!.kill();
   assert.equal(udp!.state(), 'dead');
-  await workers.publish(serving(3), allUp(serving(3)));
+  await workers.publish(serving(3), healthOf(allUp(serving(3))));
   assert.equal(udp!.state(), 'running');
   assert.equal(udp!.restarts(), 2);
 });
@@ -57,7 +57,7 @@ test('totals never go back, over snapshots and deaths', async (t) => {
   let before = workers.counters.total(0);
   for (let generation = 2; generation < 9; generation += 1) {
     if (generation === 5) await workers.threads()[0]!.kill();
-    await workers.publish(serving(generation), allUp(serving(generation)));
+    await workers.publish(serving(generation), healthOf(allUp(serving(generation))));
     const now = workers.counters.total(0);
     assert.ok(now > before, `${now} after ${before}`);
     before = now;
@@ -67,12 +67,12 @@ test('totals never go back, over snapshots and deaths', async (t) => {
 test('publishHealth() drops words of another generation than the one that is served', async (t) => {
   const { workers } = open(t, 1);
   await workers.ready;
-  await workers.publish(serving(2), allUp(serving(2)));
+  await workers.publish(serving(2), healthOf(allUp(serving(2))));
   const before = workers.counters.total(0);
-  workers.publishHealth(1, new Uint32Array(9));
-  workers.publishHealth(2, new Uint32Array(9));
+  workers.publishHealth(1, healthOf(new Uint32Array(9)));
+  workers.publishHealth(2, healthOf(new Uint32Array(9)));
   await until(() => workers.counters.total(0) === before + 2, DEADLINE_MS, 'both workers are told');
-  await workers.publish(serving(3), allUp(serving(3)));
+  await workers.publish(serving(3), healthOf(allUp(serving(3))));
   // Had the first words been sent, each worker would have counted them by now.
   assert.equal(workers.counters.total(0), before + 4);
 });
@@ -95,7 +95,7 @@ function open(t: TestContext, count: number) {
     udpFile: fixture('dns-worker'),
     streamFile: fixture('dns-worker'),
     snapshot,
-    words: allUp(snapshot),
+    health: healthOf(allUp(snapshot)),
   });
   assert.ok(opened.ok);
   const { workers }: { readonly workers: DnsWorkers } = opened;
