@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compareKeys, keyProblem, valueProblem } from './contract/limits.ts';
 import type { Change, Entry, LogEntry, Store, StoreClock, StoreKind } from './store.ts';
 
 /** Keeps everything in this process: for one node, for tests, and as the model of the contract. */
@@ -39,11 +40,19 @@ function openMemory(clock: StoreClock): Store {
   };
   const whenOpen = <Result>(operation: () => Result): Promise<Result> =>
     closed ? Promise.reject(new Error('the store is closed')) : Promise.resolve(operation());
+  const whenFit = <Result>(
+    key: string,
+    value: string | undefined,
+    operation: () => Result,
+  ): Promise<Result> => {
+    const problem = keyProblem(key) ?? valueProblem(key, value);
+    return problem === undefined ? whenOpen(operation) : Promise.reject(new Error(problem));
+  };
 
   return {
     get: (key) => whenOpen(() => held.get(key)?.entry),
     compareAndSet: (key, expectedVersion, value) =>
-      whenOpen(() => {
+      whenFit(key, value, () => {
         const current = held.get(key)?.entry.version ?? 0;
         if (current !== expectedVersion) return { ok: false, version: current };
         if (value === undefined && current === 0) return { ok: true, version: 0 };
@@ -55,7 +64,7 @@ function openMemory(clock: StoreClock): Store {
         [...held.values()]
           .map(({ entry }) => entry)
           .filter(({ key }) => key.startsWith(prefix))
-          .toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+          .toSorted((a, b) => compareKeys(a.key, b.key)),
       ),
     watch: (prefix, onChange) => {
       const watcher = { prefix, onChange };
@@ -63,7 +72,7 @@ function openMemory(clock: StoreClock): Store {
       return () => watchers.delete(watcher);
     },
     lease: (key, value, ttlMs) =>
-      whenOpen(() => {
+      whenFit(key, value, () => {
         const cancelLease = clock.setTimer(ttlMs, () => put(key, undefined));
         const current = held.get(key);
         if (current?.cancelLease === undefined || current.entry.value !== value) {
@@ -74,8 +83,11 @@ function openMemory(clock: StoreClock): Store {
         current.cancelLease();
         held.set(key, { entry: current.entry, cancelLease });
       }),
-    append: (name, value, limit) => whenOpen(() => log.append(name, value, limit)),
+    append: (name, value, limit) => whenFit(name, value, () => log.append(name, value, limit)),
     read: (name, afterId, count) => whenOpen(() => log.read(name, afterId, count)),
+    status: () => ({ state: 'ready' }),
+    onStatus: () => () => {},
+    nowMs: () => clock.nowMs(),
     close: () => {
       closed = true;
       watchers.clear();

@@ -48,6 +48,9 @@ export async function createFlawedStore(): Promise<FlawedStore> {
     lease: (key, value, ttlMs) => act(() => other.lease(key, value, ttlMs)),
     append: (log, value, limit) => act(() => other.append(log, value, limit)),
     read: (log, afterId, count) => act(() => other.read(log, afterId, count)),
+    status: () => other.status(),
+    onStatus: (listener) => other.onStatus(listener),
+    nowMs: () => other.nowMs(),
     close: () => other.close(),
   };
   return {
