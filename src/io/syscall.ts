@@ -17,6 +17,12 @@ export type Syscalls = {
   udpSocket(address: Uint8Array, port: number, shared: boolean): number;
   /** A listening TCP socket: the kernel completes handshakes even while no worker accepts. */
   tcpSocket(address: Uint8Array, port: number): number;
+  /**
+   * A socket for ICMP echo, bound to the source address (any = all zero). The kernel lets the groups
+   * of `net.ipv4.ping_group_range` have one, without further rights, and passes on replies to its own
+   * requests only; node:dgram takes it for a UDP socket.
+   */
+  pingSocket(source: Uint8Array): number;
   /** The local port that a socket is bound to. */
   localPort(fd: number): number;
 };
@@ -57,7 +63,9 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_REUSEPORT = 15;
+const IPPROTO_ICMP = 1;
 const IPPROTO_IPV6 = 41;
+const IPPROTO_ICMPV6 = 58;
 const IPV6_V6ONLY = 26;
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
@@ -108,9 +116,15 @@ function bindSyscalls(): Syscalls {
   const option = (fd: number, level: number, name: number) =>
     call('setsockopt', fd, level, name, ffi.getRawPointer(one), 4);
 
-  const boundSocket = (type: number, reuse: number, address: Uint8Array, port: number) => {
+  const boundSocket = (
+    type: number,
+    reuse: number,
+    address: Uint8Array,
+    port: number,
+    protocol = 0,
+  ) => {
     const family = address.length === 4 ? AF_INET : AF_INET6;
-    const fd = call('socket', family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const fd = call('socket', family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
     try {
       if (reuse !== 0) option(fd, SOL_SOCKET, reuse);
       if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
@@ -129,6 +143,10 @@ function bindSyscalls(): Syscalls {
     udpSocket: (address, port, shared) =>
       boundSocket(SOCK_DGRAM, shared ? SO_REUSEPORT : 0, address, port),
     tcpSocket: (address, port) => boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port),
+    pingSocket(source) {
+      const protocol = source.length === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+      return boundSocket(SOCK_DGRAM, 0, source, 0, protocol);
+    },
     localPort(fd) {
       const name = new Uint8Array(SOCKADDR_IN6_BYTES);
       const length = new Uint8Array([SOCKADDR_IN6_BYTES, 0, 0, 0]);

@@ -1,17 +1,24 @@
 import { networkInterfaces } from 'node:os';
 import type { ProbeResult } from './probe.ts';
 
+/** A result without what the course of the attempt adds to it. */
+export type Finding = Omit<ProbeResult, 'rttMs' | 'timings'>;
+
 /**
- * From what a socket reports to a probe result: the few words that operators know, and whether the
+ * From what a socket reports to a finding: the few words that operators know, and whether the
  * attempt failed in this host, in which case it tells nothing about the target.
  */
-export function failure(error: unknown, rttMs: number, address: string): ProbeResult {
+export function failure(error: unknown, address: string): Finding {
   const code = errorCode(error);
   const reason = shorten(REASONS[code] ?? messageOf(error, code));
-  return isLocal(code, address)
-    ? { ok: false, rttMs, reason, local: true }
-    : { ok: false, rttMs, reason };
+  return isLocal(code, address) ? { ok: false, reason, local: true } : { ok: false, reason };
 }
+
+/** What to throw when something of this host is in the way: a file, a program, a permission. */
+export function localFault(reason: string): Error {
+  return Object.assign(new Error(reason), { code: LOCAL_FAULT });
+}
+const LOCAL_FAULT = 'LOCAL_FAULT';
 
 /** What the monitor says about why it gave up: the signal's reason when it is text. */
 export function abortReason(signal: AbortSignal): string {
@@ -45,12 +52,22 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOBUFS: 'no buffers left on this host',
   EACCES: 'not permitted on this host',
   EPERM: 'not permitted on this host',
+  EMSGSIZE: 'message too large',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the answer is not TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the answer is not TLS',
+  ERR_SSL_HTTP_REQUEST: 'the answer is not TLS',
+  ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR: 'the server ended the TLS handshake: internal error',
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the server ended the TLS handshake: nothing in common',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the server speaks another version of TLS',
+  ERR_SSL_TLSV1_UNRECOGNIZED_NAME: 'the server does not know this name (TLS SNI)',
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the server speaks none of these protocols (ALPN)',
   UND_ERR_SOCKET: 'connection closed before the response ended',
   UND_ERR_HEADERS_OVERFLOW: 'response headers too large',
   UND_ERR_RESPONSE_EXCEEDED_MAX_SIZE: 'response too large',
 };
 
 const LOCAL_CODES: ReadonlySet<string> = new Set([
+  LOCAL_FAULT,
   'EADDRNOTAVAIL',
   'EAFNOSUPPORT',
   'EMFILE',
