@@ -24,8 +24,8 @@ export type Shelf = {
 export const FACTS_MAX = 10_000;
 /** Of all keys and values, in UTF-16 units. */
 export const FACTS_LENGTH_MAX = 32 * 1024 * 1024;
-/** A digest is 768 bytes: it fits a datagram. */
-export const DIGEST_BUCKETS = 128;
+/** A digest is 576 bytes: written as text it still fits a datagram. */
+export const DIGEST_BUCKETS = 96;
 const BUCKET_BYTES = 6;
 
 type Kept = {

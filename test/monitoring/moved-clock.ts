@@ -13,27 +13,19 @@ export type MovedClock = {
 };
 
 export function createMovedClock(startMs = 1_000_000): MovedClock {
-  type Timer = { readonly atMs: number; readonly order: number; readonly run: () => void };
-  const timers = new Set<Timer>();
+  const timers = createTimerHeap();
   let nowMs = startMs;
   let order = 0;
-  const nextBefore = (limitMs: number): Timer | undefined =>
-    [...timers]
-      .filter((timer) => timer.atMs <= limitMs)
-      .toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)[0];
   return {
     nowMs: () => nowMs,
     setTimer(ms, run) {
       order += 1;
-      const timer = { atMs: nowMs + Math.max(0, ms), order, run };
-      timers.add(timer);
-      return () => timers.delete(timer);
+      return timers.add({ atMs: nowMs + Math.max(0, ms), order, run });
     },
     async advance(ms) {
       const endMs = nowMs + ms;
       await settle();
-      for (let timer = nextBefore(endMs); timer !== undefined; timer = nextBefore(endMs)) {
-        timers.delete(timer);
+      for (let timer = timers.takeUntil(endMs); timer; timer = timers.takeUntil(endMs)) {
         nowMs = Math.max(nowMs, timer.atMs);
         timer.run();
         await settle();
@@ -43,7 +35,63 @@ export function createMovedClock(startMs = 1_000_000): MovedClock {
     leap(ms) {
       nowMs += ms;
     },
-    pending: () => timers.size,
+    pending: timers.size,
+  };
+}
+
+type Timer = { readonly atMs: number; readonly order: number; readonly run: () => void };
+
+/** The earliest timer is on top; of those at one instant the one that was set first. */
+function createTimerHeap() {
+  const heap: Timer[] = [];
+  const live = new Set<Timer>();
+  const isBefore = (a: Timer, b: Timer): boolean =>
+    a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+  const rise = (from: number): void => {
+    for (let at = from; at > 0; ) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(heap[at]!, heap[parent]!)) return;
+      [heap[at], heap[parent]] = [heap[parent]!, heap[at]!];
+      at = parent;
+    }
+  };
+  const sink = (): void => {
+    for (let at = 0; ; ) {
+      const [left, right] = [2 * at + 1, 2 * at + 2];
+      let least = at;
+      if (left < heap.length && isBefore(heap[left]!, heap[least]!)) least = left;
+      if (right < heap.length && isBefore(heap[right]!, heap[least]!)) least = right;
+      if (least === at) return;
+      [heap[at], heap[least]] = [heap[least]!, heap[at]!];
+      at = least;
+    }
+  };
+  const pop = (): Timer => {
+    const top = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length > 0) {
+      heap[0] = last;
+      sink();
+    }
+    return top;
+  };
+  return {
+    size: () => live.size,
+    add(timer: Timer): () => void {
+      live.add(timer);
+      heap.push(timer);
+      rise(heap.length - 1);
+      return () => live.delete(timer);
+    },
+    /** Takes the earliest timer that is due by then; undefined when there is none. */
+    takeUntil(limitMs: number): Timer | undefined {
+      while (heap.length > 0 && heap[0]!.atMs <= limitMs) {
+        const timer = pop();
+        // Cancelled ones stay in the heap until their time.
+        if (live.delete(timer)) return timer;
+      }
+      return undefined;
+    },
   };
 }
 
