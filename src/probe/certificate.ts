@@ -67,14 +67,22 @@ export function judgeCertificate(
     return verify ? { problem: 'the server showed no certificate' } : {};
   }
   const daysLeft = Math.floor((expiresAtMs - nowMs) / DAY_MS);
+  const expiry =
+    daysLeft < 0
+      ? `certificate expired on ${new Date(expiresAtMs).toISOString().slice(0, 10)}`
+      : `certificate expires in ${daysLeft} days`;
   if (verify && !socket.authorized) {
     const code = String(socket.authorizationError);
-    return { expiresAtMs, problem: problemOf(code, identity, -daysLeft) };
+    const isItself = code === EXPIRED && daysLeft < 0;
+    return { expiresAtMs, problem: isItself ? expiry : problemOf(code, identity) };
   }
-  const soon = `certificate expires in ${daysLeft} days`;
-  if (daysLeft < daysLeftMin) return { expiresAtMs, problem: `${soon}, wanted ${daysLeftMin}` };
-  return daysLeft < daysLeftWarn ? { expiresAtMs, warning: soon } : { expiresAtMs };
+  if (daysLeftMin > 0 && daysLeft < daysLeftMin) {
+    return { expiresAtMs, problem: `${expiry}, wanted ${daysLeftMin}` };
+  }
+  return daysLeft < daysLeftWarn ? { expiresAtMs, warning: expiry } : { expiresAtMs };
 }
+
+const EXPIRED = 'CERT_HAS_EXPIRED';
 
 /** Whom the certificate must be for, and what the server is told (RFC 6066 3: never an address). */
 export function identityOf(
@@ -126,12 +134,10 @@ function expiryOf(socket: TLSSocket): number | undefined {
 }
 
 /** OpenSSL's verdict in words. */
-function problemOf(code: string, identity: string, daysOver: number): string {
+function problemOf(code: string, identity: string): string {
   switch (code) {
-    case 'CERT_HAS_EXPIRED':
-      return daysOver > 0
-        ? `certificate expired ${daysOver} days ago`
-        : 'a certificate of its chain has expired';
+    case EXPIRED:
+      return 'a certificate of its chain has expired';
     case 'CERT_NOT_YET_VALID':
       return 'certificate is not valid yet';
     case 'ERR_TLS_CERT_ALTNAME_INVALID':

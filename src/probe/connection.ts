@@ -15,16 +15,23 @@ import type { Course } from './course.ts';
  * address, with the time that each handshake took. It is closed when the attempt ends.
  */
 export async function openConnection(course: Course): Promise<Socket> {
-  const { address, port, sourceAddress } = course.target;
-  const source = sourceAddress === undefined ? {} : { localAddress: sourceAddress };
   const sinceMs = course.nowMs();
-  const socket = connect({ host: address, port, noDelay: true, ...source });
-  course.onEnd(() => socket.destroy());
-  // What goes wrong once nobody waits any more is no news.
-  socket.on('error', () => {});
+  const socket = connect({ ...routeOf(course), noDelay: true });
+  hold(course, socket);
   await once(socket, 'connect');
   course.note('connectMs', sinceMs);
   return socket;
+}
+
+function routeOf({ target: { address, port, sourceAddress } }: Course) {
+  const source = sourceAddress === undefined ? {} : { localAddress: sourceAddress };
+  return { host: address, port, ...source };
+}
+
+function hold(course: Course, socket: Socket): void {
+  course.onEnd(() => socket.destroy());
+  // What goes wrong once nobody waits any more is no news.
+  socket.on('error', () => {});
 }
 
 export type TlsWish = {
@@ -44,19 +51,22 @@ export async function openTls(course: Course, wish: TlsWish): Promise<TlsConnect
   const { alpn, host, settings } = wish;
   // Before anything is sent: a file of this host that cannot be read is not worth a connection.
   const secureContext = await trustOf(settings.ca);
-  const raw = await openConnection(course);
   const { identity, servername } = identityOf(settings, host, course.target.address);
-  const sinceMs = course.nowMs();
+  const connectingMs = course.nowMs();
+  // One socket for both: with TLS wrapped around a socket, destroying that one first would be the end
+  // of the process (Node 26).
   const socket = tlsConnect({
-    socket: raw,
+    ...routeOf(course),
     secureContext,
     rejectUnauthorized: false,
     checkServerIdentity: (_, certificate) => checkServerIdentity(identity, certificate),
     ...(servername === undefined ? {} : { servername }),
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
   });
-  course.onEnd(() => socket.destroy());
-  socket.on('error', () => {});
+  hold(course, socket);
+  await once(socket, 'connect');
+  course.note('connectMs', connectingMs);
+  const sinceMs = course.nowMs();
   await once(socket, 'secureConnect').catch((error: Error) => {
     throw error.message.startsWith('Client network socket disconnected')
       ? new Error('connection closed during the TLS handshake')

@@ -14,7 +14,7 @@ export type Course = {
   nowMs(): number;
   /** A phase that began at `sinceMs` is over. */
   note(phase: keyof ProbeTimings, sinceMs: number): void;
-  /** Closes something at the end; at once when that has come. */
+  /** Closes something at the end, what came last first; at once when the end has come. */
   onEnd(close: () => void): void;
 };
 
@@ -36,7 +36,7 @@ export function runCourse(
       if (isOver) return;
       isOver = true;
       signal.removeEventListener('abort', onAbort);
-      for (const close of closes) close();
+      for (const close of closes.toReversed()) close();
       const rttMs = performance.now() - startMs;
       const hasTimings = Object.keys(timings).length > 0;
       resolve({ ...finding, rttMs, ...(hasTimings ? { timings: { ...timings } } : {}) });

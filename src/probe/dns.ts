@@ -104,7 +104,7 @@ function writeQuery(id: number, { name, recursion, type }: DnsProbeOptions): Buf
 async function askUdp(course: Course, query: Buffer, id: number): Promise<Uint8Array> {
   const { address, port, sourceAddress } = course.target;
   const type = isIPv6(address) ? 'udp6' : 'udp4';
-  // Addresses are literals: nothing is looked up.
+  // Addresses are literals: nothing is looked up, and so events may come before a call returns.
   const socket = createSocket({
     type,
     lookup: (name, _options, done) => done(null, name, type === 'udp6' ? 6 : 4),
@@ -114,12 +114,14 @@ async function askUdp(course: Course, query: Buffer, id: number): Promise<Uint8A
   // Whoever waits is told; when nobody does, it is no news.
   failed.catch(() => undefined);
   if (sourceAddress !== undefined) {
+    const bound = once(socket, 'listening');
     socket.bind({ address: sourceAddress, exclusive: true });
-    await Promise.race([once(socket, 'listening'), failed]);
+    await Promise.race([bound, failed]);
   }
   // Connected, so that only the server's datagrams arrive and a closed port is an error at once.
+  const connected = once(socket, 'connect');
   socket.connect(port, address);
-  await Promise.race([once(socket, 'connect'), failed]);
+  await Promise.race([connected, failed]);
   const answered = new Promise<Uint8Array>((resolve) => {
     // Another id is not ours: late, or forged. It is waited past.
     socket.on('message', (message) => {

@@ -36,7 +36,7 @@ export type GrpcProbeOptions = z.infer<typeof grpcOptions>;
  */
 export const grpc: ProbeKind<GrpcProbeOptions> = {
   kind: 'grpc',
-  summary: 'gRPC health check (grpc.health.v1); wants the service to be SERVING',
+  summary: 'Health check of gRPC (grpc.health.v1); wants the service to be SERVING',
   options: grpcOptions,
   run: (target, options, signal) =>
     runCourse(target, signal, async (course) => {

@@ -70,6 +70,11 @@ const shape = {
   http2: z.boolean().default(false).describe('HTTP/2 instead of HTTP/1.1; over TLS only.'),
 };
 
+const SENDING = { path: ['send'], error: 'needs the method POST or PUT' };
+function sendsOnlyWhatItMay({ method, send }: { method: string; send?: string | undefined }) {
+  return send === undefined || method === 'POST' || method === 'PUT';
+}
+
 const httpOptions = z
   .strictObject({
     ...shape,
@@ -80,12 +85,15 @@ const httpOptions = z
   })
   .refine(({ http2, tls }) => !http2 || tls !== false, {
     path: ['http2'],
-    error: 'possible without tls',
-  });
-const httpsOptions = z.strictObject({
-  ...shape,
-  tls: tlsSettings.prefault({}).describe('What is asked of the certificate.'),
-});
+    error: 'needs tls',
+  })
+  .refine(sendsOnlyWhatItMay, SENDING);
+const httpsOptions = z
+  .strictObject({
+    ...shape,
+    tls: tlsSettings.prefault({}).describe('What is asked of the certificate.'),
+  })
+  .refine(sendsOnlyWhatItMay, SENDING);
 export type HttpProbeOptions = z.infer<typeof httpOptions>;
 export type HttpsProbeOptions = z.infer<typeof httpsOptions>;
 
@@ -103,7 +111,7 @@ export const http: ProbeKind<HttpProbeOptions> = {
 
 export const https: ProbeKind<HttpsProbeOptions> = {
   kind: 'https',
-  summary: 'The same over TLS',
+  summary: 'HTTP request over TLS: as http, with tls on',
   options: httpsOptions,
   run: http.run,
 };

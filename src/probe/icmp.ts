@@ -73,11 +73,13 @@ async function echo(course: Course, fd: number): Promise<Finding> {
   course.onEnd(() => socket.close());
   const failed = new Promise<never>((_, fail) => socket.on('error', fail));
   failed.catch(() => undefined);
+  const bound = once(socket, 'listening');
   socket.bind({ fd });
-  await Promise.race([once(socket, 'listening'), failed]);
+  await Promise.race([bound, failed]);
   // Connected, so that "host unreachable" comes back as an error.
+  const connected = once(socket, 'connect');
   socket.connect(ANY_PORT, address);
-  await Promise.race([once(socket, 'connect'), failed]);
+  await Promise.race([connected, failed]);
   // The kernel fills in checksum and identifier.
   const request = Buffer.concat([Buffer.alloc(HEADER_BYTES), randomBytes(COOKIE_BYTES)]);
   request[0] = ECHO_REQUEST[version];
