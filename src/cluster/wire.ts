@@ -110,7 +110,7 @@ export type OutliveRecord = {
 /** Most that a frame holds: what fits a datagram on every path (IPv6's least MTU, less headers and seal). */
 export const FRAME_BYTES_MAX = 1180;
 /** Records of one frame that are read. */
-const RECORDS_MAX = 1000;
+const RECORDS_MAX = 100_000;
 
 /** Frames of at most FRAME_BYTES_MAX bytes each that hold all records in order. */
 export function encodeFrames(records: readonly WireRecord[]): Uint8Array[] {
