@@ -107,7 +107,7 @@ export function createClusterClock(options: ClusterClockOptions): ClusterClock {
   });
 
   return {
-    nowMs: () => clock.nowMs() + agreed.offsetMs,
+    nowMs: () => Math.round(clock.nowMs() + agreed.offsetMs),
     setTimer: clock.setTimer,
     wallMs,
     heardPeer(node, offsetMs) {

@@ -1,21 +1,28 @@
 import { z } from 'zod';
+import { openFacts } from '../cluster/facts.ts';
+import type { Replica } from '../cluster/replica.ts';
+import type { Sharing } from '../cluster/share-waiters.ts';
+import { formatStamp } from '../cluster/stamp.ts';
 import { isInForce, nextExpiry, type Override } from '../health/override.ts';
-import type { Change, Store } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from './clock.ts';
-import { createOverrideWriter } from './override-writer.ts';
 
 /**
- * Overrides in force on this node. The list here decides, at once and without the store; the store
- * carries it to other nodes and over a restart. An override that lapses is forgotten at its time,
- * even when nobody is there to clear it: a drill reverts by itself.
+ * Overrides in force on this node: facts of the cluster, so that one that was set on any node is in
+ * force on all, whichever of them, of the stores or of the ways between them is away. Setting and
+ * clearing decide here and at once. One that lapses is over at its time by the cluster's clock, on
+ * every node by itself: a drill reverts even when nobody is there to clear it.
  */
 export type Overrides = {
+  /** In the order in which they were set. */
   current(): readonly Override[];
-  /** In force when this returns; settles when the store has taken or refused it. */
-  set(override: Override): Promise<void>;
-  /** Forgets matching overrides at once, and settles with them when the store has heard of it. */
+  /** In force when this returns; settles with whether other nodes can know of it yet. */
+  set(override: Override): Promise<Sharing>;
+  /** Forgets matching overrides at once, and settles with them when others heard of it, or in time. */
   clear(matches: (override: Override) => boolean): Promise<readonly Override[]>;
+  /** Takes what was saved by an earlier version, as said when it was set: later words stand. */
+  adopt(saved: readonly Override[]): void;
   close(): void;
 };
 
@@ -25,80 +32,120 @@ export type OverridesChange = {
   readonly lapsed: readonly Override[];
 };
 
-const KEY_PREFIX = 'overrides/';
+export type OverridesOptions = {
+  /** The cluster's. */
+  readonly clock: Clock & { onStep(listener: () => void): () => void };
+  readonly replica: Replica;
+  /** See cluster/facts.ts. */
+  settled(key: string, timeoutMs: number): Promise<Sharing>;
+  /** Called after every change. */
+  onChange(change: OverridesChange): void;
+};
+
+const KEY_PREFIX = 'override/';
+/** How long somebody who sets an override waits to hear whether others have it. */
+const SHARE_WAIT_MS = 1000;
+
+type Held = { readonly key: string; readonly stamp: string; readonly override: Override };
+
+/** Opens with what the replica holds. */
+export function createOverrides(options: OverridesOptions): Overrides {
+  const { clock, replica } = options;
+  let held = inForce(replica, clock.nowMs());
+  let isBusy = false;
+  let cancelTimer: () => void = () => {};
+
+  const current = (): readonly Override[] => held.map(({ override }) => override);
+  const arm = (): void => {
+    cancelTimer();
+    const next = nextExpiry(current(), clock.nowMs());
+    cancelTimer = next === undefined ? () => {} : clock.setTimer(next - clock.nowMs(), refresh);
+  };
+  const refresh = (): void => {
+    if (isBusy) return;
+    const before = held;
+    held = inForce(replica, clock.nowMs());
+    arm();
+    const marks = (list: readonly Held[]): string => list.map(({ stamp }) => stamp).join(' ');
+    if (marks(before) === marks(held)) return;
+    const left = new Set(held.map(({ key }) => key));
+    // Gone though nobody has said anything of them: their time is over.
+    const lapsed = before.filter(
+      ({ key, stamp }) => !left.has(key) && replica.get(key)?.stamp === stamp,
+    );
+    options.onChange({ current: current(), lapsed: lapsed.map(({ override }) => override) });
+  };
+  /** Several words, and one change. */
+  const together = (act: () => void): void => {
+    isBusy = true;
+    act();
+    isBusy = false;
+    refresh();
+  };
+  const stops = [
+    replica.onChange(({ fact }) => {
+      if (fact.key.startsWith(KEY_PREFIX)) refresh();
+    }),
+    clock.onStep(refresh),
+  ];
+  arm();
+
+  return {
+    current,
+    async set(override) {
+      const key = keyOf(override);
+      const { expiresAtMs } = override;
+      const value = JSON.stringify(override);
+      const written = replica.write(key, value, clock.nowMs(), { expiresAtMs });
+      if (!written.ok) return { shared: false, detail: `not taken: ${written.reason}` };
+      return options.settled(key, SHARE_WAIT_MS);
+    },
+    async clear(matches) {
+      const gone = held.filter(({ override }) => matches(override));
+      together(() => {
+        for (const { key } of gone) replica.write(key, undefined, clock.nowMs());
+      });
+      await Promise.all(gone.map(({ key }) => options.settled(key, SHARE_WAIT_MS)));
+      return gone.map(({ override }) => override);
+    },
+    adopt: (saved) =>
+      together(() => {
+        for (const override of saved) adopt(replica, override, clock.nowMs());
+      }),
+    close() {
+      cancelTimer();
+      for (const stop of stops) stop();
+    },
+  };
+}
 
 /**
- * Opens with what the store holds. A store that does not answer is a warning, not a failed start.
- * @param onChange called after every change, also for what the store is found to hold
+ * Overrides with facts of their own, shared through this store only: for a node that shares nothing
+ * else. Settles when the store has been asked once; one that does not answer is a warning.
  */
 export async function openOverrides(
   clock: Clock,
   store: Store,
-  log: Pick<Log, 'warn'>,
+  log: Pick<Log, 'info' | 'warn'>,
   onChange: (change: OverridesChange) => void,
 ): Promise<Overrides> {
-  const byKey = new Map<string, Override>();
-  let cancelTimer: () => void = () => {};
-
-  const tell = (lapsed: readonly Override[]): void => {
-    arm();
-    onChange({ current: [...byKey.values()], lapsed });
-  };
-  const arm = (): void => {
-    cancelTimer();
-    const next = nextExpiry([...byKey.values()], clock.nowMs());
-    cancelTimer = next === undefined ? () => {} : clock.setTimer(next - clock.nowMs(), lapse);
-  };
-  const hasLapsed = (stored: string): boolean => {
-    const override = readOverride(stored);
-    return override !== undefined && !isInForce(override, clock.nowMs());
-  };
-  const lapse = (): void => {
-    const lapsed = [...byKey].filter(([, override]) => !isInForce(override, clock.nowMs()));
-    for (const [key] of lapsed) {
-      byKey.delete(key);
-      // Another node may have set a new one meanwhile: that one stays.
-      void writer.write(key, undefined, hasLapsed);
-    }
-    if (lapsed.length > 0) tell(lapsed.map(([, override]) => override));
-    else arm();
-  };
-  const take = ({ key, value }: Pick<Change, 'key' | 'value'>): void => {
-    const before = JSON.stringify(byKey.get(key));
-    const override = value === undefined ? undefined : readOverride(value);
-    if (value === undefined) byKey.delete(key);
-    else if (override && isInForce(override, clock.nowMs())) byKey.set(key, override);
-    // It ran out while no node was there to forget it.
-    else if (override) void writer.write(key, undefined, hasLapsed);
-    if (JSON.stringify(byKey.get(key)) !== before) tell([]);
-  };
-  const writer = createOverrideWriter(store, log, take);
-
-  const unwatch = store.watch(KEY_PREFIX, writer.hear);
-  try {
-    for (const entry of await store.list(KEY_PREFIX)) writer.hear(entry);
-  } catch (error) {
-    log.warn('store.unavailable', `Overrides in the store are not known here: ${String(error)}.`);
-  }
-
+  const facts = openFacts({
+    node: 'local',
+    store,
+    clock,
+    log,
+    keyTexts: [],
+    draw: () => 0.5,
+    drawBytes: () => new Uint8Array(),
+    hasPeers: () => false,
+  });
+  const overrides = createOverrides({ ...facts, onChange });
+  await facts.ready;
   return {
-    current: () => [...byKey.values()],
-    async set(override) {
-      const key = keyOf(override);
-      byKey.set(key, override);
-      tell([]);
-      await writer.write(key, JSON.stringify(override));
-    },
-    async clear(matches) {
-      const gone = [...byKey].filter(([, override]) => matches(override));
-      for (const [key] of gone) byKey.delete(key);
-      if (gone.length > 0) tell([]);
-      await Promise.all(gone.map(([key]) => writer.write(key, undefined)));
-      return gone.map(([, override]) => override);
-    },
+    ...overrides,
     close() {
-      cancelTimer();
-      unwatch();
+      overrides.close();
+      void facts.close();
     },
   };
 }
@@ -117,6 +164,33 @@ const storedOverride = z.object({
   expiresAtMs: z.number().optional(),
   drill: z.string().optional(),
 });
+
+function inForce(replica: Replica, nowMs: number): readonly Held[] {
+  return replica
+    .list(KEY_PREFIX)
+    .flatMap(({ key, stamp, value }) => {
+      const override = readOverride(value ?? '');
+      if (override === undefined || keyOf(override) !== key) return [];
+      return isInForce(override, nowMs) ? [{ key, stamp, override }] : [];
+    })
+    .sort((a, b) => a.override.setAtMs - b.override.setAtMs);
+}
+
+function adopt(replica: Replica, override: Override, nowMs: number): void {
+  if (!isInForce(override, nowMs)) return;
+  const ms = Math.max(0, Math.min(Math.floor(override.setAtMs), nowMs));
+  const stamp = formatStamp({
+    kind: 'written',
+    revision: 0,
+    ms,
+    counter: 0,
+    node: 'saved',
+    form: 0,
+  });
+  const { expiresAtMs } = override;
+  // Refused when a later word is known: then that one counts.
+  replica.write(keyOf(override), JSON.stringify(override), nowMs, { stamp, expiresAtMs });
+}
 
 function readOverride(stored: string): Override | undefined {
   try {
