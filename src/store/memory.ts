@@ -50,7 +50,7 @@ function openMemory(clock: StoreClock): Store {
   };
 
   return {
-    get: (key) => whenOpen(() => held.get(key)?.entry),
+    get: (key) => whenFit(key, undefined, () => held.get(key)?.entry),
     compareAndSet: (key, expectedVersion, value) =>
       whenFit(key, value, () => {
         const current = held.get(key)?.entry.version ?? 0;
@@ -84,7 +84,7 @@ function openMemory(clock: StoreClock): Store {
         held.set(key, { entry: current.entry, cancelLease });
       }),
     append: (name, value, limit) => whenFit(name, value, () => log.append(name, value, limit)),
-    read: (name, afterId, count) => whenOpen(() => log.read(name, afterId, count)),
+    read: (name, afterId, count) => whenFit(name, undefined, () => log.read(name, afterId, count)),
     status: () => ({ state: 'ready' }),
     onStatus: () => () => {},
     nowMs: () => clock.nowMs(),
@@ -119,7 +119,8 @@ function openLogs(clock: StoreClock): Logs {
     },
     read(name, afterId, count) {
       const entries = logs.get(name) ?? [];
-      const after = Number(afterId);
+      // An id that is none of ours is before all.
+      const after = Number(afterId) || 0;
       const from = entries.findIndex((entry) => Number(entry.id) > after);
       return from < 0 ? [] : entries.slice(from, from + count);
     },

@@ -1,37 +1,75 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { systemClock } from '../../src/control/clock.ts';
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../../src/store/contract/limits.ts';
 import { storeKinds } from '../../src/store/registry.ts';
-import type { Change, Store } from '../../src/store/store.ts';
-import { createMovedClock, type MovedClock } from '../monitoring/moved-clock.ts';
+import type { Store, StoreClock } from '../../src/store/store.ts';
+import { createMovedClock } from '../monitoring/moved-clock.ts';
+import { type RedisServer, startRedis } from '../store/redis-server.ts';
+import { until, watching } from '../store/watching.ts';
 
 /**
- * What every store promises. A kind needs options that open an empty store, and a way to let time
+ * What every store promises. A kind needs a setting that opens an empty store, and a way to let time
  * pass: a store that lives by its own clock (a server) says how.
  */
 type Subject = {
   readonly options: unknown;
-  pass(clock: MovedClock, ms: number): Promise<void>;
+  readonly clock: StoreClock;
+  pass(ms: number): Promise<void>;
 };
-const SUBJECTS: Readonly<Record<string, Subject>> = {
-  memory: { options: {}, pass: (clock, ms) => clock.advance(ms) },
+const SUBJECTS: Readonly<Record<string, (t: TestContext) => Subject>> = {
+  memory: () => ({ options: {}, ...movedTime() }),
+  sqlite: (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'meridian-sqlite-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    return { options: { file: join(directory, 'store.db') }, ...movedTime() };
+  },
+  redis: () => {
+    prefixes += 1;
+    const prefix = `test${prefixes}`;
+    const pass = async (ms: number): Promise<void> => {
+      // Nobody moves a server's clock: deadlines come nearer instead.
+      server.cli('eval', EARLIER, '1', `{${prefix}}:leases`, `${ms}`);
+    };
+    return { options: { url: server.url, prefix }, clock: systemClock, pass };
+  },
 };
 
-/** How long a change may take to reach a watcher of the same store. */
-const DELIVERY_MAX_MS = 2000;
+const EARLIER = `
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  redis.call('ZINCRBY', KEYS[1], -tonumber(ARGV[1]), key)
+end`;
+
+let prefixes = 0;
+let server: RedisServer;
+const closing: (() => unknown)[] = [];
+before(async () => {
+  server = await startRedis({ after: (close) => closing.push(close as () => unknown) });
+});
+after(async () => {
+  for (const close of closing) await close();
+});
+
+function movedTime(): Pick<Subject, 'clock' | 'pass'> {
+  const clock = createMovedClock();
+  return { clock, pass: clock.advance };
+}
 
 type Opened = { readonly store: Store; pass(ms: number): Promise<void> };
 
 for (const kind of storeKinds) {
-  const subject = SUBJECTS[kind.kind];
   const open = async (t: TestContext): Promise<Opened> => {
-    const clock = createMovedClock();
-    const store = await kind.open(kind.options.parse(subject?.options), clock);
+    const subject = SUBJECTS[kind.kind]!(t);
+    const store = await kind.open(kind.options.parse(subject.options), subject.clock);
     t.after(() => store.close());
-    return { store, pass: (ms) => subject?.pass(clock, ms) ?? Promise.resolve() };
+    return { store, pass: subject.pass };
   };
 
   test(`${kind.kind}: has a subject here, a summary and options`, () => {
-    assert.ok(subject, 'add the kind to SUBJECTS');
+    assert.ok(SUBJECTS[kind.kind], 'add the kind to SUBJECTS');
     assert.notEqual(kind.summary, '');
     assert.equal(
       kind.options.safeParse({ nosuchoption: 1 }).success,
@@ -207,36 +245,128 @@ for (const kind of storeKinds) {
     await assert.rejects(store.compareAndSet('a', 0, '2'));
     await store.close();
   });
-}
 
-type Watching = {
-  readonly changes: readonly Change[];
-  readonly stop: () => void;
-  /** Resolves with the changes when there are `count` of them; rejects when they don't come. */
-  count(count: number): Promise<readonly Change[]>;
-};
-
-function watching(store: Store, prefix: string): Watching {
-  const changes: Change[] = [];
-  let heard = (): void => {};
-  const stop = store.watch(prefix, (change) => {
-    changes.push(change);
-    heard();
+  test(`${kind.kind}: close() ends what waits for it`, async (t) => {
+    const { store } = await open(t);
+    const seen = watching(store, '');
+    await store.close();
+    await assert.rejects(store.list(''));
+    await assert.rejects(store.lease('a', '1', 10));
+    await assert.rejects(store.append('a', '1', 10));
+    await assert.rejects(store.read('a', '', 10));
+    store.watch('', () => assert.fail('nobody is told'))();
+    assert.deepEqual(seen.changes, []);
   });
-  return {
-    changes,
-    stop,
-    count: (count) =>
-      new Promise((resolve, reject) => {
-        const late = (): void =>
-          reject(new Error(`${changes.length} of ${count} changes: ${JSON.stringify(changes)}`));
-        const timer = setTimeout(late, DELIVERY_MAX_MS);
-        heard = () => {
-          if (changes.length < count) return;
-          clearTimeout(timer);
-          resolve([...changes]);
-        };
-        heard();
-      }),
-  };
+
+  test(`${kind.kind}: status() is ready, and nobody was resynced for nothing`, async (t) => {
+    const { store } = await open(t);
+    assert.deepEqual(store.status(), { state: 'ready' });
+    const stop = store.onStatus(() => assert.fail('nothing changed'));
+    const seen = watching(store, '');
+    await store.compareAndSet('a', 0, '1');
+    await seen.count(1);
+    assert.deepEqual(seen.resyncs, []);
+    stop();
+    stop();
+  });
+
+  test(`${kind.kind}: nowMs() goes on`, async (t) => {
+    const { store, pass } = await open(t);
+    const first = store.nowMs();
+    assert.ok(first !== null && Number.isSafeInteger(first), `${first}`);
+    await pass(10);
+    assert.ok(store.nowMs()! >= first - 1);
+  });
+
+  test(`${kind.kind}: keys and values are any text within the limits`, async (t) => {
+    const { store } = await open(t);
+    const texts = [
+      '',
+      ' ',
+      '0',
+      '\n',
+      'a\nb\r\n',
+      '"\\',
+      '\0',
+      '🌍é',
+      '-1 2',
+      'null',
+      '\u{10ffff}',
+    ];
+    const key = 'é/ 🌍"*[?]{}';
+    let version = 0;
+    for (const text of texts) {
+      const written = await store.compareAndSet(key, version, text);
+      assert.ok(written.ok, JSON.stringify(text));
+      version = written.version;
+      assert.equal((await store.get(key))?.value, text);
+      assert.equal((await store.list('é/'))[0]?.value, text);
+      await store.append('log', text, 100);
+    }
+    const logged = await store.read('log', '', 100);
+    assert.deepEqual(
+      logged.map(({ value }) => value),
+      texts,
+    );
+  });
+
+  test(`${kind.kind}: a value at the limit reaches a watcher, a larger one is refused`, async (t) => {
+    const { store } = await open(t);
+    const seen = watching(store, '');
+    const largest = 'é'.repeat(VALUE_BYTES_MAX / 2);
+    const { ok, version } = await store.compareAndSet('a', 0, largest);
+    assert.equal(ok, true);
+    const [change] = await seen.count(1);
+    assert.equal(change?.value, largest);
+    assert.equal((await store.get('a'))?.value, largest);
+    for (const refused of [
+      store.compareAndSet('a', version, `${largest}x`),
+      store.lease('b', `${largest}x`, 1000),
+      store.append('c', `${largest}x`, 10),
+      store.compareAndSet('', 0, 'x'),
+      store.compareAndSet('a\nb', 0, 'x'),
+      store.compareAndSet('é'.repeat(KEY_BYTES_MAX / 2 + 1), 0, 'x'),
+      store.get('a\0'),
+      store.read('', '', 1),
+    ]) {
+      await assert.rejects(refused);
+    }
+    assert.equal((await store.compareAndSet('é'.repeat(KEY_BYTES_MAX / 2), 0, 'x')).ok, true);
+    assert.deepEqual(store.status(), { state: 'ready' });
+  });
+
+  test(`${kind.kind}: list() gives many entries at once, in the order of their bytes`, async (t) => {
+    const { store } = await open(t);
+    const keys = Array.from({ length: 1201 }, (_, at) => `many/${String(at).padStart(5, '0')}`);
+    keys.push('many/\u{ffff}', 'many/🌍');
+    await Promise.all(keys.toReversed().map((key) => store.compareAndSet(key, 0, key)));
+    await store.compareAndSet('many0', 0, 'no');
+    const listed = await store.list('many/');
+    assert.deepEqual(
+      listed.map(({ key }) => key),
+      keys,
+    );
+    assert.ok(listed.every(({ key, value }) => key === value));
+  });
+
+  test(`${kind.kind}: lease() over a durable key makes it a lease, and many end together`, async (t) => {
+    const { store, pass } = await open(t);
+    await store.compareAndSet('n/0', 0, 'durable');
+    const seen = watching(store, 'n/');
+    for (let at = 0; at < 150; at += 1) await store.lease(`n/${at}`, 'leased', 1000);
+    await pass(1100);
+    await until(() => {
+      void store.get('n/0');
+      return seen.changes.length >= 300;
+    });
+    assert.deepEqual(await store.list('n/'), []);
+    assert.equal(seen.changes.filter(({ value }) => value === undefined).length, 150);
+    assert.ok(seen.changes.every(({ isLoss }) => isLoss === undefined));
+  });
+
+  test(`${kind.kind}: read() takes an id that it never gave for the beginning`, async (t) => {
+    const { store } = await open(t);
+    await store.append('log', '1', 10);
+    assert.equal((await store.read('log', 'elsewhere', 10)).length, 1);
+  });
 }

@@ -9,10 +9,12 @@ import type { Change, Entry, Resync } from '../store.ts';
  * notices touch are not judged by it when the notice is newer than the list.
  */
 export type WatchBook = {
+  /** @param since notices of versions up to this one come late: they are from before */
   add(
     prefix: string,
     onChange: (change: Change) => void,
     onResync: ((resync: Resync) => void) | undefined,
+    since: number,
   ): Watcher;
   watchers(): readonly Watcher[];
   /** A change as it happened: tells those whose prefix it has. */
@@ -26,10 +28,10 @@ export type Watcher = {
   /** A list is about to be made, either for `finish` or for `learn`. */
   begin(): void;
   /**
-   * What was there when the watcher began, listed then: nothing of it is told. Changes after `seen`
-   * are left to the notices, which are on their way.
+   * What was there when the watcher began, listed soon after: nothing of it is told. What changed
+   * since is left to the notices, which are on their way.
    */
-  learn(entries: readonly Entry[], seen: number): void;
+  learn(entries: readonly Entry[]): void;
   /** Keys that were told of once and that the list lacks: ask for their deletions before `finish`. */
   missing(listing: Listing): readonly string[];
   /** Tells whatever differs from what was told before, then that there was a resync. */
@@ -45,8 +47,8 @@ export type Listing = {
 export function createWatchBook(): WatchBook {
   const pages = new Set<Page>();
   return {
-    add(prefix, onChange, onResync) {
-      const page: Page = { prefix, onChange, onResync, told: new Map(), touched: undefined };
+    add(prefix, onChange, onResync, since) {
+      const page: Page = { prefix, onChange, onResync, since, told: new Map(), touched: undefined };
       pages.add(page);
       return watcherOf(page, pages);
     },
@@ -62,6 +64,7 @@ type Page = {
   readonly prefix: string;
   readonly onChange: (change: Change) => void;
   readonly onResync: ((resync: Resync) => void) | undefined;
+  readonly since: number;
   /** The version of each key that is there, as this watcher was told. */
   told: Map<string, number>;
   /** The versions that notices brought since a list was begun. */
@@ -77,9 +80,9 @@ function watcherOf(page: Page, pages: Set<Page>): Watcher {
     begin() {
       page.touched = new Map();
     },
-    learn(entries, seen) {
+    learn(entries) {
       for (const { key, version } of entries) {
-        if (version <= seen && !page.touched?.has(key)) page.told.set(key, version);
+        if (version <= page.since && !page.touched?.has(key)) page.told.set(key, version);
       }
       page.touched = undefined;
     },
@@ -117,7 +120,7 @@ function watcherOf(page: Page, pages: Set<Page>): Watcher {
 
 function hear(page: Page, pages: Set<Page>, change: Change): void {
   const { key, value, version } = change;
-  if (version <= (page.told.get(key) ?? 0)) return;
+  if (version <= Math.max(page.since, page.told.get(key) ?? 0)) return;
   if (value === undefined) page.told.delete(key);
   else page.told.set(key, version);
   page.touched?.set(key, version);

@@ -24,7 +24,9 @@ export type Follower = {
   resync(): void;
   /** Notes what is there, for a watcher that begins now. */
   learn(watcher: Watcher): void;
-  /** The newest version that was heard of. */
+  /** The answer to a call here named this version. */
+  answered(version: number): void;
+  /** The newest version that was heard of, by notice or answer. */
   seen(): number;
   stop(): void;
 };
@@ -72,7 +74,7 @@ export function createFollower(world: FollowerWorld, seenBefore: number): Follow
     const current = session;
     if (!current) return;
     const sentMs = clock.nowMs();
-    const asked = witness.newest();
+    const asked = witness.seen();
     const { last, dueMs, serverMs } = await current.tick(asked);
     if (session !== current) return;
     const heardMs = clock.nowMs();
@@ -99,14 +101,14 @@ export function createFollower(world: FollowerWorld, seenBefore: number): Follow
     },
     resync,
     learn(watcher) {
-      const seen = witness.newest();
       enqueue(async (current) => {
         watcher.begin();
         const { entries } = await listAll(current, watcher.prefix);
-        watcher.learn(entries, seen);
+        watcher.learn(entries);
       });
     },
-    seen: witness.newest,
+    answered: witness.answered,
+    seen: witness.seen,
     stop() {
       session = undefined;
       alarm.cancel();
@@ -116,25 +118,32 @@ export function createFollower(world: FollowerWorld, seenBefore: number): Follow
 
 /** Holds notices and ticks against each other. */
 export type Witness = {
-  newest(): number;
+  /** The newest version that exists, as far as notices and answers tell. */
+  seen(): number;
+  /** The answer to a call named this version: its notice may still be on the way. */
+  answered(version: number): void;
   /** `isGap`: something happened before it that was not heard of. */
   hear(notice: Notice): { readonly isNews: boolean; readonly isGap: boolean };
   /**
    * What a tick tells: all is heard; a notice is not here yet; something was missed, so list; or
    * notices do not arrive at all.
-   * @param asked the newest version when the tick was sent
+   * @param asked the newest version that was seen when the tick was sent
    */
   compare(asked: number, last: number): 'heard' | 'wait' | 'missed' | 'deaf';
 };
 
 export function createWitness(seenBefore: number): Witness {
   let newest = seenBefore;
+  let answered = 0;
   let hasCompared = false;
   /** Found by a tick, but not heard of yet. */
   let unheard = 0;
   let unheardCount = 0;
   return {
-    newest: () => newest,
+    seen: () => Math.max(newest, answered),
+    answered(version) {
+      answered = Math.max(answered, version);
+    },
     hear({ before, version }) {
       const isNews = version > newest;
       const isGap = hasCompared && isNews && before !== newest;

@@ -103,6 +103,7 @@ function createKeeper(target: Target, clock: StoreClock, draw: () => number) {
     firstOutcome,
     session: () => session,
     follower: () => (session ? follower : undefined),
+    seen: () => follower?.seen() ?? seen,
     isClosed: () => isClosed,
     close(): void {
       isClosed = true;
@@ -173,12 +174,14 @@ function storeOf(keeper: Keeper, clock: StoreClock): Store {
     compareAndSet: (key, expectedVersion, value) =>
       act(fit(key, value), async (session) => {
         const words = [key, String(expectedVersion), value === undefined ? '0' : '1', value ?? ''];
-        return parseWritten(await session.run('compareAndSet', ...words));
+        const written = parseWritten(await session.run('compareAndSet', ...words));
+        keeper.follower()?.answered(written.version);
+        return written;
       }),
     list: (prefix) => act(undefined, async (session) => (await listAll(session, prefix)).entries),
     watch(prefix, onChange, onResync) {
       if (keeper.isClosed()) return () => {};
-      const watcher = book.add(prefix, onChange, onResync);
+      const watcher = book.add(prefix, onChange, onResync, keeper.seen());
       // Without a session it is told everything when there is one.
       keeper.follower()?.learn(watcher);
       return watcher.stop;

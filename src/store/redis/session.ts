@@ -24,8 +24,9 @@ export type SessionEvents = {
   onEnd(reason: string): void;
 };
 
-/** Calls that wait for an answer; more are refused, a server that is too slow must not fill the memory. */
-const CALLS_MAX = 1000;
+/** What may wait for an answer; more is refused: a server that is slow must not fill our memory. */
+const CALLS_MAX = 10_000;
+const CALLS_LENGTH_MAX = 64 * 1024 * 1024;
 
 /** Finds the server and makes sure that it lets us do everything. Rejects with what is wrong. */
 export async function openSession(
@@ -81,6 +82,7 @@ function sessionOf(
 ): Session {
   let isOver = false;
   let waiting = 0;
+  let waitingLength = 0;
   let isDoubted = false;
   const end = (reason: string): void => {
     if (isOver) return;
@@ -102,10 +104,13 @@ function sessionOf(
         isDoubted = false;
       });
   };
-  const guard = async <Result>(calling: () => Promise<Result>): Promise<Result> => {
+  const guard = async <Result>(calling: () => Promise<Result>, length = 0): Promise<Result> => {
     if (isOver) throw new Error('the store is away');
-    if (waiting >= CALLS_MAX) throw new Error(`the store is slow: ${CALLS_MAX} calls wait`);
+    if (waiting >= CALLS_MAX || waitingLength + length > CALLS_LENGTH_MAX) {
+      throw new Error('the store is slow: too many calls wait for it');
+    }
     waiting += 1;
+    waitingLength += length;
     try {
       return await calling();
     } catch (error) {
@@ -115,14 +120,16 @@ function sessionOf(
       throw new Error(`the store failed: ${reason}`);
     } finally {
       waiting -= 1;
+      waitingLength -= length;
     }
   };
   return {
     address: calls.address,
     run: (script, ...values) => guard(() => calls.run(script, keys.all, [keys.channel, ...values])),
     append: (log, value, limit) =>
-      guard(() =>
-        calls.call('xadd', keys.log(log), 'MAXLEN', '=', String(limit), '*', 'value', value),
+      guard(
+        () => calls.call('xadd', keys.log(log), 'MAXLEN', '=', String(limit), '*', 'value', value),
+        value.length,
       ),
     read: (log, afterId, count) =>
       guard(() =>

@@ -8,6 +8,8 @@ import { createLeaseBook } from './lease-book.ts';
 export type Follower = {
   /** The file was opened, again perhaps: tells every watcher what it missed. */
   begin(db: Database): void;
+  /** The newest version that watchers were told of. */
+  told(): number;
   /** Notes what is there, for a watcher that begins now. */
   learn(db: Database, watcher: Watcher): void;
   /**
@@ -27,7 +29,6 @@ const LEASES_PAGE = 100;
 export function createFollower(book: WatchBook, clock: StoreClock): Follower {
   const leases = createLeaseBook();
   let seenData = -1;
-  /** The newest version that watchers were told of. */
   let told = 0;
 
   const resync = (db: Database): void => {
@@ -53,9 +54,10 @@ export function createFollower(book: WatchBook, clock: StoreClock): Follower {
       leases.see(db.leases(), clock.nowMs());
       resync(db);
     },
+    told: () => told,
     learn(db, watcher) {
       watcher.begin();
-      watcher.learn(listAll(db, watcher.prefix), told);
+      watcher.learn(listAll(db, watcher.prefix));
     },
     look(db, isOwn) {
       const data = db.dataVersion();

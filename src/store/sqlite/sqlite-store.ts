@@ -152,7 +152,7 @@ function storeOf(keeper: Keeper, clock: StoreClock): Store {
     list: (prefix) => act(undefined, false, (db) => listAll(db, prefix)),
     watch(prefix, onChange, onResync) {
       if (keeper.isClosed()) return () => {};
-      const watcher = book.add(prefix, onChange, onResync);
+      const watcher = book.add(prefix, onChange, onResync, follower.told());
       const db = keeper.database();
       try {
         if (db) follower.learn(db, watcher);
