@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Answer } from './datagram.ts';
 import { type Expected, parseScript, type ScenarioQuestion, type Step } from './script.ts';
-import { type Answer, createWorld, type World } from './world.ts';
+import { createWorld, type World } from './world.ts';
 
 /**
  * Plays a scenario. Beside what its lines expect, one rule holds throughout: once a steered name has
@@ -32,8 +33,7 @@ async function playStep(
 ): Promise<void> {
   switch (step.kind) {
     case 'query': {
-      const answer = world.ask(step.question);
-      compare(answer, step.expected);
+      for (const answer of world.ask(step.question, step.node)) compare(answer, step.expected);
       if (step.expected.answer.kind !== 'rcode') {
         watched.set(JSON.stringify(step.question), step.question);
       }
@@ -49,16 +49,55 @@ async function playStep(
       return world.clear(step);
     case 'time':
       return world.pass(step.ms);
-    case 'health': {
-      const health = world.health(step.endpoint);
-      assert.ok(health.startsWith(`${step.state} `), `health is ${health}`);
-    }
+    case 'node':
+      return world.node(step.node, step.vantages);
+    case 'life':
+      return world.life(step);
+    case 'partition':
+      return world.partition(step);
+    case 'heal':
+      return world.heal();
+    case 'store':
+      return world.store(step.state);
+    case 'clock':
+      return world.skew(step.node, step.byMs);
+    case 'agent':
+      return world.agent(step);
+    case 'health':
+      for (const health of world.health(step.endpoint, step.node, step.near)) {
+        assert.ok(health.startsWith(`${step.state} `), `health is ${health}`);
+      }
+      return;
+    case 'event':
+      return expectEvent(world, step);
+    case 'part':
+      return expectPart(world, step);
   }
 }
 
+function expectEvent(world: World, { event, happened }: Extract<Step, { kind: 'event' }>): void {
+  const events = world.takeEvents();
+  const isThere = events.some((each) => each === event || each.startsWith(`${event} `));
+  assert.equal(isThere, happened, `events were ${events.join(', ') || 'none'}`);
+}
+
+/** Asks for 256 networks next to each other: the share that gets the address. */
+function expectPart(world: World, step: Extract<Step, { kind: 'part' }>): void {
+  const { address, from, name, percent } = step;
+  const [a, b] = from.split('.');
+  const asked = Array.from({ length: 256 }, (_, index) => `${a}.${b}.${index}.0/24`);
+  const got = asked.filter((subnet) => {
+    const question: ScenarioQuestion = { name, type: 'A', from: '198.51.100.1', subnet };
+    return world.ask(question)[0]?.addresses.includes(address) === true;
+  });
+  const share = (got.length / asked.length) * 100;
+  assert.ok(share >= percent[0] && share <= percent[1], `${share.toFixed(1)} % get it`);
+}
+
 function assertNotEmpty(world: World, question: ScenarioQuestion): void {
-  const { addresses, rcode } = world.ask(question);
-  assert.ok(addresses.length > 0, `${JSON.stringify(question)} was answered ${rcode}`);
+  for (const { addresses, rcode } of world.ask(question)) {
+    assert.ok(addresses.length > 0, `${JSON.stringify(question)} was answered ${rcode}`);
+  }
 }
 
 function compare(answer: Answer, { answer: expected, ttl, scope }: Expected): void {

@@ -14,7 +14,20 @@
  *   TIME PASSES 3s
  *   EXPECT HEALTH web/virginia down
  *
- * EXPECT lists the addresses of the answer in any order, `ONE OF` some of them, `ANY`, or an RCODE.
+ *   NODE va RUNS virginia                            a node with these vantage points; without any, one has all
+ *   NODE va DIES                                     or STARTS, with what its disk holds, or STARTS EMPTY
+ *   PARTITION va | fr sg                             nothing passes between the two sides
+ *   PARTITION va -> fr                               nothing passes from one to the other
+ *   HEAL
+ *   STORE AWAY                                       or BACK, or EMPTIED
+ *   CLOCK va +1h                                     its clock steps
+ *   AGENT virginia NOT READY "no server is usable"   or READY: what the region's balancer reports
+ *   EXPECT EVENT pool.frozen web                     since the last EXPECT EVENT or EXPECT NO EVENT
+ *   EXPECT NO EVENT endpoint.down
+ *   EXPECT PART 5..20 OF www.gslb.example FROM 17.0.0.0 GETS 127.0.1.1   per cent of 256 networks from there on
+ *
+ * QUERY and EXPECT HEALTH ask every living node, or one: `AT va` at the end; EXPECT HEALTH may end in
+ * `NEAR frankfurt`. EXPECT lists the addresses of the answer in any order, `ONE OF` some of them, `ANY`, or an RCODE.
  */
 export type Script = { readonly config: string; readonly steps: readonly Step[] };
 
@@ -25,13 +38,14 @@ export type Action =
       readonly kind: 'query';
       readonly question: ScenarioQuestion;
       readonly expected: Expected;
+      readonly node?: string;
     }
   | {
       readonly kind: 'probe';
       /** undefined = every vantage point. */
       readonly vantage: string | undefined;
       readonly endpoint: string | undefined;
-      readonly ok: boolean;
+      readonly result: 'ok' | 'fail' | 'slow';
       /** undefined = from now on. */
       readonly times: number | undefined;
       readonly reason: string;
@@ -45,7 +59,41 @@ export type Action =
     }
   | { readonly kind: 'clear'; readonly target: ScenarioTarget }
   | { readonly kind: 'time'; readonly ms: number }
-  | { readonly kind: 'health'; readonly endpoint: string; readonly state: string };
+  | {
+      readonly kind: 'health';
+      readonly endpoint: string;
+      readonly state: string;
+      readonly near?: string;
+      readonly node?: string;
+    }
+  | { readonly kind: 'node'; readonly node: string; readonly vantages: readonly string[] }
+  | {
+      readonly kind: 'life';
+      readonly node: string;
+      readonly what: 'dies' | 'starts' | 'starts-empty';
+    }
+  | {
+      readonly kind: 'partition';
+      readonly groups: readonly (readonly string[])[];
+      readonly oneWay: boolean;
+    }
+  | { readonly kind: 'heal' }
+  | { readonly kind: 'store'; readonly state: 'away' | 'back' | 'emptied' }
+  | { readonly kind: 'clock'; readonly node: string; readonly byMs: number }
+  | {
+      readonly kind: 'agent';
+      readonly region: string;
+      readonly ready: boolean;
+      readonly reason: string;
+    }
+  | { readonly kind: 'event'; readonly event: string; readonly happened: boolean }
+  | {
+      readonly kind: 'part';
+      readonly percent: readonly [number, number];
+      readonly name: string;
+      readonly from: string;
+      readonly address: string;
+    };
 
 export type ScenarioTarget = {
   readonly kind: 'region' | 'pool' | 'endpoint';
@@ -103,8 +151,8 @@ type Groups = Readonly<Record<string, string | undefined>>;
 
 const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
   [
-    /^QUERY (?<name>\S+) (?<type>A|AAAA|TXT|NS|SOA) FROM (?<from>\S+)(?: SUBNET (?<subnet>\S+))? EXPECT (?<answer>.+?)(?: TTL (?<relation><=|>=|=) (?<ttl>\d+))?(?: SCOPE (?<scope>\d+))?$/,
-    ({ name = '', type, from = '', subnet, answer = '', relation, ttl, scope }) => ({
+    /^QUERY (?<name>\S+) (?<type>A|AAAA|TXT|NS|SOA) FROM (?<from>\S+)(?: SUBNET (?<subnet>\S+))? EXPECT (?<answer>.+?)(?: TTL (?<relation><=|>=|=) (?<ttl>\d+))?(?: SCOPE (?<scope>\d+))?(?: AT (?<node>\S+))?$/,
+    ({ name = '', type, from = '', subnet, answer = '', relation, ttl, scope, node }) => ({
       kind: 'query',
       // The pattern lets only these types and relations through.
       question: { name, type: type as ScenarioQuestion['type'], from, subnet },
@@ -116,17 +164,18 @@ const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
             : { relation: relation as '<=' | '>=' | '=', seconds: Number(ttl) },
         scope: scope === undefined ? undefined : Number(scope),
       },
+      ...(node === undefined ? {} : { node }),
     }),
   ],
   [
-    /^PROBE (?<vantage>\S+) SEES (?<endpoint>\S+) (?<result>FAIL|OK)(?: x(?<times>\d+))?(?: "(?<reason>.*)")?$/,
+    /^PROBE (?<vantage>\S+) SEES (?<endpoint>\S+) (?<result>FAIL|OK|SLOW)(?: x(?<times>\d+))?(?: "(?<reason>.*)")?$/,
     ({ vantage, endpoint, result, times, reason }) => ({
       kind: 'probe',
       vantage: vantage === 'EVERYONE' ? undefined : vantage,
       endpoint: endpoint === 'EVERYTHING' ? undefined : endpoint,
-      ok: result === 'OK',
+      result: result === 'FAIL' ? 'fail' : result === 'SLOW' ? 'slow' : 'ok',
       times: times === undefined ? undefined : Number(times),
-      reason: reason ?? (result === 'OK' ? '200 OK' : '503 Service Unavailable'),
+      reason: reason ?? (result === 'FAIL' ? '503 Service Unavailable' : '200 OK'),
     }),
   ],
   [
@@ -154,8 +203,70 @@ const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
     ({ duration = '' }) => ({ kind: 'time', ms: parseDuration(duration) }),
   ],
   [
-    /^EXPECT HEALTH (?<endpoint>\S+) (?<state>\S+)$/,
-    ({ endpoint = '', state = '' }) => ({ kind: 'health', endpoint, state }),
+    /^EXPECT HEALTH (?<endpoint>\S+) (?<state>\S+)(?: NEAR (?<near>\S+))?(?: AT (?<node>\S+))?$/,
+    ({ endpoint = '', state = '', near, node }) => ({
+      kind: 'health',
+      endpoint,
+      state,
+      ...(near === undefined ? {} : { near }),
+      ...(node === undefined ? {} : { node }),
+    }),
+  ],
+  [
+    /^NODE (?<node>\S+) RUNS (?<vantages>.+)$/,
+    ({ node = '', vantages = '' }) => ({ kind: 'node', node, vantages: vantages.split(' ') }),
+  ],
+  [
+    /^NODE (?<node>\S+) (?<what>DIES|STARTS|STARTS EMPTY)$/,
+    ({ node = '', what = '' }) => ({
+      kind: 'life',
+      node,
+      what: what === 'DIES' ? 'dies' : what === 'STARTS' ? 'starts' : 'starts-empty',
+    }),
+  ],
+  [
+    /^PARTITION (?<groups>.+)$/,
+    ({ groups = '' }) => ({
+      kind: 'partition',
+      oneWay: groups.includes('->'),
+      groups: groups.split(/ (?:\||->) /).map((group) => group.trim().split(' ')),
+    }),
+  ],
+  [/^HEAL$/, () => ({ kind: 'heal' })],
+  [
+    /^STORE (?<state>AWAY|BACK|EMPTIED)$/,
+    ({ state = '' }) => ({ kind: 'store', state: state.toLowerCase() as 'away' }),
+  ],
+  [
+    /^CLOCK (?<node>\S+) (?<sign>[+-])(?<duration>\S+)$/,
+    ({ node = '', sign, duration = '' }) => ({
+      kind: 'clock',
+      node,
+      byMs: (sign === '-' ? -1 : 1) * parseDuration(duration),
+    }),
+  ],
+  [
+    /^AGENT (?<region>\S+) (?<state>READY|NOT READY)(?: "(?<reason>.*)")?$/,
+    ({ region = '', state, reason = '' }) => ({
+      kind: 'agent',
+      region,
+      ready: state === 'READY',
+      reason,
+    }),
+  ],
+  [
+    /^EXPECT (?<no>NO )?EVENT (?<event>\S+(?: \S+)?)$/,
+    ({ no, event = '' }) => ({ kind: 'event', event, happened: no === undefined }),
+  ],
+  [
+    /^EXPECT PART (?<least>\d+)\.\.(?<most>\d+) OF (?<name>\S+) FROM (?<from>\S+) GETS (?<address>\S+)$/,
+    ({ least, most, name = '', from = '', address = '' }) => ({
+      kind: 'part',
+      percent: [Number(least), Number(most)],
+      name,
+      from,
+      address,
+    }),
   ],
 ];
 

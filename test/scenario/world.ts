@@ -1,93 +1,154 @@
 import { readFileSync } from 'node:fs';
-import dnsPacket from 'dns-packet';
 import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 import { parseCentroids } from '../../src/geo/centroids.ts';
 import { composeGeo } from '../../src/geo/mmdb.ts';
-import { checkKeys } from '../../src/health/composite.ts';
 import type { Override } from '../../src/health/override.ts';
-import { parseAddress } from '../../src/ip/address.ts';
-import { formatSocketAddress } from '../../src/ip/socket-address.ts';
-import { createHealthDesk } from '../../src/monitoring/health-desk.ts';
-import { healthEndpoints } from '../../src/monitoring/jobs.ts';
-import { createClient, TRANSPORT_UDP } from '../../src/nameserver/client.ts';
+import type { SavedHealth } from '../../src/monitoring/health-desk.ts';
+import type { HealthEvent } from '../../src/monitoring/health-table.ts';
+import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
-import { counterLayout } from '../../src/nameserver/counters.ts';
-import { respond } from '../../src/nameserver/respond.ts';
-import {
-  createWorkerState,
-  setHealth,
-  setSnapshot,
-  type WorkerState,
-} from '../../src/nameserver/worker-state.ts';
-import type { ProbeKind } from '../../src/probe/probe.ts';
-import { createCounterRow } from '../../src/telemetry/counters.ts';
+import { createVirtualNetwork, seededDraw } from '../cluster/virtual-network.ts';
+import { type Answer, ask } from './datagram.ts';
+import { createGatedStore } from './gated-store.ts';
 import { createMovedClock } from './moved-clock.ts';
+import { type ScenarioNode, startScenarioNode } from './scenario-node.ts';
 import type { Action, ScenarioQuestion } from './script.ts';
+import { createSights } from './sights.ts';
 
 /**
- * A node without sockets: real configuration, monitoring, health and nameserver, on a clock that the
- * scenario moves. Only two things are made up: what probes see, and the datagrams' way.
+ * Nodes without sockets: real configuration, monitoring, health, exchange and nameserver, on a clock
+ * that the scenario moves. Made up are only what probes see, and the ways of datagrams and the store.
  */
 export type World = {
   pass(ms: number): Promise<void>;
-  ask(question: ScenarioQuestion): Answer;
+  /** What each living node answers, or the named one. */
+  ask(question: ScenarioQuestion, node?: string): readonly Answer[];
   probe(sight: Extract<Action, { kind: 'probe' }>): void;
   vantage(name: string, silent: boolean): void;
   override(action: Extract<Action, { kind: 'override' }>): void;
   clear(action: Extract<Action, { kind: 'clear' }>): void;
-  /** State and reason of an endpoint. */
-  health(endpoint: string): string;
+  /** Another node, with these of the configuration's vantage points. */
+  node(name: string, vantages: readonly string[]): void;
+  life(action: Extract<Action, { kind: 'life' }>): Promise<void>;
+  partition(action: Extract<Action, { kind: 'partition' }>): void;
+  heal(): void;
+  store(state: 'away' | 'back' | 'emptied'): Promise<void>;
+  skew(node: string, byMs: number): void;
+  agent(action: Extract<Action, { kind: 'agent' }>): void;
+  /** State and reason of an endpoint on each living node, or the named one; seen from a region if given. */
+  health(endpoint: string, node?: string, near?: string): readonly string[];
+  /** Kinds and subjects of events since the last time of asking. */
+  takeEvents(): readonly string[];
   close(): Promise<void>;
-};
-
-export type Answer = {
-  readonly rcode: string;
-  readonly addresses: readonly string[];
-  readonly ttls: readonly number[];
-  readonly scope: number | undefined;
 };
 
 /** The instant at which every scenario begins. */
 const START_MS = Date.UTC(2026, 5, 1, 12);
-const UDP_SIZE = 1232;
+/** The node of scenarios that name none. */
+const ONLY = 'only';
+const REPORT_LEASE_MS = 3000;
 const centroidsFile = new URL('../../geo/centroids.json', import.meta.url);
+
+type Place = {
+  readonly config: Config;
+  running: ScenarioNode | undefined;
+  saved: SavedHealth | undefined;
+  lives: number;
+  skewMs: number;
+};
 
 /** Builds the world; `watch` is called after every instant and every change of health. */
 export function createWorld(configText: string, watch: (world: World) => void): World {
   const config = readConfig(configText);
   const clock = createMovedClock(START_MS);
-  const { snapshot, worker } = startNameserver(config);
+  const draw = seededDraw(1);
+  const network = createVirtualNetwork(clock, draw);
+  const store = createGatedStore(clock);
+  const snapshot = compile(config);
   const sights = createSights(config);
+  const places = new Map<string, Place>();
+  const events: HealthEvent[] = [];
   let overrides: readonly Override[] = [];
-  const desk = createHealthDesk({
-    clock,
-    draw: () => 0.5,
-    probes: sights.kinds,
-    log: { warn: (event, message) => assertNever(`${event}: ${message}`) },
-    onWords: (words) => {
-      if (!setHealth(worker, words, snapshot.generation)) throw new Error('health was not taken');
-      watch(world);
-    },
-    onServers: () => {},
-    onEvents: () => {},
-    onStatement: () => {},
-    onWithdrawn: () => {},
-    onVantage: () => {},
+
+  const living = (only?: string): readonly ScenarioNode[] => {
+    if (places.size === 0)
+      declare(
+        ONLY,
+        config.node.vantages.map(({ name }) => name),
+      );
+    const wanted = [...places].filter(([name]) => only === undefined || name === only);
+    if (wanted.length === 0) throw new Error(`there is no node ${only}`);
+    return wanted.flatMap(([, { running }]) => running ?? []);
+  };
+  const clockOf = (place: Place): MonitoringClock => ({
+    nowMs: () => clock.nowMs() + place.skewMs,
+    setTimer: clock.setTimer,
   });
-  desk.start(sights.config, overrides);
-  setSnapshot(worker, snapshot, desk.words());
+  const begin = (name: string, place: Place): void => {
+    place.lives += 1;
+    place.running = startScenarioNode({
+      name,
+      config: place.config,
+      snapshot,
+      clock: clockOf(place),
+      draw,
+      probes: sights.kinds,
+      transport: network.attach(`${name}:1`),
+      seeds: [...places.keys()].filter((other) => other !== name).map((other) => `${other}:1`),
+      store: places.size > 1 || name !== ONLY ? store.store : undefined,
+      incarnation: place.lives,
+      saved: place.saved,
+      overrides,
+      onChange: () => watch(world),
+      onEvents: (happened) => void events.push(...happened),
+    });
+    const addresses = [...places.keys()].map((other) => `${other}:1`);
+    for (const each of places.values()) {
+      each.running?.exchange.setSeeds(addresses.filter((to) => to !== `${each.running?.name}:1`));
+    }
+  };
+  const declare = (name: string, vantages: readonly string[]): void => {
+    const own = sights.config.node.vantages.filter((each) => vantages.includes(each.name));
+    if (own.length !== vantages.length)
+      throw new Error(`not all of ${vantages} are vantage points`);
+    const node = { ...sights.config.node, name, vantages: own };
+    const place: Place = {
+      config: { ...sights.config, node },
+      running: undefined,
+      saved: undefined,
+      lives: 0,
+      skewMs: 0,
+    };
+    places.set(name, place);
+    begin(name, place);
+  };
+  const placeOf = (name: string): Place => {
+    const place = places.get(name);
+    if (place === undefined) throw new Error(`there is no node ${name}`);
+    return place;
+  };
   const setOverrides = (next: readonly Override[]): void => {
     overrides = next;
-    desk.setOverrides(next);
+    for (const { desk } of living()) desk.setOverrides(next);
   };
   const without = (target: Override['target']): readonly Override[] =>
     overrides.filter(({ target: t }) => t.kind !== target.kind || t.name !== target.name);
   const world: World = {
-    pass: (ms) => clock.pass(ms, () => watch(world)),
-    ask: (question) => ask(worker, question, clock.nowMs()),
+    async pass(ms) {
+      living();
+      await clock.pass(ms, () => watch(world));
+    },
+    ask: (question, node) =>
+      living(node).map(({ clock: own, worker }) => ask(worker, question, own.nowMs())),
     probe: sights.set,
-    vantage: (name, silent) => desk.setVantage(name, !silent),
+    vantage(name, silent) {
+      for (const { desk, exchange } of living()) {
+        if (!desk.vantages().some(({ vantage }) => vantage === name)) continue;
+        desk.setVantage(name, !silent);
+        exchange.setSilent(name, silent);
+      }
+    },
     override({ action, target, forMs }) {
       const setAtMs = clock.nowMs();
       const expiresAtMs = forMs === undefined ? undefined : setAtMs + forMs;
@@ -95,13 +156,67 @@ export function createWorld(configText: string, watch: (world: World) => void): 
       setOverrides([...without(target), override]);
     },
     clear: ({ target }) => setOverrides(without(target)),
-    health(endpoint) {
-      const status = desk.status(endpoint);
-      return status === undefined ? 'no such endpoint' : `${status.state} (${status.reason})`;
+    node: declare,
+    async life({ node, what }) {
+      const place = placeOf(node);
+      if (what === 'dies') {
+        place.saved = place.running?.save();
+        await place.running?.stop();
+        place.running = undefined;
+        return;
+      }
+      if (what === 'starts-empty') place.saved = undefined;
+      begin(node, place);
     },
-    close: desk.close,
+    partition({ groups, oneWay }) {
+      for (const [index, from] of groups.entries()) {
+        for (const to of groups.filter((_, other) => (oneWay ? other > index : other !== index))) {
+          for (const a of from) for (const b of to) network.cut(`${a}:1`, `${b}:1`);
+        }
+      }
+    },
+    heal: network.heal,
+    store: store.set,
+    skew(node, byMs) {
+      placeOf(node).skewMs += byMs;
+    },
+    agent({ ready, reason, region }) {
+      const address = config.regions[region]?.vips[0];
+      if (address === undefined) throw new Error(`no VIP in ${region}`);
+      const ports = new Set(Object.values(config.pools).map(({ port }) => port));
+      for (const { clock: own, desk } of living()) {
+        for (const port of ports) {
+          desk.ears.report({
+            node: `balancer-${region}`,
+            region,
+            address,
+            port,
+            ready,
+            reason,
+            serversUsable: Number(ready),
+            serversTotal: 1,
+            requestsPerSecond: 0,
+            active: 0,
+            heardAtMs: own.nowMs(),
+            leaseMs: REPORT_LEASE_MS,
+          });
+        }
+      }
+    },
+    health: (endpoint, node, near) =>
+      living(node).map(({ desk }) => {
+        const status = desk.status(endpoint);
+        if (status === undefined) return 'no such endpoint';
+        const seen =
+          near === undefined ? undefined : status.near.find((each) => each.region === near);
+        const { reason, state } = seen ?? status;
+        return `${state} (${reason})`;
+      }),
+    takeEvents: () => events.splice(0).map(({ kind, subject }) => `${kind} ${subject}`),
+    async close() {
+      for (const { stop } of living()) await stop();
+    },
   };
-  desk.probe();
   return world;
 }
 
@@ -113,160 +228,9 @@ function readConfig(text: string): Config {
   throw new Error(`the configuration is not valid:\n${issues.join('\n')}`);
 }
 
-function startNameserver(config: Config) {
+function compile(config: Config) {
   const geo = composeGeo([], config.geo.overrides);
   const compilation = compileSnapshot(config, geo, 1, 1);
   if (!compilation.ok) throw new Error(compilation.issues.map(({ message }) => message).join('\n'));
-  const { snapshot } = compilation;
-  const { length } = counterLayout(snapshot.endpoints.length);
-  return { snapshot, worker: createWorkerState(createCounterRow(length)) };
-}
-
-function assertNever(message: string): never {
-  throw new Error(message);
-}
-
-type Sight = {
-  readonly vantage: string | undefined;
-  readonly endpoint: string | undefined;
-  readonly ok: boolean;
-  readonly reason: string;
-  /** How often it still holds, by vantage point and endpoint; undefined = for good. */
-  readonly times: number | undefined;
-  readonly used: Map<string, number>;
-};
-
-/**
- * A probe is told neither who asks nor for which monitor. Here it can tell: by the source address,
- * one for each vantage point, and by the options.
- */
-function tagProbes(config: Config) {
-  const { vantages } = config.node;
-  const sourceOf = (index: number): readonly string[] => [`10.0.0.${index}`, `fd00::${index}`];
-  const node = {
-    ...config.node,
-    vantages: vantages.map((vantage, index) => ({ ...vantage, source: sourceOf(index) })),
-  };
-  const monitors = Object.fromEntries(
-    Object.entries(config.monitors).map(([monitor, rest]) => [
-      monitor,
-      { ...rest, options: { monitor } },
-    ]),
-  );
-  return {
-    config: { ...config, node, monitors },
-    vantageAt(source: string): string {
-      const index = vantages.findIndex((_, each) => sourceOf(each).includes(source));
-      return vantages[index]?.name ?? assertNever(`nobody probes from ${source}`);
-    },
-  };
-}
-
-/** What probes see: the latest word that is about the vantage point and the endpoint; at first OK. */
-function createSights(config: Config) {
-  const sights: Sight[] = [];
-  const endpointsOf = new Map<string, string[]>();
-  for (const { name, targets } of healthEndpoints(config)) {
-    for (const key of targets.flatMap(({ check }) => checkKeys(check))) {
-      endpointsOf.set(key, [...(endpointsOf.get(key) ?? []), name]);
-    }
-  }
-  const look = (vantage: string, key: string): { ok: boolean; reason: string } => {
-    for (const sight of sights.toReversed()) {
-      if (sight.vantage !== undefined && sight.vantage !== vantage) continue;
-      const { endpoint } = sight;
-      if (endpoint !== undefined && !endpointsOf.get(key)?.includes(endpoint)) continue;
-      const used = sight.used.get(`${vantage} ${key}`) ?? 0;
-      if (sight.times !== undefined && used >= sight.times) continue;
-      sight.used.set(`${vantage} ${key}`, used + 1);
-      return sight;
-    }
-    return { ok: true, reason: '200 OK' };
-  };
-  const prepared = tagProbes(config);
-  const kinds = [...new Set(Object.values(config.monitors).map(({ kind }) => kind))].map(
-    (kind): ProbeKind => ({
-      kind,
-      summary: 'Sees what the scenario says.',
-      // Never asked: the options do not come from a file.
-      options: undefined as never,
-      async run({ address, port, sourceAddress }, options) {
-        const { monitor } = options as { readonly monitor: string };
-        const vantage = prepared.vantageAt(sourceAddress ?? '');
-        const { ok, reason } = look(
-          vantage,
-          `endpoint ${monitor} ${formatSocketAddress({ address, port })}`,
-        );
-        return { ok, rttMs: 1, reason };
-      },
-    }),
-  );
-  return {
-    config: prepared.config,
-    kinds,
-    set({ vantage, endpoint, ok, reason, times }: Extract<Action, { kind: 'probe' }>): void {
-      const known = config.node.vantages.map(({ name }) => name);
-      const endpoints = [...endpointsOf.values()].flat();
-      if (vantage !== undefined && !known.includes(vantage)) throw new Error(`no ${vantage}`);
-      if (endpoint !== undefined && !endpoints.includes(endpoint))
-        throw new Error(`no ${endpoint}`);
-      sights.push({ vantage, endpoint, ok, reason, times, used: new Map() });
-    },
-  };
-}
-
-/** Sends a query through `respond` as a datagram from the resolver's address. */
-function ask(worker: WorkerState, question: ScenarioQuestion, nowMs: number): Answer {
-  const { name, type, from, subnet } = question;
-  const resolver = parseAddress(from);
-  if (resolver === undefined) throw new Error(`not an address: ${from}`);
-  const client = createClient(TRANSPORT_UDP);
-  client.family = resolver.family;
-  client.address.set(resolver.bytes);
-  client.port = 5300;
-  const query = encodeQuery(name, type, subnet);
-  const reply = new Uint8Array(UDP_SIZE);
-  const length = respond(worker, client, query, query.length, nowMs, reply);
-  if (length <= 0) throw new Error(`no response (${length})`);
-  return decodeReply(reply.subarray(0, length));
-}
-
-function encodeQuery(name: string, type: ScenarioQuestion['type'], subnet?: string): Uint8Array {
-  const [ip, bits] = subnet?.split('/') ?? [];
-  const options = [{ code: 8 as const, ip, sourcePrefixLength: Number(bits) }];
-  return dnsPacket.encode({
-    type: 'query',
-    id: 4711,
-    questions: [{ type, name }],
-    additionals: [
-      {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: UDP_SIZE,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
-        options: subnet === undefined ? [] : options,
-      },
-    ],
-  });
-}
-
-function decodeReply(bytes: Uint8Array): Answer {
-  const packet = dnsPacket.decode(Buffer.from(bytes));
-  const answers = packet.answers ?? [];
-  const addresses = answers.flatMap((record) =>
-    record.type === 'A' || record.type === 'AAAA' ? [record.data] : [],
-  );
-  const opt = packet.additionals?.find((record) => record.type === 'OPT');
-  const ecs = opt?.options.find((option) => option.code === 8);
-  // The type declarations leave out what the decoder adds.
-  const { rcode } = packet as { rcode?: string };
-  return {
-    rcode: rcode === 'NOERROR' && answers.length === 0 ? 'NODATA' : String(rcode),
-    addresses,
-    ttls: answers.flatMap((record) => ('ttl' in record ? [record.ttl ?? 0] : [])),
-    scope: ecs !== undefined && 'scopePrefixLength' in ecs ? ecs.scopePrefixLength : undefined,
-  };
+  return compilation.snapshot;
 }
