@@ -98,6 +98,10 @@ function createChunks({ clock, everything, node, store }: StoreVoiceDeps) {
   const writing = new Set<string>();
   let isLifeDirty = true;
   let written = 0;
+  const nextNumber = (): number => {
+    written += 1;
+    return written;
+  };
   let touchedAllAtMs = clock.nowMs();
   const touchAll = (): void => {
     for (let chunk = 0; chunk < CHUNKS; chunk += 1) dirty.add(chunk);
@@ -109,7 +113,7 @@ function createChunks({ clock, everything, node, store }: StoreVoiceDeps) {
     if (writing.has(key)) return onFail();
     writing.add(key);
     store
-      .lease(key, encodeValue(records, (written += 1)), ttlMs)
+      .lease(key, encodeValue(records, nextNumber()), ttlMs)
       .catch(onFail)
       .finally(() => writing.delete(key));
   };

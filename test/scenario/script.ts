@@ -26,6 +26,7 @@
  *   EXPECT NO EVENT endpoint.down
  *   EXPECT PART 5..20 OF www.gslb.example FROM 17.0.0.0 GETS 127.0.1.1   per cent of 256 networks from there on
  *
+ * PROBE … SEES `monitor/NAME` is about all that the monitor asks, `canary/ADDRESS:PORT` about a canary.
  * QUERY and EXPECT HEALTH ask every living node, or one: `AT va` at the end; EXPECT HEALTH may end in
  * `NEAR frankfurt`. EXPECT lists the addresses of the answer in any order, `ONE OF` some of them, `ANY`, or an RCODE.
  */
@@ -232,7 +233,7 @@ const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
       groups: groups.split(/ (?:\||->) /).map((group) => group.trim().split(' ')),
     }),
   ],
-  [/^HEAL$/, () => ({ kind: 'heal' })],
+  [/^(?<word>HEAL)$/, () => ({ kind: 'heal' })],
   [
     /^STORE (?<state>AWAY|BACK|EMPTIED)$/,
     ({ state = '' }) => ({ kind: 'store', state: state.toLowerCase() as 'away' }),

@@ -50,7 +50,8 @@ export function createSights(config: Config) {
   const endpointsOf = new Map<string, string[]>();
   for (const { name, targets } of healthEndpoints(config)) {
     for (const key of targets.flatMap(({ check }) => checkKeys(check))) {
-      endpointsOf.set(key, [...(endpointsOf.get(key) ?? []), name]);
+      const monitor = `monitor/${key.split(' ')[1]}`;
+      endpointsOf.set(key, [...(endpointsOf.get(key) ?? []), name, monitor]);
     }
   }
   const canaries = new Set(canaryJobs(config).map(({ key }) => key));
