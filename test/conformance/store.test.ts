@@ -32,7 +32,7 @@ const SUBJECTS: Readonly<Record<string, (t: TestContext) => Subject>> = {
     const prefix = `test${prefixes}`;
     const pass = async (ms: number): Promise<void> => {
       // Nobody moves a server's clock: deadlines come nearer instead.
-      server.cli('eval', EARLIER, '1', `{${prefix}}:leases`, `${ms}`);
+      await server.cli('eval', EARLIER, '1', `{${prefix}}:leases`, `${ms}`);
     };
     return { options: { url: server.url, prefix }, clock: systemClock, pass };
   },

@@ -1,10 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
 
 /** A Redis of the test's own: a free port, a directory that goes away, nothing on disk. */
 export type RedisServer = {
@@ -18,7 +19,7 @@ export type RedisServer = {
   /** The same port, empty. */
   restart(): Promise<void>;
   /** What redis-cli prints for the command. */
-  cli(...words: readonly string[]): string;
+  cli(...words: readonly string[]): Promise<string>;
 };
 
 export type RedisSettings = {
@@ -31,6 +32,7 @@ export type RedisSettings = {
   readonly isRunning?: boolean;
 };
 
+const run = promisify(execFile);
 const START_TIMEOUT_MS = 10_000;
 const children = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -76,12 +78,11 @@ export async function startRedis(
   };
 }
 
-export function redisCli(port: number, words: readonly string[]): string {
-  return execFileSync('redis-cli', ['-p', `${port}`, ...words], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
+export async function redisCli(port: number, words: readonly string[]): Promise<string> {
+  const { stdout } = await run('redis-cli', ['-p', `${port}`, ...words], {
     timeout: START_TIMEOUT_MS,
-  }).trim();
+  });
+  return stdout.trim();
 }
 
 /** Starts a program and waits until it says that it is ready. */

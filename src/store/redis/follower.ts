@@ -123,7 +123,10 @@ export type Witness = {
   /** The answer to a call named this version: its notice may still be on the way. */
   answered(version: number): void;
   /** `isGap`: something happened before it that was not heard of. */
-  hear(notice: Notice): { readonly isNews: boolean; readonly isGap: boolean };
+  hear(notice: Pick<Notice, 'before' | 'version'>): {
+    readonly isNews: boolean;
+    readonly isGap: boolean;
+  };
   /**
    * What a tick tells: all is heard; a notice is not here yet; something was missed, so list; or
    * notices do not arrive at all.

@@ -16,6 +16,7 @@ import { DELETIONS_MAX } from '../contract/limits.ts';
  * that ran out; nobody needs to have noticed in time.
  */
 export const KEY_NAMES = ['data', 'index', 'leases', 'deleted', 'version'] as const;
+export const SCRATCH_NAMES = ['try:text', 'try:hash', 'try:set', 'try:stream'] as const;
 
 /** Leases that one script removes at most: a script holds up the whole server. */
 const SWEEP_MAX = 100;
@@ -139,23 +140,37 @@ return { text(here), due(), text(nowUs) }`,
 } as const;
 
 /**
- * Uses every command of the other scripts on a scratch key (KEYS[6]) that is gone afterwards: so that
- * an ACL user who may not do all of it is found out at once and not in the middle of something.
+ * Uses every command of the other scripts, on scratch keys that are gone afterwards: so that an ACL
+ * user who may not do all of it is found out at once, with the name of the command, and not in the
+ * middle of something. KEYS: text, hash, sorted set, stream; ARGV: channel.
  */
 const REHEARSAL = `
-local scratch = KEYS[6]
-redis.call('HSET', scratch, 'a', '1')
-redis.call('HGET', scratch, 'a')
-redis.call('HMGET', scratch, 'a')
-redis.call('HDEL', scratch, 'a')
-redis.call('ZADD', scratch, 0, 'a')
-redis.call('ZSCORE', scratch, 'a')
-redis.call('ZRANGEBYLEX', scratch, '-', '+')
-redis.call('ZREMRANGEBYRANK', scratch, 0, -2)
-redis.call('ZREM', scratch, 'a')
-redis.call('XADD', scratch, 'NOMKSTREAM', 'MAXLEN', '=', 1, '*', 'a', '1')
-redis.call('XRANGE', scratch, '-', '+', 'COUNT', 1)
-redis.call('PUBLISH', channel, '')
+local text, hash, set, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local words = {
+  { 'TIME' },
+  { 'GET', text },
+  { 'SET', text, 'a', 'PX', 1 },
+  { 'HSET', hash, 'a', '1' },
+  { 'HGET', hash, 'a' },
+  { 'HMGET', hash, 'a' },
+  { 'HDEL', hash, 'a' },
+  { 'ZADD', set, 0, 'a' },
+  { 'ZSCORE', set, 'a' },
+  { 'ZRANGE', set, 0, 0 },
+  { 'ZRANGEBYSCORE', set, '-inf', '+inf' },
+  { 'ZRANGEBYLEX', set, '-', '+' },
+  { 'ZREMRANGEBYRANK', set, 0, -2 },
+  { 'ZREM', set, 'a' },
+  { 'XADD', stream, 'NOMKSTREAM', 'MAXLEN', '=', 1, '*', 'a', '1' },
+  { 'XRANGE', stream, '-', '+', 'COUNT', 1 },
+  { 'PUBLISH', ARGV[1], '' },
+}
+for _, command in ipairs(words) do
+  local reply = redis.pcall(unpack(command))
+  if type(reply) == 'table' and reply.err then
+    return redis.error_reply(reply.err .. ' (' .. command[1] .. ')')
+  end
+end
 return 1`;
 
 export type ScriptName = keyof typeof BODIES | 'rehearse';
@@ -170,5 +185,5 @@ export const scripts: Readonly<
       { lua: PRELUDE + body, numberOfKeys: KEY_NAMES.length },
     ]),
   ) as Record<keyof typeof BODIES, { lua: string; numberOfKeys: number }>),
-  rehearse: { lua: PRELUDE + REHEARSAL, numberOfKeys: KEY_NAMES.length + 1 },
+  rehearse: { lua: REHEARSAL, numberOfKeys: SCRATCH_NAMES.length },
 };

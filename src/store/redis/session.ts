@@ -2,7 +2,7 @@ import { CONNECTION_NAME, type Connection, connect, reasonOf } from './connectio
 import { addressText, connectToOwner, locate } from './locate.ts';
 import type { Address, Target } from './options.ts';
 import { parseTick, type Tick } from './replies.ts';
-import { KEY_NAMES, type ScriptName } from './scripts.ts';
+import { KEY_NAMES, SCRATCH_NAMES, type ScriptName } from './scripts.ts';
 
 /**
  * The time between finding a server and losing it: one connection for calls and one for notices, both
@@ -37,7 +37,7 @@ export async function openSession(
   const keys = keysOf(target.prefix);
   const visit = { name: CONNECTION_NAME, signal };
   const accept = (connection: Connection): Promise<unknown> =>
-    connection.run('rehearse', [...keys.all, keys.scratch], [keys.channel]);
+    connection.run('rehearse', keys.scratch, [keys.channel]);
   const reasons: string[] = [];
   for (const address of await locate(target, visit)) {
     let calls: Connection | undefined;
@@ -58,7 +58,7 @@ export async function openSession(
 
 type Keys = {
   readonly all: readonly string[];
-  readonly scratch: string;
+  readonly scratch: readonly string[];
   readonly channel: string;
   log(name: string): string;
 };
@@ -68,7 +68,7 @@ function keysOf(prefix: string): Keys {
   const tag = `{${prefix}}:`;
   return {
     all: KEY_NAMES.map((name) => tag + name),
-    scratch: `${tag}scratch`,
+    scratch: SCRATCH_NAMES.map((name) => tag + name),
     channel: `${tag}changes`,
     log: (name) => `${tag}log:${name}`,
   };
@@ -98,7 +98,7 @@ function sessionOf(
     if (isDoubted || isOver) return;
     isDoubted = true;
     calls
-      .run('rehearse', [...keys.all, keys.scratch], [keys.channel])
+      .run('rehearse', keys.scratch, [keys.channel])
       .catch((error: unknown) => end(reasonOf(error)))
       .finally(() => {
         isDoubted = false;
