@@ -24,6 +24,8 @@ export type Exchange = {
   setSilent(vantage: string, silent: boolean): void;
   /** This node's balancers, as of now; told at once when readiness changed. */
   setReports(reports: readonly AgentReport[]): void;
+  /** What others should believe of them from now on; here it changes nothing. */
+  tellReports(reports: readonly AgentReport[]): void;
   /** Records that came another way than directly. */
   hear(records: readonly WireRecord[], from: string): void;
   /** All that this node would say, for those who cannot hear it directly. */
@@ -77,7 +79,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
   const { clock } = deps;
   const announcer = createAnnouncer(deps.incarnation);
   const { hear, ledger, peers } = createOutside(deps, announcer);
-  const reports = createReports(deps.ears);
+  const reports = createReports();
   let own = new Set<string>();
   let tellNews: (records: readonly WireRecord[]) => void = () => {};
   const say = (records: readonly WireRecord[]): void => {
@@ -119,7 +121,11 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       ledger.setOwn(own);
     },
     setSilent: announcer.setSilent,
-    setReports: (next) => say(reports.set(next)),
+    setReports(next) {
+      for (const report of next) deps.ears.report(report);
+      say(reports.set(next));
+    },
+    tellReports: (next) => say(reports.set(next)),
     hear,
     everything() {
       const nowMs = clock.nowMs();
@@ -178,8 +184,8 @@ function createBeat(
   };
 }
 
-/** This node's balancers: heard here at once, told to others at once when they are ready or no more. */
-function createReports(ears: HealthEars) {
+/** This node's balancers; it is news when one is ready or no more. */
+function createReports() {
   let current: readonly AgentReport[] = [];
   const readiness = (reports: readonly AgentReport[]): string =>
     JSON.stringify(
@@ -191,7 +197,6 @@ function createReports(ears: HealthEars) {
     set(next: readonly AgentReport[]): readonly WireRecord[] {
       const isNews = readiness(current) !== readiness(next);
       current = next;
-      for (const report of current) ears.report(report);
       return isNews ? current.map(reportRecord) : [];
     },
   };

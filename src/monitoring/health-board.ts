@@ -64,7 +64,12 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
     importState(saved) {
       const parsed = savedSchema.safeParse(saved);
       if (!parsed.success) return;
-      state.judgements = new Map(Object.entries(parsed.data.judgements));
+      // A clock that was set back since must not keep the past alive.
+      const nowMs = clock.nowMs();
+      const judgements = Object.entries(parsed.data.judgements).map(
+        ([id, each]) => [id, { ...each, decidedAtMs: Math.min(each.decidedAtMs, nowMs) }] as const,
+      );
+      state.judgements = new Map(judgements);
       state.savedLives = new Map(Object.entries(parsed.data.lives));
     },
     close: publisher.close,

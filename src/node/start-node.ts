@@ -1,32 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
-import type { ServerState } from '../balancer/messages.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { systemClock } from '../control/clock.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { createEvents, type Events } from '../control/events.ts';
-import { type Overrides, type OverridesChange, openOverrides } from '../control/overrides.ts';
 import { createControlPlane } from '../control/plane.ts';
 import { createServing, type Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
-import type { HealthWords } from '../health/health-words.ts';
-import { drainedRegions, isInForce, type Override } from '../health/override.ts';
+import { drainedRegions } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
-import { createHealthDesk, type HealthDesk, isAlarm } from '../monitoring/health-desk.ts';
 import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
-import { probeKinds } from '../probe/registry.ts';
-import { storeKinds } from '../store/registry.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
-import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
+import { type Agent, createAgent } from './agent.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from './config-file.ts';
+import { openParts, ownVantages, type Parts } from './parts.ts';
 import { createReloader } from './reloader.ts';
-import { readState, writeState } from './state-file.ts';
+import { keepState } from './state-keeper.ts';
 
 /**
  * One node, from a configuration file to everything that its roles say, and back down again. The
@@ -73,16 +67,15 @@ export type RunningNode = {
 const STOP_GRACE_MS = 2000;
 /** Workers take a snapshot of a million records in seconds. */
 const START_TIMEOUT_MS = 30_000;
-const STATE_INTERVAL_MS = 5000;
-/** Targets that change together are written together. */
-const STATE_DELAY_MS = 100;
 const root = (name: string): URL => new URL(`../${name}.ts`, import.meta.url);
 
 export async function startNode(options: NodeOptions): Promise<StartResult> {
   const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
-  const parts = await prepare(options, config);
+  const opened = await openParts({ ...options, config }, root('compile-worker'));
+  if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
+  const { parts } = opened;
   const first = await parts.compiler.compile({ config, generation: 1, revision: 1 });
   if (!first.ok) {
     await parts.close();
@@ -96,6 +89,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
   const stop = async (graceMs = STOP_GRACE_MS): Promise<void> => {
+    life.agent.leave();
     // First, so that a reload that waits for it ends as well.
     await parts.compiler.close();
     await life.close();
@@ -113,94 +107,19 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   // Only now: a probe before the balancer listens would find a region down that is just starting.
   parts.desk.probe();
   life.setReady();
-  stopSaving = keepState(parts);
+  stopSaving = keepState(config.node.stateDirectory, parts);
   const adminUrl = admin?.ok ? admin.url : undefined;
   const dns = roles.dns?.listeners ?? [];
   const { plane, threads } = life;
-  const { setVantage } = parts.desk;
+  const setVantage = (name: string, awake: boolean): void => {
+    parts.desk.setVantage(name, awake);
+    parts.link.exchange.setSilent(name, !awake);
+  };
   return {
     ok: true,
     node: { config, warnings: loaded.warnings, plane, dns, adminUrl, threads, setVantage, stop },
   };
 }
-
-/** What every node has, whatever its roles. */
-type Parts = {
-  readonly log: Log;
-  readonly config: Config;
-  readonly compiler: Compiler;
-  readonly events: Events;
-  readonly overrides: Overrides;
-  readonly desk: HealthDesk;
-  /** Who hears of health: nobody until there are workers. */
-  readonly told: Told;
-  /** Calls the listener with the overrides in force, now and whenever they change. */
-  onOverrides(listener: (current: readonly Override[]) => void): void;
-  close(): Promise<void>;
-};
-
-async function prepare(options: NodeOptions, config: Config): Promise<Parts> {
-  const { log } = options;
-  const kind = storeKinds.find((each) => each.kind === config.store.kind);
-  if (!kind) throw new Error(`There is no store kind "${config.store.kind}".`);
-  const store = await kind.open(config.store.options, systemClock);
-  const events = createEvents(systemClock.nowMs, store, log);
-  const compiler = createCompiler(root('compile-worker'), { log, record: events.record });
-  const told: Told = { words: () => {}, servers: () => {} };
-  const desk = createHealthDesk({
-    clock: systemClock,
-    draw: Math.random,
-    probes: probeKinds,
-    log,
-    onWords: (words) => told.words(words),
-    onServers: (states) => told.servers(states),
-    onEvents(happened) {
-      for (const event of happened) {
-        events.record(event.kind, event.subject, event.message, isAlarm(event) ? 'warn' : 'info');
-      }
-    },
-    onStatement: () => {},
-    onWithdrawn: () => {},
-    onVantage: () => {},
-  });
-  let tellOverrides: (current: readonly Override[]) => void = () => {};
-  const onChange = ({ current, lapsed }: OverridesChange): void => {
-    desk.setOverrides(current);
-    tellOverrides(current);
-    for (const { action, target } of lapsed) {
-      const message = `The ${action} of ${target.kind} ${target.name} has run out.`;
-      events.record(`${target.kind}.override-lapsed`, target.name, message);
-    }
-  };
-  const overrides = await openOverrides(systemClock, store, log, onChange);
-  const directory = config.node.stateDirectory;
-  const { problem, state } = directory === undefined ? {} : readState(directory);
-  if (problem !== undefined)
-    log.warn('state.unreadable', `${problem}: nothing is known of before.`);
-  if (state) {
-    desk.importState(state);
-    for (const override of state.overrides) {
-      if (isInForce(override, systemClock.nowMs())) await overrides.set(override);
-    }
-  }
-  desk.start(config, overrides.current());
-  const close = async (): Promise<void> => {
-    overrides.close();
-    await desk.close();
-    await compiler.close();
-    await store.close();
-  };
-  const onOverrides = (listener: (current: readonly Override[]) => void): void => {
-    tellOverrides = listener;
-    listener(overrides.current());
-  };
-  return { log, config, compiler, events, overrides, desk, told, onOverrides, close };
-}
-
-type Told = {
-  words: (words: HealthWords) => void;
-  servers: (states: readonly ServerState[]) => void;
-};
 
 type Roles = {
   readonly dns: DnsWorkers | undefined;
@@ -266,6 +185,7 @@ async function notReady(threads: () => readonly Thread[]): Promise<SocketProblem
 
 type Life = {
   readonly plane: ControlPlane;
+  readonly agent: Agent;
   threads(): readonly Thread[];
   setReady(): void;
   /** Settles when no reload runs any more. */
@@ -278,13 +198,18 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   const { balancer, dns } = roles;
   let serving = first;
   let ready = false;
+  const agent = createAgent(parts, balancer, () => serving.config);
   told.words = (words) => dns?.publishHealth(serving.snapshot.generation, words);
-  told.servers = (states) => balancer?.publishServers(states);
+  told.servers = (states) => {
+    balancer?.publishServers(states);
+    agent.report();
+  };
+  told.serving = () => serving.snapshot;
   dns?.publishHealth(serving.snapshot.generation, desk.words());
   balancer?.publishServers(desk.serverStates());
-  parts.onOverrides((current) =>
-    balancer?.setDrained(drainedRegions(current, systemClock.nowMs())),
-  );
+  told.overrides = (current) =>
+    balancer?.setDrained(drainedRegions(current, parts.facts.clock.nowMs()));
+  told.overrides(overrides.current());
 
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
   const reloader = createReloader({
@@ -297,15 +222,17 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
       // One tick: words belong to the generation that they are published with.
       const listening = balancer?.publish(next.config);
       serving = next;
+      parts.link.exchange.setVantages(ownVantages(next.config));
       const words = desk.setConfig(next.config);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
       return (await listening) ?? [];
     },
   });
-  const startedAtMs = systemClock.nowMs();
+  const { clock } = parts.facts;
+  const startedAtMs = clock.nowMs();
   const { plane, drills } = createControlPlane({
-    clock: systemClock,
+    clock,
     overrides,
     events,
     facts: (): Facts => ({
@@ -322,7 +249,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
         startedAtMs,
         ready,
         serving,
-        storeOk: events.storeOk(),
+        storeOk: parts.store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),
         queriesTotal: dns
@@ -335,6 +262,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   });
   return {
     plane,
+    agent,
     threads,
     setReady() {
       ready = true;
@@ -342,6 +270,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     async close() {
       ready = false;
       drills.close();
+      agent.close();
       await reloader.close();
     },
   };
@@ -359,38 +288,4 @@ async function openAdmin(options: NodeOptions, config: Config, plane: ControlPla
     logger: log.pino,
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
-}
-
-/**
- * Writes what is known: a person's word before it is confirmed, a change of health soon, and
- * everything now and then and once more at the end. A killed node comes back with what it had.
- */
-function keepState({ config, desk, events, log, overrides }: Parts): () => void {
-  const directory = config.node.stateDirectory;
-  if (directory === undefined) return () => {};
-  let complained = false;
-  let kept = '';
-  let later: NodeJS.Timeout | undefined;
-  const write = (): void => {
-    clearTimeout(later);
-    later = undefined;
-    kept = JSON.stringify(overrides.current());
-    const state = { overrides: overrides.current(), ...desk.exportState() };
-    const problem = writeState(directory, state);
-    if (problem !== undefined && !complained) {
-      log.warn('state.unwritable', `${problem}: overrides and health are not kept over a restart.`);
-    }
-    complained = problem !== undefined;
-  };
-  const unsubscribe = events.subscribe(() => {
-    if (JSON.stringify(overrides.current()) !== kept) write();
-    else later ??= setTimeout(write, STATE_DELAY_MS).unref();
-  });
-  const timer = setInterval(write, STATE_INTERVAL_MS);
-  timer.unref();
-  return () => {
-    unsubscribe();
-    clearInterval(timer);
-    write();
-  };
 }

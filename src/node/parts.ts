@@ -1,0 +1,286 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { ServerState } from '../balancer/messages.ts';
+import { type Facts, openFacts } from '../cluster/facts.ts';
+import { createRegistry, type Registry } from '../cluster/registry.ts';
+import type { Config } from '../config/config.ts';
+import { systemClock, wallClockMs } from '../control/clock.ts';
+import { createEvents, type Events } from '../control/events.ts';
+import { createOverrides, type Overrides, type OverridesChange } from '../control/overrides.ts';
+import type { HealthWords } from '../health/health-words.ts';
+import type { Override } from '../health/override.ts';
+import type { SocketProblem } from '../io/sockets.ts';
+import { createHealthDesk, type HealthDesk, isAlarm } from '../monitoring/health-desk.ts';
+import { probeKinds } from '../probe/registry.ts';
+import { storeKinds } from '../store/registry.ts';
+import type { Store } from '../store/store.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type Compiler, createCompiler } from '../workers/compiler.ts';
+import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
+import { readState } from './state-file.ts';
+
+/** What every node has, whatever its roles: health, durable facts, the other nodes, the event log. */
+export type Parts = {
+  readonly log: Log;
+  readonly config: Config;
+  readonly compiler: Compiler;
+  readonly events: Events;
+  readonly store: Store;
+  readonly facts: Facts;
+  readonly overrides: Overrides;
+  readonly desk: HealthDesk;
+  readonly link: ClusterLink;
+  readonly registry: Registry;
+  /** Who hears of health and people's words: nobody until there are workers. */
+  readonly told: Told;
+  close(): Promise<void>;
+};
+
+export type Told = {
+  words: (words: HealthWords) => void;
+  servers: (states: readonly ServerState[]) => void;
+  overrides: (current: readonly Override[]) => void;
+  /** What this node says of what it serves. */
+  serving: () => { readonly generation: number; readonly revision: number };
+};
+
+export type PartsResult =
+  | { readonly ok: true; readonly parts: Parts }
+  | { readonly ok: false; readonly problem: SocketProblem };
+
+/** Peers found in the registry are looked for this often. */
+const SEEDS_INTERVAL_MS = 2000;
+
+export async function openParts(
+  {
+    config,
+    log,
+    version,
+  }: { readonly config: Config; readonly log: Log; readonly version: string },
+  compileFile: URL,
+): Promise<PartsResult> {
+  const found = clusterKeys(config.cluster);
+  if (!found.ok) return { ok: false, problem: found };
+  const store = await openStore(config);
+  const told: Told = {
+    words: () => {},
+    servers: () => {},
+    overrides: () => {},
+    serving: () => ({ generation: 0, revision: 0 }),
+  };
+  let link: ClusterLink | undefined;
+  const facts = openFacts({
+    node: config.node.name,
+    directory: config.node.stateDirectory,
+    store,
+    keyTexts: found.keys,
+    clock: systemClock,
+    wallMs: wallClockMs,
+    draw: Math.random,
+    drawBytes: randomBytes,
+    hasPeers: () => link?.exchange.peers().some(({ state }) => state === 'connected') ?? false,
+    log,
+  });
+  const events = createEvents(facts.clock.nowMs, store, log);
+  const compiler = createCompiler(compileFile, { log, record: events.record });
+  const desk = openDesk(log, events, told, () => link);
+  const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
+  const opened = await openClusterLink({
+    config,
+    log,
+    store,
+    keys: found.keys,
+    wallMs: wallClockMs,
+    clock: systemClock,
+    ears: desk.ears,
+    heldJudgements: desk.heldJudgements,
+    facts: facts.gossip,
+    describe: registry.describe,
+    onNode(name, text) {
+      const info = registry.heard(name, text);
+      if (info) facts.clock.heardPeer(name, info.wallMs - wallClockMs());
+    },
+  });
+  const closeAll = async (): Promise<void> => {
+    await registry.close();
+    await link?.close();
+    await desk.close();
+    await compiler.close();
+    await facts.close();
+    await store.close();
+  };
+  if (!opened.ok) {
+    await closeAll();
+    return { ok: false, problem: opened };
+  }
+  link = opened.link;
+  const stopTalking = talkOfFacts(link, facts, registry, config);
+  const overrides = followOverrides(facts, desk, events, told);
+  adoptState(config, { log, desk, overrides });
+  // What the store holds is known before anything is answered, unless it is away.
+  await facts.ready;
+  link.exchange.setVantages(ownVantages(config));
+  desk.start(config, deskOverrides(overrides.current(), facts));
+  const close = async (): Promise<void> => {
+    stopTalking();
+    overrides.close();
+    await closeAll();
+  };
+  const parts = { log, config, compiler, events, store, facts, overrides, desk, link, registry };
+  return { ok: true, parts: { ...parts, told, close } };
+}
+
+/** Names of the vantage points that this node speaks for. */
+export function ownVantages({ node }: Config): readonly string[] {
+  return node.roles.includes('prober') ? node.vantages.map(({ name }) => name) : [];
+}
+
+/** The same configuration has the same hash on every node. */
+export function configSha({
+  regions,
+  monitors,
+  monitorGroups,
+  pools,
+  policies,
+  zones,
+}: Config): string {
+  const shared = { regions, monitors, monitorGroups, pools, policies, zones };
+  return createHash('sha256').update(JSON.stringify(shared)).digest('hex').slice(0, 12);
+}
+
+function openStore(config: Config): Promise<Store> {
+  const kind = storeKinds.find((each) => each.kind === config.store.kind);
+  if (!kind) throw new Error(`There is no store kind "${config.store.kind}".`);
+  return kind.open(config.store.options, systemClock);
+}
+
+function openDesk(
+  log: Log,
+  events: Events,
+  told: Told,
+  link: () => ClusterLink | undefined,
+): HealthDesk {
+  return createHealthDesk({
+    clock: systemClock,
+    draw: Math.random,
+    probes: probeKinds,
+    log,
+    onWords: (words) => told.words(words),
+    onServers: (states) => told.servers(states),
+    onEvents(happened) {
+      for (const event of happened) {
+        events.record(event.kind, event.subject, event.message, isAlarm(event) ? 'warn' : 'info');
+      }
+    },
+    onStatement: (statement) => link()?.exchange.put(statement),
+    onWithdrawn: (vantage, key) => link()?.exchange.withdraw(vantage, key),
+    onVantage: (word) => link()?.exchange.setVantage(word),
+  });
+}
+
+type RegistryDeps = {
+  readonly config: Config;
+  readonly version: string;
+  readonly store: Store;
+  readonly facts: Facts;
+  readonly log: Log;
+  readonly told: Told;
+  readonly link: () => ClusterLink | undefined;
+};
+
+function openRegistry({ config, facts, link, log, store, told, version }: RegistryDeps): Registry {
+  const startedAtMs = facts.clock.nowMs();
+  const incarnation = Math.floor(wallClockMs());
+  const { admin, node } = config;
+  const sha = configSha(config);
+  return createRegistry({
+    name: node.name,
+    store,
+    clock: facts.clock,
+    log,
+    self: () => ({
+      version,
+      roles: node.roles,
+      region: node.vantages.find(({ region }) => region !== undefined)?.region,
+      peerAddress: link()?.address,
+      adminUrl: node.roles.includes('admin') ? `http://${admin.address}:${admin.port}` : undefined,
+      ...told.serving(),
+      configSha: sha,
+      startedAtMs,
+      incarnation,
+      wallMs: wallClockMs(),
+    }),
+  });
+}
+
+/** New facts go to the others at once; others are looked for where the registry knows them. */
+function talkOfFacts(
+  { exchange, address }: ClusterLink,
+  { gossip, replica }: Facts,
+  registry: Registry,
+  { cluster }: Config,
+): () => void {
+  const stopTelling = replica.onChange(({ fact, origin }) => {
+    // Those that came from another node have reached the others from there.
+    if (origin !== 'peer') exchange.tellFacts(gossip.records(fact));
+  });
+  const lookAround = (): void => {
+    const registered = registry.list().flatMap(({ isSelf, peerAddress }) => {
+      return isSelf || peerAddress === undefined ? [] : [peerAddress];
+    });
+    const seeds = new Set([...cluster.peers, ...registered]);
+    if (address !== undefined) seeds.delete(address);
+    exchange.setSeeds([...seeds]);
+  };
+  const timer = setInterval(lookAround, SEEDS_INTERVAL_MS);
+  timer.unref();
+  lookAround();
+  return () => {
+    stopTelling();
+    clearInterval(timer);
+  };
+}
+
+function followOverrides(facts: Facts, desk: HealthDesk, events: Events, told: Told): Overrides {
+  const tell = (current: readonly Override[]): void => {
+    desk.setOverrides(deskOverrides(current, facts));
+    told.overrides(current);
+  };
+  const overrides = createOverrides({
+    ...facts,
+    onChange({ current, lapsed }: OverridesChange) {
+      tell(current);
+      for (const { action, target } of lapsed) {
+        const message = `The ${action} of ${target.kind} ${target.name} has run out.`;
+        events.record(`${target.kind}.override-lapsed`, target.name, message);
+      }
+    },
+  });
+  facts.clock.onStep(() => tell(overrides.current()));
+  return overrides;
+}
+
+/** Overrides end by the cluster's clock, health runs by the machine's steady one. */
+function deskOverrides(current: readonly Override[], { clock }: Facts): readonly Override[] {
+  const aheadMs = clock.nowMs() - systemClock.nowMs();
+  return current.map((override) => {
+    const { expiresAtMs } = override;
+    return expiresAtMs === undefined
+      ? override
+      : { ...override, expiresAtMs: expiresAtMs - aheadMs };
+  });
+}
+
+/** What was known before a restart. */
+function adoptState(
+  { node: { stateDirectory } }: Config,
+  { desk, log, overrides }: Pick<Parts, 'log' | 'desk' | 'overrides'>,
+): void {
+  if (stateDirectory === undefined) return;
+  const { problem, state } = readState(stateDirectory);
+  if (problem !== undefined) {
+    log.warn('state.unreadable', `${problem}: nothing is known of before.`);
+  }
+  if (!state) return;
+  desk.importState(state);
+  overrides.adopt(state.overrides);
+}
