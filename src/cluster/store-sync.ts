@@ -113,8 +113,12 @@ export function createStoreSync(options: StoreSyncOptions): StoreSync {
 }
 
 type Exchange = {
-  /** Takes what the store says of a key. */
-  take(key: string, version: number, text: string | undefined): void;
+  /**
+   * Takes what the store says of a key.
+   * @param isReview in a regular comparison: words that nobody should keep are taken out. Not at once,
+   *   or a node with a broken clock and the others would overrule each other as fast as they can
+   */
+  take(key: string, version: number, text: string | undefined, isReview?: boolean): void;
   /** Brings the store to our word of the key, or us to its. */
   push(key: string): Promise<void>;
 };
@@ -129,7 +133,7 @@ function createExchange(
     fact !== undefined && !(isClockAgreed() && isSpent(fact, clock.nowMs()));
   const isAhead = (stamp: string): boolean => stampProblem(stamp, clock.nowMs()) !== undefined;
 
-  const take: Exchange['take'] = (key, version, text) => {
+  const take: Exchange['take'] = (key, version, text, isReview = false) => {
     const fact = text === undefined ? undefined : parseFact(key, text);
     held.set(key, text === undefined ? undefined : { version, stamp: fact?.stamp });
     if (fact === undefined) {
@@ -141,7 +145,7 @@ function createExchange(
     const order = ours === undefined ? -1 : compareFacts(ours, fact);
     // One stamp and two texts: it must not be taken for what we have.
     if (order > 0 && ours?.stamp === fact.stamp) held.set(key, { version, stamp: undefined });
-    if (order > 0 || mayOverrule(fact)) tell.mustWrite(key);
+    if (order > 0 || (isReview && mayOverrule(fact))) tell.mustWrite(key);
     else tell.isStored(key);
   };
   /**
@@ -188,7 +192,7 @@ async function compareAll(
   for (const { key, value, version } of entries) {
     const name = key.slice(FACTS_PREFIX.length);
     listed.add(name);
-    if (!held.isSince(name, begun)) take(name, version, value);
+    if (!held.isSince(name, begun)) take(name, version, value, true);
   }
   for (const { key } of replica.all()) {
     if (!listed.has(key) && !held.isSince(key, begun)) take(key, 0, undefined);

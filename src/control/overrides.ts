@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { openFacts } from '../cluster/facts.ts';
 import type { Replica } from '../cluster/replica.ts';
 import type { Sharing } from '../cluster/share-waiters.ts';
-import { formatStamp } from '../cluster/stamp.ts';
+import { compareStamps, formatStamp } from '../cluster/stamp.ts';
 import { isInForce, nextExpiry, type Override } from '../health/override.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -173,7 +173,7 @@ function inForce(replica: Replica, nowMs: number): readonly Held[] {
       if (override === undefined || keyOf(override) !== key) return [];
       return isInForce(override, nowMs) ? [{ key, stamp, override }] : [];
     })
-    .sort((a, b) => a.override.setAtMs - b.override.setAtMs);
+    .sort((a, b) => a.override.setAtMs - b.override.setAtMs || compareStamps(a.stamp, b.stamp));
 }
 
 function adopt(replica: Replica, override: Override, nowMs: number): void {

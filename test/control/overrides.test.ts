@@ -1,175 +1,203 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type OverridesChange, openOverrides, parseOverride } from '../../src/control/overrides.ts';
 import type { Override } from '../../src/health/override.ts';
+import { createFactWorld, drain, type FactWorld } from '../cluster/fact-world.ts';
 import { settle } from '../monitoring/moved-clock.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
 
-const KEY = 'overrides/manual/region/frankfurt';
+const KEY = 'facts/override/manual/region/frankfurt';
 
-test('set() is in force at once and reaches the store', async () => {
-  const { overrides, flawed } = await opened();
-  flawed.hold();
-  const setting = overrides.set(drain(flawed));
-  assert.deepEqual(overrides.current(), [drain(flawed)]);
-  flawed.release();
-  await setting;
-  const stored = await flawed.other.get(KEY);
-  assert.deepEqual(JSON.parse(stored?.value ?? ''), drain(flawed));
+test('set() is in force at once, and says so when the store has it', async (t) => {
+  const { world, one } = await opened(t);
+  one.hold(true);
+  const setting = one.overrides.set(drain(one, 'frankfurt'));
+  assert.deepEqual(one.targets(), ['frankfurt']);
+  one.hold(false);
+  assert.deepEqual(await setting, { shared: true, detail: 'the store has it' });
+  const stored = JSON.parse((await world.store.get(KEY))?.value ?? '');
+  assert.deepEqual(JSON.parse(stored.value), drain(one, 'frankfurt'));
 });
 
-test('clear() wins over a set() that the store has not yet taken', async () => {
+test('set() says that nobody else knows yet while the store is away or slow', async (t) => {
+  const { world, one, two } = await opened(t);
+  one.cut(true);
+  await world.clock.advance(40_000);
+  const away = await one.overrides.set(drain(one, 'frankfurt'));
+  assert.deepEqual(away, {
+    shared: false,
+    detail: 'in force here; not yet shared: the store does not answer',
+  });
+  assert.deepEqual(one.targets(), ['frankfurt']);
+  assert.deepEqual(two.targets(), []);
+  one.cut(false);
+  await world.clock.advance(20_000);
+  assert.deepEqual(two.targets(), ['frankfurt']);
+  one.hold(true);
+  const slow = one.overrides.set(drain(one, 'virginia'));
+  await world.clock.advance(1000);
+  assert.match((await slow).detail, /not confirmed/);
+  assert.deepEqual(one.log, ['facts.unshared', 'facts.shared'], 'once each');
+});
+
+test('clear() wins over a set() that the store has not yet taken', async (t) => {
   for (const slow of [false, true]) {
-    const { overrides, flawed } = await opened();
-    if (slow) flawed.hold();
-    const setting = overrides.set(drain(flawed));
-    const clearing = overrides.clear(() => true);
-    flawed.release();
+    const { world, one, two } = await opened(t);
+    one.hold(slow);
+    const setting = one.overrides.set(drain(one, 'frankfurt'));
+    const clearing = one.overrides.clear(() => true);
+    one.hold(false);
     await Promise.all([setting, clearing]);
-    await settle();
-    assert.deepEqual(overrides.current(), [], `slow ${slow}`);
-    assert.equal(await flawed.other.get(KEY), undefined, `slow ${slow}`);
+    await world.settle();
+    assert.deepEqual([one.targets(), two.targets()], [[], []], `slow ${slow}`);
   }
 });
 
-test('a late echo of an earlier word does not bring it back', async () => {
-  const { overrides, flawed } = await opened();
-  await overrides.set({ ...drain(flawed), reason: 'first' });
-  flawed.hold();
-  const second = overrides.set({ ...drain(flawed), reason: 'second' });
-  const reasons = (): readonly string[] => overrides.current().map(({ reason }) => reason);
+test('a late echo of an earlier word does not bring it back', async (t) => {
+  const { world, one } = await opened(t);
+  await one.overrides.set(drain(one, 'frankfurt', { reason: 'first' }));
+  one.hold(true);
+  const second = one.overrides.set(drain(one, 'frankfurt', { reason: 'second' }));
+  const reasons = (): readonly string[] => one.overrides.current().map(({ reason }) => reason);
   assert.deepEqual(reasons(), ['second']);
-  flawed.release();
-  await settle();
-  assert.deepEqual(reasons(), ['second']);
+  one.hold(false);
   await second;
-  await settle();
+  await world.settle();
   assert.deepEqual(reasons(), ['second']);
 });
 
-test('what another node sets and clears is in force here too', async () => {
-  const { overrides, flawed, changes } = await opened();
-  const { version } = await flawed.other.compareAndSet(KEY, 0, JSON.stringify(drain(flawed)));
-  await settle();
-  assert.deepEqual(overrides.current(), [drain(flawed)]);
-  await flawed.other.compareAndSet(KEY, version, undefined);
-  await settle();
-  assert.deepEqual(overrides.current(), []);
+test('what another node sets and clears is in force here too', async (t) => {
+  const { world, one, two } = await opened(t);
+  await two.overrides.set(drain(two, 'frankfurt'));
+  await world.settle();
+  assert.deepEqual(one.targets(), ['frankfurt']);
+  await two.overrides.clear(() => true);
+  await world.settle();
+  assert.deepEqual(one.targets(), []);
+  assert.deepEqual(shapes(one.changes), [
+    [1, 0],
+    [0, 0],
+  ]);
+});
+
+test('of two words on one target the later one counts on all nodes', async (t) => {
+  const { world, one, two } = await opened(t);
+  one.hold(true);
+  const first = one.overrides.set(drain(one, 'frankfurt'));
+  await world.clock.advance(1);
+  await two.overrides.set(drain(two, 'frankfurt'));
+  one.hold(false);
+  await first;
+  await world.settle();
+  for (const { overrides } of [one, two]) assert.equal(overrides.current()[0]?.by, 'two');
+  const stored = JSON.parse((await world.store.get(KEY))?.value ?? '');
+  assert.equal(JSON.parse(stored.value).by, 'two');
+});
+
+test('an override lapses at its time on every node, without the store, and is told once', async (t) => {
+  const { world, one, two } = await opened(t);
+  const lasting = { ...drain(one, 'x'), target: { kind: 'pool', name: 'web' } } as const;
+  const expiresAtMs = world.clock.nowMs() + 60_000;
+  await one.overrides.set(drain(one, 'frankfurt', { expiresAtMs }));
+  await one.overrides.set(lasting);
+  await world.settle();
+  two.cut(true);
+  await world.clock.advance(59_999);
+  assert.deepEqual(two.targets(), ['frankfurt', 'web']);
+  await world.clock.advance(1);
+  for (const { changes, targets } of [one, two]) {
+    assert.deepEqual(targets(), ['web']);
+    const lapsed = changes.flatMap((change) => change.lapsed.map(({ target }) => target.name));
+    assert.deepEqual(lapsed, ['frankfurt']);
+  }
+});
+
+test("a lapse does not take another node's newer word away", async (t) => {
+  const { world, one, two } = await opened(t);
+  await one.overrides.set(drain(one, 'frankfurt', { expiresAtMs: world.clock.nowMs() + 1000 }));
+  await world.settle();
+  one.hold(true);
+  await world.clock.advance(900);
+  await two.overrides.set(drain(two, 'frankfurt'));
+  await world.clock.advance(100);
+  assert.deepEqual(one.targets(), []);
+  one.hold(false);
+  await world.settle();
+  assert.equal(one.overrides.current()[0]?.by, 'two');
+  assert.equal(two.overrides.current()[0]?.by, 'two');
+});
+
+test('adopt() takes what was saved, and later words stand', async (t) => {
+  const { world, one, two } = await opened(t);
+  const saved = [drain(one, 'frankfurt'), drain(one, 'virginia'), drain(one, 'tokyo')];
+  const over = drain(one, 'lima', { expiresAtMs: world.clock.nowMs() + 1 });
+  await world.clock.advance(1000);
+  await two.overrides.set(drain(two, 'frankfurt', { action: 'up' }));
+  await two.overrides.set(drain(two, 'virginia'));
+  await two.overrides.clear(({ target }) => target.name === 'virginia');
+  await world.settle();
+  one.overrides.adopt([...saved, over]);
+  await world.settle();
+  for (const { overrides } of [one, two]) {
+    assert.deepEqual(
+      overrides.current().map(({ action, target }) => [target.name, action]),
+      [
+        ['tokyo', 'drain'],
+        ['frankfurt', 'up'],
+      ],
+    );
+  }
+});
+
+test('people and drills have places of their own on one target', async (t) => {
+  const { world, one, two } = await opened(t);
+  await one.overrides.set(drain(one, 'frankfurt'));
+  await world.clock.advance(1);
+  await one.overrides.set(drain(one, 'frankfurt', { drill: 'drill-1' }));
+  await world.clock.advance(1);
+  await two.overrides.set(drain(two, 'frankfurt', { action: 'up' }));
+  await world.settle();
   assert.deepEqual(
-    changes.map(({ current, lapsed }) => [current.length, lapsed.length]),
+    one.overrides.current().map(({ action, drill }) => [action, drill]),
     [
-      [1, 0],
-      [0, 0],
+      ['drain', 'drill-1'],
+      ['up', undefined],
     ],
   );
 });
 
-test('a foreign word that comes after ours while ours is still being written counts', async () => {
-  const { overrides, flawed } = await opened();
-  flawed.hold();
-  const setting = overrides.set(drain(flawed));
-  flawed.release();
-  await settle();
-  await setting;
-  const version = (await flawed.other.get(KEY))?.version ?? 0;
-  flawed.hold();
-  const again = overrides.set({ ...drain(flawed), reason: 'ours' });
-  await flawed.other.compareAndSet(KEY, version, JSON.stringify({ ...drain(flawed), by: 'other' }));
-  flawed.release();
-  await again;
-  await settle();
-  // The last write of the store is what both nodes end up with.
-  const stored = JSON.parse((await flawed.other.get(KEY))?.value ?? '');
-  assert.deepEqual(overrides.current(), [stored]);
-});
-
-test('an override lapses at its time, here and in the store, and is told once', async () => {
-  const { overrides, flawed, changes } = await opened();
-  const lasting = { ...drain(flawed), target: { kind: 'pool', name: 'web' } } as const;
-  await overrides.set({ ...drain(flawed), expiresAtMs: flawed.clock.nowMs() + 60_000 });
-  await overrides.set(lasting);
-  await flawed.clock.advance(59_999);
-  assert.equal(overrides.current().length, 2);
-  await flawed.clock.advance(1);
-  assert.deepEqual(overrides.current(), [lasting]);
-  assert.equal(await flawed.other.get(KEY), undefined);
-  assert.deepEqual(
-    changes.flatMap(({ lapsed }) => lapsed.map(({ target }) => target.name)),
-    ['frankfurt'],
-  );
-});
-
-test('lapsing does not delete a newer word of another node', async () => {
-  const { overrides, flawed } = await opened();
-  await overrides.set({ ...drain(flawed), expiresAtMs: flawed.clock.nowMs() + 1000 });
-  const version = (await flawed.other.get(KEY))?.version ?? 0;
-  flawed.hold();
-  const newer = { ...drain(flawed), by: 'other', setAtMs: flawed.clock.nowMs() + 900 };
-  await flawed.other.compareAndSet(KEY, version, JSON.stringify(newer));
-  await flawed.clock.advance(1000);
-  assert.deepEqual(overrides.current(), []);
-  flawed.release();
-  await settle();
-  await settle();
-  assert.deepEqual(overrides.current(), [newer]);
-  assert.deepEqual(JSON.parse((await flawed.other.get(KEY))?.value ?? ''), newer);
-});
-
-test('a store that is away changes nothing about what is in force', async () => {
-  const { overrides, flawed, warnings } = await opened();
-  flawed.fail(true);
-  await overrides.set(drain(flawed));
-  assert.deepEqual(overrides.current(), [drain(flawed)]);
-  assert.equal((await overrides.clear(() => true)).length, 1);
-  assert.deepEqual(overrides.current(), []);
-  assert.deepEqual(warnings, ['store.unavailable', 'store.unavailable']);
+test('what is no override is left where it is', async (t) => {
+  const { world, one } = await opened(t);
+  const { clock, replica } = one.facts;
+  const put = (name: string, value: unknown): void => {
+    replica.write(`override/manual/region/${name}`, JSON.stringify(value), clock.nowMs());
+  };
+  put('lapsed', drain(one, 'lapsed', { expiresAtMs: clock.nowMs() - 1 }));
+  put('action', { ...drain(one, 'action'), action: 'explode' });
+  put('null', null);
+  put('elsewhere', drain(one, 'here'));
+  replica.write('override/manual/region/text', '{', clock.nowMs());
+  await world.settle();
+  assert.deepEqual(one.targets(), []);
+  assert.equal(replica.list('override/').length, 5);
 });
 
 test('openOverrides() starts without a store that is away', async () => {
-  const flawed = await createFlawedStore();
-  flawed.fail(true);
-  const { overrides, warnings } = await opened(flawed);
+  const { overrides, warnings } = await openedAlone((flawed) => flawed.fail(true));
   assert.deepEqual(overrides.current(), []);
-  assert.deepEqual(warnings, ['store.unavailable']);
-});
-
-test('openOverrides() takes what is in force and skips what is lapsed or no override', async () => {
-  const flawed = await createFlawedStore();
-  const put = (name: string, value: unknown) =>
-    flawed.other.compareAndSet(`overrides/manual/region/${name}`, 0, JSON.stringify(value));
-  await put('frankfurt', drain(flawed));
-  await put('lapsed', { ...drain(flawed), expiresAtMs: flawed.clock.nowMs() - 1 });
-  await put('action', { ...drain(flawed), action: 'explode' });
-  await put('null', null);
-  await flawed.other.compareAndSet('overrides/manual/region/text', 0, '{');
-  const { overrides } = await opened(flawed);
-  assert.deepEqual(overrides.current(), [drain(flawed)]);
-  await settle();
-  const keys = (await flawed.other.list('overrides/')).map(({ key }) => key.split('/').at(-1));
-  assert.deepEqual(keys, ['action', 'frankfurt', 'null', 'text']);
-});
-
-test('people and drills have places of their own on one target', async () => {
-  const { overrides, flawed } = await opened();
-  await overrides.set(drain(flawed));
-  await overrides.set({ ...drain(flawed), drill: 'drill-1' });
-  await overrides.set({ ...drain(flawed), action: 'up' });
-  assert.deepEqual(
-    overrides.current().map(({ action, drill }) => [action, drill]),
-    [
-      ['up', undefined],
-      ['drain', 'drill-1'],
-    ],
-  );
+  assert.deepEqual(warnings, ['facts.unshared']);
+  overrides.close();
 });
 
 test('close() leaves no timer behind and hears no more', async () => {
-  const { overrides, flawed, changes } = await opened();
-  await overrides.set({ ...drain(flawed), expiresAtMs: flawed.clock.nowMs() + 1000 });
+  const { overrides, flawed, changes } = await openedAlone();
+  await overrides.set({ ...drainAt(1), expiresAtMs: flawed.clock.nowMs() + 1000 });
   overrides.close();
+  await settle();
   assert.equal(flawed.clock.pending(), 0);
   const before = changes.length;
-  await flawed.other.compareAndSet('overrides/drill/x', 0, JSON.stringify(drain(flawed)));
+  const entry = await flawed.other.get(KEY);
+  await flawed.other.compareAndSet(KEY, entry?.version ?? 0, undefined);
   await settle();
   assert.equal(changes.length, before);
 });
@@ -187,17 +215,23 @@ function drainAt(setAtMs: number): Override {
   return { target, action: 'drain', reason: '', by: 'test', setAtMs };
 }
 
-const drain = ({ clock }: FlawedStore): Override => drainAt(clock.nowMs());
+const shapes = (changes: readonly OverridesChange[]): readonly (readonly number[])[] =>
+  changes.map(({ current, lapsed }) => [current.length, lapsed.length]);
 
-async function opened(given?: FlawedStore) {
-  const flawed = given ?? (await createFlawedStore());
+async function opened(t: TestContext) {
+  const world: FactWorld = await createFactWorld();
+  t.after(world.close);
+  return { world, one: await world.node('one'), two: await world.node('two') };
+}
+
+async function openedAlone(prepare: (flawed: FlawedStore) => void = () => {}) {
+  const flawed = await createFlawedStore();
+  prepare(flawed);
   const warnings: string[] = [];
   const changes: OverridesChange[] = [];
-  const overrides = await openOverrides(
-    flawed.clock,
-    flawed.store,
-    { warn: (event) => warnings.push(event) },
-    (change) => changes.push(change),
+  const log = { warn: (event: string) => warnings.push(event), info: () => {} };
+  const overrides = await openOverrides(flawed.clock, flawed.store, log, (change) =>
+    changes.push(change),
   );
   return { overrides, flawed, warnings, changes };
 }
