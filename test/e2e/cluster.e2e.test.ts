@@ -158,7 +158,11 @@ test('three nodes agree with Redis and without it, and hold a drain through ever
   // It comes back empty: what is in force stays, what was cleared stays cleared, and it is told again.
   await redis.restart();
   await until(
-    async () => (await redis.cli('keys', '*')).includes('override/manual/region/frankfurt'),
+    async () => {
+      const data = (await redis.cli('keys', '*data')).trim();
+      const keys = data === '' ? '' : await redis.cli('hkeys', data);
+      return keys.includes('override/manual/region/frankfurt');
+    },
     2 * PATIENCE_MS,
     'the drain is in Redis again',
   );
