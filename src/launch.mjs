@@ -18,6 +18,14 @@ const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'])
   process.on(signal, () => child.kill(signal));
+// The quickstart belongs to a terminal: when that is closed, or npm is killed, it ends. A node of a
+// service manager goes on: there SIGHUP means "reload".
+if (words[0] === 'quickstart') {
+  const parent = process.ppid;
+  const end = () => child.kill('SIGTERM');
+  process.on('SIGHUP', end);
+  setInterval(() => process.ppid !== parent && end(), 500).unref();
+}
 child.on('error', (error) => fail(`Node 26 cannot be started: ${error.message}.`));
 child.on('exit', (code, signal) =>
   process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)),

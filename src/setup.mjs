@@ -39,7 +39,8 @@ export function ensurePackages(everything) {
     '--no-audit',
     '--no-fund',
     '--loglevel=error',
-    ...(everything ? [] : ['--omit=dev']),
+    // Said either way: NODE_ENV=production would leave out what tests need.
+    everything ? '--include=dev' : '--omit=dev',
   ];
   const run = npm?.endsWith('.js')
     ? spawnSync(process.execPath, [npm, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] })

@@ -120,7 +120,7 @@ function refusalOf(error: unknown, address: string, port: number): AdminRefusal 
         ok: false,
         code: 'address-in-use',
         message: `The admin API cannot listen on ${where}: another program does already.`,
-        hint: `Stop it ("ss -ltnp sport = :${port}" shows which it is), or set admin.port to another one.`,
+        hint: `Stop it (ss -ltnp 'sport = :${port}' shows which it is), or set admin.port to another one.`,
       };
     case 'EADDRNOTAVAIL':
       return {

@@ -23,7 +23,6 @@ export async function addOpenApi(
         title: 'Meridian admin API',
         description: 'Everything that the CLI and the page do, they do through this API.',
         version: options.version,
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       tags: TAGS.map(([name, description]) => ({ name, description })),
       components: {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { answerTo } from '../node/dns-client.ts';
 import { freePort, loopbackAddress } from '../node/free-addresses.ts';
 import { type NodeFixture, startNodeFixture } from '../node/node-fixture.ts';
+import { type Program, startProgram } from '../node/program.ts';
 import { until } from '../node/until.ts';
 import { startRedis } from '../store/redis-server.ts';
 
@@ -96,7 +100,17 @@ async function startWorld(t: TestContext, store: unknown) {
     t.after(fixture.stop);
     return fixture;
   };
-  return { webs, start };
+  /** The same as a process of its own, with the prober's role only. */
+  const startProber = async (name: Region): Promise<Program> => {
+    const directory = mkdtempSync(join(tmpdir(), 'meridian-prober-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const file = join(directory, 'meridian.yaml');
+    writeFileSync(file, JSON.stringify(configOf(name, { roles: ['prober'] })));
+    const program = startProgram(t, ['run', '--config', file]);
+    await program.said(/node\.ready/);
+    return program;
+  };
+  return { webs, start, startProber };
 }
 
 const answers = async (nodes: readonly NodeFixture[], region: Region): Promise<string[]> => {
@@ -179,4 +193,31 @@ test('nodes find each other directly without any store', async (t) => {
   await allAnswer(nodes, 'virginia', at('frankfurt'), 'both leave');
   const late = await start('singapore');
   await allAnswer([late], 'virginia', at('frankfurt'), 'the one that comes late hears of it');
+});
+
+test('a prober that is killed says nothing any more, and one that is back counts again', async (t) => {
+  const { start, startProber, webs } = await startWorld(t, 'memory');
+  const nodes = [await start('virginia')];
+  const at = (region: Region): string => webs.get(region)!.address;
+  const [frankfurt, singapore] = [await startProber('frankfurt'), await startProber('singapore')];
+  const [first] = nodes;
+  const voices = (): number => {
+    const endpoints = first!.node.plane.regions().flatMap((region) => region.endpoints);
+    const virginia = endpoints.find(({ region }) => region === 'virginia');
+    return virginia!.vantages.filter(({ verdict }) => verdict === 'up').length;
+  };
+  await until(async () => voices() === 3, PATIENCE_MS, 'three vantage points speak');
+  singapore.kill('SIGKILL');
+  await until(async () => voices() === 2, PATIENCE_MS, 'one has fallen silent');
+  for (const name of NAMES) assert.deepEqual(await answers(nodes, name), [at(name)], name);
+  // Those that are left decide.
+  webs.get('virginia')!.stop();
+  await allAnswer(nodes, 'virginia', at('frankfurt'), 'Virginia is left');
+  await webs.get('virginia')!.start();
+  await allAnswer(nodes, 'virginia', at('virginia'), 'and comes back');
+  await startProber('singapore');
+  await until(async () => voices() === 3, PATIENCE_MS, 'the third is heard again');
+  frankfurt.kill('SIGTERM');
+  await until(async () => voices() === 2, PATIENCE_MS, 'one that ends falls silent too');
+  for (const name of NAMES) assert.deepEqual(await answers(nodes, name), [at(name)], name);
 });
