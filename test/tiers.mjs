@@ -15,6 +15,8 @@ const TOOLS = {
     dnsperf: 'dnsperf',
     chromium: 'chromium',
     curl: 'curl',
+    'redis-server': 'redis-server',
+    'redis-cli': 'redis-tools',
   },
   bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd' },
   interop: {
@@ -22,6 +24,8 @@ const TOOLS = {
     kdig: 'knot-dnsutils',
     unbound: 'unbound',
     delv: 'bind9-dnsutils',
+    'redis-server': 'redis-server',
+    'redis-cli': 'redis-tools',
   },
   lab: { ip: 'iproute2', nft: 'nftables', dig: 'bind9-dnsutils', curl: 'curl' },
 };

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { openSqliteStore } from './sqlite/sqlite-store.ts';
 import type { StoreKind } from './store.ts';
 
 const sqliteOptions = z.strictObject({
@@ -16,5 +15,9 @@ export const sqlite: StoreKind<SqliteOptions> = {
   kind: 'sqlite',
   summary: 'in an SQLite file, shared by the processes of one machine',
   options: sqliteOptions,
-  open: async ({ file }, clock) => openSqliteStore(file, clock),
+  async open({ file }, clock) {
+    // SQLite is loaded only where it is used.
+    const { openSqliteStore } = await import('./sqlite/sqlite-store.ts');
+    return openSqliteStore(file, clock);
+  },
 };

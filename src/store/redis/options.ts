@@ -31,6 +31,8 @@ type RedisUrl = {
 /** `redis://[user][:password]@host[:port][/db]`, `rediss://` for TLS; undefined for anything else. */
 export function parseRedisUrl(text: string): RedisUrl | undefined {
   const url = URL.parse(text);
+  // A second "@" would be part of the password, and whoever hides passwords might show it.
+  if (text.indexOf('@') !== text.lastIndexOf('@')) return undefined;
   if (url === null || (url.protocol !== 'redis:' && url.protocol !== 'rediss:')) return undefined;
   const address = parseServer(url.host, REDIS_PORT);
   const path = /^\/?([0-9]{0,5})$/.exec(url.pathname);
@@ -132,8 +134,8 @@ export const redisOptions = z
       .describe('Number of the database; a Cluster has only 0.'),
     tls: z
       .union([z.boolean(), tls])
-      .default(false)
       .meta({ what: 'true, false or a map' })
+      .default(false)
       .describe('Speak TLS, to Sentinels too: true, or a map.'),
     prefix: z
       .string()
@@ -146,20 +148,19 @@ export const redisOptions = z
   })
   .refine(({ url, servers }) => (url === undefined) !== (servers.length === 0), {
     path: ['servers'],
-    message: 'needs either url or servers',
-    params: { said: 'needs a server: write either `url` or `servers`' },
+    error: 'write one of `url` and `servers`, to say where Redis is',
   })
   .refine(({ url, mode }) => url === undefined || mode === 'single', {
     path: ['mode'],
-    params: { said: 'needs `servers`, not `url`' },
+    error: 'this mode needs `servers`, not `url`',
   })
   .refine(({ password, passwordFile }) => password === undefined || passwordFile === undefined, {
     path: ['passwordFile'],
-    params: { said: 'stands beside `password`: write one of them' },
+    error: 'write one of `password` and `passwordFile`',
   })
   .refine(({ mode, db }) => mode !== 'cluster' || db === 0, {
     path: ['db'],
-    params: { said: 'must be 0: a Cluster has no other' },
+    error: 'a Cluster has only database 0',
   });
 export type RedisOptions = z.infer<typeof redisOptions>;
 

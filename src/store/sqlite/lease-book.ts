@@ -9,6 +9,7 @@ import type { Lease } from './database.ts';
 export type LeaseBook = {
   /** All leases there are, as read just now. */
   see(leases: readonly Lease[], nowMs: number): void;
+  /** Those that ran out, the earliest first. */
   due(nowMs: number): readonly Lease[];
   isAnyDue(nowMs: number): boolean;
 };
