@@ -7,21 +7,42 @@ import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
 const geoFiles = createGeoFiles();
+/** For configurations of the past that have other geo data than the present one. */
+const pastGeoFiles = createGeoFiles();
 const centroids = readCentroids();
 /** The last good one; whether it came to be served does not matter to the next. */
 let last: (Compiled & { readonly geoTable: PrefixTable }) | undefined;
+let lastGeoConfig = '';
 
 parentPort?.on('message', (message: { readonly type: string }) => {
   if (message.type === 'stop') process.exit(0);
   if (message.type !== 'compile') return;
   const request = message as CompileRequest;
-  parentPort?.postMessage({ type: 'compiled', id: request.id, result: compile(request) });
+  const result = request.isPast === true ? compilePast(request) : compile(request);
+  parentPort?.postMessage({ type: 'compiled', id: request.id, result });
 });
 parentPort?.postMessage({ type: 'ready', engine: 'compile' });
 
-function compile({ config, generation, revision }: CompileRequest): CompileResult {
+/** Changes nothing of what the next configuration is compiled from. */
+function compilePast(request: CompileRequest): CompileResult {
+  const [before, geoConfig] = [last, lastGeoConfig];
+  try {
+    return compile(request, JSON.stringify(request.config.geo) === lastGeoConfig);
+  } catch (error) {
+    // Written by another version, it may lack what this one reads.
+    return { ok: false, reasons: [String(error)] };
+  } finally {
+    last = before;
+    lastGeoConfig = geoConfig;
+  }
+}
+
+function compile(
+  { config, generation, revision }: CompileRequest,
+  isPresentGeo = true,
+): CompileResult {
   const startedMs = performance.now();
-  const loaded = geoFiles.load(config.geo, centroids);
+  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(config.geo, centroids);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
   const compiled = compileSnapshot(config, loaded.geo, generation, revision, last);
   if (!compiled.ok)
@@ -32,6 +53,7 @@ function compile({ config, generation, revision }: CompileRequest): CompileResul
   const { geo } = loaded;
   const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
   last = { snapshot: compiled.snapshot, geo, geoTable };
+  lastGeoConfig = JSON.stringify(config.geo);
   return {
     ok: true,
     snapshot: compiled.snapshot,

@@ -3,7 +3,8 @@ import { describeBindFailure, type HandedSocket } from './io/sockets.ts';
 import type { Connection, ConnectionHandlers, Listener } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
 import { createClient, setClientAddress, TRANSPORT_TCP } from './nameserver/client.ts';
-import { respond } from './nameserver/respond.ts';
+import { countDeferred, createDeferrals, firstDeferralId } from './nameserver/defer.ts';
+import { DEFER, respond } from './nameserver/respond.ts';
 import { createStreamFraming } from './nameserver/stream-framing.ts';
 import {
   createWorkerState,
@@ -11,7 +12,12 @@ import {
   setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
-import type { FromDnsWorker, TcpLimits, ToDnsWorker } from './workers/dns-messages.ts';
+import {
+  deferredQuery,
+  type FromDnsWorker,
+  type TcpLimits,
+  type ToDnsWorker,
+} from './workers/dns-messages.ts';
 
 /**
  * The stream worker's thread: DNS over TCP (RFC 7766) with the same `respond` as UDP. Queries of a
@@ -32,6 +38,10 @@ const client = createClient(TRANSPORT_TCP);
 // One reply at a time: the engine has taken the bytes when `write` returns.
 const framed = new Uint8Array(LENGTH_BYTES + REPLY_BYTES);
 const reply = framed.subarray(LENGTH_BYTES);
+/** What to do with the replies of the main thread. */
+const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
+  firstDeferralId(Date.now()),
+);
 let state: WorkerState | undefined;
 
 parentPort?.on('message', (message: ToDnsWorker) => {
@@ -48,6 +58,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       break;
     case 'health':
       if (state) setHealth(state, message.health, message.generation);
+      break;
+    case 'deferred-reply':
+      deferrals.take(message.id)?.(message.reply);
       break;
     case 'stop':
       stop();
@@ -99,14 +112,44 @@ function createHandlers(worker: WorkerState, session: Session): ConnectionHandle
   const { connection } = session;
   const framing = createStreamFraming();
   const isIpv6 = connection.remoteAddress.includes(':');
-  /** Queries of the last read that came when the client had stopped to take answers. */
+  /** Queries that came when the client had stopped to take answers, or before one that is deferred. */
   const waiting: Uint8Array[] = [];
   let isFull = false;
+  let isHeld = false;
+  let hasEnded = false;
   let closed = false;
   const close = (): void => {
     closed = true;
     forget(connection);
     connection.destroy();
+  };
+  const send = (length: number): void => {
+    framed[0] = length >> 8;
+    framed[1] = length & 0xff;
+    if (connection.write(framed.subarray(0, LENGTH_BYTES + length))) return;
+    isFull = true;
+    connection.pause();
+  };
+  /** The answers behind it wait, for they leave in the order of their queries. */
+  const hold = (message: Uint8Array): void => {
+    isHeld = true;
+    connection.pause();
+    const nowMs = session.lastActiveMs;
+    const id = deferrals.admit((late) => {
+      countDeferred(worker.counters, late);
+      if (closed) return;
+      if (late === undefined) return close();
+      isHeld = false;
+      reply.set(late);
+      send(late.length);
+      if (hasEnded) connection.end();
+      else goOn();
+    }, nowMs);
+    if (id !== undefined) tell({ type: 'deferred', id, ...deferredQuery(message, client, nowMs) });
+    else {
+      countDeferred(worker.counters, undefined);
+      close();
+    }
   };
   const answer = (message: Uint8Array): void => {
     if (closed) return;
@@ -114,33 +157,33 @@ function createHandlers(worker: WorkerState, session: Session): ConnectionHandle
     setClientAddress(client, connection.remoteAddress, isIpv6);
     client.port = connection.remotePort;
     const length = respond(worker, client, message, message.length, session.lastActiveMs, reply);
+    if (length === DEFER) hold(message);
     // Over a stream a message without an answer can only be garbage.
-    if (length <= 0) {
-      close();
-      return;
-    }
-    framed[0] = length >> 8;
-    framed[1] = length & 0xff;
-    if (connection.write(framed.subarray(0, LENGTH_BYTES + length))) return;
-    isFull = true;
-    connection.pause();
+    else if (length <= 0) close();
+    else send(length);
   };
   // One read may hold a thousand queries with long answers: they are asked when there is room.
   const take = (message: Uint8Array): void => {
-    if (isFull) waiting.push(message.slice());
+    if (isFull || isHeld) waiting.push(message.slice());
     else answer(message);
+  };
+  const goOn = (): void => {
+    let next = 0;
+    while (!isFull && !isHeld && !closed && next < waiting.length) answer(waiting[next++]!);
+    waiting.splice(0, next);
+    if (!isFull && !isHeld && !closed) connection.resume();
   };
   return {
     onData(bytes) {
       if (!framing.receive(bytes, take) && !closed) close();
     },
-    onEnd: () => connection.end(),
+    onEnd() {
+      hasEnded = true;
+      if (!isHeld) connection.end();
+    },
     onDrain() {
       isFull = false;
-      let next = 0;
-      while (!isFull && !closed && next < waiting.length) answer(waiting[next++]!);
-      waiting.splice(0, next);
-      if (!isFull) connection.resume();
+      goOn();
     },
     onClose() {
       closed = true;

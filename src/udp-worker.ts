@@ -3,14 +3,15 @@ import { describeBindFailure, type HandedSocket } from './io/sockets.ts';
 import { openPortableUdp, type UdpEngine } from './io/udp-portable.ts';
 import { createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
 import { COUNT_DROPPED } from './nameserver/counters.ts';
-import { respond } from './nameserver/respond.ts';
+import { countDeferred, createDeferrals, firstDeferralId } from './nameserver/defer.ts';
+import { DEFER, DROP, respond } from './nameserver/respond.ts';
 import {
   createWorkerState,
   setHealth,
   setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
-import type { FromDnsWorker, ToDnsWorker } from './workers/dns-messages.ts';
+import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
 
 /**
  * A UDP worker's thread: a socket per listener, one `respond`. Messages of the main thread are met
@@ -18,6 +19,10 @@ import type { FromDnsWorker, ToDnsWorker } from './workers/dns-messages.ts';
  */
 let state: WorkerState | undefined;
 const engines: UdpEngine[] = [];
+/** What to do with the replies of the main thread. */
+const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
+  firstDeferralId(Date.now()),
+);
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
@@ -34,6 +39,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
     case 'health':
       if (state) setHealth(state, message.health, message.generation);
       break;
+    case 'deferred-reply':
+      deferrals.take(message.id)?.(message.reply);
+      break;
     case 'stop':
       void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));
   }
@@ -42,7 +50,12 @@ parentPort?.on('message', (message: ToDnsWorker) => {
 async function open(worker: WorkerState, sockets: readonly HandedSocket[]): Promise<void> {
   for (const socket of sockets) {
     try {
-      engines.push(await openPortableUdp(socket, createHandler(worker), () => countDrop(worker)));
+      let engine: UdpEngine | undefined;
+      const handler = createHandler(worker, (reply, port, address) =>
+        engine?.send(reply, port, address),
+      );
+      engine = await openPortableUdp(socket, handler, () => countDrop(worker));
+      engines.push(engine);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';
       tell({ type: 'problem', problem: describeBindFailure('UDP', socket, code) });
@@ -53,7 +66,7 @@ async function open(worker: WorkerState, sockets: readonly HandedSocket[]): Prom
   tell({ type: 'ready', engine: engines[0]?.name ?? 'none', ports });
 }
 
-function createHandler(worker: WorkerState) {
+function createHandler(worker: WorkerState, send: UdpEngine['send']) {
   const client = createClient(TRANSPORT_UDP);
   return (
     packet: Uint8Array,
@@ -64,7 +77,16 @@ function createHandler(worker: WorkerState) {
   ) => {
     setClientAddress(client, address, isIpv6);
     client.port = port;
-    return respond(worker, client, packet, packet.length, Date.now(), reply);
+    const nowMs = Date.now();
+    const length = respond(worker, client, packet, packet.length, nowMs, reply);
+    if (length !== DEFER) return length;
+    const id = deferrals.admit((late) => {
+      countDeferred(worker.counters, late);
+      if (late !== undefined) send(late, port, address);
+    }, nowMs);
+    if (id === undefined) countDeferred(worker.counters, undefined);
+    else tell({ type: 'deferred', id, ...deferredQuery(packet, client, nowMs) });
+    return DROP;
   };
 }
 

@@ -17,7 +17,7 @@ export function addExplainRoutes(server: AdminServer, plane: ControlPlane): void
         response,
       },
     },
-    async (request) => orProblem(plane.explain(question(request.query))),
+    async ({ query }) => orProblem(await plane.explain(question(query), instantOf(query.at))),
   );
   server.post(
     '/api/v1/explain',
@@ -29,7 +29,7 @@ export function addExplainRoutes(server: AdminServer, plane: ControlPlane): void
         response,
       },
     },
-    async (request) => orProblem(plane.explain(question(request.body))),
+    async ({ body }) => orProblem(await plane.explain(question(body), instantOf(body.at))),
   );
 }
 
@@ -42,7 +42,34 @@ const questionSchema = z.strictObject({
     .optional()
     .describe("The client's address or network (as ECS carries it)"),
   resolver: z.string().max(64).optional().describe("The resolver's address, when there is no ECS"),
+  at: z
+    .union([z.string().max(64), z.number()])
+    .optional()
+    .refine((at) => at === undefined || at === '' || Number.isFinite(readInstant(at)), {
+      message: 'is neither an ISO 8601 time nor milliseconds since 1970',
+    })
+    .describe(
+      'The instant to explain, as ISO 8601 (UTC when it has no zone) or milliseconds since 1970; absent = now',
+    ),
 });
+
+function instantOf(at: string | number | undefined): number | undefined {
+  return at === undefined || at === '' ? undefined : readInstant(at);
+}
+
+/** Milliseconds since 1970; NaN for anything else. */
+function readInstant(at: string | number): number {
+  if (typeof at === 'number' || /^-?\d+(\.\d+)?$/.test(at)) {
+    const ms = Number(at);
+    return Math.abs(ms) <= INSTANT_MAX_MS ? ms : Number.NaN;
+  }
+  const hasZone = /(Z|[+-]\d{2}:?\d{2})$/i.test(at);
+  const hasTime = /\d[T ]\d/.test(at);
+  return Date.parse(hasTime && !hasZone ? `${at}Z` : at);
+}
+
+/** The last that a Date can hold. */
+const INSTANT_MAX_MS = 8.64e15;
 
 /** Leaves out what was not asked. */
 function question(asked: z.output<typeof questionSchema>): Question {
@@ -62,6 +89,38 @@ const stepSchema = z.object({
   note: z.string(),
 });
 
+const candidateSchema = z
+  .object({
+    name: z.string().describe('pool/region'),
+    region: z.string(),
+    tier: z.number().int().describe('From 1, best first; 0 = left out for this client'),
+    weight: z.number(),
+    state: z.string(),
+    reason: z.string().describe('Who judged, or who overrode'),
+    seenFrom: z.string().optional().describe('The region whose view this is; absent = the world'),
+    share: share.describe('The part of its share that it gets: below 1 while it returns slowly'),
+    ttlSeconds: z.number().describe('Until its state could change'),
+    distanceKm: z.number().optional(),
+    answerShare: share.describe('Part of the clients of the class that are answered with it first'),
+  })
+  .register(apiSchemas, { id: 'ExplainedCandidate' });
+
+const drawnSchema = z.object({
+  number: z.number().int(),
+  of: z.number().int(),
+  draw: share,
+  from: share,
+  to: share,
+});
+
+const drawSchema = z.object({
+  bucket: z.string().describe('Clients in it draw alike'),
+  stage: drawnSchema.describe('Which part of the clients it always belongs to'),
+  outcome: drawnSchema.describe('What it gets in this slot'),
+  slot: z.object({ seconds: z.number(), endsAtMs: timestampMs }),
+  why: z.string(),
+});
+
 const explanationSchema = z
   .object({
     name: z.string(),
@@ -78,12 +137,29 @@ const explanationSchema = z
     policy: z.string().optional(),
     pool: z.string().optional(),
     classId: z.number().int().optional(),
+    candidates: list(candidateSchema),
     steps: list(stepSchema),
     rung: z.string().optional().describe('healthy, degraded, panic, all-down or sorry'),
     outcomes: list(z.object({ share, endpoints: list(z.string()), addresses: list(z.string()) })),
+    draw: drawSchema.optional(),
     answer: list(z.string()),
     region: z.string().optional(),
-    ttl: z.object({ seconds: z.number(), why: z.string() }),
-    scope: z.object({ prefixLength: z.number().int(), why: z.string() }),
+    ttl: z.object({
+      seconds: z.number(),
+      why: z.string(),
+      endpoints: list(z.string()).describe('Whose change is the earliest that could come'),
+    }),
+    scope: z.object({
+      prefixLength: z.number().int(),
+      why: z.string(),
+      network: z.string().optional(),
+    }),
+    served: z.object({
+      node: z.string().optional(),
+      generation: z.number().int(),
+      revision: z.number().int(),
+      config: z.string().optional().describe('SHA-256 of the steering part of the configuration'),
+    }),
+    notes: list(z.string()),
   })
   .register(apiSchemas, { id: 'Explanation' });

@@ -180,6 +180,8 @@ export type DnsConfig = {
     readonly perClientMax: number;
     readonly idleTimeoutMs: number;
   };
+  /** Networks that may ask TXT of `_explain.NAME`; empty = nobody. Default: loopback. */
+  readonly explain: { readonly allow: readonly string[] };
 };
 
 export type BalancerConfig = {

@@ -89,6 +89,7 @@ export function resolveConfig(
         perClientMax: file.dns.tcp.perClientMax,
         idleTimeoutMs: file.dns.tcp.idleTimeout,
       },
+      explain: { allow: file.dns.explain.allow.map(canonicalNetwork) },
     },
     balancer: resolveBalancer(file),
     store: file.store,

@@ -30,6 +30,8 @@ const ENTRIES_MAX = 10_000;
 /** Steps of one policy; more is a programming language, not a policy. */
 const STEPS_MAX = 32;
 const PATH_PREFIX_LENGTH_MAX = 1024;
+/** Looked through for every query for an explanation. */
+const EXPLAIN_NETWORKS_MAX = 64;
 const HASHED_TOKEN = /^sha256:[0-9a-f]{64}$/;
 /** A plain token shorter than this can be guessed. */
 export const TOKEN_LENGTH_MIN = 16;
@@ -284,6 +286,18 @@ const dns = z.strictObject({
     })
     .prefault({})
     .describe('Limits of DNS over TCP.'),
+  explain: z
+    .strictObject({
+      allow: z
+        .array(network)
+        .max(EXPLAIN_NETWORKS_MAX)
+        .default(['127.0.0.0/8', '::1/128'])
+        .describe(
+          'Networks that are told; empty = nobody. All others see what the zone says for that name.',
+        ),
+    })
+    .prefault({})
+    .describe('Who may ask for TXT of `_explain.NAME`: why a client gets its answer for NAME.'),
 });
 
 const server = z.strictObject({

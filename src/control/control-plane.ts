@@ -15,7 +15,8 @@ export type ControlPlane = {
   pools(): readonly PoolStatus[];
   zones(): readonly ZoneStatus[];
   balancers(): readonly UpstreamStatus[];
-  explain(question: Question): Explanation | Problem;
+  /** As of now, or as it was at an instant of the record. */
+  explain(question: Question, atMs?: number): Promise<Explanation | Problem>;
   overrides(): readonly OverrideStatus[];
   setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;

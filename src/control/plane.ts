@@ -1,7 +1,6 @@
 import { redactConfig } from '../config/redact.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { Override } from '../health/override.ts';
-import { explain } from '../nameserver/explain.ts';
 import type { Clock } from './clock.ts';
 import type {
   ControlPlane,
@@ -14,6 +13,8 @@ import type {
 import { createDrillWorld } from './drill-world.ts';
 import { createDrills, type Drills } from './drills.ts';
 import type { Events } from './events.ts';
+import { explainNow, type Instant } from './explain-now.ts';
+import type { Replay } from './journal-replay.ts';
 import { createMetrics, type MetricsSource } from './metrics.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
@@ -36,10 +37,18 @@ export type PlaneParts = {
   reload(by: string): Promise<ReloadResult>;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
+  /** Explains the past; absent = nothing is recorded. */
+  readonly replay?: Replay | undefined;
+};
+
+const NO_RECORD: Problem = {
+  problem: 'not-found',
+  code: 'explain.no-record',
+  message: 'This node records nothing of what it serves.',
 };
 
 export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; drills: Drills } {
-  const { clock, events, facts, overrides } = parts;
+  const { events, facts, overrides } = parts;
   const drills = createDrills(createDrillWorld(parts));
   const metrics = createMetrics();
   const plane: ControlPlane = {
@@ -48,11 +57,10 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     pools: () => poolStatuses(facts()),
     zones: () => zoneStatuses(facts()),
     balancers: () => upstreamStatuses(facts()),
-    explain(question) {
-      const { serving, words } = facts();
-      const { geo, geoTable, snapshot } = serving;
-      return explain({ snapshot, health: words, geo, geoTable }, question, clock.nowMs());
-    },
+    explain: async (question, atMs) =>
+      atMs === undefined
+        ? explainNow(facts(), question, nowOf(parts), parts.replay?.config())
+        : (parts.replay?.explain(question, atMs) ?? NO_RECORD),
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),
@@ -67,6 +75,11 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     config: () => redactConfig(facts().serving.config),
   };
   return { plane, drills };
+}
+
+function nowOf({ clock, replay }: PlaneParts): Instant {
+  const agreedMs = clock.nowMs();
+  return { agreedMs, wallMs: replay?.wallMs() ?? agreedMs };
 }
 
 async function setOverride(parts: PlaneParts, request: OverrideRequest) {

@@ -1,9 +1,9 @@
 import type { ServerCounts } from '../balancer/counters.ts';
-import { isDegraded, isDown, isForced, isUnknown } from '../health/health-word.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import { formatAddress } from '../ip/address.ts';
 import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
+import { stateOfWord } from '../nameserver/explain-candidates.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
 import type { Thread } from '../workers/thread.ts';
 import type {
@@ -130,13 +130,6 @@ function addressTexts({ v4, v6 }: SnapshotEndpoint): readonly string[] {
     ...v4.map((bytes) => formatAddress({ family: 4, bytes })),
     ...v6.map((bytes) => formatAddress({ family: 6, bytes })),
   ];
-}
-
-function stateOfWord(word: number): HealthState {
-  if (isForced(word)) return isDown(word) ? 'forced-down' : 'forced-up';
-  if (isDown(word)) return 'down';
-  if (isDegraded(word)) return 'degraded';
-  return isUnknown(word) ? 'unknown' : 'up';
 }
 
 /** True when DNS may answer it. */

@@ -20,6 +20,8 @@ export type UdpEngine = {
   readonly name: string;
   readonly address: string;
   readonly port: number;
+  /** Sends a reply that took its time; the bytes are the engine's from now on. */
+  send(reply: Uint8Array, port: number, address: string): void;
   close(): Promise<void>;
 };
 
@@ -65,11 +67,19 @@ export async function openPortableUdp(
   enlargeReceiveBuffer(udp);
   // After the bind an error is about one packet (an ICMP refusal): nothing to do for the service.
   udp.on('error', () => {});
+  let closed = false;
   return {
     name: 'node:dgram',
     address: socket.address,
     port: udp.address().port,
-    close: () => new Promise((done) => udp.close(() => done())),
+    send(reply, to, address) {
+      // Its client may be gone, and the way to it: as with any datagram, nobody is told.
+      if (!closed) udp.send(reply, 0, reply.length, to, address, () => {});
+    },
+    close() {
+      closed = true;
+      return new Promise((done) => udp.close(() => done()));
+    },
   };
 }
 

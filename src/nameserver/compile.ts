@@ -7,6 +7,7 @@ import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
 import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { parseAddress } from '../ip/address.ts';
+import { parsePrefix } from '../ip/prefix.ts';
 import { buildMap, type ClassMap } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
@@ -77,6 +78,7 @@ export function compileSnapshot(
       endpoints,
       regions: Object.keys(config.regions),
       udpSizeMax,
+      explainAllow: config.dns.explain.allow.flatMap((network) => parsePrefix(network) ?? []),
     },
   };
 }

@@ -25,8 +25,11 @@ export const COUNT_CLIENT_SUBNET = 15;
 export const COUNT_DELEGATIONS = 16;
 /** Positive answers with sorry addresses. */
 export const COUNT_SORRY = 17;
+/** Queries for an explanation that were handed to the main thread, and those that nobody had time for. */
+export const COUNT_DEFERRED = 18;
+export const COUNT_DEFERRED_DROPPED = 19;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 18;
+export const COUNT_ANSWERS = 20;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -52,6 +55,8 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_CLIENT_SUBNET, 'dns_client_subnet_total', '', ''),
   named(COUNT_DELEGATIONS, 'dns_delegations_total', '', ''),
   named(COUNT_SORRY, 'dns_sorry_total', '', ''),
+  named(COUNT_DEFERRED, 'dns_explain_queries_total', 'result', 'taken'),
+  named(COUNT_DEFERRED_DROPPED, 'dns_explain_queries_total', 'result', 'dropped'),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */

@@ -7,6 +7,7 @@
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
  *   class other than IN, zone transfer         REFUSED
+ *   TXT of _explain.NAME, from where it may    DEFER
  *   else the zone look-up's outcome            answer, negative answer, referral, REFUSED
  *
  * The client subnet is echoed in every response to an accepted query that had it, with scope 0 but
@@ -61,6 +62,7 @@ import {
   rcodeSlot,
 } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
+import { isExplainQuery, mayExplain } from './explain-query.ts';
 import { placeClient } from './place.ts';
 import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -68,9 +70,9 @@ import type { WorkerState } from './worker-state.ts';
 
 /** Outcomes of `respond` besides a length. Send nothing. */
 export const DROP = 0;
-/** A stream worker finishes it, without haste. Nothing that is answered today needs it. */
+/** Not answered here but by the main thread, without haste: a query for an explanation. */
 export const DEFER = -1;
-/** The answer is many messages and the transport must be a stream. Likewise. */
+/** The answer is many messages and the transport must be a stream. Nothing needs it today. */
 export const STREAM = -2;
 
 /** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
@@ -142,6 +144,7 @@ function answer(
   if (outcome === REFUSED) {
     return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_NOT_AUTHORITATIVE);
   }
+  if (isExplainQuery(query) && mayExplain(snapshot.explainAllow, client)) return DEFER;
   if (!writeChain(reply, table, result, cursor)) return finishTruncated(worker, udpSizeMax, 0);
   if (outcome === STEERED) {
     const service = snapshot.services[result.service]!;

@@ -1,4 +1,5 @@
 import type { Location } from '../geo/location.ts';
+import type { Prefix } from '../ip/prefix.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 
@@ -23,6 +24,8 @@ export type Snapshot = {
   readonly regions: readonly string[];
   /** Largest UDP answer in bytes. */
   readonly udpSizeMax: number;
+  /** Who may ask for explanations (explain-query.ts). */
+  readonly explainAllow: readonly Prefix[];
 };
 
 /** A steered owner. */

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { systemClock } from '../control/clock.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
+import { explainDeferred } from '../control/explain-now.ts';
 import { createControlPlane } from '../control/plane.ts';
 import { createServing, type Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
@@ -19,6 +20,7 @@ import type { Thread } from '../workers/thread.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from './config-file.ts';
 import { openParts, ownVantages, type Parts } from './parts.ts';
+import { openRecord } from './record.ts';
 import { createReloader } from './reloader.ts';
 import { keepState } from './state-keeper.ts';
 
@@ -199,7 +201,12 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   let serving = first;
   let ready = false;
   const agent = createAgent(parts, balancer, () => serving.config);
-  told.words = (words) => dns?.publishHealth(serving.snapshot.generation, words);
+  const record = openRecord(parts, () => serving);
+  told.words = (words) => {
+    record.note(words);
+    dns?.publishHealth(serving.snapshot.generation, words);
+  };
+  record.note(desk.words());
   told.servers = (states) => {
     balancer?.publishServers(states);
     agent.report();
@@ -224,6 +231,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
       serving = next;
       parts.link.exchange.setVantages(ownVantages(next.config));
       const words = desk.setConfig(next.config);
+      record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
       return (await listening) ?? [];
@@ -231,18 +239,14 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   });
   const { clock } = parts.facts;
   const startedAtMs = clock.nowMs();
+  const facts = (): Facts => factsOf(serving, parts, roles);
+  dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
   const { plane, drills } = createControlPlane({
     clock,
     overrides,
     events,
-    facts: (): Facts => ({
-      serving,
-      words: desk.words(),
-      health: desk.status,
-      server: desk.serverStatus,
-      answers: dns?.counters.answers() ?? new Map(),
-      serverCounts: balancer?.servers() ?? [],
-    }),
+    facts,
+    replay: record.replay,
     nodeStatus: () =>
       describeNode({
         version: options.version,
@@ -252,9 +256,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
         storeOk: parts.store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),
-        queriesTotal: dns
-          ? dns.counters.total(COUNT_QUERIES_UDP) + dns.counters.total(COUNT_QUERIES_TCP)
-          : 0,
+        queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
       }),
     reload: reloader.reload,
     drillPhases: options.drillPhases ?? {},
@@ -272,9 +274,24 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
       drills.close();
       agent.close();
       await reloader.close();
+      await record.close();
     },
   };
 }
+
+function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): Facts {
+  return {
+    serving,
+    words: desk.words(),
+    health: desk.status,
+    server: desk.serverStatus,
+    answers: dns?.counters.answers() ?? new Map(),
+    serverCounts: balancer?.servers() ?? [],
+  };
+}
+
+const queriesTotal = ({ counters }: DnsWorkers): number =>
+  counters.total(COUNT_QUERIES_UDP) + counters.total(COUNT_QUERIES_TCP);
 
 async function openAdmin(options: NodeOptions, config: Config, plane: ControlPlane) {
   if (!config.node.roles.includes('admin')) return undefined;

@@ -10,6 +10,8 @@ export type CompileRequest = {
   readonly config: Config;
   readonly generation: number;
   readonly revision: number;
+  /** A configuration of the past, compiled to be looked at: what comes next is not made from it. */
+  readonly isPast?: boolean;
 };
 
 export type CompileReply = {

@@ -1,5 +1,6 @@
 import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
+import { type Client, TRANSPORT_TCP } from '../nameserver/client.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 
@@ -21,15 +22,41 @@ export type ToDnsWorker =
       readonly counters: CounterRow;
     }
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
+  /** What a query that the worker handed over is answered with; undefined = with nothing. */
+  | { readonly type: 'deferred-reply'; readonly id: number; readonly reply: Uint8Array | undefined }
   | { readonly type: 'stop' };
 
 export type FromDnsWorker =
   | { readonly type: 'ready'; readonly engine: string; readonly ports: readonly number[] }
   | { readonly type: 'serving'; readonly generation: number }
-  | { readonly type: 'problem'; readonly problem: SocketProblem };
+  | { readonly type: 'problem'; readonly problem: SocketProblem }
+  | (DeferredQuery & { readonly type: 'deferred'; readonly id: number });
+
+/** A query that a worker has no time for (nameserver/defer.ts). */
+export type DeferredQuery = {
+  readonly query: Uint8Array;
+  readonly family: 4 | 6;
+  /** Its source: 4 or 16 bytes. */
+  readonly address: Uint8Array;
+  readonly isStream: boolean;
+  /** By the worker's clock: draws are made with it. */
+  readonly nowMs: number;
+};
 
 export type TcpLimits = {
   readonly connectionsMax: number;
   readonly perClientMax: number;
   readonly idleTimeoutMs: number;
 };
+
+/** A query as it is handed over: a copy, as its bytes are about to be used again. */
+export function deferredQuery(bytes: Uint8Array, client: Client, nowMs: number): DeferredQuery {
+  const { address, family, transport } = client;
+  return {
+    query: new Uint8Array(bytes),
+    family,
+    address: address.slice(0, family === 4 ? 4 : 16),
+    isStream: transport === TRANSPORT_TCP,
+    nowMs,
+  };
+}

@@ -10,10 +10,11 @@ import {
 import type { Syscalls } from '../io/syscall.ts';
 import { parseAddress } from '../ip/address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
+import { createGate, DEFERRED_NODE_PER_SECOND_MAX } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
-import type { FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
+import type { DeferredQuery, FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
 /**
@@ -27,6 +28,8 @@ export type DnsWorkers = {
   /** Settles when every living worker serves it. */
   publish(snapshot: Snapshot, health: HealthWords): Promise<void>;
   publishHealth(generation: number, health: HealthWords): void;
+  /** Who answers what workers defer; until somebody is there it is dropped. Undefined = no reply. */
+  onDeferred(answer: (query: DeferredQuery) => Uint8Array | undefined): void;
   readonly counters: CounterLedger;
   threads(): readonly Thread[];
   stop(): Promise<void>;
@@ -105,8 +108,9 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     counters.attach(worker, row, snapshot);
     return row;
   };
-  const spawn = (name: string, file: URL, owned: readonly OwnedSocket[]): Thread =>
-    createThread({
+  const deferred = createDeferredDesk(options);
+  const spawn = (name: string, file: URL, owned: readonly OwnedSocket[]): Thread => {
+    const thread: Thread = createThread({
       name,
       file,
       log: options.log,
@@ -125,9 +129,16 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
           if (hasStarted) options.record('dns.listener', name, `${why} ${hint}`, 'warn');
         }
         if (known.type === 'ready') roll.served(name, given.get(name) ?? 0);
+        if (known.type === 'deferred') {
+          const { id } = known;
+          const reply: ToDnsWorker = { type: 'deferred-reply', id, reply: deferred.reply(known) };
+          thread.post(reply);
+        }
         if (known.type === 'serving') roll.served(name, known.generation);
       },
     });
+    return thread;
+  };
   const threads = [
     ...Array.from({ length: count }, (_, index) =>
       spawn(`dns-udp-${index + 1}`, options.udpFile, sockets.udp[index] ?? []),
@@ -161,9 +172,32 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
       const message: ToDnsWorker = { type: 'health', generation, health };
       for (const thread of threads) thread.post(message);
     },
+    onDeferred: deferred.onDeferred,
     async stop() {
       await Promise.all(threads.map((thread) => thread.stop(STOP_GRACE_MS)));
       closeAll(sockets);
+    },
+  };
+}
+
+/** Answers what workers have no time for, and not more of it than this thread has time for. */
+function createDeferredDesk({ log }: ThreadVoice) {
+  const gate = createGate(DEFERRED_NODE_PER_SECOND_MAX);
+  let answer: (query: DeferredQuery) => Uint8Array | undefined = () => undefined;
+  return {
+    onDeferred(next: typeof answer): void {
+      answer = next;
+    },
+    reply(query: DeferredQuery): Uint8Array | undefined {
+      if (!gate(performance.now())) return undefined;
+      try {
+        return answer(query);
+      } catch (error) {
+        // A bug in an explanation must not take the node along.
+        const fields = { error: String((error as Error)?.stack ?? error) };
+        log.error('explain.failed', 'A query for an explanation could not be answered.', fields);
+        return undefined;
+      }
     },
   };
 }

@@ -26,7 +26,7 @@ test('every reading route answers exactly what the control plane says', async (t
     drills: plane.drills(),
     config: plane.config(),
     'events?after=&count=1000': await plane.events('', 1000),
-    'explain?name=www.gslb.example&client=203.0.113.0%2F24': plane.explain(question),
+    'explain?name=www.gslb.example&client=203.0.113.0%2F24': await plane.explain(question),
   };
   for (const [path, value] of Object.entries(expected)) {
     const reply = await call('GET', `/api/v1/${path}`);

@@ -281,7 +281,7 @@ export function createFixturePlane(): FixturePlane {
         ],
       },
     ],
-    explain(question) {
+    async explain(question, atMs = nowMs) {
       if (!question.name.replace(/\.$/, '').endsWith('gslb.example')) {
         return {
           problem: 'not-found',
@@ -293,7 +293,7 @@ export function createFixturePlane(): FixturePlane {
       return {
         name: 'www.gslb.example.',
         type: question.type ?? 'A',
-        atMs: nowMs,
+        atMs,
         client: {
           network: question.client ?? `${question.resolver ?? '127.0.0.1'}/32`,
           from: question.client === undefined ? 'resolver' : 'client-subnet',
@@ -305,6 +305,34 @@ export function createFixturePlane(): FixturePlane {
         policy: 'nearest',
         pool: 'web',
         classId: 42,
+        candidates: [
+          {
+            name: 'web/singapore',
+            region: 'singapore',
+            tier: 1,
+            weight: 1,
+            state: 'up',
+            reason: '3 of 3 groups see it up',
+            seenFrom: undefined,
+            share: 1,
+            ttlSeconds: 30,
+            distanceKm: 5300,
+            answerShare: 1,
+          },
+          {
+            name: 'web/frankfurt',
+            region: 'frankfurt',
+            tier: 2,
+            weight: 1,
+            state: 'drained',
+            reason: 'drained by alice (kernel update); judged up',
+            seenFrom: undefined,
+            share: 1,
+            ttlSeconds: 600,
+            distanceKm: 9300,
+            answerShare: 0,
+          },
+        ],
         steps: [
           {
             step: 'nearest',
@@ -319,10 +347,23 @@ export function createFixturePlane(): FixturePlane {
         ],
         rung: 'healthy',
         outcomes: [{ share: 1, endpoints: ['web/singapore'], addresses: ['127.0.3.1'] }],
+        draw: {
+          bucket: '203.0.113.0/24',
+          stage: { number: 1, of: 1, draw: 0.5, from: 0, to: 1 },
+          outcome: { number: 1, of: 1, draw: 0.25, from: 0, to: 1 },
+          slot: { seconds: 30, endsAtMs: atMs + 30_000 },
+          why: 'one outcome: nothing to draw',
+        },
         answer: ['127.0.3.1'],
         region: 'singapore',
-        ttl: { seconds: 30, why: 'No change is near.' },
-        scope: { prefixLength: 16, why: 'The widest network of the class.' },
+        ttl: { seconds: 30, why: 'No change is near.', endpoints: [] },
+        scope: {
+          prefixLength: 16,
+          why: 'The widest network of the class.',
+          network: '203.0.0.0/16',
+        },
+        served: { node: 'fixture', generation: 3, revision: 7, config: 'ab'.repeat(32) },
+        notes: [],
       };
     },
     overrides: () => [...overrides.values()],

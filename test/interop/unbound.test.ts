@@ -218,7 +218,7 @@ test('unbound gives no client the answer of another class, whoever asked before'
     const words = order.flatMap((network) => [name, 'A', `+subnet=${network}`]);
     const replies = await resolve(place, ...words);
     for (const [index, client] of order.entries()) {
-      const truth = plane.explain({ name, type: 'A', client });
+      const truth = await plane.explain({ name, type: 'A', client });
       assert.ok('answer' in truth);
       const data = replies[index]!.answer.map((record) => record.split(' ').at(-1));
       assert.deepEqual(data, truth.answer, `seed ${SEED}, ${client}`);

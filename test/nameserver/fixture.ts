@@ -168,6 +168,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       listeners: [],
       udpSizeMax: 1232,
       tcp: { connectionsMax: 1, perClientMax: 1, idleTimeoutMs: 1 },
+      explain: { allow: ['127.0.0.0/8', '::1/128'] },
     },
     balancer: { upstreams: {}, listeners: [] },
     store: { kind: 'memory', options: {} },

@@ -338,5 +338,7 @@ test('respond() counts', () => {
     'dns_client_subnet_total ': 1,
     'dns_delegations_total ': 1,
     'dns_sorry_total ': 0,
+    'dns_explain_queries_total taken': 0,
+    'dns_explain_queries_total dropped': 0,
   });
 });

@@ -1,0 +1,65 @@
+import { createClient, TRANSPORT_TCP, TRANSPORT_UDP } from '../nameserver/client.ts';
+import { type EndpointView, type ExplainContext, explain } from '../nameserver/explain.ts';
+import { explainReply } from '../nameserver/explain-reply.ts';
+import type { DeferredQuery } from '../workers/dns-messages.ts';
+import type { Explanation, Problem, Question } from './control-plane.ts';
+import type { Facts } from './status.ts';
+
+/** The same instant by two clocks. */
+export type Instant = {
+  /** As people are told. */
+  readonly agreedMs: number;
+  /** As the DNS workers draw. */
+  readonly wallMs: number;
+};
+
+/** Explains with what is served and known at this moment. `config` is the hash of its steering part. */
+export function explainNow(
+  { health, serving, words }: Pick<Facts, 'health' | 'serving' | 'words'>,
+  question: Question,
+  now: Instant,
+  config: string | undefined,
+): Explanation | Problem {
+  const { geo, geoTable, snapshot } = serving;
+  const view = (endpoint: string, near: string | undefined): EndpointView | undefined => {
+    const status = health(endpoint);
+    if (near === undefined) return status;
+    return status?.near.find(({ region }) => region === near) ?? status;
+  };
+  const served = { node: serving.config.node.name, config };
+  const context = { snapshot, health: words, geo, geoTable, view, served };
+  return explainAt(context, question, now);
+}
+
+/** Drawn by the workers' clock, told by that of people. */
+export function explainAt(
+  context: ExplainContext,
+  question: Question,
+  { agreedMs, wallMs }: Instant,
+): Explanation | Problem {
+  const explained = explain(context, question, wallMs);
+  if ('problem' in explained || agreedMs === wallMs) return explained;
+  const { draw } = explained;
+  const endsAtMs = (draw?.slot.endsAtMs ?? 0) + agreedMs - wallMs;
+  return {
+    ...explained,
+    atMs: agreedMs,
+    draw: draw && { ...draw, slot: { ...draw.slot, endsAtMs } },
+  };
+}
+
+/** The reply to a TXT query for `_explain.NAME` that a DNS worker handed over. */
+export function explainDeferred(
+  facts: Pick<Facts, 'health' | 'serving' | 'words'>,
+  { address, family, isStream, nowMs, query }: DeferredQuery,
+  config: string | undefined,
+): Uint8Array | undefined {
+  const client = createClient(isStream ? TRANSPORT_TCP : TRANSPORT_UDP);
+  client.family = family;
+  client.address.set(address);
+  const { udpSizeMax } = facts.serving.snapshot;
+  return explainReply(query, client, udpSizeMax, (question) => {
+    const explained = explainNow(facts, question, { agreedMs: nowMs, wallMs: nowMs }, config);
+    return 'problem' in explained ? { ...explained, problem: 'invalid' } : explained;
+  });
+}

@@ -1,0 +1,39 @@
+/** Who asked, in words: the network that decides, and where it is. */
+import { countryName } from '../geo/centroids.ts';
+import type { Location } from '../geo/location.ts';
+import { locate } from '../geo/mmdb.ts';
+import { formatPrefix, type Prefix } from '../ip/prefix.ts';
+import type { ExplainContext, Explanation } from './explain.ts';
+import type { Asked } from './explain-question.ts';
+
+/** The network whose place decides: the client's when it was told and may count, else the resolver's. */
+export function decidingNetwork(asked: Asked, fromSubnet: boolean): Prefix {
+  return fromSubnet && asked.subnet !== undefined
+    ? asked.subnet
+    : { address: asked.resolver, length: asked.resolver.bytes.length * 8 };
+}
+
+export function describeClient(
+  { geo, geoTable }: Pick<ExplainContext, 'geo' | 'geoTable'>,
+  asked: Asked,
+  fromSubnet: boolean,
+): Explanation['client'] {
+  const network = decidingNetwork(asked, fromSubnet);
+  const location = locate(geo, geoTable, network.address);
+  return {
+    network: formatPrefix(network),
+    from: fromSubnet ? 'client-subnet' : 'resolver',
+    location,
+    place: describePlace(location),
+    near: undefined,
+  };
+}
+
+/** `Frankfurt, HE, Germany`; less when less is known. */
+function describePlace(location: Location | undefined): string {
+  if (location === undefined) return 'an unknown place';
+  const { city, subdivision, country, continent } = location;
+  const parts = [city, subdivision, country === undefined ? continent : countryName(country)];
+  const known = parts.filter((part) => part !== undefined);
+  return known.length === 0 ? 'an unknown place' : known.join(', ');
+}

@@ -1,0 +1,145 @@
+/** The explanation of a steered name: its map, its decision, its draw. */
+import { TYPE_AAAA } from '../dns/constants.ts';
+import { wordTtlSeconds } from '../health/health-word.ts';
+import { wordOf } from '../health/health-words.ts';
+import { formatAddress } from '../ip/address.ts';
+import { formatPrefix, networkOf } from '../ip/prefix.ts';
+import { type Decision, decide } from '../steering/decide.ts';
+import { classTiers } from '../steering/map.ts';
+import { compilePolicy, mapTiers } from '../steering/policy.ts';
+import type { TraceLine } from '../steering/step.ts';
+import type { LookupResult } from '../zone/lookup.ts';
+import { addressesOf, candidateOf, decideState } from './answer.ts';
+import type { ExplainContext, Explanation, ExplanationHead } from './explain.ts';
+import { explainCandidates } from './explain-candidates.ts';
+import { decidingNetwork, describeClient } from './explain-client.ts';
+import { explainDraw } from './explain-draw.ts';
+import type { Asked } from './explain-question.ts';
+import { describeChain } from './explain-static.ts';
+import { createPlace, placeClient } from './place.ts';
+import type { Service, Snapshot, SteeringMap } from './snapshot.ts';
+
+export function explainSteered(
+  context: ExplainContext,
+  asked: Asked,
+  service: Service,
+  result: LookupResult,
+  head: ExplanationHead,
+): Explanation {
+  const { health, snapshot } = context;
+  const map = snapshot.maps[service.map]!;
+  const place = createPlace();
+  placeClient(place, map.classes.table, asked.query, asked.client);
+  const { bucket, classId, fromSubnet } = place;
+  const client = describeClient(context, asked, fromSubnet);
+  const { location } = client;
+  const steps: TraceLine[] = [];
+  const trace = (line: TraceLine): void => void steps.push(line);
+  const policy = compilePolicy(map.chain);
+  const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
+  // Only for its trace: the tiers that count are those of the class, as on the query path.
+  mapTiers(policy, candidates, { location }, trace);
+  const entry = map.classes.classes[classId]!;
+  const { near } = entry;
+  const tiers = classTiers(entry, candidates);
+  const state = decideState(map, wordOf(health), near);
+  const decision = decide(policy, tiers, state, trace);
+  const ttlLine = steps.at(-1)?.step === 'ttl' ? steps.pop() : undefined;
+  const family = asked.query.qtype === TYPE_AAAA ? 6 : 4;
+  const { chosen, draw } = explainDraw(decision, decidingNetwork(asked, fromSubnet), {
+    nameHash: result.nameHash,
+    bucket,
+    atMs: head.atMs,
+    slotSeconds: map.ttlMaxSeconds,
+  });
+  const endpoints = chosen?.candidates.map(({ endpoint }) => endpoint) ?? [];
+  const inputs = { candidates, tiers, decision, near, location, readsClient: policy.readsClient };
+  return {
+    ...head,
+    client: { ...client, near: snapshot.regions[near] },
+    outcome: `${describeChain(snapshot, result)}steered`,
+    policy: service.policy,
+    pool: service.pool,
+    classId,
+    candidates: explainCandidates(context, inputs),
+    steps,
+    rung: decision.rung,
+    outcomes: describeOutcomes(snapshot, map, decision, family),
+    draw,
+    answer: addressTexts(snapshot, map, endpoints, family),
+    region: chosen?.candidates[0]?.region,
+    ttl: {
+      seconds: decision.ttlSeconds,
+      why: ttlLine?.note ?? '',
+      endpoints: earliestToChange(snapshot, map, decision, state.word),
+    },
+    scope: explainScope(asked, fromSubnet, place.scope),
+  };
+}
+
+/** Whose change is the earliest of those that the decision hangs on; none when it is beyond the longest TTL. */
+function earliestToChange(
+  snapshot: Snapshot,
+  map: SteeringMap,
+  { involved }: Decision,
+  word: (endpoint: number) => number,
+): readonly string[] {
+  const seconds = involved.map((endpoint) => wordTtlSeconds(word(endpoint)));
+  const earliest = Math.min(...seconds);
+  if (earliest >= map.ttlMaxSeconds) return [];
+  return involved
+    .filter((_, index) => seconds[index] === earliest)
+    .map((endpoint) => snapshot.endpoints[endpoint]!.name);
+}
+
+function addressTexts(
+  snapshot: Snapshot,
+  map: SteeringMap,
+  endpoints: readonly number[],
+  family: 4 | 6,
+): readonly string[] {
+  return addressesOf(snapshot, map, endpoints, family).map((bytes) =>
+    formatAddress({ family, bytes }),
+  );
+}
+
+function describeOutcomes(
+  snapshot: Snapshot,
+  map: SteeringMap,
+  decision: Decision,
+  family: 4 | 6,
+): Explanation['outcomes'] {
+  const addresses = (endpoints: readonly number[]): readonly string[] =>
+    addressTexts(snapshot, map, endpoints, family);
+  if (decision.outcomes.length === 0) {
+    return [{ share: 1, endpoints: [], addresses: addresses([]) }];
+  }
+  return decision.outcomes.map(({ share, candidates }) => ({
+    share,
+    endpoints: candidates.map((candidate) => candidate.name),
+    addresses: addresses(candidates.map((candidate) => candidate.endpoint)),
+  }));
+}
+
+/** How the SCOPE of the answer came to be (RFC 7871 7.2.1; place.ts has the table). */
+function explainScope(
+  { subnet }: Asked,
+  fromSubnet: boolean,
+  prefixLength: number,
+): Explanation['scope'] {
+  if (subnet === undefined) {
+    const why = 'no client subnet was asked with: the resolver’s own address decided';
+    return { prefixLength, why, network: undefined };
+  }
+  const network = formatPrefix(networkOf(subnet.address, prefixLength));
+  if (subnet.length === 0) {
+    return { prefixLength, why: 'the client keeps its network to itself (source 0)', network };
+  }
+  if (!fromSubnet) {
+    const why = `a private network: the resolver’s address decided, for all of its /${prefixLength}`;
+    return { prefixLength, why, network };
+  }
+  const wider = prefixLength > subnet.length ? ', which is longer than the network given' : '';
+  const why = `the widest network around the client whose clients are all of this class${wider}`;
+  return { prefixLength, why, network };
+}
