@@ -39,8 +39,15 @@ export type Place = {
 export type ConfigDocument = {
   readonly value: unknown;
   readonly findings: readonly Finding[];
-  /** Line and column of the deepest entry on the path that exists. */
-  locate(path: ConfigPath, at: 'key' | 'value'): { readonly line: number; readonly column: number };
+  /** Where the deepest entry on the path is that exists. */
+  locate(path: ConfigPath, at: 'key' | 'value'): Position;
+};
+
+export type Position = {
+  readonly line: number;
+  readonly column: number;
+  /** In a document of several texts: which one, unless it is the file itself. */
+  readonly file?: string;
 };
 
 /** Reads the text. Syntax errors carry their own position, as a path that `locate` understands. */

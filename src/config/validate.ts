@@ -11,6 +11,7 @@ import {
   formatPath,
   type Report,
 } from './issue.ts';
+import { mergeShared, type SharedText } from './own-sections.ts';
 import { checkReferences, type WrittenNames } from './references.ts';
 import { resolveConfig } from './resolve.ts';
 import { entityOf, type Salvaged, salvage } from './salvage.ts';
@@ -46,7 +47,30 @@ export function validateConfig(
   environment: Environment,
   centroids: Centroids,
 ): Validation {
-  const document = readDocument(text, environment);
+  return validateDocument(readDocument(text, environment), file, environment, centroids);
+}
+
+/**
+ * Validates this node's own sections of its file together with everything else as all nodes share it.
+ * Problems are shown in the text that they are in.
+ */
+export function validateShared(
+  ownText: string,
+  file: string,
+  shared: SharedText,
+  environment: Environment,
+  centroids: Centroids,
+): Validation {
+  const document = mergeShared(ownText, shared, environment);
+  return validateDocument(document, file, environment, centroids);
+}
+
+function validateDocument(
+  document: ConfigDocument,
+  file: string,
+  environment: Environment,
+  centroids: Centroids,
+): Validation {
   const schemaFindings: Finding[] = [];
   const salvaged = readFile(document, schemaFindings);
   const errors: Finding[] = [...document.findings, ...schemaFindings];
@@ -157,5 +181,6 @@ function place(
     const shown = formatPath(visiblePath(path));
     return { file, ...position, path: shown, message, ...(hint === undefined ? {} : { hint }) };
   });
-  return issues.sort((a, b) => a.line - b.line || a.column - b.column);
+  const order = (issue: ConfigIssue): number => Number(issue.file !== file);
+  return issues.sort((a, b) => order(a) - order(b) || a.line - b.line || a.column - b.column);
 }

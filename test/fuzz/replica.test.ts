@@ -9,6 +9,7 @@ import { createReplica, type Replica } from '../../src/cluster/replica.ts';
 import { readRevision } from '../../src/cluster/revisions.ts';
 import { createKeyring } from '../../src/cluster/sealed.ts';
 import { formatStamp, parseStamp } from '../../src/cluster/stamp.ts';
+import { mergeShared } from '../../src/config/own-sections.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /** Facts in any order, any number of times, and texts that claim to be facts. */
@@ -133,6 +134,25 @@ test('open() gives what was sealed under the same name and stamp, and nothing fo
       data[place % data.length]! ^= 1 << (place % 8);
       const bent = JSON.stringify({ ...envelope, data: data.toString('base64') });
       assert.equal(keyring.open(bent, 'name', 'stamp').ok, false);
+    }),
+    parameters,
+  );
+});
+
+test('mergeShared() takes any two texts, and says where everything is', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc
+      .array(
+        fc.constantFrom('node: 1', 'dns: { listeners: 2 }', 'dns: 3', 'pools: { a: [', 'x: *a'),
+      )
+      .map((lines) => lines.join('\n')),
+  );
+  fc.assert(
+    fc.property(text, text, (own, shared) => {
+      const merged = mergeShared(own, { text: shared, name: 'shared' }, {});
+      for (const { at, path } of merged.findings) assert.ok(merged.locate(path, at).line >= 1);
     }),
     parameters,
   );
