@@ -178,7 +178,8 @@ function inForce(replica: Replica, nowMs: number): readonly Held[] {
 
 function adopt(replica: Replica, override: Override, nowMs: number): void {
   if (!isInForce(override, nowMs)) return;
-  const ms = Math.max(0, Math.min(Math.floor(override.setAtMs), nowMs));
+  // Just before it was said: where the word itself is known, with its stamp, nothing is new.
+  const ms = Math.max(0, Math.min(Math.floor(override.setAtMs), nowMs) - 1);
   const stamp = formatStamp({
     kind: 'written',
     revision: 0,
