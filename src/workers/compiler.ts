@@ -12,6 +12,8 @@ export type Compiler = {
 
 const CLOSE_GRACE_MS = 500;
 
+const STOPPING = 'The node is stopping.';
+
 export function createCompiler(file: URL, { log, record }: ThreadVoice): Compiler {
   const waiting = new Map<number, (result: CompileResult) => void>();
   let nextId = 1;
@@ -20,6 +22,7 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
     waiting.clear();
   };
   let incarnations = 0;
+  let isClosed = false;
   const thread = createThread({
     name: 'compile',
     file,
@@ -39,6 +42,8 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
   });
   return {
     compile(request) {
+      // A reload that was asked for meanwhile must not wait for somebody who has gone.
+      if (isClosed) return Promise.resolve({ ok: false, reasons: [STOPPING] });
       const id = nextId;
       nextId += 1;
       return new Promise((done) => {
@@ -47,7 +52,8 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
       });
     },
     async close() {
-      failAll('The node is stopping.');
+      isClosed = true;
+      failAll(STOPPING);
       await thread.stop(CLOSE_GRACE_MS);
     },
   };

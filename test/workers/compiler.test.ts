@@ -23,6 +23,8 @@ test('close() fails what is still waited for', async (t) => {
   await close();
   assert.deepEqual(await waiting, ['The node is stopping.']);
   await close();
+  // Nobody is left to answer: it must not be waited for.
+  assert.deepEqual(await compile(1), ['The node is stopping.']);
 });
 
 function open(t: TestContext) {
