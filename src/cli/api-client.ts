@@ -30,7 +30,8 @@ export type ApiClient = {
   zones(): Promise<readonly ZoneStatus[]>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
-  explain(question: Question): Promise<Explanation>;
+  /** As of now, or at an instant in milliseconds. */
+  explain(question: Question & { readonly at?: number }): Promise<Explanation>;
   setOverride(request: Omit<OverrideRequest, 'by'>): Promise<OverrideStatus>;
   clearOverride(target: Target): Promise<OverrideStatus>;
   reload(): Promise<ReloadResult>;

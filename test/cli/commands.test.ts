@@ -21,13 +21,16 @@ test('explain tells the steps, the answer, its TTL and scope', async (t) => {
   const { run } = await openCli(t);
   const { code, stdout } = await run('explain', 'www.gslb.example', '--client', '203.0.113.0/24');
   assert.equal(code, 0);
-  assert.match(stdout, /^www\.gslb\.example\. A for 203\.0\.113\.0\/24 \(client subnet; Japan\)$/m);
+  assert.match(
+    stdout,
+    /^www\.gslb\.example\. A for 203\.0\.113\.0\/24 \(client subnet; Japan; near singapore\)$/m,
+  );
   assert.match(stdout, /^1\. nearest {2}Singapore is nearest at 5300 km\.$/m);
   assert.match(stdout, /^ +\+ web\/singapore$/m);
   assert.match(stdout, /^ +- web\/frankfurt: 9300 km away$/m);
   assert.match(stdout, /^answer +127\.0\.3\.1 \(region singapore\)$/m);
   assert.match(stdout, /^ttl +30 s\. /m);
-  assert.match(stdout, /^scope +\/16\. /m);
+  assert.match(stdout, /^scope +\/16 \(203\.0\.0\.0\/16\)\. /m);
   const json = await run(
     'explain',
     'www.gslb.example',
