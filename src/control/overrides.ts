@@ -1,11 +1,8 @@
 import { z } from 'zod';
-import { openFacts } from '../cluster/facts.ts';
 import type { Replica } from '../cluster/replica.ts';
 import type { Sharing } from '../cluster/share-waiters.ts';
 import { compareStamps, formatStamp } from '../cluster/stamp.ts';
 import { isInForce, nextExpiry, type Override } from '../health/override.ts';
-import type { Store } from '../store/store.ts';
-import type { Log } from '../telemetry/log.ts';
 import type { Clock } from './clock.ts';
 
 /**
@@ -115,37 +112,6 @@ export function createOverrides(options: OverridesOptions): Overrides {
     close() {
       cancelTimer();
       for (const stop of stops) stop();
-    },
-  };
-}
-
-/**
- * Overrides with facts of their own, shared through this store only: for a node that shares nothing
- * else. Settles when the store has been asked once; one that does not answer is a warning.
- */
-export async function openOverrides(
-  clock: Clock,
-  store: Store,
-  log: Pick<Log, 'info' | 'warn'>,
-  onChange: (change: OverridesChange) => void,
-): Promise<Overrides> {
-  const facts = openFacts({
-    node: 'local',
-    store,
-    clock,
-    log,
-    keyTexts: [],
-    draw: () => 0.5,
-    drawBytes: () => new Uint8Array(),
-    hasPeers: () => false,
-  });
-  const overrides = createOverrides({ ...facts, onChange });
-  await facts.ready;
-  return {
-    ...overrides,
-    close() {
-      overrides.close();
-      void facts.close();
     },
   };
 }

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import type { Counts, DrillStatus, Problem } from '../../src/control/control-plane.ts';
 import { createDrills, type DrillWorld } from '../../src/control/drills.ts';
 import { createEvents } from '../../src/control/events.ts';
-import { openOverrides } from '../../src/control/overrides.ts';
 import { settle } from '../monitoring/moved-clock.ts';
 import { createFlawedStore } from './flawed-store.ts';
+import { openOverrides } from './open-overrides.ts';
 import { silentLog } from './silent-log.ts';
 
 const REQUEST = { region: 'frankfurt', durationSeconds: 60, by: 'ann', reason: 'rehearsal' };

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type OverridesChange, openOverrides, parseOverride } from '../../src/control/overrides.ts';
+import { type OverridesChange, parseOverride } from '../../src/control/overrides.ts';
 import type { Override } from '../../src/health/override.ts';
 import { createFactWorld, drain, type FactWorld } from '../cluster/fact-world.ts';
 import { settle } from '../monitoring/moved-clock.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
+import { openOverrides } from './open-overrides.ts';
 
 const KEY = 'facts/override/manual/region/frankfurt';
 
@@ -182,7 +183,7 @@ test('what is no override is left where it is', async (t) => {
   assert.equal(replica.list('override/').length, 5);
 });
 
-test('openOverrides() starts without a store that is away', async () => {
+test('createOverrides() starts without a store that is away', async () => {
   const { overrides, warnings } = await openedAlone((flawed) => flawed.fail(true));
   assert.deepEqual(overrides.current(), []);
   assert.deepEqual(warnings, ['facts.unshared']);

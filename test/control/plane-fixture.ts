@@ -1,7 +1,7 @@
 import type { Config } from '../../src/config/config.ts';
 import type { ControlPlane, Problem, ReloadResult } from '../../src/control/control-plane.ts';
 import { createEvents } from '../../src/control/events.ts';
-import { type Overrides, openOverrides } from '../../src/control/overrides.ts';
+import type { Overrides } from '../../src/control/overrides.ts';
 import { createControlPlane } from '../../src/control/plane.ts';
 import { createServing } from '../../src/control/serving.ts';
 import { describeNode, type Facts } from '../../src/control/status.ts';
@@ -9,6 +9,7 @@ import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import { activeOverride, applyToWord } from '../../src/health/override.ts';
 import { compiled, createConfig, geo, healthOf, UP } from '../nameserver/fixture.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
+import { openOverrides } from './open-overrides.ts';
 import { silentLog } from './silent-log.ts';
 
 /** A control plane over a node that exists only as facts: a snapshot, words that overrides change. */
