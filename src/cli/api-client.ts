@@ -1,5 +1,6 @@
 import type { Agent, Dispatcher } from 'undici';
 import type {
+  ClusterStatus,
   ConfigIssue,
   DrillPrediction,
   DrillStatus,
@@ -27,6 +28,7 @@ export type ApiClient = {
   status(): Promise<NodeStatus>;
   regions(): Promise<readonly RegionStatus[]>;
   pools(): Promise<readonly PoolStatus[]>;
+  cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
@@ -113,6 +115,7 @@ export function createApiClient(options: {
     status: () => get('status'),
     regions: () => get('regions'),
     pools: () => get('pools'),
+    cluster: () => get('nodes'),
     zones: () => get('zones'),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),

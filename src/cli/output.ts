@@ -43,6 +43,9 @@ export function stateText(state: string, paint: Paint): string {
 
 const STATE_MARKS: Readonly<Record<string, readonly [mark: string, style: Style]>> = {
   up: ['+', 'green'],
+  here: ['+', 'green'],
+  silent: ['?', 'yellow'],
+  gone: ['x', 'red'],
   running: ['+', 'green'],
   finished: ['+', 'green'],
   'forced-up': ['+', 'cyan'],

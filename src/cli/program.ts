@@ -14,6 +14,7 @@ import { addForce } from './force.ts';
 import { addHealthcheck } from './healthcheck.ts';
 import type { CliIo, Handlers } from './io.ts';
 import { issueText } from './issue-text.ts';
+import { addNodes } from './nodes.ts';
 import { OUTPUT_FORMATS } from './output.ts';
 import { addQuery } from './query.ts';
 import { addReload } from './reload.ts';
@@ -85,6 +86,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addForce(program, context);
   addDrill(program, context);
   addDrills(program, context);
+  addNodes(program, context);
   addEvents(program, context);
   addReload(program, context);
   addConfig(program, context);

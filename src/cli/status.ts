@@ -7,6 +7,7 @@ import type {
 } from '../control/control-plane.ts';
 import { type CliContext, examples } from './context.ts';
 import { type Output, type Paint, percent, spanText, stateText, timeText } from './output.ts';
+import { vantagesText } from './status-vantages.ts';
 import { formatTable } from './table.ts';
 
 /** `meridian status`: everything that a node knows about health, on one screen. */
@@ -15,14 +16,16 @@ export function addStatus(program: Command, context: CliContext): void {
     .command('status')
     .description('Regions, endpoints, upstreams, overrides and workers, with their health')
     .option('-w, --watch', 'repaint every two seconds until Ctrl-C')
+    .option('--vantages', 'what every vantage point says of every endpoint, with its last result')
     .addHelpText(
       'after',
-      examples('meridian status', 'meridian status --watch', 'meridian status -o json'),
+      examples('meridian status', 'meridian status --watch', 'meridian status --vantages'),
     )
     .action(
-      context.action(async ({ watch }: { watch?: true }) => {
-        if (watch === true) await repaint(context);
-        else await show(context, context.output());
+      context.action(async ({ vantages, watch }: { watch?: true; vantages?: true }) => {
+        const view = vantages === true ? showVantages : show;
+        if (watch === true) await repaint(context, view);
+        else await view(context, context.output());
         return 0;
       }),
     );
@@ -32,14 +35,14 @@ const REPAINT_MS = 2000;
 /** Cursor home, then erase to the end: repainting without flicker. */
 const HOME_AND_ERASE = '\x1b[H\x1b[J';
 
-async function repaint(context: CliContext): Promise<void> {
+async function repaint(context: CliContext, view: typeof show): Promise<void> {
   const { io } = context;
   const stop = new AbortController();
   const off = io.onInterrupt(() => stop.abort());
   try {
     while (!stop.signal.aborted) {
       if (io.isTTY) io.stdout.write(HOME_AND_ERASE);
-      await show(context, context.output());
+      await view(context, context.output());
       await io.sleep(REPAINT_MS, stop.signal);
     }
   } finally {
@@ -67,6 +70,12 @@ async function show(context: CliContext, output: Output): Promise<void> {
       workerTable(node, paint),
     ].join('\n'),
   );
+}
+
+async function showVantages(context: CliContext, output: Output): Promise<void> {
+  const regions = await context.api().regions();
+  const nowMs = context.io.nowMs();
+  await output.result(regions, () => vantagesText(regions, nowMs, output.paint));
 }
 
 function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {

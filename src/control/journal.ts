@@ -194,7 +194,7 @@ function createReader({ clock, disk, memory, ownStarts, startedAtMs }: ReaderPar
         return { problem: 'not-found', code: 'explain.damaged', message, hint: kept };
       }
       if (then - moment.lastMs > SILENCE_MS) {
-        const message = `This node gave no sign of life from ${iso(moment.lastMs)} on, past ${iso(atMs)}: it was not running, or could not write.`;
+        const message = `At ${iso(atMs)} this node was not running, or could not write: its last sign of life before is of ${iso(moment.lastMs)}.`;
         return { problem: 'not-found', code: 'explain.not-running', message, hint: kept };
       }
       return moment;

@@ -4,6 +4,7 @@
  */
 import type { ExplainProblem, Explanation } from './explain.ts';
 import type { ExplainedCandidate } from './explain-candidates.ts';
+import type { ExplainedDraw } from './explain-draw.ts';
 
 /** Endpoints that are told one by one; the others are counted. */
 export const CANDIDATES_TOLD_MAX = 16;
@@ -23,13 +24,17 @@ export function explanationLines(explanation: Explanation): readonly string[] {
     ...candidates.slice(0, CANDIDATES_TOLD_MAX).map(candidateLine),
     ...(more > 0 ? [`and ${more} endpoints more: meridian explain tells all`] : []),
     ...steps.map(({ note, step }) => `step ${step}: ${note}`),
-    ...(draw === undefined ? [] : [`draw: ${draw.why}`]),
+    ...(draw === undefined || isSettled(draw) ? [] : [`draw: ${draw.why}`]),
     `ttl ${ttl.seconds}: ${ttl.why}${ttl.endpoints.length === 0 ? '' : ` (${ttl.endpoints.join(' ')})`}`,
     `scope /${scope.prefixLength}: ${scope.why}`,
     servedLine(explanation),
     ...explanation.notes.map((note) => `note: ${note}`),
   ]);
 }
+
+/** Nothing was left to a draw. */
+const isSettled = ({ outcome, stage }: ExplainedDraw): boolean =>
+  outcome.of === 1 && stage.of === 1;
 
 /** Why there is no explanation. */
 export function problemLines({ hint, message }: ExplainProblem): readonly string[] {
