@@ -9,6 +9,7 @@ import { addEventRoutes } from './events.ts';
 import { addExplainRoutes } from './explain.ts';
 import { addHealthRoutes } from './health.ts';
 import { addMetricsRoutes } from './metrics.ts';
+import { addNodeRoutes } from './nodes.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOverrideRoutes } from './overrides.ts';
 import { addPoolRoutes } from './pools.ts';
@@ -91,6 +92,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addHealthRoutes(server, plane);
   addMetricsRoutes(server, plane);
   addRegionRoutes(server, plane);
+  addNodeRoutes(server, plane);
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);
   addBalancerRoutes(server, plane);

@@ -9,7 +9,7 @@ export function addNodes(program: Command, context: CliContext): void {
   program
     .command('nodes')
     .description('List the nodes of the cluster: versions, configuration, who is heard directly')
-    .addHelpText('after', examples('meridian nodes', 'meridian nodes --json'))
+    .addHelpText('after', examples('meridian nodes', 'meridian nodes --output json'))
     .action(
       context.action(async () => {
         const cluster = await context.api().cluster();

@@ -15,6 +15,8 @@ export type ControlPlane = {
   pools(): readonly PoolStatus[];
   zones(): readonly ZoneStatus[];
   balancers(): readonly UpstreamStatus[];
+  /** The nodes of the cluster as this one knows them. */
+  cluster(): ClusterStatus;
   /** As of now, or as it was at an instant of the record. */
   explain(question: Question, atMs?: number): Promise<Explanation | Problem>;
   overrides(): readonly OverrideStatus[];
@@ -34,6 +36,37 @@ export type ControlPlane = {
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Configuration as validated (secrets redacted) and its JSON Schema. */
   config(): unknown;
+};
+
+export type ClusterStatus = {
+  readonly nodes: readonly ClusterNodeStatus[];
+  readonly store: { readonly kind: string; readonly state: string; readonly reason?: string };
+  /** The time that nodes agree on, less the machine's own. */
+  readonly clock: {
+    readonly source: string;
+    readonly offsetMs: number;
+    readonly isSkewed: boolean;
+  };
+};
+export type ClusterNodeStatus = {
+  readonly name: string;
+  readonly isSelf: boolean;
+  readonly state: 'here' | 'silent' | 'gone';
+  /** Whether its own datagrams reach this node. */
+  readonly direct: 'self' | 'connected' | 'silent' | 'never';
+  readonly version: string;
+  readonly roles: readonly string[];
+  readonly region: string | undefined;
+  readonly peerAddress: string | undefined;
+  readonly adminUrl: string | undefined;
+  readonly generation: number;
+  /** Of the shared configuration; 0 = of its file. */
+  readonly revision: number;
+  readonly revisionsBehind: number;
+  /** Differs where the configurations do. */
+  readonly configSha: string;
+  readonly startedAtMs: number;
+  readonly lastHeardMs: number;
 };
 
 /** `code` is stable and machine-readable, `message` a sentence, `hint` what to do. */

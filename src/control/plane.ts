@@ -3,6 +3,7 @@ import type { DrillPhases } from '../drill/plan.ts';
 import type { Override } from '../health/override.ts';
 import type { Clock } from './clock.ts';
 import type {
+  ClusterStatus,
   ControlPlane,
   NodeStatus,
   OverrideRequest,
@@ -34,6 +35,7 @@ export type PlaneParts = {
   /** As of now; called per request of the API, never per query. */
   facts(): Facts;
   nodeStatus(): NodeStatus;
+  clusterStatus(): ClusterStatus;
   reload(by: string): Promise<ReloadResult>;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
@@ -57,6 +59,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     pools: () => poolStatuses(facts()),
     zones: () => zoneStatuses(facts()),
     balancers: () => upstreamStatuses(facts()),
+    cluster: parts.clusterStatus,
     explain: async (question, atMs) =>
       atMs === undefined
         ? explainNow(facts(), question, nowOf(parts), parts.replay?.config())

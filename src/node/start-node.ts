@@ -19,6 +19,7 @@ import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { type ConfigSource, type LoadedConfig, loadConfig } from './config-file.ts';
+import { describeCluster } from './describe-cluster.ts';
 import { openParts, ownVantages, type Parts } from './parts.ts';
 import { openRecord } from './record.ts';
 import { createReloader } from './reloader.ts';
@@ -197,6 +198,7 @@ type Life = {
 /** Ties health, configuration and people to the running workers. */
 function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: Roles): Life {
   const { desk, events, overrides, told } = parts;
+  const { clock } = parts.facts;
   const { balancer, dns } = roles;
   let serving = first;
   let ready = false;
@@ -214,8 +216,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
   told.serving = () => serving.snapshot;
   dns?.publishHealth(serving.snapshot.generation, desk.words());
   balancer?.publishServers(desk.serverStates());
-  told.overrides = (current) =>
-    balancer?.setDrained(drainedRegions(current, parts.facts.clock.nowMs()));
+  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, clock.nowMs()));
   told.overrides(overrides.current());
 
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
@@ -237,7 +238,6 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
       return (await listening) ?? [];
     },
   });
-  const { clock } = parts.facts;
   const startedAtMs = clock.nowMs();
   const facts = (): Facts => factsOf(serving, parts, roles);
   dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
@@ -247,6 +247,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     events,
     facts,
     replay: record.replay,
+    clusterStatus: () => describeCluster(parts),
     nodeStatus: () =>
       describeNode({
         version: options.version,

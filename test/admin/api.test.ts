@@ -21,6 +21,7 @@ test('every reading route answers exactly what the control plane says', async (t
     'regions/singapore': plane.regions()[2],
     pools: plane.pools(),
     zones: plane.zones(),
+    nodes: plane.cluster(),
     balancers: plane.balancers(),
     overrides: plane.overrides(),
     drills: plane.drills(),

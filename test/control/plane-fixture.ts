@@ -77,6 +77,11 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
     overrides,
     events,
     facts,
+    clusterStatus: () => ({
+      nodes: [],
+      store: { kind: 'memory', state: 'ready' },
+      clock: { source: 'own', offsetMs: 0, isSkewed: false },
+    }),
     nodeStatus: () =>
       describeNode({
         version: '1.2.3',

@@ -9,7 +9,9 @@ const manual = readFileSync(new URL('docs/OPERATING.md', ROOT), 'utf8');
 
 /** Kinds that are put together from a name and one of these. */
 const FAMILIES: Readonly<Record<string, readonly string[]>> = {
-  endpoint: ['up', 'down', 'degraded', 'unknown'],
+  endpoint: ['up', 'down', 'degraded', 'unknown', 'unreachable', 'reachable'],
+  vantage: ['distrusted', 'trusted'],
+  pool: ['frozen', 'thawed'],
   server: ['up', 'down'],
   upstream: ['up', 'down'],
   region: ['drain', 'undrain', 'force-up', 'force-down', 'override-lapsed'],
