@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -278,9 +277,12 @@ test('processes race for one key, and each round has one winner', async (t) => {
   const climbers: ChildProcess[] = [1, 2].map(() =>
     fork(program, [file, '100'], { execArgv: flags }),
   );
-  const wins = await Promise.all(
-    climbers.map(async (one) => Number((await once(one, 'message'))[0])),
-  );
+  const winsOf = (one: ChildProcess): Promise<number> =>
+    new Promise((resolve, reject) => {
+      one.once('message', (wins) => resolve(Number(wins)));
+      one.once('exit', (code) => reject(new Error(`it ended with ${code} and said nothing`)));
+    });
+  const wins = await Promise.all(climbers.map(winsOf));
   const total = (wins[0] ?? 0) + (wins[1] ?? 0);
   assert.equal((await store.get('count'))?.value, `${total}`);
   const changes = await seen.count(total);
