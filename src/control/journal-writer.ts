@@ -22,6 +22,8 @@ export type JournalDisk = {
 export const FLUSH_MS = 250;
 /** Characters that may wait for the disk; one that is slower than that is as good as none. */
 export const PENDING_LENGTH_MAX = 8 * 1024 * 1024;
+/** A node that ends waits no longer than this for its disk. */
+const CLOSE_GRACE_MS = 1000;
 /** How long a disk that refused is left alone. */
 export const RETRY_MS = 60_000;
 
@@ -60,7 +62,7 @@ export function createJournalWriter(parts: JournalWriterParts): JournalWriter {
   /** The disk refused, or the record is closed. */
   let isAway = false;
   let hasComplained = false;
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<void> | undefined;
   let cancelTimer: (() => void) | undefined;
 
   const abandon = (reason: string): void => {
@@ -87,15 +89,19 @@ export function createJournalWriter(parts: JournalWriterParts): JournalWriter {
       log.info('journal.recovered', 'The record of what was served is kept again.');
     hasComplained = false;
   };
-  const flush = (): Promise<void> => {
-    const batches = pending;
-    pending = [];
-    running = running.then(async () => {
-      try {
-        for (const batch of batches) if (!isAway) await write(batch);
-      } catch (error) {
-        abandon((error as NodeJS.ErrnoException).code ?? String(error));
+  /** What comes while it writes waits where it is counted. */
+  const writeAll = async (): Promise<void> => {
+    try {
+      for (let batch = pending.shift(); batch && !isAway; batch = pending.shift()) {
+        await write(batch);
       }
+    } catch (error) {
+      abandon((error as NodeJS.ErrnoException).code ?? String(error));
+    }
+  };
+  const flush = (): Promise<void> => {
+    running ??= writeAll().finally(() => {
+      running = undefined;
     });
     return running;
   };
@@ -130,7 +136,8 @@ export function createJournalWriter(parts: JournalWriterParts): JournalWriter {
     keepConfig: (config) => add('', [config]),
     async close() {
       cancelTimer?.();
-      await flush();
+      const late = new Promise<void>((done) => clock.setTimer(CLOSE_GRACE_MS, done));
+      await Promise.race([flush().then(flush), late]);
       isAway = true;
       // What failed just now has set one again.
       cancelTimer?.();
