@@ -167,7 +167,15 @@ test('endpointJobs() probes each target once from each vantage point that can', 
     probe: 'http',
     options: { path: '/healthz' },
     target: { address: '127.0.1.1', port: 8080, sourceAddress: '127.0.1.1' },
-    rules: { rise: 2, fall: 3, intervalMs: 500, timeoutMs: 300, jitter: 0.1 },
+    rules: {
+      rise: 2,
+      fall: 3,
+      intervalMs: 500,
+      timeoutMs: 300,
+      jitter: 0.1,
+      recheckMs: 125,
+      idle: { afterMs: 600_000, intervalMs: 2000 },
+    },
   });
   assert.equal(jobs[1]?.group, 'eye-2', 'without a region it is a failure domain of its own');
   const probed = new Set(jobs.map(({ key }) => key));

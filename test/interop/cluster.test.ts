@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  allAnswer,
+  answers,
+  NAMES,
+  PATIENCE_MS,
+  type Region,
+  startWorld,
+} from '../node/cluster-world.ts';
+import { until } from '../node/until.ts';
+import { startRedis } from '../store/redis-server.ts';
+
+test('three nodes agree with Redis and without it, and hold a drain through everything', async (t) => {
+  const redis = await startRedis(t);
+  const { start, webs } = await startWorld(t, { kind: 'redis', url: redis.url });
+  const nodes = [await start('virginia'), await start('frankfurt'), await start('singapore')];
+  const at = (region: Region): string => webs.get(region)!.address;
+  for (const name of NAMES) await allAnswer(nodes, name, at(name), `${name} serves its own`);
+
+  webs.get('virginia')!.stop();
+  await allAnswer(nodes, 'virginia', at('frankfurt'), 'all nodes leave Virginia');
+  await webs.get('virginia')!.start();
+  await allAnswer(nodes, 'virginia', at('virginia'), 'and come back');
+
+  // A person's word on one node is in force on all.
+  const [first, second] = nodes;
+  const target = { kind: 'region', name: 'frankfurt' } as const;
+  const drain = { target, action: 'drain', reason: 'a test', by: 'test' } as const;
+  await first!.node.plane.setOverride(drain);
+  await allAnswer(nodes, 'frankfurt', at('virginia'), 'drained everywhere');
+
+  // Redis dies: the drain stays, and another one reaches all without it.
+  await redis.kill();
+  await second!.node.plane.setOverride({
+    ...drain,
+    target: { kind: 'region', name: 'singapore' },
+  });
+  await allAnswer(nodes, 'singapore', at('virginia'), 'drained everywhere, without the store');
+  assert.deepEqual(new Set(await answers(nodes, 'frankfurt')), new Set([at('virginia')]));
+  await second!.node.plane.clearOverride({ kind: 'region', name: 'singapore' }, 'test');
+  await allAnswer(nodes, 'singapore', at('singapore'), 'cleared everywhere, without the store');
+  webs.get('virginia')!.stop();
+  await allAnswer(nodes, 'virginia', at('singapore'), 'detection does not hang on Redis');
+  await webs.get('virginia')!.start();
+  await allAnswer(nodes, 'virginia', at('virginia'), 'nor does the return');
+
+  // It comes back empty: what is in force stays, what was cleared stays cleared, and it is told again.
+  await redis.restart();
+  await until(
+    async () => {
+      const data = (await redis.cli('keys', '*data')).trim();
+      const keys = data === '' ? '' : await redis.cli('hkeys', data);
+      return keys.includes('override/manual/region/frankfurt');
+    },
+    2 * PATIENCE_MS,
+    'the drain is in Redis again',
+  );
+  assert.deepEqual(new Set(await answers(nodes, 'frankfurt')), new Set([at('virginia')]));
+  assert.deepEqual(new Set(await answers(nodes, 'singapore')), new Set([at('singapore')]));
+});
