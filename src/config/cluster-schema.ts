@@ -45,7 +45,7 @@ export const cluster = z.strictObject({
     .max(8)
     .default([])
     .describe(
-      'Secrets that all nodes share: what they tell each other is authenticated and what they store is sealed with them. The first seals, all open: put a new one in front to change it.',
+      'Secrets that all nodes share: what they tell each other is authenticated and what they store is sealed with them. The first seals, all open. To change it, add the new one at the end everywhere, then put it in front everywhere, then drop the old one.',
     ),
   keyFiles: z
     .array(path)
@@ -70,10 +70,4 @@ export const cluster = z.strictObject({
     .max(PEERS_MAX)
     .default([])
     .describe('Other nodes, as `host:port`. Those that share the store find each other without.'),
-  sharedConfig: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Take regions, monitors, pools, policies, zones and the balancer from the store, where `meridian config push` puts them; those of the file serve until there are any.',
-    ),
 });

@@ -229,7 +229,6 @@ export type ClusterConfig = {
   readonly advertise?: string;
   /** `host:port`. */
   readonly peers: readonly string[];
-  readonly sharedConfig: boolean;
 };
 
 export type AdminConfig = {

@@ -307,7 +307,7 @@ function checkRoutes(check: Check): void {
 
 /** Whom to believe must be said, or anybody could say that a region is down. */
 function checkCluster({ config, error, warn }: Check): void {
-  const { advertise, keyFiles, keys, listen, peers, sharedConfig } = config.cluster;
+  const { advertise, keyFiles, keys, listen, peers } = config.cluster;
   const hasKey = keys.length + keyFiles.length > 0;
   if (listen.length > 0 && !hasKey) {
     const hint = 'cluster.keyFiles: [/etc/meridian/cluster.key], made by: openssl rand -hex 32';
@@ -316,10 +316,6 @@ function checkCluster({ config, error, warn }: Check): void {
   if (listen.length === 0 && peers.length + (advertise === undefined ? 0 : 1) > 0) {
     const path = ['cluster', peers.length > 0 ? 'peers' : 'advertise'];
     warn(path, 'means nothing without cluster.listen', 'listen: [0.0.0.0:8054]');
-  }
-  if (sharedConfig && config.store.kind === 'memory') {
-    const hint = 'use a store that nodes share: redis, or sqlite on one machine';
-    warn(['cluster', 'sharedConfig'], 'this store is forgotten when the node ends', hint);
   }
 }
 
