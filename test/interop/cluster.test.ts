@@ -59,3 +59,30 @@ test('three nodes agree with Redis and without it, and hold a drain through ever
   assert.deepEqual(new Set(await answers(nodes, 'frankfurt')), new Set([at('virginia')]));
   assert.deepEqual(new Set(await answers(nodes, 'singapore')), new Set([at('singapore')]));
 });
+
+test('a prober that is killed says nothing any more, and one that is back counts again', async (t) => {
+  const { start, startProber, webs } = await startWorld(t, 'memory');
+  const nodes = [await start('virginia')];
+  const at = (region: Region): string => webs.get(region)!.address;
+  const [frankfurt, singapore] = [await startProber('frankfurt'), await startProber('singapore')];
+  const [first] = nodes;
+  const voices = (): number => {
+    const endpoints = first!.node.plane.regions().flatMap((region) => region.endpoints);
+    const virginia = endpoints.find(({ region }) => region === 'virginia');
+    return virginia!.vantages.filter(({ verdict }) => verdict === 'up').length;
+  };
+  await until(async () => voices() === 3, PATIENCE_MS, 'three vantage points speak');
+  singapore.kill('SIGKILL');
+  await until(async () => voices() === 2, PATIENCE_MS, 'one has fallen silent');
+  for (const name of NAMES) assert.deepEqual(await answers(nodes, name), [at(name)], name);
+  // Those that are left decide.
+  webs.get('virginia')!.stop();
+  await allAnswer(nodes, 'virginia', at('frankfurt'), 'Virginia is left');
+  await webs.get('virginia')!.start();
+  await allAnswer(nodes, 'virginia', at('virginia'), 'and comes back');
+  await startProber('singapore');
+  await until(async () => voices() === 3, PATIENCE_MS, 'the third is heard again');
+  frankfurt.kill('SIGTERM');
+  await until(async () => voices() === 2, PATIENCE_MS, 'one that ends falls silent too');
+  for (const name of NAMES) assert.deepEqual(await answers(nodes, name), [at(name)], name);
+});

@@ -81,7 +81,7 @@ export async function startWorld(t: TestContext, store: unknown) {
       ],
     },
     monitors: {
-      web: { kind: 'http', path: '/', interval: '250ms', timeout: '200ms', rise: 2, fall: 3 },
+      web: { kind: 'http', path: '/', interval: '500ms', timeout: '450ms', rise: 2, fall: 3 },
     },
     pools: { web: { monitor: 'web', port: 8080, endpoints: NAMES } },
     zones: {
