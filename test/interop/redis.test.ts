@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/control/clock.ts';
 import { redis } from '../../src/store/redis.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -50,7 +51,11 @@ test('Sentinel: the server dies, its replica takes over, and watchers hear on', 
   const seen = watching(stores[1], '');
   const { version } = await stores[0].compareAndSet('a', 0, '1');
   await seen.count(1);
-  await set.servers[0]!.cli('wait', '1', '2000');
+  // WAIT would wait for what its own connection wrote.
+  await eventually(async () => {
+    const data = (await set.servers[1]!.cli('keys', '*data')).trim();
+    return data !== '' && (await set.servers[1]!.cli('hkeys', data)).split('\n').includes('a');
+  }, 'the replica has it');
   const states = statesOf(stores[1]);
   await set.servers[0]!.kill();
   await putEventually(stores[0], 'a', '2');
@@ -60,7 +65,7 @@ test('Sentinel: the server dies, its replica takes over, and watchers hear on', 
   assert.ok(last.version > version);
   assert.ok(
     seen.changes.every(({ isLoss }) => isLoss === undefined),
-    'nothing was lost',
+    `nothing was lost: ${JSON.stringify(seen.changes)}`,
   );
   assert.deepEqual(
     states.map(({ state }) => state),
@@ -125,3 +130,11 @@ test('Cluster: found from any node, followed to another owner, and over a failov
   assert.ok(heard.changes.at(-1)!.version > version);
   assert.ok(heard.changes.every(({ isLoss }) => isLoss === undefined));
 });
+
+async function eventually(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const endMs = performance.now() + FAILOVER_MS;
+  while (!(await isSo())) {
+    assert.ok(performance.now() < endMs, what);
+    await delay(20);
+  }
+}
