@@ -79,6 +79,23 @@ test('secondsToChange() shrinks as a change comes near', () => {
     assert.equal(secondsToChange(after(marks), RULES), seconds, marks);
 });
 
+test('secondsToChange() counts re-checks from the first failure on', () => {
+  const cases: readonly (readonly [string, number])[] = [
+    ['', 0],
+    ['+', 1.5],
+    ['+-', 0.5],
+    ['+--', 0.25],
+    ['+--+', 0.25],
+    ['+--++', 1.5],
+    ['---', 2],
+    ['---+', 1],
+  ];
+  for (const [marks, seconds] of cases) {
+    const rules = { ...RULES, recheckMs: 250 };
+    assert.equal(secondsToChange(after(marks), rules), seconds, marks);
+  }
+});
+
 test('isFailing() is true while failures count', () => {
   assert.equal(isFailing(after('+')), false);
   assert.equal(isFailing(after('+-')), true);

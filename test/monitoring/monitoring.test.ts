@@ -249,3 +249,154 @@ test('close() resolves when no probe is in flight', async () => {
   assert.equal(probe.load.now, 0);
   assert.equal(clock.pending(), 0);
 });
+
+/** The usual rules of this file, with re-checks four times as often. */
+const QUICK = { rise: 2, fall: 3, intervalMs: 1000, timeoutMs: 200, jitter: 0, recheckMs: 250 };
+
+/** How long until the verdict is "down" from now on. */
+async function untilDown({ clock, last }: Bench, key: string): Promise<number> {
+  const sinceMs = clock.nowMs();
+  while (last(key)?.state.verdict !== 'down') {
+    assert.ok(clock.nowMs() - sinceMs < 60_000, 'it never was');
+    await clock.advance(10);
+  }
+  return clock.nowMs() - sinceMs;
+}
+
+test('a target that fails is looked at again soon: down comes before three intervals', async () => {
+  for (const [fault, worstMs] of [
+    ['fail', 1000 + 2 * 250 * 1.25],
+    ['hang', 1000 + 3 * 200 + 2 * 250],
+  ] as const) {
+    const one = bench();
+    one.monitoring.setJobs([scriptedJob('eu', 'a', { rules: QUICK })]);
+    await one.clock.advance(2000);
+    one.probe.set('a', fault);
+    const tookMs = await untilDown(one, 'a');
+    assert.ok(tookMs <= worstMs + 20, `${fault}: ${tookMs} ms`);
+    assert.ok(
+      one
+        .last('a')!
+        .state.recent.slice(-3)
+        .every(({ ok }) => !ok),
+    );
+    await one.monitoring.close();
+  }
+});
+
+test('re-checks end when the target is forgiven, and do not go on once it is down', async () => {
+  const { clock, probe, monitoring } = bench();
+  monitoring.setJobs([scriptedJob('eu', 'a', { rules: QUICK })]);
+  await clock.advance(2000);
+  const countIn = async (ms: number): Promise<number> => {
+    const before = probe.asked.length;
+    await clock.advance(ms);
+    return probe.asked.length - before;
+  };
+  probe.set('a', 'fail');
+  await clock.advance(5000);
+  assert.equal(await countIn(10_000), 10, 'down: at the usual pace');
+  probe.set('a', 'ok');
+  await clock.advance(5000);
+  assert.equal(await countIn(10_000), 10);
+  await monitoring.close();
+});
+
+test('what has been down for long is probed less often, its word holds, and one success ends that', async () => {
+  const { clock, probe, monitoring, last } = bench();
+  const rules = { ...QUICK, idle: { afterMs: 60_000, intervalMs: 4000 } };
+  probe.set('a', 'fail');
+  monitoring.setJobs([scriptedJob('eu', 'a', { rules })]);
+  await clock.advance(70_000);
+  const before = probe.asked.length;
+  await clock.advance(40_000);
+  assert.equal(probe.asked.length - before, 10);
+  assert.equal(last('a')?.leaseMs, 3 * 4000, 'the lease knows the pace');
+  probe.set('a', 'ok');
+  while (last('a')?.state.verdict !== 'up') await clock.advance(100);
+  const [first, second] = last('a')!.state.recent.slice(-2);
+  assert.equal(second!.atMs - first!.atMs, 1000, 'from the first success at full speed');
+  assert.equal(last('a')?.leaseMs, 3000);
+  await monitoring.close();
+});
+
+test('targets that hang do not keep the others waiting, and nobody gets a false word', async () => {
+  const one = bench();
+  const { clock, probe, monitoring, verdicts } = one;
+  const rules = { ...QUICK, timeoutMs: 900 };
+  const hanging = Array.from({ length: PROBES_IN_FLIGHT_MAX * 2 }, (_, index) => `h${index}`);
+  const healthy = Array.from({ length: 50 }, (_, index) => `ok${index}`);
+  for (const address of hanging) probe.set(address, 'hang');
+  monitoring.setJobs([...hanging, ...healthy].map((each) => scriptedJob('eu', each, { rules })));
+  await clock.advance(4000);
+  verdicts.length = 0;
+  await clock.advance(5000);
+  const of = (prefix: string) => verdicts.filter(({ key }) => key.startsWith(prefix));
+  assert.equal(of('ok').length, 5 * healthy.length, 'each once a second, as if nothing were');
+  assert.ok(of('ok').every(({ state }) => state.verdict === 'up'));
+  assert.ok(of('h').every(({ state }) => state.recent.every(({ ok }) => !ok)));
+  assert.ok(probe.load.peak <= PROBES_IN_FLIGHT_MAX);
+  await monitoring.close();
+});
+
+test('a kind that is dearer has its own limit, and the others do not wait for it', async () => {
+  const one = bench();
+  const dear = { ...one.probe.kind, kind: 'dear', inFlightMax: 2 };
+  const monitoring = createMonitoring({
+    clock: one.clock,
+    draw: () => 0.5,
+    probes: [one.probe.kind, dear],
+    log: { warn: () => undefined },
+    onVerdict: (verdict) => one.verdicts.push(verdict),
+  });
+  const slow = ['s1', 's2', 's3', 's4', 's5'];
+  for (const address of slow) one.probe.set(address, 'hang');
+  monitoring.setJobs([
+    ...slow.map((each) => scriptedJob('eu', each, { probe: 'dear' })),
+    scriptedJob('eu', 'a'),
+  ]);
+  await one.clock.advance(10_000);
+  assert.ok(one.probe.load.peak <= 3);
+  assert.equal(one.verdicts.filter(({ key }) => key === 'a').length, 10);
+  const seen = new Set(one.verdicts.map(({ key }) => key));
+  assert.equal(seen.size, 6, 'all of them get their turn');
+  await monitoring.close();
+});
+
+test("time in which this process did not run is not the target's", async () => {
+  const { clock, probe, monitoring, verdicts } = bench();
+  const rules = { ...QUICK, timeoutMs: 400 };
+  probe.set('a', 'hang');
+  monitoring.setJobs([scriptedJob('eu', 'a', { rules })]);
+  while (probe.load.now === 0) await clock.advance(10);
+  clock.leap(700);
+  await clock.advance(0);
+  assert.equal(probe.load.now, 1, '300 ms after its time the attempt still waits');
+  await clock.advance(290);
+  assert.equal(verdicts.length, 0);
+  await clock.advance(30);
+  assert.equal(verdicts[0]?.state.recent[0]?.reason, 'timeout after 400 ms');
+  await monitoring.close();
+});
+
+test('an observation carries timings, expiry and warning', async () => {
+  const one = bench();
+  const more = { timings: { connectMs: 1 }, expiresAtMs: 5, warning: 'certificate expires soon' };
+  const kind = {
+    ...one.probe.kind,
+    run: () => Promise.resolve({ ok: true, rttMs: 3, reason: '200 OK', ...more }),
+  };
+  const monitoring = createMonitoring({
+    clock: one.clock,
+    draw: () => 0.5,
+    probes: [kind],
+    log: { warn: () => undefined },
+    onVerdict: (verdict) => one.verdicts.push(verdict),
+  });
+  monitoring.setJobs([scriptedJob('eu', 'a')]);
+  await one.clock.advance(1000);
+  const { atMs, ...seen } = one.last('a')!.state.recent[0]!;
+  assert.ok(atMs > 0);
+  assert.deepEqual(seen, { ok: true, rttMs: 3, reason: '200 OK', ...more });
+  await monitoring.close();
+});

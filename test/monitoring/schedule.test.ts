@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { initialVerdict, observe, type VerdictState } from '../../src/health/verdict.ts';
 import {
   FIRST_SPREAD_MAX_MS,
   firstDueMs,
   nextDueMs,
+  type Paces,
+  paceAfter,
   phaseMs,
+  RECHECK_JITTER_MIN,
 } from '../../src/monitoring/schedule.ts';
 
 test('phaseMs() spreads targets evenly over the interval, the same after a restart', () => {
@@ -37,4 +41,51 @@ test('nextDueMs() catches up after a late probe and spreads after a long pause',
   const period = { intervalMs: 1000, jitter: 0 };
   assert.equal(nextDueMs(5000, period, 0.5, 6400), 6400);
   assert.equal(nextDueMs(5000, period, 0.25, 60_000), 60_250);
+});
+
+const PACES: Paces = {
+  intervalMs: 1000,
+  jitter: 0.1,
+  recheckMs: 250,
+  idle: { afterMs: 60_000, intervalMs: 4000 },
+};
+
+/** The state after these marks, `+` a success and `-` a failure, a second apart. */
+function after(marks: string, from = initialVerdict(), fromMs = 0): VerdictState {
+  const rules = { ...PACES, rise: 2, fall: 3 };
+  return [...marks].reduce((state, mark, index) => {
+    const atMs = fromMs + index * 1000;
+    return observe(state, { atMs, ok: mark === '+', rttMs: 3, reason: '' }, rules);
+  }, from);
+}
+
+test('paceAfter() quickens from the first failure until the target is down or forgiven', () => {
+  const cases: readonly (readonly [string, number, string])[] = [
+    ['', 1000, 'nothing seen'],
+    ['+', 1000, 'up'],
+    ['-', 250, 'unknown, and failing'],
+    ['+-', 250, 'the first failure'],
+    ['+--', 250, 'the second'],
+    ['+---', 1000, 'down'],
+    ['+--+', 250, 'one success does not forgive'],
+    ['+--++', 1000, 'two do'],
+    ['+---+', 1000, 'coming back is not hurried'],
+  ];
+  for (const [marks, intervalMs, why] of cases) {
+    assert.equal(paceAfter(after(marks), PACES).intervalMs, intervalMs, `${marks}: ${why}`);
+  }
+  assert.equal(paceAfter(after('+-'), PACES).jitter, RECHECK_JITTER_MIN);
+  assert.equal(paceAfter(after('+-'), { intervalMs: 1000, jitter: 0 }).intervalMs, 1000);
+});
+
+test('paceAfter() slackens for what has been down for long, until its first success', () => {
+  const down = after('---');
+  const lately = after('-', down, 61_000);
+  assert.equal(paceAfter(lately, PACES).intervalMs, 1000);
+  const long = after('-', down, 62_000);
+  assert.equal(paceAfter(long, PACES).intervalMs, 4000);
+  assert.equal(paceAfter(after('+', long, 66_000), PACES).intervalMs, 1000);
+  assert.equal(paceAfter(after('+-', long, 66_000), PACES).intervalMs, 4000, 'still as down');
+  const { idle: _, ...without } = PACES;
+  assert.equal(paceAfter(long, without).intervalMs, 1000);
 });
