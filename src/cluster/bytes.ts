@@ -3,29 +3,37 @@
  * and UTF-8. Reading anything that is not so gives undefined, never an exception.
  */
 export type ByteWriter = {
-  readonly length: () => number;
   number(value: number): void;
-  text(value: string): void;
+  /** Four bytes, for numbers that are spread over all of their range. */
+  word(value: number): void;
+  /** A text for people: what is longer than that is cut. */
+  text(value: string, bytesMax: number): void;
+  /** A text that means nothing when it is cut: a longer one spoils what is written. */
+  name(value: string, bytesMax: number): void;
   byte(value: number): void;
-  /** What was written since the beginning. */
-  bytes(): Uint8Array;
+  /** What was written since the beginning; undefined when a name did not fit. */
+  bytes(): Buffer | undefined;
 };
 
-/** Longest text in a record. */
-export const TEXT_BYTES_MAX = 900;
 const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 
 export function createByteWriter(capacity = 256): ByteWriter {
   let buffer = Buffer.allocUnsafe(capacity);
   let length = 0;
+  let isSpoilt = false;
   const reserve = (more: number): void => {
     if (length + more <= buffer.length) return;
     const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + more));
     buffer.copy(larger, 0, 0, length);
     buffer = larger;
   };
+  const put = (bytes: Buffer): void => {
+    writer.number(bytes.length);
+    reserve(bytes.length);
+    bytes.copy(buffer, length);
+    length += bytes.length;
+  };
   const writer: ByteWriter = {
-    length: () => length,
     byte(value) {
       reserve(1);
       buffer[length] = value;
@@ -39,30 +47,33 @@ export function createByteWriter(capacity = 256): ByteWriter {
       }
       writer.byte(rest);
     },
-    text(value) {
-      const bytes = clipped(value);
-      writer.number(bytes.length);
-      reserve(bytes.length);
-      bytes.copy(buffer, length);
-      length += bytes.length;
+    word(value) {
+      reserve(4);
+      length = buffer.writeUInt32BE(value >>> 0, length);
     },
-    bytes: () => Uint8Array.prototype.slice.call(buffer, 0, length),
+    text: (value, bytesMax) => put(cut(Buffer.from(value), bytesMax)),
+    name(value, bytesMax) {
+      const bytes = Buffer.from(value);
+      if (bytes.length > bytesMax) isSpoilt = true;
+      else put(bytes);
+    },
+    bytes: () => (isSpoilt ? undefined : buffer.subarray(0, length)),
   };
   return writer;
 }
 
-/** UTF-8 of at most TEXT_BYTES_MAX bytes, cut between two characters. */
-function clipped(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  if (bytes.length <= TEXT_BYTES_MAX) return bytes;
-  let end = TEXT_BYTES_MAX;
+/** At most so many bytes of UTF-8, cut between two characters. */
+function cut(bytes: Buffer, bytesMax: number): Buffer {
+  if (bytes.length <= bytesMax) return bytes;
+  let end = bytesMax;
   while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end -= 1;
   return bytes.subarray(0, end);
 }
 
 export type ByteReader = {
   number(): number | undefined;
-  text(): string | undefined;
+  word(): number | undefined;
+  text(bytesMax: number): string | undefined;
   byte(): number | undefined;
   /** The next bytes, not copied. */
   take(count: number): Uint8Array | undefined;
@@ -90,17 +101,22 @@ export function createByteReader(bytes: Uint8Array): ByteReader {
         if (factor > NUMBER_MAX) return undefined;
       }
     },
+    word() {
+      const part = reader.take(4);
+      return part && ((part[0]! << 24) | (part[1]! << 16) | (part[2]! << 8) | part[3]!) >>> 0;
+    },
     take(count) {
       if (at + count > bytes.length) return undefined;
       const part = bytes.subarray(at, at + count);
       at += count;
       return part;
     },
-    text() {
+    text(bytesMax) {
       const length = reader.number();
-      if (length === undefined || length > TEXT_BYTES_MAX) return undefined;
+      if (length === undefined || length > bytesMax) return undefined;
       const part = reader.take(length);
-      return part === undefined ? undefined : Buffer.from(part).toString('utf8');
+      if (part === undefined) return undefined;
+      return Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('utf8');
     },
     done: () => at >= bytes.length,
   };

@@ -4,7 +4,9 @@ import type { HeldJudgement } from '../monitoring/health-table.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Announcer, createAnnouncer, HEARTBEAT_MS } from './announcer.ts';
 import { createLedger, type Ledger } from './ledger.ts';
-import { createPeers, type PeerStatus } from './peers.ts';
+import { createPeers, type PeerStatus, type Peers } from './peers.ts';
+import { createReplyBudget } from './reply-budget.ts';
+import { createSeedResolver } from './seed-resolver.ts';
 import type { SessionKey } from './session.ts';
 import type { Transport } from './transport.ts';
 import type { DigestRecord, FactRecord, WireRecord } from './wire.ts';
@@ -33,6 +35,7 @@ export type Exchange = {
   /** Calls back when there is something new to say. */
   onNews(listener: (records: readonly WireRecord[]) => void): void;
   tellFacts(records: readonly FactRecord[]): void;
+  /** Addresses (`host:port`) of other nodes; names are looked up now and then. */
   setSeeds(addresses: readonly string[]): void;
   peers(): readonly PeerStatus[];
   close(): void;
@@ -40,13 +43,15 @@ export type Exchange = {
 
 export type ExchangeDeps = {
   readonly clock: { nowMs(): number; setTimer(ms: number, run: () => void): () => void };
+  /** The machine's wall clock, for those who compare theirs. Default: it is not told. */
+  readonly wallMs?: () => number;
   readonly name: string;
   /** Larger than that of any earlier life of this node. */
   readonly incarnation: number;
   /** undefined = nothing is said or heard directly. */
   readonly direct:
     | {
-        readonly transport: Pick<Transport, 'send' | 'onDatagram'>;
+        readonly transport: Pick<Transport, 'send' | 'onDatagram' | 'resolve'>;
         readonly keys: readonly SessionKey[];
         readonly randomBytes?: (size: number) => Buffer;
       }
@@ -57,6 +62,8 @@ export type ExchangeDeps = {
   /** What this node says of itself, as JSON. */
   readonly describe: () => string;
   readonly onNode: (name: string, text: string) => void;
+  /** A node's wall clock less this one's, the way there taken off. */
+  readonly onClock?: (name: string, offsetMs: number) => void;
   readonly facts?: FactExchange;
 };
 
@@ -68,10 +75,14 @@ export type FactExchange = {
   hear(record: FactRecord): void;
 };
 
-/** News wait this long for each other. */
+/** News wait this long for each other, */
 export const FLUSH_MS = 3;
+/** and are told again after this, and after this again: a lost datagram costs no more. */
+export const REPEAT_MS = 80;
 /** Of so many signs of life one also tells what changes seldom. */
 const SELDOM = 4;
+/** Nodes that are told the digest of facts at a time: all of them would answer. */
+export const DIGEST_PEERS = 3;
 /** Held judgements that are told at once. */
 const HELD_MAX = 200;
 
@@ -79,7 +90,8 @@ export function createExchange(deps: ExchangeDeps): Exchange {
   const { clock } = deps;
   const announcer = createAnnouncer(deps.incarnation);
   const { hear, ledger, peers } = createOutside(deps, announcer);
-  const reports = createReports();
+  const reports = createReports(deps.incarnation);
+  const seeds = createSeeds(deps, peers);
   let own = new Set<string>();
   let tellNews: (records: readonly WireRecord[]) => void = () => {};
   const say = (records: readonly WireRecord[]): void => {
@@ -87,33 +99,34 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     peers?.broadcast(records);
     tellNews(records);
   };
-  let cancelFlush: (() => void) | undefined;
-  const flushSoon = (): void => {
-    cancelFlush ??= clock.setTimer(FLUSH_MS, () => {
-      cancelFlush = undefined;
-      say(announcer.takeNews(clock.nowMs()));
-    });
-  };
-  const beat = createBeat(deps, () => {
-    const nowMs = clock.nowMs();
-    const life = [...announcer.heartbeat(nowMs), ...reports.records()];
-    ledger.sweep(nowMs);
-    peers?.tick(nowMs);
-    flushSoon();
-    return life;
+  const repeatSoon = createDelay(clock, REPEAT_MS, () => {
+    peers?.broadcast(announcer.repeatNews(clock.nowMs()));
+    if (announcer.hasRepeats()) repeatSoon.begin();
   });
-  const cancelBeat = repeat(clock, HEARTBEAT_MS, () => peers?.broadcast(beat()));
+  const flushSoon = createDelay(clock, FLUSH_MS, () => {
+    say(announcer.takeNews(clock.nowMs()));
+    repeatSoon.begin();
+  });
+  const seldom = createSeldom(deps);
+  const cancelBeat = repeat(clock, HEARTBEAT_MS, () => {
+    const nowMs = clock.nowMs();
+    ledger.sweep(nowMs);
+    if (peers === undefined) return;
+    peers.tick();
+    const life = [...announcer.signs(), ...reports.records()];
+    peers.broadcast([...life, ...announcer.refresh(nowMs), ...seldom(peers, nowMs)]);
+  });
   return {
     put(statement) {
-      if (announcer.put(statement, clock.nowMs())) flushSoon();
+      if (announcer.put(statement, clock.nowMs())) flushSoon.begin();
     },
     withdraw(vantage, key) {
       announcer.withdraw(vantage, key, clock.nowMs());
-      flushSoon();
+      flushSoon.begin();
     },
     setVantage(word) {
       announcer.setVantage(word);
-      say(announcer.heartbeat(clock.nowMs()));
+      say(announcer.signs());
     },
     setVantages(names) {
       for (const name of own) if (!names.includes(name)) announcer.dropVantage(name);
@@ -130,17 +143,19 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     everything() {
       const nowMs = clock.nowMs();
       const statements = announcer.vantages().flatMap((name) => announcer.all(name, nowMs));
-      return [...statements, ...announcer.heartbeat(nowMs), ...reports.records()];
+      return [...statements, ...announcer.signs(), ...reports.records()];
     },
     onNews(listener) {
       tellNews = listener;
     },
     tellFacts: (records) => peers?.broadcast(records),
-    setSeeds: (addresses) => peers?.setSeeds(addresses),
-    peers: () => peers?.status(clock.nowMs()) ?? [],
+    setSeeds: seeds.set,
+    peers: () => peers?.status() ?? [],
     close() {
       cancelBeat();
-      cancelFlush?.();
+      flushSoon.cancel();
+      repeatSoon.cancel();
+      seeds.close();
     },
   };
 }
@@ -156,48 +171,75 @@ function repeat(clock: ExchangeDeps['clock'], everyMs: number, act: () => void):
   return () => cancel();
 }
 
-/** Signs of life, and of every SELDOM-th also what changes seldom. */
-function createBeat(
-  { clock, describe, facts, heldJudgements }: ExchangeDeps,
-  life: () => readonly WireRecord[],
-): () => readonly WireRecord[] {
+/** Acts some time after the first `begin`, once for all that come until then. */
+function createDelay(clock: ExchangeDeps['clock'], delayMs: number, act: () => void) {
+  let cancel: (() => void) | undefined;
+  return {
+    begin(): void {
+      cancel ??= clock.setTimer(delayMs, () => {
+        cancel = undefined;
+        act();
+      });
+    },
+    cancel: () => cancel?.(),
+  };
+}
+
+/** Where other nodes are looked for; a transport that knows names needs no addresses. */
+function createSeeds({ clock, direct, log }: ExchangeDeps, peers: Peers | undefined) {
+  const resolve = direct?.transport.resolve;
+  if (peers === undefined || resolve === undefined) {
+    return { set: (seeds: readonly string[]) => peers?.setSeeds(seeds), close() {} };
+  }
+  const resolver = createSeedResolver({ clock, resolve, onAddresses: peers.setSeeds, log });
+  return { set: resolver.setSeeds, close: resolver.close };
+}
+
+/** What changes seldom is told at one of so many beats; digests of facts go to a few nodes in turn. */
+function createSeldom({ describe, facts, heldJudgements }: ExchangeDeps) {
   let beats = 0;
-  return () => {
-    const records = life();
+  let turn = 0;
+  return (peers: Peers, nowMs: number): readonly WireRecord[] => {
     beats += 1;
-    if (beats % SELDOM !== 1) return records;
-    const nowMs = clock.nowMs();
-    const held = heldJudgements().slice(0, HELD_MAX);
-    return [
-      ...records,
-      { kind: 'node', text: describe() },
-      ...held.map(
-        ({ decidedAtMs, health, id }): WireRecord => ({
-          kind: 'held',
-          id,
-          health,
-          ageMs: Math.max(0, nowMs - decidedAtMs),
-        }),
-      ),
-      ...(facts === undefined ? [] : [digestRecord(facts)]),
-    ];
+    if (beats % SELDOM !== 1) return [];
+    const names = facts === undefined ? [] : peers.connected();
+    for (let count = 0; count < Math.min(DIGEST_PEERS, names.length); count += 1) {
+      peers.send(names[turn % names.length]!, [digestRecord(facts!)]);
+      turn += 1;
+    }
+    const held = heldJudgements()
+      .slice(0, HELD_MAX)
+      .map(({ decidedAtMs, health, id }): WireRecord => {
+        return { kind: 'held', id, health, ageMs: Math.max(0, nowMs - decidedAtMs) };
+      });
+    return [{ kind: 'node', text: describe() }, ...held];
   };
 }
 
 /** This node's balancers; it is news when one is ready or no more. */
-function createReports() {
+function createReports(incarnation: number) {
   let current: readonly AgentReport[] = [];
+  let beat = 0;
   const readiness = (reports: readonly AgentReport[]): string =>
     JSON.stringify(
       reports.map(({ address, port, ready, reason }) => [address, port, ready, reason]),
     );
+  const records = (): readonly WireRecord[] => {
+    beat += 1;
+    return current.map(({ heardAtMs: _heardAtMs, ...report }) => ({
+      kind: 'report',
+      ...report,
+      incarnation,
+      beat,
+    }));
+  };
   return {
-    records: (): readonly WireRecord[] => current.map(reportRecord),
+    records,
     /** What is news of it. */
     set(next: readonly AgentReport[]): readonly WireRecord[] {
       const isNews = readiness(current) !== readiness(next);
       current = next;
-      return isNews ? current.map(reportRecord) : [];
+      return isNews ? records() : [];
     },
   };
 }
@@ -206,45 +248,55 @@ function createReports() {
 function createOutside(deps: ExchangeDeps, announcer: Announcer) {
   const { clock, direct, facts } = deps;
   const ledger = openLedger(deps);
-  const reply = (from: string, records: readonly WireRecord[]): void => {
-    if (records.length > 0) peers?.send(from, records);
-  };
+  const budget = createReplyBudget();
   const handlers = createHandlers(deps, announcer, ledger);
   const hear = (records: readonly WireRecord[], from: string): void => {
+    const replies: WireRecord[] = [];
     for (const record of records) {
+      const nowMs = clock.nowMs();
+      if (ASKING.has(record.kind) && !budget.isLeft(from, nowMs)) continue;
       const handle = handlers[record.kind] as (record: WireRecord, from: string) => Reply;
-      reply(from, handle(record, from) ?? []);
+      const reply = handle(record, from) ?? [];
+      if (ASKING.has(record.kind)) budget.spend(from, reply.length);
+      replies.push(...reply);
     }
+    if (replies.length > 0) peers?.send(from, replies);
   };
   const peers =
     direct === undefined
       ? undefined
       : createPeers({
+          ...deps,
           ...direct,
           nowMs: clock.nowMs,
-          name: deps.name,
-          log: deps.log,
-          onRecord: (record, from) => hear([record], from),
+          onRecords: hear,
           onConnected(name) {
-            const life = announcer.heartbeat(clock.nowMs());
-            reply(name, facts === undefined ? life : [...life, digestRecord(facts)]);
+            const isOneOfFew = (peers?.connected().length ?? 0) <= DIGEST_PEERS;
+            const digest = facts !== undefined && isOneOfFew ? [digestRecord(facts)] : [];
+            peers?.send(name, [...announcer.signs(), ...digest]);
           },
         });
   return { hear, ledger, peers };
 }
 
+/** Kinds of records that are answered with much more than they are. */
+const ASKING: ReadonlySet<WireRecord['kind']> = new Set(['need', 'digest', 'outlive']);
+
 function openLedger({ ears, log }: ExchangeDeps): Ledger {
   const conflicts = new Set<string>();
+  const reportConflict = (vantage: string, nodes: string): void => {
+    if (conflicts.has(vantage)) return;
+    conflicts.add(vantage);
+    const text = `${nodes} a vantage point "${vantage}": names must be unique.`;
+    log.warn('vantage.conflict', text);
+  };
   return createLedger({
     onStatement: ears.observe,
     onWithdrawn: ears.withdraw,
     onVantage: ears.hear,
-    onOwnHeard(vantage, node) {
-      if (conflicts.has(vantage)) return;
-      conflicts.add(vantage);
-      const text = `Node ${node} also has a vantage point "${vantage}": names must be unique.`;
-      log.warn('vantage.conflict', text);
-    },
+    onReport: ears.report,
+    onOwnHeard: (vantage, node) => reportConflict(vantage, `Node ${node} also has`),
+    onConflict: (vantage, [a, b]) => reportConflict(vantage, `Nodes ${a} and ${b} both have`),
   });
 }
 
@@ -261,21 +313,20 @@ function createHandlers(deps: ExchangeDeps, announcer: Announcer, ledger: Ledger
   const { clock, ears, facts } = deps;
   return {
     vantage(record, from) {
-      const need = ledger.hearVantage(record, from, clock.nowMs());
-      return need === undefined ? [] : [need];
+      const answer = ledger.hearVantage(record, from, clock.nowMs());
+      return answer === undefined ? [] : [answer];
     },
-    statement(record) {
-      ledger.hearStatement(record, clock.nowMs());
+    statement(record, from) {
+      ledger.hearStatement(record, from, clock.nowMs());
       return [];
     },
-    through(record) {
-      ledger.hearThrough(record);
+    bucket(record, from) {
+      ledger.hearBucket(record, from, clock.nowMs());
       return [];
     },
-    need: ({ since, vantage }) => announcer.answer(vantage, since, clock.nowMs()),
-    report({ kind: _kind, ...report }) {
-      // Nobody speaks for the balancers of this node but itself.
-      if (report.node !== deps.name) ears.report({ ...report, heardAtMs: clock.nowMs() });
+    need: (need) => announcer.answer(need, clock.nowMs()),
+    report(record, from) {
+      ledger.hearReport(record, from, clock.nowMs());
       return [];
     },
     held({ ageMs, health, id }) {
@@ -293,8 +344,11 @@ function createHandlers(deps: ExchangeDeps, announcer: Announcer, ledger: Ledger
     digest: ({ text }, from) => facts?.missing(text, from),
     outlive({ incarnation, vantage }) {
       announcer.outlive(vantage, incarnation);
-      return announcer.heartbeat(clock.nowMs());
+      return announcer.signs();
     },
+    // Their business is the session's (peers.ts).
+    ping: () => [],
+    pong: () => [],
   };
 }
 
@@ -302,7 +356,3 @@ const digestRecord = (facts: FactExchange): DigestRecord => ({
   kind: 'digest',
   text: facts.digest(),
 });
-
-function reportRecord({ heardAtMs: _heardAtMs, ...report }: AgentReport): WireRecord {
-  return { kind: 'report', ...report };
-}

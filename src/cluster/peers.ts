@@ -1,24 +1,27 @@
 import { randomBytes as systemRandom } from 'node:crypto';
 import type { Log } from '../telemetry/log.ts';
+import { createHelloBudget, type HelloBudget } from './hello-budget.ts';
+import { createPeerTable, type PeerTable, type Place, type Session } from './peer-table.ts';
 import {
   acceptOnce,
   BOOT_BYTES,
-  createReplayWindow,
-  deriveDataKey,
   encodeHello,
   type Hello,
   isHello,
+  isNew,
+  makeNonce,
   NONCE_BYTES,
+  NONCE_SECRET_BYTES,
   openData,
   openHello,
-  type ReplayWindow,
   readDataHead,
+  readNonce,
   type SessionKey,
   sealData,
   senderOf,
 } from './session.ts';
 import type { Transport } from './transport.ts';
-import { decodeFrame, encodeFrames, type WireRecord } from './wire.ts';
+import { decodeFrame, encodeFrames, type PongRecord, type WireRecord } from './wire.ts';
 
 /**
  * Direct sessions with the other nodes: who is there, proven and fresh, and records to and from them.
@@ -28,19 +31,28 @@ import { decodeFrame, encodeFrames, type WireRecord } from './wire.ts';
 export type Peers = {
   /** Addresses (`host:port`) to look for nodes at, besides those that said hello. */
   setSeeds(addresses: readonly string[]): void;
+  /** Other cluster keys from now on; sessions go on. */
+  setKeys(keys: readonly SessionKey[]): void;
   /** Sends records to every node that is there. */
   broadcast(records: readonly WireRecord[]): void;
   send(name: string, records: readonly WireRecord[]): void;
-  /** Says hello where nobody answered yet. Call every HELLO_INTERVAL_MS. */
-  tick(nowMs: number): void;
-  status(nowMs: number): readonly PeerStatus[];
+  /** Names of the nodes that are heard. */
+  connected(): readonly string[];
+  /** Says hello where nobody answers yet, and keeps the others awake. Call about twice a second. */
+  tick(): void;
+  status(): readonly PeerStatus[];
 };
 
 export type PeerStatus = {
+  /** '' while nobody has answered. */
   readonly name: string;
   readonly address: string;
   readonly state: 'connected' | 'silent' | 'looking';
   readonly lastHeardMs: number | undefined;
+  /** There and back, as last measured. */
+  readonly rttMs: number | undefined;
+  /** Its wall clock less this one's. */
+  readonly clockOffsetMs: number | undefined;
   readonly sent: number;
   readonly received: number;
   /** Datagrams from there that were not believed. */
@@ -50,292 +62,373 @@ export type PeerStatus = {
 export type PeersDeps = {
   readonly transport: Pick<Transport, 'send' | 'onDatagram'>;
   readonly nowMs: () => number;
+  /** The machine's wall clock, for those who compare theirs. Default: it is not told. */
+  readonly wallMs?: () => number;
   readonly name: string;
   /** The first seals, all open. */
   readonly keys: readonly SessionKey[];
   readonly log: Pick<Log, 'info' | 'warn'>;
-  readonly onRecord: (record: WireRecord, from: string) => void;
+  /** All that one datagram says. */
+  readonly onRecords: (records: readonly WireRecord[], from: string) => void;
   /** A node is there that was not, or is back after a silence. */
   readonly onConnected: (name: string) => void;
+  /** Its wall clock less this one's. */
+  readonly onClock?: (name: string, offsetMs: number) => void;
   /** Default: the system's. */
   readonly randomBytes?: (size: number) => Buffer;
 };
 
-/** How often hello is said to those who have not answered. */
+/** How often hello is said to those who have not answered, */
 export const HELLO_INTERVAL_MS = 1000;
-/** A nonce proves freshness for this long. */
-export const NONCE_LIFE_MS = 10_000;
+/** and to those who have not for so many times. */
+const HELLO_TRIES = 30;
+export const HELLO_INTERVAL_SLOW_MS = 5000;
+/** An address that is our own is tried again after this: it may be another's by then. */
+const OWN_ADDRESS_MS = 60_000;
 /** Unheard for so long, a node counts as silent and hello is said again. */
-export const SILENT_AFTER_MS = 2_000;
-/** Addresses that are remembered: those configured, registered, or that said hello. */
-export const PEER_ADDRESSES_MAX = 2000;
-/** Hellos answered per address and second, and by all together. */
-export const HELLO_REPLIES_PER_ADDRESS = 5;
-export const HELLO_REPLIES_PER_SECOND = 500;
-/** Nonces per address that are remembered. */
-const NONCES_MAX = 4;
-/** A heard address that never became a session is forgotten after this. */
-const STRANGER_LIFE_MS = 60_000;
-
-type Place = {
-  readonly address: string;
-  seed: boolean;
-  firstHeardMs: number;
-  nonces: { readonly nonce: Buffer; readonly atMs: number }[];
-  /** The other's last hello, to be echoed. */
-  heard: Pick<Hello, 'nonce' | 'boot'> | undefined;
-  helloAtMs: number;
-  replies: { atMs: number; count: number };
-  session: Session | undefined;
-  refused: number;
-};
-type Session = {
-  readonly name: string;
-  readonly boot: Buffer;
-  readonly place: Place;
-  readonly inKeys: ReadonlyMap<number, Buffer>;
-  readonly outKey: Buffer;
-  readonly window: ReplayWindow;
-  counter: number;
-  heardAtMs: number;
-  received: number;
-  sent: number;
-};
-
-const NOBODY = { nonce: Buffer.alloc(NONCE_BYTES), boot: Buffer.alloc(BOOT_BYTES) };
-
-export function createPeers(deps: PeersDeps): Peers {
-  const state = createState(deps);
-  deps.transport.onDatagram((bytes, address) => {
-    if (isHello(bytes)) hearHello(state, bytes, address);
-    else hearData(state, bytes, address);
-  });
-  return {
-    setSeeds(addresses) {
-      const wanted = new Set(addresses);
-      for (const place of state.places.values()) place.seed = wanted.has(place.address);
-      for (const address of wanted) placeAt(state, address)!.seed = true;
-    },
-    broadcast(records) {
-      if (state.sessions.size === 0) return;
-      const frames = encodeFrames(records);
-      for (const session of state.sessions.values()) sendFrames(state, session, frames);
-    },
-    send(name, records) {
-      const session = state.sessions.get(name);
-      if (session !== undefined) sendFrames(state, session, encodeFrames(records));
-    },
-    tick: (nowMs) => lookAround(state, nowMs),
-    status: (nowMs) => [...state.places.values()].flatMap((place) => statusOf(place, nowMs)),
-  };
-}
+export const SILENT_AFTER_MS = 2000;
+/** Unheard for so long, it is worth a line. */
+export const MISSED_AFTER_MS = 10_000;
+/** A life that is heard so long after the next one of its name is no rest of it on the wire. */
+const CONFLICT_AFTER_MS = 3000;
+const PING_INTERVAL_MS = 5000;
+/** Something is said this often, if only a ping, so that silence means something. */
+const KEEPALIVE_MS = 900;
+/** Proof is given in return this often, so that two that lack each other's word do not chatter. */
+const PROOF_INTERVAL_MS = 400;
+/** A pong that took longer measures nothing. */
+const RTT_MAX_MS = 10_000;
 
 type State = {
   readonly deps: PeersDeps;
   readonly boot: Buffer;
-  readonly random: (size: number) => Buffer;
-  readonly places: Map<string, Place>;
-  /** By the node's name. */
-  readonly sessions: Map<string, Session>;
-  /** By the head of its datagrams. */
-  readonly bySender: Map<string, Session>;
+  readonly secret: Buffer;
+  readonly budget: HelloBudget;
+  readonly table: PeerTable;
   /** Names that two living processes have. */
   readonly conflicts: Set<string>;
-  replies: { atMs: number; count: number };
+  keys: readonly SessionKey[];
 };
 
-function createState(deps: PeersDeps): State {
+export function createPeers(deps: PeersDeps): Peers {
   const random = deps.randomBytes ?? systemRandom;
-  return {
+  const boot = random(BOOT_BYTES);
+  const state: State = {
     deps,
-    random,
-    boot: random(BOOT_BYTES),
-    places: new Map(),
-    sessions: new Map(),
-    bySender: new Map(),
+    boot,
+    secret: random(NONCE_SECRET_BYTES),
+    budget: createHelloBudget(random(4).readInt32BE()),
+    table: createPeerTable(boot),
     conflicts: new Set(),
-    replies: { atMs: 0, count: 0 },
+    keys: deps.keys,
+  };
+  const { table } = state;
+  deps.transport.onDatagram((bytes, address, via) => {
+    if (isHello(bytes)) hearHello(state, bytes, { address, via });
+    else hearData(state, bytes, { address, via });
+  });
+  return {
+    setSeeds: (addresses) => table.setSeeds(addresses, deps.nowMs()),
+    setKeys(keys) {
+      state.keys = keys;
+      table.setKeys(keys);
+    },
+    broadcast(records) {
+      if (table.sessions.size === 0) return;
+      const frames = encodeFrames(records);
+      for (const session of presentSessions(state)) sendFrames(state, session, frames);
+    },
+    send(name, records) {
+      const session = table.named(name);
+      if (session !== undefined) sendFrames(state, session, encodeFrames(records));
+    },
+    connected: () => {
+      const nowMs = deps.nowMs();
+      return presentSessions(state).flatMap((each) => (isHeard(each, nowMs) ? [each.name] : []));
+    },
+    tick() {
+      const nowMs = deps.nowMs();
+      table.sweep(nowMs);
+      for (const place of table.places.values()) lookAt(state, place, nowMs);
+      for (const session of presentSessions(state)) keepAwake(state, session, nowMs);
+    },
+    status: () => statusOf(state, deps.nowMs()),
   };
 }
 
-/** The place of an address, made when there is room. */
-function placeAt({ deps, places }: State, address: string): Place | undefined {
-  const known = places.get(address);
-  if (known !== undefined) return known;
-  if (places.size >= PEER_ADDRESSES_MAX) return undefined;
-  const place: Place = {
-    address,
-    seed: false,
-    firstHeardMs: deps.nowMs(),
-    nonces: [],
-    heard: undefined,
-    helloAtMs: Number.NEGATIVE_INFINITY,
-    replies: { atMs: 0, count: 0 },
-    session: undefined,
-    refused: 0,
-  };
-  places.set(address, place);
-  return place;
+/** Those that are sent to: a node's former life is not. */
+function presentSessions({ table }: State): readonly Session[] {
+  return [...table.sessions.values()].filter(({ supersededAtMs }) => supersededAtMs === undefined);
 }
 
-function sayHello(state: State, place: Place, key: SessionKey | undefined, nowMs: number): void {
-  const first = key ?? state.deps.keys[0];
-  if (first === undefined) return;
-  const nonce = state.random(NONCE_BYTES);
-  place.nonces = [...place.nonces, { nonce, atMs: nowMs }].slice(-NONCES_MAX);
+const isHeard = ({ heardAtMs, received }: Session, nowMs: number): boolean =>
+  received > 0 && nowMs - heardAtMs < SILENT_AFTER_MS;
+
+/** Hello to seeds where nobody is, and to sessions that fell silent. */
+function lookAt(state: State, place: Place, nowMs: number): void {
+  const { address, helloAtMs, isOwn, seed, session, tries } = place;
+  if (session === undefined ? !seed : isHeard(session, nowMs)) return;
+  const usualMs = tries < HELLO_TRIES ? HELLO_INTERVAL_MS : HELLO_INTERVAL_SLOW_MS;
+  if (nowMs - helloAtMs < (isOwn ? OWN_ADDRESS_MS : usualMs)) return;
+  // The other may know another of our keys only, or be reached from another of our sockets: each
+  // has its turn.
+  const count = state.keys.length;
+  const key = state.keys[tries % count];
+  place.tries += 1;
   place.helloAtMs = nowMs;
-  const { boot, nonce: echoNonce } = place.heard ?? NOBODY;
-  const hello = { name: state.deps.name, boot: state.boot, nonce, echoNonce, echoBoot: boot };
-  state.deps.transport.send(encodeHello(hello, first), place.address);
+  const via = place.via ?? Math.floor(tries / count);
+  if (key !== undefined) sayHello(state, { address, via }, key, NOBODY);
 }
 
-/** Hello to seeds and silent sessions; strangers that came to nothing are forgotten. */
-function lookAround(state: State, nowMs: number): void {
-  for (const place of state.places.values()) {
-    const { address, firstHeardMs, seed, session } = place;
-    const isHeard = session !== undefined && nowMs - session.heardAtMs < SILENT_AFTER_MS;
-    if (isHeard) continue;
-    const isStranger = !seed && session === undefined;
-    if (isStranger && nowMs - firstHeardMs > STRANGER_LIFE_MS) state.places.delete(address);
-    else if (nowMs - place.helloAtMs >= HELLO_INTERVAL_MS) sayHello(state, place, undefined, nowMs);
+const NOBODY = { nonce: Buffer.alloc(NONCE_BYTES), boot: Buffer.alloc(BOOT_BYTES) };
+
+/** Where a datagram goes, or came from; `via` is one of our own sockets. */
+type Way = { readonly address: string; readonly via: number | undefined };
+
+function sayHello(
+  { boot, deps, secret }: State,
+  { address, via }: Way,
+  key: SessionKey,
+  answered: Pick<Hello, 'nonce' | 'boot'>,
+): void {
+  const nonce = makeNonce(secret, address, deps.nowMs());
+  const echo = { echoNonce: answered.nonce, echoBoot: answered.boot };
+  deps.transport.send(encodeHello({ name: deps.name, boot, nonce, ...echo }, key), address, via);
+}
+
+function keepAwake(state: State, session: Session, nowMs: number): void {
+  const { heardAtMs, isMissed, name, pingedAtMs, place, sentAtMs } = session;
+  if (nowMs - pingedAtMs >= PING_INTERVAL_MS || nowMs - sentAtMs >= KEEPALIVE_MS) {
+    session.pingedAtMs = nowMs;
+    sendFrames(state, session, encodeFrames([{ kind: 'ping', token: Math.floor(nowMs) }]));
+  }
+  if (!isMissed && nowMs - heardAtMs > MISSED_AFTER_MS) {
+    session.isMissed = true;
+    const seconds = Math.round(MISSED_AFTER_MS / 1000);
+    const text = `Node ${name} at ${place.address} has not been heard directly for ${seconds} s.`;
+    state.deps.log.info('peers.silent', text);
   }
 }
 
-function hearHello(state: State, bytes: Uint8Array, address: string): void {
-  const opened = openHello(bytes, state.deps.keys);
+function hearHello(state: State, bytes: Uint8Array, way: Way): void {
+  const { boot, budget, deps, secret, table } = state;
+  const { address, via } = way;
+  const known = table.places.get(address);
+  const opened = openHello(bytes, state.keys);
   if (opened === undefined) {
-    const place = state.places.get(address);
-    if (place !== undefined) place.refused += 1;
+    if (known !== undefined) known.refused += 1;
     return;
   }
   const { hello, key } = opened;
-  // Our own, come back: the address is ours.
-  if (hello.boot.equals(state.boot)) return;
-  const nowMs = state.deps.nowMs();
-  const place = placeAt(state, address);
-  if (place === undefined) return;
-  const isFresh =
-    hello.echoBoot.equals(state.boot) &&
-    place.nonces.some(
-      ({ atMs, nonce }) => nowMs - atMs <= NONCE_LIFE_MS && nonce.equals(hello.echoNonce),
-    );
-  const { boot, nonce } = hello;
-  place.heard = { boot: Buffer.from(boot), nonce: Buffer.from(nonce) };
-  const isNew = isFresh && welcome(state, place, hello, nowMs);
-  // Who has proven itself has had our proof too, unless it is new here.
-  if ((!isFresh || isNew) && mayReply(state, place, nowMs)) sayHello(state, place, key, nowMs);
+  if (hello.boot.equals(boot)) {
+    if (known !== undefined) known.isOwn = true;
+    return;
+  }
+  const nowMs = deps.nowMs();
+  const provenMs = hello.echoBoot.equals(boot)
+    ? readNonce(hello.echoNonce, { secret, address, nowMs })
+    : undefined;
+  if (provenMs === undefined) {
+    // Nothing is kept of it: who answers the answer lives.
+    if (known?.seed || known?.session || budget.spend(address, nowMs)) {
+      sayHello(state, way, key, hello);
+    }
+    return;
+  }
+  const place = table.provenPlace(address, nowMs);
+  if (place === undefined || provenMs <= place.provenMs) return;
+  Object.assign(place, { provenMs, via, isOwn: false });
+  if (!welcome(state, place, opened)) return;
+  place.proofAtMs = nowMs;
+  sayHello(state, way, key, hello);
 }
 
-/** Begins a session with a node that has proven to live now; false when it goes on already. */
-function welcome(state: State, place: Place, { boot, name }: Hello, nowMs: number): boolean {
-  const { deps } = state;
-  place.nonces = [];
+/**
+ * Somebody has proven to live now, at this place; true when it should have our proof in return, which
+ * it may lack as long as nothing is heard of it.
+ */
+function welcome(
+  state: State,
+  place: Place,
+  { hello, key }: { readonly hello: Hello; readonly key: SessionKey },
+): boolean {
+  const { deps, table } = state;
+  const { name } = hello;
   if (name === deps.name) {
-    if (!state.conflicts.has(name)) {
-      state.conflicts.add(name);
-      const text = `Another process at ${place.address} calls itself ${name} too: names must be unique.`;
-      deps.log.warn('peers.conflict', text);
+    reportConflict(state, name, place);
+    return false;
+  }
+  const nowMs = deps.nowMs();
+  const session = sessionOf(table, hello);
+  if (session !== undefined) {
+    place.session = session;
+    if (!isHeard(session, nowMs)) session.place = place;
+    if (isRevenant(session, nowMs)) {
+      session.supersededAtMs = undefined;
+      reportConflict(state, name, place);
     }
-    return false;
+    return !isHeard(session, nowMs) && nowMs - place.proofAtMs >= PROOF_INTERVAL_MS;
   }
-  const before = state.sessions.get(name);
-  if (before?.boot.equals(boot) === true && before.place === place) {
-    before.heardAtMs = nowMs;
-    return false;
-  }
-  if (before !== undefined) {
-    state.bySender.delete(senderOf(before.boot));
-    before.place.session = undefined;
-  }
-  const own = Buffer.from(boot);
-  const session: Session = {
-    name,
-    boot: own,
-    place,
-    inKeys: new Map(deps.keys.map((key) => [key.id, deriveDataKey(key, own, state.boot)])),
-    outKey: deriveDataKey(deps.keys[0]!, state.boot, own),
-    // A node that only moved goes on counting where it was.
-    window: before?.boot.equals(boot) === true ? before.window : createReplayWindow(),
-    counter: before?.boot.equals(boot) === true ? before.counter : 0,
-    heardAtMs: nowMs,
-    received: 0,
-    sent: 0,
-  };
-  place.session = session;
-  state.sessions.set(name, session);
-  state.bySender.set(senderOf(own), session);
+  if (table.open(hello, { place, key, keys: state.keys, nowMs }) === undefined) return false;
   deps.log.info('peers.connected', `Node ${name} is heard directly, at ${place.address}.`);
   deps.onConnected(name);
   return true;
 }
 
-function hearData(state: State, bytes: Uint8Array, address: string): void {
+/** A life that should have ended when the next one of its name began. */
+const isRevenant = ({ supersededAtMs }: Session, nowMs: number): boolean =>
+  supersededAtMs !== undefined && nowMs - supersededAtMs > CONFLICT_AFTER_MS;
+
+function sessionOf({ sessions }: PeerTable, { boot }: Hello): Session | undefined {
+  const session = sessions.get(senderOf(boot));
+  return session?.boot.equals(boot) === true ? session : undefined;
+}
+
+/** Says so once; until one of them is gone the same one is heard by everybody (isSpokesman). */
+function reportConflict({ conflicts, deps }: State, name: string, { address }: Place): void {
+  if (conflicts.has(name)) return;
+  conflicts.add(name);
+  const text =
+    name === deps.name
+      ? `Another process at ${address} is called ${name} too`
+      : `Two processes are called ${name}, one of them at ${address}`;
+  deps.log.warn('peers.conflict', `${text}: give each node its own node.name.`);
+}
+
+/** Of several living processes with one name the first by boot id is heard. */
+function isSpokesman({ conflicts, table }: State, session: Session, nowMs: number): boolean {
+  if (!conflicts.has(session.name)) return true;
+  const first = [...table.sessions.values()]
+    .filter((each) => each.name === session.name && isHeard(each, nowMs))
+    .reduce((a, b) => (Buffer.compare(a.boot, b.boot) <= 0 ? a : b), session);
+  return first === session;
+}
+
+function hearData(state: State, bytes: Uint8Array, way: Way): void {
+  const { deps, table } = state;
   const head = readDataHead(bytes);
-  const session = head === undefined ? undefined : state.bySender.get(head.sender);
-  const key = head === undefined ? undefined : session?.inKeys.get(head.keyId);
-  if (head === undefined || session === undefined || key === undefined) {
-    const place = state.places.get(address);
+  const session = head && table.sessions.get(head.sender);
+  if (head === undefined || session === undefined) {
+    const place = table.places.get(way.address);
     if (place === undefined) return;
     place.refused += 1;
     // It speaks to us from a life that we do not know: perhaps we have forgotten each other.
-    const nowMs = state.deps.nowMs();
-    if (nowMs - place.helloAtMs >= HELLO_INTERVAL_MS) sayHello(state, place, undefined, nowMs);
+    challenge(state, place, deps.nowMs());
     return;
   }
-  const frame = openData(bytes, key);
+  const frame = isNew(session.window, head.counter)
+    ? openWith(session, bytes, head.keyId)
+    : undefined;
   // Only what opens may move the window: a number alone proves nothing.
   if (frame === undefined || !acceptOnce(session.window, head.counter)) {
-    session.place.refused += 1;
+    session.refused += 1;
     return;
   }
-  const nowMs = state.deps.nowMs();
-  const wasSilent = nowMs - session.heardAtMs > SILENT_AFTER_MS;
+  const nowMs = deps.nowMs();
+  noteHeard(state, session, way, nowMs);
+  const records = decodeFrame(frame);
+  if (records === undefined || !isSpokesman(state, session, nowMs)) return;
+  answerPing(state, session, records);
+  deps.onRecords(records, session.name);
+}
+
+function openWith(session: Session, bytes: Uint8Array, keyId: number): Uint8Array | undefined {
+  for (const { dataKey, id } of session.inKeys) {
+    const frame = id === keyId ? openData(bytes, dataKey) : undefined;
+    if (frame !== undefined) return frame;
+  }
+  return undefined;
+}
+
+function noteHeard(state: State, session: Session, way: Way, nowMs: number): void {
+  const wasHeard = isHeard(session, nowMs);
   session.heardAtMs = nowMs;
   session.received += 1;
-  if (wasSilent) state.deps.onConnected(session.name);
-  for (const record of decodeFrame(frame) ?? []) state.deps.onRecord(record, session.name);
+  session.place.tries = 0;
+  if (session.isMissed) {
+    session.isMissed = false;
+    state.deps.log.info('peers.heard', `Node ${session.name} is heard directly again.`);
+  }
+  if (!wasHeard) state.deps.onConnected(session.name);
+  const { address } = way;
+  if (isRevenant(session, nowMs)) challenge(state, session.place, nowMs);
+  if (session.place.address === address) return;
+  // It speaks from another address now. Whoever sent an old datagram from there cannot answer.
+  const place = state.table.places.get(address);
+  if (place?.session === session) session.place = place;
+  else if (place !== undefined) challenge(state, place, nowMs);
+  else if (state.budget.spend(address, nowMs)) sayHello(state, way, session.key, NOBODY);
+}
+
+/** Asks who is there to prove it, now and then. */
+function challenge(state: State, place: Place, nowMs: number): void {
+  if (nowMs - place.helloAtMs < HELLO_INTERVAL_MS) return;
+  place.helloAtMs = nowMs;
+  const [key] = state.keys;
+  if (key !== undefined) sayHello(state, place, place.session?.key ?? key, NOBODY);
+}
+
+/** At most one answer to a datagram, however many questions are in it. */
+function answerPing(state: State, session: Session, records: readonly WireRecord[]): void {
+  const ping = records.findLast((record) => record.kind === 'ping');
+  if (ping !== undefined) {
+    const wallMs = Math.floor(state.deps.wallMs?.() ?? 0);
+    sendFrames(state, session, encodeFrames([{ kind: 'pong', token: ping.token, wallMs }]));
+  }
+  const pong = records.findLast((record) => record.kind === 'pong');
+  if (pong !== undefined) notePong(state.deps, session, pong);
+}
+
+function notePong(deps: PeersDeps, session: Session, { token, wallMs }: PongRecord): void {
+  const rttMs = deps.nowMs() - token;
+  if (rttMs < 0 || rttMs > RTT_MAX_MS) return;
+  session.rttMs = rttMs;
+  if (wallMs === 0 || deps.wallMs === undefined) return;
+  session.clockOffsetMs = wallMs + rttMs / 2 - deps.wallMs();
+  deps.onClock?.(session.name, session.clockOffsetMs);
 }
 
 function sendFrames(state: State, session: Session, frames: readonly Uint8Array[]): void {
-  const [key] = state.deps.keys;
-  if (key === undefined) return;
+  const { boot, deps } = state;
+  const { key, outKey, place } = session;
   for (const frame of frames) {
     session.counter += 1;
     session.sent += 1;
-    const sealing = {
-      boot: state.boot,
-      counter: session.counter,
-      dataKey: session.outKey,
-      keyId: key.id,
-    };
-    state.deps.transport.send(sealData(frame, sealing), session.place.address);
+    session.sentAtMs = deps.nowMs();
+    const sealing = { boot, counter: session.counter, dataKey: outKey, keyId: key.id };
+    deps.transport.send(sealData(frame, sealing), place.address, place.via);
   }
 }
 
-function mayReply(state: State, place: Place, nowMs: number): boolean {
-  return (
-    spend(state.replies, nowMs, HELLO_REPLIES_PER_SECOND) &&
-    spend(place.replies, nowMs, HELLO_REPLIES_PER_ADDRESS)
+function statusOf(state: State, nowMs: number): readonly PeerStatus[] {
+  const looking = [...state.table.places.values()].filter(
+    ({ isOwn, seed, session }) => seed && !isOwn && session === undefined,
   );
+  const rows = [
+    ...presentSessions(state).map(
+      (session): PeerStatus => ({
+        name: session.name,
+        address: session.place.address,
+        state: nowMs - session.heardAtMs < SILENT_AFTER_MS ? 'connected' : 'silent',
+        lastHeardMs: session.heardAtMs,
+        rttMs: session.rttMs,
+        clockOffsetMs: session.clockOffsetMs,
+        sent: session.sent,
+        received: session.received,
+        refused: session.refused + session.place.refused,
+      }),
+    ),
+    ...looking.map(({ address, refused }): PeerStatus => ({ ...NOT_HEARD, address, refused })),
+  ];
+  return rows.toSorted((a, b) => (a.name + a.address < b.name + b.address ? -1 : 1));
 }
 
-/** Counts within a second; false when there were enough. */
-function spend(budget: { atMs: number; count: number }, nowMs: number, max: number): boolean {
-  if (nowMs - budget.atMs >= 1000) {
-    budget.atMs = nowMs;
-    budget.count = 0;
-  }
-  budget.count += 1;
-  return budget.count <= max;
-}
-
-function statusOf({ address, refused, seed, session }: Place, nowMs: number): PeerStatus[] {
-  if (session === undefined) {
-    if (!seed) return [];
-    const nobody = { name: '', lastHeardMs: undefined, sent: 0, received: 0 };
-    return [{ ...nobody, address, state: 'looking', refused }];
-  }
-  const { heardAtMs, name, received, sent } = session;
-  const state = nowMs - heardAtMs > SILENT_AFTER_MS ? 'silent' : 'connected';
-  return [{ name, address, state, lastHeardMs: heardAtMs, sent, received, refused }];
-}
+const NOT_HEARD = {
+  name: '',
+  state: 'looking',
+  lastHeardMs: undefined,
+  rttMs: undefined,
+  clockOffsetMs: undefined,
+  sent: 0,
+  received: 0,
+} as const;

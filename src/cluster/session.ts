@@ -10,14 +10,16 @@ import {
 /**
  * Authenticated, replay-proof datagrams between nodes without clocks that agree.
  *
- *   HELLO   my name, my boot id (random, one per life of a process), a fresh nonce, and the other's
- *           boot id and nonce as last heard; authenticated with the cluster key
+ *   HELLO   my name, my boot id (random, one per life of a process), a fresh nonce, and the boot id
+ *           and nonce that it answers; authenticated with the cluster key
  *   DATA    sealed with a key derived from the cluster key and both boot ids, numbered
  *
- * A HELLO that echoes a nonce which I made moments ago can only come from a process that lives now and
- * knows the key; then its boot id is trusted and DATA between the two boots is opened. An old HELLO
- * proves nothing and changes nothing; old DATA is of another boot (another key) or has a number that
- * was seen. Replies are as long as what they answer, so nobody can be flooded through a node.
+ * A HELLO that echoes a nonce which I made moments ago for that address can only come from a process
+ * that lives now, at that address, and knows the key; then its boot id is trusted and DATA between the
+ * two boots is opened. An old HELLO proves nothing and changes nothing; old DATA is of another boot
+ * (another key) or has a number that was seen. Replies are as long as what they answer, so nobody can
+ * be flooded through a node. A nonce is its own memory: the time it was made at and a MAC over that
+ * and the address, so that strangers cost nothing but a reply.
  *
  * Everything here is a function of bytes; who sends when is peers.ts.
  */
@@ -34,7 +36,7 @@ export type Hello = {
   readonly name: string;
   readonly boot: Buffer;
   readonly nonce: Buffer;
-  /** The other's nonce and boot id as last heard; zeros when it was not. */
+  /** The nonce and boot id of the HELLO that it answers; zeros when it answers none. */
   readonly echoNonce: Buffer;
   readonly echoBoot: Buffer;
 };
@@ -42,9 +44,16 @@ export type Hello = {
 /** Numbers seen lately: each is accepted once, and those too old never. */
 export type ReplayWindow = { highest: number; seen: bigint };
 
+/** What nonces are made with: random, one per life of a process. */
+export type NonceSecret = Uint8Array;
+
 export const BOOT_BYTES = 16;
 export const NONCE_BYTES = 16;
-export const NAME_BYTES_MAX = 63;
+export const NONCE_SECRET_BYTES = 32;
+/** A nonce proves freshness for this long. */
+export const NONCE_LIFE_MS = 10_000;
+/** Longest name of a node, as wire-codecs.ts has it. */
+export const HELLO_NAME_BYTES_MAX = 255;
 /** How far a datagram may be overtaken. */
 export const REPLAY_WINDOW = 256;
 
@@ -52,12 +61,14 @@ const MAGIC = Buffer.from('MRD1');
 const TYPE_HELLO = 1;
 const TYPE_DATA = 2;
 const MAC_BYTES = 16;
+const NONCE_TIME_BYTES = 6;
 const TAG_BYTES = 16;
 const COUNTER_BYTES = 6;
+const IV_BYTES = 12;
 const SENDER_BYTES = 8;
 const HEAD_BYTES = MAGIC.length + 1;
 const NAME_AT = HEAD_BYTES;
-const BOOT_AT = NAME_AT + 1 + NAME_BYTES_MAX;
+const BOOT_AT = NAME_AT + 1 + HELLO_NAME_BYTES_MAX;
 const NONCE_AT = BOOT_AT + BOOT_BYTES;
 const ECHO_NONCE_AT = NONCE_AT + NONCE_BYTES;
 const ECHO_BOOT_AT = ECHO_NONCE_AT + NONCE_BYTES;
@@ -84,7 +95,7 @@ export function encodeHello(hello: Hello, key: SessionKey): Buffer {
   const bytes = Buffer.alloc(HELLO_BYTES);
   MAGIC.copy(bytes);
   bytes[MAGIC.length] = TYPE_HELLO;
-  const name = Buffer.from(hello.name).subarray(0, NAME_BYTES_MAX);
+  const name = Buffer.from(hello.name).subarray(0, HELLO_NAME_BYTES_MAX);
   bytes[NAME_AT] = name.length;
   name.copy(bytes, NAME_AT + 1);
   hello.boot.copy(bytes, BOOT_AT);
@@ -105,7 +116,7 @@ export function openHello(
   const mac = data.subarray(MAC_AT);
   const key = keys.find((each) => timingSafeEqual(macOf(data, each), mac));
   const nameLength = data[NAME_AT]!;
-  if (key === undefined || nameLength === 0 || nameLength > NAME_BYTES_MAX) return undefined;
+  if (key === undefined || nameLength === 0 || nameLength > HELLO_NAME_BYTES_MAX) return undefined;
   const hello = {
     name: data.toString('utf8', NAME_AT + 1, NAME_AT + 1 + nameLength),
     boot: data.subarray(BOOT_AT, NONCE_AT),
@@ -114,6 +125,45 @@ export function openHello(
     echoBoot: data.subarray(ECHO_BOOT_AT, MAC_AT),
   };
   return { hello, key };
+}
+
+/** A nonce for who is at this address. */
+export function makeNonce(secret: NonceSecret, address: string, nowMs: number): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeUIntBE(timeOf(nowMs), 0, NONCE_TIME_BYTES);
+  nonceMac(secret, address, nonce).copy(nonce, NONCE_TIME_BYTES);
+  return nonce;
+}
+
+/**
+ * When the nonce was made for this address, in milliseconds; undefined when it was not, or is older
+ * than NONCE_LIFE_MS. Of two that one address shows, only the later one proves anything.
+ */
+export function readNonce(
+  nonce: Buffer,
+  { address, nowMs, secret }: NonceCheck,
+): number | undefined {
+  const madeMs = nonce.readUIntBE(0, NONCE_TIME_BYTES);
+  const ageMs = timeOf(nowMs) - madeMs;
+  if (ageMs < 0 || ageMs > NONCE_LIFE_MS) return undefined;
+  const mac = nonceMac(secret, address, nonce);
+  return timingSafeEqual(mac, nonce.subarray(NONCE_TIME_BYTES)) ? madeMs : undefined;
+}
+
+export type NonceCheck = {
+  readonly secret: NonceSecret;
+  readonly address: string;
+  readonly nowMs: number;
+};
+
+const timeOf = (nowMs: number): number => Math.max(0, Math.floor(nowMs)) % 2 ** 48;
+
+function nonceMac(secret: NonceSecret, address: string, nonce: Buffer): Buffer {
+  const mac = createHmac('sha256', secret).update(nonce.subarray(0, NONCE_TIME_BYTES));
+  return mac
+    .update(address)
+    .digest()
+    .subarray(0, NONCE_BYTES - NONCE_TIME_BYTES);
 }
 
 /** The key of DATA from one boot to another. */
@@ -134,7 +184,9 @@ export function sealData(frame: Uint8Array, { boot, counter, dataKey, keyId }: S
   head[HEAD_BYTES] = keyId;
   Buffer.from(boot).copy(head, DATA_SENDER_AT, 0, SENDER_BYTES);
   head.writeUIntBE(counter, DATA_COUNTER_AT, COUNTER_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', dataKey, nonceOf(counter));
+  const cipher = createCipheriv('aes-256-gcm', dataKey, ivOf(counter), {
+    authTagLength: TAG_BYTES,
+  });
   cipher.setAAD(head);
   return Buffer.concat([head, cipher.update(frame), cipher.final(), cipher.getAuthTag()]);
 }
@@ -169,7 +221,9 @@ export function openData(bytes: Uint8Array, dataKey: Uint8Array): Uint8Array | u
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const counter = data.readUIntBE(DATA_COUNTER_AT, COUNTER_BYTES);
   const tagAt = data.length - TAG_BYTES;
-  const decipher = createDecipheriv('aes-256-gcm', dataKey, nonceOf(counter));
+  const decipher = createDecipheriv('aes-256-gcm', dataKey, ivOf(counter), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAAD(data.subarray(0, DATA_AT));
   decipher.setAuthTag(data.subarray(tagAt));
   try {
@@ -180,10 +234,22 @@ export function openData(bytes: Uint8Array, dataKey: Uint8Array): Uint8Array | u
   }
 }
 
-export const createReplayWindow = (): ReplayWindow => ({ highest: -1, seen: 0n });
+/** @param highest numbers up to this one were shown before; -1 = none was */
+export const createReplayWindow = (highest = -1): ReplayWindow => ({
+  highest,
+  seen: highest < 0 ? 0n : BigInt.asUintN(REPLAY_WINDOW, -1n),
+});
+
+/** True when the number was not shown yet and is not older than the window. */
+export function isNew({ highest, seen }: ReplayWindow, counter: number): boolean {
+  if (counter > highest) return true;
+  const behind = highest - counter;
+  return behind < REPLAY_WINDOW && (seen & (1n << BigInt(behind))) === 0n;
+}
 
 /** True the first time that a number is shown, unless it is older than the window. */
 export function acceptOnce(window: ReplayWindow, counter: number): boolean {
+  if (!isNew(window, counter)) return false;
   const ahead = counter - window.highest;
   if (ahead > 0) {
     const kept = ahead >= REPLAY_WINDOW ? 0n : window.seen << BigInt(ahead);
@@ -191,15 +257,10 @@ export function acceptOnce(window: ReplayWindow, counter: number): boolean {
     window.highest = counter;
     return true;
   }
-  if (-ahead >= REPLAY_WINDOW) return false;
-  const bit = 1n << BigInt(-ahead);
-  if ((window.seen & bit) !== 0n) return false;
-  window.seen |= bit;
+  window.seen |= 1n << BigInt(-ahead);
   return true;
 }
 
-/** True for bytes that are worth looking at closer. */
-export const isPeerDatagram = (bytes: Uint8Array): boolean => typeOf(bytes) !== undefined;
 export const isHello = (bytes: Uint8Array): boolean => typeOf(bytes) === TYPE_HELLO;
 
 function typeOf(bytes: Uint8Array): number | undefined {
@@ -213,8 +274,9 @@ function macOf(bytes: Buffer, key: SessionKey): Buffer {
   return mac.subarray(0, MAC_BYTES);
 }
 
-function nonceOf(counter: number): Buffer {
-  const nonce = Buffer.alloc(12);
-  nonce.writeUIntBE(counter, 12 - COUNTER_BYTES, COUNTER_BYTES);
-  return nonce;
+/** RFC 5116 section 3.2: the number of the datagram, never used twice under one key. */
+function ivOf(counter: number): Buffer {
+  const iv = Buffer.alloc(IV_BYTES);
+  iv.writeUIntBE(counter, IV_BYTES - COUNTER_BYTES, COUNTER_BYTES);
+  return iv;
 }

@@ -1,21 +1,25 @@
-import { type ByteReader, type ByteWriter, createByteReader, createByteWriter } from './bytes.ts';
+import { createByteReader, createByteWriter } from './bytes.ts';
+import { CODECS, KINDS, STATEMENT_BUCKETS, TAGS } from './wire-codecs.ts';
 
 /**
  * What nodes tell each other, as bytes: a frame is a list of records, each with its kind and length,
  * so that a node passes over what a newer one says. The same frames travel in datagrams between nodes
- * and as values in the store. There are no times of day in it, only ages at the moment of sending.
+ * and as values in the store. There are no times of day in it, only ages at the moment of sending
+ * (but for the wall clock in a pong, which is what is asked for).
  */
 export type WireRecord =
   | VantageRecord
   | StatementRecord
   | ReportRecord
   | NeedRecord
-  | ThroughRecord
+  | BucketRecord
   | FactRecord
   | DigestRecord
   | NodeRecord
   | HeldRecord
-  | OutliveRecord;
+  | OutliveRecord
+  | PingRecord
+  | PongRecord;
 
 /** A vantage point lives. `digest` is over all its current statements (statementHash). */
 export type VantageRecord = {
@@ -23,6 +27,8 @@ export type VantageRecord = {
   readonly vantage: string;
   readonly group: string;
   readonly incarnation: number;
+  /** Counts the signs of life: one that comes late, by another way, says nothing new. */
+  readonly beat: number;
   /** The number of its latest statement. */
   readonly seq: number;
   readonly digest: number;
@@ -34,6 +40,7 @@ export type StatementRecord = {
   readonly kind: 'statement';
   readonly vantage: string;
   readonly incarnation: number;
+  /** Said again with the same number it only brings a later observation. */
   readonly seq: number;
   readonly key: string;
   /** It no longer speaks of the target; the rest means nothing then. */
@@ -56,6 +63,9 @@ export type StatementRecord = {
 export type ReportRecord = {
   readonly kind: 'report';
   readonly node: string;
+  /** Of the node, and the number of the report in that life: the later one counts. */
+  readonly incarnation: number;
+  readonly beat: number;
   readonly region: string;
   readonly address: string;
   readonly port: number;
@@ -68,19 +78,22 @@ export type ReportRecord = {
   readonly leaseMs: number;
 };
 
-/** Asks for the statements of a vantage point that are newer than `since`. */
+/** Asks for the statements of a vantage point that are newer than `since`, in buckets that differ. */
 export type NeedRecord = {
   readonly kind: 'need';
   readonly vantage: string;
   readonly since: number;
+  /** What the asker holds, one digest per bucket; empty = nothing. */
+  readonly digests: readonly number[];
 };
 
-/** Its statements after `since` up to `through` have been sent again. */
-export type ThroughRecord = {
-  readonly kind: 'through';
+/** What was needed in one bucket has been said again; this is the digest over all of the bucket. */
+export type BucketRecord = {
+  readonly kind: 'bucket';
   readonly vantage: string;
-  readonly since: number;
-  readonly through: number;
+  readonly incarnation: number;
+  readonly bucket: number;
+  readonly digest: number;
 };
 
 /** A durable fact as fact.ts writes it, without its key. */
@@ -107,15 +120,27 @@ export type OutliveRecord = {
   readonly incarnation: number;
 };
 
+/** Comes back as it is, in a pong. */
+export type PingRecord = { readonly kind: 'ping'; readonly token: number };
+
+/** `wallMs` is the wall clock of who answers; 0 = not told. */
+export type PongRecord = {
+  readonly kind: 'pong';
+  readonly token: number;
+  readonly wallMs: number;
+};
+
 /** Most that a frame holds: what fits a datagram on every path (IPv6's least MTU, less headers and seal). */
 export const FRAME_BYTES_MAX = 1180;
 /** Records of one frame that are read. */
 const RECORDS_MAX = 100_000;
 
-/** Frames of at most FRAME_BYTES_MAX bytes each that hold all records in order. */
+/**
+ * Frames of at most FRAME_BYTES_MAX bytes each that hold all records in order. A record whose names
+ * or texts are too long to be told is left out: half of a name is another name.
+ */
 export function encodeFrames(records: readonly WireRecord[]): Uint8Array[] {
   const frames: Uint8Array[] = [];
-  let frame = createByteWriter(FRAME_BYTES_MAX);
   let parts: Uint8Array[] = [];
   let length = 0;
   const close = (): void => {
@@ -124,22 +149,32 @@ export function encodeFrames(records: readonly WireRecord[]): Uint8Array[] {
     length = 0;
   };
   for (const record of records) {
-    frame = createByteWriter();
-    CODECS[record.kind].write(frame, record as never);
-    const payload = frame.bytes();
-    const head = createByteWriter(8);
-    head.byte(TAGS[record.kind]);
-    head.number(payload.length);
-    const size = head.length() + payload.length;
-    if (length > 0 && length + size > FRAME_BYTES_MAX) close();
-    parts.push(head.bytes(), payload);
-    length += size;
+    const bytes = encodeRecord(record);
+    if (bytes === undefined) continue;
+    if (length + bytes.length > FRAME_BYTES_MAX) close();
+    parts.push(bytes);
+    length += bytes.length;
   }
   close();
   return frames;
 }
 
-/** The records of a frame; undefined when it is not one. Records that are not known here are left out. */
+function encodeRecord(record: WireRecord): Uint8Array | undefined {
+  const writer = createByteWriter();
+  CODECS[record.kind].write(writer, record as never);
+  const payload = writer.bytes();
+  if (payload === undefined) return undefined;
+  const head = createByteWriter(8);
+  head.byte(TAGS[record.kind]);
+  head.number(payload.length);
+  const bytes = Buffer.concat([head.bytes()!, payload]);
+  return bytes.length <= FRAME_BYTES_MAX ? bytes : undefined;
+}
+
+/**
+ * The records of a frame; undefined when it is not one. Records that are not known here, or not
+ * understood, are left out: a newer version may say more than this one.
+ */
 export function decodeFrame(bytes: Uint8Array): readonly WireRecord[] | undefined {
   const reader = createByteReader(bytes);
   const records: WireRecord[] = [];
@@ -149,260 +184,35 @@ export function decodeFrame(bytes: Uint8Array): readonly WireRecord[] | undefine
     const payload = length === undefined ? undefined : reader.take(length);
     if (tag === undefined || payload === undefined || count >= RECORDS_MAX) return undefined;
     const kind = KINDS.get(tag);
-    if (kind === undefined) continue;
-    const record = CODECS[kind].read(createByteReader(payload));
-    if (record === undefined) return undefined;
-    records.push(record);
+    const record = kind && CODECS[kind].read(createByteReader(payload));
+    if (record !== undefined) records.push(record);
   }
   return records;
 }
 
-/** One statement's part of a vantage point's digest, which is the exclusive or of all of them. */
+/** One statement's part of a digest, which is the exclusive or of all of them. */
 export function statementHash(key: string, seq: number): number {
-  let hash = 0x811c9dc5 ^ seq;
+  return mix(keyHash(key) ^ mix(seq >>> 0) ^ Math.floor(seq / 2 ** 32));
+}
+
+/** The part of a vantage point's statements that a key belongs to. */
+export function statementBucket(key: string): number {
+  return mix(keyHash(key)) % STATEMENT_BUCKETS;
+}
+
+/** FNV-1a over UTF-16 units. */
+function keyHash(key: string): number {
+  let hash = 0x811c9dc5;
   for (let index = 0; index < key.length; index += 1) {
     hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
   }
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return (hash ^ (hash >>> 13)) >>> 0;
+  return hash;
 }
 
-type Kind = WireRecord['kind'];
-const TAGS: Readonly<Record<Kind, number>> = {
-  vantage: 1,
-  statement: 2,
-  report: 3,
-  need: 4,
-  through: 5,
-  fact: 6,
-  digest: 7,
-  node: 8,
-  held: 9,
-  outlive: 10,
-};
-const KINDS = new Map(Object.entries(TAGS).map(([kind, tag]) => [tag, kind as Kind]));
-
-const VERDICTS = ['unknown', 'up', 'down'] as const;
-const FLAG_SLOW = 4;
-const FLAG_FAILING = 8;
-const FLAG_WITHDRAWN = 16;
-/** Round-trip times travel in hundredths of a millisecond. */
-const RTT_SCALE = 100;
-
-type Codec<Record extends WireRecord> = {
-  write(writer: ByteWriter, record: Record): void;
-  /** Undefined when a part is missing or is not what it should be. */
-  read(reader: ByteReader): Record | undefined;
-};
-type Codecs = { readonly [Name in Kind]: Codec<Extract<WireRecord, { kind: Name }>> };
-
-const CODECS: Codecs = {
-  vantage: {
-    write(writer, { digest, group, incarnation, reason, seq, trusted, vantage }) {
-      writer.text(vantage);
-      writer.text(group);
-      writer.number(incarnation);
-      writer.number(seq);
-      writer.number(digest);
-      writer.byte(Number(trusted));
-      writer.text(reason);
-    },
-    read: (reader) =>
-      whole({
-        kind: 'vantage',
-        vantage: reader.text(),
-        group: reader.text(),
-        incarnation: reader.number(),
-        seq: reader.number(),
-        digest: reader.number(),
-        trusted: flag(reader),
-        reason: reader.text(),
-      }),
-  },
-  statement: {
-    write(writer, record) {
-      const { failing, last, slow, verdict, withdrawn } = record;
-      const flags =
-        VERDICTS.indexOf(verdict) |
-        (slow ? FLAG_SLOW : 0) |
-        (failing ? FLAG_FAILING : 0) |
-        (withdrawn ? FLAG_WITHDRAWN : 0);
-      writer.text(record.vantage);
-      writer.number(record.incarnation);
-      writer.number(record.seq);
-      writer.text(record.key);
-      writer.byte(flags);
-      if (withdrawn) return;
-      writer.number(record.leaseMs);
-      writer.number(record.secondsToChange * 1000);
-      writer.number(record.sinceAgeMs);
-      writer.text(record.reason);
-      writer.number(last.ageMs);
-      writer.byte(Number(last.ok));
-      writer.number(last.rttMs * RTT_SCALE);
-      writer.text(last.reason === record.reason ? '' : last.reason);
-    },
-    read: readStatement,
-  },
-  report: {
-    write(writer, record) {
-      writer.text(record.node);
-      writer.text(record.region);
-      writer.text(record.address);
-      writer.number(record.port);
-      writer.byte(Number(record.ready));
-      writer.text(record.reason);
-      writer.number(record.serversUsable);
-      writer.number(record.serversTotal);
-      writer.number(record.requestsPerSecond);
-      writer.number(record.active);
-      writer.number(record.leaseMs);
-    },
-    read: (reader) =>
-      whole({
-        kind: 'report',
-        node: reader.text(),
-        region: reader.text(),
-        address: reader.text(),
-        port: reader.number(),
-        ready: flag(reader),
-        reason: reader.text(),
-        serversUsable: reader.number(),
-        serversTotal: reader.number(),
-        requestsPerSecond: reader.number(),
-        active: reader.number(),
-        leaseMs: reader.number(),
-      }),
-  },
-  need: {
-    write(writer, { since, vantage }) {
-      writer.text(vantage);
-      writer.number(since);
-    },
-    read: (reader) => whole({ kind: 'need', vantage: reader.text(), since: reader.number() }),
-  },
-  through: {
-    write(writer, { since, through, vantage }) {
-      writer.text(vantage);
-      writer.number(since);
-      writer.number(through);
-    },
-    read: (reader) =>
-      whole({
-        kind: 'through',
-        vantage: reader.text(),
-        since: reader.number(),
-        through: reader.number(),
-      }),
-  },
-  fact: {
-    write(writer, { key, text }) {
-      writer.text(key);
-      writer.text(text);
-    },
-    read: (reader) => whole({ kind: 'fact', key: reader.text(), text: reader.text() }),
-  },
-  digest: {
-    write: (writer, { text }) => writer.text(text),
-    read: (reader) => whole({ kind: 'digest', text: reader.text() }),
-  },
-  node: {
-    write: (writer, { text }) => writer.text(text),
-    read: (reader) => whole({ kind: 'node', text: reader.text() }),
-  },
-  outlive: {
-    write(writer, { incarnation, vantage }) {
-      writer.text(vantage);
-      writer.number(incarnation);
-    },
-    read: (reader) =>
-      whole({ kind: 'outlive', vantage: reader.text(), incarnation: reader.number() }),
-  },
-  held: {
-    write(writer, { ageMs, health, id }) {
-      writer.text(id);
-      writer.byte(Number(health === 'up'));
-      writer.number(ageMs);
-    },
-    read(reader) {
-      const record = whole({
-        kind: 'held',
-        id: reader.text(),
-        isUp: flag(reader),
-        ageMs: reader.number(),
-      } as const);
-      if (record === undefined) return undefined;
-      return {
-        kind: 'held',
-        id: record.id,
-        health: record.isUp ? 'up' : 'down',
-        ageMs: record.ageMs,
-      };
-    },
-  },
-};
-
-function readStatement(reader: ByteReader): StatementRecord | undefined {
-  const head = whole({
-    vantage: reader.text(),
-    incarnation: reader.number(),
-    seq: reader.number(),
-    key: reader.text(),
-    flags: reader.byte(),
-  });
-  if (head === undefined) return undefined;
-  const { flags, ...named } = head;
-  const verdict = VERDICTS[flags & 3];
-  const withdrawn = (flags & FLAG_WITHDRAWN) !== 0;
-  const common = { kind: 'statement', ...named, withdrawn } as const;
-  if (withdrawn) return { ...common, ...NOTHING_SAID };
-  const body = whole({
-    verdict,
-    leaseMs: reader.number(),
-    msToChange: reader.number(),
-    sinceAgeMs: reader.number(),
-    reason: reader.text(),
-    ageMs: reader.number(),
-    ok: flag(reader),
-    rtt: reader.number(),
-    lastReason: reader.text(),
-  });
-  if (body === undefined) return undefined;
-  const { ageMs, lastReason, leaseMs, msToChange, ok, reason, rtt, sinceAgeMs } = body;
-  return {
-    ...common,
-    verdict: body.verdict,
-    slow: (flags & FLAG_SLOW) !== 0,
-    failing: (flags & FLAG_FAILING) !== 0,
-    leaseMs,
-    secondsToChange: msToChange / 1000,
-    sinceAgeMs,
-    reason,
-    last: { ageMs, ok, rttMs: rtt / RTT_SCALE, reason: lastReason === '' ? reason : lastReason },
-  };
-}
-
-const NOTHING_SAID = {
-  verdict: 'unknown',
-  slow: false,
-  failing: false,
-  leaseMs: 0,
-  secondsToChange: 0,
-  sinceAgeMs: 0,
-  reason: '',
-  last: { ageMs: 0, ok: false, rttMs: 0, reason: '' },
-} as const;
-
-function flag(reader: ByteReader): boolean | undefined {
-  const byte = reader.byte();
-  return byte === undefined ? undefined : byte !== 0;
-}
-
-type Whole<Parts> = { readonly [Key in keyof Parts]: Exclude<Parts[Key], undefined> };
-
-/** The parts when all of them are there. */
-function whole<const Parts extends Readonly<Record<string, unknown>>>(
-  parts: Parts,
-): Whole<Parts> | undefined {
-  return Object.values(parts).includes(undefined) ? undefined : (parts as Whole<Parts>);
+/** MurmurHash3's last step: one bit in changes half of the bits out. */
+function mix(value: number): number {
+  let hash = value;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

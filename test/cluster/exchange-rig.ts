@@ -1,4 +1,4 @@
-import { createExchange, type Exchange } from '../../src/cluster/exchange.ts';
+import { createExchange, type Exchange, type FactExchange } from '../../src/cluster/exchange.ts';
 import { deriveSessionKey } from '../../src/cluster/session.ts';
 import type { AgentReport, Statement, VantageWord } from '../../src/health/statement.ts';
 import type { HeldJudgement } from '../../src/monitoring/health-table.ts';
@@ -27,6 +27,7 @@ export type RigOptions = {
   readonly keys?: readonly string[];
   readonly incarnation?: number;
   readonly address?: string;
+  readonly facts?: FactExchange;
 };
 
 export const KEY = 'a cluster key that is long enough to be one';
@@ -65,6 +66,7 @@ export function startRigNode(name: string, seeds: readonly string[], options: Ri
     ],
     describe: () => JSON.stringify({ name }),
     onNode: (from, text) => nodes.set(from, text),
+    ...(options.facts === undefined ? {} : { facts: options.facts }),
   });
   exchange.setVantages([name]);
   exchange.setVantage({

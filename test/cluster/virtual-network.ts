@@ -11,6 +11,10 @@ export type VirtualNetwork = {
   /** Nothing passes from one address to another. */
   cut(from: string, to: string): void;
   heal(): void;
+  /** From now on the others see the one address as the other, and reach it there. */
+  rename(address: string, seenAs: string): void;
+  /** Loses the datagram with this number, counted from now on. */
+  dropNth(number: number): void;
   /** Everything that was sent, for those who listen on the way. */
   readonly overheard: { readonly bytes: Uint8Array; readonly from: string; readonly to: string }[];
   /** Puts bytes on the wire that nobody sent. */
@@ -33,10 +37,16 @@ export function createVirtualNetwork(clock: Clock, draw: () => number): VirtualN
   const listeners = new Map<string, Listener>();
   const cuts = new Set<string>();
   const overheard: VirtualNetwork['overheard'] = [];
+  const renamed = new Map<string, string>();
+  let untilLost = Number.POSITIVE_INFINITY;
   let quality: Quality = { loss: 0, duplicates: 0, latencyMs: [1, 5] };
   const deliver = (bytes: Uint8Array, from: string, to: string): void => {
     const [least, most] = quality.latencyMs;
     clock.setTimer(least + draw() * (most - least), () => listeners.get(to)?.(bytes, from));
+  };
+  const isLost = (from: string, to: string): boolean => {
+    untilLost -= 1;
+    return untilLost === -1 || cuts.has(`${from} ${to}`) || draw() < quality.loss;
   };
   return {
     overheard,
@@ -44,11 +54,12 @@ export function createVirtualNetwork(clock: Clock, draw: () => number): VirtualN
       addresses: [address],
       send(bytes, to) {
         const copy = Uint8Array.from(bytes);
-        overheard.push({ bytes: copy, from: address, to });
+        const from = renamed.get(address) ?? address;
+        overheard.push({ bytes: copy, from, to });
         if (overheard.length > OVERHEARD_MAX) overheard.shift();
-        if (cuts.has(`${address} ${to}`) || draw() < quality.loss) return;
-        deliver(copy, address, to);
-        if (draw() < quality.duplicates) deliver(copy, address, to);
+        if (isLost(from, to)) return;
+        deliver(copy, from, to);
+        if (draw() < quality.duplicates) deliver(copy, from, to);
       },
       onDatagram(listener) {
         listeners.set(address, listener);
@@ -63,6 +74,13 @@ export function createVirtualNetwork(clock: Clock, draw: () => number): VirtualN
     },
     cut: (from, to) => void cuts.add(`${from} ${to}`),
     heal: () => cuts.clear(),
+    rename(address, seenAs) {
+      renamed.set(address, seenAs);
+      listeners.set(seenAs, (bytes, from) => listeners.get(address)?.(bytes, from));
+    },
+    dropNth(number) {
+      untilLost = number;
+    },
     inject: deliver,
   };
 }

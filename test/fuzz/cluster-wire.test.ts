@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { createExchange } from '../../src/cluster/exchange.ts';
 import {
   acceptOnce,
   createReplayWindow,
@@ -18,6 +19,8 @@ import {
   FRAME_BYTES_MAX,
   type WireRecord,
 } from '../../src/cluster/wire.ts';
+import { STATEMENT_BUCKETS } from '../../src/cluster/wire-codecs.ts';
+import { createPeersRig, say } from '../cluster/peers-rig.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /** What nodes tell each other, in any shape: what is written is read, and nothing else does harm. */
@@ -25,14 +28,16 @@ const parameters = { seed: fuzzSeed(20_261_121), numRuns: fuzzRuns(1500) };
 
 const name = fc.string({ maxLength: 40 });
 const count = fc.nat({ max: 2 ** 31 });
+const word = fc.nat({ max: 2 ** 32 - 1 });
 const record: fc.Arbitrary<WireRecord> = fc.oneof(
   fc.record({
     kind: fc.constant('vantage' as const),
     vantage: name,
     group: name,
     incarnation: fc.maxSafeNat(),
+    beat: fc.maxSafeNat(),
     seq: count,
-    digest: fc.nat({ max: 2 ** 32 - 1 }),
+    digest: word,
     trusted: fc.boolean(),
     reason: name,
   }),
@@ -60,6 +65,8 @@ const record: fc.Arbitrary<WireRecord> = fc.oneof(
   fc.record({
     kind: fc.constant('report' as const),
     node: name,
+    incarnation: fc.maxSafeNat(),
+    beat: count,
     region: name,
     address: name,
     port: fc.nat({ max: 65_535 }),
@@ -71,8 +78,25 @@ const record: fc.Arbitrary<WireRecord> = fc.oneof(
     active: count,
     leaseMs: count,
   }),
-  fc.record({ kind: fc.constant('need' as const), vantage: name, since: count }),
-  fc.record({ kind: fc.constant('through' as const), vantage: name, since: count, through: count }),
+  fc.record({
+    kind: fc.constant('need' as const),
+    vantage: name,
+    since: count,
+    digests: fc.array(word, { maxLength: STATEMENT_BUCKETS }),
+  }),
+  fc.record({
+    kind: fc.constant('bucket' as const),
+    vantage: name,
+    incarnation: fc.maxSafeNat(),
+    bucket: fc.nat({ max: 100 }),
+    digest: word,
+  }),
+  fc.record({ kind: fc.constant('ping' as const), token: fc.maxSafeNat() }),
+  fc.record({
+    kind: fc.constant('pong' as const),
+    token: fc.maxSafeNat(),
+    wallMs: fc.maxSafeNat(),
+  }),
   fc.record({ kind: fc.constant('fact' as const), key: name, text: name }),
   fc.record({ kind: fc.constant('digest' as const), text: name }),
   fc.record({ kind: fc.constant('node' as const), text: name }),
@@ -119,13 +143,6 @@ test('decodeFrame() takes any bytes, whole frames with one byte changed among th
     ),
     parameters,
   );
-});
-
-test('decodeFrame() passes over kinds that it does not know', () => {
-  const known: WireRecord = { kind: 'need', vantage: 'v', since: 3 };
-  const [frame] = encodeFrames([known]);
-  const future = Buffer.concat([Buffer.from([200, 3, 1, 2, 3]), frame!]);
-  assert.deepEqual(decodeFrame(future), [known]);
 });
 
 const key = deriveSessionKey('a cluster key that is long enough to be one');
@@ -176,5 +193,73 @@ test('acceptOnce() takes every number once, in any order within the window', () 
       }
     }),
     parameters,
+  );
+});
+
+test('createPeers() takes any datagrams, changed and old ones among them, and goes on', async () => {
+  const { clock, network, start } = createPeersRig(fuzzSeed(20_261_121));
+  const [a, b] = [start('a', { seeds: ['b:1'] }), start('b', { seeds: ['a:1'] })];
+  await clock.advance(2000);
+  const samples = network.overheard.map(({ bytes }) => bytes);
+  const datagrams = fc.sample(
+    fc.record({
+      base: fc.nat(),
+      at: fc.nat(),
+      value: fc.nat(255),
+      cut: fc.nat(),
+      from: fc.constantFrom('a:1', 'b:1', 'c:1', 'd:1'),
+      any: fc.option(fc.uint8Array({ maxLength: 400 })),
+    }),
+    { seed: parameters.seed, numRuns: parameters.numRuns },
+  );
+  for (const { any, at, base, cut, from, value } of datagrams) {
+    const bytes = Buffer.from(any ?? samples[base % samples.length]!);
+    if (any === null && cut % 3 > 0) bytes[at % bytes.length] = value;
+    network.inject(cut % 5 === 0 ? bytes.subarray(0, cut % 400) : bytes, from, 'b:1');
+    if (at % 50 === 0) await clock.advance(20);
+  }
+  await clock.advance(3000);
+  a.peers.broadcast(say('still'));
+  await clock.advance(20);
+  assert.deepEqual(b.texts('a'), ['still']);
+  assert.deepEqual(
+    b.peers.status().map((row) => [row.name, row.address]),
+    [['a', 'a:1']],
+  );
+});
+
+test('createExchange() takes any records from nodes that hold the key', () => {
+  const ignore = (): void => {};
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(record, fc.constantFrom('a', 'b', 'c')), { maxLength: 60 }),
+      (records) => {
+        const exchange = createExchange({
+          clock: { nowMs: () => 1_000_000, setTimer: () => ignore },
+          name: 'a',
+          incarnation: 1,
+          direct: undefined,
+          log: { info: ignore, warn: ignore },
+          ears: {
+            observe: ignore,
+            withdraw: ignore,
+            hear: ignore,
+            report: ignore,
+            hearJudgement: ignore,
+          },
+          heldJudgements: () => [],
+          describe: () => '{}',
+          onNode: ignore,
+        });
+        exchange.setVantages(['v', 'w']);
+        for (const [each, from] of records) exchange.hear([each], from);
+        exchange.hear(
+          records.map(([each]) => each),
+          'b',
+        );
+        exchange.close();
+      },
+    ),
+    { ...parameters, numRuns: fuzzRuns(300) },
   );
 });
