@@ -49,6 +49,8 @@ export type PartsResult =
 
 /** Peers found in the registry are looked for this often. */
 const SEEDS_INTERVAL_MS = 2000;
+/** Two clocks that count whole milliseconds may be this far apart, and timers this late. */
+const LAPSE_SLACK_MS = 50;
 
 export async function openParts(
   {
@@ -259,14 +261,17 @@ function followOverrides(facts: Facts, desk: HealthDesk, events: Events, told: T
   return overrides;
 }
 
-/** Overrides end by the cluster's clock, health runs by the machine's steady one. */
+/**
+ * Overrides end by the cluster's clock, health runs by the machine's steady one. Their own end comes
+ * first, so that nobody sees the answers back while the override is still listed.
+ */
 function deskOverrides(current: readonly Override[], { clock }: Facts): readonly Override[] {
   const aheadMs = clock.nowMs() - systemClock.nowMs();
   return current.map((override) => {
     const { expiresAtMs } = override;
     return expiresAtMs === undefined
       ? override
-      : { ...override, expiresAtMs: expiresAtMs - aheadMs };
+      : { ...override, expiresAtMs: expiresAtMs - aheadMs + LAPSE_SLACK_MS };
   });
 }
 
