@@ -83,6 +83,8 @@ export type MonitorConfig = {
   readonly slowAboveMs?: number;
   readonly intervalMs: number;
   readonly timeoutMs: number;
+  /** A probe without an answer after this is tried a second time beside the first; absent = never. */
+  readonly retryMs?: number;
   /** Consecutive successes that bring a target up; failures that take it down. Default 2 and 3. */
   readonly rise: number;
   readonly fall: number;

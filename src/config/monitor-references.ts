@@ -5,11 +5,15 @@ import { formatDuration } from './values.ts';
 /** What monitors, monitor groups and canaries need of each other: names that exist, and no circles. */
 export function checkMonitors(check: Check): void {
   const { error, file } = check;
-  for (const [name, { idle, interval, recheck, timeout }] of Object.entries(file.monitors)) {
+  for (const [name, { idle, interval, recheck, retry, timeout }] of Object.entries(file.monitors)) {
     const usual = `the interval ${formatDuration(interval)}`;
     if (timeout !== undefined && timeout >= interval) {
       const message = `the timeout ${formatDuration(timeout)} is not shorter than ${usual}`;
       error(['monitors', name, 'timeout'], message, 'a probe must end before the next one begins');
+    }
+    if (retry !== undefined && timeout !== undefined && retry >= timeout) {
+      const message = `${formatDuration(retry)} is not shorter than the timeout ${formatDuration(timeout)}`;
+      error(['monitors', name, 'retry'], message, 'a second try needs time for an answer');
     }
     if (recheck !== undefined && recheck > interval) {
       const message = `${formatDuration(recheck)} is longer than ${usual}`;

@@ -18,6 +18,11 @@ export const monitor = flatExtension('kind', extensions.probes, {
   timeout: duration('10ms', '10m')
     .optional()
     .describe('How long one probe may take. Default: 2s, or half of a short interval.'),
+  retry: duration('5ms', '10m')
+    .optional()
+    .describe(
+      'A probe without an answer after this time is tried once more beside the first; a success of either counts. For short timeouts on lossy ways; not for `icmp` and `script`. Default: never.',
+    ),
   recheck: duration('10ms', '1h')
     .optional()
     .describe(

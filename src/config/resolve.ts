@@ -156,6 +156,7 @@ function resolveMonitor({
   interval,
   port,
   recheck,
+  retry,
   slowAbove,
   timeout,
   ...rest
@@ -167,6 +168,7 @@ function resolveMonitor({
     ...(address === undefined ? {} : { address: canonical(address) }),
     ...(port === undefined ? {} : { port }),
     ...(slowAbove === undefined ? {} : { slowAboveMs: slowAbove }),
+    ...(retry === undefined ? {} : { retryMs: retry }),
     intervalMs: interval,
     timeoutMs: timeout ?? Math.min(TIMEOUT_DEFAULT_MS, Math.floor(interval / 2)),
     recheckMs: Math.min(interval, Math.round(recheckMs)),

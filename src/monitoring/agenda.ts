@@ -2,12 +2,10 @@ import type { MonitoringClock } from './monitoring.ts';
 
 /**
  * What is to be done when, for tens of thousands of things: a binary heap behind one timer of the
- * clock. Node's own timers would do, but each is an object in a list of its duration, and hashed due
- * times have as many durations as there are milliseconds; a heap costs less (docs/decisions/0013), a
- * moved clock has one timer to look at, and it is known here how late this process runs.
- *
- * What is late (the process was stopped, or busy) is done in portions: answers that have come in
- * meanwhile are read in between, so that a stall does not look like a timeout of everybody.
+ * clock. A timer per thing would cost no more, but nobody would know how late this process runs, and
+ * after a stall all of them would fire before a single answer is read that has come in meanwhile.
+ * Here what is late is done in portions, with a look at the sockets in between, and lost time is
+ * counted, so that a stall does not look like a timeout of everybody (docs/decisions/0013).
  */
 export type Agenda = {
   /** Runs once at a time of the clock, or soon after; returns what cancels it. */
@@ -22,8 +20,8 @@ export type Agenda = {
 
 /** Lateness that any busy process has; more counts as lost. */
 export const LATENESS_USUAL_MS = 10;
-/** Things that are done before the process turns to its sockets again. */
-export const PORTION_MAX = 128;
+/** Time that is spent on what is due before the process turns to its sockets again. */
+export const PORTION_MS = 10;
 
 type Entry = {
   readonly atMs: number;
@@ -56,9 +54,8 @@ export function createAgenda(clock: MonitoringClock): Agenda {
     // While this runs, what is put on the agenda sets no timer.
     wakeAtMs = Number.NEGATIVE_INFINITY;
     try {
-      for (let done = 0; done < PORTION_MAX && heap[0] !== undefined; done += 1) {
-        const [first] = heap;
-        if (first.atMs > nowMs) break;
+      for (let [first] = heap; first !== undefined && first.atMs <= nowMs; [first] = heap) {
+        if (clock.nowMs() - nowMs >= PORTION_MS) break;
         remove(heap, first);
         first.run();
       }
@@ -66,7 +63,7 @@ export function createAgenda(clock: MonitoringClock): Agenda {
       const [first] = heap;
       if (first === undefined) sleep();
       // The rest of a portion is due now, and not late by the time that the portion took.
-      else wakeAt(Math.max(first.atMs, nowMs));
+      else wakeAt(Math.max(first.atMs, clock.nowMs()));
     }
   };
   return {

@@ -6,6 +6,10 @@ import type { MonitoringClock, MonitoringJob } from './monitoring.ts';
  * One attempt that always settles: by itself, at the timeout, or when it is cancelled. The timeout is
  * time in which this process could have seen an answer: what it lost to other work, or to being
  * stopped, is given back, and when too much of it was lost the attempt says nothing about the target.
+ *
+ * With `retryMs` an attempt that has no answer after that time asks a second time beside the first,
+ * as a resolver would: a lost packet is not a dead target, and TCP repeats one far too late for a
+ * short timeout. A success of either is the result; a failure when none is left that could succeed.
  */
 export type Attempt = {
   readonly result: Promise<ProbeResult>;
@@ -21,7 +25,7 @@ export const SETTLE_GRACE_MS = 100;
 
 export function attemptProbe(
   kind: ProbeKind,
-  { target, options, rules: { timeoutMs } }: MonitoringJob,
+  { target, options, rules: { retryMs, timeoutMs } }: MonitoringJob,
   { agenda, clock }: { readonly agenda: Agenda; readonly clock: MonitoringClock },
 ): Attempt {
   const controller = new AbortController();
@@ -31,6 +35,8 @@ export function attemptProbe(
   let grantedMs = 0;
   let isTimedOut = false;
   let cancelTimer = (): void => {};
+  let cancelRetry = (): void => {};
+  let open = 0;
 
   const fault = (reason: string, local: boolean): ProbeResult => {
     return { ok: false, rttMs: clock.nowMs() - startMs, reason, local };
@@ -57,10 +63,26 @@ export function attemptProbe(
     }
   };
   cancelTimer = agenda.at(startMs + timeoutMs, onDeadline);
-  const run = kind
-    .run(target, options, controller.signal)
-    // A kind never rejects; one that does has a bug and has seen nothing of the target.
-    .catch((error): ProbeResult => ({ ok: false, rttMs: 0, reason: String(error), local: true }));
-  const result = Promise.race([given, run]).finally(() => cancelTimer());
+  const ask = (): void => {
+    open += 1;
+    const answer = kind
+      .run(target, options, controller.signal)
+      // A kind never rejects; one that does has a bug and has seen nothing of the target.
+      .catch((error): ProbeResult => ({ ok: false, rttMs: 0, reason: String(error), local: true }));
+    void answer.then((each) => {
+      open -= 1;
+      if (!each.ok && open > 0) return;
+      give(each);
+      // The other one has nothing to add.
+      if (open > 0) controller.abort('answered');
+    });
+  };
+  ask();
+  const mayRetry = retryMs !== undefined && kind.inFlightMax === undefined;
+  if (mayRetry) cancelRetry = agenda.at(startMs + retryMs, ask);
+  const result = given.finally(() => {
+    cancelTimer();
+    cancelRetry();
+  });
   return { result, isTimedOut: () => isTimedOut, cancel: () => abort('cancelled') };
 }

@@ -88,7 +88,12 @@ export type MonitoringJob = {
   readonly target: ProbeTarget;
   readonly rules: JobRules;
 };
-export type JobRules = VerdictRules & Paces & { readonly timeoutMs: number };
+export type JobRules = VerdictRules &
+  Paces & {
+    readonly timeoutMs: number;
+    /** After this time without an answer the target is asked once more; absent = never. */
+    readonly retryMs?: number;
+  };
 
 /** A vantage point's word on a target, as quorums want it; plain data that can cross a wire. */
 export type VantageVerdict = {

@@ -57,10 +57,10 @@ const dnsOptions = z
       .default(false)
       .describe('Whether NOERROR without a record of the type will do.'),
   })
-  .refine(({ expect, type }) => wantedData(type, expect) !== undefined, {
-    path: ['expect'],
-    error: 'data of that type',
-  });
+  .refine(
+    ({ expect, type }) => typeNumber(type) === undefined || wantedData(type, expect) !== undefined,
+    { path: ['expect'], error: 'is not data of that type' },
+  );
 export type DnsProbeOptions = z.infer<typeof dnsOptions>;
 
 /**

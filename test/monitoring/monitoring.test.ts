@@ -7,6 +7,7 @@ import {
   PROBES_IN_FLIGHT_MAX,
   type VantageVerdict,
 } from '../../src/monitoring/monitoring.ts';
+import type { ProbeKind } from '../../src/probe/probe.ts';
 import { createMovedClock, type MovedClock, settle } from './moved-clock.ts';
 import { createScriptedProbe, type ScriptedProbe, scriptedJob } from './scripted-probe.ts';
 
@@ -399,4 +400,44 @@ test('an observation carries timings, expiry and warning', async () => {
   assert.ok(atMs > 0);
   assert.deepEqual(seen, { ok: true, rttMs: 3, reason: '200 OK', ...more });
   await monitoring.close();
+});
+
+test('an attempt without an answer is tried once more: a lost packet is not a dead target', async () => {
+  const one = bench();
+  const answers: string[] = [];
+  const kind: ProbeKind = {
+    ...one.probe.kind,
+    async run(_target, _options, signal) {
+      const answer = answers.shift();
+      const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+      if (answer === 'lost') await aborted;
+      return { ok: answer === 'ok', rttMs: 1, reason: answer === 'lost' ? 'lost' : `${answer}` };
+    },
+  };
+  const monitoring = createMonitoring({
+    clock: one.clock,
+    draw: () => 0.5,
+    probes: [kind],
+    log: { warn: () => undefined },
+    onVerdict: (verdict) => one.verdicts.push(verdict),
+  });
+  const rules = { ...QUICK, recheckMs: 1000, retryMs: 100 };
+  const cases = [
+    [['lost', 'ok'], true, 'ok'],
+    [['ok', 'unasked'], true, 'ok'],
+    [['refused', 'unasked'], false, 'refused'],
+    [['lost', 'refused'], false, 'lost'],
+    [['lost', 'lost'], false, 'lost'],
+  ] as const;
+  monitoring.setJobs([scriptedJob('eu', 'a', { rules })]);
+  for (const [script, ok, reason] of cases) {
+    answers.splice(0, answers.length, ...script);
+    const before = one.verdicts.length;
+    while (one.verdicts.length === before) await one.clock.advance(10);
+    const seen = one.last('a')!.state.recent.at(-1)!;
+    assert.deepEqual([seen.ok, seen.reason], [ok, reason], script.join());
+    assert.deepEqual(answers, script[1] === 'unasked' ? ['unasked'] : []);
+  }
+  await monitoring.close();
+  assert.equal(one.clock.pending(), 0);
 });
