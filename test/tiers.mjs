@@ -1,5 +1,5 @@
 // Sets up and runs one tier of tests: `npm test` (all that is quick), `check` (types, lint, structure),
-// `fuzz`, `interop`, `lab`, `bench`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
+// `fuzz`, `sim`, `interop`, `lab`, `bench`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
@@ -27,12 +27,21 @@ const TOOLS = {
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
   },
-  lab: { ip: 'iproute2', nft: 'nftables', dig: 'bind9-dnsutils', curl: 'curl' },
+  lab: {
+    ip: 'iproute2',
+    nft: 'nftables',
+    dig: 'bind9-dnsutils',
+    curl: 'curl',
+    socat: 'socat',
+    unbound: 'unbound',
+    'redis-server': 'redis-server',
+    'redis-cli': 'redis-tools',
+  },
 };
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const [tier = 'test', ...rest] = process.argv.slice(2);
-const tiers = { test, check, fuzz, interop, lab, bench };
+const tiers = { test, check, fuzz, sim, interop, lab, bench };
 if (!Object.hasOwn(tiers, tier)) {
   process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
   process.exit(2);
@@ -79,6 +88,11 @@ function fuzz() {
   process.env.FUZZ_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
   process.stdout.write(`FUZZ_SEED=${process.env.FUZZ_SEED} FUZZ_SCALE=${process.env.FUZZ_SCALE}\n`);
   return runTests(rest.length > 0 ? rest : testFiles('test/fuzz', []), { timeoutMs: 3_600_000 });
+}
+
+/** Simulated worlds without end but the given one: `npm run sim -- --hours 5000 --seed 7`. */
+function sim() {
+  return step(`sim ${rest.join(' ')}`, [...FLAGS, join('test', 'sim', 'sim.ts'), ...rest]);
 }
 
 function interop() {
