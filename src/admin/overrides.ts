@@ -2,7 +2,14 @@ import { z } from 'zod';
 import type { ControlPlane, OverrideRequest } from '../control/control-plane.ts';
 import { OVERRIDE_SECONDS_MAX } from '../control/override-requests.ts';
 import { orProblem, problemResponses } from './problem.ts';
-import { apiSchemas, list, requestName, requestReason, timestampMs } from './schema.ts';
+import {
+  apiSchemas,
+  list,
+  requestName,
+  requestReason,
+  sharingSchema,
+  timestampMs,
+} from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
 
 /** Overrides: an operator's word over health, on a region, a pool or an endpoint. */
@@ -98,5 +105,6 @@ export const overrideSchema = z
     setAtMs: timestampMs,
     expiresAtMs: timestampMs.optional(),
     drill: z.string().optional().describe('The drill that set it'),
+    sharing: sharingSchema.optional().describe('In the answer to whoever set or cleared it'),
   })
   .register(apiSchemas, { id: 'Override' });

@@ -87,7 +87,13 @@ export function problemOf(error: unknown): {
   };
 }
 
-const STATUS_OF = { 'not-found': 404, invalid: 400, conflict: 409, refused: 409 } as const;
+const STATUS_OF = {
+  'not-found': 404,
+  invalid: 400,
+  conflict: 409,
+  refused: 409,
+  unavailable: 503,
+} as const;
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -106,15 +112,24 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** The largest request body; see fastify's `bodyLimit`. Nothing here is larger than a few hundred bytes. */
+/** The largest request body; see fastify's `bodyLimit`. Most are a few hundred bytes. */
 export const BODY_BYTES_MAX = 64 * 1024;
+/** The largest one that carries a configuration: the longest text as JSON, with room for escapes. */
+export const CONFIG_BODY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A configuration with problems, refused as a whole. */
+export function invalidConfig(issues: readonly ConfigIssue[], hint: string): HttpProblem {
+  const count = `${issues.length} ${issues.length === 1 ? 'problem' : 'problems'}`;
+  const detail = `The configuration has ${count}; nothing was changed.`;
+  return new HttpProblem({ status: 422, code: 'invalid-config', detail, hint, issues });
+}
 
 const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemFields>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: {
     status: 413,
     code: 'body-too-large',
-    detail: `The request body is larger than ${BODY_BYTES_MAX / 1024} KiB.`,
-    hint: 'No request of this API needs that much; check what is being sent.',
+    detail: `The request body is larger than ${BODY_BYTES_MAX / 1024} KiB, or for a configuration than ${CONFIG_BODY_BYTES_MAX / 1024 / 1024} MiB.`,
+    hint: 'No request of this API needs more; check what is being sent.',
   },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     status: 415,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { configIssueSchema, HttpProblem, problemResponses } from './problem.ts';
+import { configIssueSchema, invalidConfig, problemResponses } from './problem.ts';
 import { apiSchemas, list, timestampMs } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
 
@@ -20,14 +20,10 @@ export function addReloadRoutes(server: AdminServer, plane: ControlPlane): void 
     async ({ caller }) => {
       const result = await plane.reload(caller);
       if (result.ok) return result;
-      const count = result.issues.length;
-      throw new HttpProblem({
-        status: 422,
-        code: 'invalid-config',
-        detail: `The configuration has ${count} ${count === 1 ? 'problem' : 'problems'}; nothing was changed.`,
-        hint: 'Mend the lines that "issues" names and reload again; "meridian check FILE" shows the same list.',
-        issues: result.issues,
-      });
+      throw invalidConfig(
+        result.issues,
+        'Mend the lines that "issues" names and reload again; "meridian check FILE" shows the same list.',
+      );
     },
   );
 }
@@ -36,7 +32,8 @@ export const reloadSchema = z
   .object({
     ok: z.boolean(),
     atMs: timestampMs,
-    revision: z.number().int(),
+    generation: z.number().int().describe('Counts what this node has served since it started'),
+    revision: z.number().int().describe('Of the shared configuration; 0 = of its file'),
     changes: list(z.string()),
     issues: list(configIssueSchema),
   })

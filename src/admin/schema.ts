@@ -40,6 +40,14 @@ export const requestReason = z
   .default('')
   .describe('Why; shown to whoever looks at the override later');
 
+/** Whether a word has got beyond the node that it was said to. */
+export const sharingSchema = z
+  .object({
+    shared: z.boolean(),
+    detail: z.string().describe('Who has it, or why nobody is known to'),
+  })
+  .register(apiSchemas, { id: 'Sharing' });
+
 export const locationSchema = z
   .object({
     latitude: z.number().optional(),

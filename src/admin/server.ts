@@ -62,6 +62,8 @@ export const WRITE_ROUTE = {
 declare module 'fastify' {
   interface FastifyContextConfig {
     write?: boolean;
+    /** What the audit trail shows of a body; default: all of it. */
+    auditBody?: (body: unknown) => unknown;
   }
   interface FastifyRequest {
     /** Who asks, for the audit trail and the control plane. */
@@ -184,7 +186,9 @@ function addAuditTrail(server: AdminServer, logger: AdminLogger | undefined): vo
   if (logger === undefined) return;
   server.addHook('onResponse', async (request, reply) => {
     if (request.routeOptions.config.write !== true) return;
-    const { method, url, body } = request;
+    const { method, url } = request;
+    const { auditBody = (body: unknown) => body } = request.routeOptions.config;
+    const body = auditBody(request.body);
     const by = request.caller === '' ? request.ip : request.caller;
     const status = reply.statusCode;
     const message = `${method} ${url} by ${by}: ${status}`;

@@ -2,6 +2,9 @@ import type { Agent, Dispatcher } from 'undici';
 import type {
   ClusterStatus,
   ConfigIssue,
+  ConfigPublication,
+  ConfigRevision,
+  ConfigText,
   DrillPrediction,
   DrillStatus,
   EventRecord,
@@ -10,6 +13,7 @@ import type {
   OverrideRequest,
   OverrideStatus,
   PoolStatus,
+  PublishRequest,
   Question,
   RegionStatus,
   ReloadResult,
@@ -37,6 +41,9 @@ export type ApiClient = {
   setOverride(request: Omit<OverrideRequest, 'by'>): Promise<OverrideStatus>;
   clearOverride(target: Target): Promise<OverrideStatus>;
   reload(): Promise<ReloadResult>;
+  publishConfig(request: PublishBody): Promise<ConfigPublication>;
+  configRevisions(): Promise<readonly ConfigRevision[]>;
+  configText(revision: number): Promise<ConfigText>;
   predictDrill(request: DrillBody): Promise<DrillPrediction>;
   startDrill(request: DrillBody): Promise<DrillStatus>;
   drills(): Promise<readonly DrillStatus[]>;
@@ -50,6 +57,7 @@ export type ApiClient = {
   ready(): Promise<{ readonly ready: boolean; readonly detail: string }>;
   close(): Promise<void>;
 };
+export type PublishBody = Omit<PublishRequest, 'by'>;
 export type DrillBody = {
   readonly region: string;
   readonly durationSeconds: number;
@@ -68,34 +76,12 @@ export function createApiClient(options: {
   readonly user: string | undefined;
 }): ApiClient {
   const base = baseUrl(options.url);
-  let agent: Agent | undefined;
   const headers: Record<string, string> = { accept: 'application/json' };
   if (options.token !== undefined) headers['authorization'] = `Bearer ${options.token}`;
   if (options.user !== undefined) headers['x-meridian-user'] = options.user;
 
-  async function send(
-    method: Dispatcher.HttpMethod,
-    path: string,
-    more: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
-  ): Promise<Dispatcher.ResponseData> {
-    // Loaded when it is needed: commands that ask nothing (`help`, `complete`) start twice as fast.
-    const { Agent, request } = await import('undici');
-    agent ??= new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS } });
-    try {
-      return await request(new URL(path, base), {
-        method,
-        dispatcher: agent,
-        headers:
-          more.body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
-        body: more.body === undefined ? null : JSON.stringify(more.body),
-        headersTimeout: REQUEST_TIMEOUT_MS,
-        bodyTimeout: more.signal === undefined ? REQUEST_TIMEOUT_MS : 0,
-        ...(more.signal === undefined ? {} : { signal: more.signal }),
-      });
-    } catch (error) {
-      throw unreachable(base, error);
-    }
-  }
+  const { close, send } = createSender(base, headers);
+
   async function call<Answer>(
     method: Dispatcher.HttpMethod,
     path: string,
@@ -124,6 +110,9 @@ export function createApiClient(options: {
     clearOverride: ({ kind, name }) =>
       call('DELETE', `api/v1/overrides/${kind}/${encodeURIComponent(name)}`),
     reload: () => post('reload', {}),
+    publishConfig: (body) => post('config/revisions', body),
+    configRevisions: () => get('config/revisions'),
+    configText: (revision) => get(`config/revisions/${revision}`),
     predictDrill: (body) => post('drills/predict', body),
     startDrill: (body) => post('drills', body),
     drills: () => get('drills'),
@@ -145,8 +134,36 @@ export function createApiClient(options: {
         detail: answer.detail ?? (ready ? 'The node is ready.' : 'The node is not ready.'),
       };
     },
-    close: async () => agent?.destroy(),
+    close,
   };
+}
+
+function createSender(base: URL, headers: Readonly<Record<string, string>>) {
+  let agent: Agent | undefined;
+  async function send(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    more: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+  ): Promise<Dispatcher.ResponseData> {
+    // Loaded when it is needed: commands that ask nothing (`help`, `complete`) start twice as fast.
+    const { Agent, request } = await import('undici');
+    agent ??= new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS } });
+    try {
+      return await request(new URL(path, base), {
+        method,
+        dispatcher: agent,
+        headers:
+          more.body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        body: more.body === undefined ? null : JSON.stringify(more.body),
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        bodyTimeout: more.signal === undefined ? REQUEST_TIMEOUT_MS : 0,
+        ...(more.signal === undefined ? {} : { signal: more.signal }),
+      });
+    } catch (error) {
+      throw unreachable(base, error);
+    }
+  }
+  return { send, close: async () => agent?.destroy() };
 }
 
 function baseUrl(text: string): URL {

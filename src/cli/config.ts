@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
+import { addShared } from './config-revisions.ts';
 import { type CliContext, examples } from './context.ts';
 
-/** `meridian config`: the schema that editors use, and the configuration that a node runs with. */
+/** `meridian config`: the schema that editors use, what a node runs with, and what the nodes share. */
 export function addConfig(program: Command, context: CliContext): void {
   const config = program
     .command('config')
-    .description('The schema of the configuration, or the configuration in force');
+    .description('The schema of the configuration, the one in force, and the one that nodes share');
+  addShared(config, context);
   config
     .command('schema')
     .description('Print the JSON Schema of the configuration file')

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Explanation } from '../control/control-plane.ts';
 import { parseInstant } from './at-time.ts';
 import { type CliContext, examples } from './context.ts';
-import { type Paint, percent, spanText, stateText, timeText } from './output.ts';
+import { type Paint, percent, revisionText, spanText, stateText, timeText } from './output.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 type Options = {
@@ -110,7 +110,7 @@ const HASH_DIGITS = 12;
 
 function servedText({ served }: Explanation): string {
   const { config, generation, node, revision } = served;
-  const parts = [`generation ${generation}`, `revision ${revision}`];
+  const parts = [`generation ${generation}`, revisionText(revision)];
   if (node !== undefined) parts.unshift(`by ${node}`);
   if (config !== undefined) parts.push(`configuration ${config.slice(0, HASH_DIGITS)}`);
   return parts.join(', ');

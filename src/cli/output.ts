@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import type { Sharing } from '../control/control-plane.ts';
 import type { CliIo } from './io.ts';
 
 /** How results are written: a table for people, JSON or YAML for programs; and colours, or not. */
@@ -85,4 +86,14 @@ export function spanText(ms: number): string {
   if (hours > 0) return `${hours}h${two(minutes % 60)}m`;
   if (minutes > 0) return `${minutes}m${two(seconds % 60)}s`;
   return `${seconds}s`;
+}
+
+/** A line when what was said has not got beyond the node yet; nothing when all is well. */
+export function sharingText(sharing: Sharing | undefined): string {
+  return sharing === undefined || sharing.shared ? '' : `Note: it is ${sharing.detail}.\n`;
+}
+
+/** A revision of the shared configuration, or that a node goes by its own file. */
+export function revisionText(revision: number): string {
+  return revision === 0 ? 'own file' : `revision ${revision}`;
 }

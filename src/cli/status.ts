@@ -6,7 +6,15 @@ import type {
   UpstreamStatus,
 } from '../control/control-plane.ts';
 import { type CliContext, examples } from './context.ts';
-import { type Output, type Paint, percent, spanText, stateText, timeText } from './output.ts';
+import {
+  type Output,
+  type Paint,
+  percent,
+  revisionText,
+  spanText,
+  stateText,
+  timeText,
+} from './output.ts';
 import { vantagesText } from './status-vantages.ts';
 import { formatTable } from './table.ts';
 
@@ -83,7 +91,7 @@ function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
   const store = node.store.ok ? node.store.kind : paint('red', `${node.store.kind}, not reachable`);
   const lines = [
     `${paint('bold', node.name)} (${ready}), Meridian ${node.version}, up ${spanText(nowMs - node.startedAtMs)}`,
-    `roles ${node.roles.join(', ')}; store ${store}; revision ${node.revision}, generation ${node.generation}; ${node.queriesTotal} queries`,
+    `roles ${node.roles.join(', ')}; store ${store}; configuration from ${revisionText(node.revision)}, generation ${node.generation}; ${node.queriesTotal} queries`,
     `geo ${node.geo.description} of ${timeText(node.geo.builtAtMs).slice(0, 10)}, ${node.geo.networks} networks. ${node.geo.attribution}`,
   ];
   if (node.lastReload !== undefined && !node.lastReload.ok) {

@@ -1,5 +1,5 @@
 import type { OverrideStatus, Target } from '../control/control-plane.ts';
-import { timeText } from './output.ts';
+import { sharingText, timeText } from './output.ts';
 
 /** A region by its name, an endpoint as `pool/region`. */
 export function targetOf(text: string): Target {
@@ -7,7 +7,8 @@ export function targetOf(text: string): Target {
 }
 
 /** What was done, as a sentence. */
-export function overrideText({ target, action, expiresAtMs, reason }: OverrideStatus): string {
+export function overrideText(override: OverrideStatus): string {
+  const { target, action, expiresAtMs, reason, sharing } = override;
   const done = DONE[action];
   const until =
     action === 'cleared'
@@ -16,7 +17,7 @@ export function overrideText({ target, action, expiresAtMs, reason }: OverrideSt
         ? ' until it is cleared'
         : ` until ${timeText(expiresAtMs)}`;
   const why = reason === '' || action === 'cleared' ? '' : ` (${reason})`;
-  return `The ${target.kind} ${target.name} ${done}${until}${why}.\n`;
+  return `The ${target.kind} ${target.name} ${done}${until}${why}.\n${sharingText(sharing)}`;
 }
 
 const DONE = {

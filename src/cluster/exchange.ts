@@ -3,13 +3,14 @@ import type { HealthEars } from '../monitoring/health-desk.ts';
 import type { HeldJudgement } from '../monitoring/health-table.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Announcer, createAnnouncer, HEARTBEAT_MS } from './announcer.ts';
+import { createFactTalk, digestRecord, type FactExchange, type FactTalk } from './fact-talk.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createPeers, type PeerStatus, type Peers } from './peers.ts';
 import { createReplyBudget } from './reply-budget.ts';
 import { createSeedResolver } from './seed-resolver.ts';
 import type { SessionKey } from './session.ts';
 import type { Transport } from './transport.ts';
-import type { DigestRecord, FactRecord, WireRecord } from './wire.ts';
+import type { FactRecord, WireRecord } from './wire.ts';
 
 /**
  * What a node says of health to the others, and hears from them: directly, and through whatever else
@@ -67,14 +68,6 @@ export type ExchangeDeps = {
   readonly facts?: FactExchange;
 };
 
-/** Durable facts (replica.ts), as far as they travel between nodes directly. */
-export type FactExchange = {
-  digest(): string;
-  /** What the other lacks, judging by its digest. */
-  missing(digest: string, from: string): readonly FactRecord[];
-  hear(record: FactRecord): void;
-};
-
 /** News wait this long for each other, */
 export const FLUSH_MS = 3;
 /** and are told again after this, and after this again: a lost datagram costs no more. */
@@ -89,7 +82,7 @@ const HELD_MAX = 200;
 export function createExchange(deps: ExchangeDeps): Exchange {
   const { clock } = deps;
   const announcer = createAnnouncer(deps.incarnation);
-  const { hear, ledger, peers } = createOutside(deps, announcer);
+  const { factTalk, hear, ledger, peers } = createOutside(deps, announcer);
   const reports = createReports(deps.incarnation);
   const seeds = createSeeds(deps, peers);
   let own = new Set<string>();
@@ -148,13 +141,14 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     onNews(listener) {
       tellNews = listener;
     },
-    tellFacts: (records) => peers?.broadcast(records),
+    tellFacts: factTalk.tell,
     setSeeds: seeds.set,
     peers: () => peers?.status() ?? [],
     close() {
       cancelBeat();
       flushSoon.cancel();
       repeatSoon.cancel();
+      factTalk.close();
       seeds.close();
     },
   };
@@ -249,7 +243,8 @@ function createOutside(deps: ExchangeDeps, announcer: Announcer) {
   const { clock, direct, facts } = deps;
   const ledger = openLedger(deps);
   const budget = createReplyBudget();
-  const handlers = createHandlers(deps, announcer, ledger);
+  const factTalk = createFactTalk(clock, facts, () => peers);
+  const handlers = createHandlers(deps, announcer, ledger, factTalk);
   const hear = (records: readonly WireRecord[], from: string): void => {
     const replies: WireRecord[] = [];
     for (const record of records) {
@@ -276,7 +271,7 @@ function createOutside(deps: ExchangeDeps, announcer: Announcer) {
             peers?.send(name, [...announcer.signs(), ...digest]);
           },
         });
-  return { hear, ledger, peers };
+  return { factTalk, hear, ledger, peers };
 }
 
 /** Kinds of records that are answered with much more than they are. */
@@ -309,7 +304,12 @@ type Handlers = {
   ) => Reply;
 };
 
-function createHandlers(deps: ExchangeDeps, announcer: Announcer, ledger: Ledger): Handlers {
+function createHandlers(
+  deps: ExchangeDeps,
+  announcer: Announcer,
+  ledger: Ledger,
+  factTalk: FactTalk,
+): Handlers {
   const { clock, ears, facts } = deps;
   return {
     vantage(record, from) {
@@ -337,8 +337,8 @@ function createHandlers(deps: ExchangeDeps, announcer: Announcer, ledger: Ledger
       deps.onNode(from, text);
       return [];
     },
-    fact(record) {
-      facts?.hear(record);
+    fact(record, from) {
+      factTalk.take(record, from);
       return [];
     },
     digest: ({ text }, from) => facts?.missing(text, from),
@@ -351,8 +351,3 @@ function createHandlers(deps: ExchangeDeps, announcer: Announcer, ledger: Ledger
     pong: () => [],
   };
 }
-
-const digestRecord = (facts: FactExchange): DigestRecord => ({
-  kind: 'digest',
-  text: facts.digest(),
-});

@@ -17,7 +17,8 @@ export type FactGossip = {
    * @param from who it is, when known
    */
   missing(digest: string, from?: string): readonly FactRecord[];
-  hear(record: FactRecord): void;
+  /** True when it is news. */
+  hear(record: FactRecord): boolean;
   /** The records of one fact, to be told at once when it is new. */
   records(fact: Fact): readonly FactRecord[];
 };
@@ -69,7 +70,7 @@ export function createFactGossip(options: FactGossipOptions): FactGossip {
     },
     hear(record) {
       const fact = take(record);
-      if (fact) replica.merge([fact], options.nowMs(), 'peer');
+      return fact !== undefined && replica.merge([fact], options.nowMs(), 'peer').taken > 0;
     },
     records: recordsOf,
   };

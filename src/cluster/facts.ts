@@ -8,7 +8,7 @@ import { createRevisions, type Revisions } from './revisions.ts';
 import { createKeyring } from './sealed.ts';
 import { createSecrets, SECRETS_PREFIX, type Secrets } from './secrets.ts';
 import type { Sharing } from './share-waiters.ts';
-import { createStoreSync, type StoreSync } from './store-sync.ts';
+import { createStoreSync, type Reach, type StoreSync } from './store-sync.ts';
 
 /**
  * The durable facts of one node, put together: the replica that decides, and the disk, the store and
@@ -45,6 +45,8 @@ export type FactsOptions = {
   draw(): number;
   drawBytes(count: number): Uint8Array;
   hasPeers(): boolean;
+  /** See store-sync.ts. */
+  readonly reach?: Reach;
   readonly log: Pick<Log, 'info' | 'warn'>;
 };
 

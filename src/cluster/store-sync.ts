@@ -38,7 +38,12 @@ export type StoreSyncOptions = {
   isClockAgreed(): boolean;
   /** Whether there are nodes that may hear of a word without the store. */
   hasPeers(): boolean;
+  /** Who can hear of a word at all. Default: whoever shares the store. */
+  readonly reach?: Reach;
 };
+
+/** A store in this node's own memory is known to nobody: then peers must have a word, if there can be any. */
+export type Reach = 'store' | 'peers' | 'alone';
 
 /** The cluster's time, and timers. */
 export type SyncClock = { nowMs(): number; setTimer(ms: number, run: () => void): () => void };
@@ -52,13 +57,16 @@ const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 10_000;
 
 export function createStoreSync(options: StoreSyncOptions): StoreSync {
-  const { clock, replica, store } = options;
+  const { clock, reach = 'store', replica, store } = options;
   const waiters = createShareWaiters(clock);
   const held = createHeld();
+  const stored = (key: string): void => {
+    if (reach === 'store') waiters.shared(key, STORED);
+  };
   const exchange = createExchange(options, held, {
     mustWrite: (key) => outbox.add(key),
     isStored: (key) => {
-      if (!outbox.has(key)) waiters.shared(key, STORED);
+      if (!outbox.has(key)) stored(key);
     },
   });
   const rhythm = createRhythm(options, {
@@ -67,7 +75,7 @@ export function createStoreSync(options: StoreSyncOptions): StoreSync {
     resume: () => outbox.resume(),
     giveUp: () => waiters.giveUp(AWAY),
   });
-  const outbox = createOutbox(exchange.push, rhythm.lost, (key) => waiters.shared(key, STORED));
+  const outbox = createOutbox(exchange.push, rhythm.lost, stored);
   const stops = [
     store.watch(
       FACTS_PREFIX,
@@ -88,6 +96,11 @@ export function createStoreSync(options: StoreSyncOptions): StoreSync {
   return {
     ready: rhythm.reconcile(),
     settled(key, timeoutMs) {
+      if (reach === 'alone') return Promise.resolve({ shared: true, detail: ALONE });
+      if (reach === 'peers') {
+        if (!options.hasPeers()) return Promise.resolve({ shared: false, detail: UNHEARD });
+        return waiters.wait(key, replica.get(key)?.stamp ?? '', timeoutMs, () => UNHEARD);
+      }
       if (!outbox.has(key)) return Promise.resolve({ shared: true, detail: STORED });
       if (rhythm.isAway() && !options.hasPeers()) {
         return Promise.resolve({ shared: false, detail: AWAY });
@@ -274,4 +287,6 @@ function awayMessage(reason: unknown): string {
 
 const STORED = 'the store has it';
 const SLOW = 'in force here; not yet shared: the store has not confirmed it';
+const ALONE = 'there is no other node';
+const UNHEARD = 'in force here; not yet shared: no other node has confirmed it';
 const AWAY = 'in force here; not yet shared: the store does not answer';

@@ -70,4 +70,10 @@ export const cluster = z.strictObject({
     .max(PEERS_MAX)
     .default([])
     .describe('Other nodes, as `host:port`. Those that share the store find each other without.'),
+  sharedConfig: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Take everything but this node’s own sections (node, dns.listeners, store, cluster, admin, log) from the revision that `meridian config push` has published last. Until there is one, and whenever none is known, this file counts.',
+    ),
 });

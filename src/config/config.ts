@@ -231,6 +231,8 @@ export type ClusterConfig = {
   readonly advertise?: string;
   /** `host:port`. */
   readonly peers: readonly string[];
+  /** Follow the configuration that the nodes share; see own-sections.ts. */
+  readonly sharedConfig: boolean;
 };
 
 export type AdminConfig = {

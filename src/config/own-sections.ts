@@ -1,3 +1,4 @@
+import { isMap as isYamlMap, parseDocument } from 'yaml';
 import { type ConfigDocument, type Environment, readDocument } from './document.ts';
 import { type ConfigPath, finding } from './issue.ts';
 
@@ -48,12 +49,27 @@ export function mergeShared(
   };
 }
 
-/** The sections of a text that it would not share, for a person who shares it. */
-export function sectionsNotShared(text: string): readonly string[] {
-  const { value } = readDocument(text, {});
-  return OWN_SECTIONS.filter((path) => valueAt(value, path) !== undefined).map((path) =>
-    path.join('.'),
-  );
+/** True when this file wants everything but its own sections from what the nodes share. */
+export function followsShared(ownText: string, environment: Environment): boolean {
+  return valueAt(readDocument(ownText, environment).value, ['cluster', 'sharedConfig']) === true;
+}
+
+/**
+ * The text as it may be shared: without the sections that are each node's own, which may hold secrets
+ * and tokens; comments stay. Undefined when it is not YAML, or something else leans on such a section.
+ */
+export function withoutOwnSections(text: string): string | undefined {
+  const document = parseDocument(text, { logLevel: 'silent' });
+  if (document.errors.length > 0 || !isYamlMap(document.contents)) return undefined;
+  try {
+    for (const path of OWN_SECTIONS) if (document.hasIn(path)) document.deleteIn(path);
+    const dns = document.get('dns');
+    if (isYamlMap(dns) && dns.items.length === 0) document.delete('dns');
+    return document.toString({ lineWidth: 0 });
+  } catch {
+    // An alias to what was taken away.
+    return undefined;
+  }
 }
 
 type Sections = Readonly<Record<string, unknown>>;

@@ -1,3 +1,4 @@
+import type { Sharing as Shared } from '../cluster/share-waiters.ts';
 import type { ConfigIssue as Issue } from '../config/issue.ts';
 import type { DrillRequest as RequestedDrill } from '../drill/plan.ts';
 import type { NamePrediction, Shares as PredictedShares } from '../drill/predict.ts';
@@ -23,6 +24,11 @@ export type ControlPlane = {
   setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
   reload(by: string): Promise<ReloadResult>;
+  /** Shares a configuration with all nodes, or says what it would change. */
+  publishConfig(request: PublishRequest): Promise<ConfigPublication | ConfigRefusal | Problem>;
+  /** Revisions of the shared configuration, newest first. */
+  configRevisions(): Promise<readonly ConfigRevision[]>;
+  configText(revision: number): Promise<ConfigText | Problem>;
   predictDrill(request: DrillRequest): DrillPrediction | Problem;
   startDrill(request: DrillRequest): Promise<DrillStatus | Problem>;
   drills(): readonly DrillStatus[];
@@ -71,7 +77,7 @@ export type ClusterNodeStatus = {
 
 /** `code` is stable and machine-readable, `message` a sentence, `hint` what to do. */
 export type Problem = {
-  readonly problem: 'not-found' | 'invalid' | 'conflict' | 'refused';
+  readonly problem: 'not-found' | 'invalid' | 'conflict' | 'refused' | 'unavailable';
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
@@ -83,6 +89,7 @@ export type NodeStatus = {
   readonly roles: readonly string[];
   readonly startedAtMs: number;
   readonly generation: number;
+  /** Of the shared configuration; 0 = of its file. */
   readonly revision: number;
   /** True once sockets are bound and the first snapshot is served by every worker. */
   readonly ready: boolean;
@@ -222,17 +229,59 @@ export type OverrideStatus = {
   readonly setAtMs: number;
   readonly expiresAtMs: number | undefined;
   readonly drill: string | undefined;
+  /** In the answer to whoever has just set or cleared it. */
+  readonly sharing?: Sharing;
 };
 
 export type ConfigIssue = Issue;
+/** Whether a word has got beyond this node, and to whom, or why not. */
+export type Sharing = Shared;
 
 export type ReloadResult = {
   readonly ok: boolean;
   readonly atMs: number;
+  /** Counts what this node has served since it started. */
+  readonly generation: number;
+  /** Of the shared configuration; 0 = of its file. */
   readonly revision: number;
   readonly changes: readonly string[];
   readonly issues: readonly ConfigIssue[];
 };
+
+export type PublishRequest = {
+  readonly text: string;
+  /** How messages call it, for instance its file. */
+  readonly name: string;
+  readonly note: string;
+  readonly by: string;
+  /** Refused unless this revision is the current one; 0 = there is none. Default: whichever is. */
+  readonly replaces?: number;
+  /** Needed when it takes answers away. */
+  readonly force?: boolean;
+  /** Only say what it would change. */
+  readonly dryRun?: boolean;
+};
+export type ConfigPublication = {
+  readonly published: boolean;
+  readonly revision: number;
+  readonly changes: readonly string[];
+  readonly warnings: readonly ConfigIssue[];
+  /** What it takes away. */
+  readonly shrinks: readonly string[];
+  /** Whether other nodes can know of it yet; absent = it was not published. */
+  readonly sharing?: Sharing;
+};
+/** A configuration that this node could not serve. */
+export type ConfigRefusal = { readonly issues: readonly ConfigIssue[] };
+export type ConfigRevision = {
+  readonly revision: number;
+  readonly sha256: string;
+  readonly by: string;
+  readonly atMs: number;
+  readonly note: string;
+  readonly isCurrent: boolean;
+};
+export type ConfigText = ConfigRevision & { readonly text: string };
 
 export type DrillRequest = RequestedDrill;
 export type Shares = PredictedShares;

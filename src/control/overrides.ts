@@ -16,12 +16,14 @@ export type Overrides = {
   current(): readonly Override[];
   /** In force when this returns; settles with whether other nodes can know of it yet. */
   set(override: Override): Promise<Sharing>;
-  /** Forgets matching overrides at once, and settles with them when others heard of it, or in time. */
-  clear(matches: (override: Override) => boolean): Promise<readonly Override[]>;
+  /** Forgets matching overrides at once, and settles with them and whether others can know of it yet. */
+  clear(matches: (override: Override) => boolean): Promise<Cleared>;
   /** Takes what was saved by an earlier version, as said when it was set: later words stand. */
   adopt(saved: readonly Override[]): void;
   close(): void;
 };
+
+export type Cleared = { readonly gone: readonly Override[]; readonly sharing: Sharing };
 
 export type OverridesChange = {
   readonly current: readonly Override[];
@@ -42,6 +44,8 @@ export type OverridesOptions = {
 const KEY_PREFIX = 'override/';
 /** How long somebody who sets an override waits to hear whether others have it. */
 const SHARE_WAIT_MS = 1000;
+
+const NOTHING_TO_SHARE: Sharing = { shared: true, detail: 'nothing was to be told' };
 
 type Held = { readonly key: string; readonly stamp: string; readonly override: Override };
 
@@ -102,8 +106,9 @@ export function createOverrides(options: OverridesOptions): Overrides {
       together(() => {
         for (const { key } of gone) replica.write(key, undefined, clock.nowMs());
       });
-      await Promise.all(gone.map(({ key }) => options.settled(key, SHARE_WAIT_MS)));
-      return gone.map(({ override }) => override);
+      const all = await Promise.all(gone.map(({ key }) => options.settled(key, SHARE_WAIT_MS)));
+      const sharing = all.find(({ shared }) => !shared) ?? all[0] ?? NOTHING_TO_SHARE;
+      return { gone: gone.map(({ override }) => override), sharing };
     },
     adopt: (saved) =>
       together(() => {

@@ -2,6 +2,7 @@ import { redactConfig } from '../config/redact.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { Override } from '../health/override.ts';
 import type { Clock } from './clock.ts';
+import type { ConfigRevisions } from './config-revisions.ts';
 import type {
   ClusterStatus,
   ControlPlane,
@@ -37,6 +38,7 @@ export type PlaneParts = {
   nodeStatus(): NodeStatus;
   clusterStatus(): ClusterStatus;
   reload(by: string): Promise<ReloadResult>;
+  readonly configRevisions: ConfigRevisions;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
@@ -68,6 +70,9 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),
     reload: parts.reload,
+    publishConfig: parts.configRevisions.publish,
+    configRevisions: parts.configRevisions.list,
+    configText: parts.configRevisions.text,
     predictDrill: drills.predict,
     startDrill: drills.start,
     drills: drills.list,
@@ -93,7 +98,7 @@ async function setOverride(parts: PlaneParts, request: OverrideRequest) {
   const setAtMs = parts.clock.nowMs();
   const expiry = forSeconds === undefined ? {} : { expiresAtMs: setAtMs + forSeconds * 1000 };
   const override: Override = { target, action, reason, by, setAtMs, ...expiry };
-  await parts.overrides.set(override);
+  const sharing = await parts.overrides.set(override);
   const until = forSeconds === undefined ? '' : ` for ${forSeconds} s`;
   const why = reason === '' ? '' : `: ${reason}`;
   const verb = action === 'drain' ? 'drained' : `forced ${action}`;
@@ -103,7 +108,7 @@ async function setOverride(parts: PlaneParts, request: OverrideRequest) {
     target.name,
     message,
   );
-  return overrideStatus(override);
+  return { ...overrideStatus(override), sharing };
 }
 
 /**
@@ -115,14 +120,14 @@ async function clearOverride(parts: PlaneParts, drills: Drills, target: Target, 
     override.target.kind === target.kind && override.target.name === target.name;
   const isOfRunningDrill = (override: Override): boolean =>
     override.drill !== undefined && override.drill === drills.running();
-  const gone = await parts.overrides.clear(
+  const { gone, sharing } = await parts.overrides.clear(
     (override) => isMeant(override) && !isOfRunningDrill(override),
   );
   const last = gone.find(({ drill }) => drill === undefined) ?? gone[0];
   if (!last) return nothingToClear(parts, target, isMeant);
   const message = `The ${last.action} of ${target.kind} ${target.name} is lifted by ${by}.`;
   parts.events.record(`${target.kind}.undrain`, target.name, message);
-  return { ...overrideStatus(last), action: 'cleared' as const };
+  return { ...overrideStatus(last), action: 'cleared' as const, sharing };
 }
 
 function nothingToClear(

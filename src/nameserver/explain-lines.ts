@@ -76,7 +76,7 @@ function servedLine({ atMs, served }: Explanation): string {
   const parts = [
     ...(served.node === undefined ? [] : [served.node]),
     `generation ${served.generation}`,
-    `revision ${served.revision}`,
+    ...(served.revision === 0 ? [] : [`revision ${served.revision}`]),
     ...(served.config === undefined ? [] : [`config ${served.config.slice(0, HASH_DIGITS)}`]),
   ];
   return `served by ${parts.join(', ')} at ${new Date(atMs).toISOString()}`;

@@ -12,7 +12,7 @@ import type { ZoneTable } from '../zone/compiled-zones.ts';
 export type Snapshot = {
   /** Counts up with every snapshot that this node made; health words carry it. */
   readonly generation: number;
-  /** The configuration's revision in the store. */
+  /** Of the configuration that the nodes share; 0 = of this node's file. */
   readonly revision: number;
   readonly zones: ZoneTable;
   /** Indexed by the nodes of `zones`. */

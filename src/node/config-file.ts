@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Config, Role } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
-import { validateConfig } from '../config/validate.ts';
+import { followsShared, type SharedText } from '../config/own-sections.ts';
+import { type Validation, validateConfig, validateShared } from '../config/validate.ts';
 import { readCentroids } from '../workers/geo-files.ts';
 
 /** A configuration file as this node is to run it: validated, then narrowed by the command line. */
@@ -15,23 +16,73 @@ export type ConfigSource = {
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
+/** A configuration that all nodes share, as text. */
+export type SharedRevision = {
+  readonly revision: number;
+  readonly text: string;
+  readonly by: string;
+};
+
 export type LoadedConfig =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigIssue[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      /** Of the shared configuration; 0 = all of it is the file's. */
+      readonly revision: number;
+      readonly warnings: readonly ConfigIssue[];
+    }
   | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
 
-export function loadConfig(source: ConfigSource): LoadedConfig {
-  let text: string;
+/**
+ * Reads the file, and validates it.
+ * @param shared takes the place of all but the node's own sections, when the file says that it may
+ */
+export function loadConfig(source: ConfigSource, shared?: SharedRevision): LoadedConfig {
+  const read = readOwn(source);
+  if (!read.ok) return read;
+  const { environment, text } = read;
+  if (shared !== undefined && followsShared(text, environment)) {
+    const common = { text: shared.text, name: revisionName(shared.revision) };
+    return finish(validateWith(read, source, common), source, shared.revision);
+  }
+  return finish(validateConfig(text, source.file, environment, readCentroids()), source, 0);
+}
+
+/** What this text would be here, were it the configuration that the nodes share. */
+export function checkShared(source: ConfigSource, common: SharedText): LoadedConfig {
+  const read = readOwn(source);
+  return read.ok ? finish(validateWith(read, source, common), source, 0) : read;
+}
+
+type OwnText = { readonly text: string; readonly environment: ConfigSource['environment'] };
+
+function readOwn(
+  source: ConfigSource,
+):
+  | ({ readonly ok: true } & OwnText)
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] } {
   try {
-    text = readFileSync(source.file, 'utf8');
+    const text = readFileSync(source.file, 'utf8');
+    return { ok: true, text, environment: { HOSTNAME: hostname(), ...source.environment } };
   } catch (error) {
     return { ok: false, issues: [unreadable(source.file, error as NodeJS.ErrnoException)] };
   }
-  const environment = { HOSTNAME: hostname(), ...source.environment };
-  const validation = validateConfig(text, source.file, environment, readCentroids());
+}
+
+function validateWith(own: OwnText, { file }: ConfigSource, common: SharedText): Validation {
+  return validateShared(own.text, file, common, own.environment, readCentroids());
+}
+
+function finish(validation: Validation, source: ConfigSource, revision: number): LoadedConfig {
   if (!validation.ok) return validation;
   const problem = checkRegion(validation.config, source);
   if (problem) return { ok: false, issues: [problem] };
-  return { ...validation, config: narrow(validation.config, source) };
+  return { ...validation, config: narrow(validation.config, source), revision };
+}
+
+/** How messages call a revision, in the place of a file's name. */
+export function revisionName(revision: number): string {
+  return `revision ${revision}`;
 }
 
 /** Leaves what is answered as it is, and takes away what this node does not run. */

@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { ServerState } from '../balancer/messages.ts';
 import { type Facts, openFacts } from '../cluster/facts.ts';
+import type { NodeInfo } from '../cluster/node-table.ts';
 import { createRegistry, type Registry } from '../cluster/registry.ts';
+import type { Reach } from '../cluster/store-sync.ts';
 import type { Config } from '../config/config.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
 import { createEvents, type Events } from '../control/events.ts';
@@ -32,6 +34,8 @@ export type Parts = {
   readonly registry: Registry;
   /** Who hears of health and people's words: nobody until there are workers. */
   readonly told: Told;
+  /** Judges by this configuration from now on; the first answers may be given. */
+  begin(config: Config): void;
   close(): Promise<void>;
 };
 
@@ -40,7 +44,11 @@ export type Told = {
   servers: (states: readonly ServerState[]) => void;
   overrides: (current: readonly Override[]) => void;
   /** What this node says of what it serves. */
-  serving: () => { readonly generation: number; readonly revision: number };
+  serving: () => {
+    readonly generation: number;
+    readonly revision: number;
+    readonly configSha: string;
+  };
 };
 
 export type PartsResult =
@@ -67,7 +75,7 @@ export async function openParts(
     words: () => {},
     servers: () => {},
     overrides: () => {},
-    serving: () => ({ generation: 0, revision: 0 }),
+    serving: () => ({ generation: 0, revision: 0, configSha: '' }),
   };
   let link: ClusterLink | undefined;
   const facts = openFacts({
@@ -79,6 +87,7 @@ export async function openParts(
     wallMs: wallClockMs,
     draw: Math.random,
     drawBytes: randomBytes,
+    reach: reachOf(config),
     hasPeers: () => link?.exchange.peers().some(({ state }) => state === 'connected') ?? false,
     log,
   });
@@ -120,15 +129,18 @@ export async function openParts(
   adoptState(config, { log, desk, overrides });
   // What the store holds is known before anything is answered, unless it is away.
   await facts.ready;
-  link.exchange.setVantages(ownVantages(config));
-  desk.start(config, deskOverrides(overrides.current(), facts));
+  const { exchange } = link;
+  const begin = (first: Config): void => {
+    exchange.setVantages(ownVantages(first));
+    desk.start(first, deskOverrides(overrides.current(), facts));
+  };
   const close = async (): Promise<void> => {
     stopTalking();
     overrides.close();
     await closeAll();
   };
   const parts = { log, config, compiler, events, store, facts, overrides, desk, link, registry };
-  return { ok: true, parts: { ...parts, told, close } };
+  return { ok: true, parts: { ...parts, told, begin, close } };
 }
 
 /** Names of the vantage points that this node speaks for. */
@@ -147,6 +159,11 @@ export function configSha({
 }: Config): string {
   const shared = { regions, monitors, monitorGroups, pools, policies, zones };
   return createHash('sha256').update(JSON.stringify(shared)).digest('hex').slice(0, 12);
+}
+
+function reachOf({ cluster, store }: Config): Reach {
+  if (store.kind !== 'memory') return 'store';
+  return cluster.listen.length > 0 ? 'peers' : 'alone';
 }
 
 function openStore(config: Config): Promise<Store> {
@@ -193,20 +210,18 @@ function openRegistry({ config, facts, link, log, store, told, version }: Regist
   const startedAtMs = facts.clock.nowMs();
   const incarnation = Math.floor(wallClockMs());
   const { admin, node } = config;
-  const sha = configSha(config);
   return createRegistry({
     name: node.name,
     store,
     clock: facts.clock,
     log,
-    self: () => ({
+    self: (): NodeInfo => ({
       version,
       roles: node.roles,
       region: node.vantages.find(({ region }) => region !== undefined)?.region,
       peerAddress: link()?.address,
       adminUrl: node.roles.includes('admin') ? `http://${admin.address}:${admin.port}` : undefined,
       ...told.serving(),
-      configSha: sha,
       startedAtMs,
       incarnation,
       wallMs: wallClockMs(),

@@ -7,7 +7,7 @@ import { createServing, type Serving } from '../control/serving.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Compiler } from '../workers/compiler.ts';
 import { fileVersion, geoPaths } from '../workers/geo-files.ts';
-import { type ConfigSource, loadConfig } from './config-file.ts';
+import { type ConfigSource, loadConfig, type SharedRevision } from './config-file.ts';
 
 /**
  * A configuration change: validate, diff, compile, swap. Whatever fails before the swap changes
@@ -28,6 +28,8 @@ export type ReloaderParts = {
   readonly compiler: Pick<Compiler, 'compile'>;
   readonly events: Pick<Events, 'record'>;
   current(): Serving;
+  /** What the nodes share, when there is something. */
+  shared(): SharedRevision | undefined;
   /** Serves it; settles when every worker does, with the listeners that could not be opened. */
   swap(next: Serving): Promise<readonly SocketProblem[]>;
 };
@@ -41,11 +43,11 @@ export function createReloader(parts: ReloaderParts): Reloader {
   let next: Promise<ReloadResult> | undefined;
   let geoVersions = geoVersionsOf(parts.current().config);
 
-  const compileAndSwap = async (config: Config): Promise<Swapped> => {
-    const { generation, revision } = parts.current().snapshot;
+  const compileAndSwap = async (config: Config, revision: number): Promise<Swapped> => {
+    const { generation } = parts.current().snapshot;
     // Before they are read: a file that changes meanwhile is then read again.
     const versions = geoVersionsOf(config);
-    const request = { config, generation: generation + 1, revision: revision + 1 };
+    const request = { config, generation: generation + 1, revision };
     const compiled = await parts.compiler.compile(request);
     if (!compiled.ok) return compiled;
     geoVersions = versions;
@@ -60,10 +62,10 @@ export function createReloader(parts: ReloaderParts): Reloader {
   };
   const reload = async (by: string): Promise<ReloadResult> => {
     const before = parts.current().config;
-    const loaded = loadConfig(source);
+    const loaded = loadConfig(source, parts.shared());
     if (!loaded.ok) return refuse(loaded.issues);
     const changes = [...diffConfig(before, loaded.config), ...restartNotes(before, loaded.config)];
-    const swapped = await compileAndSwap(withoutRestart(before, loaded.config));
+    const swapped = await compileAndSwap(withoutRestart(before, loaded.config), loaded.revision);
     if (!swapped.ok) {
       return refuse(swapped.reasons.map((message) => issueOf(source.file, message)));
     }
@@ -85,15 +87,15 @@ export function createReloader(parts: ReloaderParts): Reloader {
     return done(false, [], issues);
   };
   const done = (ok: boolean, changes: readonly string[], issues: readonly ConfigIssue[]) => {
-    const { revision } = parts.current().snapshot;
-    last = { ok, atMs: clock.nowMs(), revision, changes, issues };
+    const { generation, revision } = parts.current().snapshot;
+    last = { ok, atMs: clock.nowMs(), generation, revision, changes, issues };
     return last;
   };
   const pollGeo = async (): Promise<void> => {
-    const { config } = parts.current();
+    const { config, snapshot } = parts.current();
     const versions = geoVersionsOf(config);
     if (versions === geoVersions) return;
-    const swapped = await compileAndSwap(config);
+    const swapped = await compileAndSwap(config, snapshot.revision);
     if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
     else {
       geoVersions = versions;

@@ -2,14 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
-import { systemClock } from '../control/clock.ts';
+import { createConfigRevisions } from '../control/config-revisions.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { explainDeferred } from '../control/explain-now.ts';
 import { createControlPlane } from '../control/plane.ts';
-import { createServing, type Serving } from '../control/serving.ts';
+import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
-import { drainedRegions } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
 import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
@@ -17,12 +16,12 @@ import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
-import { type Agent, createAgent } from './agent.ts';
-import { type ConfigSource, type LoadedConfig, loadConfig } from './config-file.ts';
+import type { Agent } from './agent.ts';
+import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
 import { describeCluster } from './describe-cluster.ts';
-import { openParts, ownVantages, type Parts } from './parts.ts';
-import { openRecord } from './record.ts';
-import { createReloader } from './reloader.ts';
+import { openParts, type Parts } from './parts.ts';
+import { chooseServing, knownRevisions } from './revision.ts';
+import { createServed } from './served.ts';
 import { keepState } from './state-keeper.ts';
 
 /**
@@ -79,13 +78,14 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const opened = await openParts({ ...options, config }, root('compile-worker'));
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
-  const first = await parts.compiler.compile({ config, generation: 1, revision: 1 });
-  if (!first.ok) {
+  const chosen = await chooseServing(options, loaded, knownRevisions(parts), parts.compiler);
+  if (!chosen.ok) {
     await parts.close();
-    return { ok: false, problem: { kind: 'compile', reasons: first.reasons } };
+    return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
   }
-  for (const warning of first.warnings) parts.log.warn('geo.unreadable', warning);
-  const serving = createServing(config, first);
+  const { serving } = chosen;
+  for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
+  parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
   const life = bringToLife(options, parts, serving, roles);
   const admin = await openAdmin(options, config, life.plane);
@@ -120,7 +120,16 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   };
   return {
     ok: true,
-    node: { config, warnings: loaded.warnings, plane, dns, adminUrl, threads, setVantage, stop },
+    node: {
+      config: serving.config,
+      warnings: chosen.configIssues,
+      plane,
+      dns,
+      adminUrl,
+      threads,
+      setVantage,
+      stop,
+    },
   };
 }
 
@@ -131,7 +140,8 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ config, desk, events, log }: Parts, serving: Serving): Promise<Roles> {
+async function openRoles({ desk, events, log }: Parts, serving: Serving): Promise<Roles> {
+  const { config } = serving;
   const found = openSyscalls();
   if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
   const syscalls = found.ok ? found.calls : undefined;
@@ -197,49 +207,15 @@ type Life = {
 
 /** Ties health, configuration and people to the running workers. */
 function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: Roles): Life {
-  const { desk, events, overrides, told } = parts;
+  const { events, overrides, store } = parts;
   const { clock } = parts.facts;
   const { balancer, dns } = roles;
-  let serving = first;
-  let ready = false;
-  const agent = createAgent(parts, balancer, () => serving.config);
-  const record = openRecord(parts, () => serving);
-  told.words = (words) => {
-    record.note(words);
-    dns?.publishHealth(serving.snapshot.generation, words);
-  };
-  record.note(desk.words());
-  told.servers = (states) => {
-    balancer?.publishServers(states);
-    agent.report();
-  };
-  told.serving = () => serving.snapshot;
-  dns?.publishHealth(serving.snapshot.generation, desk.words());
-  balancer?.publishServers(desk.serverStates());
-  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, clock.nowMs()));
-  told.overrides(overrides.current());
-
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
-  const reloader = createReloader({
-    source: options,
-    clock: systemClock,
-    compiler: parts.compiler,
-    events,
-    current: () => serving,
-    async swap(next) {
-      // One tick: words belong to the generation that they are published with.
-      const listening = balancer?.publish(next.config);
-      serving = next;
-      parts.link.exchange.setVantages(ownVantages(next.config));
-      const words = desk.setConfig(next.config);
-      record.note(words);
-      balancer?.publishServers(desk.serverStates());
-      await dns?.publish(next.snapshot, words);
-      return (await listening) ?? [];
-    },
-  });
+  const served = createServed(options, parts, first, roles);
+  const { current, record, reloader } = served;
+  let ready = false;
   const startedAtMs = clock.nowMs();
-  const facts = (): Facts => factsOf(serving, parts, roles);
+  const facts = (): Facts => factsOf(current(), parts, roles);
   dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
   const { plane, drills } = createControlPlane({
     clock,
@@ -253,19 +229,25 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
         version: options.version,
         startedAtMs,
         ready,
-        serving,
-        storeOk: parts.store.status().state === 'ready',
+        serving: current(),
+        storeOk: store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),
         queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
       }),
     reload: reloader.reload,
+    configRevisions: createConfigRevisions({
+      ...parts.facts,
+      reload: reloader.reload,
+      current: () => current().config,
+      check: (text, name) => checkShared(options, { text, name }),
+    }),
     drillPhases: options.drillPhases ?? {},
     slotTotal: (slot) => dns?.counters.total(slot) ?? 0,
   });
   return {
     plane,
-    agent,
+    agent: served.agent,
     threads,
     setReady() {
       ready = true;
@@ -273,9 +255,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     async close() {
       ready = false;
       drills.close();
-      agent.close();
-      await reloader.close();
-      await record.close();
+      await served.close();
     },
   };
 }

@@ -13,7 +13,7 @@ test('every reading route answers exactly what the control plane says', async (t
   await call('POST', '/api/v1/drills', { body: { region: 'singapore', durationSeconds: 30 } });
   const question = { name: 'www.gslb.example', client: '203.0.113.0/24' };
   plane.change({
-    lastReload: { ok: false, atMs: 1, revision: 7, changes: [], issues: [ISSUE] },
+    lastReload: { ok: false, atMs: 1, generation: 12, revision: 7, changes: [], issues: [ISSUE] },
   });
   const expected: Readonly<Record<string, unknown>> = {
     status: plane.status(),

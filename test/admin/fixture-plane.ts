@@ -18,6 +18,7 @@ import type {
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
 import type { Location } from '../../src/geo/location.ts';
+import { createFixtureRevisions } from './fixture-revisions.ts';
 
 /**
  * A complete ControlPlane in memory with three regions: the contract's double for the tests of the
@@ -454,12 +455,14 @@ export function createFixturePlane(): FixturePlane {
       return {
         ok,
         atMs: nowMs,
+        generation: 13,
         revision,
         changes: ok ? ['pools.web'] : [],
         issues: [],
         ...reloadResult,
       };
     },
+    ...createFixtureRevisions(() => nowMs),
     predictDrill: predict,
     async startDrill(request) {
       const prediction = predict(request);

@@ -86,7 +86,10 @@ test('drain of an unknown region, or of the last one, ends with 1 and a hint', a
 
 test('reload shows what changed, and every issue with 78 when the file is invalid', async (t) => {
   const { run, plane } = await openCli(t);
-  assert.equal((await run('reload')).stdout, 'Reloaded as revision 8. Changed:\n  pools.web\n');
+  assert.equal(
+    (await run('reload')).stdout,
+    'Reloaded as generation 13 (revision 8). Changed:\n  pools.web\n',
+  );
   const issue = {
     file: 'm.yaml',
     line: 3,

@@ -31,7 +31,7 @@ test('status says when the node is not ready or its last reload failed', async (
   plane.change({
     ready: false,
     store: { kind: 'redis', ok: false },
-    lastReload: { ok: false, atMs: 0, revision: 7, changes: [], issues: [] },
+    lastReload: { ok: false, atMs: 0, generation: 12, revision: 7, changes: [], issues: [] },
   });
   const { stdout } = await run('status');
   assert.match(stdout, /^node-1 \(not ready\)/);

@@ -1,4 +1,5 @@
-import { createExchange, type Exchange, type FactExchange } from '../../src/cluster/exchange.ts';
+import { createExchange, type Exchange } from '../../src/cluster/exchange.ts';
+import type { FactExchange } from '../../src/cluster/fact-talk.ts';
 import { deriveSessionKey } from '../../src/cluster/session.ts';
 import type { AgentReport, Statement, VantageWord } from '../../src/health/statement.ts';
 import type { HeldJudgement } from '../../src/monitoring/health-table.ts';

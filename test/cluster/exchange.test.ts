@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HEARTBEAT_MS } from '../../src/cluster/announcer.ts';
-import {
-  createExchange,
-  DIGEST_PEERS,
-  type ExchangeDeps,
-  type FactExchange,
-} from '../../src/cluster/exchange.ts';
+import { createExchange, DIGEST_PEERS, type ExchangeDeps } from '../../src/cluster/exchange.ts';
+import { CONFIRM_MS, FACT_REPEAT_MS, type FactExchange } from '../../src/cluster/fact-talk.ts';
 import { deriveSessionKey } from '../../src/cluster/session.ts';
 import { openTransport } from '../../src/cluster/transport.ts';
 import type { WireRecord } from '../../src/cluster/wire.ts';
@@ -303,7 +299,7 @@ test('a node that tells a digest of its facts asks few nodes at a time', async (
       asked.push(`${name} ${from}`);
       return [{ kind: 'fact', key: 'k', text: name }];
     },
-    hear: () => {},
+    hear: () => false,
   });
   network.set({ latencyMs: [1, 2] });
   const seeds = names.map((name) => `${name}:1`);
@@ -314,6 +310,35 @@ test('a node that tells a digest of its facts asks few nodes at a time', async (
   assert.equal(asked.length, names.length * DIGEST_PEERS);
   await clock.advance(8000);
   assert.equal(new Set(asked).size, names.length * (names.length - 1), 'all in turn');
+});
+
+test('a fact is told twice, and who learns it says what it holds now', async () => {
+  const { clock, network, start } = rig();
+  const asked: string[] = [];
+  const told: string[] = [];
+  const known = new Set<string>();
+  const facts = (name: string): FactExchange => ({
+    digest: () => name,
+    missing(digest) {
+      asked.push(`${name} knows of ${digest}`);
+      return [];
+    },
+    hear({ key }) {
+      told.push(`${name} ${key}`);
+      const isNews = !known.has(name);
+      known.add(name);
+      return isNews;
+    },
+  });
+  network.set({ latencyMs: [1, 2] });
+  const one = start('one', { facts: facts('one') }, ['two:1']);
+  start('two', { facts: facts('two') }, ['one:1']);
+  await clock.advance(2600);
+  asked.length = 0;
+  one.exchange.tellFacts([{ kind: 'fact', key: 'k', text: 'x' }]);
+  await clock.advance(FACT_REPEAT_MS + CONFIRM_MS + 10);
+  assert.deepEqual(told, ['two k', 'two k']);
+  assert.deepEqual(asked, ['one knows of two'], 'once: the second time is no news');
 });
 
 test('two nodes hear each other over real sockets', async (t) => {

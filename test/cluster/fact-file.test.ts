@@ -91,9 +91,10 @@ test('believable() leaves out what people may have cleared since nobody remember
 });
 
 test('a node that restarts without store and peers has what it had, whatever its clock says', async (t) => {
-  const directory = temporary(t);
   const world = await createFactWorld();
   t.after(world.close);
+  // After the world that writes there.
+  const directory = temporary(t);
   const before = await world.node('one', { directory });
   const { shared } = await before.overrides.set(drain(before, 'frankfurt'));
   assert.equal(shared, true);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeShared, sectionsNotShared } from '../../src/config/own-sections.ts';
+import { followsShared, mergeShared, withoutOwnSections } from '../../src/config/own-sections.ts';
 import { validateShared } from '../../src/config/validate.ts';
 import { centroids } from './centroids.ts';
 
@@ -90,10 +90,29 @@ test('mergeShared() leaves a section of a wrong shape to be complained of', () =
   assert.equal((merged.value as { dns: unknown }).dns, 5);
 });
 
-test('sectionsNotShared() names what a shared text has in vain', () => {
-  assert.deepEqual(sectionsNotShared(SHARED), ['node', 'dns.listeners', 'log']);
-  assert.deepEqual(sectionsNotShared('regions: {}'), []);
-  assert.deepEqual(sectionsNotShared('['), []);
+test('withoutOwnSections() leaves what all nodes have in common, with its comments', () => {
+  const text = `dns:\n  listeners: ['127.0.0.1:53']\n  # small\n  udpSizeMax: 512\nadmin: { tokens: [t] }\nregions: { eu: { location: DE } }\n`;
+  assert.equal(
+    withoutOwnSections(text),
+    'dns:\n  # small\n  udpSizeMax: 512\nregions: { eu: { location: DE } }\n',
+  );
+  assert.equal(
+    withoutOwnSections("dns: { listeners: ['127.0.0.1:53'] }\nregions: {}"),
+    'regions: {}\n',
+  );
+});
+
+test('withoutOwnSections() refuses what is no map or leans on what it would take away', () => {
+  for (const text of ['[', '3', '', 'node: &a { name: x }\nregions: { eu: *a }']) {
+    assert.equal(withoutOwnSections(text), undefined, text);
+  }
+});
+
+test('followsShared() is true only when the file says so', () => {
+  assert.equal(followsShared('cluster: { sharedConfig: true }', {}), true);
+  for (const text of ['cluster: { sharedConfig: "true" }', 'cluster: {}', '', '[']) {
+    assert.equal(followsShared(text, {}), false, text);
+  }
 });
 
 function validate(own: string, shared: string) {

@@ -94,6 +94,11 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
         queriesTotal: 0,
       }),
     reload: () => Promise.reject(new Error('nothing to reload here')),
+    configRevisions: {
+      publish: () => Promise.reject(new Error('nothing to publish here')),
+      list: () => Promise.resolve([]),
+      text: () => Promise.reject(new Error('no text here')),
+    },
     slotTotal: (slot) => slot,
     drillPhases: {},
   });

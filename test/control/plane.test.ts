@@ -154,7 +154,7 @@ test('metrics() is Prometheus text with every label escaped and every sample a n
   answers.set('web/eu', 7);
   down.add('web/us');
   await plane.setOverride(drain(REGION));
-  fixture.lastReload = { ok: false, atMs: 0, revision: 1, changes: [], issues: [] };
+  fixture.lastReload = { ok: false, atMs: 0, generation: 1, revision: 1, changes: [], issues: [] };
   const { contentType, body } = await plane.metrics();
   assert.match(contentType, /^text\/plain/);
   const samples = parseMetrics(body);

@@ -127,7 +127,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
     geo: { databases: [], overrides: [] },
     monitors: {},
     monitorGroups: {},
-    cluster: { keys: [], keyFiles: [], listen: [], peers: [] },
+    cluster: { keys: [], keyFiles: [], listen: [], peers: [], sharedConfig: false },
     pools: {
       web: WEB_POOL,
       legacy: {

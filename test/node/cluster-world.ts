@@ -47,7 +47,7 @@ async function startWeb(t: TestContext): Promise<Web> {
   return { address, port: 8080, start, stop };
 }
 
-export async function startWorld(t: TestContext, store: unknown) {
+export async function startWorld(t: TestContext, store: unknown, cluster: object = {}) {
   const webs = new Map<Region, Web>();
   for (const name of NAMES) webs.set(name, await startWeb(t));
   const peers = new Map<Region, string>();
@@ -65,7 +65,7 @@ export async function startWorld(t: TestContext, store: unknown) {
       vantages: [{ name, region: name }],
       ...more,
     },
-    cluster: { keys: [KEY], listen: [peers.get(name)], peers: [...peers.values()] },
+    cluster: { keys: [KEY], listen: [peers.get(name)], peers: [...peers.values()], ...cluster },
     store,
     regions: Object.fromEntries(
       NAMES.map((region) => [
@@ -108,7 +108,7 @@ export async function startWorld(t: TestContext, store: unknown) {
     await program.said(/node\.ready/);
     return program;
   };
-  return { webs, start, startProber };
+  return { webs, start, startProber, configOf };
 }
 
 export const answers = async (nodes: readonly NodeFixture[], region: Region): Promise<string[]> => {

@@ -12,7 +12,7 @@ export type NodeFixture = {
   /** The configuration file, for tests that change it and reload. */
   readonly file: string;
   readonly directory: string;
-  /** Stops the node and removes the directory. */
+  /** Stops the node and removes the directory; again does nothing. */
   stop(): Promise<void>;
 };
 
@@ -33,9 +33,10 @@ export async function startNodeFixture(
     throw new Error(describeProblem(started.problem));
   }
   const { node } = started;
-  const stop = async (): Promise<void> => {
-    await node.stop(0);
-    rmSync(directory, { recursive: true });
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= node.stop(0).then(() => rmSync(directory, { recursive: true }));
+    return stopped;
   };
   return { node, file, directory, stop };
 }

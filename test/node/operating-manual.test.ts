@@ -40,7 +40,7 @@ test('docs/OPERATING.md names every event', () => {
 
 test('docs/OPERATING.md names metrics that there are', async () => {
   const fixture = await createPlaneFixture();
-  fixture.lastReload = { ok: true, atMs: 0, revision: 1, changes: [], issues: [] };
+  fixture.lastReload = { ok: true, atMs: 0, generation: 1, revision: 1, changes: [], issues: [] };
   const { body } = await fixture.plane.metrics();
   const metrics = [...manual.matchAll(/\bmeridian_[a-z_]+/g)].map(([name]) => String(name));
   assert.ok(metrics.length > 5);

@@ -7,7 +7,7 @@ import { createServing, type Serving } from '../../src/control/serving.ts';
 import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import type { SocketProblem } from '../../src/io/sockets.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
-import { loadConfig } from '../../src/node/config-file.ts';
+import { loadConfig, type SharedRevision } from '../../src/node/config-file.ts';
 import { createReloader, GEO_POLL_MS } from '../../src/node/reloader.ts';
 import type { CompileResult } from '../../src/workers/compile-messages.ts';
 import { createMovedClock, settle } from '../monitoring/moved-clock.ts';
@@ -35,7 +35,7 @@ test('reload() validates, compiles, swaps, and says what changed', async (t) => 
   const result = await node.reloader.reload('ann');
   assert.ok(result.ok);
   assert.deepEqual(result.changes, ['dns: changed udpSizeMax 1232 → 1400']);
-  assert.equal(result.revision, 2);
+  assert.deepEqual([result.generation, result.revision], [2, 0]);
   assert.deepEqual(node.reloader.last(), result);
   assert.equal(node.current().config.dns.udpSizeMax, 1400);
   assert.deepEqual(node.kinds(), ['config.reload']);
@@ -48,7 +48,7 @@ test('reload() of an invalid file changes nothing and lists every problem', asyn
   const result = await node.reloader.reload('ann');
   assert.ok(!result.ok);
   assert.equal(result.issues.length, 2);
-  assert.equal(result.revision, 1);
+  assert.deepEqual([result.generation, result.revision], [1, 0]);
   assert.equal(node.current(), before);
   assert.deepEqual(node.kinds(), ['config.refused']);
   rmSync(node.file);
@@ -162,6 +162,36 @@ test('close() stops looking at geo files and waits for the reload that runs', as
   assert.equal(node.clock.pending(), 0);
 });
 
+test('reload() takes all but own sections from what the nodes share, once the file says so', async (t) => {
+  const node = open(t);
+  const { regions, ...rest } = CONFIG;
+  const common = { ...CONFIG, regions: { ...regions, asia: regions.eu }, log: { level: 'debug' } };
+  node.share({ revision: 7, text: JSON.stringify(common), by: 'ann' });
+  await node.reloader.reload('ben');
+  assert.deepEqual(Object.keys(node.current().config.regions), ['us', 'eu']);
+  node.write({ ...CONFIG, cluster: { sharedConfig: true } });
+  const result = await node.reloader.reload('ben');
+  assert.deepEqual([result.ok, result.generation, result.revision], [true, 3, 7]);
+  const { log, regions: now } = node.current().config;
+  assert.deepEqual([Object.keys(now), log.level], [['us', 'eu', 'asia'], 'info']);
+  node.write({ ...rest, regions, cluster: { sharedConfig: false } });
+  assert.equal((await node.reloader.reload('ben')).revision, 0);
+});
+
+test('reload() of a shared revision that is invalid here keeps the one before', async (t) => {
+  const node = open(t, { ...CONFIG, cluster: { sharedConfig: true } });
+  node.share({ revision: 1, text: JSON.stringify(CONFIG), by: 'ann' });
+  assert.equal((await node.reloader.reload('revision 1')).revision, 1);
+  node.share({ revision: 2, text: 'pools: { web: { endpoints: [mars] } }', by: 'ann' });
+  const refused = await node.reloader.reload('revision 2');
+  assert.deepEqual([refused.ok, refused.revision], [false, 1]);
+  assert.equal(refused.issues[0]?.file, 'revision 2');
+  assert.ok(
+    node.current().config.zones['gslb.example.'] ?? node.current().config.zones['gslb.example'],
+  );
+  assert.deepEqual(node.kinds(), ['config.reload', 'config.refused']);
+});
+
 const geoTable = buildGeoTable(geo);
 
 function open(t: TestContext, config: ConfigFile = CONFIG) {
@@ -171,10 +201,11 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
   const source = { file, environment: {} };
   const loaded = loadConfig(source);
   assert.ok(loaded.ok, JSON.stringify(loaded));
-  const compiled = compileSnapshot(loaded.config, geo, 1, 1);
+  const compiled = compileSnapshot(loaded.config, geo, 1, loaded.revision);
   assert.ok(compiled.ok);
   let serving: Serving = createServing(loaded.config, { ...compiled, geo, geoTable });
   const clock = createMovedClock();
+  let shared: SharedRevision | undefined;
   const kinds: string[] = [];
   const problems: SocketProblem[] = [];
   const compiler = createHeldCompiler();
@@ -184,6 +215,7 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
     compiler,
     events: { record: (kind) => kinds.push(kind) },
     current: () => serving,
+    shared: () => shared,
     async swap(next) {
       serving = next;
       return problems;
@@ -197,6 +229,9 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
     problems,
     file,
     write,
+    share(next: SharedRevision) {
+      shared = next;
+    },
     kinds: () => kinds,
     current: () => serving,
   };

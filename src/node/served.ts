@@ -1,0 +1,99 @@
+import { systemClock } from '../control/clock.ts';
+import type { Serving } from '../control/serving.ts';
+import { drainedRegions } from '../health/override.ts';
+import type { BalancerWorkers } from '../workers/balancer-workers.ts';
+import type { DnsWorkers } from '../workers/dns-workers.ts';
+import { type Agent, createAgent } from './agent.ts';
+import type { ConfigSource } from './config-file.ts';
+import { configSha, ownVantages, type Parts } from './parts.ts';
+import { type NodeRecord, openRecord } from './record.ts';
+import { createReloader, type Reloader } from './reloader.ts';
+import { followShared } from './revision.ts';
+
+/**
+ * What a node serves at this instant, and how the next takes its place: workers, health, the record and
+ * the other nodes learn of a new configuration together, of a change of health as it comes.
+ */
+export type Served = {
+  current(): Serving;
+  readonly agent: Agent;
+  readonly record: NodeRecord;
+  readonly reloader: Reloader;
+  /** Settles when no reload runs any more. */
+  close(): Promise<void>;
+};
+
+export type ServingRoles = {
+  readonly dns: DnsWorkers | undefined;
+  readonly balancer: BalancerWorkers | undefined;
+};
+
+export function createServed(
+  source: ConfigSource,
+  parts: Parts,
+  first: Serving,
+  { balancer, dns }: ServingRoles,
+): Served {
+  const { desk, overrides, told } = parts;
+  const { clock } = parts.facts;
+  let serving = first;
+  let sha = configSha(first.config);
+  const followed = followShared(parts, () => serving);
+  const agent = createAgent(parts, balancer, () => serving.config);
+  const record = openRecord(parts, () => serving);
+  told.words = (words) => {
+    record.note(words);
+    dns?.publishHealth(serving.snapshot.generation, words);
+  };
+  told.servers = (states) => {
+    balancer?.publishServers(states);
+    agent.report();
+  };
+  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, clock.nowMs()));
+  told.serving = () => {
+    const { generation, revision } = serving.snapshot;
+    return { generation, revision, configSha: sha };
+  };
+  told.words(desk.words());
+  balancer?.publishServers(desk.serverStates());
+  told.overrides(overrides.current());
+
+  const reloader = createReloader({
+    source,
+    clock: systemClock,
+    compiler: parts.compiler,
+    events: parts.events,
+    current: () => serving,
+    shared: followed.latest,
+    async swap(next) {
+      // One tick: words belong to the generation that they are published with.
+      const listening = balancer?.publish(next.config);
+      serving = next;
+      sha = configSha(next.config);
+      parts.link.exchange.setVantages(ownVantages(next.config));
+      const words = desk.setConfig(next.config);
+      record.note(words);
+      balancer?.publishServers(desk.serverStates());
+      await dns?.publish(next.snapshot, words);
+      followed.served(next.snapshot.revision);
+      return (await listening) ?? [];
+    },
+  });
+  const stopFollowing = followed.onNews((by) => {
+    reloader.reload(by).catch((error: unknown) => {
+      parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
+    });
+  });
+  return {
+    current: () => serving,
+    agent,
+    record,
+    reloader,
+    async close() {
+      stopFollowing();
+      agent.close();
+      await reloader.close();
+      await record.close();
+    },
+  };
+}
