@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { ControlPlane, EventRecord } from '../control/control-plane.ts';
 import { EVENTS_MAX } from '../control/events.ts';
-import { HttpProblem, problemResponses } from './problem.ts';
+import { HttpProblem, orProblem, problemResponses } from './problem.ts';
 import { apiSchemas, list, NAME_LENGTH_MAX, timestampMs } from './schema.ts';
 import type { AdminServer } from './server.ts';
 
@@ -21,15 +21,17 @@ export function addEventRoutes(
     {
       schema: {
         tags: ['events'],
-        summary: 'Events after an id, or the newest; oldest first',
+        summary: 'Events after an id, or the newest, of this node or of all; oldest first',
         querystring: pageSchema,
         response: { 200: list(eventSchema), ...problemResponses },
       },
     },
-    async ({ query: { after, count } }) =>
-      after === undefined
+    async ({ query: { after, all, count } }) => {
+      if (all) return orProblem(await plane.allEvents(count));
+      return after === undefined
         ? (await plane.events('', EVENTS_MAX)).slice(-count)
-        : plane.events(after, count),
+        : plane.events(after, count);
+    },
   );
 
   const streams = new Set<ServerResponse>();
@@ -139,12 +141,17 @@ const pageSchema = z.object({
   after: eventId
     .optional()
     .describe('The id of the last event known; empty = from the oldest; absent = the newest ones'),
+  all: z
+    .stringbool()
+    .default(false)
+    .describe('The newest events of all nodes that share the store; `after` does not count then'),
   count: z.coerce.number().int().min(1).max(EVENTS_PAGE_MAX).default(100),
 });
 
 const eventSchema = z
   .object({
     id: z.string(),
+    node: z.string(),
     atMs: timestampMs,
     kind: z.string().describe('For instance endpoint.down, region.drain, config.reload'),
     subject: z.string(),

@@ -48,8 +48,8 @@ export type ApiClient = {
   startDrill(request: DrillBody): Promise<DrillStatus>;
   drills(): Promise<readonly DrillStatus[]>;
   stopDrill(id: string): Promise<DrillStatus>;
-  /** The newest events, oldest first. */
-  events(count: number): Promise<readonly EventRecord[]>;
+  /** The newest events, of the node or of all that share its store; oldest first. */
+  events(count: number, all?: boolean): Promise<readonly EventRecord[]>;
   /** Events as they happen, until the signal aborts or the node ends the stream. */
   follow(signal: AbortSignal): AsyncGenerator<EventRecord>;
   config(): Promise<unknown>;
@@ -117,7 +117,7 @@ export function createApiClient(options: {
     startDrill: (body) => post('drills', body),
     drills: () => get('drills'),
     stopDrill: (id) => post(`drills/${encodeURIComponent(id)}/stop`, {}),
-    events: (count) => get(`events?count=${count}`),
+    events: (count, all = false) => get(`events?count=${count}${all ? '&all=true' : ''}`),
     async *follow(signal) {
       const response = await send('GET', 'api/v1/events/stream', { signal });
       if (response.statusCode >= 400)

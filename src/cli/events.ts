@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { EventRecord } from '../control/control-plane.ts';
 import { type CliContext, examples } from './context.ts';
 import { CliExit, EXIT_OK, EXIT_UNAVAILABLE } from './exit.ts';
@@ -10,16 +10,24 @@ export function addEvents(program: Command, context: CliContext): void {
     .command('events')
     .description('What changed and when')
     .option('-f, --follow', 'go on with events as they happen, until Ctrl-C')
+    .addOption(new Option('-a, --all', 'of all nodes that share the store').conflicts('follow'))
     .option('-n, --count <number>', 'how many of the newest', parseCount, 20)
-    .addHelpText('after', examples('meridian events -n 50', 'meridian events --follow -o json'))
+    .addHelpText(
+      'after',
+      examples(
+        'meridian events -n 50',
+        'meridian events --all',
+        'meridian events --follow -o json',
+      ),
+    )
     .action(
-      context.action(async ({ follow, count }: { follow?: true; count: number }) => {
+      context.action(async ({ all, follow, count }: EventsFlags) => {
         const output = context.output();
         const { io } = context;
-        const events = await context.api().events(count);
+        const events = await context.api().events(count, all);
         if (follow !== true) {
           await output.result(events, () =>
-            events.map((event) => eventText(event, output.paint)).join(''),
+            events.map((event) => eventText(event, output.paint, all)).join(''),
           );
           return EXIT_OK;
         }
@@ -36,6 +44,8 @@ export function addEvents(program: Command, context: CliContext): void {
       }),
     );
 }
+
+type EventsFlags = { readonly all?: true; readonly follow?: true; readonly count: number };
 
 /** Ends with Ctrl-C; a stream that the node ends is an error that says so. */
 async function followEvents(
@@ -59,8 +69,10 @@ async function followEvents(
   );
 }
 
-function eventText({ atMs, kind, subject, message }: EventRecord, paint: Paint): string {
-  return `${paint('dim', timeText(atMs))}  ${kind.padEnd(16)}  ${subject}: ${message}\n`;
+function eventText(event: EventRecord, paint: Paint, isOfAll = false): string {
+  const { atMs, kind, message, node, subject } = event;
+  const whose = isOfAll ? `${node.padEnd(12)}  ` : '';
+  return `${paint('dim', timeText(atMs))}  ${whose}${kind.padEnd(16)}  ${subject}: ${message}\n`;
 }
 
 function parseCount(text: string): number {

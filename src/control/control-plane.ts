@@ -34,8 +34,10 @@ export type ControlPlane = {
   drills(): readonly DrillStatus[];
   /** Reverts now. */
   stopDrill(id: string, by: string): Promise<DrillStatus | Problem>;
-  /** Events after `afterId`, oldest first; from the oldest when it is '' or not known any more. */
+  /** This node's events after `afterId`, oldest first; from the oldest when it is '' or not known any more. */
   events(afterId: string, count: number): Promise<readonly EventRecord[]>;
+  /** The last events of all nodes that share the store, oldest first. */
+  allEvents(count: number): Promise<readonly EventRecord[] | Problem>;
   /** Calls back for every new event; returns the function that stops it. */
   subscribe(onEvent: (event: EventRecord) => void): () => void;
   /** Prometheus text exposition. */
@@ -306,7 +308,10 @@ export type DrillStatus = {
 export type Counts = AnswerCounts;
 
 export type EventRecord = {
+  /** Of this node's; another node may have the same. */
   readonly id: string;
+  /** Whose it is. */
+  readonly node: string;
   readonly atMs: number;
   /** Stable dotted kind: `endpoint.down`, `region.drain`, `config.reload`, `drill.start`, `worker.restart`, … */
   readonly kind: string;

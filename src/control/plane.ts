@@ -51,6 +51,13 @@ const NO_RECORD: Problem = {
   message: 'This node records nothing of what it serves.',
 };
 
+const NO_SHARED_EVENTS: Problem = {
+  problem: 'unavailable',
+  code: 'events.store-away',
+  message: 'The store does not answer: what other nodes have told is not known now.',
+  hint: 'This node’s own events are there without "all".',
+};
+
 export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; drills: Drills } {
   const { events, facts, overrides } = parts;
   const drills = createDrills(createDrillWorld(parts));
@@ -78,6 +85,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     drills: drills.list,
     stopDrill: drills.stop,
     events: events.read,
+    allEvents: async (count) => (await events.readAll(count)) ?? NO_SHARED_EVENTS,
     subscribe: events.subscribe,
     metrics: () => metrics.render(metricsSource(parts)),
     config: () => redactConfig(facts().serving.config),

@@ -91,7 +91,7 @@ export async function openParts(
     hasPeers: () => link?.exchange.peers().some(({ state }) => state === 'connected') ?? false,
     log,
   });
-  const events = createEvents(facts.clock.nowMs, store, log);
+  const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
   const compiler = createCompiler(compileFile, { log, record: events.record });
   const desk = openDesk(log, events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });

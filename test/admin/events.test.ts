@@ -146,3 +146,17 @@ test('a history that cannot be read ends the stream, and the client comes back',
   await ended;
   await subscribers(plane, 0);
 });
+
+test('GET /events of all nodes says whose they are, or that the store is away', async (t) => {
+  const { call, plane } = await openAdmin(t);
+  const events = (await call('GET', '/api/v1/events?all=true')).json<readonly EventRecord[]>();
+  assert.equal(events[0]?.node, 'node-2');
+  const own = (await call('GET', '/api/v1/events?all=false')).json<readonly EventRecord[]>();
+  assert.ok(own.every(({ node }) => node === 'node-1'));
+  plane.allEvents = async () => ({
+    problem: 'unavailable',
+    code: 'events.store-away',
+    message: '',
+  });
+  assertProblem(await call('GET', '/api/v1/events?all=true'), 503, 'events.store-away');
+});

@@ -77,7 +77,7 @@ export function createFixturePlane(): FixturePlane {
 
   function emit(kind: string, subject: string, message: string): EventRecord {
     const id = String(events.length + 1).padStart(6, '0');
-    const event = { id, atMs: nowMs, kind, subject, message };
+    const event = { id, node: 'node-1', atMs: nowMs, kind, subject, message };
     events.push(event);
     for (const listener of listeners) listener(event);
     return event;
@@ -519,6 +519,11 @@ export function createFixturePlane(): FixturePlane {
     },
     async events(afterId, count) {
       return events.filter((event) => event.id > afterId).slice(0, count);
+    },
+    async allEvents(count) {
+      const other = { id: '1', node: 'node-2', atMs: STARTED_AT_MS, kind: 'endpoint.down' };
+      const told = { ...other, subject: 'web/virginia', message: 'It is down.' };
+      return [told, ...events].slice(-count);
     },
     subscribe(onEvent) {
       listeners.add(onEvent);

@@ -14,6 +14,13 @@ test('events shows the newest, oldest first', async (t) => {
   assert.equal(JSON.parse((await run('events', '-o', 'json')).stdout).length, 7);
 });
 
+test('events --all shows whose they are', async (t) => {
+  const { run } = await openCli(t);
+  const { stdout } = await run('events', '--all', '-n', '3');
+  assert.match(stdout, / {2}node-2 {8}endpoint\.down {5}web\/virginia: It is down\.\n/);
+  assert.equal((await run('events', '--all', '--follow')).code, 2);
+});
+
 test('events --follow goes on until it is interrupted', async (t) => {
   const { runIn, plane, url } = await openCli(t);
   const key = interruptKey();

@@ -168,7 +168,12 @@ async function createWorld() {
   const flawed = await createFlawedStore();
   const { clock } = flawed;
   const kinds: string[] = [];
-  const events = createEvents(clock.nowMs, flawed.store, silentLog());
+  const events = createEvents({
+    node: 'test',
+    nowMs: clock.nowMs,
+    store: flawed.store,
+    log: silentLog(),
+  });
   events.subscribe(({ kind }) => kinds.push(kind));
   const overrides = await openOverrides(clock, flawed.store, silentLog(), () => {});
   const idle = clock.pending();

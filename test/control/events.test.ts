@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventRecord } from '../../src/control/control-plane.ts';
+import { UNSENT_MAX } from '../../src/control/event-log.ts';
 import { createEvents, EVENTS_MAX } from '../../src/control/events.ts';
 import { settle } from '../monitoring/moved-clock.ts';
-import { createFlawedStore } from './flawed-store.ts';
+import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
 import { silentLog } from './silent-log.ts';
 
 test('record() is one log line, one entry of the store, one call to each subscriber', async () => {
@@ -65,6 +66,52 @@ test('a store that is away is said once, its return once, and hides nothing here
   );
 });
 
+test('what happened while the store was away is in the list of all nodes afterwards', async () => {
+  const { events, flawed } = await opened();
+  flawed.fail(true);
+  for (const subject of ['a', 'b', 'c']) events.record('test', subject, '');
+  await settle();
+  assert.equal(await events.readAll(10), undefined);
+  flawed.fail(false);
+  events.record('test', 'd', '');
+  await settle();
+  assert.equal(subjectsOf(await events.readAll(10)), 'abcd');
+  assert.equal(subjectsOf(await events.readAll(2)), 'cd');
+});
+
+test('readAll() tells what all nodes have told; a restarted node knows its own', async () => {
+  const { events, flawed } = await opened();
+  events.record('test', 'a', '');
+  const two = open(flawed, 'two');
+  two.record('test', 'b', '');
+  await flawed.other.append('events', 'not an event', 10);
+  await settle();
+  const told = (await events.readAll(10)) ?? [];
+  assert.deepEqual(
+    told.map(({ node, subject }) => `${node} ${subject}`),
+    ['one a', 'two b'],
+  );
+  assert.equal(subjectsOf(await events.read('', 10)), 'a');
+  await flawed.clock.advance(1);
+  const again = open(flawed, 'one');
+  again.record('test', 'c', '');
+  await settle();
+  assert.equal(subjectsOf(await again.read('', 10)), 'ac');
+});
+
+test('no more than UNSENT_MAX events wait for the store', async () => {
+  const { events, flawed } = await opened();
+  flawed.fail(true);
+  for (let count = 0; count < UNSENT_MAX + 5; count += 1) events.record('test', String(count), '');
+  await settle();
+  flawed.fail(false);
+  events.record('test', 'last', '');
+  for (let round = 0; round < 200; round += 1) await settle();
+  const told = (await events.readAll(UNSENT_MAX * 2)) ?? [];
+  assert.equal(told.length, UNSENT_MAX);
+  assert.deepEqual([told[0]?.subject, told.at(-1)?.subject], ['6', 'last']);
+});
+
 test('subscribe() tells until it is stopped', async () => {
   const { events } = await opened();
   const told: string[] = [];
@@ -75,9 +122,15 @@ test('subscribe() tells until it is stopped', async () => {
   assert.deepEqual(told, ['a']);
 });
 
+const subjectsOf = (events: readonly EventRecord[] | undefined): string =>
+  (events ?? []).map(({ subject }) => subject).join('');
+
 async function opened() {
   const flawed = await createFlawedStore();
   const logged: string[] = [];
-  const events = createEvents(flawed.clock.nowMs, flawed.store, silentLog(logged));
-  return { events, flawed, logged };
+  return { events: open(flawed, 'one', logged), flawed, logged };
+}
+
+function open({ clock, store }: FlawedStore, node: string, logged: string[] = []) {
+  return createEvents({ node, nowMs: clock.nowMs, store, log: silentLog(logged) });
 }

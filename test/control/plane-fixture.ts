@@ -38,7 +38,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
   const flawed = await createFlawedStore();
   const { clock } = flawed;
   const log = silentLog();
-  const events = createEvents(clock.nowMs, flawed.store, log);
+  const events = createEvents({ node: 'test', nowMs: clock.nowMs, store: flawed.store, log });
   const kinds: string[] = [];
   events.subscribe(({ kind }) => kinds.push(kind));
   const overrides = await openOverrides(clock, flawed.store, log, () => {});
