@@ -156,7 +156,7 @@ test('GET /events of all nodes says whose they are, or that the store is away', 
   plane.allEvents = async () => ({
     problem: 'unavailable',
     code: 'events.store-away',
-    message: '',
+    message: 'Away.',
   });
   assertProblem(await call('GET', '/api/v1/events?all=true'), 503, 'events.store-away');
 });
