@@ -49,7 +49,7 @@ export function compileSnapshot(
     services: [],
   };
   for (const [name, pool] of Object.entries(config.pools)) addPool(work, name, pool);
-  const sources = Object.entries(config.zones).map(
+  const sources = Object.entries(needsAnswers(config) ? config.zones : {}).map(
     ([name, zone]): ZoneSource => ({
       name,
       ttl: zone.ttl,
@@ -81,6 +81,11 @@ export function compileSnapshot(
       explainAllow: config.dns.explain.allow.flatMap((network) => parsePrefix(network) ?? []),
     },
   };
+}
+
+/** A node that neither answers nor explains, as a prober, has no use for what answers are made of. */
+function needsAnswers({ node: { roles } }: Config): boolean {
+  return roles.includes('nameserver') || roles.includes('admin');
 }
 
 type Work = {

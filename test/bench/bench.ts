@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- NAME [options]`: measures this program beside another that does the same job. Without a
- * name it says which benches there are. docs/BENCHMARKS.md holds method and results.
+ * `npm run bench -- NAME [options]`: measures this program, beside another that does the same job where
+ * there is one. Without a name it says which benches there are. docs/BENCHMARKS.md holds method and results.
  */
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
+import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 
 type Bench = {
@@ -15,6 +16,7 @@ type Bench = {
 
 const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
+  { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
 
 process.exit(await main(process.argv.slice(2)));

@@ -56,6 +56,13 @@ test('compileSnapshot() carries generation, revision and the size limit', () => 
   assert.deepEqual([generation, revision, udpSizeMax], [5, 9, 1232]);
 });
 
+test('compileSnapshot() for a node that only probes has endpoints, and nothing to answer', () => {
+  const roles = ['prober'] as const;
+  const { endpoints, maps, services } = compiled(createConfig({ node: { ...base.node, roles } }));
+  assert.deepEqual([maps, services], [[], []]);
+  assert.deepEqual(endpoints, compiled().endpoints);
+});
+
 test('compileSnapshot() takes over the class maps of which nothing changed', () => {
   const before = { snapshot: compiled(), geo };
   const again = (changes: Partial<Config>, data = geo) => {
