@@ -30,17 +30,20 @@ export function createHealthPublisher<Event>(
 ): HealthPublisher<Event> {
   let current = new Uint32Array(0);
   let told = new Uint32Array(0);
-  let near: (ReadonlyMap<number, number> | undefined)[] = [];
-  let toldNear: typeof near = [];
+  /** Of the few endpoints that some region sees otherwise. */
+  let near = new Map<number, ReadonlyMap<number, number>>();
+  let toldNear: typeof near = new Map();
   let urgency: 'none' | 'soon' | 'now' = 'none';
   let cancelLater: (() => void) | undefined;
 
   const words = (): HealthWords => ({
     words: current.slice(),
     exceptions: writeExceptions(
-      near.flatMap((exceptions, endpoint) =>
-        [...(exceptions ?? [])].map(([region, word]) => ({ near: region, endpoint, word })),
-      ),
+      [...near]
+        .sort(([a], [b]) => a - b)
+        .flatMap(([endpoint, exceptions]) =>
+          [...exceptions].map(([region, word]) => ({ near: region, endpoint, word })),
+        ),
     ),
   });
   const settle = (): HealthWords => {
@@ -48,7 +51,7 @@ export function createHealthPublisher<Event>(
     cancelLater = undefined;
     urgency = 'none';
     told = current.slice();
-    toldNear = near.slice();
+    toldNear = new Map(near);
     return words();
   };
   const heed = (before: number, word: number): void => {
@@ -60,8 +63,9 @@ export function createHealthPublisher<Event>(
     put(index, word, exceptions) {
       current[index] = word;
       heed(told[index] ?? 0, word);
-      const before = toldNear[index];
-      near[index] = exceptions.size === 0 ? undefined : exceptions;
+      const before = toldNear.get(index);
+      if (exceptions.size === 0) near.delete(index);
+      else near.set(index, exceptions);
       if (before === undefined && exceptions.size === 0) return;
       const regions = new Set([...(before?.keys() ?? []), ...exceptions.keys()]);
       for (const region of regions) {
@@ -77,8 +81,8 @@ export function createHealthPublisher<Event>(
     reset(count) {
       current = new Uint32Array(count);
       told = new Uint32Array(count);
-      near = [];
-      toldNear = [];
+      near = new Map();
+      toldNear = new Map();
     },
     settle,
     close: () => void settle(),

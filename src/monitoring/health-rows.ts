@@ -40,6 +40,8 @@ export type BoardState = {
 
 export type Row = {
   readonly endpoint: HealthEndpoint;
+  /** Of the judgements that it is made of. */
+  readonly ids: readonly string[];
   health: EndpointHealth;
   /** By client region, where it is not what the world sees. */
   near: ReadonlyMap<number, EndpointHealth>;
@@ -125,7 +127,7 @@ function settleRow(
   { endpoint, life }: Row,
   { near: seenNear, world: seen }: JudgedEndpoint,
   nowMs: number,
-): Omit<Row, 'endpoint'> {
+): Omit<Row, 'endpoint' | 'ids'> {
   const override = activeOverride(overrides, endpoint, nowMs);
   const isFrozen = frozen.has(endpoint.name);
   const isOut =
@@ -246,7 +248,8 @@ const isBad = ({ failing, verdict }: Vote): boolean => failing || verdict === 'd
 function newRow(endpoint: HealthEndpoint, life: EndpointLife = NEW_LIFE): Row {
   const nothing: Judged = { judged: 'unknown', reason: '', ttlSeconds: 0 };
   const circumstances = { override: undefined, frozen: false, share: 1 };
-  return { endpoint, life, near: new Map(), health: endpointHealth(nothing, circumstances, 0) };
+  const health = endpointHealth(nothing, circumstances, 0);
+  return { endpoint, ids: idsOf(endpoint), life, near: new Map(), health };
 }
 
 export type RowIndex = {
@@ -288,16 +291,16 @@ function idsOf({ name, targets }: HealthEndpoint): readonly string[] {
 }
 
 /** True when time alone may change the row: a held judgement, an override with an end, a slow return. */
-function hasDate({ endpoint, health }: Row, judgements: ReadonlyMap<string, Judgement>): boolean {
+function hasDate({ health, ids }: Row, judgements: ReadonlyMap<string, Judgement>): boolean {
   if (health.share < 1) return true;
   const overruled = health.state !== health.judged && health.state !== 'frozen';
   if (overruled && health.ttlSeconds < TTL_MASK) return true;
-  return idsOf(endpoint).some((id) => judgements.get(id)?.isHeld === true);
+  return ids.some((id) => judgements.get(id)?.isHeld === true);
 }
 
 /** The votes that decided are still there: what follows, should they fall silent, counts from now. */
-function confirm({ endpoint }: Row, judgements: Map<string, Judgement>, nowMs: number): void {
-  for (const id of idsOf(endpoint)) {
+function confirm({ ids }: Row, judgements: Map<string, Judgement>, nowMs: number): void {
+  for (const id of ids) {
     const judgement = judgements.get(id);
     if (judgement !== undefined) judgements.set(id, { ...judgement, decidedAtMs: nowMs });
   }

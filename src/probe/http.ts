@@ -149,6 +149,7 @@ async function exchange(
   if (problem !== undefined)
     return { certificate: { ok: false, reason: shorten(problem), ...seen } };
   let isUsed = false;
+  let body: Dispatcher.ResponseData['body'] | undefined;
   const client = new Client(originOf(course, options), {
     // The monitor's signal is the only timeout.
     headersTimeout: 0,
@@ -167,14 +168,21 @@ async function exchange(
     },
   });
   // Not awaited: destroying only forgets the socket, there is nothing to learn from it.
-  course.onEnd(() => void client.destroy().catch(() => undefined));
+  course.onEnd(() => {
+    body?.destroy(OVER);
+    void client.destroy(OVER).catch(() => undefined);
+  });
   const sentMs = course.nowMs();
   const response = await client.request(requestOf(course, options, question));
   course.note('firstByteMs', sentMs);
-  // The client is destroyed under a body that is not read to its end, which is not news.
-  response.body.on('error', () => undefined);
+  body = response.body;
+  // It is destroyed without being read to its end, which is not news.
+  body.on('error', () => undefined);
   return { certificate: seen, response };
 }
+
+/** One for all: an error of its own, with its stack, would cost more than the request. */
+const OVER = new Error('the probe is over');
 
 type Connected = { readonly socket: Socket; readonly certificate: CertificateFinding };
 
