@@ -30,7 +30,7 @@ export const CHUNKS = 32;
 /** News wait this long for each other. */
 export const GATHER_MS = 20;
 /** Signs of life are renewed this often, and lapse after three. */
-export const LIFE_INTERVAL_MS = 1000;
+export const LIFE_INTERVAL_MS = 500;
 const LIFE_LEASE_MS = 3 * LIFE_INTERVAL_MS;
 /** Statements stay this long after their node has written them last; it does so twice in the time. */
 const CHUNK_LEASE_MS = 600_000;

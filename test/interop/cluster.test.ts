@@ -8,6 +8,7 @@ import {
   type Region,
   startWorld,
 } from '../node/cluster-world.ts';
+import type { NodeFixture } from '../node/node-fixture.ts';
 import { until } from '../node/until.ts';
 import { startRedis } from '../store/redis-server.ts';
 
@@ -18,6 +19,11 @@ test('three nodes agree with Redis and without it, and hold a drain through ever
   const at = (region: Region): string => webs.get(region)!.address;
   for (const name of NAMES) await allAnswer(nodes, name, at(name), `${name} serves its own`);
 
+  const isWhole = ({ node }: NodeFixture): boolean =>
+    node.plane.cluster().nodes.filter(({ direct, state }) => state === 'here' && direct !== 'never')
+      .length === NAMES.length;
+  await until(() => nodes.every(isWhole), PATIENCE_MS, 'every node knows of all, by both ways');
+
   webs.get('virginia')!.stop();
   await allAnswer(nodes, 'virginia', at('frankfurt'), 'all nodes leave Virginia');
   await webs.get('virginia')!.start();
@@ -27,7 +33,8 @@ test('three nodes agree with Redis and without it, and hold a drain through ever
   const [first, second] = nodes;
   const target = { kind: 'region', name: 'frankfurt' } as const;
   const drain = { target, action: 'drain', reason: 'a test', by: 'test' } as const;
-  await first!.node.plane.setOverride(drain);
+  const set = await first!.node.plane.setOverride(drain);
+  assert.ok('sharing' in set && set.sharing?.shared, JSON.stringify(set));
   await allAnswer(nodes, 'frankfurt', at('virginia'), 'drained everywhere');
 
   // Redis dies: the drain stays, and another one reaches all without it.
