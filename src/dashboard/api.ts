@@ -1,4 +1,5 @@
 import type {
+  ClusterStatus,
   EventRecord,
   Explanation,
   NodeStatus,
@@ -19,11 +20,13 @@ const TOKEN_KEY = 'meridian-token';
 
 export const readStatus = (): Promise<Reply<NodeStatus>> => get('status');
 export const readRegions = (): Promise<Reply<readonly RegionStatus[]>> => get('regions');
+export const readCluster = (): Promise<Reply<ClusterStatus>> => get('nodes');
 export const readZones = (): Promise<Reply<readonly ZoneStatus[]>> => get('zones');
 export const readEvents = (count: number): Promise<Reply<readonly EventRecord[]>> =>
   get(`events?count=${count}`);
-export const explain = (name: string, client: string): Promise<Reply<Explanation>> =>
-  get(`explain?${new URLSearchParams(client ? { name, client } : { name })}`);
+/** @param at an instant as the API reads it; '' = now */
+export const explain = (name: string, client: string, at: string): Promise<Reply<Explanation>> =>
+  get(`explain?${new URLSearchParams({ name, ...(client && { client }), ...(at && { at }) })}`);
 
 export const hasToken = (): boolean => sessionStorage.getItem(TOKEN_KEY) !== null;
 

@@ -19,9 +19,10 @@ const EXAMPLES: readonly { readonly label: string; readonly client: string }[] =
 export function ExplainBox({ suggestedName, explanation, onExplained }: Props) {
   const [name, setName] = useState('');
   const [client, setClient] = useState('133.11.0.0/16');
+  const [at, setAt] = useState('');
   const [problem, setProblem] = useState('');
   const ask = async (network: string): Promise<void> => {
-    const reply = await explain(name || suggestedName, network);
+    const reply = await explain(name || suggestedName, network, at.trim());
     setProblem(reply.ok ? '' : reply.message);
     onExplained(reply.ok ? reply.value : undefined);
   };
@@ -49,6 +50,15 @@ export function ExplainBox({ suggestedName, explanation, onExplained }: Props) {
             name="client"
             value={client}
             onInput={(event) => setClient(event.currentTarget.value)}
+          />
+        </label>
+        <label>
+          At an instant of the record
+          <input
+            name="at"
+            value={at}
+            placeholder="now, or 2026-03-01T12:00:00Z"
+            onInput={(event) => setAt(event.currentTarget.value)}
           />
         </label>
         <button type="submit">Explain</button>

@@ -1,13 +1,23 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type {
+  ClusterStatus,
   EventRecord,
   Explanation,
   NodeStatus,
   RegionStatus,
 } from '../control/control-plane.ts';
-import { hasToken, keepToken, readEvents, readRegions, readStatus, readZones } from './api.ts';
+import {
+  hasToken,
+  keepToken,
+  readCluster,
+  readEvents,
+  readRegions,
+  readStatus,
+  readZones,
+} from './api.ts';
 import { ExplainBox } from './explain-box.tsx';
+import { NodeTable } from './node-table.tsx';
 import { RegionTable } from './region-table.tsx';
 import { timeOfDay } from './time-of-day.ts';
 import { WorldMap } from './world-map.tsx';
@@ -19,6 +29,7 @@ const EVENTS_SHOWN = 12;
 type Facts = {
   readonly status?: NodeStatus;
   readonly regions: readonly RegionStatus[];
+  readonly cluster?: ClusterStatus;
   readonly events: readonly EventRecord[];
   /** Empty while the node answers. */
   readonly trouble: string;
@@ -36,6 +47,7 @@ function Page() {
       <main>
         <WorldMap regions={facts.regions} explanation={explanation} />
         <RegionTable regions={facts.regions} />
+        <NodeTable cluster={facts.cluster} />
         <div class="columns">
           <ExplainBox
             suggestedName={suggestedName}
@@ -76,13 +88,19 @@ async function readFacts(): Promise<Facts | Pick<Facts, 'trouble' | 'needsToken'
   // Alone at first, so that a node that refuses has to do so only once.
   const status = await readStatus();
   if (!status.ok) return refused(status);
-  const [regions, events] = await Promise.all([readRegions(), readEvents(EVENTS_SHOWN)]);
+  const [regions, events, cluster] = await Promise.all([
+    readRegions(),
+    readEvents(EVENTS_SHOWN),
+    readCluster(),
+  ]);
   if (!regions.ok) return refused(regions);
   if (!events.ok) return refused(events);
+  if (!cluster.ok) return refused(cluster);
   return {
     status: status.value,
     regions: regions.value,
     events: events.value,
+    cluster: cluster.value,
     trouble: '',
     needsToken: false,
   };

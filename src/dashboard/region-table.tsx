@@ -75,6 +75,14 @@ function EndpointCells({ endpoint }: { readonly endpoint: EndpointStatus | undef
         <div>
           {endpoint.name}
           <div class="small">{endpoint.reason}</div>
+          {endpoint.share < 1 && (
+            <div class="small">returning: {Math.round(endpoint.share * 100)} % of its clients</div>
+          )}
+          {endpoint.near.map(({ reason, region, state }) => (
+            <div key={region} class={`near ${STATE_MARKS[state].tone}`}>
+              for clients near {region}: {STATE_MARKS[state].word}. {reason}
+            </div>
+          ))}
         </div>
       </td>
       <td data-label="Addresses">

@@ -14,6 +14,8 @@ export type PageFixture = NodeFixture & {
   /** Ends what answers the probes of a region. */
   killRegion(name: RegionName): Promise<void>;
   reviveRegion(name: RegionName): Promise<void>;
+  /** Starts another node, which the first one hears: one that answers for the same service, by its own file. */
+  startNeighbour(): Promise<NodeFixture>;
 };
 export type RegionName = 'virginia' | 'frankfurt' | 'singapore';
 
@@ -24,6 +26,7 @@ const LOCATIONS = {
   frankfurt: { latitude: 50.11, longitude: 8.68, country: 'DE', city: 'Frankfurt' },
   singapore: { latitude: 1.35, longitude: 103.82, country: 'SG', city: 'Singapore' },
 } as const;
+const CLUSTER_KEY = 'the cluster key of a test, long enough to be one';
 const NAMES = ['virginia', 'frankfurt', 'singapore'] as const;
 
 export async function startPageFixture(tokens: readonly string[] = []): Promise<PageFixture> {
@@ -49,18 +52,35 @@ export async function startPageFixture(tokens: readonly string[] = []): Promise<
   });
   const { adminUrl } = fixture.node;
   assert.ok(adminUrl !== undefined);
+  const neighbours: NodeFixture[] = [];
+  const startNeighbour = async (): Promise<NodeFixture> => {
+    const { admin: _, node, ...rest } = configOf(address, vips, tokens);
+    const neighbour = await startNodeFixture({
+      ...rest,
+      node: { ...node, name: 'neighbour', roles: ['nameserver', 'prober'], vantages: [] },
+      cluster: {
+        keys: [CLUSTER_KEY],
+        listen: [`${loopbackAddress()}:8054`],
+        peers: [`${address}:8054`],
+      },
+      dns: { listeners: [`${loopbackAddress()}:5300`] },
+    });
+    neighbours.push(neighbour);
+    return neighbour;
+  };
   const stop = async (): Promise<void> => {
+    for (const neighbour of neighbours) await neighbour.stop();
     await fixture.stop();
     await Promise.all(NAMES.map(killRegion));
   };
-  return { ...fixture, url: `${adminUrl}/`, killRegion, reviveRegion, stop };
+  return { ...fixture, url: `${adminUrl}/`, killRegion, reviveRegion, startNeighbour, stop };
 }
 
 function configOf(
   address: string,
   vips: Readonly<Record<RegionName, string>>,
   tokens: readonly string[],
-): Record<string, unknown> {
+) {
   const monitor = { kind: 'http', interval: '200ms', timeout: '150ms', rise: 1, fall: 2 };
   const regions = NAMES.map((name) => [
     name,
@@ -74,6 +94,7 @@ function configOf(
       vantages: NAMES.map((name) => ({ name, region: name })),
     },
     admin: { address, port: 8053, tokens },
+    cluster: { keys: [CLUSTER_KEY], listen: [`${address}:8054`] },
     regions: Object.fromEntries(regions),
     monitors: { web: monitor },
     pools: { web: { monitor: 'web', port: WEB_PORT, endpoints: NAMES } },

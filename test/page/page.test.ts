@@ -56,6 +56,35 @@ test('the page explains the answer of a network in Tokyo and draws its way', asy
   assert.deepEqual(complaints, []);
 });
 
+test('the page explains what a client got at an instant of the record', async (t) => {
+  const { page, complaints } = await open(t);
+  await waitForStates(page, allUp);
+  await page.getByLabel('Client address or network').fill('193.49.0.0/16');
+  await page.getByLabel(/^At/).fill('2020-01-02T03:04:05Z');
+  await page.keyboard.press('Enter');
+  await page.getByText(/Nothing is known of/).waitFor();
+  await page.getByLabel(/^At/).fill('');
+  await page.keyboard.press('Enter');
+  await page.locator('.told[data-region=frankfurt]').waitFor();
+  assert.deepEqual(unexpected(complaints, /404/), []);
+});
+
+test('the page shows the other nodes, and when one is silent', async (t) => {
+  const own = await startPageFixture();
+  t.after(own.stop);
+  const { page, complaints } = await openPage(t, browser, own.url);
+  await waitForStates(page, allUp);
+  assert.equal(await page.locator('tr[data-node]').count(), 0, 'alone there is nothing to show');
+  const neighbour = await own.startNeighbour();
+  const row = page.locator('tr[data-node=neighbour]');
+  await row.getByText('connected').waitFor();
+  assert.match((await row.textContent()) ?? '', /here.*connected.*nameserver, prober.*own file/);
+  await picture(page, 'nodes');
+  await neighbour.stop();
+  await row.getByText('silent').first().waitFor();
+  assert.deepEqual(complaints, []);
+});
+
 test('the page says what is wrong with a question', async (t) => {
   const { page, complaints } = await open(t);
   await waitForStates(page, allUp);
@@ -217,7 +246,7 @@ test('the page can be used by keyboard, and shows where the focus is', async (t)
     assert.equal(outline, 'solid', label);
     reached.push(label);
   }
-  const controls = ['name', 'client', 'Explain', 'Tokyo', 'Paris', 'New York'];
+  const controls = ['name', 'client', 'at', 'Explain', 'Tokyo', 'Paris', 'New York'];
   assert.deepEqual(reached.slice(0, controls.length), controls);
 });
 
