@@ -94,7 +94,7 @@ test('dig TXT _explain.NAME tells what the client gets, and why', async (t) => {
   assert.equal(given.answer[0]?.split(' ').at(-1), '192.0.2.2');
   assert.match(texts[1] ?? '', /^"02 gets 192\.0\.2\.2 of singapore, TTL 30, scope \/\d+"$/);
   assert.match(texts.join('\n'), /web\/singapore: tier 1, up, weight 1, \d+ km, answered to 100 %/);
-  assert.match(texts.join('\n'), /served by fra-1, generation 1, revision 1, config [0-9a-f]{12}/);
+  assert.match(texts.join('\n'), /served by fra-1, generation 1, config [0-9a-f]{12}/);
   assert.equal(udp.subnet, `${CLIENT}/0`);
   assert.deepEqual([udp.transport, tcp.transport], ['UDP', 'TCP']);
   assert.equal(tcp.answer.length, udp.answer.length);
@@ -205,7 +205,7 @@ test('explain() of the past knows overrides, reloads and what was before a resta
 
   const expectPast = async (node: RunningNode): Promise<void> => {
     const before = await explainAt(node, startedMs);
-    assert.deepEqual([before.region, before.served.revision], ['singapore', 1]);
+    assert.deepEqual([before.region, before.served.generation], ['singapore', 1]);
     const during = await explainAt(node, drainedMs);
     assert.equal(during.region, 'frankfurt');
     const out = during.candidates.find(({ name }) => name === 'web/singapore');
@@ -213,7 +213,7 @@ test('explain() of the past knows overrides, reloads and what was before a resta
     assert.match(out?.reason ?? '', /^drained by alice \(kernel\); judged up/);
     assert.deepEqual([out?.weight, out?.answerShare], [1, 0]);
     const after = await explainAt(node, reloadedMs);
-    assert.equal(after.served.revision, 2);
+    assert.equal(after.served.generation, 2);
     assert.notEqual(after.served.config, before.served.config);
     const weights = after.candidates.map(({ name, weight }) => `${name} ${weight}`);
     assert.ok(weights.includes('web/singapore 7'), weights.join());
