@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
-import { address, path, port, saying, socketAddress } from './values.ts';
+import { address, oneOrMany, path, port, saying, socketAddress } from './values.ts';
 
 /** How this node finds and trusts the other nodes of the same service. */
 
@@ -47,14 +47,10 @@ export const cluster = z.strictObject({
     .describe(
       'Secrets that all nodes share: what they tell each other is authenticated and what they store is sealed with them. The first seals, all open. To change it, add the new one at the end everywhere, then put it in front everywhere, then drop the old one.',
     ),
-  keyFiles: z
-    .array(path)
-    .max(8)
+  keyFiles: oneOrMany(path, 8, 'a path or a list of them')
     .default([])
     .describe('Files with one such secret each; they come before `keys`.'),
-  listen: z
-    .array(listener)
-    .max(8)
+  listen: oneOrMany(listener, 8, 'an address with a port or a list of them')
     .default([])
     .describe(
       'Where other nodes tell this one what they see, over UDP. Needs a key. Default: nowhere; then only the store tells.',
@@ -65,9 +61,7 @@ export const cluster = z.strictObject({
     .meta({ what: 'a host with a port', hint: 'what other nodes reach: 192.0.2.1:8054' })
     .optional()
     .describe('Where others reach `listen`. Default: the first listener, unless it is a wildcard.'),
-  peers: z
-    .array(peer)
-    .max(PEERS_MAX)
+  peers: oneOrMany(peer, PEERS_MAX, 'a host with a port or a list of them')
     .default([])
     .describe('Other nodes, as `host:port`. Those that share the store find each other without.'),
   sharedConfig: z

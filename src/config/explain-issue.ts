@@ -51,10 +51,19 @@ export function explainIssues(
   issues: readonly z.core.$ZodIssue[],
   root: unknown,
 ): readonly Finding[] {
-  const findings = issues.flatMap((issue) => explain(issue, [], root));
+  const findings = issues
+    .filter((issue) => !isLengthOfMisfit(issue, issues))
+    .flatMap((issue) => explain(issue, [], root));
   return findings
     .filter((one) => !isEchoOfSlip(one, findings))
     .map(({ meant: _, ...rest }) => rest);
+}
+
+/** What is no list has no wrong number of entries besides. */
+function isLengthOfMisfit(one: z.core.$ZodIssue, all: readonly z.core.$ZodIssue[]): boolean {
+  if (one.code !== 'too_big' && one.code !== 'too_small') return false;
+  const place = JSON.stringify(one.path);
+  return all.some(({ code, path }) => code === 'invalid_type' && JSON.stringify(path) === place);
 }
 
 /** `meant` is the known key that a misspelt one stands for. */

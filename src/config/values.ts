@@ -77,6 +77,11 @@ export const addresses = z.union([address.transform((one) => [one]), z.array(add
   hint: '192.0.2.1, or [192.0.2.1, 192.0.2.2]',
 });
 
+/** One value or a list of so many at most: people write one without brackets. */
+export function oneOrMany<Item extends z.ZodType>(item: Item, most: number, what: string) {
+  return z.union([item.transform((one) => [one]), z.array(item).max(most)]).meta({ what });
+}
+
 export const network = z
   .string()
   .refine((text) => parsePrefix(text) !== undefined, saying('is not a network'))
