@@ -114,6 +114,7 @@ const publicationSchema = z
     warnings: list(configIssueSchema),
     shrinks: list(z.string()).describe('What it takes away'),
     sharing: sharingSchema.optional(),
+    isServed: z.boolean().optional().describe('False when this node could not serve it after all'),
   })
   .register(apiSchemas, { id: 'ConfigPublication' });
 

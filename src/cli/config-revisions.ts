@@ -110,14 +110,16 @@ async function currentRevision(api: ApiClient): Promise<number> {
 }
 
 function publicationText(outcome: ConfigPublication): string {
-  const { changes, published, revision, sharing, shrinks, warnings } = outcome;
+  const { changes, isServed, published, revision, sharing, shrinks, warnings } = outcome;
   const what = published ? `Published revision ${revision}` : `Revision ${revision} would be valid`;
   const lines =
     changes.length === 0
       ? `${what}; nothing ${published ? 'changed' : 'would change'}.\n`
       : `${what}. ${published ? 'Changed' : 'It would change'}:\n${bulleted(changes)}`;
   const gone = shrinks.length === 0 ? '' : `It takes answers away:\n${bulleted(shrinks)}`;
-  return lines + gone + sharingText(sharing) + warnings.map(warningText).join('');
+  const refused =
+    isServed === false ? 'Note: this node could not serve it; "meridian events" says why.\n' : '';
+  return lines + gone + refused + sharingText(sharing) + warnings.map(warningText).join('');
 }
 
 const bulleted = (lines: readonly string[]): string => lines.map((line) => `  ${line}\n`).join('');

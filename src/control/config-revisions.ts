@@ -11,7 +11,6 @@ import type {
   ConfigText,
   Problem,
   PublishRequest,
-  ReloadResult,
 } from './control-plane.ts';
 
 /**
@@ -31,7 +30,8 @@ export type ConfigRevisionsParts = {
   current(): Config;
   /** The configuration that this text would be here; its name is for messages. */
   check(text: string, name: string): Checked;
-  reload(by: string): Promise<ReloadResult>;
+  /** The revision that this node serves when it has looked at all that it has heard of. */
+  served(): Promise<number>;
   /** See cluster/facts.ts. */
   settled(key: string, timeoutMs: number): Promise<Sharing>;
 };
@@ -68,11 +68,12 @@ export function createConfigRevisions(parts: ConfigRevisionsParts): ConfigRevisi
       const published = await revisions.publish(draft, request.replaces ?? known);
       if (!published.ok) return problemOf(published);
       const { revision } = published.revision;
-      const [sharing] = await Promise.all([
+      const [sharing, served] = await Promise.all([
         parts.settled(REVISION_KEY, SHARE_WAIT_MS),
-        parts.reload(`revision ${revision} of ${request.by}`),
+        parts.served(),
       ]);
-      return { ...outcome, revision, published: true, sharing };
+      const isServed = served >= revision;
+      return { ...outcome, revision, published: true, sharing, isServed };
     },
     async list() {
       const known = revisions.current();

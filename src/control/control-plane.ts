@@ -272,6 +272,8 @@ export type ConfigPublication = {
   readonly shrinks: readonly string[];
   /** Whether other nodes can know of it yet; absent = it was not published. */
   readonly sharing?: Sharing;
+  /** False when this node could not serve it after all; its events say why. */
+  readonly isServed?: boolean;
 };
 /** A configuration that this node could not serve. */
 export type ConfigRefusal = { readonly issues: readonly ConfigIssue[] };

@@ -18,6 +18,8 @@ import { type ConfigSource, loadConfig, type SharedRevision } from './config-fil
 export type Reloader = {
   reload(by: string): Promise<ReloadResult>;
   last(): ReloadResult | undefined;
+  /** Settles when all that was asked for by now is done. */
+  settled(): Promise<unknown>;
   /** Settles when no reload runs any more. */
   close(): Promise<void>;
 };
@@ -80,10 +82,7 @@ export function createReloader(parts: ReloaderParts): Reloader {
     return done(true, changes, [...loaded.warnings, ...unopened]);
   };
   const refuse = (issues: readonly ConfigIssue[]): ReloadResult => {
-    const [first] = issues;
-    const where = first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '';
-    const message = `Reload refused, nothing changed: ${issues.length} problem(s), first ${where}`;
-    events.record('config.refused', 'config', message, 'warn');
+    events.record('config.refused', 'config', refusalText(issues), 'warn');
     return done(false, [], issues);
   };
   const done = (ok: boolean, changes: readonly string[], issues: readonly ConfigIssue[]) => {
@@ -120,11 +119,18 @@ export function createReloader(parts: ReloaderParts): Reloader {
       return next;
     },
     last: () => last,
+    settled: queue.settled,
     async close() {
       stopPolling();
       await queue.settled();
     },
   };
+}
+
+function refusalText(issues: readonly ConfigIssue[]): string {
+  const [first] = issues;
+  const where = first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '';
+  return `Reload refused, nothing changed: ${issues.length} problem(s), first ${where}`;
 }
 
 type Swapped =

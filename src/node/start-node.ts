@@ -238,7 +238,10 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     reload: reloader.reload,
     configRevisions: createConfigRevisions({
       ...parts.facts,
-      reload: reloader.reload,
+      async served() {
+        await reloader.settled();
+        return current().snapshot.revision;
+      },
       current: () => current().config,
       check: (text, name) => checkShared(options, { text, name }),
     }),

@@ -26,7 +26,7 @@ admin: { tokens: [a-token-that-is-nobodys-business] }
 const ASKED = { name: 'm.yaml', note: '', by: 'ann' };
 
 test('publish() shares all but own sections, and has the node serve it', async () => {
-  const { parts, reloads, revisions } = await open();
+  const { parts, revisions } = await open();
   const control = createConfigRevisions(parts);
   const text = TEXT.replace('192.0.2.1 ', '192.0.2.9 ');
   const outcome = await control.publish({ ...ASKED, text, note: 'moved' });
@@ -34,7 +34,7 @@ test('publish() shares all but own sections, and has the node serve it', async (
   assert.deepEqual([outcome.published, outcome.revision, outcome.shrinks], [true, 1, []]);
   assert.match(outcome.changes.join(), /region eu/);
   assert.deepEqual(outcome.sharing, { shared: true, detail: 'the store has it' });
-  assert.deepEqual(reloads, ['revision 1 of ann']);
+  assert.equal(outcome.isServed, true);
   const shared = revisions.current()?.text ?? '';
   assert.match(shared, /# where we are/);
   assert.doesNotMatch(shared, /token|sharedConfig/);
@@ -85,6 +85,13 @@ test('publish() against another revision than the current one is a conflict', as
   assert.ok('revision' in next && next.revision === 2);
 });
 
+test('publish() says when this node cannot serve it after all', async () => {
+  const { parts } = await open();
+  const control = createConfigRevisions({ ...parts, served: async () => 0 });
+  const outcome = await control.publish({ ...ASKED, text: TEXT });
+  assert.ok('isServed' in outcome && outcome.published && outcome.isServed === false);
+});
+
 test('publish() without the store, or on a node that follows nobody, says so', async () => {
   const { node, parts } = await open();
   const control = createConfigRevisions(parts);
@@ -104,7 +111,6 @@ async function open() {
   const world = await createFactWorld();
   const node = await world.node('one');
   const { facts } = node;
-  const reloads: string[] = [];
   const check = (text: string, name: string) => validateConfig(text, name, {}, centroids);
   const first = check(TEXT, 'first.yaml');
   assert.ok(first.ok, JSON.stringify(first));
@@ -112,11 +118,10 @@ async function open() {
     revisions: facts.revisions,
     current: () => first.config,
     check,
-    async reload(by) {
-      reloads.push(by);
-      return { ok: true, atMs: 0, generation: 2, revision: 1, changes: [], issues: [] };
+    async served() {
+      return facts.revisions.current()?.revision ?? 0;
     },
     settled: facts.settled,
   };
-  return { node, parts, reloads, revisions: facts.revisions };
+  return { node, parts, revisions: facts.revisions };
 }
