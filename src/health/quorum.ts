@@ -19,13 +19,7 @@ import type { Verdict } from './verdict.ts';
  *
  * `judgeNear` is the same for the clients near one group: what it sees counts for them.
  */
-export function judge(
-  votes: readonly Vote[],
-  rules: QuorumRules,
-  previous: Previous | undefined,
-  nowMs: number,
-): Judgement {
-  const count = countVotes(votes, rules, nowMs);
+export function judge(count: Tally, previous: Previous | undefined, nowMs: number): Judgement {
   const { need, quorumMin, voters } = count;
   const vetoed = vetoReason(count);
   if (vetoed !== undefined) return decided('down', vetoed, count, nowMs);
@@ -43,16 +37,9 @@ export function judge(
  * else as the world does. The veto of the target's region stands above both, and its own vantage
  * points, which always reach it, say nothing about the clients near it.
  */
-export function judgeNear(
-  group: string,
-  votes: readonly Vote[],
-  rules: QuorumRules,
-  world: Judgement,
-  nowMs: number,
-): Judgement {
-  const count = countVotes(votes, rules, nowMs);
-  const near = count.voters.find((each) => each.name === group);
-  if (near === undefined || group === rules.targetRegion || count.voters.length < 2) return world;
+export function judgeNear(group: string, count: Tally, world: Judgement): Judgement {
+  const near = count.byName.get(group);
+  if (near === undefined || near === count.own || count.voters.length < 2) return world;
   if (near.verdict === 'unknown' || vetoReason(count) !== undefined) return world;
   const leaving = near.verdict === 'up' && isLeaving(near);
   // One pair of eyes against the world's word "down" must be sure of itself.
@@ -70,9 +57,23 @@ export function judgeNear(
   };
 }
 
-/** The groups whose vantage points take part now. */
-export function participatingGroups(votes: readonly Vote[], nowMs: number): readonly string[] {
-  return groupVotes(votes, nowMs).map(({ name }) => name);
+/** Counts the votes on one target once, for the world's judgement and those of all who are near. */
+export function tally(votes: readonly Vote[], rules: QuorumRules, nowMs: number): Tally {
+  const byName = groupVotes(votes, nowMs);
+  const groups = [...byName.values()];
+  const own = rules.targetRegion === undefined ? undefined : byName.get(rules.targetRegion);
+  const others = groups.filter((group) => group !== own);
+  const voters = others.length > 0 || own === undefined ? others : [own];
+  const up = majority(voters.length);
+  return {
+    byName,
+    own,
+    voters,
+    veto: others.length > 0 ? own : undefined,
+    agentDown: rules.agentDown,
+    need: { up, down: Math.max(up, rules.quorumMin) },
+    quorumMin: rules.quorumMin,
+  };
 }
 
 /** One vantage point's verdict on one target. `leaseMs` after `atMs` it counts as silent. */
@@ -128,7 +129,12 @@ export function participates(
 }
 
 type Group = { readonly name: string; readonly verdict: Verdict; readonly votes: readonly Vote[] };
-type Count = {
+
+/** Votes on one target, counted by group. */
+export type Tally = {
+  /** The groups whose vantage points take part now. */
+  readonly byName: ReadonlyMap<string, Group>;
+  readonly own: Group | undefined;
   readonly voters: readonly Group[];
   readonly veto: Group | undefined;
   readonly agentDown: string | undefined;
@@ -137,31 +143,16 @@ type Count = {
   readonly quorumMin: number;
 };
 
-function countVotes(votes: readonly Vote[], rules: QuorumRules, nowMs: number): Count {
-  const groups = groupVotes(votes, nowMs);
-  const own = groups.find((group) => group.name === rules.targetRegion);
-  const others = groups.filter((group) => group !== own);
-  const voters = others.length > 0 || own === undefined ? others : [own];
-  const up = majority(voters.length);
-  return {
-    voters,
-    veto: others.length > 0 ? own : undefined,
-    agentDown: rules.agentDown,
-    need: { up, down: Math.max(up, rules.quorumMin) },
-    quorumMin: rules.quorumMin,
-  };
-}
-
 /** ⌈(n+1)/2⌉: more than half. */
 const majority = (count: number): number => Math.ceil((count + 1) / 2);
 
-function vetoReason({ agentDown, veto }: Count): string | undefined {
+function vetoReason({ agentDown, veto }: Tally): string | undefined {
   if (agentDown !== undefined) return `its own balancer says so: ${agentDown}`;
   if (veto?.verdict !== 'down') return undefined;
   return `its own region sees it down: ${commonReason([veto], 'down')}`;
 }
 
-function groupVotes(votes: readonly Vote[], nowMs: number): readonly Group[] {
+function groupVotes(votes: readonly Vote[], nowMs: number): ReadonlyMap<string, Group> {
   const byName = new Map<string, Vote[]>();
   for (const vote of votes) {
     if (!participates(vote, nowMs)) continue;
@@ -169,11 +160,11 @@ function groupVotes(votes: readonly Vote[], nowMs: number): readonly Group[] {
     if (members === undefined) byName.set(vote.group, [vote]);
     else members.push(vote);
   }
-  return [...byName].map(([name, members]) => ({
-    name,
-    votes: members,
-    verdict: groupVerdict(members),
-  }));
+  const groups = new Map<string, Group>();
+  for (const [name, members] of byName) {
+    groups.set(name, { name, votes: members, verdict: groupVerdict(members) });
+  }
+  return groups;
 }
 
 function groupVerdict(votes: readonly Vote[]): Verdict {
@@ -183,7 +174,7 @@ function groupVerdict(votes: readonly Vote[]): Verdict {
   return 'unknown';
 }
 
-function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: number): Judgement {
+function decided(health: 'up' | 'down', reason: string, count: Tally, nowMs: number): Judgement {
   const slow = health === 'up' && isMostlySlow(count.voters);
   return {
     health,
@@ -195,7 +186,7 @@ function decided(health: 'up' | 'down', reason: string, count: Count, nowMs: num
   };
 }
 
-function held(previous: Previous | undefined, count: Count, nowMs: number): Judgement {
+function held(previous: Previous | undefined, count: Tally, nowMs: number): Judgement {
   const { voters, quorumMin } = count;
   const why = holdReason(voters, quorumMin);
   const undecided = { slow: false, isHeld: true } as const;
@@ -255,7 +246,7 @@ const isLeaving = ({ votes }: Group): boolean =>
  * changed their mind. 0 when a change for the worse is under way, that is, enough groups are down or
  * on their way there: then an answer must not be kept longer than the shortest TTL allows.
  */
-function secondsToFlip(health: 'up' | 'down', { agentDown, voters, veto, need }: Count): number {
+function secondsToFlip(health: 'up' | 'down', { agentDown, voters, veto, need }: Tally): number {
   // An agent changes its mind without counting first.
   if (agentDown !== undefined) return 0;
   if (health === 'up') {

@@ -1,11 +1,12 @@
-import { type Check, checkKeys, judgeCheck } from '../health/composite.ts';
+import { judgeCheck } from '../health/composite.ts';
 import { combineAddresses, type Judged } from '../health/endpoint-health.ts';
 import {
   type Judgement,
   judge,
   judgeNear,
-  participatingGroups,
   type QuorumRules,
+  type Tally,
+  tally,
 } from '../health/quorum.ts';
 import type { HealthEndpoint } from './health-table.ts';
 import type { VoteBook } from './vote-book.ts';
@@ -43,12 +44,20 @@ export function judgeEndpoint(
     targetRegion: region,
     agentDown: book.agentDown(region, sockets, nowMs),
   };
+  const tallies = new Map<string, Tally>();
+  const tallyOf = (key: string): Tally => {
+    const known = tallies.get(key);
+    if (known !== undefined) return known;
+    const counted = tally(book.votes(key), rules, nowMs);
+    tallies.set(key, counted);
+    return counted;
+  };
   const judged = new Map<string, Judgement>();
   const judgeTarget = (key: string): Judgement => {
     const id = judgementId(name, key);
     const known = judged.get(id);
     if (known !== undefined) return known;
-    const judgement = judge(book.votes(key), rules, previous.get(id), nowMs);
+    const judgement = judge(tallyOf(key), previous.get(id), nowMs);
     judged.set(id, judgement);
     return judgement;
   };
@@ -56,11 +65,11 @@ export function judgeEndpoint(
     targets.map(({ address, check }) => ({ address, judgement: judgeCheck(check, judgeTarget) })),
   );
   const near = new Map<number, Judged>();
-  for (const group of nearGroups(endpoint, book, regions, nowMs)) {
+  for (const group of nearGroups(endpoint, tallies.values(), regions)) {
     let differs = false;
     const judgeFromThere = (key: string): Judgement => {
       const ofWorld = judgeTarget(key);
-      const judgement = judgeNear(group, book.votes(key), rules, ofWorld, nowMs);
+      const judgement = judgeNear(group, tallyOf(key), ofWorld);
       if (judgement !== ofWorld) differs = true;
       return judgement;
     };
@@ -75,12 +84,15 @@ export function judgeEndpoint(
 
 /** Regions whose vantage points have a say on this endpoint, and which are not its own. */
 function nearGroups(
-  { region, targets }: HealthEndpoint,
-  book: JudgeInputs['book'],
+  { region }: HealthEndpoint,
+  tallies: Iterable<Tally>,
   regions: ReadonlyMap<string, number>,
-  nowMs: number,
 ): ReadonlySet<string> {
-  const keys = new Set(targets.flatMap(({ check }: { readonly check: Check }) => checkKeys(check)));
-  const groups = new Set([...keys].flatMap((key) => participatingGroups(book.votes(key), nowMs)));
-  return new Set([...groups].filter((group) => group !== region && regions.has(group)));
+  const groups = new Set<string>();
+  for (const { byName } of tallies) {
+    for (const group of byName.keys()) {
+      if (group !== region && regions.has(group)) groups.add(group);
+    }
+  }
+  return groups;
 }

@@ -25,7 +25,14 @@ export type VoteBook = {
   sweep(nowMs: number): { readonly keys: readonly string[]; readonly regions: readonly string[] };
 };
 
-type Held = { statement: Statement /** As of the last sweep. */; counted: boolean };
+type Held = {
+  readonly statement: Statement;
+  /** As of the last sweep. */
+  counted: boolean;
+  /** What the statement is worth, with the word of its vantage point that this was made with. */
+  vote: Vote | undefined;
+  word: VantageWord | undefined;
+};
 
 export function createVoteBook(): VoteBook {
   const byKey = new Map<string, Map<string, Held>>();
@@ -33,10 +40,14 @@ export function createVoteBook(): VoteBook {
   const reports = new Map<string, AgentReport>();
   let sweptAtMs = 0;
 
-  const voteOf = ({ statement }: Held): Vote => {
+  const voteOf = (held: Held): Vote => {
+    const { statement } = held;
     const word = words.get(statement.vantage);
+    // Judged again and again between two words: a hundred vantage points make a hundred votes each time.
+    if (held.vote !== undefined && held.word === word) return held.vote;
     const { failing, leaseMs, reason, secondsToChange, slow, vantage, verdict } = statement;
-    return {
+    held.word = word;
+    held.vote = {
       vantage,
       group: word?.group ?? vantage,
       verdict,
@@ -48,6 +59,7 @@ export function createVoteBook(): VoteBook {
       atMs: Math.max(statement.heardAtMs, word?.heardAtMs ?? 0),
       trusted: word?.trusted ?? true,
     };
+    return held.vote;
   };
   const keysOf = (vantage: string): string[] =>
     [...byKey].flatMap(([key, byVantage]) => (byVantage.has(vantage) ? [key] : []));
@@ -56,7 +68,7 @@ export function createVoteBook(): VoteBook {
       const byVantage = byKey.get(statement.key) ?? new Map<string, Held>();
       byKey.set(statement.key, byVantage);
       const before = byVantage.get(statement.vantage);
-      const held = { statement, counted: true };
+      const held = { statement, counted: true, vote: undefined, word: undefined };
       byVantage.set(statement.vantage, held);
       if (before === undefined || !before.counted) return true;
       return saysOtherwise(before.statement, statement) || !participates(voteOf(before), nowMs);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { judge, type Previous, type Vote } from '../../src/health/quorum.ts';
+import { judge, type Previous, tally, type Vote } from '../../src/health/quorum.ts';
 import { initialVerdict, observe, secondsToChange } from '../../src/health/verdict.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
@@ -41,8 +41,8 @@ test('judge() never moves against its votes: one more "down" never turns down in
       const worse = list.map((each) =>
         each === one ? { ...each, verdict: 'down' as const } : each,
       );
-      const was = judge(list, rule, before, NOW_MS).health;
-      const is = judge(worse, rule, before, NOW_MS).health;
+      const was = judge(tally(list, rule, NOW_MS), before, NOW_MS).health;
+      const is = judge(tally(worse, rule, NOW_MS), before, NOW_MS).health;
       if (was === 'down') assert.equal(is, 'down');
       if (is === 'up') assert.equal(was, 'up');
     }),
@@ -53,14 +53,14 @@ test('judge() never moves against its votes: one more "down" never turns down in
 test('judge() needs somebody who says so to change anything, and does not heed the order', () => {
   fc.assert(
     fc.property(votes, rules, previous, (list, rule, before) => {
-      const now = judge(list, rule, before, NOW_MS);
+      const now = judge(tally(list, rule, NOW_MS), before, NOW_MS);
       assert.ok(now.ttlSeconds >= 0 && Number.isFinite(now.ttlSeconds));
       if (now.health !== before.health && now.health !== 'unknown') {
         const lives = list.filter(({ atMs, trusted }) => trusted && NOW_MS - atMs <= 3000);
         assert.ok(lives.some(({ verdict }) => verdict === now.health));
         assert.equal(now.isHeld, false);
       }
-      const { health, ttlSeconds } = judge(list.toReversed(), rule, before, NOW_MS);
+      const { health, ttlSeconds } = judge(tally(list.toReversed(), rule, NOW_MS), before, NOW_MS);
       assert.deepEqual([health, ttlSeconds], [now.health, now.ttlSeconds]);
     }),
     parameters,

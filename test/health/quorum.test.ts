@@ -7,6 +7,7 @@ import {
   judgeNear,
   type Previous,
   STALE_HOLD_MS,
+  tally,
   type Vote,
 } from '../../src/health/quorum.ts';
 
@@ -40,7 +41,11 @@ function judged(text: string, options: Options = {}): Judgement {
   const { agentDown, previous, quorumMin = 1 } = options;
   const before: Previous | undefined =
     previous === undefined ? undefined : { health: previous, decidedAtMs: NOW_MS - 5000 };
-  return judge(votes(text), { quorumMin, targetRegion: 'home', agentDown }, before, NOW_MS);
+  return judge(
+    tally(votes(text), { quorumMin, targetRegion: 'home', agentDown }, NOW_MS),
+    before,
+    NOW_MS,
+  );
 }
 
 test('judge() needs a majority of the groups that take part', () => {
@@ -112,10 +117,14 @@ test('judge() keeps the previous state when fewer than quorumMin groups agree', 
 test('judge() lets a state outlive its votes for STALE_HOLD_MS, then it is unknown', () => {
   const rules = { quorumMin: 1, targetRegion: undefined };
   const previous = { health: 'down', decidedAtMs: NOW_MS } as const;
-  const held = judge([], rules, previous, NOW_MS + STALE_HOLD_MS);
+  const held = judge(tally([], rules, NOW_MS + STALE_HOLD_MS), previous, NOW_MS + STALE_HOLD_MS);
   assert.equal(held.health, 'down');
   assert.equal(held.decidedAtMs, NOW_MS, 'holding does not renew it');
-  const stale = judge([], rules, held, NOW_MS + STALE_HOLD_MS + 1);
+  const stale = judge(
+    tally([], rules, NOW_MS + STALE_HOLD_MS + 1),
+    held,
+    NOW_MS + STALE_HOLD_MS + 1,
+  );
   assert.equal(stale.health, 'unknown');
   assert.match(stale.reason, /was down, undecided for 10 minutes/);
 });
@@ -196,7 +205,7 @@ test('judgeNear() lets what a region sees count for its clients alone', () => {
     const seen = judged(text, { previous: world });
     assert.equal(seen.health, world, `${why}: the world`);
     const rules = { quorumMin: 1, targetRegion: 'home' };
-    const near = judgeNear('eu', votes(text), rules, seen, NOW_MS);
+    const near = judgeNear('eu', tally(votes(text), rules, NOW_MS), seen);
     assert.equal(near.health, expected, why);
     assert.equal(near.ttlSeconds, ttlSeconds, `${why}: TTL`);
   }
@@ -206,8 +215,12 @@ test("judgeNear() gives the region's own clients the view of the others", () => 
   const text = 'home:up, eu:down, us:down';
   const world = judged(text, { previous: 'up' });
   const rules = { quorumMin: 1, targetRegion: 'home' };
-  assert.equal(judgeNear('home', votes(text), rules, world, NOW_MS), world);
-  const reason = judgeNear('eu', votes('eu:down, us:up, as:up'), rules, judged('us:up'), NOW_MS);
+  assert.equal(judgeNear('home', tally(votes(text), rules, NOW_MS), world), world);
+  const reason = judgeNear(
+    'eu',
+    tally(votes('eu:down, us:up, as:up'), rules, NOW_MS),
+    judged('us:up'),
+  );
   assert.equal(reason.reason, 'seen from eu: connection refused');
 });
 
@@ -216,5 +229,5 @@ test('judgeNear() steers by slowness too', () => {
   const rules = { quorumMin: 1, targetRegion: 'home' };
   const world = judged(text);
   assert.equal(world.slow, false);
-  assert.equal(judgeNear('eu', votes(text), rules, world, NOW_MS).slow, true);
+  assert.equal(judgeNear('eu', tally(votes(text), rules, NOW_MS), world).slow, true);
 });
