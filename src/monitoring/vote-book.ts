@@ -40,27 +40,7 @@ export function createVoteBook(): VoteBook {
   const reports = new Map<string, AgentReport>();
   let sweptAtMs = 0;
 
-  const voteOf = (held: Held): Vote => {
-    const { statement } = held;
-    const word = words.get(statement.vantage);
-    // Judged again and again between two words: a hundred vantage points make a hundred votes each time.
-    if (held.vote !== undefined && held.word === word) return held.vote;
-    const { failing, leaseMs, reason, secondsToChange, slow, vantage, verdict } = statement;
-    held.word = word;
-    held.vote = {
-      vantage,
-      group: word?.group ?? vantage,
-      verdict,
-      slow,
-      failing,
-      reason,
-      leaseMs,
-      secondsToChange,
-      atMs: Math.max(statement.heardAtMs, word?.heardAtMs ?? 0),
-      trusted: word?.trusted ?? true,
-    };
-    return held.vote;
-  };
+  const voteOf = (held: Held): Vote => voteIn(held, words);
   const keysOf = (vantage: string): string[] =>
     [...byKey].flatMap(([key, byVantage]) => (byVantage.has(vantage) ? [key] : []));
   return {
@@ -124,6 +104,28 @@ export function createVoteBook(): VoteBook {
       return { keys, regions };
     },
   };
+}
+
+/** Kept, as it is judged again and again between two words: a hundred vantage points are a hundred votes each time. */
+function voteIn(held: Held, words: ReadonlyMap<string, VantageWord>): Vote {
+  const { statement } = held;
+  const word = words.get(statement.vantage);
+  if (held.vote !== undefined && held.word === word) return held.vote;
+  const { failing, leaseMs, reason, secondsToChange, slow, vantage, verdict } = statement;
+  held.word = word;
+  held.vote = {
+    vantage,
+    group: word?.group ?? vantage,
+    verdict,
+    slow,
+    failing,
+    reason,
+    leaseMs,
+    secondsToChange,
+    atMs: Math.max(statement.heardAtMs, word?.heardAtMs ?? 0),
+    trusted: word?.trusted ?? true,
+  };
+  return held.vote;
 }
 
 export const socketOf = ({ address, port }: AgentReport): string =>

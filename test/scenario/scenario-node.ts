@@ -1,4 +1,4 @@
-import { createExchange, type Exchange } from '../../src/cluster/exchange.ts';
+import { createExchange, type Exchange, type ExchangeDeps } from '../../src/cluster/exchange.ts';
 import { deriveSessionKey } from '../../src/cluster/session.ts';
 import { createStoreVoice } from '../../src/cluster/store-voice.ts';
 import type { Transport } from '../../src/cluster/transport.ts';
@@ -54,6 +54,8 @@ export type ScenarioNodeDeps = {
   readonly overrides: readonly Override[];
   readonly onChange: () => void;
   readonly onEvents: (events: readonly HealthEvent[]) => void;
+  /** More that the nodes tell each other. */
+  readonly more?: Partial<Pick<ExchangeDeps, 'describe' | 'onNode' | 'facts' | 'log'>>;
 };
 
 const KEY = deriveSessionKey('the key of all nodes of a scenario');
@@ -97,6 +99,7 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
     heldJudgements: desk.heldJudgements,
     describe: () => '{}',
     onNode: () => {},
+    ...deps.more,
   });
   const { everything, hear } = exchange;
   const voice =

@@ -1,0 +1,224 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from '../../src/config/config.ts';
+import { validateConfig } from '../../src/config/validate.ts';
+import { parseCentroids } from '../../src/geo/centroids.ts';
+
+/**
+ * A world drawn from a seed: how many regions, nodes, vantage points and pools, how they probe, how good
+ * the network between them is, and how often something breaks. Three sizes: many hours of one node with
+ * some vantage points, hours of several nodes that tell each other, and minutes of hundreds of vantage
+ * points and endpoints.
+ */
+export type Plan = {
+  readonly seed: number;
+  readonly size: Size;
+  readonly durationMs: number;
+  /** A fault begins about this often. */
+  readonly faultEveryMs: number;
+  /** Faults last about this long. */
+  readonly faultLastsMs: number;
+  /** One probe of so many fails for no reason. */
+  readonly noise: number;
+  readonly network: {
+    readonly loss: number;
+    readonly duplicates: number;
+    readonly latencyMs: readonly [number, number];
+  };
+  readonly hasStore: boolean;
+  readonly regions: readonly PlannedRegion[];
+  readonly nodes: readonly PlannedNode[];
+  readonly pools: readonly PlannedPool[];
+  readonly monitor: { readonly intervalMs: number; readonly rise: number; readonly fall: number };
+  /** The same for all nodes, but for `node`. */
+  readonly config: Config;
+};
+export type Size = 'alone' | 'cluster' | 'crowd';
+export const SIZES: readonly Size[] = ['alone', 'cluster', 'crowd'];
+
+export type PlannedRegion = { readonly name: string; readonly vip: string };
+export type PlannedVantage = {
+  readonly name: string;
+  readonly region: string;
+  readonly source: string;
+};
+export type PlannedNode = { readonly name: string; readonly vantages: readonly PlannedVantage[] };
+export type PlannedPool = {
+  readonly name: string;
+  readonly port: number;
+  readonly regions: readonly string[];
+  readonly quorumMin: number;
+  readonly ttl: { readonly min: number; readonly max: number };
+  readonly withdrawals: { readonly shareMax: number; readonly windowMs: number };
+  readonly ramp: boolean;
+};
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+export const CANARIES = ['203.0.113.1', '203.0.113.2', '203.0.113.3', '203.0.113.4'];
+const CANARY_PORT = 53;
+const PORT_FIRST = 8000;
+
+type Scale = {
+  readonly hours: readonly [number, number];
+  readonly regions: readonly [number, number];
+  readonly nodes: readonly [number, number];
+  readonly perRegion: readonly [number, number];
+  readonly pools: readonly [number, number];
+  readonly intervalsMs: readonly number[];
+};
+const SCALES: Readonly<Record<Size, Scale>> = {
+  alone: {
+    hours: [30, 60],
+    regions: [3, 7],
+    nodes: [1, 1],
+    perRegion: [1, 2],
+    pools: [1, 3],
+    intervalsMs: [30_000, 60_000],
+  },
+  cluster: {
+    hours: [0.3, 0.8],
+    regions: [3, 6],
+    nodes: [2, 5],
+    perRegion: [1, 2],
+    pools: [1, 3],
+    intervalsMs: [1000, 5000, 10_000, 30_000],
+  },
+  crowd: {
+    hours: [0.1, 0.2],
+    regions: [20, 30],
+    nodes: [1, 3],
+    perRegion: [7, 10],
+    pools: [8, 12],
+    intervalsMs: [30_000, 60_000],
+  },
+};
+
+/** Everything about the world follows from the draw; the same seed is the same world. */
+export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
+  const scale = SCALES[size];
+  const between = ([least, most]: readonly [number, number]): number =>
+    least + draw() * (most - least);
+  const whole = (range: readonly [number, number]): number => Math.round(between(range));
+  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(draw() * items.length)]!;
+
+  const regions = Array.from({ length: whole(scale.regions) }, (_, index) => ({
+    name: `r${index}`,
+    vip: `10.1.${index}.1`,
+  }));
+  const nodes = drawNodes(regions, whole(scale.nodes), () => whole(scale.perRegion));
+  const groups = new Set(nodes.flatMap(({ vantages }) => vantages.map(({ region }) => region)))
+    .size;
+  const pools = Array.from({ length: whole(scale.pools) }, (_, index): PlannedPool => {
+    const some = regions.filter(() => draw() < 0.8);
+    const of = some.length >= 2 ? some : regions.slice(0, 2);
+    return {
+      name: `p${index}`,
+      port: PORT_FIRST + index,
+      regions: of.map(({ name }) => name),
+      // Of the groups that can vote on any endpoint.
+      quorumMin: Math.max(1, Math.min(groups - 1, 1 + Math.floor(draw() * 3))),
+      ttl: { min: 2 + Math.floor(draw() * 5), max: 20 + Math.floor(draw() * 40) },
+      withdrawals: { shareMax: pick([0.5, 0.75, 1]), windowMs: pick([MINUTE_MS, 5 * MINUTE_MS]) },
+      ramp: draw() < 0.3,
+    };
+  });
+  const intervalMs = pick(scale.intervalsMs);
+  const monitor = {
+    intervalMs,
+    rise: 1 + Math.floor(draw() * 3),
+    fall: 2 + Math.floor(draw() * 2),
+  };
+  const quality = { loss: draw() < 0.5 ? 0 : draw() * 0.2, duplicates: draw() * 0.05 };
+  const latencyMs: readonly [number, number] = [1, 5 + draw() * 150];
+  const rest = { seed, size, regions, nodes, pools, monitor };
+  return {
+    ...rest,
+    durationMs: Math.round(between(scale.hours) * HOUR_MS),
+    faultEveryMs: Math.max(2 * MINUTE_MS, intervalMs * (20 + draw() * 60)),
+    faultLastsMs: intervalMs * (10 + draw() * 30),
+    noise: draw() < 0.5 ? 0 : draw() * 0.01,
+    network: { ...quality, latencyMs },
+    hasStore: size === 'cluster' && draw() < 0.6,
+    config: configOf(rest),
+  };
+}
+
+/** Every region has vantage points, spread over the nodes in turn. */
+function drawNodes(
+  regions: readonly PlannedRegion[],
+  count: number,
+  perRegion: () => number,
+): readonly PlannedNode[] {
+  const vantages: PlannedVantage[][] = Array.from({ length: count }, () => []);
+  for (const [at, { name }] of regions.entries()) {
+    const many = perRegion();
+    for (let index = 0; index < many; index += 1) {
+      const source = `10.2.${at}.${index + 1}`;
+      vantages[(at + index) % count]!.push({ name: `${name}-${index}`, region: name, source });
+    }
+  }
+  return vantages.map((own, index) => ({ name: `n${index}`, vantages: own }));
+}
+
+/** Irregular, so that no two regions are equally far from a client. */
+function placeOf(index: number, byDegrees = 0): { latitude: number; longitude: number } {
+  const latitude = 50 - (index % 10) * 10 + ((index * 37) % 50) / 10;
+  const longitude = -170 + index * 11 + ((index * index * 29) % 70) / 10;
+  return { latitude: latitude + byDegrees, longitude: longitude + byDegrees * 1.3 };
+}
+
+function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
+  const { monitor, pools, regions } = plan;
+  const interval = `${monitor.intervalMs}ms`;
+  const timeout = `${Math.min(2000, monitor.intervalMs / 2)}ms`;
+  const byName = <Item extends { readonly name: string }, Value>(
+    items: readonly Item[],
+    value: (item: Item, index: number) => Value,
+  ) => Object.fromEntries(items.map((item, index) => [item.name, value(item, index)]));
+  const text = JSON.stringify({
+    node: {
+      name: 'any',
+      canaries: CANARIES.map((address) => ({ monitor: 'canary', address, port: CANARY_PORT })),
+    },
+    regions: byName(regions, ({ vip }, index) => ({
+      location: placeOf(index),
+      vips: vip,
+    })),
+    // Clients are told by their networks: 16.N.0.0/16 is near region N.
+    geo: {
+      overrides: regions.map((_, index) => ({
+        networks: [`16.${index}.0.0/16`],
+        location: placeOf(index, 1),
+      })),
+    },
+    monitors: {
+      web: { kind: 'tcp', interval, timeout, rise: monitor.rise, fall: monitor.fall },
+      canary: { kind: 'tcp', interval, timeout },
+    },
+    pools: byName(pools, ({ port, quorumMin, ramp, regions: endpoints, withdrawals }) => ({
+      monitor: 'web',
+      port,
+      endpoints,
+      quorumMin,
+      withdrawals: { shareMax: withdrawals.shareMax, window: `${withdrawals.windowMs}ms` },
+      ...(ramp ? { ramp: { from: 0.2, over: '2m' } } : {}),
+    })),
+    // Exactly the nearest: clients of one network then have one answer.
+    policies: {
+      near: { chain: ['healthy', { step: 'nearest', toleranceKm: 0 }, { step: 'first' }] },
+    },
+    zones: {
+      'gslb.example': {
+        nameservers: ['ns1'],
+        records: { ns1: { A: '192.0.2.53' } },
+        steered: byName(pools, ({ name, ttl }) => ({ pool: name, policy: 'near', ttl })),
+      },
+    },
+  });
+  const centroids = parseCentroids(
+    JSON.parse(readFileSync(new URL('../../geo/centroids.json', import.meta.url), 'utf8')),
+  );
+  const validation = validateConfig(text, 'simulation', { HOSTNAME: 'any' }, centroids);
+  if (validation.ok) return validation.config;
+  throw new Error(validation.issues.map(({ message, path }) => `${path}: ${message}`).join('\n'));
+}

@@ -1,0 +1,172 @@
+import type { Fact } from '../../src/cluster/fact.ts';
+import { type Facts, openFacts } from '../../src/cluster/facts.ts';
+import type { Transport } from '../../src/cluster/transport.ts';
+import type { Config } from '../../src/config/config.ts';
+import { createOverrides, type Overrides } from '../../src/control/overrides.ts';
+import type { SavedHealth } from '../../src/monitoring/health-desk.ts';
+import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import type { ProbeKind } from '../../src/probe/probe.ts';
+import { memory } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type ScenarioNode, startScenarioNode } from '../scenario/scenario-node.ts';
+
+/**
+ * One node of a simulated world: health, exchange and nameserver as in scenarios, and the durable facts
+ * with the overrides made of them. Its machine can be frozen, as by SIGSTOP: then nothing of it runs, and
+ * all of what was due runs at once afterwards.
+ */
+export type SimNode = {
+  readonly scenario: ScenarioNode;
+  readonly facts: Facts;
+  readonly overrides: Overrides;
+  /** What would be on its disk now. */
+  save(): SavedNode;
+  freeze(isFrozen: boolean): void;
+  /** The process is gone from one moment to the other. */
+  kill(): Promise<void>;
+};
+export type SavedNode = { readonly health: SavedHealth; readonly facts: readonly Fact[] };
+
+export type SimNodeDeps = {
+  readonly name: string;
+  readonly config: Config;
+  readonly snapshot: Snapshot;
+  readonly clock: MonitoringClock;
+  /** Its machine's own wall clock. */
+  readonly wallMs: () => number;
+  readonly draw: () => number;
+  readonly probes: readonly ProbeKind[];
+  readonly transport: Transport;
+  readonly seeds: readonly string[];
+  readonly store: Store | undefined;
+  readonly incarnation: number;
+  readonly saved: SavedNode | undefined;
+  readonly onChange: () => void;
+  readonly onEvents: Parameters<typeof startScenarioNode>[0]['onEvents'];
+  /** Breaks something on purpose: see mutations.ts. */
+  readonly broken?: Breakage | undefined;
+};
+export type Breakage = {
+  /** Workers never hear of health again. */
+  readonly isDeaf?: boolean;
+  /** Overrides of others are not taken. */
+  readonly isStubborn?: boolean;
+};
+
+/** Datagrams that wait for a frozen machine; the kernel drops the rest. */
+const BUFFER_MAX = 1000;
+const SILENT_LOG = { info: () => {}, warn: () => {} };
+const KEY = 'the cluster key of simulated worlds, long enough';
+
+export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
+  const { broken, draw, name } = deps;
+  const machine = createMachine(deps.clock, deps.transport);
+  const { clock } = machine;
+  const store = deps.store ?? (await memory.open({}, deps.clock));
+  let scenario: ScenarioNode | undefined;
+  const facts = openFacts({
+    node: name,
+    store,
+    keyTexts: [KEY],
+    clock,
+    wallMs: deps.wallMs,
+    draw,
+    drawBytes: (count) => Uint8Array.from({ length: count }, () => draw() * 256),
+    hasPeers: () => scenario?.exchange.peers().some(({ state }) => state === 'connected') ?? false,
+    log: SILENT_LOG,
+  });
+  if (deps.saved) facts.replica.merge(deps.saved.facts, facts.clock.nowMs(), 'disk');
+  const tellDesk = (): void => {
+    const aheadMs = facts.clock.nowMs() - clock.nowMs();
+    const current = overrides.current().map((override) => {
+      const { expiresAtMs } = override;
+      return expiresAtMs === undefined
+        ? override
+        : { ...override, expiresAtMs: expiresAtMs - aheadMs };
+    });
+    scenario?.desk.setOverrides(current);
+  };
+  const overrides = createOverrides({ ...facts, onChange: tellDesk });
+  const stopSteps = facts.clock.onStep(tellDesk);
+  const { gossip, replica } = facts;
+  scenario = startScenarioNode({
+    ...deps,
+    saved: deps.saved?.health,
+    clock,
+    transport: machine.transport,
+    // Told when there is somebody to tell.
+    overrides: [],
+    more: {
+      log: SILENT_LOG,
+      facts: broken?.isStubborn ? { ...gossip, hear: () => false } : gossip,
+      describe: () => JSON.stringify({ wallMs: deps.wallMs() }),
+      onNode: (other, text) =>
+        facts.clock.heardPeer(other, Number(JSON.parse(text).wallMs) - deps.wallMs()),
+    },
+  });
+  const { exchange } = scenario;
+  tellDesk();
+  const stopTelling = replica.onChange(({ fact, origin }) => {
+    if (origin !== 'peer') exchange.tellFacts(gossip.records(fact));
+  });
+  return {
+    scenario,
+    facts,
+    overrides,
+    save: () => ({ health: scenario.save(), facts: facts.replica.all() }),
+    freeze: machine.freeze,
+    async kill() {
+      machine.kill();
+      stopTelling();
+      stopSteps();
+      overrides.close();
+      await facts.close();
+      await scenario.stop();
+    },
+  };
+}
+
+/** The machine under a node: its timers and its sockets, which run, wait, or are no more. */
+function createMachine(base: MonitoringClock, wire: Transport) {
+  let state: 'runs' | 'frozen' | 'dead' = 'runs';
+  let waiting: (() => void)[] = [];
+  const act = (run: () => void, most: number): void => {
+    if (state === 'runs') run();
+    else if (state === 'frozen' && waiting.length < most) waiting.push(run);
+  };
+  const clock: MonitoringClock = {
+    nowMs: base.nowMs,
+    setTimer(ms, run) {
+      let isCancelled = false;
+      const once = (): void => {
+        if (!isCancelled) run();
+      };
+      const cancel = base.setTimer(ms, () => act(once, Number.POSITIVE_INFINITY));
+      return () => {
+        isCancelled = true;
+        cancel();
+      };
+    },
+  };
+  const transport: Transport = {
+    ...wire,
+    onDatagram: (listener) =>
+      wire.onDatagram((bytes, from) => act(() => listener(bytes, from), BUFFER_MAX)),
+  };
+  return {
+    clock,
+    transport,
+    freeze(isFrozen: boolean): void {
+      if (state === 'dead') return;
+      state = isFrozen ? 'frozen' : 'runs';
+      const due = waiting;
+      waiting = [];
+      for (const run of due) act(run, Number.POSITIVE_INFINITY);
+    },
+    kill(): void {
+      state = 'dead';
+      waiting = [];
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * `npm run sim [-- --hours N] [--seed N] [--size alone|cluster|crowd] [--worlds N] [--trace]`: simulated
+ * worlds, one after the other, until so many hours have passed in them. The first thing that must not be
+ * ends it, with the seed that tells the same again.
+ */
+import { parseArgs } from 'node:util';
+import { SIZES, type Size } from './plan.ts';
+import { type Outcome, simulate } from './simulate.ts';
+
+const USAGE = `npm run sim [-- options]
+
+  --hours N       simulated hours in all (2000)
+  --seed N        of the first world; the others follow (drawn)
+  --size NAME     ${SIZES.join(', ')}; default: all of them in turn
+  --worlds N      ends after so many worlds, whatever their hours
+  --trace         writes the history of each world
+`;
+/** Of ten worlds so many are of each size. */
+const TURNS: readonly Size[] = [
+  'alone',
+  'cluster',
+  'alone',
+  'alone',
+  'crowd',
+  'alone',
+  'alone',
+  'cluster',
+  'alone',
+  'alone',
+];
+const HOUR_MS = 3_600_000;
+
+process.exit(await main());
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      hours: { type: 'string', default: '2000' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+      size: { type: 'string' },
+      worlds: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const size = SIZES.find((each) => each === values.size);
+  if (values.help || (values.size !== undefined && size === undefined)) {
+    process.stdout.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const seed = Number(values.seed);
+  const worldsMax = values.worlds === undefined ? Number.POSITIVE_INFINITY : Number(values.worlds);
+  const total = createTotal();
+  const beganMs = performance.now();
+  for (let world = 0; world < worldsMax && total.hours() < Number(values.hours); world += 1) {
+    const worldSeed = seed + world;
+    const ofSize = size ?? TURNS[worldSeed % TURNS.length]!;
+    const say = (line: string): void => void process.stdout.write(`${line}\n`);
+    const outcome = await simulate(worldSeed, ofSize, values.trace ? { onLine: say } : {});
+    total.add(outcome);
+    if (outcome.violation) {
+      const { atSeconds, invariant, what } = outcome.violation;
+      process.stderr.write(
+        `seed ${worldSeed} (${ofSize}), after ${atSeconds.toFixed(3)} simulated seconds:\n  ${invariant}: ${what}\n  again: npm run sim -- --seed ${worldSeed} --size ${ofSize} --worlds 1 --trace\n`,
+      );
+      return 1;
+    }
+    if (process.stdout.isTTY || world % 10 === 9)
+      say(total.line((performance.now() - beganMs) / 1000));
+  }
+  process.stdout.write(
+    `${total.line((performance.now() - beganMs) / 1000)}\nAll invariants held. Seeds from ${seed}.\n`,
+  );
+  return 0;
+}
+
+function createTotal() {
+  const hours = new Map<Size, number>(SIZES.map((size) => [size, 0]));
+  const counts = { worlds: 0, probes: 0, faults: 0, answers: 0, events: 0 };
+  const sum = (): number => [...hours.values()].reduce((all, each) => all + each, 0);
+  return {
+    hours: sum,
+    add({ counts: more, plan, simulatedMs }: Outcome): void {
+      hours.set(plan.size, hours.get(plan.size)! + simulatedMs / HOUR_MS);
+      counts.worlds += 1;
+      counts.probes += more.probes;
+      counts.faults += more.faults;
+      counts.answers += more.answers;
+      counts.events += more.events;
+    },
+    line(seconds: number): string {
+      const each = SIZES.map((size) => `${size} ${hours.get(size)!.toFixed(1)}`).join(', ');
+      return `${sum().toFixed(1)} simulated hours (${each}) in ${seconds.toFixed(0)} s: ${counts.worlds} worlds, ${counts.faults} faults, ${counts.probes} probes, ${counts.events} events, ${counts.answers} answers checked`;
+    },
+  };
+}

@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { composeGeo } from '../../src/geo/mmdb.ts';
+import { compileSnapshot } from '../../src/nameserver/compile.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import type { ProbeKind } from '../../src/probe/probe.ts';
+import { createVirtualNetwork } from '../cluster/virtual-network.ts';
+import { createMovedClock, type MovedClock } from '../monitoring/moved-clock.ts';
+import { createGatedStore } from '../scenario/gated-store.ts';
+import type { Plan, PlannedNode } from './plan.ts';
+import { type Breakage, type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
+import { createTruth, type Truth } from './truth.ts';
+import { createWordLedger, type WordLedger } from './word-ledger.ts';
+
+/** A planned world in motion: its clock, its truth, its nodes, and all that has happened in it. */
+export type World = {
+  readonly plan: Plan;
+  readonly clock: MovedClock;
+  readonly truth: Truth;
+  readonly words: WordLedger;
+  readonly network: ReturnType<typeof createVirtualNetwork>;
+  readonly store: ReturnType<typeof createGatedStore>;
+  readonly places: ReadonlyMap<string, Place>;
+  /** Nodes that run, frozen ones left out. */
+  living(): readonly (readonly [string, SimNode])[];
+  begin(name: string): Promise<void>;
+  kill(name: string, isWiped: boolean): Promise<void>;
+  /** Says what happens, for the trace and the hash of the history. */
+  tell(line: string): void;
+  /** Nodes, their clocks or the ways between them are not as they should be until this is over. */
+  disturb(): () => void;
+  /** Since when nodes and ways are as they should be; undefined while they are not. */
+  calmSinceMs(): number | undefined;
+  historyHash(): string;
+  readonly counts: { probes: number; faults: number; answers: number; events: number };
+  close(): Promise<void>;
+};
+
+export type Place = {
+  readonly planned: PlannedNode;
+  running: SimNode | undefined;
+  saved: SavedNode | undefined;
+  isFrozen: boolean;
+  lives: number;
+  /** How far its machine's wall clock is off. */
+  bendMs: number;
+  /** When it last judged an endpoint down, by endpoint; cleared when up again. */
+  readonly downSinceMs: Map<string, number>;
+};
+
+export type WorldOptions = {
+  readonly draw: () => number;
+  /** Called with every event of health of a node, at its instant. */
+  readonly onEvent: (world: World, node: string, kind: string, subject: string) => void;
+  readonly onLine?: ((line: string) => void) | undefined;
+  readonly broken?: Breakage | undefined;
+  /** The configuration that nodes are given in the place of the planned one. */
+  readonly config?: Plan['config'] | undefined;
+};
+
+const START_MS = Date.UTC(2026, 5, 1);
+
+export async function openWorld(plan: Plan, options: WorldOptions): Promise<World> {
+  const { draw } = options;
+  const clock = createMovedClock(START_MS);
+  const config = options.config ?? plan.config;
+  const snapshot = compile(config);
+  const truth = createTruth(plan, draw);
+  const network = createVirtualNetwork(clock, draw);
+  network.set(plan.network);
+  const store = createGatedStore(clock);
+  const history = createHash('sha256');
+  const counts = { probes: 0, faults: 0, answers: 0, events: 0 };
+  const places = new Map<string, Place>(
+    plan.nodes.map((planned) => [
+      planned.name,
+      {
+        planned,
+        running: undefined,
+        saved: undefined,
+        isFrozen: false,
+        lives: 0,
+        bendMs: 0,
+        downSinceMs: new Map(),
+      },
+    ]),
+  );
+  let disturbances = 0;
+  let calmSinceMs = START_MS;
+  const kind: ProbeKind = {
+    kind: 'tcp',
+    summary: 'Sees what is true in the simulated world.',
+    // Never asked: the options do not come from a file.
+    options: undefined as never,
+    async run({ address, port, sourceAddress = '' }) {
+      counts.probes += 1;
+      const seen = truth.probe(sourceAddress, address, port, clock.nowMs());
+      return { ok: seen !== 'refused', rttMs: 1, reason: seen };
+    },
+  };
+  const tell = (line: string): void => {
+    const text = `${((clock.nowMs() - START_MS) / 1000).toFixed(3)} ${line}`;
+    history.update(`${text}\n`);
+    options.onLine?.(text);
+  };
+  const addresses = plan.nodes.map(({ name }) => `${name}:1`);
+  const world: World = {
+    plan,
+    clock,
+    truth,
+    words: createWordLedger(),
+    network,
+    store,
+    places,
+    counts,
+    tell,
+    living: () =>
+      [...places].flatMap(([name, { isFrozen, running }]) =>
+        running === undefined || isFrozen ? [] : [[name, running] as const],
+      ),
+    async begin(name) {
+      const place = places.get(name)!;
+      place.lives += 1;
+      const vantages = place.planned.vantages.map(({ name: vantage, region, source }) => ({
+        name: vantage,
+        region,
+        source: [source],
+      }));
+      const node = { ...config.node, name, vantages };
+      place.running = await startSimNode({
+        name,
+        config: { ...config, node },
+        snapshot,
+        clock,
+        wallMs: () => clock.nowMs() + place.bendMs,
+        draw,
+        probes: [kind],
+        transport: network.attach(`${name}:1`),
+        seeds: addresses.filter((address) => address !== `${name}:1`),
+        store: plan.hasStore ? store.store : undefined,
+        incarnation: place.lives,
+        saved: place.saved,
+        onChange: () => {},
+        onEvents(events) {
+          for (const event of events) {
+            counts.events += 1;
+            tell(`${name} ${event.kind} ${event.subject}: ${event.message}`);
+            options.onEvent(world, name, event.kind, event.subject);
+          }
+        },
+        broken: options.broken,
+      });
+    },
+    async kill(name, isWiped) {
+      const place = places.get(name)!;
+      const { running } = place;
+      if (running === undefined) return;
+      place.saved = isWiped ? undefined : running.save();
+      place.running = undefined;
+      await running.kill();
+    },
+    disturb() {
+      disturbances += 1;
+      return () => {
+        disturbances -= 1;
+        calmSinceMs = clock.nowMs();
+      };
+    },
+    calmSinceMs: () => (disturbances > 0 ? undefined : calmSinceMs),
+    historyHash: () => history.copy().digest('hex').slice(0, 16),
+    async close() {
+      for (const name of places.keys()) await world.kill(name, true);
+    },
+  };
+  for (const name of places.keys()) await world.begin(name);
+  return world;
+}
+
+function compile(config: Plan['config']): Snapshot {
+  const compilation = compileSnapshot(config, composeGeo([], config.geo.overrides), 1, 1);
+  if (!compilation.ok) throw new Error(compilation.issues.map(({ message }) => message).join('\n'));
+  return compilation.snapshot;
+}
