@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EndpointHealth } from '../health/endpoint-health.ts';
+import type { EndpointLife } from '../health/endpoint-life.ts';
 import type { Override } from '../health/override.ts';
 import type { Judgement } from '../health/quorum.ts';
 import { createHealthPublisher } from './health-publisher.ts';
@@ -42,7 +43,7 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
     overrides: () => state.overrides,
     refresh,
     setEndpoints(next) {
-      adoptWorld(state, next);
+      adoptWorld(state, next, clock.nowMs());
       publisher.reset(state.rows.length);
       const { changed } = evaluateRows(state, state.rows.keys(), clock.nowMs());
       for (const index of changed) publish(index);
@@ -70,7 +71,10 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
         ([id, each]) => [id, { ...each, decidedAtMs: Math.min(each.decidedAtMs, nowMs) }] as const,
       );
       state.judgements = new Map(judgements);
-      state.savedLives = new Map(Object.entries(parsed.data.lives));
+      const lives = Object.entries(parsed.data.lives).map(
+        ([name, life]) => [name, lifeBefore(life, nowMs)] as const,
+      );
+      state.savedLives = new Map(lives);
     },
     close: publisher.close,
   };
@@ -109,12 +113,19 @@ function createEars(
     hearJudgement({ decidedAtMs, health, id }) {
       const ours = state.judgements.get(id);
       if (ours === undefined || !ours.isHeld) return;
-      if (ours.health !== 'unknown' && ours.decidedAtMs >= decidedAtMs) return;
+      const margin = health === ours.health ? ECHO_MS : 0;
+      if (ours.health !== 'unknown' && ours.decidedAtMs + margin >= decidedAtMs) return;
       state.judgements.set(id, { ...ours, health, decidedAtMs });
       refresh(state.rowsBy.id.get(id) ?? []);
     },
   };
 }
+
+/**
+ * Ages grow younger by the time that the telling takes. Two nodes that hold the same would tell it to
+ * and fro, a little later each time, and never let go; so the same must be later by more than that.
+ */
+const ECHO_MS = 10_000;
 
 const savedSchema = z.object({
   judgements: z.record(
@@ -137,6 +148,15 @@ const savedSchema = z.object({
     }),
   ),
 });
+
+function lifeBefore(
+  { downSinceMs, isOut, returnedAtMs }: EndpointLife,
+  nowMs: number,
+): EndpointLife {
+  const before = (ms: number | undefined): number | undefined =>
+    ms === undefined ? undefined : Math.min(ms, nowMs);
+  return { isOut, downSinceMs: before(downSinceMs), returnedAtMs: before(returnedAtMs) };
+}
 
 function wordsOf(near: ReadonlyMap<number, EndpointHealth>): ReadonlyMap<number, number> {
   return new Map([...near].map(([region, { word }]) => [region, word]));

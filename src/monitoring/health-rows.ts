@@ -63,7 +63,7 @@ export function emptyState(): BoardState {
 }
 
 /** Another generation of endpoints; what is known of those that stay is kept. */
-export function adoptWorld(state: BoardState, world: HealthWorld): void {
+export function adoptWorld(state: BoardState, world: HealthWorld, nowMs: number): void {
   const lives = new Map([
     ...state.savedLives,
     ...state.rows.map(({ endpoint, life }) => [endpoint.name, life] as const),
@@ -76,6 +76,8 @@ export function adoptWorld(state: BoardState, world: HealthWorld): void {
   state.book.keepOnly(new Set(state.rowsBy.key.keys()));
   const staying = state.rowsBy.id;
   state.judgements = new Map([...state.judgements].filter(([id]) => staying.has(id)));
+  // What was kept in before a restart did not leave since.
+  state.frozen = frozenNow(state, nowMs);
 }
 
 /** Evaluates rows; says which rows have been, and what people should hear. */
@@ -86,18 +88,23 @@ export function evaluateRows(
 ): { readonly changed: ReadonlySet<number>; readonly events: readonly HealthEvent[] } {
   const events: HealthEvent[] = [];
   const changed = new Set<number>();
+  const lives = new Map<number, EndpointLife>();
   let mayFreeze = state.frozen.size > 0;
   for (const index of indexes) {
-    const wasDown = state.rows[index]!.life.downSinceMs;
+    const { life } = state.rows[index]!;
+    lives.set(index, life);
     events.push(...evaluateRow(state, index, nowMs));
     changed.add(index);
-    if (state.rows[index]!.life.downSinceMs !== wasDown) mayFreeze = true;
+    if (state.rows[index]!.life.downSinceMs !== life.downSinceMs) mayFreeze = true;
   }
   if (!mayFreeze) return { changed, events };
   const before = state.frozen;
   state.frozen = frozenNow(state, nowMs);
-  for (const [index, { endpoint }] of state.rows.entries()) {
+  for (const [index, row] of state.rows.entries()) {
+    const { endpoint, life } = row;
     if (before.has(endpoint.name) === state.frozen.has(endpoint.name)) continue;
+    // Nobody has seen what it was for a moment above: it has not left, so it does not return.
+    row.life = lives.get(index) ?? life;
     events.push(...evaluateRow(state, index, nowMs));
     changed.add(index);
   }
@@ -141,7 +148,7 @@ function settleRow(
   // A person's word is for everybody.
   if (override === undefined) {
     for (const [region, there] of seenNear) {
-      near.set(region, endpointHealth(there, { override, frozen: false, share }, nowMs));
+      near.set(region, endpointHealth(there, { override, frozen: isFrozen, share }, nowMs));
     }
   }
   return { health, near, life: next };
