@@ -132,6 +132,10 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     },
   });
   const jobs = createJobs(monitoring.setJobs, (vantage, key) => {
+    if (canaryOf(key) !== undefined) {
+      watch.forget(vantage, key);
+      return;
+    }
     table.withdraw(vantage, key);
     deps.onWithdrawn(vantage, key);
   });
@@ -213,7 +217,7 @@ function createServerDesk({ onEvents, onServers }: HealthVoice): ServerDesk {
   };
 }
 
-/** The jobs of a configuration, once probing has begun; tells of those of endpoints that are no more. */
+/** The jobs of a configuration, once probing has begun; tells of those that are no more, but for servers'. */
 function createJobs(
   setJobs: (jobs: readonly MonitoringJob[]) => void,
   onGone: (vantage: string, key: string) => void,
@@ -228,8 +232,7 @@ function createJobs(
     running = new Map(jobs.map((job) => [`${job.vantage} ${job.key}`, job]));
     setJobs(jobs);
     for (const [id, { key, vantage }] of before) {
-      const isEndpoint = vantage !== SERVER_VANTAGE && canaryOf(key) === undefined;
-      if (isEndpoint && !running.has(id)) onGone(vantage, key);
+      if (vantage !== SERVER_VANTAGE && !running.has(id)) onGone(vantage, key);
     }
   };
   return {

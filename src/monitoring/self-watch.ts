@@ -12,6 +12,8 @@ export type SelfWatch = {
   setVantages(vantages: readonly Omit<VantageWord, 'trusted' | 'reason'>[]): void;
   /** A statement of a vantage point of this node. */
   observe(statement: Statement): void;
+  /** The vantage point looks at this canary no more: what it saw last counts no longer. */
+  forget(vantage: string, key: string): void;
   words(): readonly VantageWord[];
   close(): void;
 };
@@ -71,6 +73,9 @@ export function createSelfWatch({ clock, onWord, regionSights }: SelfWatchDeps):
         look(vantage);
       });
       looking.set(vantage, cancel);
+    },
+    forget(vantage, key) {
+      canaries.get(vantage)?.delete(key);
     },
     words: () => [...words.values()],
     close() {

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Sight } from '../../src/health/self-trust.ts';
+import type { VantageWord } from '../../src/health/statement.ts';
+import { createHealthDesk } from '../../src/monitoring/health-desk.ts';
+import { createSelfWatch, LOOK_DELAY_MS, type SelfWatch } from '../../src/monitoring/self-watch.ts';
+import { createConfig } from '../nameserver/fixture.ts';
+import { createMovedClock, type MovedClock } from './moved-clock.ts';
+import { createScriptedProbe } from './scripted-probe.ts';
+import { statement } from './statements.ts';
+
+const EYE = { vantage: 'eye', group: 'home', node: 'n', heardAtMs: 0 };
+
+type Bench = {
+  readonly watch: SelfWatch;
+  readonly clock: MovedClock;
+  /** News only: `eye true` when it begins to trust itself. */
+  readonly news: string[];
+  /** Names of regions that fail for `eye`. */
+  readonly failing: Set<string>;
+  readonly confirmed: Set<string>;
+  see(key: string, verdict: 'up' | 'down', failing?: boolean): Promise<void>;
+};
+
+function bench(regions: readonly string[] = []): Bench {
+  const clock = createMovedClock();
+  const news: string[] = [];
+  const failing = new Set<string>();
+  const confirmed = new Set<string>();
+  const watch = createSelfWatch({
+    clock,
+    regionSights: () =>
+      regions.map(
+        (thing): Sight => ({
+          thing,
+          isCanary: false,
+          failing: failing.has(thing),
+          confirmed: confirmed.has(thing),
+        }),
+      ),
+    onWord: ({ trusted, vantage }, isNews) => {
+      if (isNews) news.push(`${vantage} ${trusted}`);
+    },
+  });
+  watch.setVantages([EYE]);
+  return {
+    watch,
+    clock,
+    news,
+    failing,
+    confirmed,
+    async see(key, verdict, isFailing = verdict === 'down') {
+      watch.observe(statement('eye', key, verdict, clock.nowMs(), { failing: isFailing }));
+      await clock.advance(LOOK_DELAY_MS);
+    },
+  };
+}
+
+test('createSelfWatch() distrusts a vantage point that loses most of its canaries, and trusts it again', async () => {
+  const { news, see, watch } = bench();
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
+  await see('canary 1', 'down');
+  assert.deepEqual(news, []);
+  await see('canary 2', 'up', true);
+  assert.deepEqual(news, ['eye false'], 'what begins to fail counts: it must be in time');
+  assert.match(watch.words()[0]!.reason, /2 of 3 .*canary 1, canary 2/);
+  await see('canary 3', 'down');
+  assert.deepEqual(news, ['eye false'], 'said once');
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
+  assert.deepEqual(news, ['eye false', 'eye true']);
+  assert.equal(watch.words()[0]!.reason, '');
+});
+
+test('createSelfWatch() looks once for many failures at a time', async () => {
+  const { clock, watch } = bench();
+  for (let count = 0; count < 50; count += 1) {
+    watch.observe(statement('eye', `canary ${count}`, 'down', clock.nowMs(), { failing: true }));
+  }
+  assert.equal(clock.pending(), 1);
+  watch.close();
+  assert.equal(clock.pending(), 0);
+});
+
+test('createSelfWatch() counts regions beside canaries, and none that others lose as well', async () => {
+  const { confirmed, failing, news, see } = bench(['us', 'eu', 'ap']);
+  for (const region of ['us', 'eu']) failing.add(region);
+  confirmed.add('us');
+  await see('us', 'down');
+  assert.deepEqual(news, [], 'one of three');
+  confirmed.clear();
+  await see('us', 'down');
+  assert.deepEqual(news, ['eye false']);
+});
+
+test('createSelfWatch() keeps its mind over another configuration, of vantage points that stay', async () => {
+  const { news, see, watch } = bench();
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'down');
+  assert.deepEqual(news, ['eye false']);
+  watch.setVantages([EYE, { ...EYE, vantage: 'other' }]);
+  assert.deepEqual(
+    watch.words().map(({ trusted, vantage }: VantageWord) => [vantage, trusted]),
+    [
+      ['eye', false],
+      ['other', true],
+    ],
+  );
+  watch.setVantages([]);
+  watch.setVantages([EYE]);
+  assert.equal(watch.words()[0]!.trusted, true, 'a vantage point that was away begins anew');
+});
+
+test('createHealthDesk() forgets what a canary said that the configuration has no more', async () => {
+  const clock = createMovedClock();
+  const probe = createScriptedProbe();
+  const trust: string[] = [];
+  const ignore = (): void => undefined;
+  const desk = createHealthDesk({
+    clock,
+    draw: () => 0.5,
+    probes: [probe.kind],
+    log: { warn: ignore },
+    onWords: ignore,
+    onServers: ignore,
+    onStatement: ignore,
+    onWithdrawn: ignore,
+    onVantage: ignore,
+    onEvents: (events) => void trust.push(...events.map(({ kind }) => kind)),
+  });
+  const monitor = {
+    kind: 'scripted',
+    options: {},
+    intervalMs: 1000,
+    timeoutMs: 400,
+    rise: 1,
+    fall: 1,
+    jitter: 0,
+    recheckMs: 1000,
+    idle: { afterMs: 600_000, intervalMs: 1000 },
+  };
+  const { node, ...rest } = createConfig();
+  const configWith = (canaries: readonly string[]) => ({
+    ...rest,
+    monitors: { m: monitor },
+    node: {
+      ...node,
+      roles: ['prober' as const],
+      vantages: [{ name: 'eye', source: [] }],
+      canaries: canaries.map((address) => ({ monitor: 'm', address, port: 53 })),
+    },
+  });
+  const five = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4', '192.0.2.5'];
+  for (const address of five.slice(0, 3)) probe.set(address, 'fail');
+  desk.start(configWith(five), []);
+  desk.probe();
+  await clock.advance(3000);
+  assert.deepEqual(trust, ['vantage.distrusted']);
+  desk.setConfig(configWith(five.slice(2)));
+  await clock.advance(3000);
+  assert.deepEqual(trust, ['vantage.distrusted', 'vantage.trusted']);
+  await desk.close();
+});
