@@ -6,7 +6,8 @@ import type { Judgement } from './quorum.ts';
  *
  * A composite is down when a member that it must have is down, or when the weights of the members
  * that are not down sum to less than `need`. An inverted member counts as up when its target is down:
- * a standby that takes over when the primary is gone. Unknown is not down, either way round.
+ * a standby that takes over when the primary is gone. Unknown is not down, either way round: what is
+ * not known makes the whole unknown only where it could still decide.
  */
 export type Check =
   | { readonly kind: 'target'; readonly key: string }
@@ -44,7 +45,9 @@ export function judgeCheck(check: Check, judgeTarget: (key: string) => Judgement
   const weight = sumWeights(members.filter(({ judgement }) => judgement.health !== 'down'));
   const isDown = missing !== undefined || weight < check.need;
   const decisive = missing ?? members.find(({ judgement }) => judgement.health === 'down');
-  const undecided = members.find(({ judgement }) => judgement.health === 'unknown');
+  const undecided = isSurelyUp(members, check.need)
+    ? undefined
+    : members.find(({ judgement }) => judgement.health === 'unknown');
   const health = isDown ? 'down' : undecided === undefined ? 'up' : 'unknown';
   const total = sumWeights(members);
   const count = `${check.name}: ${weight} of ${total}, ${check.need} needed`;
@@ -64,8 +67,19 @@ export function judgeCheck(check: Check, judgeTarget: (key: string) => Judgement
 
 type Judged = { readonly member: CheckMember; readonly judgement: Judgement };
 
+/** Fractions of weights are summed as people do: 0.7 and 0.1 are 0.8. */
 function sumWeights(members: readonly Judged[]): number {
-  return members.reduce((sum, { member }) => sum + member.weight, 0);
+  const sum = members.reduce((total, { member }) => total + member.weight, 0);
+  return Math.round(sum * WEIGHT_UNITS) / WEIGHT_UNITS;
+}
+
+const WEIGHT_UNITS = 1e9;
+
+/** Up whatever those turn out to be that are not known. */
+function isSurelyUp(members: readonly Judged[], need: number): boolean {
+  const known = members.filter(({ judgement }) => judgement.health === 'up');
+  const mustHave = members.filter(({ member }) => member.required);
+  return mustHave.every((each) => known.includes(each)) && sumWeights(known) >= need;
 }
 
 function inverted(judgement: Judgement): Judgement {
