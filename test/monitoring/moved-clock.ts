@@ -12,7 +12,8 @@ export type MovedClock = {
   pending(): number;
 };
 
-export function createMovedClock(startMs = 1_000_000): MovedClock {
+/** @param settled lets promises settle after a timer; by default whatever they wait for is not far */
+export function createMovedClock(startMs = 1_000_000, settled = settle): MovedClock {
   const timers = createTimerHeap();
   let nowMs = startMs;
   let order = 0;
@@ -24,11 +25,11 @@ export function createMovedClock(startMs = 1_000_000): MovedClock {
     },
     async advance(ms) {
       const endMs = nowMs + ms;
-      await settle();
+      await settled();
       for (let timer = timers.takeUntil(endMs); timer; timer = timers.takeUntil(endMs)) {
         nowMs = Math.max(nowMs, timer.atMs);
         timer.run();
-        await settle();
+        await settled();
       }
       nowMs = endMs;
     },
@@ -94,6 +95,20 @@ function createTimerHeap() {
     },
   };
 }
+
+/**
+ * For code that waits for promises only, never for input or output: ten times as fast. What a chain of
+ * promises longer than this leaves undone is done at the next timer, in every run alike.
+ */
+export async function settlePromises(): Promise<void> {
+  settlings += 1;
+  // Others in this process want to live too.
+  if (settlings % TURNS_BETWEEN_LOOPS === 0) await settle();
+  for (let turn = 0; turn < PROMISE_TURNS; turn += 1) await undefined;
+}
+const PROMISE_TURNS = 12;
+const TURNS_BETWEEN_LOOPS = 1000;
+let settlings = 0;
 
 /** Lets everything that is ready run. */
 export function settle(): Promise<void> {

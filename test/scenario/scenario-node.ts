@@ -54,8 +54,10 @@ export type ScenarioNodeDeps = {
   readonly overrides: readonly Override[];
   readonly onChange: () => void;
   readonly onEvents: (events: readonly HealthEvent[]) => void;
+  /** Answers never hear of health: proof that somebody would notice. */
+  readonly isDeaf?: boolean;
   /** More that the nodes tell each other. */
-  readonly more?: Partial<Pick<ExchangeDeps, 'describe' | 'onNode' | 'facts' | 'log'>>;
+  readonly more?: Partial<Pick<ExchangeDeps, 'describe' | 'onNode' | 'facts' | 'log' | 'direct'>>;
 };
 
 const KEY = deriveSessionKey('the key of all nodes of a scenario');
@@ -76,6 +78,7 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
     probes: deps.probes,
     log,
     onWords(words) {
+      if (deps.isDeaf) return;
       if (!setHealth(worker, words, snapshot.generation)) throw new Error('health was not taken');
       deps.onChange();
     },

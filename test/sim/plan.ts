@@ -68,12 +68,12 @@ type Scale = {
 };
 const SCALES: Readonly<Record<Size, Scale>> = {
   alone: {
-    hours: [30, 60],
-    regions: [3, 7],
+    hours: [40, 80],
+    regions: [3, 6],
     nodes: [1, 1],
     perRegion: [1, 2],
     pools: [1, 3],
-    intervalsMs: [30_000, 60_000],
+    intervalsMs: [60_000],
   },
   cluster: {
     hours: [0.3, 0.8],

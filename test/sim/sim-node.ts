@@ -93,12 +93,15 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
   scenario = startScenarioNode({
     ...deps,
     saved: deps.saved?.health,
+    isDeaf: broken?.isDeaf === true,
     clock,
     transport: machine.transport,
     // Told when there is somebody to tell.
     overrides: [],
     more: {
       log: SILENT_LOG,
+      // Who is alone does not listen.
+      ...(deps.seeds.length === 0 ? { direct: undefined } : {}),
       facts: broken?.isStubborn ? { ...gossip, hear: () => false } : gossip,
       describe: () => JSON.stringify({ wallMs: deps.wallMs() }),
       onNode: (other, text) =>
