@@ -100,15 +100,17 @@ function createTimerHeap() {
  * For code that waits for promises only, never for input or output: ten times as fast. What a chain of
  * promises longer than this leaves undone is done at the next timer, in every run alike.
  */
-export async function settlePromises(): Promise<void> {
-  settlings += 1;
-  // Others in this process want to live too.
-  if (settlings % TURNS_BETWEEN_LOOPS === 0) await settle();
-  for (let turn = 0; turn < PROMISE_TURNS; turn += 1) await undefined;
+export function promiseSettler(): () => Promise<void> {
+  let count = 0;
+  return async () => {
+    count += 1;
+    // Others in this process want to live too; counted, so that a run is told again by its seed.
+    if (count % SETTLED_PER_LOOP === 0) await settle();
+    for (let turn = 0; turn < PROMISE_TURNS; turn += 1) await undefined;
+  };
 }
 const PROMISE_TURNS = 12;
-const TURNS_BETWEEN_LOOPS = 1000;
-let settlings = 0;
+const SETTLED_PER_LOOP = 1000;
 
 /** Lets everything that is ready run. */
 export function settle(): Promise<void> {

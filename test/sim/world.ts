@@ -4,7 +4,7 @@ import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import type { ProbeKind } from '../../src/probe/probe.ts';
 import { createVirtualNetwork } from '../cluster/virtual-network.ts';
-import { createMovedClock, type MovedClock, settlePromises } from '../monitoring/moved-clock.ts';
+import { createMovedClock, type MovedClock, promiseSettler } from '../monitoring/moved-clock.ts';
 import { createGatedStore } from '../scenario/gated-store.ts';
 import type { Plan, PlannedNode } from './plan.ts';
 import { type Breakage, type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
@@ -61,7 +61,7 @@ const START_MS = Date.UTC(2026, 5, 1);
 
 export async function openWorld(plan: Plan, options: WorldOptions): Promise<World> {
   const { draw } = options;
-  const clock = createMovedClock(START_MS, settlePromises);
+  const clock = createMovedClock(START_MS, promiseSettler());
   const config = options.config ?? plan.config;
   const snapshot = compile(config);
   const truth = createTruth(plan, draw);
