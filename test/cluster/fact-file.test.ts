@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { Fact } from '../../src/cluster/fact.ts';
 import { TOMBSTONE_KEEP_MS } from '../../src/cluster/fact.ts';
 import {
@@ -14,12 +13,13 @@ import {
 } from '../../src/cluster/fact-file.ts';
 import { createReplica } from '../../src/cluster/replica.ts';
 import { createMovedClock } from '../monitoring/moved-clock.ts';
+import { scratchDirectory } from '../node/scratch.ts';
 import { createFactWorld, drain } from './fact-world.ts';
 
 const NOW_MS = 1_790_000_000_000;
 
-test('what was written is read again, and the file is the owner’s alone', async (t) => {
-  const { directory, facts, file, path } = opened(t);
+test('what was written is read again, and the file is the owner’s alone', async (_t) => {
+  const { directory, facts, file, path } = opened();
   file.schedule();
   assert.equal(await file.flush(), undefined);
   const read = readFactFile(directory);
@@ -28,8 +28,8 @@ test('what was written is read again, and the file is the owner’s alone', asyn
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
-test('schedule() writes changes that come together once, and soon', async (t) => {
-  const { clock, file, path, writes } = opened(t);
+test('schedule() writes changes that come together once, and soon', async (_t) => {
+  const { clock, file, path, writes } = opened();
   file.schedule();
   file.schedule();
   await clock.advance(99);
@@ -44,8 +44,8 @@ test('schedule() writes changes that come together once, and soon', async (t) =>
   assert.equal(clock.pending(), 0);
 });
 
-test('readFactFile() leaves out damaged lines and nothing else', async (t) => {
-  const { directory, facts, file, path } = opened(t);
+test('readFactFile() leaves out damaged lines and nothing else', async (_t) => {
+  const { directory, facts, file, path } = opened();
   assert.deepEqual(readFactFile(directory), { facts: [], problems: [] });
   file.schedule();
   await file.flush();
@@ -63,8 +63,8 @@ test('readFactFile() leaves out damaged lines and nothing else', async (t) => {
   assert.match(readFactFile(directory).problems[0] ?? '', /too large/);
 });
 
-test('a directory that cannot be written is said, and again when it can be', async (t) => {
-  const { directory, file, problems } = opened(t);
+test('a directory that cannot be written is said, and again when it can be', async (_t) => {
+  const { directory, file, problems } = opened();
   rmSync(directory, { recursive: true });
   writeFileSync(directory, 'a file in its place');
   file.schedule();
@@ -93,8 +93,7 @@ test('believable() leaves out what people may have cleared since nobody remember
 test('a node that restarts without store and peers has what it had, whatever its clock says', async (t) => {
   const world = await createFactWorld();
   t.after(world.close);
-  // After the world that writes there.
-  const directory = temporary(t);
+  const directory = scratchDirectory('facts');
   const before = await world.node('one', { directory });
   const { shared } = await before.overrides.set(drain(before, 'frankfurt'));
   assert.equal(shared, true);
@@ -110,7 +109,7 @@ test('a node that restarts without store and peers has what it had, whatever its
 });
 
 test('words of a wrong clock on the disk are brought to the present when the time is known', async (t) => {
-  const directory = temporary(t);
+  const directory = scratchDirectory('facts');
   const elsewhere = await createFactWorld();
   const ahead = await elsewhere.node('one', {
     directory,
@@ -132,14 +131,8 @@ test('words of a wrong clock on the disk are brought to the present when the tim
   assert.deepEqual(one.targets(), []);
 });
 
-function temporary(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'meridian-facts-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-function opened(t: TestContext) {
-  const directory = temporary(t);
+function opened() {
+  const directory = scratchDirectory('facts');
   const clock = createMovedClock(NOW_MS);
   const replica = createReplica('a');
   for (const key of ['k1', 'k2']) replica.write(key, 'välue', NOW_MS, { expiresAtMs: NOW_MS + 5 });

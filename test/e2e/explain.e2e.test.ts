@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +12,7 @@ import { ask, run, serverWords } from '../interop/ask.ts';
 import { queryBytes } from '../nameserver/fixture.ts';
 import { loopbackAddress } from '../node/free-addresses.ts';
 import { type NodeFixture, startNodeFixture } from '../node/node-fixture.ts';
+import { scratchDirectory } from '../node/scratch.ts';
 import { until } from '../node/until.ts';
 
 /** Why a client gets its answer, asked with dig, and of a past that has had reloads and a restart. */
@@ -180,8 +180,7 @@ test('answers of a TCP connection come in the order of their questions, explanat
 });
 
 test('explain() of the past knows overrides, reloads and what was before a restart', async (t) => {
-  const state = mkdtempSync(join(tmpdir(), 'meridian-record-'));
-  t.after(() => rmSync(state, { recursive: true }));
+  const state = scratchDirectory('record');
   const world = plan({ state });
   const first = await start(t, world);
   const startedMs = Date.now();
@@ -232,8 +231,7 @@ test('explain() of the past knows overrides, reloads and what was before a resta
 });
 
 test('a node whose directory cannot be written explains the past out of memory', async (t) => {
-  const place = mkdtempSync(join(tmpdir(), 'meridian-record-'));
-  t.after(() => rmSync(place, { recursive: true }));
+  const place = scratchDirectory('record');
   const file = join(place, 'file');
   writeFileSync(file, '');
   const { node } = await start(t, plan({ state: join(file, 'state') }));

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { ConfigPublication } from '../../src/control/control-plane.ts';
 import { PATIENCE_MS, startWorld } from '../node/cluster-world.ts';
 import { answerTo } from '../node/dns-client.ts';
 import type { NodeFixture } from '../node/node-fixture.ts';
+import { scratchDirectory } from '../node/scratch.ts';
 import { until } from '../node/until.ts';
 
 const ADDED = '192.0.2.80';
 
 test('one node publishes a configuration, all serve it, also after a restart', async (t) => {
   const { configOf, start } = await startWorld(t, 'memory', { sharedConfig: true });
-  const stateDirectory = scratch(t);
+  const stateDirectory = scratchDirectory('shared');
   const one = await start('virginia');
   let two = await start('frankfurt', { stateDirectory });
   await areConnected(one);
@@ -92,10 +90,4 @@ async function serves(nodes: readonly NodeFixture[], address: string | undefined
     PATIENCE_MS,
     `mail is ${address}`,
   );
-}
-
-function scratch(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'meridian-shared-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
 }

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { readFactFile } from '../../src/cluster/fact-file.ts';
 import { readState, type SavedState } from '../../src/node/state-file.ts';
 import { loopbackAddress } from './free-addresses.ts';
 import { startNodeFixture } from './node-fixture.ts';
+import { scratchDirectory } from './scratch.ts';
 import { until } from './until.ts';
 
 /** What is on disk while a node runs: all that it would know if it were killed now. */
 test('the disk holds an override before it is confirmed, and a change of health soon', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'meridian-state-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = scratchDirectory('state');
   const [here, there] = [loopbackAddress(), loopbackAddress()];
   const { node, stop } = await startNodeFixture({
     node: { roles: ['prober'], stateDirectory: directory },

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ProbeResult } from '../../src/probe/probe.ts';
 import { script } from '../../src/probe/script.ts';
+import { scratchDirectory } from '../node/scratch.ts';
 
 const never = new AbortController().signal;
 const TARGET = { address: '192.0.2.1', port: 8080 };
@@ -60,7 +62,7 @@ test('run() leaves nothing behind: neither at the timeout nor after the end', as
   assert.match(left.reason, /^[0-9]+$/);
   await gone(Number(left.reason));
   const controller = new AbortController();
-  const file = `/tmp/meridian-script-${process.pid}`;
+  const file = join(scratchDirectory('script'), 'pid');
   const pending = run(`sleep 60 & echo $! > ${file}; wait`, {}, controller.signal);
   while (!existsSync(file) || readFileSync(file, 'utf8') === '') await turn();
   controller.abort('enough');
