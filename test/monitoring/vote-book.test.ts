@@ -61,6 +61,10 @@ test('createVoteBook() takes a voice that is back for news, though it says the s
   assert.deepEqual(book.sweep(later).keys, ['k']);
   assert.deepEqual(book.sweep(later).keys, [], 'said once');
   assert.equal(book.put(statement('eye', 'k', 'up', later), later), true, 'after one');
+  const last = later + LEASE_MS + 1;
+  book.sweep(last);
+  book.hear(word('eye', { heardAtMs: last }));
+  assert.equal(book.put(statement('eye', 'k', 'up', last), last), true, 'not counted since');
 });
 
 test('createVoteBook() lets a sign of life confirm all that a vantage point said', () => {
