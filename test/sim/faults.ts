@@ -43,6 +43,9 @@ const aVantage = ({ plan }: World, draw: () => number): string =>
   ).name;
 
 const dead = seen((world, draw) => `dead ${anEndpoint(world, draw)}`);
+const hung = seen((world, draw) => `hung ${anEndpoint(world, draw)}`);
+const slow = seen((world, draw) => `slow ${anEndpoint(world, draw)}`);
+const flapping = seen((world, draw) => `flapping ${anEndpoint(world, draw)}`);
 const dark = seen((world, draw) => `dark ${aRegion(world, draw)}`);
 const cut = seen((world, draw) => `cut ${aRegion(world, draw)} ${aRegion(world, draw)}`);
 const blind = seen((world, draw) => `blind ${aVantage(world, draw)}`);
@@ -88,6 +91,7 @@ const bent: Fault = async (world, draw) => {
   const over = world.disturb();
   world.tell(`fault: the clock of ${name} is set by ${byMs} ms`);
   place.bendMs += byMs;
+  place.wasBent = true;
   return async () => {
     world.tell(`mended: the clock of ${name}`);
     place.bendMs -= byMs;
@@ -135,7 +139,9 @@ const SPOKEN_MS = 60_000;
 const EVERYWHERE: readonly Fault[] = [
   dead,
   dead,
-  dead,
+  hung,
+  slow,
+  flapping,
   dark,
   cut,
   cut,

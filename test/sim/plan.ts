@@ -28,7 +28,7 @@ export type Plan = {
   readonly regions: readonly PlannedRegion[];
   readonly nodes: readonly PlannedNode[];
   readonly pools: readonly PlannedPool[];
-  readonly monitor: { readonly intervalMs: number; readonly rise: number; readonly fall: number };
+  readonly monitor: PlannedMonitor;
   /** The same for all nodes, but for `node`. */
   readonly config: Config;
 };
@@ -51,6 +51,21 @@ export type PlannedPool = {
   readonly withdrawals: { readonly shareMax: number; readonly windowMs: number };
   readonly ramp: boolean;
 };
+
+export type PlannedMonitor = {
+  readonly intervalMs: number;
+  /** Between probes while failures count towards down. */
+  readonly recheckMs: number;
+  /** Between probes of what has long been down. */
+  readonly idleMs: number;
+  readonly timeoutMs: number;
+  readonly rise: number;
+  readonly fall: number;
+};
+
+/** A success that takes longer is slow; one that does takes SLOW_RTT_MS. */
+export const SLOW_ABOVE_MS = 300;
+export const SLOW_RTT_MS = 400;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -122,12 +137,8 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
       ramp: draw() < 0.3,
     };
   });
-  const intervalMs = pick(scale.intervalsMs);
-  const monitor = {
-    intervalMs,
-    rise: 1 + Math.floor(draw() * 3),
-    fall: 2 + Math.floor(draw() * 2),
-  };
+  const monitor = drawMonitor(pick(scale.intervalsMs), draw);
+  const { intervalMs } = monitor;
   const quality = { loss: draw() < 0.5 ? 0 : draw() * 0.2, duplicates: draw() * 0.05 };
   const latencyMs: readonly [number, number] = [1, 5 + draw() * 150];
   const rest = { seed, size, regions, nodes, pools, monitor };
@@ -140,6 +151,17 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
     network: { ...quality, latencyMs },
     hasStore: size === 'cluster' && draw() < 0.6,
     config: configOf(rest),
+  };
+}
+
+function drawMonitor(intervalMs: number, draw: () => number): PlannedMonitor {
+  return {
+    intervalMs,
+    recheckMs: Math.round(intervalMs * [0.25, 0.5, 1][Math.floor(draw() * 3)]!),
+    idleMs: draw() < 0.5 ? intervalMs : Math.max(intervalMs, Math.min(2 * intervalMs, 60_000)),
+    timeoutMs: Math.min(2000, intervalMs / 2),
+    rise: 1 + Math.floor(draw() * 3),
+    fall: 2 + Math.floor(draw() * 4),
   };
 }
 
@@ -169,8 +191,8 @@ function placeOf(index: number, byDegrees = 0): { latitude: number; longitude: n
 
 function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
   const { monitor, pools, regions } = plan;
-  const interval = `${monitor.intervalMs}ms`;
-  const timeout = `${Math.min(2000, monitor.intervalMs / 2)}ms`;
+  const { fall, idleMs, intervalMs, recheckMs, rise, timeoutMs } = monitor;
+  const pace = { kind: 'tcp', interval: `${intervalMs}ms`, timeout: `${timeoutMs}ms` };
   const byName = <Item extends { readonly name: string }, Value>(
     items: readonly Item[],
     value: (item: Item, index: number) => Value,
@@ -192,8 +214,15 @@ function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
       })),
     },
     monitors: {
-      web: { kind: 'tcp', interval, timeout, rise: monitor.rise, fall: monitor.fall },
-      canary: { kind: 'tcp', interval, timeout },
+      web: {
+        ...pace,
+        rise,
+        fall,
+        recheck: `${recheckMs}ms`,
+        idle: { after: '5m', interval: `${idleMs}ms` },
+        slowAbove: `${SLOW_ABOVE_MS}ms`,
+      },
+      canary: { ...pace, idle: { interval: `${intervalMs}ms` } },
     },
     pools: byName(pools, ({ port, quorumMin, ramp, regions: endpoints, withdrawals }) => ({
       monitor: 'web',

@@ -1,8 +1,10 @@
 import { seededDraw } from '../cluster/virtual-network.ts';
+import { type Bounds, boundsOf } from './bounds.ts';
 import { drawFault } from './faults.ts';
-import { type Bounds, boundsOf, checkNode, checkWithdrawal, type Violation } from './invariants.ts';
+import { checkDown, checkNode } from './invariants.ts';
 import { drawPlan, type Plan, type Size } from './plan.ts';
 import type { Breakage } from './sim-node.ts';
+import type { Violation } from './violation.ts';
 import { openWorld, type World } from './world.ts';
 
 /**
@@ -46,7 +48,7 @@ export async function simulate(
     onEvent(happening, node, kind, subject) {
       const { downSinceMs } = happening.places.get(node)!;
       if (kind === 'endpoint.down') {
-        violation ??= checkWithdrawal(happening, bounds, node, subject);
+        violation ??= checkDown(happening, bounds, node, subject);
         downSinceMs.set(subject, happening.clock.nowMs());
       } else if (kind === 'endpoint.up' || kind === 'endpoint.unknown') downSinceMs.delete(subject);
     },
@@ -78,7 +80,7 @@ function checkAll(world: World, bounds: Bounds, draw: () => number): Violation |
     const violation = checkNode(world, bounds, name, draw);
     if (violation !== undefined) return violation;
   }
-  return undefined;
+  return world.agreement.check(world);
 }
 
 /** Faults that come and go, and people who speak, drawn as time goes on. */

@@ -1,110 +1,115 @@
+import { createEvidence, type Evidence } from './evidence.ts';
 import { CANARIES, type Plan, type PlannedVantage } from './plan.ts';
 
 /**
  * What is really so in a simulated world: which endpoints serve, which ways are cut, which eyes are
- * broken. Probes see it through here, and what was seen is kept, so that nobody can be withdrawn
- * without somebody who has seen it fail.
+ * broken. Probes see it through here, and what they saw is kept as evidence.
  */
 export type Truth = {
   /** What a probe from this source address finds at the address and port. */
   probe(source: string, address: string, port: number, nowMs: number): Sighting;
-  /** Switches a fault on, or off again. */
+  /**
+   * Switches a fault on, or off again: `dead p0/r1`, `hung p0/r1`, `slow p0/r1`, `flapping p0/r1`,
+   * `dark r1` (a region), `cut r1 r2` (one way), `blind r1-0` (a vantage point).
+   */
   set(fault: string, isOn: boolean, nowMs: number): void;
-  /** Since when everybody would see the endpoint serve, as far as faults go; undefined = not now. */
-  fineSinceMs(endpoint: string): number | undefined;
-  /** Since when nobody at all would; undefined = somebody might. */
-  deadSinceMs(endpoint: string): number | undefined;
-  /** True while nothing is wrong with the vantage point's own eyes. */
-  seesWell(vantage: Pick<PlannedVantage, 'name' | 'region'>): boolean;
-  /** Since when all eyes are sound; later than now = they are not. */
-  eyesSinceMs(): number;
-  /** Failure domains in which some probe of the endpoint has failed since then. */
-  sawFail(endpoint: string, sinceMs: number): ReadonlySet<string>;
+  /** How the endpoint is for all who see it over ways that work, and since when. */
+  state(endpoint: string): { readonly is: 'fine' | 'dead' | 'unclear'; readonly sinceMs: number };
+  /** When any eyes were broken or mended last. */
+  eyesChangedMs(): number;
+  /** Since when nothing is wrong with its own eyes; undefined = something is. */
+  soundSinceMs(vantage: Eye): number | undefined;
+  /** Since when its own eyes see nothing but failures; undefined = they see. */
+  blindSinceMs(vantage: Eye): number | undefined;
+  readonly evidence: Evidence;
 };
-export type Sighting = 'ok' | 'refused' | 'slow';
+export type Sighting = 'ok' | 'refused' | 'slow' | 'hung';
+type Eye = Pick<PlannedVantage, 'name' | 'region'>;
+type State = ReturnType<Truth['state']>;
 
-/** Names of faults: `dead p0/r1`, `dark r1` (a region), `cut r1 r2`, `blind r1-0` (a vantage point). */
+/** How often an endpoint that flaps refuses. */
+const FLAP_SHARE = 0.5;
+
 export function createTruth(plan: Plan, draw: () => number): Truth {
   const active = new Set<string>();
-  const regionOfVip = new Map(plan.regions.map(({ name, vip }) => [vip, name]));
-  const poolOfPort = new Map(plan.pools.map(({ name, port }) => [port, name]));
-  const vantages = new Map(
-    plan.nodes.flatMap((node) => node.vantages.map((each) => [each.source, each] as const)),
-  );
-  const endpoints = plan.pools.flatMap((pool) =>
-    pool.regions.map((region) => ({ name: `${pool.name}/${region}`, region })),
-  );
-  const since = new Map(endpoints.map(({ name }) => [name, { fine: 0, dead: -1 }]));
-  /** Endpoint and group -> when a probe failed last. */
-  const failures = new Map<string, Map<string, number>>();
-  const canaries = new Set(CANARIES);
-
-  const isFine = (name: string, region: string): boolean =>
-    !active.has(`dead ${name}`) &&
-    !active.has(`slow ${name}`) &&
-    !active.has(`dark ${region}`) &&
-    ![...active].some(
-      (fault) =>
-        (fault.startsWith('cut ') && fault.endsWith(` ${region}`)) ||
-        fault.startsWith('blind ') ||
-        fault.startsWith('dark '),
-    );
-  const isDead = (name: string): boolean => active.has(`dead ${name}`);
-  let eyesSinceMs = 0;
+  const evidence = createEvidence(plan);
+  const states = new Map<string, State>();
+  const eyes = new Map<string, { isSound: boolean; sinceMs: number }>();
+  let eyesChangedMs = 0;
+  const look = lookup(plan);
+  const isOn = (...words: readonly string[]): boolean => active.has(words.join(' '));
+  const isBlind = ({ name, region }: Eye): boolean => isOn('blind', name) || isOn('dark', region);
+  const isCut = (from: string, to: string): boolean =>
+    from !== to && (isOn('dark', from) || isOn('dark', to) || isOn('cut', from, to));
+  const stateOf = (endpoint: string, region: string): State['is'] => {
+    if (isOn('dead', endpoint) || isOn('hung', endpoint) || isOn('dark', region)) return 'dead';
+    const isImpaired = isOn('slow', endpoint) || isOn('flapping', endpoint);
+    const isPartlyCut = plan.regions.some(({ name }) => isOn('cut', name, region));
+    return isImpaired || isPartlyCut ? 'unclear' : 'fine';
+  };
   const update = (nowMs: number): void => {
-    const isBroken = [...active].some((fault) => /^(blind|dark) /.test(fault));
-    if (isBroken) eyesSinceMs = Number.POSITIVE_INFINITY;
-    else if (eyesSinceMs === Number.POSITIVE_INFINITY) eyesSinceMs = nowMs;
-    for (const { name, region } of endpoints) {
-      const known = since.get(name)!;
-      if (!isFine(name, region)) known.fine = -1;
-      else if (known.fine < 0) known.fine = nowMs;
-      if (!isDead(name)) known.dead = -1;
-      else if (known.dead < 0) known.dead = nowMs;
+    for (const [endpoint, region] of look.endpoints) {
+      const is = stateOf(endpoint, region);
+      if (states.get(endpoint)?.is !== is) states.set(endpoint, { is, sinceMs: nowMs });
+    }
+    for (const vantage of look.vantages.values()) {
+      const isSound = !isBlind(vantage);
+      if (eyes.get(vantage.name)?.isSound === isSound) continue;
+      eyes.set(vantage.name, { isSound, sinceMs: nowMs });
+      eyesChangedMs = nowMs;
     }
   };
-  const isCut = (from: string, to: string): boolean =>
-    from !== to &&
-    (active.has(`dark ${from}`) || active.has(`dark ${to}`) || active.has(`cut ${from} ${to}`));
+  const find = (vantage: PlannedVantage, endpoint: string, region: string): Sighting => {
+    if (isBlind(vantage) && vantage.region !== region) return 'refused';
+    if (isOn('blind', vantage.name) || isCut(vantage.region, region)) return 'refused';
+    if (isOn('dead', endpoint)) return 'refused';
+    if (isOn('hung', endpoint)) return 'hung';
+    if (isOn('flapping', endpoint) && draw() < FLAP_SHARE) return 'refused';
+    if (plan.noise > 0 && draw() < plan.noise) return 'refused';
+    return isOn('slow', endpoint) ? 'slow' : 'ok';
+  };
+  update(0);
   return {
     probe(source, address, port, nowMs) {
-      const vantage = vantages.get(source);
+      const vantage = look.vantages.get(source);
       if (vantage === undefined) throw new Error(`nobody probes from ${source}`);
-      const isBlind = active.has(`blind ${vantage.name}`);
-      const noise = plan.noise > 0 && draw() < plan.noise;
-      if (canaries.has(address)) {
-        return isBlind || active.has(`dark ${vantage.region}`) || noise ? 'refused' : 'ok';
-      }
-      const region = regionOfVip.get(address)!;
-      const name = `${poolOfPort.get(port)}/${region}`;
-      const fails =
-        isBlind ||
-        noise ||
-        isDead(name) ||
-        (vantage.region !== region && isCut(vantage.region, region));
-      if (!fails) return active.has(`slow ${name}`) ? 'slow' : 'ok';
-      const groups = failures.get(name) ?? new Map<string, number>();
-      failures.set(name, groups.set(vantage.region, nowMs));
-      return 'refused';
+      if (look.canaries.has(address)) return isBlind(vantage) ? 'refused' : 'ok';
+      const region = look.regionOfVip.get(address)!;
+      const endpoint = `${look.poolOfPort.get(port)}/${region}`;
+      const sighting = find(vantage, endpoint, region);
+      evidence.see(vantage, endpoint, sighting === 'ok' || sighting === 'slow', nowMs);
+      return sighting;
     },
-    set(fault, isOn, nowMs) {
-      if (isOn) active.add(fault);
+    set(fault, on, nowMs) {
+      if (on) active.add(fault);
       else active.delete(fault);
       update(nowMs);
     },
-    fineSinceMs(endpoint) {
-      const { fine } = since.get(endpoint)!;
-      return fine < 0 ? undefined : fine;
+    state: (endpoint) => states.get(endpoint)!,
+    eyesChangedMs: () => eyesChangedMs,
+    soundSinceMs({ name }) {
+      const { isSound, sinceMs } = eyes.get(name)!;
+      return isSound ? sinceMs : undefined;
     },
-    deadSinceMs(endpoint) {
-      const { dead } = since.get(endpoint)!;
-      return dead < 0 ? undefined : dead;
+    blindSinceMs({ name }) {
+      const { isSound, sinceMs } = eyes.get(name)!;
+      return isSound ? undefined : sinceMs;
     },
-    seesWell: ({ name, region }) => !active.has(`blind ${name}`) && !active.has(`dark ${region}`),
-    eyesSinceMs: () => eyesSinceMs,
-    sawFail(endpoint, sinceMs) {
-      const groups = failures.get(endpoint) ?? new Map<string, number>();
-      return new Set([...groups].filter(([, atMs]) => atMs >= sinceMs).map(([group]) => group));
-    },
+    evidence,
+  };
+}
+
+function lookup(plan: Plan) {
+  return {
+    canaries: new Set(CANARIES),
+    regionOfVip: new Map(plan.regions.map(({ name, vip }) => [vip, name])),
+    poolOfPort: new Map(plan.pools.map(({ name, port }) => [port, name])),
+    /** By source address. */
+    vantages: new Map(
+      plan.nodes.flatMap((node) => node.vantages.map((each) => [each.source, each] as const)),
+    ),
+    endpoints: plan.pools.flatMap(({ name, regions }) =>
+      regions.map((region) => [`${name}/${region}`, region] as const),
+    ),
   };
 }

@@ -6,7 +6,9 @@ import type { ProbeKind } from '../../src/probe/probe.ts';
 import { createVirtualNetwork } from '../cluster/virtual-network.ts';
 import { createMovedClock, type MovedClock, promiseSettler } from '../monitoring/moved-clock.ts';
 import { createGatedStore } from '../scenario/gated-store.ts';
-import type { Plan, PlannedNode } from './plan.ts';
+import { type Agreement, createAgreement } from './agreement.ts';
+import { type Plan, type PlannedNode, SLOW_RTT_MS } from './plan.ts';
+import { createPromises, type Promises } from './promises.ts';
 import { type Breakage, type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
 import { createTruth, type Truth } from './truth.ts';
 import { createWordLedger, type WordLedger } from './word-ledger.ts';
@@ -17,6 +19,8 @@ export type World = {
   readonly clock: MovedClock;
   readonly truth: Truth;
   readonly words: WordLedger;
+  readonly promises: Promises;
+  readonly agreement: Agreement;
   readonly network: ReturnType<typeof createVirtualNetwork>;
   readonly store: ReturnType<typeof createGatedStore>;
   readonly places: ReadonlyMap<string, Place>;
@@ -24,6 +28,8 @@ export type World = {
   living(): readonly (readonly [string, SimNode])[];
   begin(name: string): Promise<void>;
   kill(name: string, isWiped: boolean): Promise<void>;
+  /** Some clock is wrong, or has been. */
+  wasBent(): boolean;
   /** Says what happens, for the trace and the hash of the history. */
   tell(line: string): void;
   /** Nodes, their clocks or the ways between them are not as they should be until this is over. */
@@ -43,6 +49,7 @@ export type Place = {
   lives: number;
   /** How far its machine's wall clock is off. */
   bendMs: number;
+  wasBent: boolean;
   /** When it last judged an endpoint down, by endpoint; cleared when up again. */
   readonly downSinceMs: Map<string, number>;
 };
@@ -80,23 +87,13 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         isFrozen: false,
         lives: 0,
         bendMs: 0,
+        wasBent: false,
         downSinceMs: new Map(),
       },
     ]),
   );
   let disturbances = 0;
   let calmSinceMs = START_MS;
-  const kind: ProbeKind = {
-    kind: 'tcp',
-    summary: 'Sees what is true in the simulated world.',
-    // Never asked: the options do not come from a file.
-    options: undefined as never,
-    async run({ address, port, sourceAddress = '' }) {
-      counts.probes += 1;
-      const seen = truth.probe(sourceAddress, address, port, clock.nowMs());
-      return { ok: seen !== 'refused', rttMs: 1, reason: seen };
-    },
-  };
   const tell = (line: string): void => {
     const text = `${((clock.nowMs() - START_MS) / 1000).toFixed(3)} ${line}`;
     history.update(`${text}\n`);
@@ -108,6 +105,8 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
     clock,
     truth,
     words: createWordLedger(),
+    promises: createPromises(plan),
+    agreement: createAgreement(),
     network,
     store,
     places,
@@ -133,7 +132,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         clock,
         wallMs: () => clock.nowMs() + place.bendMs,
         draw,
-        probes: [kind],
+        probes: [probeKind(truth, clock, counts)],
         transport: network.attach(`${name}:1`),
         seeds: addresses.filter((address) => address !== `${name}:1`),
         store: plan.hasStore ? store.store : undefined,
@@ -155,6 +154,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
       const { running } = place;
       if (running === undefined) return;
       place.saved = isWiped ? undefined : running.save();
+      if (isWiped) for (const { name: eye } of place.planned.vantages) truth.evidence.forget(eye);
       place.running = undefined;
       await running.kill();
     },
@@ -165,6 +165,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         calmSinceMs = clock.nowMs();
       };
     },
+    wasBent: () => [...places.values()].some((place) => place.wasBent),
     calmSinceMs: () => (disturbances > 0 ? undefined : calmSinceMs),
     historyHash: () => history.copy().digest('hex').slice(0, 16),
     async close() {
@@ -173,6 +174,24 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
   };
   for (const name of places.keys()) await world.begin(name);
   return world;
+}
+
+function probeKind(truth: Truth, clock: MovedClock, counts: World['counts']): ProbeKind {
+  return {
+    kind: 'tcp',
+    summary: 'Sees what is true in the simulated world.',
+    // Never asked: the options do not come from a file.
+    options: undefined as never,
+    async run({ address, port, sourceAddress = '' }, _options, signal) {
+      counts.probes += 1;
+      const reason = truth.probe(sourceAddress, address, port, clock.nowMs());
+      if (reason === 'hung') {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      }
+      const ok = reason === 'ok' || reason === 'slow';
+      return { ok, rttMs: reason === 'slow' ? SLOW_RTT_MS : 1, reason };
+    },
+  };
 }
 
 function compile(config: Plan['config']): Snapshot {
