@@ -39,10 +39,29 @@ export function createVoteBook(): VoteBook {
   const words = new Map<string, VantageWord>();
   const reports = new Map<string, AgentReport>();
   let sweptAtMs = 0;
+  /** No vote lapses or counts again before this: a sweep until then need not look at any. */
+  let quietUntilMs = Number.NEGATIVE_INFINITY;
 
   const voteOf = (held: Held): Vote => voteIn(held, words);
   const keysOf = (vantage: string): string[] =>
     [...byKey].flatMap(([key, byVantage]) => (byVantage.has(vantage) ? [key] : []));
+  const sweepVotes = (nowMs: number): readonly string[] => {
+    const keys: string[] = [];
+    quietUntilMs = Number.POSITIVE_INFINITY;
+    for (const [key, byVantage] of byKey) {
+      for (const [vantage, held] of byVantage) {
+        const vote = voteOf(held);
+        const counts = participates(vote, nowMs);
+        if (counts !== held.counted) keys.push(key);
+        held.counted = counts;
+        // One that does not count may do so again with the next sign of life.
+        quietUntilMs = Math.min(quietUntilMs, counts ? vote.atMs + vote.leaseMs : nowMs);
+        // Nobody of that name has spoken for so long that it may not exist any more.
+        if (nowMs - vote.atMs > Math.max(STALE_HOLD_MS, vote.leaseMs)) byVantage.delete(vantage);
+      }
+    }
+    return keys;
+  };
   return {
     put(statement, nowMs) {
       const byVantage = byKey.get(statement.key) ?? new Map<string, Held>();
@@ -50,6 +69,7 @@ export function createVoteBook(): VoteBook {
       const before = byVantage.get(statement.vantage);
       const held = { statement, counted: true, vote: undefined, word: undefined };
       byVantage.set(statement.vantage, held);
+      quietUntilMs = Math.min(quietUntilMs, lapseOf(statement, words.get(statement.vantage)));
       if (before === undefined || !before.counted) return true;
       return saysOtherwise(before.statement, statement) || !participates(voteOf(before), nowMs);
     },
@@ -58,6 +78,7 @@ export function createVoteBook(): VoteBook {
       const before = words.get(word.vantage);
       words.set(word.vantage, word);
       const isNews = before?.trusted !== word.trusted || before.group !== word.group;
+      if (isNews || word.heardAtMs < before.heardAtMs) quietUntilMs = Number.NEGATIVE_INFINITY;
       return isNews ? keysOf(word.vantage) : [];
     },
     report(report, nowMs) {
@@ -83,17 +104,7 @@ export function createVoteBook(): VoteBook {
       for (const key of byKey.keys()) if (!keys.has(key)) byKey.delete(key);
     },
     sweep(nowMs) {
-      const keys: string[] = [];
-      for (const [key, byVantage] of byKey) {
-        for (const [vantage, held] of byVantage) {
-          const vote = voteOf(held);
-          const counts = participates(vote, nowMs);
-          if (counts !== held.counted) keys.push(key);
-          held.counted = counts;
-          // Nobody of that name has spoken for so long that it may not exist any more.
-          if (nowMs - vote.atMs > STALE_HOLD_MS) byVantage.delete(vantage);
-        }
-      }
+      const keys = nowMs > quietUntilMs ? sweepVotes(nowMs) : [];
       const regions: string[] = [];
       for (const [id, report] of reports) {
         if (isFresh(report, nowMs)) continue;
@@ -104,6 +115,12 @@ export function createVoteBook(): VoteBook {
       return { keys, regions };
     },
   };
+}
+
+/** Until when the statement counts as things are. */
+function lapseOf({ heardAtMs, leaseMs }: Statement, word: VantageWord | undefined): number {
+  if (word?.trusted === false) return Number.NEGATIVE_INFINITY;
+  return Math.max(heardAtMs, word?.heardAtMs ?? 0) + leaseMs;
 }
 
 /** Kept, as it is judged again and again between two words: a hundred vantage points are a hundred votes each time. */
