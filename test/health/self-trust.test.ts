@@ -33,6 +33,14 @@ test('selfTrust() counts nothing against an eye that others see as well, but can
   assert.ok(!trusted('-us -eu -ap! -sa'));
 });
 
+test('selfTrust() lets two broken eyes not vouch for each other', () => {
+  // Each sees every region fail, and finds it confirmed by the other one: the canaries tell.
+  assert.ok(!trusted('-us! -eu! -ap! -sa! -af! -*1 -*2 -*3'));
+  assert.ok(!trusted('-us! -eu! -ap! -sa! -af! +me -*1 -*2'));
+  assert.ok(trusted('-us! -eu! -ap! -sa! -af! +*1 +*2 -*3'));
+  assert.ok(trusted('-us! -eu! -ap! -*1'), 'a region fails, and a canary');
+});
+
 test('selfTrust() believes an eye that has too little to compare', () => {
   assert.ok(trusted('-us -eu'));
   assert.ok(trusted('-us'));
@@ -41,7 +49,7 @@ test('selfTrust() believes an eye that has too little to compare', () => {
 
 test('selfTrust() says what fails, and nothing when all is well', () => {
   const { reason } = selfTrust(sights('-us -eu! -*dns +ap -sa'));
-  assert.equal(reason, '3 of 5 unrelated things fail at once (us, dns, sa)');
+  assert.equal(reason, '3 of 4 unrelated things fail at once (us, dns, sa)');
   assert.equal(selfTrust(sights('+us -eu +ap')).reason, '');
 });
 
