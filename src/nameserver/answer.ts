@@ -22,7 +22,12 @@ export const RECORD_LENGTH_A = 16;
 export const RECORD_LENGTH_AAAA = 28;
 
 /** Address records, owned by the question's name (pointer 0xC00C). */
-export type Body = { readonly bytes: Uint8Array; readonly records: number };
+export type Body = {
+  readonly bytes: Uint8Array;
+  readonly records: number;
+  /** Of all records. */
+  readonly ttlSeconds: number;
+};
 
 export type OutcomeAnswer = {
   /** The outcome's first endpoint, which the answer is counted for; -1 = sorry addresses. */
@@ -221,5 +226,5 @@ function encodeBody(addresses: readonly Uint8Array[], type: number, ttlSeconds: 
     view.setUint16(at + 10, address.length);
     bytes.set(address, at + 12);
   }
-  return { bytes, records: addresses.length };
+  return { bytes, records: addresses.length, ttlSeconds };
 }

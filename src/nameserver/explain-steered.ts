@@ -16,6 +16,7 @@ import { decidingNetwork, describeClient } from './explain-client.ts';
 import { explainDraw } from './explain-draw.ts';
 import type { Asked } from './explain-question.ts';
 import { describeChain } from './explain-static.ts';
+import { jitteredTtl } from './jitter.ts';
 import { createPlace, placeClient } from './place.ts';
 import type { Service, Snapshot, SteeringMap } from './snapshot.ts';
 
@@ -52,6 +53,7 @@ export function explainSteered(
     atMs: head.atMs,
     slotSeconds: map.ttlMaxSeconds,
   });
+  const ttlSeconds = jitteredTtl(decision.ttlSeconds, map.ttlMinSeconds, result.nameHash, bucket);
   const endpoints = chosen?.candidates.map(({ endpoint }) => endpoint) ?? [];
   const inputs = { candidates, tiers, decision, near, location, readsClient: policy.readsClient };
   return {
@@ -69,13 +71,18 @@ export function explainSteered(
     answer: addressTexts(snapshot, map, endpoints, family),
     region: chosen?.candidates[0]?.region,
     ttl: {
-      seconds: decision.ttlSeconds,
-      why: ttlLine?.note ?? '',
+      seconds: ttlSeconds,
+      why: `${ttlLine?.note ?? ''}${jitterNote(decision.ttlSeconds - ttlSeconds)}`,
       endpoints: earliestToChange(snapshot, map, decision, state.word),
     },
     scope: explainScope(asked, fromSubnet, place.scope),
   };
 }
+
+const jitterNote = (lessSeconds: number): string =>
+  lessSeconds === 0
+    ? ''
+    : `; ${lessSeconds} s less for this client, so that caches do not come back together`;
 
 /** Whose change is the earliest of those that the decision hangs on; none when it is beyond the longest TTL. */
 function earliestToChange(

@@ -107,12 +107,13 @@ export function writeRrset(
   return true;
 }
 
-/** Copies steered addresses; all records have `stride` bytes. */
+/** Copies steered addresses, with another TTL where it must be; all records have `stride` bytes. */
 export function writeBody(
   reply: Reply,
   body: Body,
   stride: number,
   ownerPosition: number,
+  ttlSeconds: number,
 ): boolean {
   const start = reply.position;
   if (!writeBytes(reply, body.bytes, 0, body.bytes.length)) return false;
@@ -120,6 +121,9 @@ export function writeBody(
   if (ownerPosition !== HEADER_LENGTH) {
     for (let at = start; at < reply.position; at += stride)
       setPointer(reply.out, at, ownerPosition);
+  }
+  if (ttlSeconds !== body.ttlSeconds) {
+    for (let at = start; at < reply.position; at += stride) setTtl(reply.out, at, ttlSeconds);
   }
   return true;
 }
@@ -189,6 +193,14 @@ function suffixPosition(out: Uint8Array, name: number, skip: number): number {
     left -= out[at]! + 1;
     at += out[at]! + 1;
   }
+}
+
+/** Of a record whose owner is a pointer. */
+function setTtl(out: Uint8Array, at: number, ttlSeconds: number): void {
+  out[at + 6] = ttlSeconds >>> 24;
+  out[at + 7] = ttlSeconds >>> 16;
+  out[at + 8] = ttlSeconds >>> 8;
+  out[at + 9] = ttlSeconds;
 }
 
 function setPointer(out: Uint8Array, at: number, target: number): void {

@@ -63,6 +63,7 @@ import {
 } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
 import { isExplainQuery, mayExplain } from './explain-query.ts';
+import { jitteredTtl } from './jitter.ts';
 import { placeClient } from './place.ts';
 import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -185,7 +186,7 @@ function answerSteered(
   const service = snapshot.services[result.service]!;
   const { map, classes } = answers.maps[service.map]!;
   placeClient(place, map.classes.table, query, client);
-  const { stageBounds, stages } = classes[place.classId]!;
+  const { stageBounds, stages, ttlSeconds } = classes[place.classId]!;
   const stageAt =
     stages.length > 1 ? outcomeOf(stageBounds, stickyDrawOf(result.nameHash, place.bucket)) : 0;
   const stage = stages[stageAt]!;
@@ -201,7 +202,8 @@ function answerSteered(
   const slot = chosen.endpoint < 0 ? COUNT_SORRY : COUNT_ANSWERS + chosen.endpoint;
   counters[slot] = counters[slot]! + 1;
   if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
-  return writeBody(reply, body, stride, cursor.name)
+  const ttl = jitteredTtl(ttlSeconds, map.ttlMinSeconds, result.nameHash, place.bucket);
+  return writeBody(reply, body, stride, cursor.name, ttl)
     ? finish(worker, RCODE_NOERROR, FLAG_AA, place.scope, snapshot.udpSizeMax, EDE_NONE)
     : finishTruncated(worker, snapshot.udpSizeMax, place.scope);
 }

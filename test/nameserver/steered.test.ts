@@ -185,10 +185,14 @@ test('respond() answers sorry addresses when operators have taken everything out
 });
 
 test('respond() shortens the TTL as a change comes near', () => {
-  const ttl = (word: number): number | undefined =>
-    ask(startWorker(snapshot, words({ [WEB_EU]: word })), 'www.gslb.example', 'A', {
-      subnet: '80.0.0.0/24',
-    }).ttls[0];
+  // Of many resolvers the longest: each is told a little less (jitter.test.ts).
+  const ttl = (word: number): number => {
+    const steered = startWorker(snapshot, words({ [WEB_EU]: word }));
+    const told = Array.from({ length: 32 }, (_, i) =>
+      ask(steered, 'www.gslb.example', 'A', { subnet: `80.0.${i}.0/24` }),
+    );
+    return Math.max(...told.map(({ ttls }) => ttls[0]!));
+  };
   assert.deepEqual([ttl(60), ttl(12), ttl(1), ttl(UNKNOWN | 60)], [30, 12, 5, 5]);
 });
 
@@ -244,7 +248,8 @@ test('respond() draws the same before and after a change of the TTL alone', () =
     const how = { subnet: `80.${i & 255}.9.0/24`, nowMs: NOW_MS + i * 7919 };
     const calm = ask(worker, 'share.gslb.example', 'A', how);
     const soon = ask(shaky, 'share.gslb.example', 'A', how);
-    assert.deepEqual([calm.ttls, soon.ttls], [[30], [7]]);
+    assert.ok(calm.ttls[0]! > 26);
+    assert.deepEqual(soon.ttls, [7]);
     assert.deepEqual(soon.data, calm.data);
   }
 });
