@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { type CliContext, examples, parseSeconds } from './context.ts';
-import { overrideText, targetOf } from './target.ts';
+import { overrideText, TARGET_HELP, targetOf } from './target.ts';
 
 /** `meridian drain`: new answers avoid the target, requests in flight finish. */
 export function addDrain(program: Command, context: CliContext): void {
   program
     .command('drain')
     .description('Take a region (or pool/region) out of new answers; requests in flight finish')
-    .argument('<target>', 'a region, or an endpoint as pool/region')
+    .argument('<target>', TARGET_HELP)
     .option('--for <time>', 'come back by itself after this time: 90s, 10m, 1h', parseSeconds)
     .option('--reason <text>', 'why, for whoever looks at it later', '')
     .option('--force', 'although a pool would be left without any usable endpoint')

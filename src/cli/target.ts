@@ -1,8 +1,12 @@
 import type { OverrideStatus, Target } from '../control/control-plane.ts';
 import { sharingText, timeText } from './output.ts';
 
-/** A region by its name, an endpoint as `pool/region`. */
+/** What TARGET may be, for help texts. */
+export const TARGET_HELP = "a region, an endpoint as pool/region, or a whole pool as 'pool/*'";
+
+/** A region by its name, an endpoint as `pool/region`, a pool as `pool/*`. */
 export function targetOf(text: string): Target {
+  if (text.endsWith('/*')) return { kind: 'pool', name: text.slice(0, -2) };
   return text.includes('/') ? { kind: 'endpoint', name: text } : { kind: 'region', name: text };
 }
 

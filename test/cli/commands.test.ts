@@ -65,6 +65,9 @@ test('drain, force and undrain say what they did', async (t) => {
   const forced = await run('force', 'web/virginia', 'down');
   assert.equal(forced.stdout, 'The endpoint web/virginia is forced down until it is cleared.\n');
   assert.equal((await run('undrain', 'web/virginia')).code, 0);
+  const pool = await run('force', 'web/*', 'up');
+  assert.equal(pool.stdout, 'The pool web is forced up until it is cleared.\n');
+  assert.equal((await run('undrain', 'web/*')).code, 0);
   const json = await run('drain', 'frankfurt', '-o', 'json');
   assert.equal(JSON.parse(json.stdout).action, 'drain');
   assert.equal(plane.regions()[1]?.state, 'drained');
