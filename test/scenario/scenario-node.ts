@@ -22,6 +22,7 @@ import {
 import type { ProbeKind } from '../../src/probe/probe.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createCounterRow } from '../../src/telemetry/counters.ts';
+import type { Log } from '../../src/telemetry/log.ts';
 
 /**
  * One node without sockets: the real desk of health, the real exchange with other nodes, the real
@@ -54,6 +55,8 @@ export type ScenarioNodeDeps = {
   readonly overrides: readonly Override[];
   readonly onChange: () => void;
   readonly onEvents: (events: readonly HealthEvent[]) => void;
+  /** Default: a warning is a failure. */
+  readonly log?: Pick<Log, 'info' | 'warn'>;
   /** Answers never hear of health: proof that somebody would notice. */
   readonly isDeaf?: boolean;
   /** More that the nodes tell each other. */
@@ -66,7 +69,7 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
   const { clock, config, draw, name, snapshot, transport } = deps;
   const { length } = counterLayout(snapshot.endpoints.length);
   const worker = createWorkerState(createCounterRow(length));
-  const log = {
+  const log = deps.log ?? {
     info: () => {},
     warn: (event: string, message: string) => {
       throw new Error(`${event}: ${message}`);

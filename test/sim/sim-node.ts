@@ -43,6 +43,8 @@ export type SimNodeDeps = {
   readonly incarnation: number;
   readonly saved: SavedNode | undefined;
   readonly onChange: () => void;
+  /** A warning that no fault of a world explains. */
+  readonly onWarning: (text: string) => void;
   readonly onEvents: Parameters<typeof startScenarioNode>[0]['onEvents'];
   /** Breaks something on purpose: see mutations.ts. */
   readonly broken?: Breakage | undefined;
@@ -56,7 +58,9 @@ export type Breakage = {
 
 /** Datagrams that wait for a frozen machine; the kernel drops the rest. */
 const BUFFER_MAX = 1000;
-const SILENT_LOG = { info: () => {}, warn: () => {} };
+/** What is said of faults that a world may have; any other warning is a bug. */
+const EXPECTED =
+  /^(probe\.local-fault|clock\.skewed|facts\.unshared|peers\.(silent|conflict)|secret\.locked)$/;
 const KEY = 'the cluster key of simulated worlds, long enough';
 
 export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
@@ -64,6 +68,12 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
   const machine = createMachine(deps.clock, deps.transport);
   const { clock } = machine;
   const store = deps.store ?? (await memory.open({}, deps.clock));
+  const log = {
+    info: () => {},
+    warn(event: string, message: string) {
+      if (!EXPECTED.test(event)) deps.onWarning(`${event}: ${message}`);
+    },
+  };
   let scenario: ScenarioNode | undefined;
   const facts = openFacts({
     node: name,
@@ -74,7 +84,7 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
     draw,
     drawBytes: (count) => Uint8Array.from({ length: count }, () => draw() * 256),
     hasPeers: () => scenario?.exchange.peers().some(({ state }) => state === 'connected') ?? false,
-    log: SILENT_LOG,
+    log,
   });
   if (deps.saved) facts.replica.merge(deps.saved.facts, facts.clock.nowMs(), 'disk');
   const tellDesk = (): void => {
@@ -98,8 +108,8 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
     transport: machine.transport,
     // Told when there is somebody to tell.
     overrides: [],
+    log,
     more: {
-      log: SILENT_LOG,
       // Who is alone does not listen.
       ...(deps.seeds.length === 0 ? { direct: undefined } : {}),
       facts: broken?.isStubborn ? { ...gossip, hear: () => false } : gossip,

@@ -4,7 +4,7 @@ import { drawFault } from './faults.ts';
 import { checkDown, checkNode } from './invariants.ts';
 import { drawPlan, type Plan, type Size } from './plan.ts';
 import type { Breakage } from './sim-node.ts';
-import type { Violation } from './violation.ts';
+import { type Violation, wrong } from './violation.ts';
 import { openWorld, type World } from './world.ts';
 
 /**
@@ -45,6 +45,9 @@ export async function simulate(
     onLine: options.onLine,
     broken: options.broken,
     config: options.bend?.(plan.config),
+    onWarning(node, text) {
+      violation ??= wrong('nothing unexpected', `${node} says ${text}`);
+    },
     onEvent(happening, node, kind, subject) {
       const { downSinceMs } = happening.places.get(node)!;
       if (kind === 'endpoint.down') {
@@ -58,9 +61,13 @@ export async function simulate(
   const schedule = createSchedule(world, draw);
   const stepMs = plan.monitor.intervalMs;
   while (violation === undefined && world.clock.nowMs() - startMs < durationMs) {
-    await world.clock.advance(stepMs * (0.5 + draw()));
-    violation ??= checkAll(world, bounds, draw);
-    if (violation === undefined) await schedule.next();
+    try {
+      await world.clock.advance(stepMs * (0.5 + draw()));
+      violation ??= checkAll(world, bounds, draw);
+      if (violation === undefined) await schedule.next();
+    } catch (error) {
+      violation = wrong('nothing throws', String(error instanceof Error ? error.stack : error));
+    }
   }
   const simulatedMs = world.clock.nowMs() - startMs;
   if (violation) world.tell(`VIOLATION of ${violation.invariant}: ${violation.what}`);

@@ -60,6 +60,7 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
     }
   };
   const find = (vantage: PlannedVantage, endpoint: string, region: string): Sighting => {
+    if (active.size === 0 && plan.noise === 0) return 'ok';
     if (isBlind(vantage) && vantage.region !== region) return 'refused';
     if (isOn('blind', vantage.name) || isCut(vantage.region, region)) return 'refused';
     if (isOn('dead', endpoint)) return 'refused';

@@ -58,6 +58,7 @@ export type WorldOptions = {
   readonly draw: () => number;
   /** Called with every event of health of a node, at its instant. */
   readonly onEvent: (world: World, node: string, kind: string, subject: string) => void;
+  readonly onWarning: (node: string, text: string) => void;
   readonly onLine?: ((line: string) => void) | undefined;
   readonly broken?: Breakage | undefined;
   /** The configuration that nodes are given in the place of the planned one. */
@@ -139,6 +140,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         incarnation: place.lives,
         saved: place.saved,
         onChange: () => {},
+        onWarning: (text) => options.onWarning(name, text),
         onEvents(events) {
           for (const event of events) {
             counts.events += 1;
