@@ -33,10 +33,7 @@ const listener = z
 
 const peer = z
   .string()
-  .refine((text) => {
-    const number = Number(HOST_PORT.exec(text)?.[2]);
-    return number > 0 && number < 65_536;
-  }, saying('is not a host with a port'))
+  .refine(isHostPort, saying('is not a host with a port'))
   .meta({ what: 'a host with a port', hint: 'node2.example.com:8054 or 192.0.2.2:8054' });
 
 export const cluster = z.strictObject({
@@ -57,7 +54,7 @@ export const cluster = z.strictObject({
     ),
   advertise: z
     .string()
-    .refine((text) => HOST_PORT.test(text), saying('is not a host with a port'))
+    .refine(isHostPort, saying('is not a host with a port'))
     .meta({ what: 'a host with a port', hint: 'what other nodes reach: 192.0.2.1:8054' })
     .optional()
     .describe('Where others reach `listen`. Default: the first listener, unless it is a wildcard.'),
@@ -71,3 +68,8 @@ export const cluster = z.strictObject({
       'Take everything but this node’s own sections (node, dns.listeners, store, cluster, admin, log) from the revision that `meridian config push` has published last. Until there is one, and whenever none is known, this file counts.',
     ),
 });
+
+function isHostPort(text: string): boolean {
+  const number = Number(HOST_PORT.exec(text)?.[2]);
+  return number > 0 && number < 65_536;
+}

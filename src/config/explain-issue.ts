@@ -112,13 +112,17 @@ function isEchoOfSlip(one: Explained, all: readonly Explained[]): boolean {
 function bestBranch(
   branches: readonly (readonly z.core.$ZodIssue[])[],
 ): readonly z.core.$ZodIssue[] | undefined {
-  const misfit = (branch: readonly z.core.$ZodIssue[]): boolean =>
-    branch.some(
-      ({ code, path, message }) =>
-        path.length === 0 &&
-        (code === 'invalid_type' || readBack(message, () => undefined).misfit === true),
-    );
-  return branches.find((branch) => !misfit(branch));
+  return branches.find((branch) => !branch.some(isMisfit));
+}
+
+/** The value has another outer form; of a union within: for all of its branches. */
+function isMisfit(issue: z.core.$ZodIssue): boolean {
+  if (issue.path.length > 0) return false;
+  if (issue.code === 'invalid_type') return true;
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    return issue.errors.every((branch) => branch.some(isMisfit));
+  }
+  return readBack(issue.message, () => undefined).misfit === true;
 }
 
 /** The words of a union that is nothing but a list of words. */

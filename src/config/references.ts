@@ -66,6 +66,17 @@ function refer({ written, error }: Check, kind: Kind, name: string, path: Config
   error(path, `there is no ${KIND_WORDS[kind]} "${name}"`, hint);
 }
 
+/** A pool's monitor may be a group of them. */
+function referMonitor(check: Check, name: string, path: ConfigPath): void {
+  const { monitorGroups, monitors } = check.written;
+  if (monitorGroups.has(name)) return;
+  if (monitorGroups.size === 0 || monitors.has(name)) refer(check, 'monitors', name, path);
+  else {
+    const hint = didYouMean(name, [...monitors, ...monitorGroups]);
+    check.error(path, `there is no monitor "${name}"`, hint);
+  }
+}
+
 function checkVantages(check: Check): void {
   const seen = new Set<string>();
   for (const [index, vantage] of (check.file.node.vantages ?? []).entries()) {
@@ -100,8 +111,7 @@ function checkPools(check: Check): void {
   const { config, error } = check;
   for (const [name, pool] of Object.entries(config.pools)) {
     const path = ['pools', name];
-    if (pool.monitor !== undefined && !check.written.monitorGroups.has(pool.monitor))
-      refer(check, 'monitors', pool.monitor, [...path, 'monitor']);
+    if (pool.monitor !== undefined) referMonitor(check, pool.monitor, [...path, 'monitor']);
     const seen = new Set<string>();
     for (const [index, { region }] of pool.endpoints.entries()) {
       const at = [...path, 'endpoints', index, 'region'];
