@@ -14,10 +14,13 @@ export type Processes = {
 };
 
 export type LabProcess = {
+  readonly pid: number;
   /** All that it has written to standard output and error. */
   said(): string;
   /** Calls back for every whole line of standard output. */
   onLine(hear: (line: string) => void): void;
+  /** To its standard input. */
+  write(text: string): void;
   kill(signal: NodeJS.Signals): void;
   readonly exited: Promise<number | null>;
 };
@@ -34,9 +37,11 @@ export function createProcesses(namespaceOf: (host: string) => string): Processe
   const open = (host: string, words: readonly string[], environment = {}): ChildProcess => {
     // `ip` becomes the program (exec), so a signal to the child reaches it.
     const child = spawn('ip', ['netns', 'exec', namespaceOf(host), ...words], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     });
+    // Who is gone reads nothing any more.
+    child.stdin?.on('error', () => {});
     child.stdout?.setEncoding('utf8');
     child.stderr?.setEncoding('utf8');
     children.add(child);
@@ -64,6 +69,7 @@ function watch(child: ChildProcess): LabProcess {
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   return {
+    pid: child.pid ?? 0,
     said: () => stdout() + stderr(),
     onLine(hear) {
       let rest = '';
@@ -73,6 +79,7 @@ function watch(child: ChildProcess): LabProcess {
         lines.forEach(hear);
       });
     },
+    write: (text) => void child.stdin?.write(text),
     kill: (signal) => void child.kill(signal),
     exited: exitOf(child),
   };
