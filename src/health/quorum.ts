@@ -40,20 +40,20 @@ export function judge(count: Tally, previous: Previous | undefined, nowMs: numbe
 export function judgeNear(group: string, count: Tally, world: Judgement): Judgement {
   const near = count.byName.get(group);
   if (near === undefined || near === count.own || count.voters.length < 2) return world;
-  if (near.verdict === 'unknown' || vetoReason(count) !== undefined) return world;
-  const leaving = near.verdict === 'up' && isLeaving(near);
+  const soon = secondsToFlipNear(near, count, world);
+  const sooner = soon >= world.ttlSeconds ? world : { ...world, ttlSeconds: soon };
+  if (near.verdict === 'unknown' || vetoReason(count) !== undefined) return sooner;
   // One pair of eyes against the world's word "down" must be sure of itself.
-  if (leaving && world.health === 'down') return world;
+  if (near.verdict === 'up' && world.health === 'down' && isLeaving(near)) return sooner;
   const slow = near.verdict === 'up' && isSlow(near);
-  const soon = leaving ? 0 : secondsTo(near.verdict === 'up' ? 'down' : 'up', near);
   const agrees = near.verdict === (world.health === 'unknown' ? 'up' : world.health);
-  if (agrees && slow === world.slow && soon >= world.ttlSeconds) return world;
+  if (agrees && slow === world.slow && sooner === world) return world;
   return {
     ...world,
     health: agrees ? world.health : near.verdict,
     slow,
     reason: `seen from ${group}: ${commonReason([near], near.verdict)}`,
-    ttlSeconds: agrees ? Math.min(soon, world.ttlSeconds) : soon,
+    ttlSeconds: agrees ? sooner.ttlSeconds : soon,
   };
 }
 
@@ -262,7 +262,26 @@ function secondsToFlip(health: 'up' | 'down', { agentDown, voters, veto, need }:
     voters.map((group) => secondsTo('up', group)),
     need.up,
   );
-  return veto?.verdict === 'down' ? Math.max(vote, secondsTo('up', veto)) : vote;
+  return veto?.verdict === 'down' ? Math.max(vote, secondsToLift(veto)) : vote;
+}
+
+/** The same for the clients near a group, who follow it when it has decided and the world else. */
+function secondsToFlipNear(near: Group, { veto }: Tally, world: Judgement): number {
+  if (veto?.verdict === 'down') {
+    return Math.max(secondsToLift(veto), near.verdict === 'up' ? 0 : secondsTo('up', near));
+  }
+  // A first failure, or its forgiveness, is enough.
+  if (isLeaving(near) && near.verdict !== 'down') return 0;
+  if (near.verdict === 'up' && world.health === 'down') return 0;
+  if (near.verdict === 'down' && world.health !== 'down') return secondsToLift(near);
+  return secondsTo(world.health === 'down' ? 'up' : 'down', near);
+}
+
+/** Until a group that says "down" does not any more, though it may not be up yet. */
+function secondsToLift({ votes }: Group): number {
+  const downs = votes.filter(({ verdict }) => verdict === 'down');
+  const seconds = downs.map(({ secondsToChange }) => secondsToChange);
+  return nthSmallest(seconds, downs.length - majority(votes.length) + 1);
 }
 
 function secondsTo(verdict: 'up' | 'down', { votes }: Group): number {

@@ -189,8 +189,8 @@ test('judgeNear() lets what a region sees count for its clients alone', () => {
   const cases: readonly (readonly [string, Health, Health, number, string])[] = [
     // votes, world, as seen from eu, ttl, why
     ['eu:down, us:up, as:up', 'up', 'down', 2, 'cut off from eu only'],
-    ['eu:up, us:down, as:down', 'down', 'up', 10, 'reached from eu only'],
-    ['eu:up failing, us:down, as:down', 'down', 'down', 2, 'which must then be sure of itself'],
+    ['eu:up, us:down, as:down', 'down', 'up', 0, 'reached from eu only: one failure ends it'],
+    ['eu:up failing, us:down, as:down', 'down', 'down', 0, 'which must then be sure of itself'],
     ['eu:up, us:up, as:up', 'up', 'up', 10, 'all agree'],
     ['eu:up failing, us:up, as:up', 'up', 'up', 0, 'it may soon be otherwise for eu'],
     ['eu:unknown, us:up, as:up', 'up', 'up', 10, 'nothing is seen from eu'],
