@@ -56,7 +56,7 @@ export function addShared(config: Command, context: CliContext): void {
       context.action(async ({ revision }: { readonly revision?: number }) => {
         const api = context.api();
         const found = await api.configText(revision ?? (await currentRevision(api)));
-        await context.output().result(found, () => found.text);
+        await context.output().result(found, () => `${originLine(found.revision)}${found.text}`);
         return 0;
       }),
     );
@@ -86,8 +86,22 @@ async function push(
     file === undefined
       ? { text: (await api.configText(revision!)).text, name: `revision ${revision}` }
       : { text: await readText(file), name: basename(file) };
-  return api.publishConfig({ ...source, ...flags });
+  const origin = ORIGIN.exec(source.text);
+  // What was pulled and edited follows what it was pulled from, unless somebody else was faster.
+  const replaces = flags.replaces ?? (origin ? Number(origin[1]) : undefined);
+  const text = source.text.replace(ORIGIN, '');
+  return api.publishConfig({
+    ...flags,
+    ...source,
+    text,
+    ...(replaces === undefined ? {} : { replaces }),
+  });
 }
+
+/** The first line of what was pulled: which revision it is. */
+const originLine = (revision: number): string =>
+  `# revision ${revision} of the shared configuration\n`;
+const ORIGIN = /^# revision (\d{1,15}) of the shared configuration\r?\n/;
 
 async function readText(file: string): Promise<string> {
   try {

@@ -42,7 +42,7 @@ export const cluster = z.strictObject({
     .max(8)
     .default([])
     .describe(
-      'Secrets that all nodes share: what they tell each other is authenticated and what they store is sealed with them. The first seals, all open. To change it, add the new one at the end everywhere, then put it in front everywhere, then drop the old one.',
+      'Secrets that all nodes share: what they tell each other is authenticated and what they store is sealed with them. The first seals, all open. To change it, add the new one at the end everywhere, then put it in front everywhere, then drop the old one; keys are read at start.',
     ),
   keyFiles: oneOrMany(path, 8, 'a path or a list of them')
     .default([])

@@ -1,4 +1,5 @@
 import type { Config, ZoneConfig } from './config.ts';
+import { redactEntry } from './redact.ts';
 
 /**
  * What a reload changes, in words for the log, the API and the person who asks "what did I just do?".
@@ -145,7 +146,8 @@ function diffNamed(word: string, before: Records, after: Records): string[] {
 function diffFields(before: unknown, after: unknown, prefix = ''): string[] {
   if (!isMap(before) || !isMap(after)) {
     if (JSON.stringify(before) === JSON.stringify(after)) return [];
-    return [`${prefix} ${showValue(before)} → ${showValue(after)}`.trim()];
+    const show = (value: unknown): string => showValue(redactEntry(prefix, value));
+    return [`${prefix} ${show(before)} → ${show(after)}`.trim()];
   }
   return namesOf(before, after).flatMap((key) =>
     diffFields(own(before, key), own(after, key), prefix === '' ? key : `${prefix}.${key}`),

@@ -26,14 +26,16 @@ export function redactConfig(config: Config): Config {
   };
 }
 
+/** One value under its key, as it may be shown. */
+export function redactEntry(key: string, value: unknown): unknown {
+  return typeof value === 'string' && SECRET_KEY.test(key) ? REDACTED : redact(value);
+}
+
 function redact(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(URL_CREDENTIALS, `$1${REDACTED}@`);
   if (Array.isArray(value)) return value.map(redact);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, entry]) => [
-      key,
-      typeof entry === 'string' && SECRET_KEY.test(key) ? REDACTED : redact(entry),
-    ]),
+    Object.entries(value).map(([key, entry]) => [key, redactEntry(key, entry)]),
   );
 }

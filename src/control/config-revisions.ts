@@ -30,6 +30,8 @@ export type ConfigRevisionsParts = {
   current(): Config;
   /** The configuration that this text would be here; its name is for messages. */
   check(text: string, name: string): Checked;
+  /** Why nothing can be compiled of it here; empty when it can. */
+  compile(config: Config): Promise<readonly string[]>;
   /** The revision that this node serves when it has looked at all that it has heard of. */
   served(): Promise<number>;
   /** See cluster/facts.ts. */
@@ -64,6 +66,8 @@ export function createConfigRevisions(parts: ConfigRevisionsParts): ConfigRevisi
       const known = revisions.current()?.revision ?? 0;
       if (request.dryRun) return { ...outcome, revision: known + 1, published: false };
       if (shrinks.length > 0 && !request.force) return shrinking(shrinks);
+      const reasons = await parts.compile(checked.config);
+      if (reasons.length > 0) return notCompiled(reasons);
       const draft = { text, by: request.by, note: request.note };
       const published = await revisions.publish(draft, request.replaces ?? known);
       if (!published.ok) return problemOf(published);
@@ -121,6 +125,15 @@ function leansOnOwn(name: string): Problem {
     code: 'config.leans-on-own',
     message: `${name} cannot be shared: other sections lean (by an alias) on the sections that are each node's own.`,
     hint: 'Own sections are node, dns.listeners, store, cluster, admin and log; write what they share twice.',
+  };
+}
+
+function notCompiled(reasons: readonly string[]): Problem {
+  return {
+    problem: 'invalid',
+    code: 'config.not-compiled',
+    message: `This node could not serve it: ${reasons.join(' ')}`,
+    hint: 'Nothing was published.',
   };
 }
 

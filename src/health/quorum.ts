@@ -272,8 +272,8 @@ function secondsToFlipNear(near: Group, { veto }: Tally, world: Judgement): numb
   }
   // A first failure, or its forgiveness, is enough.
   if (isLeaving(near) && near.verdict !== 'down') return 0;
-  if (near.verdict === 'up' && world.health === 'down') return 0;
   if (near.verdict === 'down' && world.health !== 'down') return secondsToLift(near);
+  // 0 for an "up" against the world's "down".
   return secondsTo(world.health === 'down' ? 'up' : 'down', near);
 }
 

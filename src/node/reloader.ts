@@ -168,7 +168,15 @@ function geoVersionsOf({ geo }: Config): string {
 }
 
 /** Sections whose sockets, threads or connections are made once, at start. */
-const RESTART_SECTIONS = ['dns.listeners', 'dns.tcp', 'node', 'admin', 'store', 'log'] as const;
+const RESTART_SECTIONS = [
+  'dns.listeners',
+  'dns.tcp',
+  'node',
+  'admin',
+  'store',
+  'cluster',
+  'log',
+] as const;
 
 /** Says of each such section that changed that it waits for a restart. */
 function restartNotes(before: Config, after: Config): readonly string[] {
@@ -190,6 +198,8 @@ function sectionOf(config: Config, section: (typeof RESTART_SECTIONS)[number]): 
       return config.admin;
     case 'store':
       return config.store;
+    case 'cluster':
+      return { ...config.cluster, sharedConfig: false };
     case 'log':
       return config.log;
   }
@@ -201,7 +211,8 @@ function withoutRestart(before: Config, after: Config): Config {
   const { canaries, vantages } = after.node;
   const node = { ...before.node, canaries, vantages };
   const dns = { ...after.dns, listeners: before.dns.listeners, tcp: before.dns.tcp };
-  return { ...after, admin, log, store, node, dns };
+  const { sharedConfig } = after.cluster;
+  return { ...after, admin, log, store, node, dns, cluster: { ...before.cluster, sharedConfig } };
 }
 
 function issueOf(file: string, message: string, hint?: string): ConfigIssue {

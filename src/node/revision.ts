@@ -60,8 +60,21 @@ async function serve(loaded: LoadedConfig, compiler: Pick<Compiler, 'compile'>) 
   return { ok: true as const, serving, configIssues: warnings, geoWarnings: compiled.warnings };
 }
 
+/** The same, and what there was before as far as the store knows: for a node without a disk of its own. */
+export async function startRevisions(
+  parts: Pick<Parts, 'config' | 'facts'>,
+): Promise<readonly SharedRevision[]> {
+  if (!parts.config.cluster.sharedConfig) return [];
+  const history = await parts.facts.revisions.history();
+  const earlier = history.slice(-EARLIER_MAX).toReversed();
+  return [...knownRevisions(parts), ...earlier].sort((a, b) => b.revision - a.revision);
+}
+
+/** Revisions of the store's history that a start tries. */
+const EARLIER_MAX = 5;
+
 /** Newest first: what the nodes share, and what this one has served of it. */
-export function knownRevisions({
+function knownRevisions({
   config,
   facts,
 }: Pick<Parts, 'config' | 'facts'>): readonly SharedRevision[] {
@@ -87,12 +100,16 @@ export function followShared(
 ): Followed {
   const { stateDirectory } = config.node;
   let known = knownRevisions({ config, facts });
+  const textOf = (revision: number): string | undefined =>
+    known.find((each) => each.revision === revision)?.text;
+  let servedText = textOf(serving().snapshot.revision);
   return {
     latest: () => known[0],
     served(revision) {
       // Others see at once who is behind.
       registry.renew();
       const shared = known.find((each) => each.revision === revision);
+      servedText = shared?.text;
       if (shared === undefined || stateDirectory === undefined) return;
       const problem = keepServed(stateDirectory, shared);
       if (problem !== undefined)
@@ -105,7 +122,9 @@ export function followShared(
       facts.revisions.follow((news) => {
         known = [news, ...known].sort((a, b) => b.revision - a.revision).slice(0, 2);
         const { config: now, snapshot } = serving();
-        if (!now.cluster.sharedConfig || news.revision <= snapshot.revision) return;
+        if (!now.cluster.sharedConfig || news.revision < snapshot.revision) return;
+        // Without a store two people may give two texts one number: the facts settle on one of them.
+        if (news.revision === snapshot.revision && news.text === servedText) return;
         hear(`${revisionName(news.revision)} of ${news.by}`);
       }),
   };
@@ -147,7 +166,8 @@ export function keepServed(directory: string, served: SharedRevision): string | 
     mkdirSync(directory, { recursive: true });
     const file = join(directory, FILE_NAME);
     const { by, revision, text } = served;
-    writeFileSync(`${file}.next`, JSON.stringify({ revision, by, text }));
+    // Only for us: headers of monitors may hold secrets.
+    writeFileSync(`${file}.next`, JSON.stringify({ revision, by, text }), { mode: 0o600 });
     renameSync(`${file}.next`, file);
     return undefined;
   } catch (error) {

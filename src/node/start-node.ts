@@ -20,7 +20,7 @@ import type { Agent } from './agent.ts';
 import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
 import { describeCluster } from './describe-cluster.ts';
 import { openParts, type Parts } from './parts.ts';
-import { chooseServing, knownRevisions } from './revision.ts';
+import { chooseServing, startRevisions } from './revision.ts';
 import { createServed } from './served.ts';
 import { keepState } from './state-keeper.ts';
 
@@ -78,7 +78,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const opened = await openParts({ ...options, config }, root('compile-worker'));
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
-  const chosen = await chooseServing(options, loaded, knownRevisions(parts), parts.compiler);
+  const chosen = await chooseServing(options, loaded, await startRevisions(parts), parts.compiler);
   if (!chosen.ok) {
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
@@ -238,6 +238,12 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     reload: reloader.reload,
     configRevisions: createConfigRevisions({
       ...parts.facts,
+      async compile(config) {
+        const { generation, revision } = current().snapshot;
+        const request = { config, generation, revision, isPast: true };
+        const compiled = await parts.compiler.compile(request);
+        return compiled.ok ? [] : compiled.reasons;
+      },
       async served() {
         await reloader.settled();
         return current().snapshot.revision;

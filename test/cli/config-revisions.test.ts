@@ -19,9 +19,15 @@ test('config push shares a file, history lists it, pull prints it', async (t) =>
     'Published revision 1. Changed:\n  region tokyo: added\nNote: it is in force here; not yet shared.\n',
   );
   assert.match((await run('config', 'history')).stdout, /^\* +1 .* first *$/m);
-  assert.equal((await run('config', 'pull')).stdout, 'regions: {}\n');
-  const back = await run('config', 'push', '--revision', '1', '--replaces', '1');
-  assert.match(back.stdout, /^Published revision 2\./);
+  const pulled = (await run('config', 'pull')).stdout;
+  assert.equal(pulled, '# revision 1 of the shared configuration\nregions: {}\n');
+  // Edited while somebody else has published: one of the two is told.
+  const edited = fileOf(t, `${pulled}zones: {}\n`);
+  assert.match((await run('config', 'push', edited)).stdout, /^Published revision 2\./);
+  const late = await run('config', 'push', edited);
+  assert.deepEqual([late.code, /Somebody was faster/.test(late.stderr)], [1, true]);
+  const back = await run('config', 'push', '--revision', '1', '--replaces', '2');
+  assert.match(back.stdout, /^Published revision 3\./);
 });
 
 test('config push says what stands against it', async (t) => {

@@ -115,3 +115,21 @@ test('guardShrink() warns when answers would go', () => {
     'zones.gslb.example: steered app is removed; it will have no answer',
   ]);
 });
+
+test('diffConfig() says that a secret of a monitor changed, and never what it is', () => {
+  const base = config();
+  const withToken = (token: string): Config => {
+    const options = {
+      headers: { authorization: `Bearer ${token}` },
+      proxy: `http://u:${token}@x/`,
+    };
+    const monitors = Object.entries(base.monitors).map(([name, monitor]) => [
+      name,
+      { ...monitor, options },
+    ]);
+    return { ...base, monitors: Object.fromEntries(monitors) };
+  };
+  const lines = diffConfig(withToken('old-one'), withToken('new-one')).join('\n');
+  assert.match(lines, /authorization/);
+  assert.doesNotMatch(lines, /old-one|new-one/);
+});

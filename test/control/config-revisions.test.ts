@@ -85,6 +85,15 @@ test('publish() against another revision than the current one is a conflict', as
   assert.ok('revision' in next && next.revision === 2);
 });
 
+test('publish() shares nothing that cannot be compiled', async () => {
+  const { parts, revisions } = await open();
+  const control = createConfigRevisions({ ...parts, compile: async () => ['No geo data.'] });
+  const problem = problemIn(await control.publish({ ...ASKED, text: TEXT }));
+  assert.equal(problem.code, 'config.not-compiled');
+  assert.match(problem.message, /No geo data\./);
+  assert.equal(revisions.current(), undefined);
+});
+
 test('publish() says when this node cannot serve it after all', async () => {
   const { parts } = await open();
   const control = createConfigRevisions({ ...parts, served: async () => 0 });
@@ -118,6 +127,7 @@ async function open() {
     revisions: facts.revisions,
     current: () => first.config,
     check,
+    compile: async () => [],
     async served() {
       return facts.revisions.current()?.revision ?? 0;
     },

@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Serving } from '../../src/control/serving.ts';
 import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
-import { chooseServing, keepServed, readServed } from '../../src/node/revision.ts';
+import { chooseServing, followShared, keepServed, readServed } from '../../src/node/revision.ts';
 import type { CompileRequest, CompileResult } from '../../src/workers/compile-messages.ts';
-import { geo } from '../nameserver/fixture.ts';
+import { createFactWorld } from '../cluster/fact-world.ts';
+import { silentLog } from '../control/silent-log.ts';
+import { createConfig, geo } from '../nameserver/fixture.ts';
 
 const OWN = { cluster: { sharedConfig: true }, regions: { own: { location: 'DE' } } };
 const shared = (revision: number, region: string) => ({
@@ -38,6 +41,47 @@ test('chooseServing() says why when not even the file can be served', async (t) 
   assert.ok(!chosen.ok);
   assert.match(chosen.reasons.join('\n'), /revision 7 by ann cannot be served here.*\n.*broken/s);
 });
+
+test('two texts of one number, said on two sides without a store, become one on both', async () => {
+  const sides = [await side('one', 'here'), await side('two', 'there')] as const;
+  const texts = (): string[] => sides.map(({ served }) => served());
+  assert.deepEqual(texts(), ['here', 'there']);
+  for (const [from, to] of [sides, sides.toReversed()]) to!.hear(from!.facts);
+  const [one, two] = texts();
+  assert.equal(one, two);
+  assert.deepEqual(sides.map(({ reloads }) => reloads).sort(), [1, 2]);
+});
+
+/** A node that has published this text by itself, and serves it. */
+async function side(name: string, text: string) {
+  const world = await createFactWorld();
+  const { facts } = await world.node(name);
+  const config = createConfig();
+  const sharing = { ...config, cluster: { ...config.cluster, sharedConfig: true } };
+  let revision = 0;
+  const parts = {
+    config: { ...sharing, node: { ...config.node, stateDirectory: undefined } },
+    facts,
+    log: silentLog(),
+    registry: { renew() {} },
+  };
+  const serving = () => ({ config: sharing, snapshot: { revision } }) as unknown as Serving;
+  const followed = followShared(parts as unknown as Parameters<typeof followShared>[0], serving);
+  const node = {
+    facts,
+    reloads: 0,
+    served: () => followed.latest()?.text ?? '',
+    hear: (other: typeof facts) =>
+      void facts.replica.merge(other.replica.all(), facts.clock.nowMs(), 'peer'),
+  };
+  followed.onNews(() => {
+    node.reloads += 1;
+    revision = followed.latest()!.revision;
+    followed.served(revision);
+  });
+  await facts.revisions.publish({ text, by: name, note: '' }, 0);
+  return node;
+}
 
 test('what was served is found again, and anything else is nothing', (t) => {
   const directory = scratch(t);
