@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { jitteredTtl, TTL_JITTER } from '../../src/nameserver/jitter.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
-import { allUp, ask, compiled, startWorker, UP } from './fixture.ts';
+import { allUp, ask, compiled, createConfig, startWorker, UP, WEB_POOL } from './fixture.ts';
 
 const snapshot = compiled();
 
@@ -50,6 +50,22 @@ test('respond() tells resolvers apart by a little of the TTL, records and famili
     assert.equal(chained.ttls[0], 300, 'a record that is not steered keeps its own');
   }
   assert.deepEqual([...seen].sort(), [27, 28, 29, 30]);
+});
+
+test('respond() tells all records of an answer the same TTL, also behind an alias', () => {
+  const addresses = ['192.0.2.71', '192.0.2.72', '2001:db8::71', '2001:db8::72'];
+  const web = { ...WEB_POOL, endpoints: [{ region: 'eu', weight: 1, addresses }] };
+  const worker = startWorker(compiled(createConfig({ pools: { ...createConfig().pools, web } })));
+  const seen = new Set<string>();
+  for (let i = 0; i < 64; i += 1) {
+    const how = { subnet: `80.${i}.9.0/24` };
+    const { ttls } = ask(worker, 'www.gslb.example', 'A', how);
+    const [alias, ...chained] = ask(worker, 'to-steered.gslb.example', 'AAAA', how).ttls;
+    assert.deepEqual([ttls.length, alias], [2, 300]);
+    assert.deepEqual(new Set([...ttls, ...chained]).size, 1);
+    seen.add(ttls.join());
+  }
+  assert.equal(seen.size, 4);
 });
 
 test('respond() takes nothing from a TTL that is the least, or too short to part', () => {
