@@ -44,6 +44,22 @@ export function createGatedStore(clock: MonitoringClock) {
   };
   return {
     store,
+    /** What it holds of facts now. */
+    async backup(): Promise<ReadonlyMap<string, string>> {
+      const entries = await (await inner).list('facts/');
+      return new Map(entries.map(({ key, value }) => [key, value]));
+    },
+    /** It holds of facts what it held then, and nothing else. */
+    async restore(backup: ReadonlyMap<string, string>): Promise<void> {
+      const each = await inner;
+      const put = async (key: string, value: string | undefined): Promise<void> => {
+        await each.compareAndSet(key, (await each.get(key))?.version ?? 0, value);
+      };
+      for (const { key } of await each.list('facts/')) {
+        if (!backup.has(key)) await put(key, undefined);
+      }
+      for (const [key, value] of backup) await put(key, value);
+    },
     async set(state: 'away' | 'back' | 'emptied'): Promise<void> {
       isAway = state === 'away';
       if (state === 'emptied') inner = memory.open({}, clock);

@@ -1,4 +1,4 @@
-import type { Violation } from './violation.ts';
+import { type Violation, wrong } from './violation.ts';
 import type { World } from './world.ts';
 
 /**
@@ -25,19 +25,21 @@ export function createAgreement(): Agreement {
         since.clear();
         return undefined;
       }
+      const revisions = new Set(world.living().map(([name]) => world.places.get(name)!.revision));
+      if (revisions.size > 1 && nowMs - calmMs > AGREE_MS) {
+        return wrong('nodes agree', `they have revisions ${[...revisions].join(', ')}`);
+      }
       for (const pool of world.plan.pools) {
         for (const region of pool.regions) {
           const endpoint = `${pool.name}/${region}`;
           const views = viewsOf(world, endpoint);
-          if (new Set(views.values()).size < 2) since.delete(endpoint);
+          if (new Set(views.values()).size < 2 || [...views.values()].includes(ABSENT))
+            since.delete(endpoint);
           else if (!since.has(endpoint)) since.set(endpoint, nowMs);
           const sinceMs = Math.max(since.get(endpoint) ?? nowMs, calmMs);
           if (nowMs - sinceMs <= AGREE_MS) continue;
           const told = [...views].map(([node, view]) => `${node}: ${view}`).join('; ');
-          return {
-            invariant: 'nodes agree',
-            what: `${endpoint} for ${nowMs - sinceMs} ms: ${told}`,
-          };
+          return wrong('nodes agree', `${endpoint} for ${nowMs - sinceMs} ms: ${told}`);
         }
       }
       return undefined;
@@ -45,11 +47,16 @@ export function createAgreement(): Agreement {
   };
 }
 
+/** Of an endpoint that a node's configuration does not have. */
+const ABSENT = 'absent';
+
 /** What each node judges: for the world, and for clients near regions that see it otherwise. */
 function viewsOf(world: World, endpoint: string): ReadonlyMap<string, string> {
   return new Map(
     world.living().map(([name, { scenario }]) => {
-      const { judged, near } = scenario.desk.status(endpoint)!;
+      const status = scenario.desk.status(endpoint);
+      if (status === undefined) return [name, ABSENT];
+      const { judged, near } = status;
       const others = near
         .map(({ region, state }) => ({ region, state: state === 'frozen' ? 'down' : state }))
         .filter(({ state }) => state !== judged)

@@ -2,7 +2,7 @@ import { ask } from '../scenario/datagram.ts';
 import type { PlannedPool } from './plan.ts';
 import type { SimNode } from './sim-node.ts';
 import { type Violation, wrong } from './violation.ts';
-import type { World } from './world.ts';
+import { poolAt, type World } from './world.ts';
 
 /**
  * What one node answers to one client drawn at random: never nothing, only what is the pool's, with a
@@ -24,7 +24,8 @@ export function askAndCheck(
   draw: () => number,
 ): Asked {
   const { plan } = world;
-  const pool = plan.pools[Math.floor(draw() * plan.pools.length)]!;
+  const place = world.places.get(name)!;
+  const pool = poolAt(place, plan.pools[Math.floor(draw() * plan.pools.length)]!);
   const client = clientNear(Math.floor(draw() * plan.regions.length), draw);
   const nowMs = scenario.clock.nowMs();
   const about = (type: 'A' | 'AAAA', address: number) => {

@@ -58,7 +58,8 @@ const killed: Fault = async (world, draw) => {
   const over = world.disturb();
   world.tell(`fault: ${name} is killed${isWiped ? ', its disk is lost' : ''}`);
   if (isWiped) world.words.forget(name, (world.calmSinceMs() ?? 0) - SPOKEN_MS);
-  await world.kill(name, isWiped);
+  const hasOldState = draw() < 0.3;
+  await world.kill(name, { isWiped, hasOldState });
   if (isWiped) world.words.forget(name, 0);
   return async () => {
     world.tell(`mended: ${name} starts`);
@@ -121,14 +122,19 @@ const parted: Fault = async (world, draw) => {
 
 const storeless: Fault = async (world, draw) => {
   if (!world.plan.hasStore) return undefined;
-  const isEmptied = draw() < 0.5;
+  const loss = draw();
+  const isEmptied = loss < 0.3;
+  const backup = loss > 0.7 ? await world.store.backup() : undefined;
   const over = world.disturb();
-  world.tell(`fault: the store is away${isEmptied ? ', and will come back empty' : ''}`);
+  world.tell(
+    `fault: the store is away${isEmptied ? ', and will come back empty' : backup ? ', and will be set back' : ''}`,
+  );
   await world.store.set('away');
   return async () => {
     world.tell('mended: the store is back');
     if (isEmptied) await world.store.set('emptied');
     else await world.store.set('back');
+    if (backup !== undefined) await world.store.restore(backup);
     over();
   };
 };

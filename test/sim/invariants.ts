@@ -5,7 +5,7 @@ import type { PlannedPool } from './plan.ts';
 import type { SimNode } from './sim-node.ts';
 import { type Violation, wrong } from './violation.ts';
 import { checkWithdrawal } from './withdrawals.ts';
-import type { Place, World } from './world.ts';
+import { type Place, poolAt, type World } from './world.ts';
 
 /** All that must hold on a living node now. Looks at one pool and one client, drawn at random. */
 export function checkNode(
@@ -16,7 +16,7 @@ export function checkNode(
 ): Violation | undefined {
   const place = world.places.get(name)!;
   const node = place.running!;
-  const pool = world.plan.pools[Math.floor(draw() * world.plan.pools.length)]!;
+  const pool = poolAt(place, world.plan.pools[Math.floor(draw() * world.plan.pools.length)]!);
   const asked = askAndCheck(world, name, node, draw);
   if (asked.violation !== undefined) return asked.violation;
   const answered = world.plan.regions.filter(({ vip }) => asked.addresses.includes(vip));

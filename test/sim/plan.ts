@@ -83,23 +83,23 @@ type Scale = {
 };
 const SCALES: Readonly<Record<Size, Scale>> = {
   alone: {
-    hours: [40, 80],
+    hours: [20, 40],
     regions: [3, 6],
     nodes: [1, 1],
     perRegion: [1, 2],
     pools: [1, 3],
-    intervalsMs: [60_000],
+    intervalsMs: [60_000, 60_000, 300_000],
   },
   cluster: {
-    hours: [0.3, 0.8],
+    hours: [0.1, 0.3],
     regions: [3, 6],
     nodes: [2, 5],
     perRegion: [1, 2],
     pools: [1, 3],
-    intervalsMs: [1000, 5000, 10_000, 30_000],
+    intervalsMs: [500, 1000, 5000, 10_000, 30_000],
   },
   crowd: {
-    hours: [0.1, 0.2],
+    hours: [0.03, 0.06],
     regions: [20, 30],
     nodes: [1, 3],
     perRegion: [7, 10],
@@ -145,7 +145,7 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
   return {
     ...rest,
     durationMs: Math.round(between(scale.hours) * HOUR_MS),
-    faultEveryMs: Math.max(2 * MINUTE_MS, intervalMs * (20 + draw() * 60)),
+    faultEveryMs: Math.max(MINUTE_MS, intervalMs * (8 + draw() * 25)),
     faultLastsMs: intervalMs * (10 + draw() * 30),
     noise: draw() < 0.5 ? 0 : draw() * 0.01,
     network: { ...quality, latencyMs },

@@ -1,11 +1,13 @@
 import type { Fact } from '../../src/cluster/fact.ts';
 import { type Facts, openFacts } from '../../src/cluster/facts.ts';
+import type { Revision } from '../../src/cluster/revisions.ts';
 import type { Transport } from '../../src/cluster/transport.ts';
 import type { Config } from '../../src/config/config.ts';
 import { createOverrides, type Overrides } from '../../src/control/overrides.ts';
 import type { SavedHealth } from '../../src/monitoring/health-desk.ts';
 import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { setSnapshot } from '../../src/nameserver/worker-state.ts';
 import type { ProbeKind } from '../../src/probe/probe.ts';
 import { memory } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -23,10 +25,15 @@ export type SimNode = {
   /** What would be on its disk now. */
   save(): SavedNode;
   freeze(isFrozen: boolean): void;
+  /** Goes on with another configuration. */
+  reload(config: Config, snapshot: Snapshot): void;
   /** The process is gone from one moment to the other. */
   kill(): Promise<void>;
 };
-export type SavedNode = { readonly health: SavedHealth; readonly facts: readonly Fact[] };
+export type SavedNode = {
+  readonly health: SavedHealth | undefined;
+  readonly facts: readonly Fact[];
+};
 
 export type SimNodeDeps = {
   readonly name: string;
@@ -45,6 +52,8 @@ export type SimNodeDeps = {
   readonly onChange: () => void;
   /** A warning that no fault of a world explains. */
   readonly onWarning: (text: string) => void;
+  /** The shared configuration, as this node comes to know it. */
+  readonly onRevision: (revision: Revision) => void;
   readonly onEvents: Parameters<typeof startScenarioNode>[0]['onEvents'];
   /** Breaks something on purpose: see mutations.ts. */
   readonly broken?: Breakage | undefined;
@@ -123,15 +132,20 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
   const stopTelling = replica.onChange(({ fact, origin }) => {
     if (origin !== 'peer') exchange.tellFacts(gossip.records(fact));
   });
+  const stopFollowing = facts.revisions.follow(deps.onRevision);
   return {
     scenario,
     facts,
     overrides,
     save: () => ({ health: scenario.save(), facts: facts.replica.all() }),
     freeze: machine.freeze,
+    reload(config, snapshot) {
+      setSnapshot(scenario.worker, snapshot, scenario.desk.setConfig(config));
+    },
     async kill() {
       machine.kill();
       stopTelling();
+      stopFollowing();
       stopSteps();
       overrides.close();
       await facts.close();

@@ -29,6 +29,7 @@ const TURNS: readonly Size[] = [
   'alone',
 ];
 const HOUR_MS = 3_600_000;
+const PROGRESS_EVERY = 5;
 
 process.exit(await main());
 
@@ -65,7 +66,7 @@ async function main(): Promise<number> {
       );
       return 1;
     }
-    if (process.stdout.isTTY || world % 10 === 9)
+    if (process.stdout.isTTY || world % PROGRESS_EVERY === PROGRESS_EVERY - 1)
       say(total.line((performance.now() - beganMs) / 1000));
   }
   process.stdout.write(

@@ -28,6 +28,8 @@ export type SimulateOptions = {
   readonly bend?: (config: Plan['config']) => Plan['config'];
 };
 
+/** Of what people say, so much is a configuration. */
+const PUBLISH_SHARE = 0.2;
 /** Faults that are on at once. */
 const FAULTS_MAX = 3;
 
@@ -45,8 +47,8 @@ export async function simulate(
     onLine: options.onLine,
     broken: options.broken,
     config: options.bend?.(plan.config),
-    onWarning(node, text) {
-      violation ??= wrong('nothing unexpected', `${node} says ${text}`);
+    onWrong(found) {
+      violation ??= found;
     },
     onEvent(happening, node, kind, subject) {
       const { downSinceMs } = happening.places.get(node)!;
@@ -115,10 +117,33 @@ function createSchedule(world: World, draw: () => number) {
       }
       if (nowMs >= wordAtMs) {
         wordAtMs = later(plan.faultEveryMs);
-        speak(world, draw);
+        if (plan.hasStore && draw() < PUBLISH_SHARE) publish(world, draw);
+        else speak(world, draw);
+        keepState(world, draw);
       }
     },
   };
+}
+
+/** A node writes its state of health to its disk; should it be killed later, this is what it may find. */
+function keepState(world: World, draw: () => number): void {
+  const living = world.living();
+  if (living.length === 0) return;
+  const [name, node] = living[Math.floor(draw() * living.length)]!;
+  world.places.get(name)!.kept = node.save().health;
+}
+
+/** Somebody publishes a configuration that leaves out an endpoint, or none. */
+function publish(world: World, draw: () => number): void {
+  const living = world.living();
+  if (living.length === 0) return;
+  const [name, { facts }] = living[Math.floor(draw() * living.length)]!;
+  const pool = world.plan.pools[Math.floor(draw() * world.plan.pools.length)]!;
+  const region = pool.regions[Math.floor(draw() * pool.regions.length)]!;
+  const text = draw() < 0.5 ? '' : `${pool.name}/${region}`;
+  const known = facts.revisions.current()?.revision ?? 0;
+  world.tell(`${name} publishes after revision ${known}: without ${text}`);
+  void facts.revisions.publish({ text, by: name, note: '' }, known);
 }
 
 /** Somebody drains an endpoint on some node, for a while or for good, or takes it back. */

@@ -7,10 +7,11 @@ import { createVirtualNetwork } from '../cluster/virtual-network.ts';
 import { createMovedClock, type MovedClock, promiseSettler } from '../monitoring/moved-clock.ts';
 import { createGatedStore } from '../scenario/gated-store.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
-import { type Plan, type PlannedNode, SLOW_RTT_MS } from './plan.ts';
+import { type Plan, type PlannedNode, type PlannedPool, SLOW_RTT_MS } from './plan.ts';
 import { createPromises, type Promises } from './promises.ts';
 import { type Breakage, type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
 import { createTruth, type Truth } from './truth.ts';
+import { type Violation, wrong } from './violation.ts';
 import { createWordLedger, type WordLedger } from './word-ledger.ts';
 
 /** A planned world in motion: its clock, its truth, its nodes, and all that has happened in it. */
@@ -27,7 +28,11 @@ export type World = {
   /** Nodes that run, frozen ones left out. */
   living(): readonly (readonly [string, SimNode])[];
   begin(name: string): Promise<void>;
-  kill(name: string, isWiped: boolean): Promise<void>;
+  /** Its disk is lost, or its state of health is one that was saved earlier. */
+  kill(
+    name: string,
+    how?: { readonly isWiped?: boolean; readonly hasOldState?: boolean },
+  ): Promise<void>;
   /** Some clock is wrong, or has been. */
   wasBent(): boolean;
   /** Says what happens, for the trace and the hash of the history. */
@@ -52,13 +57,18 @@ export type Place = {
   wasBent: boolean;
   /** When it last judged an endpoint down, by endpoint; cleared when up again. */
   readonly downSinceMs: Map<string, number>;
+  /** A state of health that was saved some time ago. */
+  kept: SavedNode['health'] | undefined;
+  /** Of the configuration that it has, and the endpoint that is left out there; '' = none. */
+  revision: number;
+  without: string;
 };
 
 export type WorldOptions = {
   readonly draw: () => number;
   /** Called with every event of health of a node, at its instant. */
   readonly onEvent: (world: World, node: string, kind: string, subject: string) => void;
-  readonly onWarning: (node: string, text: string) => void;
+  readonly onWrong: (violation: Violation) => void;
   readonly onLine?: ((line: string) => void) | undefined;
   readonly broken?: Breakage | undefined;
   /** The configuration that nodes are given in the place of the planned one. */
@@ -71,7 +81,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
   const { draw } = options;
   const clock = createMovedClock(START_MS, promiseSettler());
   const config = options.config ?? plan.config;
-  const snapshot = compile(config);
+  const variants = createVariants(config);
   const truth = createTruth(plan, draw);
   const network = createVirtualNetwork(clock, draw);
   network.set(plan.network);
@@ -90,6 +100,9 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         bendMs: 0,
         wasBent: false,
         downSinceMs: new Map(),
+        kept: undefined,
+        revision: 0,
+        without: '',
       },
     ]),
   );
@@ -99,6 +112,12 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
     const text = `${((clock.nowMs() - START_MS) / 1000).toFixed(3)} ${line}`;
     history.update(`${text}\n`);
     options.onLine?.(text);
+  };
+  const configOf = ({ planned, without }: Place, name: string): Plan['config'] => {
+    const vantages = planned.vantages.map(({ name: vantage, region, source }) => {
+      return { name: vantage, region, source: [source] };
+    });
+    return { ...variants.config(without), node: { ...config.node, name, vantages } };
   };
   const addresses = plan.nodes.map(({ name }) => `${name}:1`);
   const world: World = {
@@ -120,16 +139,10 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
     async begin(name) {
       const place = places.get(name)!;
       place.lives += 1;
-      const vantages = place.planned.vantages.map(({ name: vantage, region, source }) => ({
-        name: vantage,
-        region,
-        source: [source],
-      }));
-      const node = { ...config.node, name, vantages };
       place.running = await startSimNode({
         name,
-        config: { ...config, node },
-        snapshot,
+        config: configOf(place, name),
+        snapshot: variants.snapshot(place.without),
         clock,
         wallMs: () => clock.nowMs() + place.bendMs,
         draw,
@@ -140,7 +153,18 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         incarnation: place.lives,
         saved: place.saved,
         onChange: () => {},
-        onWarning: (text) => options.onWarning(name, text),
+        onWarning: (text) => options.onWrong(wrong('nothing unexpected', `${name} says ${text}`)),
+        onRevision({ revision, text }) {
+          // Known from its disk before it runs, or told by another one later.
+          tell(`${name} has revision ${revision}: without ${text}`);
+          if (revision < place.revision) {
+            const what = `${name} goes from revision ${place.revision} to ${revision}`;
+            options.onWrong(wrong('revisions never go back', what));
+          }
+          Object.assign(place, { revision, without: text });
+          calmSinceMs = clock.nowMs();
+          place.running?.reload(configOf(place, name), variants.snapshot(text));
+        },
         onEvents(events) {
           for (const event of events) {
             counts.events += 1;
@@ -151,11 +175,13 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         broken: options.broken,
       });
     },
-    async kill(name, isWiped) {
+    async kill(name, { hasOldState = false, isWiped = false } = {}) {
       const place = places.get(name)!;
       const { running } = place;
       if (running === undefined) return;
-      place.saved = isWiped ? undefined : running.save();
+      const { facts, health } = running.save();
+      place.saved = isWiped ? undefined : { facts, health: hasOldState ? place.kept : health };
+      if (isWiped) Object.assign(place, { revision: 0, without: '', kept: undefined });
       if (isWiped) for (const { name: eye } of place.planned.vantages) truth.evidence.forget(eye);
       place.running = undefined;
       await running.kill();
@@ -171,7 +197,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
     calmSinceMs: () => (disturbances > 0 ? undefined : calmSinceMs),
     historyHash: () => history.copy().digest('hex').slice(0, 16),
     async close() {
-      for (const name of places.keys()) await world.kill(name, true);
+      for (const name of places.keys()) await world.kill(name, { isWiped: true });
     },
   };
   for (const name of places.keys()) await world.begin(name);
@@ -194,6 +220,35 @@ function probeKind(truth: Truth, clock: MovedClock, counts: World['counts']): Pr
       return { ok, rttMs: reason === 'slow' ? SLOW_RTT_MS : 1, reason };
     },
   };
+}
+
+/** The planned configuration without one endpoint or another, made once each. */
+function createVariants(config: Plan['config']) {
+  const made = new Map<string, { config: Plan['config']; snapshot: Snapshot }>();
+  const variant = (without: string) => {
+    const known = made.get(without);
+    if (known !== undefined) return known;
+    const pools = Object.entries(config.pools).map(([pool, { endpoints, ...rest }]) => {
+      const staying = endpoints.filter(({ region }) => `${pool}/${region}` !== without);
+      return [pool, { ...rest, endpoints: staying }] as const;
+    });
+    const changed = { ...config, pools: Object.fromEntries(pools) };
+    const fresh = { config: changed, snapshot: compile(changed) };
+    made.set(without, fresh);
+    return fresh;
+  };
+  return {
+    config: (without: string) => variant(without).config,
+    snapshot: (without: string) => variant(without).snapshot,
+  };
+}
+
+/** The pool as a node knows it. */
+export function poolAt(
+  { without }: Pick<Place, 'without'>,
+  { name, regions, ...rest }: PlannedPool,
+): PlannedPool {
+  return { ...rest, name, regions: regions.filter((region) => `${name}/${region}` !== without) };
 }
 
 function compile(config: Plan['config']): Snapshot {
