@@ -95,10 +95,21 @@ export function secondsToChange(state: VerdictState, rules: VerdictRules): numbe
       return (Math.max(1, rise - state.successes) * intervalMs) / 1000;
     case 'up': {
       const missing = Math.max(1, fall - state.failures);
-      if (isFailing(state)) return (missing * recheckMs) / 1000;
-      return (intervalMs + (missing - 1) * recheckMs) / 1000;
+      const downSeconds = isFailing(state)
+        ? (missing * recheckMs) / 1000
+        : (intervalMs + (missing - 1) * recheckMs) / 1000;
+      return Math.min(downSeconds, secondsToSlow(state, rules));
     }
   }
+}
+
+/** Until the mark beside "up" could change: it steers too. Probes come no faster than re-checks. */
+function secondsToSlow(state: VerdictState, rules: VerdictRules): number {
+  const { slow, slowCount } = state;
+  const { fall, intervalMs, recheckMs = intervalMs, rise, slowAboveMs } = rules;
+  if (slowAboveMs === undefined) return Number.POSITIVE_INFINITY;
+  const missing = Math.max(1, (slow ? rise : fall) - slowCount);
+  return (missing * (isFailing(state) ? recheckMs : intervalMs)) / 1000;
 }
 
 /** True while failures count towards down: the change has begun. */

@@ -10,6 +10,7 @@ import {
   tally,
   type Vote,
 } from '../../src/health/quorum.ts';
+import { initialVerdict, observe, secondsToChange } from '../../src/health/verdict.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 
 /**
@@ -126,4 +127,34 @@ test('judgeNear() promises no longer than the votes can keep, for those near eac
     parameters,
   );
   assert.ok(promised > 200, String(promised));
+});
+
+test('secondsToChange() promises no longer than a target can keep, slowness included', () => {
+  const limits = fc.record({
+    rise: fc.integer({ min: 1, max: 4 }),
+    fall: fc.integer({ min: 1, max: 4 }),
+    intervalMs: fc.constant(1000),
+    slowAboveMs: fc.constantFrom(100, undefined),
+  });
+  const answers = fc.array(fc.constantFrom<'quick' | 'slow' | 'fails'>('quick', 'slow', 'fails'), {
+    maxLength: 40,
+  });
+  fc.assert(
+    fc.property(answers, limits, (seen, { slowAboveMs, ...rest }) => {
+      const rule = slowAboveMs === undefined ? rest : { ...rest, slowAboveMs };
+      let state = initialVerdict();
+      let promisedMs = 0;
+      for (const [index, answer] of seen.entries()) {
+        const atMs = (index + 1) * 1000;
+        const rttMs = answer === 'slow' ? 200 : 10;
+        const next = observe(state, { atMs, ok: answer !== 'fails', rttMs, reason: '' }, rule);
+        const steersOtherwise =
+          next.verdict !== state.verdict || (next.slow !== state.slow && next.verdict === 'up');
+        if (steersOtherwise) assert.ok(atMs >= promisedMs, `${atMs} < ${promisedMs}`);
+        promisedMs = atMs + secondsToChange(next, rule) * 1000;
+        state = next;
+      }
+    }),
+    parameters,
+  );
 });
