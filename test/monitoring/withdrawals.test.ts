@@ -31,6 +31,8 @@ test('createHealthBoard() lets no more leave within a window than the limit says
       });
       const most = Math.min(limit.countMax, Math.floor(limit.shareMax * REGIONS.length));
       const downSince = new Map<string, number>();
+      const isOut = (region: (typeof REGIONS)[number]): boolean =>
+        isDown(board.words().words[REGIONS.indexOf(region)]!);
       const check = (): void => {
         const { words } = board.words();
         const out = REGIONS.filter((_, index) => isDown(words[index]!));
@@ -52,7 +54,11 @@ test('createHealthBoard() lets no more leave within a window than the limit says
         else {
           if (each.verdict === 'up') downSince.delete(each.region);
           else if (!downSince.has(each.region)) downSince.set(each.region, clock.nowMs());
+          const before = { share: share(each.region), wasIn: !isOut(each.region) };
           say(each.verdict, each.region);
+          if (before.wasIn && state(each.region) === 'frozen') {
+            assert.ok(share(each.region) >= before.share, 'what is kept keeps its share');
+          }
         }
         check();
       }
