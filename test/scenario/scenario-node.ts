@@ -57,8 +57,6 @@ export type ScenarioNodeDeps = {
   readonly onEvents: (events: readonly HealthEvent[]) => void;
   /** Default: a warning is a failure. */
   readonly log?: Pick<Log, 'info' | 'warn'>;
-  /** Answers never hear of health: proof that somebody would notice. */
-  readonly isDeaf?: boolean;
   /** More that the nodes tell each other. */
   readonly more?: Partial<Pick<ExchangeDeps, 'describe' | 'onNode' | 'facts' | 'log' | 'direct'>>;
 };
@@ -81,7 +79,6 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
     probes: deps.probes,
     log,
     onWords(words) {
-      if (deps.isDeaf) return;
       if (!setHealth(worker, words, snapshot.generation)) throw new Error('health was not taken');
       deps.onChange();
     },

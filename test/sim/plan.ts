@@ -80,6 +80,8 @@ type Scale = {
   readonly perRegion: readonly [number, number];
   readonly pools: readonly [number, number];
   readonly intervalsMs: readonly number[];
+  /** Worlds with shorter intervals are shorter. */
+  readonly usualMs: number;
 };
 const SCALES: Readonly<Record<Size, Scale>> = {
   alone: {
@@ -88,7 +90,8 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     nodes: [1, 1],
     perRegion: [1, 2],
     pools: [1, 3],
-    intervalsMs: [60_000, 60_000, 300_000],
+    intervalsMs: [10_000, 60_000, 60_000, 300_000],
+    usualMs: 60_000,
   },
   cluster: {
     hours: [0.1, 0.3],
@@ -97,6 +100,7 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     perRegion: [1, 2],
     pools: [1, 3],
     intervalsMs: [500, 1000, 5000, 10_000, 30_000],
+    usualMs: 5000,
   },
   crowd: {
     hours: [0.03, 0.06],
@@ -105,6 +109,7 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     perRegion: [7, 10],
     pools: [8, 12],
     intervalsMs: [30_000, 60_000],
+    usualMs: 30_000,
   },
 };
 
@@ -144,7 +149,10 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
   const rest = { seed, size, regions, nodes, pools, monitor };
   return {
     ...rest,
-    durationMs: Math.round(between(scale.hours) * HOUR_MS),
+    // What is looked at often takes long to simulate.
+    durationMs: Math.round(
+      between(scale.hours) * HOUR_MS * Math.min(1, intervalMs / scale.usualMs),
+    ),
     faultEveryMs: Math.max(MINUTE_MS, intervalMs * (8 + draw() * 25)),
     faultLastsMs: intervalMs * (10 + draw() * 30),
     noise: draw() < 0.5 ? 0 : draw() * 0.01,

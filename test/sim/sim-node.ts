@@ -55,14 +55,6 @@ export type SimNodeDeps = {
   /** The shared configuration, as this node comes to know it. */
   readonly onRevision: (revision: Revision) => void;
   readonly onEvents: Parameters<typeof startScenarioNode>[0]['onEvents'];
-  /** Breaks something on purpose: see mutations.ts. */
-  readonly broken?: Breakage | undefined;
-};
-export type Breakage = {
-  /** Workers never hear of health again. */
-  readonly isDeaf?: boolean;
-  /** Overrides of others are not taken. */
-  readonly isStubborn?: boolean;
 };
 
 /** Datagrams that wait for a frozen machine; the kernel drops the rest. */
@@ -73,7 +65,7 @@ const EXPECTED =
 const KEY = 'the cluster key of simulated worlds, long enough';
 
 export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
-  const { broken, draw, name } = deps;
+  const { draw, name } = deps;
   const machine = createMachine(deps.clock, deps.transport);
   const { clock } = machine;
   const store = deps.store ?? (await memory.open({}, deps.clock));
@@ -112,7 +104,6 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
   scenario = startScenarioNode({
     ...deps,
     saved: deps.saved?.health,
-    isDeaf: broken?.isDeaf === true,
     clock,
     transport: machine.transport,
     // Told when there is somebody to tell.
@@ -121,7 +112,7 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
     more: {
       // Who is alone does not listen.
       ...(deps.seeds.length === 0 ? { direct: undefined } : {}),
-      facts: broken?.isStubborn ? { ...gossip, hear: () => false } : gossip,
+      facts: gossip,
       describe: () => JSON.stringify({ wallMs: deps.wallMs() }),
       onNode: (other, text) =>
         facts.clock.heardPeer(other, Number(JSON.parse(text).wallMs) - deps.wallMs()),

@@ -3,7 +3,6 @@ import { type Bounds, boundsOf } from './bounds.ts';
 import { drawFault } from './faults.ts';
 import { checkDown, checkNode } from './invariants.ts';
 import { drawPlan, type Plan, type Size } from './plan.ts';
-import type { Breakage } from './sim-node.ts';
 import { type Violation, wrong } from './violation.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -23,9 +22,6 @@ export type SimulateOptions = {
   readonly onLine?: (line: string) => void;
   /** Stops earlier than the plan says. */
   readonly durationMaxMs?: number;
-  readonly broken?: Breakage;
-  /** Changes the configuration that nodes get, behind the checks' back. */
-  readonly bend?: (config: Plan['config']) => Plan['config'];
 };
 
 /** Of what people say, so much is a configuration. */
@@ -45,8 +41,6 @@ export async function simulate(
   const world = await openWorld(plan, {
     draw,
     onLine: options.onLine,
-    broken: options.broken,
-    config: options.bend?.(plan.config),
     onWrong(found) {
       violation ??= found;
     },

@@ -9,7 +9,7 @@ import { createGatedStore } from '../scenario/gated-store.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { type Plan, type PlannedNode, type PlannedPool, SLOW_RTT_MS } from './plan.ts';
 import { createPromises, type Promises } from './promises.ts';
-import { type Breakage, type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
+import { type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
 import { createTruth, type Truth } from './truth.ts';
 import { type Violation, wrong } from './violation.ts';
 import { createWordLedger, type WordLedger } from './word-ledger.ts';
@@ -70,9 +70,6 @@ export type WorldOptions = {
   readonly onEvent: (world: World, node: string, kind: string, subject: string) => void;
   readonly onWrong: (violation: Violation) => void;
   readonly onLine?: ((line: string) => void) | undefined;
-  readonly broken?: Breakage | undefined;
-  /** The configuration that nodes are given in the place of the planned one. */
-  readonly config?: Plan['config'] | undefined;
 };
 
 const START_MS = Date.UTC(2026, 5, 1);
@@ -80,7 +77,7 @@ const START_MS = Date.UTC(2026, 5, 1);
 export async function openWorld(plan: Plan, options: WorldOptions): Promise<World> {
   const { draw } = options;
   const clock = createMovedClock(START_MS, promiseSettler());
-  const config = options.config ?? plan.config;
+  const { config } = plan;
   const variants = createVariants(config);
   const truth = createTruth(plan, draw);
   const network = createVirtualNetwork(clock, draw);
@@ -172,7 +169,6 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
             options.onEvent(world, name, event.kind, event.subject);
           }
         },
-        broken: options.broken,
       });
     },
     async kill(name, { hasOldState = false, isWiped = false } = {}) {

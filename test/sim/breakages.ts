@@ -1,0 +1,111 @@
+import type { Breakage } from './broken-core.ts';
+import type { Size } from './plan.ts';
+
+/** Places of the core that are broken on purpose, the invariant that must tell, and a world where it does. */
+export type Caught = Breakage & {
+  readonly invariant: string;
+  readonly size: Size;
+  readonly seed: number;
+};
+
+export const BREAKAGES: readonly Caught[] = [
+  {
+    name: 'a quarter is a majority',
+    file: 'src/health/quorum.ts',
+    from: 'Math.ceil((count + 1) / 2)',
+    to: 'Math.ceil(count / 4)',
+    invariant: 'no false withdrawal',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'one failure is enough',
+    file: 'src/health/verdict.ts',
+    from: 'if (failures >= rules.fall)',
+    to: 'if (failures >= 1)',
+    invariant: 'no false withdrawal',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'eyes always believe themselves',
+    file: 'src/health/self-trust.ts',
+    from: 'if (!isBroken) return',
+    to: 'if (sights) return',
+    invariant: 'the living return',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'any number may leave at once',
+    file: 'src/health/withdrawal.ts',
+    from: 'if (!fits) {',
+    to: 'if (!fits && nowMs < 0) {',
+    invariant: 'withdrawal limit',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'nothing is answered when all is down',
+    file: 'src/steering/decide.ts',
+    from: "if (rung === 'disabled' && state.hasSorry) break;",
+    to: "if (rung === 'all-down') break;",
+    invariant: 'never empty',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'health is not looked at',
+    file: 'src/steering/decide.ts',
+    from: "if (isDown(word)) return 'down';\n  return",
+    to: 'return',
+    invariant: 'answers follow health',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'TTLs are as long as they may be',
+    file: 'src/steering/decide.ts',
+    from: '(least, word) => Math.min(least, wordTtlSeconds(word))',
+    to: '(least, word) => (word < 0 ? wordTtlSeconds(word) : least)',
+    invariant: 'no flip before the TTL',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'overrides never end',
+    file: 'src/health/override.ts',
+    from: 'return override.expiresAtMs === undefined || override.expiresAtMs > nowMs;',
+    to: 'return override.setAtMs <= nowMs + 1e12;',
+    invariant: 'words of people',
+    size: 'alone',
+    seed: 1,
+  },
+  {
+    name: 'the earlier word wins',
+    file: 'src/cluster/replica.ts',
+    from: "if (before && compareFacts(before, fact) >= 0) return 'known';",
+    to: "if (before && compareFacts(before, fact) <= 0) return 'known';",
+    invariant: 'words of people',
+    size: 'cluster',
+    seed: 1,
+  },
+  {
+    name: 'nobody listens to others',
+    file: 'src/cluster/exchange.ts',
+    from: 'ledger.hearStatement(record, from, clock.nowMs());',
+    to: '',
+    invariant: 'nodes agree',
+    size: 'cluster',
+    seed: 1,
+  },
+  {
+    name: 'clients of a whole continent share an answer',
+    file: 'src/nameserver/respond.ts',
+    from: 'FLAG_AA, place.scope,',
+    to: 'FLAG_AA, Math.min(8, place.scope),',
+    invariant: 'scope',
+    size: 'alone',
+    seed: 1,
+  },
+];
