@@ -70,11 +70,13 @@ type PushFlags = {
   readonly dryRun?: true;
 };
 
+type Pushed = ConfigPublication & { readonly isFromPulled: boolean };
+
 async function push(
   api: ApiClient,
   file: string | undefined,
   { revision, ...flags }: PushFlags,
-): Promise<ConfigPublication> {
+): Promise<Pushed> {
   if ((file === undefined) === (revision === undefined)) {
     throw new CliExit(
       EXIT_USAGE,
@@ -90,12 +92,9 @@ async function push(
   // What was pulled and edited follows what it was pulled from, unless somebody else was faster.
   const replaces = flags.replaces ?? (origin ? Number(origin[1]) : undefined);
   const text = source.text.replace(ORIGIN, '');
-  return api.publishConfig({
-    ...flags,
-    ...source,
-    text,
-    ...(replaces === undefined ? {} : { replaces }),
-  });
+  const follows = replaces === undefined ? {} : { replaces };
+  const outcome = await api.publishConfig({ ...flags, ...source, text, ...follows });
+  return { ...outcome, isFromPulled: origin !== null };
 }
 
 /** The first line of what was pulled: which revision it is. */
@@ -123,8 +122,9 @@ async function currentRevision(api: ApiClient): Promise<number> {
   );
 }
 
-function publicationText(outcome: ConfigPublication): string {
-  const { changes, isServed, published, revision, sharing, shrinks, warnings } = outcome;
+function publicationText(outcome: Pushed): string {
+  const { changes, isFromPulled, isServed, published, revision, sharing, shrinks, warnings } =
+    outcome;
   const what = published ? `Published revision ${revision}` : `Revision ${revision} would be valid`;
   const lines =
     changes.length === 0
@@ -133,7 +133,11 @@ function publicationText(outcome: ConfigPublication): string {
   const gone = shrinks.length === 0 ? '' : `It takes answers away:\n${bulleted(shrinks)}`;
   const refused =
     isServed === false ? 'Note: this node could not serve it; "meridian events" says why.\n' : '';
-  return lines + gone + refused + sharingText(sharing) + warnings.map(warningText).join('');
+  const next =
+    isFromPulled && published
+      ? `Note: before the next push of this file, pull again or let its first line say revision ${revision}.\n`
+      : '';
+  return lines + gone + refused + next + sharingText(sharing) + warnings.map(warningText).join('');
 }
 
 const bulleted = (lines: readonly string[]): string => lines.map((line) => `  ${line}\n`).join('');

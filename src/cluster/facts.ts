@@ -74,7 +74,7 @@ export function openFacts(options: FactsOptions): Facts {
     clock,
     replica,
     secrets,
-    revisions: createRevisions({ node, replica, store, log, nowMs: clock.nowMs }),
+    revisions: createRevisions({ node, replica, store, keyring, log, nowMs: clock.nowMs }),
     gossip: createFactGossip({ replica, nowMs: clock.nowMs, onDigest: sync.heardDigest }),
     ready: sync.ready,
     settled: (key, timeoutMs) => settled(file, sync, key, timeoutMs),

@@ -5,7 +5,8 @@ import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { FACT_VALUE_LENGTH_MAX, type Fact, formatFact, parseFact } from './fact.ts';
 import type { Replica } from './replica.ts';
-import { createStampSource, STAMP_NUMBER_MAX } from './stamp.ts';
+import type { Keyring } from './sealed.ts';
+import { createStampSource, parseStamp, STAMP_NUMBER_MAX } from './stamp.ts';
 import { FACTS_PREFIX } from './store-sync.ts';
 
 /**
@@ -47,6 +48,8 @@ export type RevisionsOptions = {
   readonly node: string;
   readonly replica: Replica;
   readonly store: Store;
+  /** With cluster keys a revision is believed only when somebody who has one has published it. */
+  readonly keyring: Pick<Keyring, 'sign' | 'isGenuine'>;
   /** The cluster's time. */
   nowMs(): number;
   readonly log: Pick<Log, 'warn'>;
@@ -61,8 +64,9 @@ export const REVISION_BYTES_MAX = 16 * 1024 * 1024;
 const NOTE_LENGTH_MAX = 1000;
 
 export function createRevisions(options: RevisionsOptions): Revisions {
-  const { log, replica, store } = options;
-  const current = (): Revision | undefined => readRevision(replica.value(REVISION_KEY));
+  const { keyring, log, replica, store } = options;
+  const read = (value: string | undefined): Revision | undefined => readRevision(value, keyring);
+  const current = (): Revision | undefined => read(replica.value(REVISION_KEY));
   return {
     current,
     async publish(draft, expectedRevision) {
@@ -74,9 +78,9 @@ export function createRevisions(options: RevisionsOptions): Revisions {
         atMs: options.nowMs(),
         note: draft.note.slice(0, NOTE_LENGTH_MAX),
       };
-      const value = writeRevision(revision);
+      const value = writeRevision(revision, keyring);
       if (value === undefined) return tooLarge();
-      const published = await exchange(options, current, revision, value);
+      const published = await exchange(options, revision, value);
       if (published.ok) {
         store.append(REVISION_LOG, value, HISTORY_MAX).catch((error: unknown) => {
           log.warn(
@@ -90,7 +94,7 @@ export function createRevisions(options: RevisionsOptions): Revisions {
     async history() {
       try {
         const entries = await store.read(REVISION_LOG, '', HISTORY_MAX);
-        return entries.flatMap(({ value }) => readRevision(value) ?? []);
+        return entries.flatMap(({ value }) => read(value) ?? []);
       } catch {
         // Without the store there is no history, and the present is known all the same.
         return [current()].flatMap((revision) => revision ?? []);
@@ -98,10 +102,13 @@ export function createRevisions(options: RevisionsOptions): Revisions {
     },
     follow(onRevision) {
       const tell = (fact: Fact): void => {
-        const revision = readRevision(fact.value);
+        const revision = read(fact.value);
         if (revision) onRevision(revision);
         else
-          log.warn('config.revision', 'The shared configuration is damaged; the last one stays.');
+          log.warn(
+            'config.revision',
+            'The newest shared configuration is damaged, of another version, or by nobody who has the cluster’s key; the last one stays.',
+          );
       };
       // The replica takes later words only, so they come in order.
       const stop = replica.onChange(({ fact }) => {
@@ -117,7 +124,6 @@ export function createRevisions(options: RevisionsOptions): Revisions {
 /** Puts the revision in the place of the one before it, unless somebody was faster. */
 async function exchange(
   { node, nowMs, replica, store }: RevisionsOptions,
-  current: () => Revision | undefined,
   revision: Revision,
   value: string,
 ): Promise<Published> {
@@ -126,7 +132,8 @@ async function exchange(
     const entry = await store.get(FACTS_PREFIX + REVISION_KEY);
     const there = entry && parseFact(REVISION_KEY, entry.value);
     if (there) replica.merge([there], nowMs(), 'store');
-    const found = current()?.revision ?? 0;
+    // By the stamp: also one that cannot be read here has a number, and stands in the way.
+    const found = parseStamp(replica.get(REVISION_KEY)?.stamp ?? '')?.revision ?? 0;
     if (found !== expected) return conflict(expected, found);
     const stamp = createStampSource(node).revised(revision.revision, nowMs());
     const fact: Fact = { key: REVISION_KEY, stamp, value };
@@ -137,6 +144,7 @@ async function exchange(
     );
     if (!ok) return conflict(expected, undefined);
     replica.merge([fact], nowMs(), 'store');
+    if (replica.get(REVISION_KEY)?.stamp !== stamp) return conflict(expected, undefined);
     return { ok: true, revision };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -157,7 +165,8 @@ function tooLarge(): Published {
   return { ok: false, problem: 'too-large', message };
 }
 
-const storedSchema = z.strictObject({
+/** Unknown words are left out: a newer version may say more. */
+const storedSchema = z.object({
   revision: z.int().min(1).max(STAMP_NUMBER_MAX),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Deflated (RFC 1951), in base 64. */
@@ -165,20 +174,34 @@ const storedSchema = z.strictObject({
   by: z.string(),
   atMs: z.number(),
   note: z.string(),
+  /** Over all of it but the text, which the hash stands for; '' when the cluster has no key. */
+  signature: z.string().default(''),
 });
 
+const signedText = ({ atMs, by, note, revision, sha256 }: Omit<Revision, 'text'>): string =>
+  JSON.stringify([revision, sha256, by, atMs, note]);
+
 /** Undefined when it is too large. */
-function writeRevision({ text, ...rest }: Revision): string | undefined {
+function writeRevision(
+  { text, ...rest }: Revision,
+  keyring: RevisionsOptions['keyring'],
+): string | undefined {
   if (Buffer.byteLength(text) > REVISION_BYTES_MAX) return undefined;
-  const value = JSON.stringify({ ...rest, deflated: deflateRawSync(text).toString('base64') });
+  const signature = keyring.sign(signedText(rest));
+  const deflated = deflateRawSync(text).toString('base64');
+  const value = JSON.stringify({ ...rest, signature, deflated });
   return value.length > FACT_VALUE_LENGTH_MAX ? undefined : value;
 }
 
 /** A revision as it was stored; undefined for anything else, a text that was changed for instance. */
-export function readRevision(value: string | undefined): Revision | undefined {
+export function readRevision(
+  value: string | undefined,
+  keyring: Pick<Keyring, 'isGenuine'>,
+): Revision | undefined {
   if (value === undefined) return undefined;
   try {
-    const { deflated, ...rest } = storedSchema.parse(JSON.parse(value));
+    const { deflated, signature, ...rest } = storedSchema.parse(JSON.parse(value));
+    if (!keyring.isGenuine(signedText(rest), signature)) return undefined;
     const bytes = inflateRawSync(Buffer.from(deflated, 'base64'), {
       maxOutputLength: REVISION_BYTES_MAX,
     });

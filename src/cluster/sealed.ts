@@ -1,4 +1,10 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  timingSafeEqual,
+} from 'node:crypto';
 import { z } from 'zod';
 
 /**
@@ -12,6 +18,10 @@ export type Keyring = {
   /** Seals with the first key; undefined when there is no key. */
   seal(bytes: Uint8Array, name: string, stamp: string, nowMs: number): string | undefined;
   open(sealed: string, name: string, stamp: string): Opened;
+  /** Proof that somebody with the first key has said this; '' when there is no key. */
+  sign(text: string): string;
+  /** True when one of the keys has signed it, or when there is none. */
+  isGenuine(text: string, signature: string): boolean;
 };
 
 export type Opened =
@@ -32,6 +42,7 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 const ID_BYTES = 4;
 const SEAL_CONTEXT = 'meridian sealed facts 1';
+const SIGN_CONTEXT = 'meridian signed facts 1';
 const ID_CONTEXT = 'meridian key id 1';
 
 type Key = { readonly id: string; readonly key: Uint8Array };
@@ -45,6 +56,9 @@ export function createKeyring(
   drawBytes: (count: number) => Uint8Array,
 ): Keyring {
   const keys = keyTexts.map(deriveKey);
+  const signers = keyTexts.map((text) => derive(text, SIGN_CONTEXT, KEY_BYTES));
+  const signed = (text: string, key: Uint8Array): Buffer =>
+    createHmac('sha256', key).update(text).digest();
   return {
     keyIds: keys.map(({ id }) => id),
     seal(bytes, name, stamp, nowMs) {
@@ -56,6 +70,15 @@ export function createKeyring(
       const data = Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
       const envelope = { key: first.id, atMs: nowMs, nonce: toText(nonce), data: toText(data) };
       return JSON.stringify(envelope);
+    },
+    sign: (text) => (signers[0] === undefined ? '' : signed(text, signers[0]).toString('hex')),
+    isGenuine(text, signature) {
+      const told = Buffer.from(signature, 'hex');
+      const isBy = (key: Uint8Array): boolean => {
+        const own = signed(text, key);
+        return told.length === own.length && timingSafeEqual(told, own);
+      };
+      return signers.length === 0 || signers.some(isBy);
     },
     open(sealed, name, stamp) {
       const envelope = readEnvelope(sealed);
@@ -122,10 +145,12 @@ function boundTo(name: string, stamp: string, atMs: number): Uint8Array {
 
 /** RFC 5869. The text is long and random (cluster-schema.ts demands it), so no slow derivation is needed. */
 function deriveKey(text: string): Key {
-  const derive = (context: string, count: number): Uint8Array =>
-    new Uint8Array(hkdfSync('sha256', text, '', context, count));
-  const id = Buffer.from(derive(ID_CONTEXT, ID_BYTES)).toString('hex');
-  return { id, key: derive(SEAL_CONTEXT, KEY_BYTES) };
+  const id = Buffer.from(derive(text, ID_CONTEXT, ID_BYTES)).toString('hex');
+  return { id, key: derive(text, SEAL_CONTEXT, KEY_BYTES) };
+}
+
+function derive(text: string, context: string, count: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', text, '', context, count));
 }
 
 function toText(bytes: Uint8Array): string {

@@ -64,10 +64,10 @@ export function createConfigRevisions(parts: ConfigRevisionsParts): ConfigRevisi
         shrinks,
       };
       const known = revisions.current()?.revision ?? 0;
-      if (request.dryRun) return { ...outcome, revision: known + 1, published: false };
-      if (shrinks.length > 0 && !request.force) return shrinking(shrinks);
       const reasons = await parts.compile(checked.config);
       if (reasons.length > 0) return notCompiled(reasons);
+      if (request.dryRun) return { ...outcome, revision: known + 1, published: false };
+      if (shrinks.length > 0 && !request.force) return shrinking(shrinks);
       const draft = { text, by: request.by, note: request.note };
       const published = await revisions.publish(draft, request.replaces ?? known);
       if (!published.ok) return problemOf(published);
@@ -76,13 +76,15 @@ export function createConfigRevisions(parts: ConfigRevisionsParts): ConfigRevisi
         parts.settled(REVISION_KEY, SHARE_WAIT_MS),
         parts.served(),
       ]);
+      // Without a store two may have been first; what the nodes settled on may be the other one's.
+      if (revisions.current()?.sha256 !== published.revision.sha256) return OVERTAKEN;
       const isServed = served >= revision;
       return { ...outcome, revision, published: true, sharing, isServed };
     },
     async list() {
       const known = revisions.current();
       const all = await revisions.history();
-      const isListed = all.some(({ revision }) => revision === known?.revision);
+      const isListed = all.some(({ sha256 }) => sha256 === known?.sha256);
       const rows = known === undefined || isListed ? all : [...all, known];
       return rows.map((revision) => rowOf(revision, known)).toReversed();
     },
@@ -117,6 +119,13 @@ const NOT_FOLLOWED: Problem = {
   code: 'config.not-shared',
   message: 'This node does not follow a shared configuration, and could not judge one.',
   hint: 'Set `cluster: { sharedConfig: true }` in the file of every node that shall, and reload.',
+};
+
+const OVERTAKEN: Problem = {
+  problem: 'conflict',
+  code: 'config.conflict',
+  message: 'Somebody published another configuration at the same time, and that one counts.',
+  hint: 'See what has changed with "meridian config history", then publish again.',
 };
 
 function leansOnOwn(name: string): Problem {

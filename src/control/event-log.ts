@@ -66,7 +66,14 @@ export function openEventLog(store: Store, log: Pick<Log, 'info' | 'warn'>): Eve
     async read(count) {
       try {
         const entries = await store.read(EVENTS_LOG, '', SHARED_EVENTS_MAX);
-        return entries.flatMap(({ value }) => parseEvent(value) ?? []).slice(-count);
+        // What was sent twice, because the first answer did not come, is there twice.
+        const events = new Map(
+          entries.flatMap(({ value }) => {
+            const event = parseEvent(value);
+            return event === undefined ? [] : [[`${event.node} ${event.id}`, event] as const];
+          }),
+        );
+        return [...events.values()].slice(-count);
       } catch {
         // Away, and others say so.
         return undefined;

@@ -7,7 +7,7 @@ import { createServing, type Serving } from '../control/serving.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Compiler } from '../workers/compiler.ts';
 import { fileVersion, geoPaths } from '../workers/geo-files.ts';
-import { type ConfigSource, loadConfig, type SharedRevision } from './config-file.ts';
+import { type ConfigSource, loadConfig, revisionName, type SharedRevision } from './config-file.ts';
 
 /**
  * A configuration change: validate, diff, compile, swap. Whatever fails before the swap changes
@@ -69,7 +69,9 @@ export function createReloader(parts: ReloaderParts): Reloader {
     const changes = [...diffConfig(before, loaded.config), ...restartNotes(before, loaded.config)];
     const swapped = await compileAndSwap(withoutRestart(before, loaded.config), loaded.revision);
     if (!swapped.ok) {
-      return refuse(swapped.reasons.map((message) => issueOf(source.file, message)));
+      const { file } = source;
+      const blamed = loaded.revision === 0 ? file : revisionName(loaded.revision);
+      return refuse(swapped.reasons.map((message) => issueOf(blamed, message)));
     }
     for (const warning of guardShrink(before, loaded.config)) {
       events.record('config.shrink', 'config', warning, 'warn');

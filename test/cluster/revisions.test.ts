@@ -115,3 +115,22 @@ async function opened(t: TestContext) {
   t.after(world.close);
   return { world, one: await world.node('one'), two: await world.node('two') };
 }
+
+test('a revision by nobody who has the cluster key is not believed, and stands in the way', async (t) => {
+  const { world, one, two } = await opened(t);
+  const { revisions } = one.facts;
+  await revisions.publish(draft('a: 1'), 0);
+  await world.settle();
+  // Somebody who can write to the store, and has no key, puts a later one there.
+  const stranger = await world.node('stranger', { keyTexts: [] });
+  const forged = await stranger.facts.revisions.publish(draft('a: evil'), 1);
+  assert.ok(!forged.ok || forged.revision.revision === 2);
+  await world.settle();
+  for (const { facts } of [one, two]) assert.notEqual(facts.revisions.current()?.text, 'a: evil');
+  const blind = await revisions.publish(draft('a: 3'), 0);
+  assert.ok(!blind.ok && blind.problem === 'conflict', 'its number is taken');
+  const over = await revisions.publish(draft('a: 3'), 2);
+  assert.ok(over.ok && over.revision.revision === 3);
+  await world.settle();
+  assert.equal(two.facts.revisions.current()?.text, 'a: 3');
+});

@@ -109,7 +109,10 @@ test('parseFact(), parseStamp() and the rest take any text without harm', () => 
       const stamp = parseStamp(text);
       if (stamp) assert.equal(formatStamp(stamp), text);
       readNodeInfo(text);
-      readRevision(text);
+      readRevision(
+        text,
+        createKeyring([], () => new Uint8Array()),
+      );
       assert.ok(Array.isArray(parseFactFile(text, 'file').facts));
       assert.equal(keyring.open(text, 'name', 'stamp').ok, false);
       gossip.hear({ kind: 'fact', key: text, text });
