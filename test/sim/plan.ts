@@ -153,7 +153,8 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
     durationMs: Math.round(
       between(scale.hours) * HOUR_MS * Math.min(1, intervalMs / scale.usualMs),
     ),
-    faultEveryMs: Math.max(MINUTE_MS, intervalMs * (8 + draw() * 25)),
+    faultEveryMs:
+      size === 'crowd' ? MINUTE_MS / 3 : Math.max(MINUTE_MS, intervalMs * (8 + draw() * 25)),
     faultLastsMs: intervalMs * (10 + draw() * 30),
     noise: draw() < 0.5 ? 0 : draw() * 0.01,
     network: { ...quality, latencyMs },

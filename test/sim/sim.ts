@@ -15,19 +15,11 @@ const USAGE = `npm run sim [-- options]
   --worlds N      ends after so many worlds, whatever their hours
   --trace         writes the history of each world
 `;
-/** Of ten worlds so many are of each size. */
-const TURNS: readonly Size[] = [
-  'alone',
-  'cluster',
-  'alone',
-  'alone',
-  'crowd',
-  'alone',
-  'alone',
-  'cluster',
-  'alone',
-  'alone',
-];
+/** Of twenty worlds one is a crowd, every fourth a cluster: both take longer than days of one node. */
+const TURNS: readonly Size[] = Array.from({ length: 20 }, (_, turn) => {
+  if (turn === 10) return 'crowd';
+  return turn % 4 === 1 ? 'cluster' : 'alone';
+});
 const HOUR_MS = 3_600_000;
 const PROGRESS_EVERY = 5;
 

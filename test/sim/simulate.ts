@@ -1,6 +1,7 @@
 import { seededDraw } from '../cluster/virtual-network.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
 import { drawFault } from './faults.ts';
+import { checkGrowth } from './growth.ts';
 import { checkDown, checkNode } from './invariants.ts';
 import { drawPlan, type Plan, type Size } from './plan.ts';
 import { type Violation, wrong } from './violation.ts';
@@ -65,6 +66,7 @@ export async function simulate(
       violation = wrong('nothing throws', String(error instanceof Error ? error.stack : error));
     }
   }
+  violation ??= checkGrowth(world);
   const simulatedMs = world.clock.nowMs() - startMs;
   if (violation) world.tell(`VIOLATION of ${violation.invariant}: ${violation.what}`);
   const historyHash = world.historyHash();
