@@ -89,9 +89,11 @@ export function judgeReply(
   if (isOnly(states(region, bounds.leaveMs + moreMs), 'gone')) return 'dead';
   const order = NEAREST[client.near];
   const nearer = order.slice(0, order.indexOf(region));
-  // Who answers cannot know what only the client reaches: a resolver may have asked any of them.
+  // Who answers cannot know what only the client reaches (a resolver may have asked any of them), and
+  // what clients near a region reach is what the region's vantage points reach.
   const knowers = REGIONS.filter(
-    (each) => reply.server === RESOLVER || reply.server === serverName(each),
+    (each) =>
+      reply.server === RESOLVER || reply.server === serverName(each) || each === client.near,
   );
   const isPassedOver = (other: Region): boolean =>
     [client.network, ...knowers].every((network) =>

@@ -110,6 +110,7 @@ export async function untilDetected(
   sinceMs: number,
 ): Promise<Detected> {
   const times = new Map<Region, number>();
+  let seen = '';
   const look = async (): Promise<boolean> => {
     for (const judge of judges.filter((each) => !times.has(each))) {
       const events = await world.events(judge, sinceMs);
@@ -117,10 +118,11 @@ export async function untilDetected(
         ({ kind, subject }) => kind === 'endpoint.down' && subject === `${POOL}/${region}`,
       );
       if (down !== undefined) times.set(judge, down.atMs);
+      else seen = `${judge} says ${JSON.stringify(events.slice(-3))}`;
     }
     return times.size === judges.length;
   };
-  const what = (): string => `all of ${judges.join()} say down, ${[...times.keys()].join()} do`;
+  const what = (): string => `all of ${judges.join()} say down: ${seen}`;
   await until(look, DEADLINE_MS, what);
   const all = [...times.values()];
   const firstMs = Math.min(...all);

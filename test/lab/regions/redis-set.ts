@@ -56,12 +56,16 @@ export function createRedisSet(topology: Topology, parts: Parts, kind: StoreKind
       for (const place of places) if (await isMaster(place)) return place;
       return undefined;
     }
+    const replies = await Promise.all(
+      REGIONS.map((region) =>
+        cliAt(region, 'sentinel', ['sentinel', 'get-master-addr-by-name', MASTER_NAME]),
+      ),
+    );
+    // One that is cut off still names the former one.
     for (const region of REGIONS) {
-      const reply = await cliAt(region, 'sentinel', [
-        ...['sentinel', 'get-master-addr-by-name', MASTER_NAME],
-      ]);
-      const at = REGIONS.find((each) => addressOf(each, 'redis') === reply.split('\n')[0]);
-      if (at !== undefined) return { region: at, part: 'redis' };
+      const at = addressOf(region, 'redis');
+      const naming = replies.filter((reply) => reply.split('\n')[0] === at);
+      if (naming.length * 2 > REGIONS.length) return { region, part: 'redis' };
     }
     return undefined;
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { concerned, measureDrain, untilBack, untilDetected, untilLeft } from './measure.ts';
-import type { Referee } from './referee.ts';
+import type { Counts, Referee } from './referee.ts';
 import type { Round } from './table.ts';
 import { endTarget, mendTarget, setTruth, type Target } from './targets.ts';
 import { REGIONS, type Region } from './wide-area.ts';
@@ -26,6 +26,7 @@ export type Scenario = {
   readonly drain?: { readonly at: Region; readonly region: Region };
 };
 
+export const ROUNDS = Number(process.env['LAB_ROUNDS'] ?? 1);
 /** LAB_STRICT=1: the bounds themselves are demanded; else a machine may be busy with other things. */
 export const PATIENCE_FACTOR = process.env['LAB_STRICT'] === '1' ? 1 : 3;
 export const LEAVE_MS = 1200;
@@ -33,12 +34,45 @@ export const PROPAGATE_MS = 500;
 /** A fault has begun everywhere. */
 const BEGUN_MS = 300;
 
+/** A machine that does not run the lab for so long makes faults of its own: half a probe's timeout. */
+const STALL_MS = 100;
+const ATTEMPTS = 3;
+
+/**
+ * What is found must hold. One that is found while the machine had no time for the lab is said, and the
+ * fault repeated; an empty answer has no such excuse.
+ */
 export async function runScenario(
   t: TestContext,
   world: World,
   referee: Referee,
   scenario: Scenario,
 ): Promise<Round> {
+  for (let attempt = 1; ; attempt += 1) {
+    await world.stalledMs();
+    const round = await runOnce(world, referee, scenario);
+    const stalledMs = await world.stalledMs();
+    t.diagnostic(`${JSON.stringify(round)}; the machine was away for ${stalledMs} ms`);
+    const problem = problemOf(round);
+    if (problem === undefined) return round;
+    const isExcused = round.empty === 0 && stalledMs > STALL_MS && attempt < ATTEMPTS;
+    if (!isExcused) assert.fail(`${problem}\n${round.examples.join('\n')}`);
+    t.diagnostic(`once more: ${problem}`);
+  }
+}
+
+function problemOf(round: Round): string | undefined {
+  const { answersMs, drainMs = 0, name, propagateMs } = round;
+  if (round.empty + round.wrong > 0) {
+    return `${name}: ${round.wrong} answers are wrong, ${round.empty} empty`;
+  }
+  if (answersMs > LEAVE_MS * PATIENCE_FACTOR) return `${name}: left after ${answersMs} ms`;
+  const newsMs = Math.max(propagateMs, drainMs);
+  if (newsMs > PROPAGATE_MS * PATIENCE_FACTOR) return `${name}: told after ${newsMs} ms`;
+  return undefined;
+}
+
+async function runOnce(world: World, referee: Referee, scenario: Scenario): Promise<Round> {
   const judges = scenario.judges ?? REGIONS;
   const beganMs = Date.now();
   const finish = referee.begin(scenario.name);
@@ -46,25 +80,22 @@ export async function runScenario(
     await scenario.begin(world);
     await delay(BEGUN_MS);
   }
-  const times = await measureTarget(world, scenario.target, judges);
   const { at, region } = scenario.drain ?? {};
-  const drained =
-    at === undefined || region === undefined
-      ? undefined
-      : await measureDrain(world, at, region, judges);
-  await scenario.check?.(world, beganMs);
-  await scenario.end?.(world);
+  let times: Omit<Round, keyof Counts | 'name'>;
+  try {
+    times = await measureTarget(world, scenario.target, judges);
+    if (at !== undefined && region !== undefined) {
+      times = { ...times, ...(await measureDrain(world, at, region, judges)) };
+    }
+    await scenario.check?.(world, beganMs);
+  } finally {
+    await scenario.end?.(world);
+  }
   await world.calm();
-  for (const network of REGIONS) for (const each of REGIONS) settle(world, network, each);
-  const counts = finish();
-  const round = { name: scenario.name, ...times, ...drained, ...counts };
-  t.diagnostic(JSON.stringify(round));
-  assert.deepEqual(counts.examples, [], `${scenario.name}: answers are wrong or empty`);
-  const bound = LEAVE_MS * PATIENCE_FACTOR;
-  assert.ok(round.answersMs <= bound, `${scenario.name}: left after ${round.answersMs} ms`);
-  const news = Math.max(round.propagateMs, round.drainMs ?? 0);
-  assert.ok(news <= PROPAGATE_MS * PATIENCE_FACTOR, `${scenario.name}: told after ${news} ms`);
-  return round;
+  for (const network of REGIONS) {
+    for (const each of REGIONS) world.truth.set(Date.now(), network, each, 'there');
+  }
+  return { name: scenario.name, ...times, ...finish() };
 }
 
 async function measureTarget(world: World, target: Target, judges: readonly Region[]) {
@@ -74,10 +105,32 @@ async function measureTarget(world: World, target: Target, judges: readonly Regi
   await endTarget(world, target);
   const able = judges.filter((each) => target.ending !== 'dark' || each !== region);
   const streams = concerned(world, region, able);
+  let isMended = false;
+  const mend = async (): Promise<void> => {
+    if (isMended) return;
+    isMended = true;
+    await mendTarget(world, target);
+  };
+  try {
+    return await followTarget(world, target, able, streams, startMs, mend);
+  } finally {
+    await mend();
+  }
+}
+
+async function followTarget(
+  world: World,
+  target: Target,
+  able: readonly Region[],
+  streams: ReturnType<typeof concerned>,
+  startMs: number,
+  mend: () => Promise<void>,
+) {
+  const { region } = target;
   const left = await untilLeft(world, region, streams, startMs);
   const detected = await untilDetected(world, target, able, startMs);
   const mendMs = Date.now();
-  await mendTarget(world, target);
+  await mend();
   setTruth(world, target, 'there');
   const back = await untilBack(world, region, streams, mendMs);
   return {
@@ -86,9 +139,4 @@ async function measureTarget(world: World, target: Target, judges: readonly Regi
     backMs: back.answersMs,
     resolversBackMs: back.resolversMs,
   };
-}
-
-/** From now on everything is as it should be. */
-function settle({ truth }: World, network: Region, region: Region): void {
-  truth.set(Date.now(), network, region, 'there');
 }

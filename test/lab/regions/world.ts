@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRecord, RegionStatus } from '../../../src/control/control-plane.ts';
 import { until } from '../../node/until.ts';
@@ -20,6 +21,8 @@ export type World = {
   readonly clients: AskingClients;
   readonly truth: Truth;
   readonly redis: RedisSet;
+  /** By how much the clocks of nameservers are ahead; none is when it is not here. */
+  readonly skews: Map<Region, number>;
   /** Asks the admin API of a node; undefined when it does not answer. */
   get<Answer>(
     region: Region,
@@ -27,10 +30,12 @@ export type World = {
     path: string,
   ): Promise<Answer | undefined>;
   post(region: Region, path: string, body: object): Promise<void>;
-  /** What a node tells since this time, by its own clock; empty when it is not there. */
+  /** What a node tells since this time, by the clock of the machine; empty when it is not there. */
   events(region: Region, sinceMs: number): Promise<readonly EventRecord[]>;
   /** Waits until these nameservers hear all vantage points see all regions up. */
   calm(at?: readonly Region[]): Promise<void>;
+  /** For how long the machine did not run the lab, at most, since this was asked last. */
+  stalledMs(): Promise<number>;
   close(): void;
 };
 
@@ -50,6 +55,12 @@ export async function startWorld(setting: Setting, pace: Pace, seed = 1): Promis
   }
 }
 
+/** What took how long, on standard error, when LAB_TRACE=1. */
+function trace(what: string): void {
+  if (process.env['LAB_TRACE'] === '1')
+    process.stderr.write(`${Math.round(performance.now())} ${what}\n`);
+}
+
 async function populate(
   wide: WideArea,
   parts: Parts,
@@ -59,12 +70,15 @@ async function populate(
   const { topology } = wide;
   writeFileSync(join(topology.directory, GEO_FILE), geoBytes());
   const redis = createRedisSet(topology, parts, setting.store);
-  await redis.start();
+  trace('network');
   const everywhere = (part: Part): void => {
     for (const region of REGIONS) parts.start(region, part);
   };
   everywhere('origin');
   for (const part of NODE_PARTS) everywhere(part);
+  everywhere('resolver');
+  await redis.start();
+  trace('redis');
   const curl = async (region: Region, port: number, words: readonly string[], path: string) =>
     topology.processes.run(region, [
       ...['curl', '--silent', '--fail-with-body', '--max-time', '5', ...words],
@@ -87,12 +101,16 @@ async function populate(
     await until(look, START_DEADLINE_MS, () => `all are up everywhere:\n${seen}`);
   };
   await calm();
-  everywhere('resolver');
+  trace('calm');
   for (const region of REGIONS) await parts.said(region, 'resolver', 'start of service');
+  trace('resolvers');
   const clients = startAsking(topology, NAME, pace);
   await until(() => clients.silentMs() < 1000, START_DEADLINE_MS, 'all clients are answered');
+  const skews = new Map<Region, number>();
+  const lateness = monitorEventLoopDelay({ resolution: 10 });
+  lateness.enable();
   return {
-    ...{ wide, parts, clients, redis, get, calm },
+    ...{ wide, parts, clients, redis, skews, get, calm },
     truth: createTruth(),
     async post(region, path, body) {
       const json = ['--json', JSON.stringify(body)];
@@ -102,9 +120,24 @@ async function populate(
     async events(region, sinceMs) {
       const path = 'events?count=1000';
       const all = (await get<readonly EventRecord[]>(region, 'nameserver', path)) ?? [];
-      return all.filter(({ atMs }) => atMs >= sinceMs);
+      const skewMs = skews.get(region) ?? 0;
+      // Events are dated by the clock that the nodes agree on, once they do.
+      const isSkewed = ({ atMs }: EventRecord): boolean =>
+        Math.abs(Date.now() + skewMs - atMs) < Math.abs(skewMs) / 2;
+      return all
+        .map((event) => (isSkewed(event) ? { ...event, atMs: event.atMs - skewMs } : event))
+        .filter(({ atMs }) => atMs >= sinceMs);
     },
-    close: topology.close,
+    async stalledMs() {
+      const { lateMsMax } = await wide.counts();
+      const ownMs = Math.round(lateness.max / 1e6);
+      lateness.reset();
+      return Math.max(lateMsMax, ownMs);
+    },
+    close() {
+      lateness.disable();
+      topology.close();
+    },
   };
 }
 
