@@ -16,7 +16,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'Math.ceil(count / 4)',
     invariant: 'no false withdrawal',
     size: 'alone',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'one failure is enough',
@@ -25,7 +25,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'if (failures >= 1)',
     invariant: 'no false withdrawal',
     size: 'alone',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'eyes always believe themselves',
@@ -34,7 +34,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'if (sights) return',
     invariant: 'the living return',
     size: 'alone',
-    seed: 1,
+    seed: 10,
   },
   {
     name: 'any number may leave at once',
@@ -43,7 +43,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'if (!fits && nowMs < 0) {',
     invariant: 'withdrawal limit',
     size: 'alone',
-    seed: 1,
+    seed: 10,
   },
   {
     name: 'nothing is answered when all is down',
@@ -52,7 +52,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: "if (rung === 'all-down') break;",
     invariant: 'never empty',
     size: 'alone',
-    seed: 1,
+    seed: 4,
   },
   {
     name: 'health is not looked at',
@@ -61,7 +61,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'return',
     invariant: 'answers follow health',
     size: 'alone',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'TTLs are as long as they may be',
@@ -70,7 +70,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: '(least, word) => (word < 0 ? wordTtlSeconds(word) : least)',
     invariant: 'no flip before the TTL',
     size: 'alone',
-    seed: 1,
+    seed: 4,
   },
   {
     name: 'overrides never end',
@@ -88,7 +88,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: "if (before && compareFacts(before, fact) <= 0) return 'known';",
     invariant: 'words of people',
     size: 'cluster',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'nobody listens to others',
@@ -97,7 +97,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: '',
     invariant: 'nodes agree',
     size: 'cluster',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'clients of a whole continent share an answer',

@@ -80,7 +80,7 @@ type Scale = {
   readonly perRegion: readonly [number, number];
   readonly pools: readonly [number, number];
   readonly intervalsMs: readonly number[];
-  /** Worlds with shorter intervals are shorter. */
+  /** Worlds with shorter intervals are shorter, those with longer ones longer. */
   readonly usualMs: number;
 };
 const SCALES: Readonly<Record<Size, Scale>> = {
@@ -109,7 +109,7 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     perRegion: [7, 10],
     pools: [8, 12],
     intervalsMs: [30_000, 60_000],
-    usualMs: 30_000,
+    usualMs: 60_000,
   },
 };
 
@@ -149,9 +149,9 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
   const rest = { seed, size, regions, nodes, pools, monitor };
   return {
     ...rest,
-    // What is looked at often takes long to simulate.
+    // What is looked at often takes long to simulate, what is looked at seldom goes quickly.
     durationMs: Math.round(
-      between(scale.hours) * HOUR_MS * Math.min(1, intervalMs / scale.usualMs),
+      between(scale.hours) * HOUR_MS * Math.min(3, intervalMs / scale.usualMs),
     ),
     faultEveryMs:
       size === 'crowd' ? MINUTE_MS / 3 : Math.max(MINUTE_MS, intervalMs * (8 + draw() * 25)),
