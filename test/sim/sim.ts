@@ -4,6 +4,7 @@
  * ends it, with the seed that tells the same again.
  */
 import { parseArgs } from 'node:util';
+import { BREAKAGES, tryBroken } from './breakages.ts';
 import { SIZES, type Size } from './plan.ts';
 import { type Outcome, simulate } from './simulate.ts';
 
@@ -13,6 +14,7 @@ const USAGE = `npm run sim [-- options]
   --seed N        of the first world; the others follow (drawn)
   --size NAME     ${SIZES.join(', ')}; default: all of them in turn
   --worlds N      ends after so many worlds, whatever their hours
+  --broken        breaks the core in all ways that must be noticed, and says by what they were
   --trace         writes the history of each world
 `;
 /** Of twenty worlds one is a crowd, every fourth a cluster: both take longer than days of one node. */
@@ -33,6 +35,7 @@ async function main(): Promise<number> {
       size: { type: 'string' },
       worlds: { type: 'string' },
       trace: { type: 'boolean', default: false },
+      broken: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -41,6 +44,7 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return values.help ? 0 : 2;
   }
+  if (values.broken) return breakAll();
   const seed = Number(values.seed);
   const worldsMax = values.worlds === undefined ? Number.POSITIVE_INFINITY : Number(values.worlds);
   const total = createTotal();
@@ -65,6 +69,18 @@ async function main(): Promise<number> {
     `${total.line((performance.now() - beganMs) / 1000)}\nAll invariants held. Seeds from ${seed}.\n`,
   );
   return 0;
+}
+
+async function breakAll(): Promise<number> {
+  let missed = 0;
+  for (const breakage of BREAKAGES) {
+    const found = await tryBroken(breakage);
+    const isCaught = found.includes(breakage.invariant);
+    if (!isCaught) missed += 1;
+    const what = isCaught ? `noticed by "${breakage.invariant}"` : `NOT noticed: ${found.join()}`;
+    process.stdout.write(`${breakage.name}: ${what}\n`);
+  }
+  return missed === 0 ? 0 : 1;
 }
 
 function createTotal() {
