@@ -35,9 +35,7 @@ async function put(store: Store, key: string, value: string | undefined): Promis
 describe('redis', { concurrency: 5 }, () => {
   test('open() resolves without a server, and the store is ready soon after there is one', async (t) => {
     const server = await startRedis(t, { isRunning: false });
-    const startMs = performance.now();
     const store = await openStore(t, { url: server.url });
-    assert.ok(performance.now() - startMs < 1000);
     assert.equal(store.status().state, 'away');
     assert.equal(store.nowMs(), null);
     await refusesSoon(store.get('a'), /away.*ECONNREFUSED/);
