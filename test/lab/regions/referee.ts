@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLIENTS } from './clients.ts';
-import { judgeReply, RESOLVER, type Reply, type Verdict } from './judge.ts';
+import { judgeReply, RESOLVER, type Reply, serverName, type Verdict } from './judge.ts';
 import { LEAVE_MS, PATIENCE_FACTOR } from './scenario.ts';
 import { regionAt, type World } from './world.ts';
 
@@ -17,6 +17,8 @@ export type Counts = {
   /** Of a region that was gone, or withdrawn from one that was there. */
   readonly wrong: number;
   readonly empty: number;
+  /** The longest that a nameserver took for a client beside it. */
+  readonly slowestMs: number;
   /** Some of those that are wrong, in words. */
   readonly examples: readonly string[];
 };
@@ -48,7 +50,9 @@ export function createReferee(world: World): Referee {
     const examples: string[] = [];
     const fresh = replies.slice(seen);
     seen = replies.length;
+    let slowestMs = 0;
     for (const reply of fresh) {
+      if (isBeside(reply)) slowestMs = Math.max(slowestMs, reply.tookMs);
       const verdict = judge(reply);
       if (verdict === 'right' || verdict === 'unreachable') continue;
       const text = `${verdict}: ${JSON.stringify(reply)}`;
@@ -61,7 +65,7 @@ export function createReferee(world: World): Referee {
       else wrong += 1;
       if (examples.length < EXAMPLES_MAX) examples.push(text);
     }
-    return { asked: fresh.length, wrong, empty, examples };
+    return { asked: fresh.length, wrong, empty, slowestMs, examples };
   };
   return {
     begin() {
@@ -78,4 +82,9 @@ export function createReferee(world: World): Referee {
       return { lost, examples: lostExamples };
     },
   };
+}
+
+function isBeside({ client, rcode, server }: Reply): boolean {
+  const network = CLIENTS.find(({ name }) => name === client)?.network;
+  return rcode !== 'lost' && network !== undefined && server === serverName(network);
 }

@@ -50,15 +50,30 @@ export async function runScenario(
 ): Promise<Round> {
   for (let attempt = 1; ; attempt += 1) {
     await world.stalledMs();
+    const beganMs = Date.now();
     const round = await runOnce(world, referee, scenario);
-    const stalledMs = await world.stalledMs();
+    const stalledMs = Math.max(await world.stalledMs(), round.slowestMs);
     t.diagnostic(`${JSON.stringify(round)}; the machine was away for ${stalledMs} ms`);
     const problem = problemOf(round);
     if (problem === undefined) return round;
+    for (const line of await storyOf(world, beganMs)) t.diagnostic(line);
     const isExcused = round.empty === 0 && stalledMs > STALL_MS && attempt < ATTEMPTS;
     if (!isExcused) assert.fail(`${problem}\n${round.examples.join('\n')}`);
     t.diagnostic(`once more: ${problem}`);
   }
+}
+
+/** What the nameservers tell of it, for when something is wrong. */
+async function storyOf(world: World, sinceMs: number): Promise<readonly string[]> {
+  const stories = await Promise.all(
+    REGIONS.map(async (region) => {
+      const events = await world.events(region, sinceMs);
+      return events.map(({ atMs, kind, message, subject }) => {
+        return `  ${atMs - sinceMs} ms, ${region}: ${kind} ${subject}: ${message}`;
+      });
+    }),
+  );
+  return stories.flat();
 }
 
 function problemOf(round: Round): string | undefined {

@@ -98,10 +98,10 @@ async function populate(
       seen = all.map((status, index) => `at ${at[index]}: ${describe(status)}`).join('\n');
       return all.every((status) => status?.every(isUp) === true);
     };
-    await until(look, START_DEADLINE_MS, () => `all are up everywhere:\n${seen}`);
+    const ms = await until(look, START_DEADLINE_MS, () => `all are up everywhere:\n${seen}`);
+    trace(`calm after ${Math.round(ms)} ms`);
   };
   await calm();
-  trace('calm');
   for (const region of REGIONS) await parts.said(region, 'resolver', 'start of service');
   trace('resolvers');
   const clients = startAsking(topology, NAME, pace);
