@@ -137,7 +137,7 @@ function testFiles(directory, without) {
     .sort();
 }
 
-function runTests(files, { concurrency = 2, timeoutMs = 120_000 } = {}) {
+function runTests(files, { concurrency = 3, timeoutMs = 120_000 } = {}) {
   return step(`${files.length} test files`, [
     ...FLAGS,
     '--expose-gc',

@@ -128,6 +128,7 @@ async function exchange(
   value: string,
 ): Promise<Published> {
   const expected = revision.revision - 1;
+  let isAsked = false;
   try {
     const entry = await store.get(FACTS_PREFIX + REVISION_KEY);
     const there = entry && parseFact(REVISION_KEY, entry.value);
@@ -137,6 +138,7 @@ async function exchange(
     if (found !== expected) return conflict(expected, found);
     const stamp = createStampSource(node).revised(revision.revision, nowMs());
     const fact: Fact = { key: REVISION_KEY, stamp, value };
+    isAsked = true;
     const { ok } = await store.compareAndSet(
       FACTS_PREFIX + REVISION_KEY,
       entry?.version ?? 0,
@@ -148,7 +150,9 @@ async function exchange(
     return { ok: true, revision };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const message = `The store does not answer (${why}): nothing was published.`;
+    const message = isAsked
+      ? `The store stopped answering (${why}): whether this was published is not known yet.`
+      : `The store does not answer (${why}): nothing was published.`;
     return { ok: false, problem: 'store-away', message };
   }
 }

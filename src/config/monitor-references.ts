@@ -40,7 +40,8 @@ function checkGroups({ error, file, written }: Check): void {
       const at = [...path, 'of', index];
       error(at, `there is no monitor "${monitor}"`, didYouMean(monitor, [...known]));
     }
-    const total = of.reduce((sum, { weight }) => sum + weight, 0);
+    // Rounded: three tenths together are to be three tenths.
+    const total = Number(of.reduce((sum, { weight }) => sum + weight, 0).toFixed(9));
     if (need !== undefined && need > total) {
       const message = `needs ${need}, but its members have a weight of ${total} together`;
       error([...path, 'need'], message, 'it could never be up');
@@ -70,6 +71,9 @@ function circleFrom(groups: Groups, start: string): readonly string[] | undefine
   return search(start, [start]);
 }
 
+const needsPort = ({ kind, port }: { readonly kind: string; readonly port?: number | undefined }) =>
+  port === undefined && kind !== 'icmp';
+
 function checkCanaries({ error, file, written }: Check): void {
   const kinds = file.monitors;
   for (const [index, { address, monitor, port }] of file.node.canaries.entries()) {
@@ -77,7 +81,7 @@ function checkCanaries({ error, file, written }: Check): void {
     if (!written.monitors.has(monitor)) {
       const hint = didYouMean(monitor, [...written.monitors]);
       error([...path, 'monitor'], `there is no monitor "${monitor}"`, hint);
-    } else if (port === undefined && kinds[monitor] && kinds[monitor].port === undefined) {
+    } else if (port === undefined && kinds[monitor] && needsPort(kinds[monitor])) {
       const message = `which port of ${address} is asked is said neither here nor by the monitor "${monitor}"`;
       error(path, message, 'give it a port');
     }

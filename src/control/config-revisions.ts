@@ -26,6 +26,8 @@ export type ConfigRevisions = {
 
 export type ConfigRevisionsParts = {
   readonly revisions: Revisions;
+  /** Those that this node has served: they outlive a store that was emptied. */
+  kept(): readonly Revision[];
   /** What this node serves. */
   current(): Config;
   /** The configuration that this text would be here; its name is for messages. */
@@ -83,18 +85,26 @@ export function createConfigRevisions(parts: ConfigRevisionsParts): ConfigRevisi
     },
     async list() {
       const known = revisions.current();
-      const all = await revisions.history();
-      const isListed = all.some(({ sha256 }) => sha256 === known?.sha256);
-      const rows = known === undefined || isListed ? all : [...all, known];
-      return rows.map((revision) => rowOf(revision, known)).toReversed();
+      return (await allOf(parts)).map((revision) => rowOf(revision, known));
     },
     async text(wanted) {
-      const known = revisions.current();
-      if (known?.revision === wanted) return textOf(known, known);
-      const found = (await revisions.history()).findLast(({ revision }) => revision === wanted);
-      return found === undefined ? notKept(wanted) : textOf(found, known);
+      const found = (await allOf(parts)).find(({ revision }) => revision === wanted);
+      return found === undefined ? notKept(wanted) : textOf(found, revisions.current());
     },
   };
+}
+
+/** All that the store or this node knows, newest first; of one number, the one that counts before others. */
+async function allOf({ kept, revisions }: ConfigRevisionsParts): Promise<readonly Revision[]> {
+  const known = revisions.current();
+  const stored = (await revisions.history()).toReversed();
+  const all = [...(known ? [known] : []), ...kept(), ...stored];
+  const distinct = new Map<string, Revision>();
+  for (const each of all) {
+    const key = `${each.revision} ${each.sha256}`;
+    if (!distinct.has(key)) distinct.set(key, each);
+  }
+  return [...distinct.values()].sort((a, b) => b.revision - a.revision);
 }
 
 function rowOf(row: Revision, current: Revision | undefined): ConfigRevision {
@@ -168,7 +178,7 @@ function problemOf({
         problem: 'conflict',
         code: 'config.conflict',
         message,
-        hint: 'See what has changed with "meridian config history", then publish again.',
+        hint: 'See what is current with "meridian config history". Then pull and change it again, or overrule it with --replaces and its number.',
       };
     case 'too-large':
       return { problem: 'invalid', code: 'config.too-large', message };
@@ -177,7 +187,7 @@ function problemOf({
         problem: 'unavailable',
         code: 'config.store-away',
         message,
-        hint: 'Two authors could overrule each other without it. Overrides work all the while.',
+        hint: '"meridian config history" shows what counts. Without the store two authors could overrule each other; overrides work all the while.',
       };
   }
 }

@@ -113,9 +113,9 @@ export function endpointJobs(config: Config): readonly MonitoringJob[] {
 export function canaryJobs(config: Config): readonly MonitoringJob[] {
   const jobs = config.node.canaries.flatMap(({ monitor, address, port: own }) =>
     monitorOf(config, monitor).flatMap((found) => {
-      const port = own ?? found.config.port;
+      const port = own ?? found.config.port ?? (found.config.kind === 'icmp' ? NO_PORT : undefined);
       if (port === undefined) return [];
-      const key = canaryKey(formatSocketAddress({ address, port }));
+      const key = canaryKey(port === NO_PORT ? address : formatSocketAddress({ address, port }));
       return config.node.vantages.flatMap((vantage) =>
         jobFrom(vantage, found, key, { address, port }),
       );
@@ -124,6 +124,8 @@ export function canaryJobs(config: Config): readonly MonitoringJob[] {
   return unique(jobs);
 }
 
+/** ICMP has none. */
+const NO_PORT = 0;
 const CANARY = 'canary ';
 const canaryKey = (socket: string): string => `${CANARY}${socket}`;
 /** The canary that a job's key is about; undefined when it is about something else. */

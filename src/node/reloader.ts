@@ -1,3 +1,4 @@
+import type { Revision } from '../cluster/revisions.ts';
 import type { Config } from '../config/config.ts';
 import { diffConfig, guardShrink } from '../config/diff.ts';
 import type { Clock } from '../control/clock.ts';
@@ -7,7 +8,7 @@ import { createServing, type Serving } from '../control/serving.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Compiler } from '../workers/compiler.ts';
 import { fileVersion, geoPaths } from '../workers/geo-files.ts';
-import { type ConfigSource, loadConfig, revisionName, type SharedRevision } from './config-file.ts';
+import { type ConfigSource, loadConfig, revisionName } from './config-file.ts';
 
 /**
  * A configuration change: validate, diff, compile, swap. Whatever fails before the swap changes
@@ -30,10 +31,16 @@ export type ReloaderParts = {
   readonly compiler: Pick<Compiler, 'compile'>;
   readonly events: Pick<Events, 'record'>;
   current(): Serving;
-  /** What the nodes share, when there is something. */
-  shared(): SharedRevision | undefined;
-  /** Serves it; settles when every worker does, with the listeners that could not be opened. */
-  swap(next: Serving): Promise<readonly SocketProblem[]>;
+  /** What the nodes share, when there is something: the newest, and what is served of it. */
+  readonly shared: {
+    latest(): Revision | undefined;
+    current(): Revision | undefined;
+  };
+  /**
+   * Serves it; settles when every worker does, with the listeners that could not be opened.
+   * @param shared what it is by; undefined = the file
+   */
+  swap(next: Serving, shared: Revision | undefined): Promise<readonly SocketProblem[]>;
 };
 
 export const GEO_POLL_MS = 30_000;
@@ -45,18 +52,18 @@ export function createReloader(parts: ReloaderParts): Reloader {
   let next: Promise<ReloadResult> | undefined;
   let geoVersions = geoVersionsOf(parts.current().config);
 
-  const compileAndSwap = async (config: Config, revision: number): Promise<Swapped> => {
+  const compileAndSwap = async (config: Config, shared: Revision | undefined): Promise<Swapped> => {
     const { generation } = parts.current().snapshot;
     // Before they are read: a file that changes meanwhile is then read again.
     const versions = geoVersionsOf(config);
-    const request = { config, generation: generation + 1, revision };
+    const request = { config, generation: generation + 1, revision: shared?.revision ?? 0 };
     const compiled = await parts.compiler.compile(request);
     if (!compiled.ok) return compiled;
     geoVersions = versions;
     for (const warning of compiled.warnings) {
       events.record('geo.unreadable', 'geo', warning, 'warn');
     }
-    const problems = await parts.swap(createServing(config, compiled));
+    const problems = await parts.swap(createServing(config, compiled), shared);
     for (const { hint, message } of problems) {
       events.record('balancer.listener', 'balancer', `${message} ${hint}`, 'warn');
     }
@@ -64,13 +71,15 @@ export function createReloader(parts: ReloaderParts): Reloader {
   };
   const reload = async (by: string): Promise<ReloadResult> => {
     const before = parts.current().config;
-    const loaded = loadConfig(source, parts.shared());
+    const latest = parts.shared.latest();
+    const loaded = loadConfig(source, latest);
     if (!loaded.ok) return refuse(loaded.issues);
+    const shared = loaded.revision === 0 ? undefined : latest;
     const changes = [...diffConfig(before, loaded.config), ...restartNotes(before, loaded.config)];
-    const swapped = await compileAndSwap(withoutRestart(before, loaded.config), loaded.revision);
+    const swapped = await compileAndSwap(withoutRestart(before, loaded.config), shared);
     if (!swapped.ok) {
       const { file } = source;
-      const blamed = loaded.revision === 0 ? file : revisionName(loaded.revision);
+      const blamed = shared === undefined ? file : revisionName(shared.revision);
       return refuse(swapped.reasons.map((message) => issueOf(blamed, message)));
     }
     for (const warning of guardShrink(before, loaded.config)) {
@@ -93,10 +102,10 @@ export function createReloader(parts: ReloaderParts): Reloader {
     return last;
   };
   const pollGeo = async (): Promise<void> => {
-    const { config, snapshot } = parts.current();
+    const { config } = parts.current();
     const versions = geoVersionsOf(config);
     if (versions === geoVersions) return;
-    const swapped = await compileAndSwap(config, snapshot.revision);
+    const swapped = await compileAndSwap(config, parts.shared.current());
     if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
     else {
       geoVersions = versions;
@@ -104,13 +113,10 @@ export function createReloader(parts: ReloaderParts): Reloader {
       events.record('geo.reload', 'geo', message, 'warn');
     }
   };
-  const stopPolling = repeat(clock, GEO_POLL_MS, () => {
-    queue
-      .run(pollGeo)
-      .catch((error: unknown) =>
-        events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn'),
-      );
-  });
+  const unread = (error: unknown): void => {
+    events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn');
+  };
+  const stopPolling = repeat(clock, GEO_POLL_MS, () => queue.run(pollGeo).catch(unread));
 
   return {
     reload(by) {

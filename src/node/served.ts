@@ -1,3 +1,4 @@
+import type { Revision } from '../cluster/revisions.ts';
 import { systemClock } from '../control/clock.ts';
 import type { Serving } from '../control/serving.ts';
 import { drainedRegions } from '../health/override.ts';
@@ -8,7 +9,7 @@ import type { ConfigSource } from './config-file.ts';
 import { configSha, ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
 import { createReloader, type Reloader } from './reloader.ts';
-import { followShared } from './revision.ts';
+import { type FollowedFrom, followShared } from './revision.ts';
 
 /**
  * What a node serves at this instant, and how the next takes its place: workers, health, the record and
@@ -16,12 +17,16 @@ import { followShared } from './revision.ts';
  */
 export type Served = {
   current(): Serving;
+  /** The shared configurations that this node has kept, newest first. */
+  kept(): readonly Revision[];
   readonly agent: Agent;
   readonly record: NodeRecord;
   readonly reloader: Reloader;
   /** Settles when no reload runs any more. */
   close(): Promise<void>;
 };
+
+export type ServedFrom = FollowedFrom & { readonly serving: Serving };
 
 export type ServingRoles = {
   readonly dns: DnsWorkers | undefined;
@@ -31,14 +36,14 @@ export type ServingRoles = {
 export function createServed(
   source: ConfigSource,
   parts: Parts,
-  first: Serving,
+  from: ServedFrom,
   { balancer, dns }: ServingRoles,
 ): Served {
   const { desk, overrides, told } = parts;
   const { clock } = parts.facts;
-  let serving = first;
-  let sha = configSha(first.config);
-  const followed = followShared(parts, () => serving);
+  let { serving } = from;
+  let sha = configSha(serving.config);
+  const followed = followShared(parts, from, () => serving);
   const agent = createAgent(parts, balancer, () => serving.config);
   const record = openRecord(parts, () => serving);
   told.words = (words) => {
@@ -64,8 +69,8 @@ export function createServed(
     compiler: parts.compiler,
     events: parts.events,
     current: () => serving,
-    shared: followed.latest,
-    async swap(next) {
+    shared: followed,
+    async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.
       const listening = balancer?.publish(next.config);
       serving = next;
@@ -75,7 +80,7 @@ export function createServed(
       record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
-      followed.served(next.snapshot.revision);
+      followed.served(shared);
       return (await listening) ?? [];
     },
   });
@@ -86,6 +91,7 @@ export function createServed(
   });
   return {
     current: () => serving,
+    kept: from.shelf.all,
     agent,
     record,
     reloader,

@@ -21,7 +21,8 @@ import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from '.
 import { describeCluster } from './describe-cluster.ts';
 import { openParts, type Parts } from './parts.ts';
 import { chooseServing, startRevisions } from './revision.ts';
-import { createServed } from './served.ts';
+import { createServed, type ServedFrom } from './served.ts';
+import { openShelf } from './shelf.ts';
 import { keepState } from './state-keeper.ts';
 
 /**
@@ -78,7 +79,9 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const opened = await openParts({ ...options, config }, root('compile-worker'));
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
-  const chosen = await chooseServing(options, loaded, await startRevisions(parts), parts.compiler);
+  const shelf = openShelf(config.node.stateDirectory);
+  const revisions = await startRevisions(parts, shelf);
+  const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
   if (!chosen.ok) {
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
@@ -87,7 +90,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const life = bringToLife(options, parts, serving, roles);
+  const life = bringToLife(options, parts, { ...chosen, revisions, shelf }, roles);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
@@ -206,12 +209,12 @@ type Life = {
 };
 
 /** Ties health, configuration and people to the running workers. */
-function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: Roles): Life {
+function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles: Roles): Life {
   const { events, overrides, store } = parts;
   const { clock } = parts.facts;
   const { balancer, dns } = roles;
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
-  const served = createServed(options, parts, first, roles);
+  const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   let ready = false;
   const startedAtMs = clock.nowMs();
@@ -238,6 +241,7 @@ function bringToLife(options: NodeOptions, parts: Parts, first: Serving, roles: 
     reload: reloader.reload,
     configRevisions: createConfigRevisions({
       ...parts.facts,
+      kept: served.kept,
       async compile(config) {
         const { generation, revision } = current().snapshot;
         const request = { config, generation, revision, isPast: true };

@@ -7,6 +7,7 @@ import {
   createConfigRevisions,
 } from '../../src/control/config-revisions.ts';
 import { createFactWorld } from '../cluster/fact-world.ts';
+import { sharedRevision } from '../cluster/revision-fixture.ts';
 import { centroids } from '../config/centroids.ts';
 import { problemIn } from './plane-fixture.ts';
 
@@ -94,6 +95,31 @@ test('publish() shares nothing that cannot be compiled', async () => {
   assert.equal(revisions.current(), undefined);
 });
 
+test('list() and text() know what the node has kept when the store was emptied', async () => {
+  const { parts, revisions } = await open();
+  const [older, newer] = [sharedRevision(1, 'first'), sharedRevision(2, 'second')];
+  const other = sharedRevision(2, 'lost against the second');
+  const history = async () => [other, newer];
+  const control = createConfigRevisions({
+    ...parts,
+    kept: () => [newer, older],
+    revisions: { ...revisions, current: () => newer, history },
+  });
+  assert.deepEqual(
+    (await control.list()).map(({ isCurrent, revision, sha256 }) => [revision, sha256, isCurrent]),
+    [
+      [2, newer.sha256, true],
+      [2, other.sha256, false],
+      [1, older.sha256, false],
+    ],
+  );
+  const texts = await Promise.all([control.text(1), control.text(2)]);
+  assert.deepEqual(
+    texts.map((found) => ('text' in found ? found.text : found)),
+    ['first', 'second'],
+  );
+});
+
 test('publish() says when this node cannot serve it after all', async () => {
   const { parts } = await open();
   const control = createConfigRevisions({ ...parts, served: async () => 0 });
@@ -125,6 +151,7 @@ async function open() {
   assert.ok(first.ok, JSON.stringify(first));
   const parts: ConfigRevisionsParts = {
     revisions: facts.revisions,
+    kept: () => [],
     current: () => first.config,
     check,
     compile: async () => [],

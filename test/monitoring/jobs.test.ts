@@ -60,12 +60,14 @@ const CONFIG = {
     canaries: [
       { monitor: 'deep', address: '198.51.100.1' },
       { monitor: 'web', address: '198.51.100.2', port: 53 },
+      { monitor: 'ping', address: '198.51.100.3' },
     ],
   },
   regions: { virginia: region(['127.0.1.1', '::1']), tokyo: region(['127.0.2.1']) },
   monitors: {
     web: MONITOR,
     deep: { ...MONITOR, port: 9999 },
+    ping: { ...MONITOR, kind: 'icmp' },
     primary: { ...MONITOR, address: '192.0.2.77', port: 77 },
   },
   pools: {
@@ -211,6 +213,8 @@ test('canaryJobs() lets every vantage point ask every canary', () => {
       ['eye-2', 'canary 198.51.100.1:9999', 9999],
       ['eye-1', 'canary 198.51.100.2:53', 53],
       ['eye-2', 'canary 198.51.100.2:53', 53],
+      ['eye-1', 'canary 198.51.100.3', 0],
+      ['eye-2', 'canary 198.51.100.3', 0],
     ],
   );
   assert.equal(canaryOf(jobs[0]!.key), '198.51.100.1:9999');

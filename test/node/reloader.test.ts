@@ -3,13 +3,15 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Revision } from '../../src/cluster/revisions.ts';
 import { createServing, type Serving } from '../../src/control/serving.ts';
 import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import type { SocketProblem } from '../../src/io/sockets.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
-import { loadConfig, type SharedRevision } from '../../src/node/config-file.ts';
+import { loadConfig } from '../../src/node/config-file.ts';
 import { createReloader, GEO_POLL_MS } from '../../src/node/reloader.ts';
 import type { CompileResult } from '../../src/workers/compile-messages.ts';
+import { sharedRevision } from '../cluster/revision-fixture.ts';
 import { createMovedClock, settle } from '../monitoring/moved-clock.ts';
 import { geo } from '../nameserver/fixture.ts';
 
@@ -166,7 +168,7 @@ test('reload() takes all but own sections from what the nodes share, once the fi
   const node = open(t);
   const { regions, ...rest } = CONFIG;
   const common = { ...CONFIG, regions: { ...regions, asia: regions.eu }, log: { level: 'debug' } };
-  node.share({ revision: 7, text: JSON.stringify(common), by: 'ann' });
+  node.share(sharedRevision(7, JSON.stringify(common)));
   await node.reloader.reload('ben');
   assert.deepEqual(Object.keys(node.current().config.regions), ['us', 'eu']);
   node.write({ ...CONFIG, cluster: { sharedConfig: true } });
@@ -180,9 +182,9 @@ test('reload() takes all but own sections from what the nodes share, once the fi
 
 test('reload() of a shared revision that is invalid here keeps the one before', async (t) => {
   const node = open(t, { ...CONFIG, cluster: { sharedConfig: true } });
-  node.share({ revision: 1, text: JSON.stringify(CONFIG), by: 'ann' });
+  node.share(sharedRevision(1, JSON.stringify(CONFIG)));
   assert.equal((await node.reloader.reload('revision 1')).revision, 1);
-  node.share({ revision: 2, text: 'pools: { web: { endpoints: [mars] } }', by: 'ann' });
+  node.share(sharedRevision(2, 'pools: { web: { endpoints: [mars] } }'));
   const refused = await node.reloader.reload('revision 2');
   assert.deepEqual([refused.ok, refused.revision], [false, 1]);
   assert.equal(refused.issues[0]?.file, 'revision 2');
@@ -190,6 +192,8 @@ test('reload() of a shared revision that is invalid here keeps the one before', 
     node.current().config.zones['gslb.example.'] ?? node.current().config.zones['gslb.example'],
   );
   assert.deepEqual(node.kinds(), ['config.reload', 'config.refused']);
+  // What is served is by the revision before, also when new geo data come.
+  assert.equal(node.served()?.revision, 1);
 });
 
 const geoTable = buildGeoTable(geo);
@@ -205,7 +209,8 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
   assert.ok(compiled.ok);
   let serving: Serving = createServing(loaded.config, { ...compiled, geo, geoTable });
   const clock = createMovedClock();
-  let shared: SharedRevision | undefined;
+  let latest: Revision | undefined;
+  let served: Revision | undefined;
   const kinds: string[] = [];
   const problems: SocketProblem[] = [];
   const compiler = createHeldCompiler();
@@ -215,9 +220,10 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
     compiler,
     events: { record: (kind) => kinds.push(kind) },
     current: () => serving,
-    shared: () => shared,
-    async swap(next) {
+    shared: { latest: () => latest, current: () => served },
+    async swap(next, shared) {
       serving = next;
+      served = shared;
       return problems;
     },
   });
@@ -229,11 +235,12 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
     problems,
     file,
     write,
-    share(next: SharedRevision) {
-      shared = next;
+    share(next: Revision) {
+      latest = next;
     },
     kinds: () => kinds,
     current: () => serving,
+    served: () => served,
   };
 }
 

@@ -7,24 +7,23 @@ import type { Serving } from '../../src/control/serving.ts';
 import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
-import { chooseServing, followShared, keepServed, readServed } from '../../src/node/revision.ts';
+import { chooseServing, followShared, startRevisions } from '../../src/node/revision.ts';
+import { KEPT_MAX, openShelf, type Shelf } from '../../src/node/shelf.ts';
 import type { CompileRequest, CompileResult } from '../../src/workers/compile-messages.ts';
 import { createFactWorld } from '../cluster/fact-world.ts';
+import { sharedRevision } from '../cluster/revision-fixture.ts';
 import { silentLog } from '../control/silent-log.ts';
 import { createConfig, geo } from '../nameserver/fixture.ts';
 
 const OWN = { cluster: { sharedConfig: true }, regions: { own: { location: 'DE' } } };
-const shared = (revision: number, region: string) => ({
-  revision,
-  text: `regions: { ${region}: { location: DE } }`,
-  by: 'ann',
-});
+const shared = (revision: number, region: string) =>
+  sharedRevision(revision, `regions: { ${region}: { location: DE } }`);
 
 test('chooseServing() takes the newest revision that can be served, and the file when none can', async (t) => {
   const { choose } = open(t, OWN);
   assert.deepEqual(await choose([]), [0, 'own']);
   assert.deepEqual(await choose([shared(7, 'new'), shared(6, 'old')]), [7, 'new']);
-  const invalid = { revision: 8, text: 'bogus: 1', by: 'ann' };
+  const invalid = sharedRevision(8, 'bogus: 1');
   assert.deepEqual(await choose([invalid, shared(6, 'old')]), [6, 'old']);
   assert.deepEqual(await choose([shared(7, 'broken'), shared(6, 'old')]), [6, 'old']);
   assert.deepEqual(await choose([invalid]), [0, 'own']);
@@ -52,47 +51,111 @@ test('two texts of one number, said on two sides without a store, become one on 
   assert.deepEqual(sides.map(({ reloads }) => reloads).sort(), [1, 2]);
 });
 
-/** A node that has published this text by itself, and serves it. */
-async function side(name: string, text: string) {
+test('a text that came while the node started with another of its number is news', async () => {
+  const chosen = sharedRevision(1, 'what it read first');
+  const { reloads, served } = await side('one', 'what came meanwhile', chosen);
+  assert.deepEqual([reloads, served()], [1, 'what came meanwhile']);
+});
+
+test('a damaged newest revision leaves the one that is served to every later reload', async () => {
   const world = await createFactWorld();
-  const { facts } = await world.node(name);
+  const { facts } = await world.node('one');
+  const shared = sharedRevision(4, 'served');
+  const followed = follow(facts, { shared, revisions: [shared] }, () => 4);
+  facts.replica.merge(
+    [{ key: 'config/current', stamp: 'nonsense', value: '{' }],
+    facts.clock.nowMs(),
+    'store',
+  );
+  assert.equal(followed.latest(), shared);
+  assert.equal(followed.current(), shared);
+});
+
+test('startRevisions() knows the newest, what was served here, and what the store knows', async () => {
+  const world = await createFactWorld();
+  const { facts } = await world.node('one');
+  for (const text of ['first', 'second'])
+    await facts.revisions.publish(
+      { text, by: 'ann', note: '' },
+      facts.revisions.current()?.revision ?? 0,
+    );
+  const shelf = openShelf(undefined);
+  shelf.keep(sharedRevision(1, 'of before'));
+  const config = createConfig();
+  const asked = { ...config, cluster: { ...config.cluster, sharedConfig: true } };
+  const found = await startRevisions({ config: asked, facts }, shelf);
+  assert.deepEqual(
+    found.map(({ revision, text }) => [revision, text]),
+    [
+      [2, 'second'],
+      [2, 'second'],
+      [1, 'of before'],
+      [1, 'first'],
+    ],
+  );
+  assert.deepEqual(await startRevisions({ config, facts }, shelf), []);
+});
+
+type FollowParts = Parameters<typeof followShared>[0];
+type FollowFrom = Omit<Parameters<typeof followShared>[1], 'shelf'>;
+
+function follow(
+  facts: FollowParts['facts'],
+  from: FollowFrom,
+  revision: () => number,
+  shelf: Shelf = openShelf(undefined),
+) {
   const config = createConfig();
   const sharing = { ...config, cluster: { ...config.cluster, sharedConfig: true } };
-  let revision = 0;
-  const parts = {
-    config: { ...sharing, node: { ...config.node, stateDirectory: undefined } },
-    facts,
-    log: silentLog(),
-    registry: { renew() {} },
-  };
-  const serving = () => ({ config: sharing, snapshot: { revision } }) as unknown as Serving;
-  const followed = followShared(parts as unknown as Parameters<typeof followShared>[0], serving);
+  const parts = { facts, log: silentLog(), registry: { renew() {} } };
+  const serving = () =>
+    ({ config: sharing, snapshot: { revision: revision() } }) as unknown as Serving;
+  return followShared(parts as unknown as FollowParts, { ...from, shelf }, serving);
+}
+
+/** A node that has published this text by itself, and serves it. */
+async function side(name: string, text: string, shared?: ReturnType<typeof sharedRevision>) {
+  const world = await createFactWorld();
+  const { facts } = await world.node(name);
+  const from = { shared, revisions: shared ? [shared] : [] };
+  const followed = follow(facts, from, () => followed.current()?.revision ?? 0);
   const node = {
     facts,
     reloads: 0,
-    served: () => followed.latest()?.text ?? '',
+    served: () => followed.current()?.text ?? '',
     hear: (other: typeof facts) =>
       void facts.replica.merge(other.replica.all(), facts.clock.nowMs(), 'peer'),
   };
   followed.onNews(() => {
     node.reloads += 1;
-    revision = followed.latest()!.revision;
-    followed.served(revision);
+    followed.served(followed.latest());
   });
   await facts.revisions.publish({ text, by: name, note: '' }, 0);
   return node;
 }
 
-test('what was served is found again, and anything else is nothing', (t) => {
+test('what was served is found again, the last few of it, and anything else is nothing', (t) => {
   const directory = scratch(t);
-  assert.equal(readServed(directory), undefined);
-  assert.equal(keepServed(directory, shared(7, 'new')), undefined);
-  assert.deepEqual(readServed(directory), shared(7, 'new'));
-  writeFileSync(join(directory, 'shared-config.json'), '{"revision":0}');
-  assert.equal(readServed(directory), undefined);
-  writeFileSync(join(directory, 'shared-config.json'), '{');
-  assert.equal(readServed(directory), undefined);
-  assert.match(keepServed('/dev/null/x', shared(7, 'new')) ?? '', /cannot be written \(ENOTDIR\)/);
+  assert.deepEqual(openShelf(directory).all(), []);
+  const shelf = openShelf(directory);
+  for (let revision = 1; revision <= KEPT_MAX + 2; revision += 1) {
+    assert.equal(shelf.keep(shared(revision, 'some')), undefined);
+  }
+  shelf.keep(shared(6, 'other'));
+  const kept = openShelf(directory).all();
+  assert.deepEqual(kept, shelf.all());
+  assert.deepEqual(
+    kept.map(({ revision }) => revision),
+    [7, 6, 6, 5, 4],
+  );
+  assert.match(kept[1]?.text ?? '', /other/);
+  for (const damaged of ['[{"revision":0}]', '{', '{"revision":7,"text":"","by":"ann"}']) {
+    writeFileSync(join(directory, 'shared-config.json'), damaged);
+    assert.deepEqual(openShelf(directory).all(), []);
+  }
+  const unwritable = openShelf('/dev/null/x');
+  assert.match(unwritable.keep(shared(7, 'new')) ?? '', /cannot be written \(ENOTDIR\)/);
+  assert.equal(unwritable.all().length, 1);
 });
 
 const geoTable = buildGeoTable(geo);

@@ -109,9 +109,13 @@ function configOf(
   };
 }
 
+/** The first start on a machine that is busy reads hundreds of megabytes from a cold disk. */
+const BROWSER_START_MS = 100_000;
+
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: '/usr/bin/chromium',
+    timeout: BROWSER_START_MS,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -150,8 +154,12 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<WatchedPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  t.after(() => context.close());
   const page = await context.newPage();
+  t.after(async () => {
+    // A page that asks again and again is in the middle of it when it closes: that is no failure.
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    await context.close();
+  });
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

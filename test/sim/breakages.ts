@@ -38,6 +38,7 @@ export const BREAKAGES: readonly Caught[] = [
     invariant: 'the living return',
     size: 'alone',
     seed: 10,
+    isSlow: true,
   },
   {
     name: 'any number may leave at once',
@@ -67,6 +68,7 @@ export const BREAKAGES: readonly Caught[] = [
     invariant: 'answers follow health',
     size: 'alone',
     seed: 2,
+    isSlow: true,
   },
   {
     name: 'TTLs are as long as they may be',
@@ -86,6 +88,7 @@ export const BREAKAGES: readonly Caught[] = [
     invariant: 'words of people',
     size: 'alone',
     seed: 1,
+    isSlow: true,
   },
   {
     name: 'the earlier word wins',

@@ -167,8 +167,8 @@ function redisWords(
   { store }: Setting,
 ): readonly string[] {
   const own = join(directory, `${part}-${region}`);
-  rmSync(own, { recursive: true, force: true });
-  mkdirSync(own);
+  // Facts are not kept here, but who a member of a Cluster is.
+  mkdirSync(own, { recursive: true });
   const at = addressOf(region, part);
   const words = ['redis-server', '--bind', at, '--port', `${REDIS_PORT}`, '--dir', own];
   words.push('--protected-mode', 'no', '--save', '', '--appendonly', 'no');
