@@ -115,6 +115,8 @@ export type PoolConfig = {
   readonly port: number;
   /** Fewest vantage groups that must agree on "down". Default 1. */
   readonly quorumMin: number;
+  /** Share of the vantage groups that must agree on "down", 0.5..1. Default 0.5: more than half. */
+  readonly downShare: number;
   /** Ignore health in a tier when less than this share of its weight is healthy, 0..1. Default 0. */
   readonly panicThreshold: number;
   /** Steer clients by what the vantage points near them see; absent = where the policy tells clients apart. */

@@ -184,6 +184,14 @@ const pool = z.strictObject({
     .max(100)
     .default(1)
     .describe('Fewest groups of vantage points that must agree on "down".'),
+  downShare: z
+    .number()
+    .min(0.5)
+    .max(1)
+    .default(0.5)
+    .describe(
+      'Share of the groups of vantage points that must agree on "down": 0.5 is more than half of them. With 0.82 more than 18 % that reach an endpoint keep it in the answers, as on Route 53; clients near those who do not are led elsewhere all the same.',
+    ),
   panicThreshold: z
     .number()
     .min(0)

@@ -12,9 +12,10 @@ import type { Verdict } from './verdict.ts';
  *     points or its balancer say down, the target is down (a veto on "up"). It decides only when it
  *     is alone.
  *  4. At least `quorumMin` groups must take part. Down needs ⌈(G+1)/2⌉ of the G that do, and
- *     `quorumMin` of them; up again needs ⌈(G+1)/2⌉. In every other case (a tie, too few voices,
- *     none) the previous state holds, for STALE_HOLD_MS at most; then it is unknown, which counts
- *     as up.
+ *     `quorumMin` of them; up again needs ⌈(G+1)/2⌉. With a `downShare` above a half, down needs
+ *     that share of G, and up more than what is left of it: then a minority that reaches the target
+ *     keeps it up (Route 53: more than 18 %). In every other case (a tie, too few voices, none) the
+ *     previous state holds, for STALE_HOLD_MS at most; then it is unknown, which counts as up.
  *  5. Up but slow, for most of the groups that vote, is a mark beside it.
  *
  * `judgeNear` is the same for the clients near one group: what it sees counts for them.
@@ -64,14 +65,15 @@ export function tally(votes: readonly Vote[], rules: QuorumRules, nowMs: number)
   const own = rules.targetRegion === undefined ? undefined : byName.get(rules.targetRegion);
   const others = groups.filter((group) => group !== own);
   const voters = others.length > 0 || own === undefined ? others : [own];
-  const up = majority(voters.length);
+  const up = moreThan(1 - (rules.downShare ?? 0.5), voters.length);
+  const down = Math.max(majority(voters.length), voters.length - up + 1, rules.quorumMin);
   return {
     byName,
     own,
     voters,
     veto: others.length > 0 ? own : undefined,
     agentDown: rules.agentDown,
-    need: { up, down: Math.max(up, rules.quorumMin) },
+    need: { up, down },
     quorumMin: rules.quorumMin,
   };
 }
@@ -96,6 +98,8 @@ export type Vote = {
 export type QuorumRules = {
   /** Fewest groups that must agree on "down", and that must take part for any change; at least 1. */
   readonly quorumMin: number;
+  /** Share of the groups that must say "down", from 0.5 (the default: more than half) to 1. */
+  readonly downShare?: number | undefined;
   readonly targetRegion: string | undefined;
   /** Why the region's own agent says that it serves nobody; absent = it does not say so. */
   readonly agentDown?: string | undefined;
@@ -145,6 +149,8 @@ export type Tally = {
 
 /** ⌈(n+1)/2⌉: more than half. */
 const majority = (count: number): number => Math.ceil((count + 1) / 2);
+/** Fewest that are more than this share; a share like 1 - 0.82 is not exact. */
+const moreThan = (share: number, count: number): number => Math.floor(share * count + 1e-9) + 1;
 
 function vetoReason({ agentDown, veto }: Tally): string | undefined {
   if (agentDown !== undefined) return `its own balancer says so: ${agentDown}`;

@@ -75,6 +75,8 @@ export type HealthEndpoint = {
   readonly sockets: readonly string[];
   /** Fewest vantage groups that must agree. */
   readonly quorumMin: number;
+  /** Share of the groups that must say "down"; absent = more than half. */
+  readonly downShare?: number;
   /** What it carries, in the same unit as the others of its pool. */
   readonly capacity: number;
 };

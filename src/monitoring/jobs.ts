@@ -13,7 +13,7 @@ import type { HealthServer } from './servers.ts';
 /** Every endpoint, in the order of pools and of endpoints in them. */
 export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
   return Object.entries(config.pools).flatMap(([pool, settings]) => {
-    const { endpoints, monitor, port, quorumMin } = settings;
+    const { downShare, endpoints, monitor, port, quorumMin } = settings;
     const capacities = capacitiesOf(config, settings);
     return endpoints.map(({ region, addresses: own }, index): HealthEndpoint => {
       const addresses = answered(config, region, own);
@@ -26,6 +26,7 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
         pool,
         region,
         quorumMin,
+        downShare,
         capacity: capacities[index] ?? 1,
         sockets: addresses.map((address) => formatSocketAddress({ address, port })),
         targets,

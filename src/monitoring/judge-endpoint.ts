@@ -38,9 +38,10 @@ export function judgeEndpoint(
   { book, previous, regions }: JudgeInputs,
   nowMs: number,
 ): JudgedEndpoint {
-  const { name, quorumMin, region, sockets, targets } = endpoint;
+  const { downShare, name, quorumMin, region, sockets, targets } = endpoint;
   const rules: QuorumRules = {
     quorumMin,
+    downShare,
     targetRegion: region,
     agentDown: book.agentDown(region, sockets, nowMs),
   };

@@ -30,6 +30,7 @@ const previous: fc.Arbitrary<Previous> = fc.record({
 });
 const rules = fc.record({
   quorumMin: fc.integer({ min: 1, max: 4 }),
+  downShare: fc.constantFrom(undefined, 0.5, 0.6, 0.82, 1),
   targetRegion: fc.constantFrom('home', 'moon', undefined),
 });
 

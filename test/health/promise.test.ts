@@ -46,6 +46,7 @@ const worlds = fc
   .map((votes) => votes.map((each, index) => ({ ...each, vantage: `v${index}` })));
 const rules: fc.Arbitrary<QuorumRules> = fc.record({
   quorumMin: fc.integer({ min: 1, max: 3 }),
+  downShare: fc.constantFrom(undefined, undefined, 0.7, 1),
   targetRegion: fc.constantFrom('home', 'home', undefined),
 });
 const before = fc.constantFrom<Health>('up', 'down', 'unknown');

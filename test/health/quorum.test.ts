@@ -35,14 +35,14 @@ function votes(text: string): Vote[] {
   });
 }
 
-type Options = { previous?: Health; quorumMin?: number; agentDown?: string };
+type Options = { previous?: Health; quorumMin?: number; agentDown?: string; downShare?: number };
 
 function judged(text: string, options: Options = {}): Judgement {
-  const { agentDown, previous, quorumMin = 1 } = options;
+  const { agentDown, downShare, previous, quorumMin = 1 } = options;
   const before: Previous | undefined =
     previous === undefined ? undefined : { health: previous, decidedAtMs: NOW_MS - 5000 };
   return judge(
-    tally(votes(text), { quorumMin, targetRegion: 'home', agentDown }, NOW_MS),
+    tally(votes(text), { quorumMin, downShare, targetRegion: 'home', agentDown }, NOW_MS),
     before,
     NOW_MS,
   );
@@ -96,6 +96,34 @@ test("judge() takes the target's own region as a veto, not as a vote", () => {
     assert.equal(judged(text, { previous }).health, expected, why);
   }
   assert.match(judged('home:down, eu:up').reason, /own region sees it down: connection refused/);
+});
+
+test('judge() lets a minority keep up what it reaches, when it is told to', () => {
+  const cases: readonly (readonly [string, number, Health])[] = [
+    ['a:down, b:down, c:down, d:down, e:up', 0.5, 'down'],
+    ['a:down, b:down, c:down, d:down, e:up', 0.8, 'down'],
+    ['a:down, b:down, c:down, d:down, e:up', 0.82, 'up'],
+    ['a:down, b:down, c:down, d:down, e:down', 0.82, 'down'],
+    ['a:down, b:down, c:down, d:down, e:down, f:up', 0.82, 'down'],
+    ['a:down, b:up', 0.82, 'up'],
+    ['a:down', 1, 'down'],
+  ];
+  for (const [text, downShare, health] of cases) {
+    const said = `${text} with ${downShare}`;
+    for (const previous of ['up', 'down', 'unknown'] as const) {
+      assert.equal(
+        judged(text, { downShare, previous }).health,
+        health,
+        `${said} after ${previous}`,
+      );
+    }
+  }
+  const torn = { downShare: 0.82, previous: 'down' } as const;
+  assert.equal(
+    judged('a:down, b:unknown', torn).health,
+    'down',
+    'who does not know decides nothing',
+  );
 });
 
 test('judge() keeps the previous state when fewer than quorumMin groups agree', () => {

@@ -31,6 +31,7 @@ const pool = (more: Partial<PoolConfig>): PoolConfig => ({
   endpoints,
   port: 8080,
   quorumMin: 1,
+  downShare: 0.5,
   panicThreshold: 0,
   ramp: { from: 0.1, overMs: 0 },
   withdrawals: { shareMax: 1, countMax: 10, windowMs: 300_000 },
@@ -105,6 +106,7 @@ test('healthEndpoints() lists every endpoint with what is probed for its address
     pool: 'web',
     region: 'virginia',
     quorumMin: 2,
+    downShare: 0.5,
     capacity: 1,
     sockets: ['127.0.1.1:8080', '[::1]:8080'],
     targets: [

@@ -104,6 +104,7 @@ export const WEB_POOL: PoolConfig = {
   ],
   port: 80,
   quorumMin: 1,
+  downShare: 0.5,
   panicThreshold: 0,
   ramp: { from: 0.1, overMs: 0 },
   withdrawals: { shareMax: 1, countMax: 100, windowMs: 300_000 },
