@@ -20,6 +20,12 @@ export type Announcer = {
   put(statement: Statement, nowMs: number): boolean;
   /** The vantage point speaks of the target no more. */
   withdraw(vantage: string, key: string, nowMs: number): void;
+  /**
+   * Withdraws what has not been looked at for longer than its lease: signs of life would renew it for
+   * others. Returns whether there was any.
+   * @param awakeMs since when this process has run without standing still
+   */
+  lapse(nowMs: number, awakeMs: number): boolean;
   /** A vantage point of this node, or what has become of its trust. */
   setVantage(word: VantageWord): void;
   dropVantage(vantage: string): void;
@@ -58,7 +64,13 @@ export const RESEND_RECORDS_MAX = 1000;
 /** Withdrawn statements that are remembered, to be told again to those who missed it. */
 export const WITHDRAWN_MAX = 1000;
 
-type Said = { statement: Statement; readonly seq: number; toldAtMs: number };
+type Said = {
+  statement: Statement;
+  readonly seq: number;
+  toldAtMs: number;
+  /** When the vantage point last looked. */
+  putAtMs: number;
+};
 type Voice = {
   word: VantageWord;
   incarnation: number;
@@ -111,6 +123,7 @@ export function createAnnouncer(incarnation: number): Announcer {
       const before = voice.said.get(statement.key);
       if (before !== undefined && isSame(before.statement, statement)) {
         before.statement = statement;
+        before.putAtMs = nowMs;
         return false;
       }
       announce(voice, statement.key, say(voice, statement, nowMs));
@@ -119,6 +132,15 @@ export function createAnnouncer(incarnation: number): Announcer {
     withdraw(vantage, key, nowMs) {
       const voice = voices.get(vantage);
       if (voice?.said.has(key)) announce(voice, key, unsay(voice, key, nowMs));
+    },
+    lapse(nowMs, awakeMs) {
+      const before = news.size;
+      for (const voice of voices.values()) {
+        for (const key of lapsedKeys(voice, nowMs, awakeMs)) {
+          announce(voice, key, unsay(voice, key, nowMs));
+        }
+      }
+      return news.size > before;
     },
     setVantage(word) {
       voiceOf(word.vantage).word = word;
@@ -138,11 +160,7 @@ export function createAnnouncer(incarnation: number): Announcer {
     },
     repeatNews(nowMs) {
       const again = [...told.values()];
-      told = new Map(
-        [...told].flatMap(([id, each]) =>
-          each.repeats > 1 ? [[id, { ...each, repeats: each.repeats - 1 }]] : [],
-        ),
-      );
+      told = leftToRepeat(told);
       return recordsOf(again, nowMs);
     },
     hasRepeats: () => told.size > 0,
@@ -184,6 +202,22 @@ function newVoice(vantage: string, incarnation: number): Voice {
   };
 }
 
+function leftToRepeat(told: ReadonlyMap<string, News>): Map<string, News> {
+  return new Map(
+    [...told].flatMap(([id, each]) =>
+      each.repeats > 1 ? [[id, { ...each, repeats: each.repeats - 1 }]] : [],
+    ),
+  );
+}
+
+function lapsedKeys({ said }: Voice, nowMs: number, awakeMs: number): readonly string[] {
+  const keys: string[] = [];
+  for (const [key, { putAtMs, statement }] of said) {
+    if (nowMs - Math.max(putAtMs, awakeMs) > leaseOf(statement)) keys.push(key);
+  }
+  return keys;
+}
+
 /** Numbers the statement and keeps it; returns the number. */
 function say(voice: Voice, statement: Statement, nowMs: number): number {
   const { digests, said, withdrawn } = voice;
@@ -192,7 +226,7 @@ function say(voice: Voice, statement: Statement, nowMs: number): number {
   digests.replace(key, said.get(key)?.seq, voice.seq);
   withdrawn.delete(key);
   said.delete(key);
-  said.set(key, { statement, seq: voice.seq, toldAtMs: nowMs });
+  said.set(key, { statement, seq: voice.seq, toldAtMs: nowMs, putAtMs: nowMs });
   return voice.seq;
 }
 
@@ -202,7 +236,7 @@ function unsay(voice: Voice, key: string, nowMs: number): number {
   voice.seq += 1;
   digests.replace(key, seq, undefined);
   said.delete(key);
-  withdrawn.set(key, { statement, seq: voice.seq, toldAtMs: nowMs });
+  withdrawn.set(key, { statement, seq: voice.seq, toldAtMs: nowMs, putAtMs: nowMs });
   if (withdrawn.size > WITHDRAWN_MAX) withdrawn.delete(withdrawn.keys().next().value!);
   return voice.seq;
 }
@@ -279,6 +313,10 @@ function signOf(voice: Voice): VantageRecord {
   return { kind: 'vantage', vantage, group, incarnation, beat, seq, digest, trusted, reason };
 }
 
+/** Signs of life renew it, and they come no more often than that. */
+const leaseOf = ({ leaseMs }: Statement): number =>
+  Math.max(leaseMs, LEASE_INTERVALS * HEARTBEAT_MS);
+
 function statementRecord(
   { seq, statement }: Said,
   { incarnation }: Voice,
@@ -297,8 +335,7 @@ function statementRecord(
     verdict,
     slow,
     failing,
-    // Signs of life renew it, and they come no more often than that.
-    leaseMs: Math.max(statement.leaseMs, LEASE_INTERVALS * HEARTBEAT_MS),
+    leaseMs: leaseOf(statement),
     secondsToChange,
     sinceAgeMs: Math.max(0, nowMs - statement.sinceMs),
     reason,

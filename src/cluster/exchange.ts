@@ -101,9 +101,15 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     repeatSoon.begin();
   });
   const seldom = createSeldom(deps);
+  let beatMs = clock.nowMs();
+  let awakeMs = beatMs;
   const cancelBeat = repeat(clock, HEARTBEAT_MS, () => {
     const nowMs = clock.nowMs();
     ledger.sweep(nowMs);
+    // What could not look because it stood still is given the time anew.
+    if (nowMs - beatMs > 2 * HEARTBEAT_MS) awakeMs = nowMs;
+    beatMs = nowMs;
+    if (announcer.lapse(nowMs, awakeMs)) flushSoon.begin();
     if (peers === undefined) return;
     peers.tick();
     const life = [...announcer.signs(), ...reports.records()];
@@ -193,6 +199,7 @@ function createSeeds({ clock, direct, log }: ExchangeDeps, peers: Peers | undefi
 function createSeldom({ describe, facts, heldJudgements }: ExchangeDeps) {
   let beats = 0;
   let turn = 0;
+  let heldFrom = 0;
   return (peers: Peers, nowMs: number): readonly WireRecord[] => {
     beats += 1;
     if (beats % SELDOM !== 1) return [];
@@ -201,8 +208,10 @@ function createSeldom({ describe, facts, heldJudgements }: ExchangeDeps) {
       peers.send(names[turn % names.length]!, [digestRecord(facts!)]);
       turn += 1;
     }
-    const held = heldJudgements()
-      .slice(0, HELD_MAX)
+    const all = heldJudgements();
+    heldFrom = heldFrom + HELD_MAX < all.length ? heldFrom + HELD_MAX : 0;
+    const held = all
+      .slice(heldFrom, heldFrom + HELD_MAX)
       .map(({ decidedAtMs, health, id }): WireRecord => {
         return { kind: 'held', id, health, ageMs: Math.max(0, nowMs - decidedAtMs) };
       });

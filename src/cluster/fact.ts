@@ -63,7 +63,8 @@ export function isSpent(fact: Fact, nowMs: number): boolean {
   return overMs + TOMBSTONE_KEEP_MS < nowMs;
 }
 
-const factSchema = z.strictObject({
+/** Unknown words are left out: a newer version may say more. */
+const factSchema = z.object({
   key: z.string().regex(KEY),
   stamp: z.string().refine((text) => parseStamp(text) !== undefined),
   value: z

@@ -55,8 +55,10 @@ export function createNodeTable(): NodeTable {
   const put = (name: string, info: NodeInfo, nowMs: number, isLeased: boolean): void => {
     const known = nodes.get(name);
     if (!known && nodes.size >= NODES_MAX) return;
-    // Of two lives the later one counts; an earlier one's words may still be on their way.
-    if (known && info.incarnation < known.info.incarnation) return;
+    // Of two lives the later one counts; an earlier one's words may still be on their way. But a node
+    // whose clock was set back numbers its next life lower.
+    const isEarlier = known !== undefined && info.incarnation < known.info.incarnation;
+    if (isEarlier && nowMs - known.heardMs <= NODE_SILENT_MS) return;
     nodes.set(name, { info, heardMs: nowMs, isLeased: isLeased || (known?.isLeased ?? false) });
   };
   return {

@@ -135,6 +135,8 @@ export type EndpointConfig = {
   readonly region: string;
   readonly weight: number;
   readonly addresses: readonly string[];
+  /** Name of the monitor or monitor group that judges this one; absent = the pool's. */
+  readonly monitor?: string;
 };
 
 export type PolicyConfig = { readonly chain: readonly StepConfig[] };

@@ -49,6 +49,9 @@ function checkGroups({ error, file, written }: Check): void {
     const circle = circleFrom(file.monitorGroups, name);
     if (circle) {
       error([...path, 'of'], `is a member of itself: ${circle.join(' → ')}`, 'break the circle');
+    } else if (countLeaves(file.monitorGroups, name, new Map()) > GROUP_LEAVES_MAX) {
+      const message = `has more than ${GROUP_LEAVES_MAX} monitors, those of the groups in it counted each time`;
+      error([...path, 'of'], message, 'every endpoint of a pool is judged by all of them');
     }
   }
 }
@@ -73,6 +76,23 @@ function circleFrom(groups: Groups, start: string): readonly string[] | undefine
 
 const needsPort = ({ kind, port }: { readonly kind: string; readonly port?: number | undefined }) =>
   port === undefined && kind !== 'icmp';
+
+/** Monitors that one endpoint is judged by. */
+export const GROUP_LEAVES_MAX = 256;
+
+/** Monitors of a group and of the groups in it; of a part of a circle, those before it closes. */
+function countLeaves(groups: Groups, name: string, known: Map<string, number>): number {
+  if (!Object.hasOwn(groups, name)) return 1;
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  known.set(name, 0);
+  const count = groups[name]!.of.reduce(
+    (sum, { monitor }) => sum + countLeaves(groups, monitor, known),
+    0,
+  );
+  known.set(name, count);
+  return count;
+}
 
 function checkCanaries({ error, file, written }: Check): void {
   const kinds = file.monitors;

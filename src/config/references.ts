@@ -113,8 +113,10 @@ function checkPools(check: Check): void {
     const path = ['pools', name];
     if (pool.monitor !== undefined) referMonitor(check, pool.monitor, [...path, 'monitor']);
     const seen = new Set<string>();
-    for (const [index, { region }] of pool.endpoints.entries()) {
+    for (const [index, { monitor, region }] of pool.endpoints.entries()) {
       const at = [...path, 'endpoints', index, 'region'];
+      if (monitor !== undefined)
+        referMonitor(check, monitor, [...path, 'endpoints', index, 'monitor']);
       refer(check, 'regions', region, at);
       if (seen.has(region))
         error(at, `the pool has two endpoints in "${region}"`, 'give the one both addresses');
@@ -139,9 +141,10 @@ function checkPools(check: Check): void {
 function warnUnreachableQuorum({ file, config, warn }: Check, name: string): void {
   const { endpoints, monitor, quorumMin } = config.pools[name]!;
   const { roles, vantages } = config.node;
-  if (monitor === undefined || !roles.includes('prober') || file.store.kind !== 'memory') return;
+  if (!roles.includes('prober') || file.store.kind !== 'memory') return;
   const groups = new Set(vantages.map((vantage) => vantage.region ?? vantage.name));
-  for (const { region } of endpoints) {
+  for (const { monitor: own, region } of endpoints) {
+    if ((own ?? monitor) === undefined) continue;
     // A region is judged by the others, if there are any.
     const others = groups.size - Number(groups.has(region));
     const voices = others > 0 ? others : groups.size;

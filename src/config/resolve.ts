@@ -214,9 +214,12 @@ function resolvePools(file: ConfigFile, regions: Config['regions']): Config['poo
         windowMs: withdrawals.window,
       },
       ...(monitor === undefined ? {} : { monitor }),
-      endpoints: endpoints.map(({ region, weight, addresses }): EndpointConfig => {
+      endpoints: endpoints.map(({ addresses, monitor: its, region, weight }): EndpointConfig => {
         const vips = Object.hasOwn(regions, region) ? regions[region]!.vips : [];
-        return { region, weight, addresses: addresses?.map(canonical) ?? vips };
+        return {
+          ...{ region, weight, addresses: addresses?.map(canonical) ?? vips },
+          ...(its === undefined ? {} : { monitor: its }),
+        };
       }),
       sorry: sorry.map(canonical),
     }),

@@ -160,6 +160,9 @@ const endpoint = z.strictObject({
     'Share among equally good endpoints; 0 = only when nothing else is left.',
   ),
   addresses: addresses.optional().describe("Addresses to answer. Default: the region's VIPs."),
+  monitor: name
+    .optional()
+    .describe("The monitor or monitor group that judges this one. Default: the pool's."),
 });
 const endpointName = name
   .transform((text) => ({ region: text }))

@@ -184,7 +184,8 @@ async function drain(world: DrillWorld, run: Run, nowMs: number): Promise<void> 
   };
   const { region } = plan.request;
   world.events.record('drill.drain', region, `Drill ${plan.id} drains ${region}.`);
-  await world.overrides.set(override);
+  const { refused } = await world.overrides.set(override);
+  if (refused !== undefined) await finish(world, run, 'aborted', `Nothing is drained: ${refused}.`);
 }
 
 async function finish(

@@ -15,7 +15,7 @@ export type Overrides = {
   /** In the order in which they were set. */
   current(): readonly Override[];
   /** In force when this returns; settles with whether other nodes can know of it yet. */
-  set(override: Override): Promise<Sharing>;
+  set(override: Override): Promise<Sharing & { readonly refused?: string }>;
   /** Forgets matching overrides at once, and settles with them and whether others can know of it yet. */
   clear(matches: (override: Override) => boolean): Promise<Cleared>;
   /** Takes what was saved by an earlier version, as said when it was set: later words stand. */
@@ -98,7 +98,9 @@ export function createOverrides(options: OverridesOptions): Overrides {
       const { expiresAtMs } = override;
       const value = JSON.stringify(override);
       const written = replica.write(key, value, clock.nowMs(), { expiresAtMs });
-      if (!written.ok) return { shared: false, detail: `not taken: ${written.reason}` };
+      if (!written.ok) {
+        return { shared: false, detail: `not taken: ${written.reason}`, refused: written.reason };
+      }
       return options.settled(key, SHARE_WAIT_MS);
     },
     async clear(matches) {

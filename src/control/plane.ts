@@ -106,7 +106,8 @@ async function setOverride(parts: PlaneParts, request: OverrideRequest) {
   const setAtMs = parts.clock.nowMs();
   const expiry = forSeconds === undefined ? {} : { expiresAtMs: setAtMs + forSeconds * 1000 };
   const override: Override = { target, action, reason, by, setAtMs, ...expiry };
-  const sharing = await parts.overrides.set(override);
+  const { refused, ...sharing } = await parts.overrides.set(override);
+  if (refused !== undefined) return notTaken(refused);
   const until = forSeconds === undefined ? '' : ` for ${forSeconds} s`;
   const why = reason === '' ? '' : `: ${reason}`;
   const verb = action === 'drain' ? 'drained' : `forced ${action}`;
@@ -117,6 +118,15 @@ async function setOverride(parts: PlaneParts, request: OverrideRequest) {
     message,
   );
   return { ...overrideStatus(override), sharing };
+}
+
+function notTaken(reason: string): Problem {
+  return {
+    problem: 'conflict',
+    code: 'override-not-taken',
+    message: `This is not in force: ${reason}.`,
+    hint: '"meridian status" says what is; try again in a moment.',
+  };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Judgement } from './quorum.ts';
  * not known makes the whole unknown only where it could still decide.
  */
 export type Check =
-  | { readonly kind: 'target'; readonly key: string }
+  | TargetCheck
   | {
       readonly kind: 'composite';
       readonly name: string;
@@ -18,6 +18,13 @@ export type Check =
       /** Sum of weights that must not be down. */
       readonly need: number;
     };
+
+export type TargetCheck = {
+  readonly kind: 'target';
+  readonly key: string;
+  /** The region at whose address it is; absent = no region's. */
+  readonly home?: string;
+};
 
 export type CheckMember = {
   readonly check: Check;
@@ -33,8 +40,11 @@ export function checkKeys(check: Check): readonly string[] {
 }
 
 /** Judges the check; `judgeTarget` judges a leaf. */
-export function judgeCheck(check: Check, judgeTarget: (key: string) => Judgement): Judgement {
-  if (check.kind === 'target') return judgeTarget(check.key);
+export function judgeCheck(
+  check: Check,
+  judgeTarget: (target: TargetCheck) => Judgement,
+): Judgement {
+  if (check.kind === 'target') return judgeTarget(check);
   const members = check.members.map((member) => {
     const judgement = judgeCheck(member.check, judgeTarget);
     return { member, judgement: member.inverted ? inverted(judgement) : judgement };

@@ -9,8 +9,7 @@ import type { Verdict } from './verdict.ts';
  *     vantage points say, and nothing when they are split or still unknown.
  *  3. The target's own region cannot know whether others reach it, so it is left out of the count
  *     whenever another group takes part. But it knows best whether the region works: when its vantage
- *     points or its balancer say down, the target is down (a veto on "up"). It decides only when it
- *     is alone.
+ *     points say down, the target is down (a veto on "up"). It decides only when it is alone.
  *  4. At least `quorumMin` groups must take part. Down needs ⌈(G+1)/2⌉ of the G that do, and
  *     `quorumMin` of them; up again needs ⌈(G+1)/2⌉. With a `downShare` above a half, down needs
  *     that share of G, and up more than what is left of it: then a minority that reaches the target
@@ -72,7 +71,6 @@ export function tally(votes: readonly Vote[], rules: QuorumRules, nowMs: number)
     own,
     voters,
     veto: others.length > 0 ? own : undefined,
-    agentDown: rules.agentDown,
     need: { up, down },
     quorumMin: rules.quorumMin,
   };
@@ -101,8 +99,6 @@ export type QuorumRules = {
   /** Share of the groups that must say "down", from 0.5 (the default: more than half) to 1. */
   readonly downShare?: number | undefined;
   readonly targetRegion: string | undefined;
-  /** Why the region's own agent says that it serves nobody; absent = it does not say so. */
-  readonly agentDown?: string | undefined;
 };
 
 export type Health = 'up' | 'down' | 'unknown';
@@ -141,7 +137,6 @@ export type Tally = {
   readonly own: Group | undefined;
   readonly voters: readonly Group[];
   readonly veto: Group | undefined;
-  readonly agentDown: string | undefined;
   /** Groups that must agree. */
   readonly need: { readonly up: number; readonly down: number };
   readonly quorumMin: number;
@@ -152,8 +147,7 @@ const majority = (count: number): number => Math.ceil((count + 1) / 2);
 /** Fewest that are more than this share; a share like 1 - 0.82 is not exact. */
 const moreThan = (share: number, count: number): number => Math.floor(share * count + 1e-9) + 1;
 
-function vetoReason({ agentDown, veto }: Tally): string | undefined {
-  if (agentDown !== undefined) return `its own balancer says so: ${agentDown}`;
+function vetoReason({ veto }: Tally): string | undefined {
   if (veto?.verdict !== 'down') return undefined;
   return `its own region sees it down: ${commonReason([veto], 'down')}`;
 }
@@ -252,9 +246,7 @@ const isLeaving = ({ votes }: Group): boolean =>
  * changed their mind. 0 when a change for the worse is under way, that is, enough groups are down or
  * on their way there: then an answer must not be kept longer than the shortest TTL allows.
  */
-function secondsToFlip(health: 'up' | 'down', { agentDown, voters, veto, need }: Tally): number {
-  // An agent changes its mind without counting first.
-  if (agentDown !== undefined) return 0;
+function secondsToFlip(health: 'up' | 'down', { voters, veto, need }: Tally): number {
   if (health === 'up') {
     if (voters.filter(isLeaving).length >= need.down) return 0;
     if (veto !== undefined && isLeaving(veto)) return 0;

@@ -15,10 +15,12 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
   return Object.entries(config.pools).flatMap(([pool, settings]) => {
     const { downShare, endpoints, monitor, port, quorumMin } = settings;
     const capacities = capacitiesOf(config, settings);
-    return endpoints.map(({ region, addresses: own }, index): HealthEndpoint => {
-      const addresses = answered(config, region, own);
+    return endpoints.map(({ addresses: given, monitor: its, region }, index): HealthEndpoint => {
+      const addresses = answered(config, region, given);
+      const judge = its ?? monitor;
       const targets = addresses.flatMap((address) => {
-        const check = monitor === undefined ? undefined : checkOf(config, monitor, address, port);
+        const own = { address, port, region };
+        const check = judge === undefined ? undefined : checkOf(config, judge, own);
         return check === undefined ? [] : [{ address, check }];
       });
       return {
@@ -51,16 +53,33 @@ function capacitiesOf(config: Config, { endpoints }: PoolConfig): readonly numbe
   return stated.every((capacity) => capacity > 0) ? stated : endpoints.map(({ weight }) => weight);
 }
 
+type OwnAddress = { readonly address: string; readonly port: number; readonly region: string };
+
+/** The region whose vantage points are at home at the address that is asked. */
+function homeOf(
+  { pools, regions }: Config,
+  asked: string | undefined,
+  own: OwnAddress,
+): string | undefined {
+  if (asked === undefined || asked === own.address) return own.region;
+  const owner = Object.entries(regions).find(([, { vips }]) => vips.includes(asked));
+  if (owner !== undefined) return owner[0];
+  const endpoints = Object.values(pools).flatMap((pool) => pool.endpoints);
+  return endpoints.find(({ addresses }) => addresses.includes(asked))?.region;
+}
+
 /** The check that a monitor or a group of monitors is for one address; undefined when there is none such. */
-function checkOf(config: Config, name: string, address: string, port: number): Check | undefined {
+function checkOf(config: Config, name: string, own: OwnAddress): Check | undefined {
   const [found] = monitorOf(config, name);
   if (found !== undefined) {
-    return { kind: 'target', key: endpointKey(found, address, port) };
+    const key = endpointKey(found, own.address, own.port);
+    const home = homeOf(config, found.config.address, own);
+    return { kind: 'target', key, ...(home === undefined ? {} : { home }) };
   }
   const group = Object.hasOwn(config.monitorGroups, name) ? config.monitorGroups[name] : undefined;
   if (group === undefined) return undefined;
   const members = group.of.flatMap(({ monitor, ...rest }) => {
-    const check = checkOf(config, monitor, address, port);
+    const check = checkOf(config, monitor, own);
     return check === undefined ? [] : [{ ...rest, check }];
   });
   return { kind: 'composite', name, members, need: group.need };
@@ -94,8 +113,8 @@ export function healthServers(config: Config): readonly HealthServer[] {
  */
 export function endpointJobs(config: Config): readonly MonitoringJob[] {
   const jobs = Object.values(config.pools).flatMap(({ endpoints, monitor, port }) =>
-    leafMonitors(config, monitor).flatMap((found) =>
-      endpoints.flatMap(({ region, addresses }) =>
+    endpoints.flatMap(({ addresses, monitor: its, region }) =>
+      leafMonitors(config, its ?? monitor).flatMap((found) =>
         answered(config, region, addresses).flatMap((address) =>
           config.node.vantages.flatMap((vantage) =>
             jobFrom(vantage, found, endpointKey(found, address, port), {

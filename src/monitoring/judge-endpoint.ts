@@ -1,13 +1,6 @@
-import { judgeCheck } from '../health/composite.ts';
+import { type Check, judgeCheck, type TargetCheck } from '../health/composite.ts';
 import { combineAddresses, type Judged } from '../health/endpoint-health.ts';
-import {
-  type Judgement,
-  judge,
-  judgeNear,
-  type QuorumRules,
-  type Tally,
-  tally,
-} from '../health/quorum.ts';
+import { type Judgement, judge, judgeNear, type Tally, tally } from '../health/quorum.ts';
 import type { HealthEndpoint } from './health-table.ts';
 import type { VoteBook } from './vote-book.ts';
 
@@ -39,48 +32,58 @@ export function judgeEndpoint(
   nowMs: number,
 ): JudgedEndpoint {
   const { downShare, name, quorumMin, region, sockets, targets } = endpoint;
-  const rules: QuorumRules = {
-    quorumMin,
-    downShare,
-    targetRegion: region,
-    agentDown: book.agentDown(region, sockets, nowMs),
-  };
+  const agentDown = book.agentDown(region, sockets, nowMs);
   const tallies = new Map<string, Tally>();
-  const tallyOf = (key: string): Tally => {
+  const tallyOf = ({ home, key }: TargetCheck): Tally => {
     const known = tallies.get(key);
     if (known !== undefined) return known;
+    const rules = { quorumMin, downShare, targetRegion: home };
     const counted = tally(book.votes(key), rules, nowMs);
     tallies.set(key, counted);
     return counted;
   };
   const judged = new Map<string, Judgement>();
-  const judgeTarget = (key: string): Judgement => {
-    const id = judgementId(name, key);
+  const judgeTarget = (target: TargetCheck): Judgement => {
+    const id = judgementId(name, target.key);
     const known = judged.get(id);
     if (known !== undefined) return known;
-    const judgement = judge(tallyOf(key), previous.get(id), nowMs);
+    const judgement = judge(tallyOf(target), previous.get(id), nowMs);
     judged.set(id, judgement);
     return judgement;
   };
-  const world = combineAddresses(
-    targets.map(({ address, check }) => ({ address, judgement: judgeCheck(check, judgeTarget) })),
-  );
+  const all = (judgeIt: (check: Check) => Judgement): Judged =>
+    combineAddresses(targets.map(({ address, check }) => ({ address, judgement: judgeIt(check) })));
+  const world = all((check) => {
+    const judgement = judgeCheck(check, judgeTarget);
+    return agentDown === undefined ? judgement : vetoed(judgement, agentDown, nowMs);
+  });
   const near = new Map<number, Judged>();
+  // Nobody is served there, wherever the client is.
+  if (agentDown !== undefined) return { world, near, targets: judged };
   for (const group of nearGroups(endpoint, tallies.values(), regions)) {
     let differs = false;
-    const judgeFromThere = (key: string): Judgement => {
-      const ofWorld = judgeTarget(key);
-      const judgement = judgeNear(group, tallyOf(key), ofWorld);
+    const judgeFromThere = (target: TargetCheck): Judgement => {
+      const ofWorld = judgeTarget(target);
+      const judgement = judgeNear(group, tallyOf(target), ofWorld);
       if (judgement !== ofWorld) differs = true;
       return judgement;
     };
-    const judgements = targets.map(({ address, check }) => ({
-      address,
-      judgement: judgeCheck(check, judgeFromThere),
-    }));
-    if (differs) near.set(regions.get(group)!, combineAddresses(judgements));
+    const judgements = all((check) => judgeCheck(check, judgeFromThere));
+    if (differs) near.set(regions.get(group)!, judgements);
   }
   return { world, near, targets: judged };
+}
+
+/**
+ * The region's own balancer knows best whether it serves anybody: a veto on all that is judged there.
+ * It changes its mind without counting first.
+ */
+function vetoed(judgement: Judgement, why: string, nowMs: number): Judgement {
+  const reason = `its own balancer says so: ${why}`;
+  return {
+    ...judgement,
+    ...{ health: 'down', reason, slow: false, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: false },
+  };
 }
 
 /** Regions whose vantage points have a say on this endpoint, and which are not its own. */

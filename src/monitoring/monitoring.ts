@@ -2,6 +2,7 @@ import type { Observation } from '../health/observation.ts';
 import { LEASE_INTERVALS } from '../health/quorum.ts';
 import {
   initialVerdict,
+  isFailing,
   observe,
   type VerdictRules,
   type VerdictState,
@@ -10,7 +11,14 @@ import type { ProbeKind, ProbeResult, ProbeTarget } from '../probe/probe.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createAgenda } from './agenda.ts';
 import { attemptProbe } from './attempt.ts';
-import { firstDueMs, nextDueMs, type Paces, paceAfter, phaseMs } from './schedule.ts';
+import {
+  firstCountedMs,
+  firstDueMs,
+  firstSpreadMs,
+  nextDueMs,
+  type Paces,
+  paceAfter,
+} from './schedule.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { exportVerdicts, importVerdicts, type SavedVerdicts } from './verdict-file.ts';
 
@@ -43,14 +51,23 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
         lane.stop(each);
         running.delete(id);
       }
+      const spreadMs = firstSpreadMs(wanted.size);
       for (const [id, job] of wanted) {
         if (!kinds.has(job.probe)) throw new Error(`there is no probe kind "${job.probe}"`);
         // A changed monitor asks in another way about the same target: what is known stays known.
         const state = known.get(id)?.state ?? saved.get(id) ?? initialVerdict();
-        const each: Running = { job, id, state, dueMs: 0, attempt: 0, ...AT_REST };
+        const each: Running = {
+          job,
+          id,
+          state,
+          dueMs: 0,
+          anchorMs: undefined,
+          attempt: 0,
+          ...AT_REST,
+        };
         running.set(id, each);
         if (state.recent.length > 0) deps.onVerdict(verdictOf(each));
-        if (!stopped.has(job.vantage)) lane.start(each);
+        if (!stopped.has(job.vantage)) lane.start(each, spreadMs);
       }
       saved = new Map();
     },
@@ -60,7 +77,8 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
     },
     startVantage(name) {
       if (!stopped.delete(name)) return;
-      for (const each of running.values()) if (each.job.vantage === name) lane.start(each);
+      const own = [...running.values()].filter(({ job }) => job.vantage === name);
+      for (const each of own) lane.start(each, firstSpreadMs(own.length));
     },
     verdicts: () => [...running.values()].map(verdictOf),
     exportState: () => exportVerdicts([...running.values()]),
@@ -149,6 +167,8 @@ type Running = {
   state: VerdictState;
   /** The due time from which the next one is counted. */
   dueMs: number;
+  /** From where the one after the first is counted, to bring it to its place in the interval. */
+  anchorMs: number | undefined;
   /** Grows with every attempt and stop; a result of another attempt is dropped. */
   attempt: number;
   phase: 'idle' | 'scheduled' | 'waiting' | 'in-flight';
@@ -170,7 +190,8 @@ function verdictOf({ job, state }: Running): VantageVerdict {
 }
 
 type Lane = {
-  start(each: Running): void;
+  /** @param spreadMs over which time the first probes are spread */
+  start(each: Running, spreadMs: number): void;
   stop(each: Running): void;
   settled(): Promise<void>;
 };
@@ -212,17 +233,21 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
     const isLocal = result.local === true;
     if (isLocal) warnOnce(warned, deps.log, each.job, result.reason);
     else each.state = observe(each.state, observationOf(result, nowMs), each.job.rules);
-    each.dueMs = nextDueMs(each.dueMs, paceAfter(each.state, each.job.rules), deps.draw(), nowMs);
+    // A failure is looked into soon, wherever the place in the interval.
+    const fromMs = isFailing(each.state) ? each.dueMs : (each.anchorMs ?? each.dueMs);
+    each.anchorMs = undefined;
+    each.dueMs = nextDueMs(fromMs, paceAfter(each.state, each.job.rules), deps.draw(), nowMs);
     schedule(each, each.dueMs);
     if (!isLocal) deps.onVerdict(verdictOf(each));
   };
   return {
-    start(each) {
+    start(each, spreadMs) {
       if (each.phase !== 'idle') return;
       const { intervalMs } = each.job.rules;
       const nowMs = clock.nowMs();
-      each.dueMs = nowMs + phaseMs(each.id, intervalMs);
-      schedule(each, nowMs + firstDueMs(each.id, intervalMs));
+      each.dueMs = nowMs + firstDueMs(each.id, intervalMs, spreadMs);
+      each.anchorMs = nowMs + firstCountedMs(each.id, intervalMs, spreadMs);
+      schedule(each, each.dueMs);
     },
     stop(each) {
       each.attempt += 1;

@@ -12,15 +12,30 @@ import { isFailing, type VerdictState } from '../health/verdict.ts';
 
 /** The first probe comes within this time, however long the interval: unknown should not last. */
 export const FIRST_SPREAD_MAX_MS = 5_000;
+/** First probes of a node in a second; with more of them the first round takes longer. */
+export const FIRST_PER_SECOND_MAX = 500;
+
+/** Over which time the first probes of so many targets are spread. */
+export const firstSpreadMs = (count: number): number =>
+  Math.max(FIRST_SPREAD_MAX_MS, (count * 1000) / FIRST_PER_SECOND_MAX);
 
 /** Milliseconds from the start to a target's place in the interval: 0 <= phase < intervalMs. */
 export function phaseMs(targetKey: string, intervalMs: number): number {
   return Math.floor(spread(targetKey) * intervalMs);
 }
 
-/** Milliseconds from the start to the first probe. Later ones follow from `phaseMs`. */
-export function firstDueMs(targetKey: string, intervalMs: number): number {
-  return Math.floor(spread(targetKey) * Math.min(intervalMs, FIRST_SPREAD_MAX_MS));
+/** Milliseconds from the start to the first probe. */
+export function firstDueMs(targetKey: string, intervalMs: number, spreadMs: number): number {
+  return Math.floor(spread(targetKey) * Math.min(intervalMs, spreadMs));
+}
+
+/**
+ * From when the second probe is counted, in milliseconds from the start: so that it is at the target's
+ * place in the interval. What is looked at before that is looked at once more in the first interval.
+ */
+export function firstCountedMs(targetKey: string, intervalMs: number, spreadMs: number): number {
+  const place = phaseMs(targetKey, intervalMs);
+  return firstDueMs(targetKey, intervalMs, spreadMs) < place ? place - intervalMs : place;
 }
 
 export type Paces = {

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseOverride } from '../control/overrides.ts';
 import type { Override } from '../health/override.ts';
@@ -48,15 +49,42 @@ export function readState(directory: string): ReadState {
   }
 }
 
-/** Replaces the file in one step; returns why it could not, in words. */
-export function writeState(directory: string, state: SavedState): string | undefined {
-  try {
-    mkdirSync(directory, { recursive: true });
-    const file = join(directory, FILE_NAME);
-    writeFileSync(`${file}.next`, JSON.stringify({ version: VERSION, ...state }));
-    renameSync(`${file}.next`, file);
-    return undefined;
-  } catch (error) {
-    return `${directory} cannot be written (${(error as NodeJS.ErrnoException).code})`;
-  }
+/** Replaces the file in one step; both return why it could not, in words. */
+export type StateFile = {
+  write(state: SavedState): Promise<string | undefined>;
+  /** At once, and nothing after it. */
+  writeLast(state: SavedState): string | undefined;
+};
+
+export function openStateFile(directory: string): StateFile {
+  const file = join(directory, FILE_NAME);
+  let isOver = false;
+  return {
+    async write(state) {
+      try {
+        await mkdir(directory, { recursive: true });
+        await writeFile(`${file}.next`, textOf(state), { flush: true });
+        // The last word may have been written meanwhile.
+        if (!isOver) renameSync(`${file}.next`, file);
+        return undefined;
+      } catch (error) {
+        return unwritable(directory, error);
+      }
+    },
+    writeLast(state) {
+      isOver = true;
+      try {
+        mkdirSync(directory, { recursive: true });
+        writeFileSync(`${file}.last`, textOf(state), { flush: true });
+        renameSync(`${file}.last`, file);
+        return undefined;
+      } catch (error) {
+        return unwritable(directory, error);
+      }
+    },
+  };
 }
+
+const textOf = (state: SavedState): string => JSON.stringify({ version: VERSION, ...state });
+const unwritable = (directory: string, error: unknown): string =>
+  `${directory} cannot be written (${(error as NodeJS.ErrnoException).code})`;

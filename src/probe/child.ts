@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Course } from './course.ts';
 import { localFault } from './failure.ts';
 
@@ -26,12 +26,7 @@ export async function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Ran | 'too much output'> {
-  const child = spawn(path, args, {
-    env: { ...env },
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+  const child = start(path, args, env);
   // By the number of its group: the program itself may be gone while what it started is not.
   const killGroup = (): void => {
     if (child.pid === undefined) return;
@@ -43,8 +38,8 @@ export async function runProgram(
   };
   course.onEnd(() => {
     killGroup();
-    child.stdout.destroy();
-    child.stderr.destroy();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   });
   const failed = new Promise<never>((_, fail) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
@@ -66,8 +61,8 @@ export async function runProgram(
     if (length > OUTPUT_BYTES_MAX) flood('too much output');
     else texts[into] += chunk.toString('utf8');
   };
-  child.stdout.on('data', collect('output'));
-  child.stderr.on('data', collect('errors'));
+  child.stdout?.on('data', collect('output'));
+  child.stderr?.on('data', collect('errors'));
   const end = await Promise.race([closed, exited, failed, flooded]);
   if (end === 'too much output') return end;
   return {
@@ -75,4 +70,23 @@ export async function runProgram(
     signal: child.signalCode ?? undefined,
     ...texts,
   };
+}
+
+/** Without descriptors or memory for it there is an 'error' later and no output, or it throws at once. */
+function start(
+  path: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
+  try {
+    return spawn(path, args, {
+      env: { ...env },
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw localFault(`cannot run ${path}: ${code ?? message}`);
+  }
 }

@@ -68,6 +68,9 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const LOCAL_CODES: ReadonlySet<string> = new Set([
   LOCAL_FAULT,
+  // A request that was never sent.
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
   'EADDRNOTAVAIL',
   'EAFNOSUPPORT',
   'EMFILE',

@@ -21,8 +21,24 @@ const status = z.union([
   z.int().min(100).max(599),
   z.string().regex(STATUS_RANGE, 'a status like 200 or a range like 200-299'),
 ]);
+/** What the connection and the framing need is not the operator's (RFC 9112 6, RFC 9110 7.6.1). */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
 // RFC 9110 5.1 and 5.5: a field name is a token, a value has no control characters.
-const fieldName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'a header field name');
+const fieldName = z
+  .string()
+  .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'a header field name')
+  .refine((name) => name.toLowerCase() !== 'host', 'the header Host has a key of its own: host')
+  .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), 'a header that the probe sets itself');
 const fieldValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'a header field value');
 
 const bodyJson = z.strictObject({
@@ -70,6 +86,12 @@ const shape = {
   http2: z.boolean().default(false).describe('HTTP/2 instead of HTTP/1.1; over TLS only.'),
 };
 
+/** A response to HEAD has none. */
+const READING = { path: ['method'], error: 'HEAD has no body to look into' };
+function readsOnlyWhatComes({ body, bodyJson, method }: z.infer<z.ZodObject<typeof shape>>) {
+  return method !== 'HEAD' || (body === undefined && bodyJson === undefined);
+}
+
 const SENDING = { path: ['send'], error: 'needs the method POST or PUT' };
 function sendsOnlyWhatItMay({ method, send }: { method: string; send?: string | undefined }) {
   return send === undefined || method === 'POST' || method === 'PUT';
@@ -87,13 +109,15 @@ const httpOptions = z
     path: ['http2'],
     error: 'needs tls',
   })
-  .refine(sendsOnlyWhatItMay, SENDING);
+  .refine(sendsOnlyWhatItMay, SENDING)
+  .refine(readsOnlyWhatComes, READING);
 const httpsOptions = z
   .strictObject({
     ...shape,
     tls: tlsSettings.prefault({}).describe('What is asked of the certificate.'),
   })
-  .refine(sendsOnlyWhatItMay, SENDING);
+  .refine(sendsOnlyWhatItMay, SENDING)
+  .refine(readsOnlyWhatComes, READING);
 export type HttpProbeOptions = z.infer<typeof httpOptions>;
 export type HttpsProbeOptions = z.infer<typeof httpsOptions>;
 
@@ -220,7 +244,9 @@ function requestOf(
     headers: {
       'user-agent': 'meridian-probe',
       accept: '*/*',
-      ...options.headers,
+      ...Object.fromEntries(
+        Object.entries(options.headers).map(([name, value]) => [name.toLowerCase(), value]),
+      ),
       host: hostOf(course, options),
     },
     // Says `connection: close`, so that the server lets go as well.

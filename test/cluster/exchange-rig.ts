@@ -86,6 +86,7 @@ export function startRigNode(name: string, seeds: readonly string[], options: Ri
   return { name, address, exchange, heard, vantages, reports, held, lines, nodes, stop };
 }
 
+/** Of something that is looked at seldom, so that nobody has to put it again and again. */
 export function statement(vantage: string, key: string, more: Partial<Statement> = {}): Statement {
   return {
     vantage,
@@ -95,7 +96,7 @@ export function statement(vantage: string, key: string, more: Partial<Statement>
     failing: false,
     sinceMs: 0,
     secondsToChange: 3,
-    leaseMs: 3000,
+    leaseMs: 600_000,
     heardAtMs: 0,
     reason: '200 OK',
     recent: [{ atMs: 0, ok: true, rttMs: 12.34, reason: '200 OK' }],

@@ -111,6 +111,22 @@ test('signs of life come until a node dies, and again when it is back with a low
   assert.ok(clock.nowMs() - heardAt() <= HEARTBEAT_MS + 10);
 });
 
+test('what a vantage point cannot look at any more is withdrawn, though it gives signs of life', async () => {
+  const { clock, start } = rig();
+  const [a, b] = [start('a'), start('b')];
+  const look = (key: string): void => a.exchange.put(statement('a', key, { leaseMs: 3000 }));
+  for (let second = 0; second < 10; second += 1) {
+    if (second < 5) look('web 1');
+    look('web 2');
+    await clock.advance(1000);
+  }
+  assert.deepEqual([...b.heard.keys()], ['a web 2']);
+  assert.ok(clock.nowMs() - (b.vantages.get('a')?.heardAtMs ?? 0) <= HEARTBEAT_MS + 10);
+  look('web 1');
+  await clock.advance(100);
+  assert.equal(b.heard.size, 2, 'it is told anew');
+});
+
 test('a link that is dark one way silences one way only', async () => {
   const { clock, network, start } = rig();
   const [a, b] = [start('a'), start('b')];

@@ -30,7 +30,7 @@ function group(members: readonly CheckMember[], need: number, name = 'site'): Ch
 }
 
 function judged(check: Check, states: Readonly<Record<string, Health>>): Judgement {
-  return judgeCheck(check, (key) => judgement(states[key] ?? 'unknown'));
+  return judgeCheck(check, ({ key }) => judgement(states[key] ?? 'unknown'));
 }
 
 /** Trees of up to three levels over six targets; inverted members only when asked for. */
@@ -125,7 +125,7 @@ test('judgeCheck() says why: what must be there, what is missing, what is not kn
 test('judgeCheck() is as slow, as held and as soon to change as its members', () => {
   const check = group([member('a'), member('b')], 1);
   const from = (a: Judgement, b: Judgement): Judgement =>
-    judgeCheck(check, (key) => (key === 'a' ? a : b));
+    judgeCheck(check, ({ key }) => (key === 'a' ? a : b));
   const slow = from(judgement('up', { slow: true }), judgement('up', { ttlSeconds: 3 }));
   assert.deepEqual([slow.health, slow.slow, slow.ttlSeconds], ['up', true, 3]);
   const held = from(judgement('up', { isHeld: true }), judgement('up', { decidedAtMs: 9 }));
@@ -185,7 +185,7 @@ test('checkKeys() names all targets of a tree', () => {
   fc.assert(
     fc.property(checks(true), (check) => {
       const asked = new Set<string>();
-      judgeCheck(check, (key) => {
+      judgeCheck(check, ({ key }) => {
         asked.add(key);
         return judgement('up');
       });

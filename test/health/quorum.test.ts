@@ -35,14 +35,14 @@ function votes(text: string): Vote[] {
   });
 }
 
-type Options = { previous?: Health; quorumMin?: number; agentDown?: string; downShare?: number };
+type Options = { previous?: Health; quorumMin?: number; downShare?: number };
 
 function judged(text: string, options: Options = {}): Judgement {
-  const { agentDown, downShare, previous, quorumMin = 1 } = options;
+  const { downShare, previous, quorumMin = 1 } = options;
   const before: Previous | undefined =
     previous === undefined ? undefined : { health: previous, decidedAtMs: NOW_MS - 5000 };
   return judge(
-    tally(votes(text), { quorumMin, downShare, targetRegion: 'home', agentDown }, NOW_MS),
+    tally(votes(text), { quorumMin, downShare, targetRegion: 'home' }, NOW_MS),
     before,
     NOW_MS,
   );
@@ -195,15 +195,6 @@ test('judge() does not count who distrusts itself', () => {
   assert.equal(judged('eu:down, us:up distrusted', { previous: 'up' }).health, 'down');
   assert.equal(judged('eu:down distrusted', { previous: 'up' }).isHeld, true, 'nobody is left');
   assert.equal(judged('home:down distrusted, eu:up', { previous: 'up' }).health, 'up', 'no veto');
-});
-
-test("judge() takes the word of the target's own balancer as a veto", () => {
-  const agentDown = 'no usable server';
-  const down = judged('eu:up, us:up', { previous: 'up', agentDown });
-  assert.equal(down.health, 'down');
-  assert.equal(down.reason, 'its own balancer says so: no usable server');
-  assert.equal(down.ttlSeconds, 0, 'it may say otherwise at any moment');
-  assert.equal(judged('', { previous: 'up', agentDown }).health, 'down', 'also when nobody probes');
 });
 
 test('judge() calls up slow when most groups find it so', () => {

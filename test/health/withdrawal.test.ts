@@ -34,12 +34,20 @@ test('frozenMembers() keeps in what goes beyond the share within the window', ()
   assert.equal(frozen('a:-299 b:-1 c:-1 d'), 'c');
 });
 
-test('frozenMembers() counts capacity, and lets the small go when the big cannot', () => {
-  assert.equal(frozen('a*6:-1 b*2:-1 c*2'), 'a');
+test('frozenMembers() counts capacity', () => {
   assert.equal(frozen('a*2:-1 b*2:-1 c*2:-1 d*2'), 'c');
   // 0.29 of 100 is 28.999999999999996 to a machine.
-  assert.equal(frozen('a*29:-1 b*71', { shareMax: 0.29 }), '');
-  assert.equal(frozen('a*30:-1 b*70', { shareMax: 0.29 }), 'a');
+  assert.equal(frozen('a*15:-1 b*14:-1 c*71', { shareMax: 0.29 }), '');
+  assert.equal(frozen('a*15:-1 b*15:-1 c*70', { shareMax: 0.29 }), 'b');
+});
+
+test('frozenMembers() lets the largest go, whatever its share, and with it what still fits', () => {
+  assert.equal(frozen('a*95:-1 b*5'), '', 'one dead region is no crowd');
+  assert.equal(frozen('a*1:-1 b*0', { shareMax: 0.75 }), '', 'also beside one for emergencies');
+  assert.equal(frozen('b*6:-1 a*2:-1 c*2'), 'a');
+  assert.equal(frozen('a*0:-1 b*0:-1 c*0'), '', 'what carries nothing is not missed');
+  assert.equal(frozen('a*0:-100 b*0 p*1:-1'), '', 'nor counted when the primary goes after it');
+  assert.equal(frozen('canary*5:-100 main*90:-1 other*5'), 'canary');
 });
 
 test('frozenMembers() decides by name, so that all nodes keep the same', () => {
@@ -91,7 +99,9 @@ test('frozenMembers() never lets more go within a window than the limits say', (
       const total = list.reduce((sum, { capacity }) => sum + capacity, 0);
       const gone = left.reduce((sum, { capacity }) => sum + capacity, 0);
       assert.ok(left.length <= rule.countMax);
-      assert.ok(gone <= total * rule.shareMax + 1e-6);
+      const largest = Math.max(0, ...left.map(({ capacity }) => capacity));
+      const share = total * rule.shareMax;
+      assert.ok(gone <= (rule.shareMax === 0 ? 0 : Math.max(share, largest)) + 1e-6);
       for (const each of list) if (kept.has(each.name)) assert.ok(isRecent(each));
     }),
     parameters,

@@ -30,7 +30,7 @@ const VANTAGES = ['virginia', 'frankfurt', 'singapore'] as const;
 function endpoint(region: string, addresses: readonly string[], quorumMin = 1): HealthEndpoint {
   const targets = addresses.map((address) => ({
     address,
-    check: { kind: 'target', key: address } as const,
+    check: { kind: 'target', key: address, home: region } as const,
   }));
   const sockets = addresses.map((address) => `${address}:80`);
   return { name: `web/${region}`, pool: 'web', region, targets, sockets, capacity: 1, quorumMin };

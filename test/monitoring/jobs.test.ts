@@ -90,7 +90,11 @@ const CONFIG = {
   balancer: { upstreams: { shop: upstream('web'), blog: upstream('web'), raw: upstream() } },
 } as unknown as Config;
 
-const target = (key: string): Check => ({ kind: 'target', key });
+const target = (key: string, home?: string): Check => ({
+  kind: 'target',
+  key,
+  ...(home === undefined ? {} : { home }),
+});
 
 test('healthEndpoints() lists every endpoint with what is probed for its addresses', () => {
   const list = healthEndpoints(CONFIG);
@@ -110,15 +114,15 @@ test('healthEndpoints() lists every endpoint with what is probed for its address
     capacity: 1,
     sockets: ['127.0.1.1:8080', '[::1]:8080'],
     targets: [
-      { address: '127.0.1.1', check: target('endpoint web 127.0.1.1:8080') },
-      { address: '::1', check: target('endpoint web [::1]:8080') },
+      { address: '127.0.1.1', check: target('endpoint web 127.0.1.1:8080', 'virginia') },
+      { address: '::1', check: target('endpoint web [::1]:8080', 'virginia') },
     ],
   });
   assert.deepEqual(list[1]?.targets, [
-    { address: '192.0.2.9', check: target('endpoint web 192.0.2.9:8080') },
+    { address: '192.0.2.9', check: target('endpoint web 192.0.2.9:8080', 'tokyo') },
   ]);
   assert.deepEqual(list[2]?.targets, list[0]?.targets, 'pools share what they share');
-  assert.deepEqual(list[4]?.targets[0]?.check, target('endpoint deep 127.0.1.1:9999'));
+  assert.deepEqual(list[4]?.targets[0]?.check, target('endpoint deep 127.0.1.1:9999', 'virginia'));
   assert.deepEqual(list[6]?.targets, [], 'no monitor');
   assert.deepEqual(list[9]?.targets, [
     {
@@ -129,13 +133,13 @@ test('healthEndpoints() lists every endpoint with what is probed for its address
         need: 2,
         members: [
           {
-            check: target('endpoint web 192.0.2.9:8080'),
+            check: target('endpoint web 192.0.2.9:8080', 'tokyo'),
             required: true,
             inverted: false,
             weight: 1,
           },
           {
-            // An address of its own, whatever the endpoint.
+            // An address of its own, whatever the endpoint, and in no region.
             check: target('endpoint primary 192.0.2.77:77'),
             required: false,
             inverted: true,

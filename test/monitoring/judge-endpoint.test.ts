@@ -28,6 +28,8 @@ type Said = {
   readonly failing: boolean;
 };
 
+const AT_HOME = { kind: 'target', key: KEY, home: 'home' } as const;
+
 function tell(book: VoteBook, { group, trusted, vantage, ...said }: Said): void {
   const word: VantageWord = { vantage, group, node: 'n', heardAtMs: 0, trusted, reason: '' };
   book.hear(word);
@@ -43,7 +45,7 @@ function judgeAll(
   const book = createVoteBook();
   for (const each of said) tell(book, each);
   return judgeEndpoint(
-    endpointAt('home', KEY, { quorumMin }),
+    endpointAt('home', KEY, { quorumMin, targets: [{ address: KEY, check: AT_HOME }] }),
     { book, previous: past(previous), regions: REGIONS },
     T,
   );
@@ -155,6 +157,42 @@ test('judgeEndpoint() lets the own region and its balancer stand above everybody
   const cut = judgeAll(voices('home:up us:down eu:down'), 1, 'up');
   assert.deepEqual([cut.world.judged, near(cut)], ['down', {}], 'its own "up" counts for nobody');
 });
+
+test('judgeEndpoint() lets no veto turn an inverted monitor into a reason to be up', () => {
+  // A standby at home that waits for the primary, which is at an address in the region us.
+  const primary = { kind: 'target', key: KEY, home: 'us' } as const;
+  const wait = { check: primary, required: true, inverted: true, weight: 1 } as const;
+  const check = { kind: 'composite', name: 'standby', members: [wait], need: 1 } as const;
+  const endpoint = endpointAt('home', KEY, { targets: [{ address: KEY, check }] });
+  const judgeWith = (text: string, ready: boolean) => {
+    const book = createVoteBook();
+    for (const each of voices(text)) tell(book, each);
+    book.report({ ...REPORT, ready }, T);
+    return judgeEndpoint(endpoint, { book, previous: past('up'), regions: REGIONS }, T).world;
+  };
+  const oneWay = judgeWith('home:down us:up eu:up ap:up', true);
+  assert.equal(oneWay.judged, 'down', 'home alone does not reach the primary, which is up');
+  assert.equal(judgeWith('home:down us:down eu:down ap:down', true).judged, 'up');
+  const notReady = judgeWith('home:down us:down eu:down ap:down', false);
+  assert.deepEqual([notReady.judged, notReady.ttlSeconds], ['down', 0]);
+  assert.match(notReady.reason, /its own balancer says so: leaving/);
+  assert.equal(judgeWith('home:up us:up eu:up ap:up', false).judged, 'down');
+});
+
+const REPORT = {
+  node: 'n',
+  region: 'home',
+  // On all addresses.
+  address: '0.0.0.0',
+  port: 80,
+  reason: 'leaving',
+  serversUsable: 1,
+  serversTotal: 1,
+  requestsPerSecond: 0,
+  active: 0,
+  heardAtMs: T,
+  leaseMs: 3000,
+};
 
 test('judgeEndpoint() judges each target once, however many checks ask for it', () => {
   const book = createVoteBook();

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { initialVerdict, observe, type VerdictState } from '../../src/health/verdict.ts';
 import {
+  FIRST_PER_SECOND_MAX,
   FIRST_SPREAD_MAX_MS,
+  firstCountedMs,
   firstDueMs,
+  firstSpreadMs,
   nextDueMs,
   type Paces,
   paceAfter,
@@ -24,8 +27,31 @@ test('phaseMs() spreads targets evenly over the interval, the same after a resta
 
 test('firstDueMs() comes soon even when the interval is long', () => {
   for (const key of ['a', 'b', 'c', 'd', 'e']) {
-    assert.ok(firstDueMs(key, 3_600_000) < FIRST_SPREAD_MAX_MS);
-    assert.equal(firstDueMs(key, 1000), phaseMs(key, 1000));
+    assert.ok(firstDueMs(key, 3_600_000, firstSpreadMs(1)) < FIRST_SPREAD_MAX_MS);
+    assert.equal(firstDueMs(key, 1000, firstSpreadMs(1)), phaseMs(key, 1000));
+  }
+});
+
+test('firstSpreadMs() gives many targets a longer first round', () => {
+  assert.equal(firstSpreadMs(2), FIRST_SPREAD_MAX_MS);
+  const spreadMs = firstSpreadMs(10_000);
+  const perSecond = new Map<number, number>();
+  for (let index = 0; index < 10_000; index += 1) {
+    const second = Math.floor(firstDueMs(`endpoint ${index}`, 60_000, spreadMs) / 1000);
+    perSecond.set(second, (perSecond.get(second) ?? 0) + 1);
+  }
+  assert.ok(Math.max(...perSecond.values()) < 1.2 * FIRST_PER_SECOND_MAX);
+});
+
+test('firstCountedMs() brings the second probe to its place, and no two at once', () => {
+  const spreadMs = firstSpreadMs(1);
+  for (const intervalMs of [1000, 60_000]) {
+    for (const key of ['a', 'b', 'c', 'd', 'e']) {
+      const firstMs = firstDueMs(key, intervalMs, spreadMs);
+      const secondMs = firstCountedMs(key, intervalMs, spreadMs) + intervalMs;
+      assert.equal(secondMs % intervalMs, phaseMs(key, intervalMs));
+      assert.ok(secondMs > firstMs && secondMs <= firstMs + intervalMs);
+    }
   }
 });
 

@@ -13,7 +13,7 @@ export function endpointAt(
     name: `web/${region}`,
     pool: 'web',
     region,
-    targets: [{ address, check: { kind: 'target', key: address } }],
+    targets: [{ address, check: { kind: 'target', key: address, home: region } }],
     sockets: [`${address}:80`],
     capacity: 1,
     quorumMin: 1,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { readState, type SavedState, writeState } from '../../src/node/state-file.ts';
+import { openStateFile, readState, type SavedState } from '../../src/node/state-file.ts';
 
 const STATE: SavedState = {
   overrides: [
@@ -20,13 +20,25 @@ const STATE: SavedState = {
   health: { b: 2 },
 };
 
-test('readState() gives what writeState() was given', (t) => {
+test('readState() gives what was written, now and then or at the end', async (t) => {
   const directory = join(scratch(t), 'made', 'when', 'needed');
-  assert.equal(writeState(directory, STATE), undefined);
+  const file = openStateFile(directory);
+  assert.equal(await file.write(STATE), undefined);
   assert.deepEqual(readState(directory), { state: STATE });
-  assert.equal(writeState(directory, { ...STATE, overrides: [] }), undefined);
+  assert.equal(await file.write({ ...STATE, overrides: [] }), undefined);
   assert.deepEqual(readState(directory).state?.overrides, []);
+  assert.equal(file.writeLast(STATE), undefined);
+  assert.deepEqual(readState(directory), { state: STATE });
   assert.deepEqual(readdirSync(directory), ['node-state.json']);
+});
+
+test('what was still being written does not take the place of the last word', async (t) => {
+  const directory = scratch(t);
+  const file = openStateFile(directory);
+  const slow = file.write({ ...STATE, health: 'before' });
+  assert.equal(file.writeLast({ ...STATE, health: 'last' }), undefined);
+  await slow;
+  assert.equal(readState(directory).state?.health, 'last');
 });
 
 test('readState() knows nothing, and has no problem, when there is no file', (t) => {
@@ -64,11 +76,13 @@ test('readState() leaves out overrides that are none', (t) => {
   assert.deepEqual(readState(directory).state?.overrides, []);
 });
 
-test('writeState() returns why it cannot, in words', (t) => {
+test('openStateFile() returns why it cannot write, in words', async (t) => {
   const directory = scratch(t);
   writeFileSync(join(directory, 'file'), '');
-  const problem = writeState(join(directory, 'file', 'below'), STATE);
-  assert.match(problem ?? '', /cannot be written \(ENOTDIR\)/);
+  const file = openStateFile(join(directory, 'file', 'below'));
+  for (const problem of [await file.write(STATE), file.writeLast(STATE)]) {
+    assert.match(problem ?? '', /cannot be written \(ENOTDIR\)/);
+  }
 });
 
 function scratch(t: TestContext): string {

@@ -34,13 +34,16 @@ test('run() asks with the path, method, host and headers that it was given', asy
   await run(server.port, {
     path: '/healthz?full=1',
     host: 'www.example.com',
-    headers: { 'x-probe': 'yes', 'user-agent': 'mine' },
+    headers: { 'x-probe': 'yes', 'User-Agent': 'mine', Accept: 'text/plain' },
   });
   const lines = server.received().split('\r\n');
   assert.equal(lines[0], 'GET /healthz?full=1 HTTP/1.1');
   assert.ok(lines.includes('host: www.example.com'));
   assert.ok(lines.includes('x-probe: yes'));
-  assert.ok(lines.includes('user-agent: mine'));
+  assert.deepEqual(
+    lines.filter((line) => /^(user-agent|accept):/i.test(line)),
+    ['user-agent: mine', 'accept: text/plain'],
+  );
   assert.equal(lines.filter((line) => /^connection: close$/i.test(line)).length, 1);
 });
 
@@ -117,6 +120,11 @@ test('options refuse what cannot be asked', () => {
     { status: [] },
     { headers: { 'bad name': 'x' } },
     { headers: { ok: 'line\r\nbreak' } },
+    { headers: { HOST: 'www.example.com' } },
+    { headers: { 'Transfer-Encoding': 'chunked' } },
+    { headers: { expect: '100-continue' } },
+    { method: 'HEAD', body: 'ok' },
+    { method: 'HEAD', bodyJson: { pointer: '/ok', equals: true } },
     { host: 'a\nb' },
     { body: '' },
   ];

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import type { ProbeResult } from '../../src/probe/probe.ts';
 import { script } from '../../src/probe/script.ts';
 import { scratchDirectory } from '../node/scratch.ts';
@@ -76,6 +78,42 @@ test('run() calls a program that cannot be run a fault of this host', async () =
     assert.deepEqual([result.ok, result.local], [false, true], path);
     assert.match(result.reason, /^cannot run /);
   }
+});
+
+test('run() survives a host that has no descriptors left', async () => {
+  const program = `
+    const { openSync } = await import('node:fs');
+    const { script } = await import('${new URL('../../src/probe/script.ts', import.meta.url)}');
+    const options = script.options.parse({ path: '/bin/true' });
+    const target = { address: '192.0.2.1', port: 1 };
+    const held = [];
+    try { for (;;) held.push(openSync('/dev/null')); } catch {}
+    const results = [];
+    for (let turn = 0; turn < 3; turn += 1) {
+      results.push(await script.run(target, options, new AbortController().signal));
+    }
+    const { closeSync } = await import('node:fs');
+    for (const each of held) closeSync(each);
+    results.push(await script.run(target, options, new AbortController().signal));
+    console.log(JSON.stringify(results));`;
+  const shell = 'ulimit -n 60; exec "$0" --input-type=module --eval "$1"';
+  const { stderr, stdout } = await promisify(execFile)('/bin/sh', [
+    '-c',
+    shell,
+    process.execPath,
+    program,
+  ]);
+  const results: readonly ProbeResult[] = JSON.parse(stdout);
+  assert.deepEqual(
+    results.map(({ local = false, ok }) => [ok, local]),
+    [
+      [false, true],
+      [false, true],
+      [false, true],
+      [true, false],
+    ],
+    `${stdout}${stderr}`,
+  );
 });
 
 test('options refuse a program without a path', () => {
