@@ -2,12 +2,22 @@ import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import { memory } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 
-/** The store that the nodes of a scenario share: it can go away, come back, and lose everything. */
+/** The store that the nodes of a scenario share: it can go away, be slow, come back, and lose everything. */
 export function createGatedStore(clock: MonitoringClock) {
   let inner = memory.open({}, clock);
   let isAway = false;
+  let delayMs = 0;
+  /** When the last notice arrives: none overtakes another. */
+  let noticeAtMs = 0;
+  const notify = (give: () => void): void => {
+    const nowMs = clock.nowMs();
+    noticeAtMs = Math.max(noticeAtMs, nowMs + delayMs);
+    if (noticeAtMs <= nowMs) give();
+    else clock.setTimer(noticeAtMs - nowMs, give);
+  };
   const watchers = new Set<() => Promise<void>>();
   const act = async <Result>(operation: (store: Store) => Promise<Result>): Promise<Result> => {
+    if (delayMs > 0) await new Promise<void>((resolve) => clock.setTimer(delayMs, resolve));
     if (isAway) throw new Error('the store is away');
     const store = await inner;
     return operation(store);
@@ -21,7 +31,9 @@ export function createGatedStore(clock: MonitoringClock) {
       const begin = async (): Promise<void> => {
         stop();
         stop = (await inner).watch(prefix, (change) => {
-          if (!isAway) onChange(change);
+          notify(() => {
+            if (!isAway) onChange(change);
+          });
         });
         if (isAway) return;
         for (const entry of await (await inner).list(prefix)) onChange(entry);
@@ -59,6 +71,10 @@ export function createGatedStore(clock: MonitoringClock) {
         if (!backup.has(key)) await put(key, undefined);
       }
       for (const [key, value] of backup) await put(key, value);
+    },
+    /** From now on, everything takes so long. */
+    slow(byMs: number): void {
+      delayMs = byMs;
     },
     async set(state: 'away' | 'back' | 'emptied'): Promise<void> {
       isAway = state === 'away';

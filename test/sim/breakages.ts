@@ -97,7 +97,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: "if (before && compareFacts(before, fact) <= 0) return 'known';",
     invariant: 'words of people',
     size: 'cluster',
-    seed: 2,
+    seed: 17,
   },
   {
     name: 'nobody listens to others',

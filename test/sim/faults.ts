@@ -139,6 +139,20 @@ const storeless: Fault = async (world, draw) => {
   };
 };
 
+const sluggish: Fault = async (world, draw) => {
+  if (!world.plan.hasStore) return undefined;
+  const byMs = Math.round(100 + draw() * (SLUGGISH_MAX_MS - 100));
+  const over = world.disturb();
+  world.tell(`fault: the store takes ${byMs} ms`);
+  world.store.slow(byMs);
+  return async () => {
+    world.tell('mended: the store is quick');
+    world.store.slow(0);
+    over();
+  };
+};
+
+const SLUGGISH_MAX_MS = 8000;
 /** How far a machine's clock may be set wrong. */
 export const BEND_MAX_MS = 6 * 3_600_000;
 const SPOKEN_MS = 60_000;
@@ -156,4 +170,4 @@ const EVERYWHERE: readonly Fault[] = [
   killed,
   frozen,
 ];
-const AMONG_NODES: readonly Fault[] = [killed, frozen, bent, parted, parted, storeless];
+const AMONG_NODES: readonly Fault[] = [killed, frozen, bent, parted, parted, storeless, sluggish];

@@ -5,9 +5,9 @@ import { parseCentroids } from '../../src/geo/centroids.ts';
 
 /**
  * A world drawn from a seed: how many regions, nodes, vantage points and pools, how they probe, how good
- * the network between them is, and how often something breaks. Three sizes: many hours of one node with
- * some vantage points, hours of several nodes that tell each other, and minutes of hundreds of vantage
- * points and endpoints.
+ * the network between them is, and how often something breaks. Five sizes: many hours of one node with
+ * some vantage points, hours of one with hundreds of them (wide) or with hundreds of endpoints (deep),
+ * minutes of several nodes that tell each other, and of hundreds of both (a crowd).
  */
 export type Plan = {
   readonly seed: number;
@@ -32,8 +32,8 @@ export type Plan = {
   /** The same for all nodes, but for `node`. */
   readonly config: Config;
 };
-export type Size = 'alone' | 'cluster' | 'crowd';
-export const SIZES: readonly Size[] = ['alone', 'cluster', 'crowd'];
+export const SIZES = ['alone', 'wide', 'deep', 'cluster', 'crowd'] as const;
+export type Size = (typeof SIZES)[number];
 
 export type PlannedRegion = { readonly name: string; readonly vip: string };
 export type PlannedVantage = {
@@ -93,13 +93,31 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     intervalsMs: [10_000, 60_000, 60_000, 300_000],
     usualMs: 60_000,
   },
+  wide: {
+    hours: [5, 15],
+    regions: [4, 6],
+    nodes: [1, 1],
+    perRegion: [30, 60],
+    pools: [1, 1],
+    intervalsMs: [300_000, 600_000],
+    usualMs: 300_000,
+  },
+  deep: {
+    hours: [5, 15],
+    regions: [4, 6],
+    nodes: [1, 1],
+    perRegion: [1, 1],
+    pools: [50, 80],
+    intervalsMs: [300_000, 600_000],
+    usualMs: 300_000,
+  },
   cluster: {
     hours: [0.1, 0.3],
     regions: [3, 6],
     nodes: [2, 5],
     perRegion: [1, 2],
     pools: [1, 3],
-    intervalsMs: [500, 1000, 5000, 10_000, 30_000],
+    intervalsMs: [250, 500, 1000, 5000, 10_000, 30_000],
     usualMs: 5000,
   },
   crowd: {

@@ -1,6 +1,5 @@
 /**
- * `npm run sim [-- --hours N] [--seed N] [--size alone|cluster|crowd] [--worlds N] [--trace]`: simulated
- * worlds, one after the other, until so many hours have passed in them. The first thing that must not be
+ * `npm run sim [-- --hours N] [--seed N] [--size NAME] [--worlds N] [--trace]`: simulated worlds, one after the other, until so many hours have passed in them. The first thing that must not be
  * ends it, with the seed that tells the same again.
  */
 import { parseArgs } from 'node:util';
@@ -18,13 +17,24 @@ const USAGE = `npm run sim [-- options]
   --trace         writes the history of each world
 `;
 /** Of twenty worlds one is a crowd, every fourth a cluster: both take longer than days of one node. */
+const RARE: Readonly<Record<number, Size>> = { 3: 'wide', 7: 'deep', 10: 'crowd', 15: 'wide' };
 const TURNS: readonly Size[] = Array.from({ length: 20 }, (_, turn) => {
-  if (turn === 10) return 'crowd';
-  return turn % 4 === 1 ? 'cluster' : 'alone';
+  return RARE[turn] ?? (turn % 4 === 1 ? 'cluster' : 'alone');
 });
 const HOUR_MS = 3_600_000;
 const PROGRESS_EVERY = 5;
 
+/** The world that is being simulated. */
+let running: { readonly seed: number; readonly size: Size } | undefined;
+const again = ({ seed, size }: NonNullable<typeof running>): string =>
+  `again: npm run sim -- --seed ${seed} --size ${size} --worlds 1 --trace`;
+for (const kind of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(kind, (error: unknown) => {
+    const what = error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`${kind}: ${what}\n  ${running ? again(running) : ''}\n`);
+    process.exit(1);
+  });
+}
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -53,12 +63,13 @@ async function main(): Promise<number> {
     const worldSeed = seed + world;
     const ofSize = size ?? TURNS[worldSeed % TURNS.length]!;
     const say = (line: string): void => void process.stdout.write(`${line}\n`);
+    running = { seed: worldSeed, size: ofSize };
     const outcome = await simulate(worldSeed, ofSize, values.trace ? { onLine: say } : {});
     total.add(outcome);
     if (outcome.violation) {
       const { atSeconds, invariant, what } = outcome.violation;
       process.stderr.write(
-        `seed ${worldSeed} (${ofSize}), after ${atSeconds.toFixed(3)} simulated seconds:\n  ${invariant}: ${what}\n  again: npm run sim -- --seed ${worldSeed} --size ${ofSize} --worlds 1 --trace\n`,
+        `seed ${worldSeed} (${ofSize}), after ${atSeconds.toFixed(3)} simulated seconds:\n  ${invariant}: ${what}\n  ${again(running)}\n`,
       );
       return 1;
     }

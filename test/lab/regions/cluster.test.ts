@@ -15,6 +15,7 @@ import { startWorld, type World } from './world.ts';
  * another one directly. While it fails over, every nameserver judges by what it last heard, and then
  * by what reaches it.
  */
+const FAILED_OVER_MS = 2000;
 let world: World;
 let referee: Referee;
 let was: Place = { region: 'virginia', part: 'redis' };
@@ -44,6 +45,8 @@ function scenarios(turn: number): readonly Scenario[] {
       name: 'the master of the facts is killed, its replica takes over, it starts again',
       target: { ending: 'refused', region },
       drain,
+      // The store is not healthy, and there is no other way.
+      newsMs: FAILED_OVER_MS,
       async begin({ parts, redis }) {
         was = await redis.master();
         await parts.kill(was.region, was.part);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRecord } from '../../../src/control/control-plane.ts';
 import { QUICK_PACE, SLOW_PACE } from './clients.ts';
 import { QUICK_MONITOR } from './config.ts';
-import { createReferee, type Referee } from './referee.ts';
+import { type Counts, createReferee, type Referee } from './referee.ts';
 import { ROUNDS, runScenario } from './scenario.ts';
 import { type Round, tableOf } from './table.ts';
 import { prepareTargets, type Target } from './targets.ts';
@@ -19,8 +19,8 @@ import { startWorld, type World } from './world.ts';
 const LOSS_PERCENT = 2;
 const MINUTES = Number(process.env['LAB_LOSS_MINUTES'] ?? 1);
 const MINUTE_MS = 60_000;
-/** Two round trips of the longest way fit behind it. */
-const MONITOR = { ...QUICK_MONITOR, retry: '65ms' };
+/** Two round trips of the longest way (120 ms) fit behind it, and 30 ms for a machine that is busy. */
+const MONITOR = { ...QUICK_MONITOR, retry: '50ms' };
 const WITHDRAWALS = ['endpoint.down', 'pool.frozen', 'vantage.distrusted'];
 
 let world: World;
@@ -53,28 +53,60 @@ for (let turn = 0; turn < ROUNDS; turn += 1) {
 test(`no region is withdrawn in ${MINUTES} minutes with ${LOSS_PERCENT} % loss`, {
   timeout: MINUTES * MINUTE_MS + 2 * MINUTE_MS,
 }, async (t) => {
-  const finish = referee.begin('loss');
+  const watch = watchAnswers(world, referee.begin('loss'));
   const sinceMs = Date.now();
   await world.wide.lose(LOSS_PERCENT);
-  const total = { asked: 0, wrong: 0, empty: 0 };
   for (let minute = 1; minute <= MINUTES; minute += 1) {
-    await delay(MINUTE_MS);
-    const counts = finish();
-    total.asked += counts.asked;
-    total.wrong += counts.wrong;
-    total.empty += counts.empty;
+    await watch.during(MINUTE_MS);
     const withdrawals = await eventsOf(world, sinceMs, WITHDRAWALS);
     const near = await eventsOf(world, sinceMs, ['endpoint.unreachable']);
-    const { lateMsMax, lost, passed } = await world.wide.counts();
-    const line = `minute ${minute}: ${total.asked} answers, ${total.wrong} wrong, ${total.empty} empty; ${withdrawals.length} withdrawals, ${near.length} times out of reach for one region; ${lost} of ${passed + lost} packets lost, none later than ${lateMsMax} ms`;
+    const inTime = withdrawals.filter(({ atMs }) => !watch.wasStill(atMs));
+    const line = `minute ${minute}: ${watch.text()}; ${inTime.length} withdrawals, and ${withdrawals.length - inTime.length} while the machine stood still; ${near.length} times out of reach for one region`;
     t.diagnostic(line);
     process.stderr.write(`${line}\n`);
-    for (const text of counts.examples) process.stderr.write(`${text}\n`);
     world.clients.forget(Date.now());
+    assert.deepEqual(inTime, [], 'withdrawn though it is there');
   }
-  assert.deepEqual(total, { ...total, wrong: 0, empty: 0 });
-  assert.deepEqual(await eventsOf(world, sinceMs, WITHDRAWALS), []);
+  assert.equal(watch.wrong(), 0, watch.text());
 });
+
+/** The lab itself was late by more than this: for a probe of 200 ms that is a fault of its own. */
+const STILL_MS = 80;
+/** For so long after it what was withdrawn may stay so, at resolvers for a TTL. */
+const MEND_MS = 8000;
+
+/** Counts answers, and apart from the others those that are wrong because the machine stood still. */
+function watchAnswers(world: World, finish: () => Counts) {
+  const still: { readonly fromMs: number; readonly toMs: number; readonly byMs: number }[] = [];
+  const total = { asked: 0, wrong: 0, wrongWhileStill: 0, empty: 0, lost: 0, passed: 0 };
+  const wasStill = (atMs: number): boolean =>
+    still.some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs + MEND_MS);
+  return {
+    wasStill,
+    wrong: () => total.wrong + total.empty,
+    async during(ms: number): Promise<void> {
+      const endMs = Date.now() + ms;
+      while (Date.now() < endMs) {
+        const fromMs = Date.now();
+        await delay(1000);
+        const { lost, passed, stalledMs } = await world.state();
+        const toMs = Date.now();
+        if (stalledMs > STILL_MS) still.push({ fromMs, toMs, byMs: stalledMs });
+        const { asked, empty, examples, wrong } = finish();
+        total.asked += asked;
+        total.empty += empty;
+        total[wasStill(toMs) ? 'wrongWhileStill' : 'wrong'] += wrong;
+        Object.assign(total, { lost, passed });
+        for (const text of examples) process.stderr.write(`${text}\n`);
+      }
+    },
+    text(): string {
+      const { asked, empty, lost, passed, wrong, wrongWhileStill } = total;
+      const longestMs = Math.max(0, ...still.map(({ byMs }) => byMs));
+      return `${asked} answers, ${wrong} wrong, ${empty} empty; ${lost} of ${passed + lost} packets lost; the machine stood still ${still.length} times, ${longestMs} ms at most, ${wrongWhileStill} answers wrong for it`;
+    },
+  };
+}
 
 test('a region that fails leaves the answers while packets are lost', async (t) => {
   const target: Target = { ending: 'hanging', region: 'frankfurt' };

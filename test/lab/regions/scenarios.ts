@@ -31,6 +31,7 @@ const NAMES: Readonly<Record<Target['ending'], string>> = {
   hanging: 'a region takes requests and says nothing',
   dark: 'a region is cut off from the others, and comes back',
   'balancer killed': 'a balancer is killed, and started again',
+  'balancer stopped': 'a balancer is stopped, and goes on',
   'origin killed': 'an origin is killed, and started again',
 };
 
@@ -46,13 +47,21 @@ export function partScenarios(turn: number): readonly Scenario[] {
   return [
     alone({ ending: 'dark', region: third }),
     alone({ ending: 'balancer killed', region: one }),
+    alone({ ending: 'balancer stopped', region: third }),
     alone({ ending: 'origin killed', region: other }),
-    { name: 'nothing else', ...refuses, drain },
+    { name: 'nothing but a region that refuses', ...refuses, drain },
     {
       name: 'a nameserver is killed, and started again',
       ...{ ...hangs, judges: [other, third], drain },
       begin: (world) => killNameserver(world, one),
       end: (world) => startNameserver(world, one),
+    },
+    {
+      name: 'a nameserver is stopped, and goes on',
+      ...{ ...hangs, judges: [other, third], drain },
+      begin: (world) => pauseNameserver(world, one),
+      // What it was asked meanwhile it answers now, by what it knew: by then that is true again.
+      end: (world) => resumeNameserver(world, one),
     },
     { name: 'a prober is killed, and started again', ...hangs, drain, ...killed(one, 'prober') },
     { name: 'a prober is stopped, and goes on', ...hangs, drain, ...paused(one, 'prober') },
@@ -186,6 +195,18 @@ async function startNameserver(
 ): Promise<void> {
   parts.start(region, 'nameserver', environment);
   await parts.said(region, 'nameserver', 'node.ready');
+  const atMs = Date.now();
+  for (const network of REGIONS) truth.set(atMs, network, serverName(region), 'there');
+}
+
+async function pauseNameserver({ parts, truth }: World, region: Region): Promise<void> {
+  const atMs = Date.now();
+  for (const network of REGIONS) truth.set(atMs, network, serverName(region), 'gone');
+  parts.pause(region, 'nameserver');
+}
+
+async function resumeNameserver({ parts, truth }: World, region: Region): Promise<void> {
+  parts.resume(region, 'nameserver');
   const atMs = Date.now();
   for (const network of REGIONS) truth.set(atMs, network, serverName(region), 'there');
 }

@@ -4,7 +4,14 @@ import { addressOf, REGIONS, type Region } from './wide-area.ts';
 import type { World } from './world.ts';
 
 /** Ways in which a region stops to serve, and what is then true for whom. */
-export type Ending = 'refused' | 'reset' | 'hanging' | 'dark' | 'balancer killed' | 'origin killed';
+export type Ending =
+  | 'refused'
+  | 'reset'
+  | 'hanging'
+  | 'dark'
+  | 'balancer killed'
+  | 'balancer stopped'
+  | 'origin killed';
 
 export type Target = { readonly region: Region; readonly ending: Ending };
 
@@ -16,6 +23,8 @@ export async function endTarget(world: World, { ending, region }: Target): Promi
       return;
     case 'balancer killed':
       return parts.kill(region, 'balancer');
+    case 'balancer stopped':
+      return parts.pause(region, 'balancer');
     case 'origin killed':
       return parts.kill(region, 'origin');
     default:
@@ -31,6 +40,8 @@ export async function mendTarget(world: World, { ending, region }: Target): Prom
       return;
     case 'balancer killed':
       return parts.start(region, 'balancer');
+    case 'balancer stopped':
+      return parts.resume(region, 'balancer');
     case 'origin killed':
       return parts.start(region, 'origin');
     default:

@@ -34,8 +34,12 @@ export type World = {
   events(region: Region, sinceMs: number): Promise<readonly EventRecord[]>;
   /** Waits until these nameservers hear all vantage points see all regions up. */
   calm(at?: readonly Region[]): Promise<void>;
-  /** For how long the machine did not run the lab, at most, since this was asked last. */
-  stalledMs(): Promise<number>;
+  /** Packets so far, and for how long the machine did not run the lab, at most, since this was asked last. */
+  state(): Promise<{
+    readonly passed: number;
+    readonly lost: number;
+    readonly stalledMs: number;
+  }>;
   close(): void;
 };
 
@@ -128,11 +132,11 @@ async function populate(
         .map((event) => (isSkewed(event) ? { ...event, atMs: event.atMs - skewMs } : event))
         .filter(({ atMs }) => atMs >= sinceMs);
     },
-    async stalledMs() {
-      const { lateMsMax } = await wide.counts();
+    async state() {
+      const { lateMsMax, lost, passed } = await wide.counts();
       const ownMs = Math.round(lateness.max / 1e6);
       lateness.reset();
-      return Math.max(lateMsMax, ownMs);
+      return { passed, lost, stalledMs: Math.max(lateMsMax, ownMs) };
     },
     close() {
       lateness.disable();
