@@ -140,7 +140,24 @@ const vantageSchema = z
     abstains: z.string().describe('Why it abstains; empty when it does not'),
     sinceMs: timestampMs,
     recent: list(
-      z.object({ atMs: timestampMs, ok: z.boolean(), rttMs: z.number(), reason: z.string() }),
+      z.object({
+        atMs: timestampMs,
+        ok: z.boolean(),
+        rttMs: z.number(),
+        reason: z.string(),
+        timings: z
+          .object({
+            connectMs: z.number().optional(),
+            tlsMs: z.number().optional(),
+            firstByteMs: z.number().optional(),
+          })
+          .optional()
+          .describe('Where the time went; on the node that probed'),
+        expiresAtMs: timestampMs
+          .optional()
+          .describe('When the certificate expires; on the node that probed'),
+        warning: z.string().optional().describe('What is well yet and will not stay so'),
+      }),
     ),
   })
   .register(apiSchemas, { id: 'Vantage' });
@@ -175,5 +192,19 @@ const regionSchema = z
     endpoints: list(endpointSchema),
     addressShare: share,
     answersTotal: z.number(),
+    agents: list(
+      z.object({
+        node: z.string(),
+        address: z.string(),
+        port: z.number(),
+        ready: z.boolean(),
+        reason: z.string(),
+        serversUsable: z.number(),
+        serversTotal: z.number(),
+        requestsPerSecond: z.number(),
+        active: z.number().describe('Requests in flight'),
+        heardAtMs: timestampMs,
+      }),
+    ).describe('What the balancers of the region report, one per listener'),
   })
   .register(apiSchemas, { id: 'Region' });

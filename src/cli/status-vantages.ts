@@ -45,9 +45,11 @@ function detailLines({ name, near, vantages }: EndpointStatus, paint: Paint): st
   const lines = vantages.flatMap(({ abstains, recent, vantage }) => {
     const who = `${name} from ${vantage}`;
     const hasFailed = recent.some(({ ok }) => !ok);
+    const warning = recent.findLast(({ ok }) => ok)?.warning;
     return [
       ...(abstains === '' ? [] : [`${who} abstains: ${abstains}\n`]),
       ...(hasFailed ? [`${who}: ${resultsText(recent, paint)}\n`] : []),
+      ...(warning === undefined ? [] : [`${who}: ${paint('yellow', warning)}\n`]),
     ];
   });
   const seen = near.map(

@@ -112,17 +112,28 @@ function regionTable(regions: readonly RegionStatus[], paint: Paint): string {
       { title: 'STATE' },
       { title: 'ADDRESS SHARE', align: 'right' },
       { title: 'ANSWERS', align: 'right' },
+      { title: 'BALANCERS' },
       { title: 'VIPS' },
     ],
-    regions.map(({ name, state, addressShare, answersTotal, vips }) => [
+    regions.map(({ name, state, addressShare, agents, answersTotal, vips }) => [
       name,
       stateText(state, paint),
       percent(addressShare),
       String(answersTotal),
+      agentsText(agents, paint),
       vips.join(' '),
     ]),
     (heading) => paint('bold', heading),
   );
+}
+
+/** `2 of 2 ready, 140 req/s`; nothing where none reports. */
+function agentsText(agents: RegionStatus['agents'], paint: Paint): string {
+  if (agents.length === 0) return '-';
+  const ready = agents.filter((agent) => agent.ready).length;
+  const text = `${ready} of ${agents.length} ready`;
+  const load = agents.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0);
+  return `${ready < agents.length ? paint('red', text) : text}, ${Math.round(load)} req/s`;
 }
 
 function endpointTable(regions: readonly RegionStatus[], paint: Paint): string {

@@ -344,6 +344,7 @@ function statementRecord(
       ok: last?.ok ?? false,
       rttMs: last?.rttMs ?? 0,
       reason: last?.reason ?? '',
+      warning: last?.warning ?? '',
     },
   };
 }

@@ -45,6 +45,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   let cancelTimer = (): void => {};
   let isDoubled = false;
 
+  let hasSpoken = false;
   const take = (key: string, value: string | undefined): void => {
     const other = key.slice(NODES_PREFIX.length);
     const info = value === undefined ? undefined : readNodeInfo(value);
@@ -55,9 +56,12 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
     if (info && info.incarnation !== options.self().incarnation) doubled(info);
   };
-  /** A life of this name that began after ours is not what we have left behind. */
+  /**
+   * A life of this name that began after ours is not what we have left behind; nor is what stands there
+   * before we have put our own words in its place (a clock that was set back numbers lives lower).
+   */
   const doubled = ({ incarnation }: NodeInfo): void => {
-    if (isDoubled || incarnation < options.self().incarnation) return;
+    if (isDoubled || !hasSpoken || incarnation < options.self().incarnation) return;
     isDoubled = true;
     options.log.warn(
       'cluster.double-name',
@@ -72,6 +76,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       // Without the time of day: a lease that says the same again is no news to anybody.
       const words = JSON.stringify({ ...options.self(), wallMs: 0 });
       await store.lease(NODES_PREFIX + name, words, NODE_LEASE_MS);
+      hasSpoken = true;
       const entries = await store.list(NODES_PREFIX);
       if (closed) return;
       for (const { key, value } of entries) take(key, value);

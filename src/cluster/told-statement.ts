@@ -23,6 +23,7 @@ export function mergeStatement(
     ok: last.ok,
     rttMs: last.rttMs,
     reason: last.reason,
+    ...(last.warning === '' ? {} : { warning: last.warning }),
   };
   const isNewer = isLaterThan(seen, before?.recent.at(-1));
   if (isAgain && before !== undefined && !isNewer) return before;

@@ -219,6 +219,7 @@ function writeStatement(writer: ByteWriter, record: StatementRecord): void {
   writer.number(last.rttMs * RTT_SCALE);
   // Mostly they are the same; then the second one is empty.
   writer.text(last.reason === record.reason ? '' : last.reason, REASON_BYTES_MAX);
+  writer.text(last.warning, REASON_BYTES_MAX);
 }
 
 function readStatement(reader: ByteReader): StatementRecord | undefined {
@@ -245,9 +246,10 @@ function readStatement(reader: ByteReader): StatementRecord | undefined {
     ok: flag(reader),
     rtt: reader.number(),
     lastReason: reader.text(REASON_BYTES_MAX),
+    warning: reader.text(REASON_BYTES_MAX),
   });
   if (body === undefined) return undefined;
-  const { ageMs, lastReason, leaseMs, msToChange, ok, reason, rtt, sinceAgeMs } = body;
+  const { ageMs, lastReason, leaseMs, msToChange, ok, reason, rtt, sinceAgeMs, warning } = body;
   return {
     ...common,
     verdict: body.verdict,
@@ -257,7 +259,10 @@ function readStatement(reader: ByteReader): StatementRecord | undefined {
     secondsToChange: msToChange / 1000,
     sinceAgeMs,
     reason,
-    last: { ageMs, ok, rttMs: rtt / RTT_SCALE, reason: lastReason === '' ? reason : lastReason },
+    last: {
+      ...{ ageMs, ok, rttMs: rtt / RTT_SCALE, warning },
+      reason: lastReason === '' ? reason : lastReason,
+    },
   };
 }
 
@@ -269,7 +274,7 @@ const NOTHING_SAID = {
   secondsToChange: 0,
   sinceAgeMs: 0,
   reason: '',
-  last: { ageMs: 0, ok: false, rttMs: 0, reason: '' },
+  last: { ageMs: 0, ok: false, rttMs: 0, reason: '', warning: '' },
 } as const;
 
 function flag(reader: ByteReader): boolean | undefined {

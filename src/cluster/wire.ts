@@ -57,6 +57,8 @@ export type StatementRecord = {
     readonly ok: boolean;
     readonly rttMs: number;
     readonly reason: string;
+    /** '' when there is none. */
+    readonly warning: string;
   };
 };
 

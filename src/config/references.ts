@@ -366,6 +366,10 @@ function warnUnused({ file, warn }: Check): void {
   const grouped = Object.values(file.monitorGroups).flatMap(({ of }) =>
     of.map(({ monitor }) => monitor),
   );
+  const judging = Object.values(file.pools).flatMap(({ endpoints, monitor }) => [
+    monitor,
+    ...endpoints.map((each) => each.monitor),
+  ]);
   const steered = Object.values(file.zones).flatMap((zone) => Object.values(zone.steered));
   const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
     upstream,
@@ -378,17 +382,13 @@ function warnUnused({ file, warn }: Check): void {
         'monitor',
         file.monitors,
         [
-          ...[...Object.values(file.pools), ...upstreams].map(({ monitor }) => monitor),
+          ...judging,
+          ...upstreams.map(({ monitor }) => monitor),
           ...file.node.canaries.map(({ monitor }) => monitor),
           ...grouped,
         ],
       ],
-      [
-        ['monitorGroups'],
-        'monitor group',
-        file.monitorGroups,
-        [...Object.values(file.pools).map(({ monitor }) => monitor), ...grouped],
-      ],
+      [['monitorGroups'], 'monitor group', file.monitorGroups, [...judging, ...grouped]],
       [['pools'], 'pool', file.pools, steered.map(({ pool }) => pool)],
       [
         ['policies'],

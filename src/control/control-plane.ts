@@ -4,6 +4,8 @@ import type { DrillRequest as RequestedDrill } from '../drill/plan.ts';
 import type { NamePrediction, Shares as PredictedShares } from '../drill/predict.ts';
 import type { Counts as AnswerCounts } from '../drill/report.ts';
 import type { Location } from '../geo/location.ts';
+import type { Observation } from '../health/observation.ts';
+import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
 
 /**
@@ -137,7 +139,10 @@ export type RegionStatus = {
   /** Share of the address space (weighted by addresses) that would be answered with it now, 0..1. */
   readonly addressShare: number;
   readonly answersTotal: number;
+  /** What its balancers report, as far as they are heard. */
+  readonly agents: readonly AgentStatus[];
 };
+export type AgentStatus = Omit<AgentReport, 'region' | 'leaseMs'>;
 
 export type EndpointStatus = {
   /** `pool/region`. */
@@ -169,12 +174,11 @@ export type VantageStatus = {
   /** Why it abstains; '' when it does not. */
   readonly abstains: string;
   readonly sinceMs: number;
-  readonly recent: readonly {
-    readonly atMs: number;
-    readonly ok: boolean;
-    readonly rttMs: number;
-    readonly reason: string;
-  }[];
+  /**
+   * The last results, oldest first. Timings and the end of the certificate are known where it was
+   * probed, a warning everywhere.
+   */
+  readonly recent: readonly Observation[];
 };
 
 export type PoolStatus = {

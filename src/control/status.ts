@@ -1,5 +1,6 @@
 import type { ServerCounts } from '../balancer/counters.ts';
 import type { HealthWords } from '../health/health-words.ts';
+import type { AgentReport } from '../health/statement.ts';
 import { formatAddress } from '../ip/address.ts';
 import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
@@ -28,6 +29,8 @@ export type Facts = {
   /** Answers given so far, by endpoint name. */
   readonly answers: ReadonlyMap<string, number>;
   readonly serverCounts: readonly ServerCounts[];
+  /** What balancers of all regions report. */
+  readonly reports: readonly AgentReport[];
 };
 
 /** What nothing foreseeable changes is shown with this TTL. */
@@ -50,6 +53,9 @@ export function regionStatuses(facts: Facts): readonly RegionStatus[] {
       endpoints,
       addressShare: indexes.reduce((sum, index) => sum + (shares.get(index) ?? 0), 0),
       answersTotal: endpoints.reduce((sum, { answersTotal }) => sum + answersTotal, 0),
+      agents: facts.reports
+        .filter((report) => report.region === name)
+        .map(({ leaseMs: _, region: _region, ...report }) => report),
     };
   });
 }

@@ -110,6 +110,7 @@ function Vantages({ endpoint }: { readonly endpoint: EndpointStatus }) {
             {last && (
               <span class="small"> {last.ok ? `${last.rttMs.toFixed(1)} ms` : last.reason}</span>
             )}
+            {last?.warning && <span class="small"> ⚠ {last.warning}</span>}
           </li>
         );
       })}

@@ -30,6 +30,7 @@ import {
 import { createSelfWatch } from './self-watch.ts';
 import { createServerHealth, type ServerStatus } from './servers.ts';
 import { statementOf } from './vantage-health.ts';
+import { createWarnings } from './warnings.ts';
 
 /**
  * Where all that is known of health comes together on a node: the probes of its roles, what other
@@ -97,12 +98,16 @@ export type HealthDeskDeps = HealthVoice & {
 export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
   const { clock } = deps;
   const servers = createServerDesk(deps);
+  const warnings = createWarnings();
   const { onWords: tellWords, onEvents } = deps;
+  const tell = (events: readonly HealthEvent[]): void => {
+    if (events.length > 0) onEvents(events);
+  };
   const table = createHealthTable({
     clock,
     onChange(words, events) {
       tellWords(words);
-      if (events.length > 0) onEvents(events);
+      tell(events);
     },
   });
   const watch = createSelfWatch({
@@ -111,7 +116,7 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     onWord(word, isNews) {
       table.hear(word);
       deps.onVantage(word);
-      if (isNews) onEvents([trustEvent(word)]);
+      if (isNews) tell([trustEvent(word)]);
     },
   });
   const monitoring = createMonitoring({
@@ -120,22 +125,18 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     probes: deps.probes,
     log: deps.log,
     onVerdict(verdict) {
-      if (verdict.vantage === SERVER_VANTAGE) {
-        servers.observe(verdict);
-        return;
-      }
+      if (verdict.vantage === SERVER_VANTAGE) return servers.observe(verdict);
       const statement = statementOf(verdict);
       watch.observe(statement);
       if (canaryOf(statement.key) !== undefined) return;
+      tell(warnings.note(statement));
       table.observe(statement);
       deps.onStatement(statement);
     },
   });
   const jobs = createJobs(monitoring.setJobs, (vantage, key) => {
-    if (canaryOf(key) !== undefined) {
-      watch.forget(vantage, key);
-      return;
-    }
+    if (canaryOf(key) !== undefined) return watch.forget(vantage, key);
+    warnings.forget(vantage, key);
     table.withdraw(vantage, key);
     deps.onWithdrawn(vantage, key);
   });
@@ -280,5 +281,5 @@ function trustEvent({ reason, trusted, vantage }: VantageWord): HealthEvent {
 
 /** True for what somebody should look at. */
 export function isAlarm({ kind }: HealthEvent): boolean {
-  return /\.(down|degraded|unreachable|frozen|distrusted)$/.test(kind);
+  return /\.(down|degraded|unreachable|frozen|distrusted|warning)$/.test(kind);
 }

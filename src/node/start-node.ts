@@ -281,6 +281,7 @@ function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): F
     server: desk.serverStatus,
     answers: dns?.counters.answers() ?? new Map(),
     serverCounts: balancer?.servers() ?? [],
+    reports: desk.reports(),
   };
 }
 

@@ -24,6 +24,9 @@ export function keepState(
   const state = (): SavedState => ({ overrides: [], ...desk.exportState() });
   let hasComplained = false;
   let isWriting = false;
+  /** Since it was written last. */
+  let isChanged = false;
+  let isOver = false;
   let later: NodeJS.Timeout | undefined;
   let writtenMs = Number.NEGATIVE_INFINITY;
   const tell = (problem: string | undefined): void => {
@@ -37,11 +40,17 @@ export function keepState(
   const write = async (): Promise<void> => {
     later = undefined;
     isWriting = true;
-    tell(await file.write(state()));
-    isWriting = false;
-    writtenMs = performance.now();
+    isChanged = false;
+    try {
+      tell(await file.write(state()));
+    } finally {
+      isWriting = false;
+      writtenMs = performance.now();
+    }
+    if (isChanged && !isOver) soon();
   };
   const soon = (): void => {
+    isChanged = true;
     if (isWriting) return;
     const restMs = writtenMs + STATE_REST_MS - performance.now();
     later ??= setTimeout(() => void write(), Math.max(STATE_DELAY_MS, restMs)).unref();
@@ -53,6 +62,7 @@ export function keepState(
     unsubscribe();
     clearInterval(timer);
     clearTimeout(later);
+    isOver = true;
     tell(file.writeLast(state()));
   };
 }

@@ -141,6 +141,15 @@ export function createFixturePlane(): FixturePlane {
       endpoints: [endpointOf(name)],
       addressShare,
       answersTotal: 1000,
+      agents: name === 'virginia' ? [agent('ash-1', true), agent('ash-2', false)] : [],
+    };
+  }
+
+  function agent(node: string, ready: boolean): RegionStatus['agents'][number] {
+    return {
+      ...{ node, address: '127.0.1.1', port: 80, ready, reason: ready ? 'serving' : 'leaving' },
+      ...{ serversUsable: 2, serversTotal: 3, active: 4, heardAtMs: 0 },
+      requestsPerSecond: ready ? 140 : 0,
     };
   }
 

@@ -8,8 +8,8 @@ test('status shows regions, endpoints, upstreams, overrides and workers', async 
   const { code, stdout } = await run('status');
   assert.equal(code, 0);
   assert.match(stdout, /^node-1 \(ready\), Meridian 0\.1\.0, up 1h00m$/m);
-  assert.match(stdout, /^virginia +\+ up +71\.4 % +1000 +127\.0\.1\.1$/m);
-  assert.match(stdout, /^frankfurt += drained +0\.0 % +1000 +127\.0\.2\.1$/m);
+  assert.match(stdout, /^virginia +\+ up +71\.4 % +1000 +1 of 2 ready, 140 req\/s +127\.0\.1\.1$/m);
+  assert.match(stdout, /^frankfurt += drained +0\.0 % +1000 +- +127\.0\.2\.1$/m);
   assert.match(stdout, /^web\/singapore +\+ up +up +30s +3 of 3 up/m);
   assert.match(stdout, /127\.0\.2\.1:9002 +x down +0 +4 +4 +connection refused$/m);
   assert.match(stdout, /^region frankfurt +drain +10m00s +alice, 127\.0\.0\.1 +kernel update$/m);

@@ -30,6 +30,7 @@ function region(endpoints: readonly Partial<EndpointStatus>[]): RegionStatus {
     state: 'up',
     addressShare: 1,
     answersTotal: 0,
+    agents: [],
     endpoints: endpoints.map((changes) => ({
       name: 'web/eu',
       pool: 'web',

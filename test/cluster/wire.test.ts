@@ -30,7 +30,7 @@ const said: StatementRecord = {
   secondsToChange: 3.25,
   sinceAgeMs: 10,
   reason: 'ok',
-  last: { ageMs: 1, ok: true, rttMs: 0.25, reason: 'ok' },
+  last: { ageMs: 1, ok: true, rttMs: 0.25, reason: 'ok', warning: 'expires in 3 days' },
 };
 const read = (records: readonly WireRecord[]): readonly WireRecord[] =>
   encodeFrames(records).flatMap((frame) => decodeFrame(frame) ?? assert.fail('not a frame'));

@@ -60,6 +60,7 @@ const record: fc.Arbitrary<WireRecord> = fc.oneof(
       ok: fc.boolean(),
       rttMs: fc.nat({ max: 100_000 }),
       reason: name.filter((text) => text !== ''),
+      warning: name,
     }),
   }),
   fc.record({

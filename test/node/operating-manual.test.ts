@@ -16,6 +16,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   upstream: ['up', 'down'],
   region: ['drain', 'undrain', 'force-up', 'force-down', 'override-lapsed'],
   drill: ['finished', 'stopped', 'aborted'],
+  probe: ['warning', 'warning-over'],
 };
 
 test('docs/OPERATING.md names every event', () => {
