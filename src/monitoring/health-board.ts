@@ -71,6 +71,7 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
         ([id, each]) => [id, { ...each, decidedAtMs: Math.min(each.decidedAtMs, nowMs) }] as const,
       );
       state.judgements = new Map(judgements);
+      state.freshUntilMs = nowMs + FRESH_MS;
       const lives = Object.entries(parsed.data.lives).map(
         ([name, life]) => [name, lifeBefore(life, nowMs)] as const,
       );
@@ -79,6 +80,9 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
     close: publisher.close,
   };
 }
+
+/** All nodes that are there have said what they see after so long. */
+const FRESH_MS = 2000;
 
 type Ears = Pick<
   HealthBoard,

@@ -29,6 +29,8 @@ export type BoardState = {
   rowsBy: RowIndex;
   /** By judgementId. */
   judgements: Map<string, Judgement>;
+  /** Until then what was judged before a restart stands, since the others are still to be heard. */
+  freshUntilMs: number;
   /** Of before a restart, until endpoints are known. */
   savedLives: ReadonlyMap<string, EndpointLife>;
   /** Client regions by name. */
@@ -55,6 +57,7 @@ export function emptyState(): BoardState {
     rows: [],
     rowsBy: indexRows([]),
     judgements: new Map(),
+    freshUntilMs: 0,
     savedLives: new Map(),
     regions: new Map(),
     frozen: new Set(),
@@ -124,8 +127,9 @@ function evaluateRow(state: BoardState, index: number, nowMs: number): readonly 
 }
 
 function judgeRow(state: BoardState, { endpoint }: Row, nowMs: number): JudgedEndpoint {
-  const { book, judgements, regions } = state;
-  return judgeEndpoint(endpoint, { book, previous: judgements, regions }, nowMs);
+  const { book, judgements, regions, freshUntilMs } = state;
+  const isFresh = nowMs < freshUntilMs;
+  return judgeEndpoint(endpoint, { book, previous: judgements, regions, isFresh }, nowMs);
 }
 
 /** The row in its circumstances: what people said, what is frozen, how far it has returned. */

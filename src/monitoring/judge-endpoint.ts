@@ -21,6 +21,8 @@ export type JudgeInputs = {
   readonly previous: ReadonlyMap<string, Judgement>;
   /** Client regions by name. */
   readonly regions: ReadonlyMap<string, number>;
+  /** This node has just started: not everybody has been heard. */
+  readonly isFresh?: boolean;
 };
 
 /** Names a judgement: the same target may be judged by other rules for another endpoint. */
@@ -28,7 +30,7 @@ export const judgementId = (endpoint: string, key: string): string => `${endpoin
 
 export function judgeEndpoint(
   endpoint: HealthEndpoint,
-  { book, previous, regions }: JudgeInputs,
+  { book, isFresh = false, previous, regions }: JudgeInputs,
   nowMs: number,
 ): JudgedEndpoint {
   const { downShare, name, quorumMin, region, sockets, targets } = endpoint;
@@ -47,7 +49,9 @@ export function judgeEndpoint(
     const id = judgementId(name, target.key);
     const known = judged.get(id);
     if (known !== undefined) return known;
-    const judgement = judge(tallyOf(target), previous.get(id), nowMs);
+    const was = previous.get(id);
+    const now = judge(tallyOf(target), was, nowMs);
+    const judgement = isFresh && was !== undefined ? notYet(was, now) : now;
     judged.set(id, judgement);
     return judgement;
   };
@@ -72,6 +76,13 @@ export function judgeEndpoint(
     if (differs) near.set(regions.get(group)!, judgements);
   }
   return { world, near, targets: judged };
+}
+
+/** What was judged by all is not overthrown by those who happen to be heard first. */
+function notYet(was: Judgement, now: Judgement): Judgement {
+  if (was.health === 'unknown' || was.health === now.health) return now;
+  const reason = `kept ${was.health}: this node has just started`;
+  return { ...was, reason, slow: false, ttlSeconds: 0, isHeld: true };
 }
 
 /**

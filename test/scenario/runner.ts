@@ -17,8 +17,7 @@ export async function playScenario(text: string): Promise<void> {
   try {
     for (const step of script.steps) {
       await playStep(world, step, watched).catch((error: Error) => {
-        error.message = `line ${step.line}: ${step.text}\n${error.message}`;
-        throw error;
+        throw new Error(`line ${step.line}: ${step.text}\n${error.message}`, { cause: error });
       });
     }
   } finally {

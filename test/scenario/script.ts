@@ -9,8 +9,8 @@
  *   PROBE frankfurt SEES web/virginia FAIL x2        two failures, then as before
  *   PROBE EVERYONE SEES web/virginia FAIL            from now on
  *   VANTAGE frankfurt SILENT                         or BACK
- *   OVERRIDE drain region virginia FOR 60s
- *   CLEAR region virginia
+ *   OVERRIDE drain region virginia FOR 60s           a person's word, said on any node, or AT va
+ *   CLEAR region virginia                            or AT va
  *   TIME PASSES 3s
  *   EXPECT HEALTH web/virginia down
  *
@@ -57,8 +57,9 @@ export type Action =
       readonly action: 'drain' | 'up' | 'down';
       readonly target: ScenarioTarget;
       readonly forMs: number | undefined;
+      readonly node?: string;
     }
-  | { readonly kind: 'clear'; readonly target: ScenarioTarget }
+  | { readonly kind: 'clear'; readonly target: ScenarioTarget; readonly node?: string }
   | { readonly kind: 'time'; readonly ms: number }
   | {
       readonly kind: 'health';
@@ -184,19 +185,21 @@ const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
     ({ vantage = '', state }) => ({ kind: 'vantage', vantage, silent: state === 'SILENT' }),
   ],
   [
-    /^OVERRIDE (?<action>drain|up|down) (?<target>region|pool|endpoint) (?<name>\S+)(?: FOR (?<duration>\S+))?$/,
-    ({ action, target, name = '', duration }) => ({
+    /^OVERRIDE (?<action>drain|up|down) (?<target>region|pool|endpoint) (?<name>\S+)(?: FOR (?<duration>\S+))?(?: AT (?<node>\S+))?$/,
+    ({ action, target, name = '', duration, node }) => ({
       kind: 'override',
       action: action as 'drain' | 'up' | 'down',
       target: { kind: target as ScenarioTarget['kind'], name },
       forMs: duration === undefined ? undefined : parseDuration(duration),
+      ...(node === undefined ? {} : { node }),
     }),
   ],
   [
-    /^CLEAR (?<target>region|pool|endpoint) (?<name>\S+)$/,
-    ({ target, name = '' }) => ({
+    /^CLEAR (?<target>region|pool|endpoint) (?<name>\S+)(?: AT (?<node>\S+))?$/,
+    ({ target, name = '', node }) => ({
       kind: 'clear',
       target: { kind: target as ScenarioTarget['kind'], name },
+      ...(node === undefined ? {} : { node }),
     }),
   ],
   [

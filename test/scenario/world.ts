@@ -4,7 +4,6 @@ import { validateConfig } from '../../src/config/validate.ts';
 import { parseCentroids } from '../../src/geo/centroids.ts';
 import { composeGeo } from '../../src/geo/mmdb.ts';
 import type { Override } from '../../src/health/override.ts';
-import type { SavedHealth } from '../../src/monitoring/health-desk.ts';
 import type { HealthEvent } from '../../src/monitoring/health-table.ts';
 import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
@@ -12,13 +11,13 @@ import { createVirtualNetwork, seededDraw } from '../cluster/virtual-network.ts'
 import { type Answer, ask } from './datagram.ts';
 import { createGatedStore } from './gated-store.ts';
 import { createMovedClock } from './moved-clock.ts';
-import { type ScenarioNode, startScenarioNode } from './scenario-node.ts';
 import type { Action, ScenarioQuestion } from './script.ts';
 import { createSights } from './sights.ts';
+import { type SavedNode, startWholeNode, type WholeNode } from './whole-node.ts';
 
 /**
- * Nodes without sockets: real configuration, monitoring, health, exchange and nameserver, on a clock
- * that the scenario moves. Made up are only what probes see, and the ways of datagrams and the store.
+ * Nodes without sockets: real configuration, monitoring, health, exchange, durable facts with overrides,
+ * and nameserver, on a clock that the scenario moves. Made up are only what probes see, and the ways of datagrams and the store.
  */
 export type World = {
   pass(ms: number): Promise<void>;
@@ -52,8 +51,8 @@ const centroidsFile = new URL('../../geo/centroids.json', import.meta.url);
 
 type Place = {
   readonly config: Config;
-  running: ScenarioNode | undefined;
-  saved: SavedHealth | undefined;
+  running: WholeNode | undefined;
+  saved: SavedNode | undefined;
   lives: number;
   skewMs: number;
 };
@@ -69,9 +68,8 @@ export function createWorld(configText: string, watch: (world: World) => void): 
   const sights = createSights(config);
   const places = new Map<string, Place>();
   const events: HealthEvent[] = [];
-  let overrides: readonly Override[] = [];
 
-  const living = (only?: string): readonly ScenarioNode[] => {
+  const living = (only?: string): readonly WholeNode[] => {
     if (places.size === 0)
       declare(
         ONLY,
@@ -87,25 +85,35 @@ export function createWorld(configText: string, watch: (world: World) => void): 
   });
   const begin = (name: string, place: Place): void => {
     place.lives += 1;
-    place.running = startScenarioNode({
+    const isShared = places.size > 1 || name !== ONLY;
+    const own = clockOf(place);
+    place.running = startWholeNode({
       name,
       config: place.config,
       snapshot,
-      clock: clockOf(place),
+      clock: own,
+      wallMs: own.nowMs,
       draw,
       probes: sights.kinds,
       transport: network.attach(`${name}:1`),
       seeds: [...places.keys()].filter((other) => other !== name).map((other) => `${other}:1`),
-      store: places.size > 1 || name !== ONLY ? store.store : undefined,
+      store: isShared ? store.store : createGatedStore(clock).store,
+      isShared,
+      isAlone: !isShared,
       incarnation: place.lives,
       saved: place.saved,
-      overrides,
       onChange: () => watch(world),
+      onWarning: (text) => {
+        throw new Error(text);
+      },
+      onRevision: () => {},
       onEvents: (happened) => void events.push(...happened),
     });
     const addresses = [...places.keys()].map((other) => `${other}:1`);
     for (const each of places.values()) {
-      each.running?.exchange.setSeeds(addresses.filter((to) => to !== `${each.running?.name}:1`));
+      each.running?.scenario.exchange.setSeeds(
+        addresses.filter((to) => to !== `${each.running?.scenario.name}:1`),
+      );
     }
   };
   const declare = (name: string, vantages: readonly string[]): void => {
@@ -128,40 +136,47 @@ export function createWorld(configText: string, watch: (world: World) => void): 
     if (place === undefined) throw new Error(`there is no node ${name}`);
     return place;
   };
-  const setOverrides = (next: readonly Override[]): void => {
-    overrides = next;
-    for (const { desk } of living()) desk.setOverrides(next);
+  /** The one that is told, which tells the others. */
+  const listener = (node: string | undefined): WholeNode => {
+    const [first] = living(node);
+    if (first === undefined) throw new Error('nobody is there to be told');
+    return first;
   };
-  const without = (target: Override['target']): readonly Override[] =>
-    overrides.filter(({ target: t }) => t.kind !== target.kind || t.name !== target.name);
   const world: World = {
     async pass(ms) {
       living();
       await clock.pass(ms, () => watch(world));
     },
     ask: (question, node) =>
-      living(node).map(({ clock: own, worker }) => ask(worker, question, own.nowMs())),
+      living(node).map(({ scenario: { clock: own, worker } }) =>
+        ask(worker, question, own.nowMs()),
+      ),
     probe: sights.set,
     vantage(name, silent) {
-      for (const { desk, exchange } of living()) {
+      for (const { scenario } of living()) {
+        const { desk, exchange } = scenario;
         if (!desk.vantages().some(({ vantage }) => vantage === name)) continue;
         desk.setVantage(name, !silent);
         exchange.setSilent(name, silent);
       }
     },
-    override({ action, target, forMs }) {
-      const setAtMs = clock.nowMs();
+    override({ action, forMs, node, target }) {
+      const { facts, overrides } = listener(node);
+      const setAtMs = facts.clock.nowMs();
       const expiresAtMs = forMs === undefined ? undefined : setAtMs + forMs;
-      const override = { target, action, reason: '', by: 'scenario', setAtMs, expiresAtMs };
-      setOverrides([...without(target), override]);
+      void overrides.set({ target, action, reason: '', by: 'scenario', setAtMs, expiresAtMs });
     },
-    clear: ({ target }) => setOverrides(without(target)),
+    clear({ node, target }) {
+      const isMeant = ({ target: each }: Override): boolean =>
+        each.kind === target.kind && each.name === target.name;
+      void listener(node).overrides.clear(isMeant);
+    },
     node: declare,
     async life({ node, what }) {
       const place = placeOf(node);
       if (what === 'dies') {
         place.saved = place.running?.save();
-        await place.running?.stop();
+        await place.running?.kill();
         place.running = undefined;
         return;
       }
@@ -184,7 +199,8 @@ export function createWorld(configText: string, watch: (world: World) => void): 
       const address = config.regions[region]?.vips[0];
       if (address === undefined) throw new Error(`no VIP in ${region}`);
       const ports = new Set(Object.values(config.pools).map(({ port }) => port));
-      for (const { clock: own, desk } of living()) {
+      for (const { scenario } of living()) {
+        const { clock: own, desk } = scenario;
         for (const port of ports) {
           desk.ears.report({
             node: `balancer-${region}`,
@@ -204,8 +220,8 @@ export function createWorld(configText: string, watch: (world: World) => void): 
       }
     },
     health: (endpoint, node, near) =>
-      living(node).map(({ desk }) => {
-        const status = desk.status(endpoint);
+      living(node).map(({ scenario }) => {
+        const status = scenario.desk.status(endpoint);
         if (status === undefined) return 'no such endpoint';
         const seen =
           near === undefined ? undefined : status.near.find((each) => each.region === near);
@@ -214,7 +230,7 @@ export function createWorld(configText: string, watch: (world: World) => void): 
       }),
     takeEvents: () => events.splice(0).map(({ kind, subject }) => `${kind} ${subject}`),
     async close() {
-      for (const { stop } of living()) await stop();
+      for (const { kill } of living()) await kill();
     },
   };
   return world;

@@ -1,6 +1,6 @@
 import { ask } from '../scenario/datagram.ts';
+import type { WholeNode } from '../scenario/whole-node.ts';
 import type { PlannedPool } from './plan.ts';
-import type { SimNode } from './sim-node.ts';
 import { type Violation, wrong } from './violation.ts';
 import { poolAt, type World } from './world.ts';
 
@@ -20,7 +20,7 @@ const CLIENT_BITS = 24;
 export function askAndCheck(
   world: World,
   name: string,
-  { scenario }: SimNode,
+  { scenario }: WholeNode,
   draw: () => number,
 ): Asked {
   const { plan } = world;
@@ -61,7 +61,7 @@ export function askAndCheck(
 /** What is down is not answered while something better is there. */
 function checkAgainstHealth(
   { plan }: World,
-  { desk }: SimNode['scenario'],
+  { desk }: WholeNode['scenario'],
   pool: PlannedPool,
   addresses: readonly string[],
   told: string,

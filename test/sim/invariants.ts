@@ -1,8 +1,8 @@
+import type { WholeNode } from '../scenario/whole-node.ts';
 import { askAndCheck } from './answers.ts';
 import type { Bounds } from './bounds.ts';
 import { BEND_MAX_MS } from './faults.ts';
 import type { PlannedPool } from './plan.ts';
-import type { SimNode } from './sim-node.ts';
 import { type Violation, wrong } from './violation.ts';
 import { checkWithdrawal } from './withdrawals.ts';
 import { type Place, poolAt, type World } from './world.ts';
@@ -50,7 +50,7 @@ function checkLiveness(
   world: World,
   bounds: Bounds,
   name: string,
-  { scenario }: SimNode,
+  { scenario }: WholeNode,
   pool: PlannedPool,
 ): Violation | undefined {
   const { clock, plan, truth } = world;
@@ -95,7 +95,7 @@ function checkLimit(
   { clock }: World,
   name: string,
   { downSinceMs }: Place,
-  { scenario }: SimNode,
+  { scenario }: WholeNode,
   { name: pool, regions, withdrawals }: PlannedPool,
 ): Violation | undefined {
   const isRecent = (region: string): boolean => {
@@ -119,7 +119,7 @@ function checkWords(
   { calmSinceMs, clock, wasBent, words }: World,
   bounds: Bounds,
   name: string,
-  { overrides }: SimNode,
+  { overrides }: WholeNode,
 ): Violation | undefined {
   const calmMs = calmSinceMs();
   if (calmMs === undefined || clock.nowMs() - calmMs < bounds.agreeMs) return undefined;

@@ -27,6 +27,8 @@ export type SimulateOptions = {
 
 /** Of what people say, so much is a configuration. */
 const PUBLISH_SHARE = 0.2;
+/** Of nodes that are told by several people. */
+const WORDS_PER_FAULT = 4;
 /** Faults that are on at once. */
 const FAULTS_MAX = 3;
 
@@ -94,7 +96,9 @@ function createSchedule(world: World, draw: () => number) {
   const mends: { readonly atMs: number; readonly mend: () => Promise<void> }[] = [];
   const later = (meanMs: number): number => world.clock.nowMs() + meanMs * (0.3 + 1.4 * draw());
   let faultAtMs = later(plan.faultEveryMs);
-  let wordAtMs = later(plan.faultEveryMs);
+  // Several people speak more, and of the same things.
+  const wordEveryMs = plan.faultEveryMs / (plan.nodes.length > 1 ? WORDS_PER_FAULT : 1);
+  let wordAtMs = later(wordEveryMs);
   return {
     async next(): Promise<void> {
       const nowMs = world.clock.nowMs();
@@ -112,7 +116,7 @@ function createSchedule(world: World, draw: () => number) {
         }
       }
       if (nowMs >= wordAtMs) {
-        wordAtMs = later(plan.faultEveryMs);
+        wordAtMs = later(wordEveryMs);
         if (plan.hasStore && draw() < PUBLISH_SHARE) publish(world, draw);
         else speak(world, draw);
         keepState(world, draw);

@@ -6,10 +6,10 @@ import type { ProbeKind } from '../../src/probe/probe.ts';
 import { createVirtualNetwork } from '../cluster/virtual-network.ts';
 import { createMovedClock, type MovedClock, promiseSettler } from '../monitoring/moved-clock.ts';
 import { createGatedStore } from '../scenario/gated-store.ts';
+import { type SavedNode, startWholeNode, type WholeNode } from '../scenario/whole-node.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { type Plan, type PlannedNode, type PlannedPool, SLOW_RTT_MS } from './plan.ts';
 import { createPromises, type Promises } from './promises.ts';
-import { type SavedNode, type SimNode, startSimNode } from './sim-node.ts';
 import { createTruth, type Truth } from './truth.ts';
 import { type Violation, wrong } from './violation.ts';
 import { createWordLedger, type WordLedger } from './word-ledger.ts';
@@ -26,7 +26,7 @@ export type World = {
   readonly store: ReturnType<typeof createGatedStore>;
   readonly places: ReadonlyMap<string, Place>;
   /** Nodes that run, frozen ones left out. */
-  living(): readonly (readonly [string, SimNode])[];
+  living(): readonly (readonly [string, WholeNode])[];
   begin(name: string): Promise<void>;
   /** Its disk is lost, or its state of health is one that was saved earlier. */
   kill(
@@ -48,7 +48,7 @@ export type World = {
 
 export type Place = {
   readonly planned: PlannedNode;
-  running: SimNode | undefined;
+  running: WholeNode | undefined;
   saved: SavedNode | undefined;
   isFrozen: boolean;
   lives: number;
@@ -136,7 +136,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
     async begin(name) {
       const place = places.get(name)!;
       place.lives += 1;
-      place.running = await startSimNode({
+      place.running = startWholeNode({
         name,
         config: configOf(place, name),
         snapshot: variants.snapshot(place.without),
@@ -146,7 +146,9 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
         probes: [probeKind(truth, clock, counts)],
         transport: network.attach(`${name}:1`),
         seeds: addresses.filter((address) => address !== `${name}:1`),
-        store: plan.hasStore ? store.store : undefined,
+        store: plan.hasStore ? store.store : createGatedStore(clock).store,
+        isShared: plan.hasStore,
+        isAlone: plan.nodes.length === 1,
         incarnation: place.lives,
         saved: place.saved,
         onChange: () => {},

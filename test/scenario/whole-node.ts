@@ -9,16 +9,15 @@ import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { setSnapshot } from '../../src/nameserver/worker-state.ts';
 import type { ProbeKind } from '../../src/probe/probe.ts';
-import { memory } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
-import { type ScenarioNode, startScenarioNode } from '../scenario/scenario-node.ts';
+import { type ScenarioNode, startScenarioNode } from './scenario-node.ts';
 
 /**
- * One node of a simulated world: health, exchange and nameserver as in scenarios, and the durable facts
- * with the overrides made of them. Its machine can be frozen, as by SIGSTOP: then nothing of it runs, and
- * all of what was due runs at once afterwards.
+ * One whole node of a scenario or of a simulated world: health, exchange and nameserver, and the durable
+ * facts with the overrides made of them. Its machine can be frozen, as by SIGSTOP: then nothing of it
+ * runs, and all of what was due runs at once afterwards.
  */
-export type SimNode = {
+export type WholeNode = {
   readonly scenario: ScenarioNode;
   readonly facts: Facts;
   readonly overrides: Overrides;
@@ -35,7 +34,7 @@ export type SavedNode = {
   readonly facts: readonly Fact[];
 };
 
-export type SimNodeDeps = {
+export type WholeNodeDeps = {
   readonly name: string;
   readonly config: Config;
   readonly snapshot: Snapshot;
@@ -46,7 +45,12 @@ export type SimNodeDeps = {
   readonly probes: readonly ProbeKind[];
   readonly transport: Transport;
   readonly seeds: readonly string[];
-  readonly store: Store | undefined;
+  /** There is nobody to hear, now or later. */
+  readonly isAlone: boolean;
+  /** For what is durable; its own when it shares none. */
+  readonly store: Store;
+  /** Whether others are heard through the store, too. */
+  readonly isShared: boolean;
   readonly incarnation: number;
   readonly saved: SavedNode | undefined;
   readonly onChange: () => void;
@@ -62,13 +66,12 @@ const BUFFER_MAX = 1000;
 /** What is said of faults that a world may have; any other warning is a bug. */
 const EXPECTED =
   /^(probe\.local-fault|clock\.skewed|facts\.unshared|peers\.(silent|conflict)|secret\.locked)$/;
-const KEY = 'the cluster key of simulated worlds, long enough';
+const KEY = 'the cluster key of small worlds, long enough';
 
-export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
+export function startWholeNode(deps: WholeNodeDeps): WholeNode {
   const { draw, name } = deps;
   const machine = createMachine(deps.clock, deps.transport);
   const { clock } = machine;
-  const store = deps.store ?? (await memory.open({}, deps.clock));
   const log = {
     info: () => {},
     warn(event: string, message: string) {
@@ -78,7 +81,7 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
   let scenario: ScenarioNode | undefined;
   const facts = openFacts({
     node: name,
-    store,
+    store: deps.store,
     keyTexts: [KEY],
     clock,
     wallMs: deps.wallMs,
@@ -104,6 +107,7 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
   scenario = startScenarioNode({
     ...deps,
     saved: deps.saved?.health,
+    store: deps.isShared ? deps.store : undefined,
     clock,
     transport: machine.transport,
     // Told when there is somebody to tell.
@@ -111,7 +115,7 @@ export async function startSimNode(deps: SimNodeDeps): Promise<SimNode> {
     log,
     more: {
       // Who is alone does not listen.
-      ...(deps.seeds.length === 0 ? { direct: undefined } : {}),
+      ...(deps.isAlone ? { direct: undefined } : {}),
       facts: gossip,
       describe: () => JSON.stringify({ wallMs: deps.wallMs() }),
       onNode: (other, text) =>
