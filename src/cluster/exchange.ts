@@ -31,8 +31,10 @@ export type Exchange = {
   tellReports(reports: readonly AgentReport[]): void;
   /** Records that came another way than directly. */
   hear(records: readonly WireRecord[], from: string): void;
-  /** All that this node would say, for those who cannot hear it directly. */
-  everything(): readonly WireRecord[];
+  /** What this node's vantage points say, for those who cannot hear it directly. */
+  statements(): readonly WireRecord[];
+  /** Their signs of life, and what balancers report. */
+  life(): readonly WireRecord[];
   /** Calls back when there is something new to say. */
   onNews(listener: (records: readonly WireRecord[]) => void): void;
   tellFacts(records: readonly FactRecord[]): void;
@@ -139,11 +141,11 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     },
     tellReports: (next) => say(reports.set(next)),
     hear,
-    everything() {
+    statements() {
       const nowMs = clock.nowMs();
-      const statements = announcer.vantages().flatMap((name) => announcer.all(name, nowMs));
-      return [...statements, ...announcer.signs(), ...reports.records()];
+      return announcer.vantages().flatMap((name) => announcer.all(name, nowMs));
     },
+    life: () => [...announcer.signs(), ...reports.records()],
     onNews(listener) {
       tellNews = listener;
     },

@@ -8,7 +8,7 @@ import { decodeFrame, encodeFrames, statementHash, type WireRecord } from './wir
  * waits for any of it: what could not be written is written the next time.
  */
 export type StoreVoice = {
-  /** Something is new; `everything` tells what there is to say then. */
+  /** Something is new; `statements` and `life` tell what there is to say then. */
   tell(records: readonly WireRecord[]): void;
   close(): void;
 };
@@ -17,8 +17,10 @@ export type StoreVoiceDeps = {
   readonly store: Pick<Store, 'lease' | 'watch' | 'list'>;
   readonly clock: { nowMs(): number; setTimer(ms: number, run: () => void): () => void };
   readonly node: string;
-  /** All that this node would say now: statements, signs of life, reports. */
-  readonly everything: () => readonly WireRecord[];
+  /** What this node's vantage points say now; there may be many. */
+  readonly statements: () => readonly WireRecord[];
+  /** Signs of life and reports. */
+  readonly life: () => readonly WireRecord[];
   /** What others say, and who. */
   readonly hear: (records: readonly WireRecord[], from: string) => void;
 };
@@ -93,7 +95,7 @@ export function createStoreVoice(deps: StoreVoiceDeps): StoreVoice {
 }
 
 /** The values of this node's keys, and which of them are not in the store as they should be. */
-function createChunks({ clock, everything, node, store }: StoreVoiceDeps) {
+function createChunks({ clock, life, node, statements, store }: StoreVoiceDeps) {
   const dirty = new Set<number>();
   const writing = new Set<string>();
   let isLifeDirty = true;
@@ -119,9 +121,9 @@ function createChunks({ clock, everything, node, store }: StoreVoiceDeps) {
   };
   const writeLife = (): void => {
     isLifeDirty = false;
-    const life = everything().filter(({ kind }) => kind === 'vantage' || kind === 'report');
-    if (life.length > 0) {
-      put(LIFE, life, LIFE_LEASE_MS, () => {
+    const signs = life();
+    if (signs.length > 0) {
+      put(LIFE, signs, LIFE_LEASE_MS, () => {
         isLifeDirty = true;
       });
     }
@@ -139,10 +141,12 @@ function createChunks({ clock, everything, node, store }: StoreVoiceDeps) {
       if (isLifeDirty) writeLife();
       if (dirty.size === 0) return;
       const byChunk = new Map<number, WireRecord[]>();
-      for (const record of everything()) {
+      for (const record of statements()) {
         if (record.kind !== 'statement') continue;
         const chunk = chunkOf(record.key);
-        byChunk.set(chunk, [...(byChunk.get(chunk) ?? []), record]);
+        const others = byChunk.get(chunk);
+        if (others === undefined) byChunk.set(chunk, [record]);
+        else others.push(record);
       }
       for (const chunk of [...dirty]) {
         dirty.delete(chunk);

@@ -246,7 +246,8 @@ function readStatement(reader: ByteReader): StatementRecord | undefined {
     ok: flag(reader),
     rtt: reader.number(),
     lastReason: reader.text(REASON_BYTES_MAX),
-    warning: reader.text(REASON_BYTES_MAX),
+    // Nodes of before have none.
+    warning: reader.done() ? '' : reader.text(REASON_BYTES_MAX),
   });
   if (body === undefined) return undefined;
   const { ageMs, lastReason, leaseMs, msToChange, ok, reason, rtt, sinceAgeMs, warning } = body;

@@ -54,7 +54,7 @@ export function regionStatuses(facts: Facts): readonly RegionStatus[] {
       addressShare: indexes.reduce((sum, index) => sum + (shares.get(index) ?? 0), 0),
       answersTotal: endpoints.reduce((sum, { answersTotal }) => sum + answersTotal, 0),
       agents: facts.reports
-        .filter((report) => report.region === name)
+        .filter(({ region: at }) => at === name)
         .map(({ leaseMs: _, region: _region, ...report }) => report),
     };
   });

@@ -56,7 +56,8 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
     },
     sweep: () => refresh(datedRows(state, clock.nowMs())),
     status: (name) => rowStatus(state, name, clock.nowMs()),
-    reports: state.book.reports,
+    reports: () =>
+      state.book.reports().filter(({ heardAtMs, leaseMs }) => clock.nowMs() - heardAtMs <= leaseMs),
     regionSights: (vantage) => regionSights(state, vantage, clock.nowMs()),
     exportState: () => ({
       judgements: Object.fromEntries(state.judgements),

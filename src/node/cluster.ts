@@ -52,12 +52,12 @@ export async function openClusterLink(
     log,
   });
   exchange.setSeeds(cluster.peers);
-  const { everything, hear } = exchange;
+  const { hear, life, statements } = exchange;
   // Alone in its own memory there is nobody to tell.
   const voice =
     config.store.kind === 'memory'
       ? undefined
-      : createStoreVoice({ store, clock: deps.clock, node: node.name, everything, hear });
+      : createStoreVoice({ store, clock: deps.clock, node: node.name, hear, life, statements });
   if (voice !== undefined) exchange.onNews(voice.tell);
   const link: ClusterLink = {
     exchange,

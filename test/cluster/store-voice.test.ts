@@ -36,8 +36,8 @@ function start({ clock, store }: Pick<FlawedStore, 'clock' | 'store'>, name: str
     trusted: true,
     reason: '',
   });
-  const { everything, hear } = exchange;
-  const voice = createStoreVoice({ store, clock, node: name, everything, hear });
+  const { hear, life, statements } = exchange;
+  const voice = createStoreVoice({ store, clock, node: name, hear, life, statements });
   exchange.onNews(voice.tell);
   return { exchange, heard, vantages, voice };
 }

@@ -76,6 +76,15 @@ test('decodeFrame() passes over kinds and records that it does not understand', 
   assert.deepEqual(decodeFrame(Buffer.alloc(0)), []);
 });
 
+test('decodeFrame() reads statements of nodes that have no warnings yet', () => {
+  const plain = { ...said, last: { ...said.last, warning: '' } };
+  const [frame] = encodeFrames([plain]);
+  const before = Buffer.from(frame!.subarray(0, -1));
+  assert.ok(before[1]! < 0x80, 'one byte of length');
+  before[1]! -= 1;
+  assert.deepEqual(decodeFrame(before), [plain]);
+});
+
 test('statementHash() and statementBucket() spread what is alike', () => {
   const hashes = new Set<number>();
   const buckets = new Map<number, number>();

@@ -104,9 +104,10 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
     onNode: () => {},
     ...deps.more,
   });
-  const { everything, hear } = exchange;
+  const { hear, life, statements } = exchange;
   const voice =
-    deps.store && createStoreVoice({ store: deps.store, clock, node: name, everything, hear });
+    deps.store &&
+    createStoreVoice({ store: deps.store, clock, node: name, hear, life, statements });
   if (voice) exchange.onNews(voice.tell);
   exchange.setSeeds(deps.seeds);
   exchange.setVantages(config.node.vantages.map((vantage) => vantage.name));
