@@ -17,6 +17,7 @@ export function createDrillWorld(parts: PlaneParts): DrillWorld {
     word: (endpoint, near) => wordOf(facts().words)(endpoint, near),
     answers: () => answersByRegion(facts()),
     situation: () => situationOf(facts()),
+    loads: () => loadsOf(facts()),
   };
 }
 
@@ -34,6 +35,14 @@ function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situatio
       endpoints: endpoints.filter(({ pool }) => pool === name),
     })),
   };
+}
+
+function loadsOf({ reports, serving }: Facts): ReturnType<DrillWorld['loads']> {
+  return Object.keys(serving.config.regions).map((name) => {
+    const own = reports.filter(({ region }) => region === name);
+    const sum = own.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
+    return { region: name, requestsPerSecond: sum };
+  });
 }
 
 /**

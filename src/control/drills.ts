@@ -42,6 +42,8 @@ export type DrillWorld = {
   readonly overrides: Overrides;
   readonly events: Events;
   situation(): Omit<DrillSituation, 'running'>;
+  /** Requests per second by region, as far as balancers report them. */
+  loads(): readonly { readonly region: string; readonly requestsPerSecond: number }[];
   steeredNames(): readonly SteeredName[];
   word: WordOf;
   /** Steered answers given so far, by region. */
@@ -160,7 +162,8 @@ function advance(world: DrillWorld, run: Run): void {
     run.marks.revert ??= world.answers();
     return;
   }
-  const reason = abortReason(run.plan.request, { ...world.situation(), running: undefined });
+  const situation = { ...world.situation(), running: undefined };
+  const reason = abortReason(run.plan.request, situation, world.loads());
   if (reason !== undefined) void finish(world, run, 'aborted', reason);
 }
 

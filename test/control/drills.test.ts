@@ -74,6 +74,19 @@ test('a drill aborts when the last other endpoint goes down, and reverts', async
   assert.deepEqual(kinds(), ['drill.start', 'drill.drain', 'drill.aborted']);
 });
 
+test('a drill aborts when another region carries more than it can', async () => {
+  const { drills, clock, world, drained } = await createWorld();
+  await drills.start(REQUEST);
+  world.loads.set('frankfurt', 500).set('virginia', 90);
+  await clock.advance(BASELINE_MS + 1000);
+  assert.deepEqual(drained(), ['frankfurt'], 'what the drained one carries is its own');
+  world.loads.set('virginia', 101);
+  await clock.advance(500);
+  assert.equal(drills.list()[0]?.state, 'aborted');
+  assert.match(drills.list()[0]?.note ?? '', /virginia carries 101 requests per second/);
+  assert.deepEqual(drained(), []);
+});
+
 test('a drill aborts when a reload takes its region away', async () => {
   const { drills, clock, world, drained } = await createWorld();
   await drills.start(REQUEST);
@@ -183,15 +196,17 @@ async function createWorld() {
   ]);
   const regions = new Set(totals.keys());
   const usable = new Set(totals.keys());
+  const loads = new Map<string, number>();
   const world: DrillWorld = {
     clock,
     overrides,
     events,
     steeredNames: () => [],
     word: () => 0,
+    loads: () => [...loads].map(([region, requestsPerSecond]) => ({ region, requestsPerSecond })),
     answers: () => [...totals].map(([region, answers]) => ({ region, answers })),
     situation: () => ({
-      regions: [...regions].map((name) => ({ name, capacity: 0 })),
+      regions: [...regions].map((name) => ({ name, capacity: 100 })),
       pools: [
         {
           name: 'web',
@@ -209,7 +224,7 @@ async function createWorld() {
     drills: createDrills(world),
     clock,
     flawed,
-    world: { answer, regions, usable },
+    world: { answer, loads, regions, usable },
     kinds: () => kinds,
     /** Timers of drills. */
     timers: () => clock.pending() - idle,
