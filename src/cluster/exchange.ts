@@ -29,6 +29,8 @@ export type Exchange = {
   setReports(reports: readonly AgentReport[]): void;
   /** What others should believe of them from now on; here it changes nothing. */
   tellReports(reports: readonly AgentReport[]): void;
+  /** Tells this node's ears again what others have said: they know of other targets now. */
+  retell(): void;
   /** Records that came another way than directly. */
   hear(records: readonly WireRecord[], from: string): void;
   /** What this node's vantage points say, for those who cannot hear it directly. */
@@ -140,6 +142,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       say(reports.set(next));
     },
     tellReports: (next) => say(reports.set(next)),
+    retell: ledger.retell,
     hear,
     statements() {
       const nowMs = clock.nowMs();

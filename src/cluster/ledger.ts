@@ -47,6 +47,8 @@ export type Ledger = {
   hearReport(record: ReportRecord, node: string, nowMs: number): void;
   /** Names of this node's own vantage points: nobody else speaks for them. */
   setOwn(names: ReadonlySet<string>): void;
+  /** Tells all that is known again: whoever listens knows of other targets now. */
+  retell(): void;
   /** Forgets those that have been silent for very long. */
   sweep(nowMs: number): void;
   vantages(): readonly VantageWord[];
@@ -103,6 +105,12 @@ export function createLedger(deps: LedgerDeps): Ledger {
       deps.onReport({ ...report, leaseMs, heardAtMs: nowMs });
     },
     setOwn: lives.setOwn,
+    retell() {
+      for (const { statements, word } of lives.all()) {
+        deps.onVantage(word);
+        for (const { statement } of statements.values()) deps.onStatement(statement);
+      }
+    },
     sweep(nowMs) {
       for (const { statements, word } of lives.all()) {
         if (nowMs - word.heardAtMs <= STALE_HOLD_MS) continue;

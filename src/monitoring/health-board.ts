@@ -72,11 +72,14 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
         ([id, each]) => [id, { ...each, decidedAtMs: Math.min(each.decidedAtMs, nowMs) }] as const,
       );
       state.judgements = new Map(judgements);
-      state.freshUntilMs = nowMs + FRESH_MS;
+      state.freshUntilMs = Number.POSITIVE_INFINITY;
       const lives = Object.entries(parsed.data.lives).map(
         ([name, life]) => [name, lifeBefore(life, nowMs)] as const,
       );
       state.savedLives = new Map(lives);
+    },
+    wake() {
+      if (state.freshUntilMs > 0) state.freshUntilMs = clock.nowMs() + FRESH_MS;
     },
     close: publisher.close,
   };

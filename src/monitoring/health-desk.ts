@@ -9,6 +9,7 @@ import {
   createHealthTable,
   type EndpointHealthStatus,
   type HealthEvent,
+  type HealthTable,
   type HeldJudgement,
 } from './health-table.ts';
 import {
@@ -85,6 +86,8 @@ export type HealthVoice = {
   readonly onWithdrawn: (vantage: string, key: string) => void;
   /** One of them begins or ends to distrust itself. */
   readonly onVantage: (word: VantageWord) => void;
+  /** There are other targets now: what others have said of them is to be told again. */
+  readonly onTargets: () => void;
 };
 
 export type HealthDeskDeps = HealthVoice & {
@@ -98,7 +101,6 @@ export type HealthDeskDeps = HealthVoice & {
 export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
   const { clock } = deps;
   const servers = createServerDesk(deps);
-  const warnings = createWarnings();
   const { onWords: tellWords, onEvents } = deps;
   const tell = (events: readonly HealthEvent[]): void => {
     if (events.length > 0) onEvents(events);
@@ -125,21 +127,12 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     probes: deps.probes,
     log: deps.log,
     onVerdict(verdict) {
-      if (verdict.vantage === SERVER_VANTAGE) return servers.observe(verdict);
-      const statement = statementOf(verdict);
-      watch.observe(statement);
-      if (canaryOf(statement.key) !== undefined) return;
-      tell(warnings.note(statement));
-      table.observe(statement);
-      deps.onStatement(statement);
+      if (verdict.vantage === SERVER_VANTAGE) servers.observe(verdict);
+      else sight.take(statementOf(verdict));
     },
   });
-  const jobs = createJobs(monitoring.setJobs, (vantage, key) => {
-    if (canaryOf(key) !== undefined) return watch.forget(vantage, key);
-    warnings.forget(vantage, key);
-    table.withdraw(vantage, key);
-    deps.onWithdrawn(vantage, key);
-  });
+  const sight = createSight({ ...deps, table, watch }, tell);
+  const jobs = createJobs(monitoring.setJobs, sight.drop);
   const setConfig = (config: Config): HealthWords => {
     servers.setConfig(config);
     const regions = Object.keys(config.regions);
@@ -147,6 +140,7 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     // Jobs that are new but whose target is known speak at once: only then are the words complete.
     watch.setVantages(vantagesOf(config));
     jobs.set(config);
+    deps.onTargets();
     return table.words();
   };
   const { hear, hearJudgement, observe, report, withdraw } = table;
@@ -160,7 +154,10 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
       setConfig(config);
       table.setOverrides(overrides);
     },
-    probe: jobs.begin,
+    probe() {
+      table.wake();
+      jobs.begin();
+    },
     setConfig,
     setOverrides: table.setOverrides,
     words: table.words,
@@ -215,6 +212,40 @@ function createServerDesk({ onEvents, onServers }: HealthVoice): ServerDesk {
     observe: health.observe,
     states,
     status: health.status,
+  };
+}
+
+/** Where goes what this node's vantage points see: canaries are for themselves, the rest for all. */
+function createSight(
+  {
+    onStatement,
+    onWithdrawn,
+    table,
+    watch,
+  }: Pick<HealthVoice, 'onStatement' | 'onWithdrawn'> & {
+    readonly table: HealthTable;
+    readonly watch: ReturnType<typeof createSelfWatch>;
+  },
+  tell: (events: readonly HealthEvent[]) => void,
+) {
+  const warnings = createWarnings();
+  return {
+    take(statement: Statement): void {
+      watch.observe(statement);
+      if (canaryOf(statement.key) !== undefined) return;
+      tell(warnings.note(statement));
+      table.observe(statement);
+      onStatement(statement);
+    },
+    drop(vantage: string, key: string): void {
+      if (canaryOf(key) !== undefined) {
+        watch.forget(vantage, key);
+        return;
+      }
+      warnings.forget(vantage, key);
+      table.withdraw(vantage, key);
+      onWithdrawn(vantage, key);
+    },
   };
 }
 

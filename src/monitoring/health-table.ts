@@ -55,6 +55,7 @@ export function createHealthTable(deps: HealthTableDeps): HealthTable {
     hearJudgement: board.hearJudgement,
     exportState: board.exportState,
     importState: board.importState,
+    wake: board.wake,
     close() {
       cancelSweep();
       cancelExpiry();
@@ -151,6 +152,8 @@ export type HealthTable = {
   exportState(): unknown;
   /** Takes what `exportState` gave, before the first `setEndpoints`; anything else is ignored. */
   importState(state: unknown): void;
+  /** Vantage points begin to speak: what was judged before a restart stands a while longer. */
+  wake(): void;
   close(): void;
 };
 

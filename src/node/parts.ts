@@ -193,6 +193,7 @@ function openDesk(
     onStatement: (statement) => link()?.exchange.put(statement),
     onWithdrawn: (vantage, key) => link()?.exchange.withdraw(vantage, key),
     onVantage: (word) => link()?.exchange.setVantage(word),
+    onTargets: () => link()?.exchange.retell(),
   });
 }
 

@@ -127,6 +127,20 @@ test('what a vantage point cannot look at any more is withdrawn, though it gives
   assert.equal(b.heard.size, 2, 'it is told anew');
 });
 
+test('what others said before its target was known here is told again', async () => {
+  const { clock, start } = rig();
+  const [a, b] = [start('a'), start('b')];
+  a.exchange.put(statement('a', 'web 1', { verdict: 'down' }));
+  await clock.advance(1000);
+  // As a table does that has no such target.
+  b.heard.clear();
+  await clock.advance(5000);
+  assert.equal(b.heard.size, 0, 'it is said once');
+  b.exchange.retell();
+  assert.equal(b.heard.get('a web 1')?.verdict, 'down');
+  assert.equal(b.vantages.get('a')?.group, 'region-a');
+});
+
 test('a link that is dark one way silences one way only', async () => {
   const { clock, network, start } = rig();
   const [a, b] = [start('a'), start('b')];

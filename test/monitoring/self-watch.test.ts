@@ -124,6 +124,7 @@ test('createHealthDesk() forgets what a canary said that the configuration has n
     onStatement: ignore,
     onWithdrawn: ignore,
     onVantage: ignore,
+    onTargets: ignore,
     onEvents: (events) => void trust.push(...events.map(({ kind }) => kind)),
   });
   const monitor = {

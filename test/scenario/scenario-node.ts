@@ -87,6 +87,7 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
     onStatement: (statement) => exchange.put(statement),
     onWithdrawn: (vantage, key) => exchange.withdraw(vantage, key),
     onVantage: (word) => exchange?.setVantage(word),
+    onTargets: () => exchange.retell(),
   });
   const exchange = createExchange({
     clock,
