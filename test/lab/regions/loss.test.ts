@@ -53,7 +53,7 @@ for (let turn = 0; turn < ROUNDS; turn += 1) {
 test(`no region is withdrawn in ${MINUTES} minutes with ${LOSS_PERCENT} % loss`, {
   timeout: MINUTES * MINUTE_MS + 2 * MINUTE_MS,
 }, async (t) => {
-  const watch = watchAnswers(world, referee.begin('loss'));
+  const watch = watchAnswers(world, referee.begin());
   const sinceMs = Date.now();
   await world.wide.lose(LOSS_PERCENT);
   for (let minute = 1; minute <= MINUTES; minute += 1) {

@@ -6,8 +6,11 @@ import { regionAt, type World } from './world.ts';
 
 /** Judges every reply that clients got, and keeps the score of each fault. */
 export type Referee = {
-  /** A fault begins; the function that is returned ends it, and says what was wrong until then. */
-  begin(name: string): () => Counts;
+  /**
+   * A fault begins; the function that is returned ends it, and says what was wrong until then.
+   * @param moreMs that news may take, which have neither a healthy store nor a direct way
+   */
+  begin(moreMs?: number): () => Counts;
   /** Waits until every question is answered or lost, and says how many are lost that should not. */
   close(): Promise<{ readonly lost: number; readonly examples: readonly string[] }>;
 };
@@ -33,12 +36,13 @@ export function createReferee(world: World): Referee {
   const lostExamples: string[] = [];
   let ttlSecondsMax = 1;
   let seen = 0;
+  let lateMs = 0;
   const judge = (reply: Reply): Verdict => {
     const client = CLIENTS.find(({ name }) => name === reply.client);
     if (client === undefined) throw new Error(`who is ${reply.client}?`);
     if (reply.server !== RESOLVER) ttlSecondsMax = Math.max(ttlSecondsMax, reply.ttlSeconds);
     return judgeReply(reply, client, world.truth, regionAt, {
-      leaveMs: LEAVE_MS * PATIENCE_FACTOR,
+      leaveMs: (LEAVE_MS + lateMs) * PATIENCE_FACTOR,
       returnMs: RETURN_MS * PATIENCE_FACTOR,
       // Resolvers count in whole seconds.
       resolverMs: (ttlSecondsMax + 1) * 1000 * PATIENCE_FACTOR,
@@ -68,8 +72,9 @@ export function createReferee(world: World): Referee {
     return { asked: fresh.length, wrong, empty, slowestMs, examples };
   };
   return {
-    begin() {
+    begin(moreMs = 0) {
       judgeNew();
+      lateMs = moreMs;
       const { replies } = world.clients;
       const keepFrom = Math.max(0, replies.length - 1);
       world.clients.forget(replies[keepFrom]?.atMs ?? 0);

@@ -81,12 +81,16 @@ async function storyOf(world: World, sinceMs: number): Promise<readonly string[]
   return stories.flat();
 }
 
-function problemOf(round: Round, { newsMs: newsMsMax = PROPAGATE_MS }: Scenario) {
+const lateMs = ({ newsMs = PROPAGATE_MS }: Scenario): number => newsMs - PROPAGATE_MS;
+
+function problemOf(round: Round, scenario: Scenario): string | undefined {
+  const { newsMs: newsMsMax = PROPAGATE_MS } = scenario;
   const { answersMs, drainMs = 0, name, propagateMs } = round;
   if (round.empty + round.wrong > 0) {
     return `${name}: ${round.wrong} answers are wrong, ${round.empty} empty`;
   }
-  if (answersMs > LEAVE_MS * PATIENCE_FACTOR) return `${name}: left after ${answersMs} ms`;
+  if (answersMs > (LEAVE_MS + lateMs(scenario)) * PATIENCE_FACTOR)
+    return `${name}: left after ${answersMs} ms`;
   const newsMs = Math.max(propagateMs, drainMs);
   if (newsMs > newsMsMax * PATIENCE_FACTOR) return `${name}: told after ${newsMs} ms`;
   return undefined;
@@ -95,7 +99,7 @@ function problemOf(round: Round, { newsMs: newsMsMax = PROPAGATE_MS }: Scenario)
 async function runOnce(world: World, referee: Referee, scenario: Scenario): Promise<Round> {
   const judges = scenario.judges ?? REGIONS;
   const beganMs = Date.now();
-  const finish = referee.begin(scenario.name);
+  const finish = referee.begin(lateMs(scenario));
   if (scenario.begin !== undefined) {
     await scenario.begin(world);
     await delay(BEGUN_MS);
