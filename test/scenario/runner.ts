@@ -46,6 +46,9 @@ async function playStep(
       return world.override(step);
     case 'clear':
       return world.clear(step);
+    case 'publish':
+      assert.equal(await world.publish(step), step.isTaken ? 'taken' : 'refused');
+      return;
     case 'time':
       return world.pass(step.ms);
     case 'node':

@@ -10,7 +10,10 @@
  *   PROBE EVERYONE SEES web/virginia FAIL            from now on
  *   VANTAGE frankfurt SILENT                         or BACK
  *   OVERRIDE drain region virginia FOR 60s           a person's word, said on any node, or AT va
- *   CLEAR region virginia                            or AT va
+ *   OVERRIDE drain region virginia DRILL d1          a drill's word, which goes below a person's
+ *   CLEAR region virginia                            a person's word is taken back; or AT va
+ *   PUBLISH /frankfurt, //                           the configuration with the one text in the place of the other,
+ *                                                    FORCED or not, AT va or anywhere, EXPECT TAKEN or REFUSED; takes 2 s
  *   TIME PASSES 3s
  *   EXPECT HEALTH web/virginia down
  *
@@ -57,9 +60,18 @@ export type Action =
       readonly action: 'drain' | 'up' | 'down';
       readonly target: ScenarioTarget;
       readonly forMs: number | undefined;
+      readonly drill?: string;
       readonly node?: string;
     }
   | { readonly kind: 'clear'; readonly target: ScenarioTarget; readonly node?: string }
+  | {
+      readonly kind: 'publish';
+      readonly from: string;
+      readonly to: string;
+      readonly isForced: boolean;
+      readonly node?: string;
+      readonly isTaken: boolean;
+    }
   | { readonly kind: 'time'; readonly ms: number }
   | {
       readonly kind: 'health';
@@ -185,12 +197,13 @@ const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
     ({ vantage = '', state }) => ({ kind: 'vantage', vantage, silent: state === 'SILENT' }),
   ],
   [
-    /^OVERRIDE (?<action>drain|up|down) (?<target>region|pool|endpoint) (?<name>\S+)(?: FOR (?<duration>\S+))?(?: AT (?<node>\S+))?$/,
-    ({ action, target, name = '', duration, node }) => ({
+    /^OVERRIDE (?<action>drain|up|down) (?<target>region|pool|endpoint) (?<name>\S+)(?: FOR (?<duration>\S+))?(?: DRILL (?<drill>\S+))?(?: AT (?<node>\S+))?$/,
+    ({ action, target, name = '', duration, drill, node }) => ({
       kind: 'override',
       action: action as 'drain' | 'up' | 'down',
       target: { kind: target as ScenarioTarget['kind'], name },
       forMs: duration === undefined ? undefined : parseDuration(duration),
+      ...(drill === undefined ? {} : { drill }),
       ...(node === undefined ? {} : { node }),
     }),
   ],
@@ -199,6 +212,17 @@ const GRAMMAR: readonly (readonly [RegExp, (groups: Groups) => Action])[] = [
     ({ target, name = '', node }) => ({
       kind: 'clear',
       target: { kind: target as ScenarioTarget['kind'], name },
+      ...(node === undefined ? {} : { node }),
+    }),
+  ],
+  [
+    /^PUBLISH \/(?<from>[^/]*)\/(?<to>[^/]*)\/(?<forced> FORCED)?(?: AT (?<node>\S+))? EXPECT (?<outcome>TAKEN|REFUSED)$/,
+    ({ from = '', to = '', forced, node, outcome }) => ({
+      kind: 'publish',
+      from,
+      to,
+      isForced: forced !== undefined,
+      isTaken: outcome === 'TAKEN',
       ...(node === undefined ? {} : { node }),
     }),
   ],

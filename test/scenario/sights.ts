@@ -29,19 +29,21 @@ function tagProbes(config: Config) {
     ...config.node,
     vantages: vantages.map((vantage, index) => ({ ...vantage, source: sourceOf(index) })),
   };
-  const monitors = Object.fromEntries(
-    Object.entries(config.monitors).map(([monitor, rest]) => [
-      monitor,
-      { ...rest, options: { monitor } },
-    ]),
-  );
   return {
-    config: { ...config, node, monitors },
+    config: tagMonitors({ ...config, node }),
     vantageAt(source: string): string {
       const index = vantages.findIndex((_, each) => sourceOf(each).includes(source));
       return vantages[index]?.name ?? `nobody at ${source}`;
     },
   };
+}
+
+/** Another configuration whose probes say for which monitor they ask. */
+export function tagMonitors(config: Config): Config {
+  const monitors = Object.entries(config.monitors).map(
+    ([monitor, rest]) => [monitor, { ...rest, options: { monitor } }] as const,
+  );
+  return { ...config, monitors: Object.fromEntries(monitors) };
 }
 
 /** What probes see: the latest word that is about the vantage point and the endpoint; at first OK. */

@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
+import { createConfigRevisions } from '../../src/control/config-revisions.ts';
 import { parseCentroids } from '../../src/geo/centroids.ts';
 import { composeGeo } from '../../src/geo/mmdb.ts';
 import type { Override } from '../../src/health/override.ts';
 import type { HealthEvent } from '../../src/monitoring/health-table.ts';
 import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { createVirtualNetwork, seededDraw } from '../cluster/virtual-network.ts';
 import { type Answer, ask } from './datagram.ts';
 import { createGatedStore } from './gated-store.ts';
 import { createMovedClock } from './moved-clock.ts';
 import type { Action, ScenarioQuestion } from './script.ts';
-import { createSights } from './sights.ts';
+import { createSights, tagMonitors } from './sights.ts';
 import { type SavedNode, startWholeNode, type WholeNode } from './whole-node.ts';
 
 /**
@@ -27,6 +29,8 @@ export type World = {
   vantage(name: string, silent: boolean): void;
   override(action: Extract<Action, { kind: 'override' }>): void;
   clear(action: Extract<Action, { kind: 'clear' }>): void;
+  /** Passes PUBLISH_MS. 'taken', or 'refused'. */
+  publish(action: Extract<Action, { kind: 'publish' }>): Promise<string>;
   /** Another node, with these of the configuration's vantage points. */
   node(name: string, vantages: readonly string[]): void;
   life(action: Extract<Action, { kind: 'life' }>): Promise<void>;
@@ -49,8 +53,13 @@ const ONLY = 'only';
 const REPORT_LEASE_MS = 3000;
 const centroidsFile = new URL('../../geo/centroids.json', import.meta.url);
 
+const PUBLISH_MS = 2000;
+
 type Place = {
-  readonly config: Config;
+  /** What it serves, as text and made of it. */
+  text: string;
+  config: Config;
+  snapshot: Snapshot;
   running: WholeNode | undefined;
   saved: SavedNode | undefined;
   lives: number;
@@ -83,14 +92,24 @@ export function createWorld(configText: string, watch: (world: World) => void): 
     nowMs: () => clock.nowMs() + place.skewMs,
     setTimer: clock.setTimer,
   });
+  /** A node that cannot serve it keeps what it has. */
+  const adopt = (place: Place, text: string): void => {
+    const validation = validateConfig(text, 'shared', ENVIRONMENT, centroids);
+    if (!validation.ok) return;
+    const { cluster, node } = place.config;
+    const config = { ...tagMonitors(validation.config), cluster, node };
+    Object.assign(place, { text, config, snapshot: compile(config) });
+    place.running?.reload(config, place.snapshot);
+  };
   const begin = (name: string, place: Place): void => {
     place.lives += 1;
     const isShared = places.size > 1 || name !== ONLY;
     const own = clockOf(place);
+    const begun = place.snapshot;
     place.running = startWholeNode({
       name,
       config: place.config,
-      snapshot,
+      snapshot: place.snapshot,
       clock: own,
       wallMs: own.nowMs,
       draw,
@@ -106,9 +125,11 @@ export function createWorld(configText: string, watch: (world: World) => void): 
       onWarning: (text) => {
         throw new Error(text);
       },
-      onRevision: () => {},
+      onRevision: ({ text }) => adopt(place, text),
       onEvents: (happened) => void events.push(...happened),
     });
+    // It may have learnt of another configuration while it started.
+    if (place.snapshot !== begun) place.running.reload(place.config, place.snapshot);
     const addresses = [...places.keys()].map((other) => `${other}:1`);
     for (const each of places.values()) {
       each.running?.scenario.exchange.setSeeds(
@@ -122,7 +143,9 @@ export function createWorld(configText: string, watch: (world: World) => void): 
       throw new Error(`not all of ${vantages} are vantage points`);
     const node = { ...sights.config.node, name, vantages: own };
     const place: Place = {
+      text: configText,
       config: { ...sights.config, node },
+      snapshot,
       running: undefined,
       saved: undefined,
       lives: 0,
@@ -160,15 +183,38 @@ export function createWorld(configText: string, watch: (world: World) => void): 
         exchange.setSilent(name, silent);
       }
     },
-    override({ action, forMs, node, target }) {
+    override({ action, drill, forMs, node, target }) {
       const { facts, overrides } = listener(node);
       const setAtMs = facts.clock.nowMs();
       const expiresAtMs = forMs === undefined ? undefined : setAtMs + forMs;
-      void overrides.set({ target, action, reason: '', by: 'scenario', setAtMs, expiresAtMs });
+      const said = { target, action, reason: '', by: 'scenario', setAtMs, expiresAtMs };
+      void overrides.set(drill === undefined ? said : { ...said, drill });
+    },
+    async publish({ from, isForced, node, to }) {
+      const { facts, scenario } = listener(node);
+      const place = placeOf(scenario.name);
+      const control = createConfigRevisions({
+        ...facts,
+        kept: () => [],
+        current: () => place.config,
+        check: (text, name) => validateConfig(text, name, ENVIRONMENT, centroids),
+        compile: async (next) => compileIssues(next),
+        served: async () => facts.revisions.current()?.revision ?? 0,
+      });
+      const text = place.text.replace(from, to);
+      if (text === place.text) throw new Error(`"${from}" is not in the configuration`);
+      const request = { text, name: 'new', note: '', by: 'scenario', force: isForced };
+      let outcome: unknown;
+      void control.publish(request).then((settled) => {
+        outcome = settled;
+      });
+      await clock.pass(PUBLISH_MS, () => watch(world));
+      const isTaken = (outcome as { readonly published?: boolean } | undefined)?.published === true;
+      return isTaken ? 'taken' : 'refused';
     },
     clear({ node, target }) {
-      const isMeant = ({ target: each }: Override): boolean =>
-        each.kind === target.kind && each.name === target.name;
+      const isMeant = ({ drill, target: each }: Override): boolean =>
+        drill === undefined && each.kind === target.kind && each.name === target.name;
       void listener(node).overrides.clear(isMeant);
     },
     node: declare,
@@ -236,17 +282,23 @@ export function createWorld(configText: string, watch: (world: World) => void): 
   return world;
 }
 
+const centroids = parseCentroids(JSON.parse(readFileSync(centroidsFile, 'utf8')));
+const ENVIRONMENT = { HOSTNAME: 'scenario' };
+
 function readConfig(text: string): Config {
-  const centroids = parseCentroids(JSON.parse(readFileSync(centroidsFile, 'utf8')));
-  const validation = validateConfig(text, 'scenario', { HOSTNAME: 'scenario' }, centroids);
+  const validation = validateConfig(text, 'scenario', ENVIRONMENT, centroids);
   if (validation.ok) return validation.config;
   const issues = validation.issues.map((issue) => `${issue.line}: ${issue.path} ${issue.message}`);
   throw new Error(`the configuration is not valid:\n${issues.join('\n')}`);
 }
 
-function compile(config: Config) {
-  const geo = composeGeo([], config.geo.overrides);
-  const compilation = compileSnapshot(config, geo, 1, 1);
+function compile(config: Config): Snapshot {
+  const compilation = compileSnapshot(config, composeGeo([], config.geo.overrides), 1, 1);
   if (!compilation.ok) throw new Error(compilation.issues.map(({ message }) => message).join('\n'));
   return compilation.snapshot;
+}
+
+function compileIssues(config: Config): readonly string[] {
+  const compilation = compileSnapshot(config, composeGeo([], config.geo.overrides), 1, 1);
+  return compilation.ok ? [] : compilation.issues.map(({ message }) => message);
 }
