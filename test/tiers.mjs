@@ -100,14 +100,17 @@ function interop() {
 }
 
 /**
- * One file after the other: they measure times. The three regions take long and want the machine for
- * themselves: `npm run lab -- regions`, or one file of them.
+ * One file after the other: they measure times. All that can happen to three regions takes long and wants
+ * the machine for itself: `npm run lab -- regions`, or one file of them.
  */
 function lab() {
   const problem = namespaceProblem();
   if (problem === undefined) {
     const files = rest[0] === 'regions' ? testFiles('test/lab/regions', []) : rest;
-    const few = testFiles('test/lab', ['regions']);
+    const few = [
+      ...testFiles('test/lab', ['regions']),
+      ...['judge', 'loss'].map((name) => join('test', 'lab', 'regions', `${name}.test.ts`)),
+    ];
     return runTests(files.length > 0 ? files : few, { concurrency: 1, timeoutMs: 4_000_000 });
   }
   process.stderr.write(

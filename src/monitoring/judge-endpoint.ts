@@ -50,8 +50,11 @@ export function judgeEndpoint(
     const known = judged.get(id);
     if (known !== undefined) return known;
     const was = previous.get(id);
-    const now = judge(tallyOf(target), was, nowMs);
-    const judgement = isFresh && was !== undefined ? notYet(was, now) : now;
+    const counted = tallyOf(target);
+    const now = judge(counted, was, nowMs);
+    // One alone, who may be the first to be heard of many.
+    const isFirst = isFresh && counted.voters.length < 2;
+    const judgement = isFirst && was !== undefined ? notYet(was, now) : now;
     judged.set(id, judgement);
     return judgement;
   };

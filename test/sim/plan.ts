@@ -146,6 +146,7 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
   const nodes = drawNodes(regions, whole(scale.nodes), () => whole(scale.perRegion));
   const groups = new Set(nodes.flatMap(({ vantages }) => vantages.map(({ region }) => region)))
     .size;
+  const longest = 20 + Math.round((3 * scale.usualMs) / 1000);
   const pools = Array.from({ length: whole(scale.pools) }, (_, index): PlannedPool => {
     const some = regions.filter(() => draw() < 0.8);
     const of = some.length >= 2 ? some : regions.slice(0, 2);
@@ -155,7 +156,8 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
       regions: of.map(({ name }) => name),
       // Of the groups that can vote on any endpoint.
       quorumMin: Math.max(1, Math.min(groups - 1, 1 + Math.floor(draw() * 3))),
-      ttl: { min: 2 + Math.floor(draw() * 5), max: 20 + Math.floor(draw() * 40) },
+      // Long enough that the promise of a TTL reaches over several probes.
+      ttl: { min: 2 + Math.floor(draw() * 5), max: longest + Math.floor(draw() * 40) },
       withdrawals: { shareMax: pick([0.5, 0.75, 1]), windowMs: pick([MINUTE_MS, 5 * MINUTE_MS]) },
       ramp: draw() < 0.3,
     };

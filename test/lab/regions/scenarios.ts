@@ -36,6 +36,8 @@ const NAMES: Readonly<Record<Target['ending'], string>> = {
 };
 
 const alone = (target: Target): Scenario => ({ name: NAMES[target.ending], target });
+/** Who is cut off knows by silence alone: three signs of life, and then it judges by itself. */
+const SILENCE_MS = 2000;
 
 /** `turn`: 0, 1, 2 …; each time in other regions. */
 export function partScenarios(turn: number): readonly Scenario[] {
@@ -45,7 +47,7 @@ export function partScenarios(turn: number): readonly Scenario[] {
   const hangs = { target: { ending: 'hanging', region: other } } as const;
   const drain = { at: third, region: third } as const;
   return [
-    alone({ ending: 'dark', region: third }),
+    { ...alone({ ending: 'dark', region: third }), newsMs: SILENCE_MS },
     alone({ ending: 'balancer killed', region: one }),
     alone({ ending: 'balancer stopped', region: third }),
     alone({ ending: 'origin killed', region: other }),

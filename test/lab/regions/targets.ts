@@ -13,6 +13,10 @@ export type Ending =
   | 'balancer stopped'
   | 'origin killed';
 
+/** It comes back by being started. */
+export const isStarted = ({ ending }: Target): boolean =>
+  ending === 'balancer killed' || ending === 'origin killed';
+
 export type Target = { readonly region: Region; readonly ending: Ending };
 
 export async function endTarget(world: World, { ending, region }: Target): Promise<void> {
@@ -56,7 +60,7 @@ export async function prepareTargets(world: World): Promise<void> {
 }
 
 /** Says what is true while the region is so. */
-export function setTruth(world: World, { ending, region }: Target, state: 'gone' | 'there'): void {
+export function setTruth(world: World, { ending, region }: Target, state: State): void {
   const atMs = Date.now();
   for (const network of REGIONS) {
     if (ending !== 'dark') world.truth.set(atMs, network, region, state);

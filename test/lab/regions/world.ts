@@ -40,9 +40,13 @@ export type World = {
     readonly lost: number;
     readonly stalledMs: number;
   }>;
+  /** Waits until the machine has run the lab for a while; returns how long that took. */
+  untilQuiet(stallMs: number): Promise<number>;
   close(): void;
 };
 
+const QUIET_SECONDS = 5;
+const QUIET_WAIT_MS = 120_000;
 const START_DEADLINE_MS = 60_000;
 const LOOK_EVERY_MS = 100;
 const NODE_PARTS = ['nameserver', 'prober', 'balancer'] as const;
@@ -113,6 +117,12 @@ async function populate(
   const skews = new Map<Region, number>();
   const lateness = monitorEventLoopDelay({ resolution: 10 });
   lateness.enable();
+  const state: World['state'] = async () => {
+    const { lateMsMax, lost, passed } = await wide.counts();
+    const ownMs = Math.round(lateness.max / 1e6);
+    lateness.reset();
+    return { passed, lost, stalledMs: Math.max(lateMsMax, ownMs) };
+  };
   return {
     ...{ wide, parts, clients, redis, skews, get, calm },
     truth: createTruth(),
@@ -132,11 +142,15 @@ async function populate(
         .map((event) => (isSkewed(event) ? { ...event, atMs: event.atMs - skewMs } : event))
         .filter(({ atMs }) => atMs >= sinceMs);
     },
-    async state() {
-      const { lateMsMax, lost, passed } = await wide.counts();
-      const ownMs = Math.round(lateness.max / 1e6);
-      lateness.reset();
-      return { passed, lost, stalledMs: Math.max(lateMsMax, ownMs) };
+    state,
+    async untilQuiet(stallMs) {
+      const beganMs = Date.now();
+      let quiet = 0;
+      while (quiet < QUIET_SECONDS && Date.now() - beganMs < QUIET_WAIT_MS) {
+        await delay(1000);
+        quiet = (await state()).stalledMs > stallMs ? 0 : quiet + 1;
+      }
+      return Date.now() - beganMs;
     },
     close() {
       lateness.disable();
