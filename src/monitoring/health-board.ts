@@ -12,6 +12,7 @@ import {
   evaluateRows,
   regionSights,
   rowStatus,
+  STOOD_STILL_MS,
 } from './health-rows.ts';
 import type { HealthEvent, HealthTable, HealthTableDeps, HeldJudgement } from './health-table.ts';
 
@@ -54,7 +55,12 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
       state.overrides = next;
       refresh();
     },
-    sweep: () => refresh(datedRows(state, clock.nowMs())),
+    sweep() {
+      const nowMs = clock.nowMs();
+      if (nowMs - state.sweptAtMs > STOOD_STILL_MS) state.backlogUntilMs = nowMs + BACKLOG_MS;
+      state.sweptAtMs = nowMs;
+      refresh(datedRows(state, nowMs));
+    },
     status: (name) => rowStatus(state, name, clock.nowMs()),
     reports: () =>
       state.book.reports().filter(({ heardAtMs, leaseMs }) => clock.nowMs() - heardAtMs <= leaseMs),
@@ -87,6 +93,8 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
 
 /** All nodes that are there have said what they see after so long. */
 const FRESH_MS = 2000;
+/** What was said while this process stood still is read after so long. */
+const BACKLOG_MS = 300;
 
 type Ears = Pick<
   HealthBoard,

@@ -29,6 +29,10 @@ export type BoardState = {
   rowsBy: RowIndex;
   /** By judgementId. */
   judgements: Map<string, Judgement>;
+  /** When time was looked at last: long ago means that this process stood still, */
+  sweptAtMs: number;
+  /** and has first to hear all that was said meanwhile. */
+  backlogUntilMs: number;
   /** Until then what was judged before a restart stands, since the others are still to be heard. */
   freshUntilMs: number;
   /** Of before a restart, until endpoints are known. */
@@ -57,6 +61,8 @@ export function emptyState(): BoardState {
     rows: [],
     rowsBy: indexRows([]),
     judgements: new Map(),
+    sweptAtMs: Number.POSITIVE_INFINITY,
+    backlogUntilMs: 0,
     freshUntilMs: 0,
     savedLives: new Map(),
     regions: new Map(),
@@ -126,10 +132,14 @@ function evaluateRow(state: BoardState, index: number, nowMs: number): readonly 
   return events;
 }
 
+/** Time is looked at twice a second. */
+export const STOOD_STILL_MS = 1500;
+
 function judgeRow(state: BoardState, { endpoint }: Row, nowMs: number): JudgedEndpoint {
-  const { book, judgements, regions, freshUntilMs } = state;
+  const { backlogUntilMs, book, judgements, regions, freshUntilMs, sweptAtMs } = state;
   const isFresh = nowMs < freshUntilMs;
-  return judgeEndpoint(endpoint, { book, previous: judgements, regions, isFresh }, nowMs);
+  const isBehind = nowMs < backlogUntilMs || nowMs - sweptAtMs > STOOD_STILL_MS;
+  return judgeEndpoint(endpoint, { book, previous: judgements, regions, isFresh, isBehind }, nowMs);
 }
 
 /** The row in its circumstances: what people said, what is frozen, how far it has returned. */

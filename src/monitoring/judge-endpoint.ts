@@ -23,6 +23,8 @@ export type JudgeInputs = {
   readonly regions: ReadonlyMap<string, number>;
   /** This node has just started: not everybody has been heard. */
   readonly isFresh?: boolean;
+  /** It stood still, and reads old news before new ones. */
+  readonly isBehind?: boolean;
 };
 
 /** Names a judgement: the same target may be judged by other rules for another endpoint. */
@@ -30,7 +32,7 @@ export const judgementId = (endpoint: string, key: string): string => `${endpoin
 
 export function judgeEndpoint(
   endpoint: HealthEndpoint,
-  { book, isFresh = false, previous, regions }: JudgeInputs,
+  { book, isBehind = false, isFresh = false, previous, regions }: JudgeInputs,
   nowMs: number,
 ): JudgedEndpoint {
   const { downShare, name, quorumMin, region, sockets, targets } = endpoint;
@@ -54,7 +56,7 @@ export function judgeEndpoint(
     const now = judge(counted, was, nowMs);
     // One alone, who may be the first to be heard of many.
     const isFirst = isFresh && counted.voters.length < 2;
-    const judgement = isFirst && was !== undefined ? notYet(was, now) : now;
+    const judgement = (isFirst || isBehind) && was !== undefined ? notYet(was, now) : now;
     judged.set(id, judgement);
     return judgement;
   };
@@ -81,10 +83,10 @@ export function judgeEndpoint(
   return { world, near, targets: judged };
 }
 
-/** What was judged by all is not overthrown by those who happen to be heard first. */
+/** What was judged by all is not overthrown by those who happen to be heard first, nor by old news. */
 function notYet(was: Judgement, now: Judgement): Judgement {
   if (was.health === 'unknown' || was.health === now.health) return now;
-  const reason = `kept ${was.health}: this node has just started`;
+  const reason = `kept ${was.health}: this node has just started, or stood still`;
   return { ...was, reason, slow: false, ttlSeconds: 0, isHeld: true };
 }
 

@@ -1,7 +1,12 @@
 import { wordShare } from '../../src/health/health-word.ts';
 import type { Statement } from '../../src/health/statement.ts';
 import { createHealthBoard, type HealthBoard } from '../../src/monitoring/health-board.ts';
-import type { HealthEndpoint, HealthEvent, HealthPool } from '../../src/monitoring/health-table.ts';
+import {
+  type HealthEndpoint,
+  type HealthEvent,
+  type HealthPool,
+  SWEEP_MS,
+} from '../../src/monitoring/health-table.ts';
 import { createMovedClock, type MovedClock } from './moved-clock.ts';
 import { endpointAt, statement, worldWith } from './statements.ts';
 
@@ -55,7 +60,11 @@ export function boardBench(
     events,
     say,
     later(ms) {
-      clock.leap(ms);
+      // As often as a table looks; a longer leap is a process that stood still.
+      for (let left = ms; left > 0; left -= SWEEP_MS) {
+        clock.leap(Math.min(left, SWEEP_MS));
+        board.sweep();
+      }
       for (const [region, verdict] of said) say(verdict, region);
       board.sweep();
     },

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { isDown } from '../../src/health/health-word.ts';
 import { readExceptions } from '../../src/health/health-words.ts';
 import type { Statement } from '../../src/health/statement.ts';
+import { STOOD_STILL_MS } from '../../src/monitoring/health-rows.ts';
+import { SWEEP_MS } from '../../src/monitoring/health-table.ts';
 import { boardBench, FOUR, HALF, REGIONS, WINDOW_MS } from './board-rig.ts';
 import { statement } from './statements.ts';
 
@@ -93,4 +95,24 @@ test('createHealthBoard() begins a slow return when an endpoint comes back, and 
   assert.equal(share('a'), 0.25, 'a new fall, a new return');
   later(64_000);
   assert.equal(share('a'), 1);
+});
+
+test('createHealthBoard() overthrows nothing by old news after it stood still', () => {
+  const { board, clock, later, say, state } = boardBench();
+  say('up', ...REGIONS);
+  later(1000);
+  clock.leap(STOOD_STILL_MS + SWEEP_MS);
+  // What was said meanwhile, one after the other.
+  say('down', 'a');
+  assert.equal(state('a'), 'up');
+  board.sweep();
+  say('up', 'a');
+  later(SWEEP_MS);
+  assert.equal(state('a'), 'up');
+  clock.leap(STOOD_STILL_MS + SWEEP_MS);
+  say('down', 'a');
+  board.sweep();
+  assert.equal(state('a'), 'up');
+  later(SWEEP_MS);
+  assert.equal(state('a'), 'down', 'what is still said counts');
 });

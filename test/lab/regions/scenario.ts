@@ -158,8 +158,11 @@ async function followTarget(
   await mend();
   // A program that starts takes seconds, which are not what is asked here.
   setTruth(world, target, isStarted(target) ? 'unsure' : 'there');
+  // Those who were cut off have the world's view again, which has still to see them.
+  if (target.ending === 'dark') world.truth.set(mendMs, region, region, 'unsure');
   const back = await untilBack(world, region, streams, mendMs);
   setTruth(world, target, 'there');
+  world.truth.set(Date.now(), region, region, 'there');
   return {
     ...detected,
     ...left,
