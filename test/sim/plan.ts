@@ -94,7 +94,7 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     usualMs: 60_000,
   },
   wide: {
-    hours: [5, 15],
+    hours: [2, 4],
     regions: [4, 6],
     nodes: [1, 1],
     perRegion: [30, 60],
@@ -103,7 +103,7 @@ const SCALES: Readonly<Record<Size, Scale>> = {
     usualMs: 300_000,
   },
   deep: {
-    hours: [5, 15],
+    hours: [2, 4],
     regions: [4, 6],
     nodes: [1, 1],
     perRegion: [1, 1],

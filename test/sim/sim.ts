@@ -9,7 +9,7 @@ import { type Outcome, simulate } from './simulate.ts';
 
 const USAGE = `npm run sim [-- options]
 
-  --hours N       simulated hours in all (2000)
+  --hours N       simulated hours in all (400)
   --seed N        of the first world; the others follow (drawn)
   --size NAME     ${SIZES.join(', ')}; default: all of them in turn
   --worlds N      ends after so many worlds, whatever their hours
@@ -17,7 +17,7 @@ const USAGE = `npm run sim [-- options]
   --trace         writes the history of each world
 `;
 /** Of twenty worlds one is a crowd, every fourth a cluster: both take longer than days of one node. */
-const RARE: Readonly<Record<number, Size>> = { 3: 'wide', 7: 'deep', 10: 'crowd', 15: 'wide' };
+const RARE: Readonly<Record<number, Size>> = { 3: 'wide', 7: 'deep', 10: 'crowd' };
 const TURNS: readonly Size[] = Array.from({ length: 20 }, (_, turn) => {
   return RARE[turn] ?? (turn % 4 === 1 ? 'cluster' : 'alone');
 });
@@ -40,7 +40,7 @@ process.exit(await main());
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      hours: { type: 'string', default: '2000' },
+      hours: { type: 'string', default: '400' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
       size: { type: 'string' },
       worlds: { type: 'string' },
