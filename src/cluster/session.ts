@@ -177,7 +177,7 @@ export function deriveDataKey(key: SessionKey, from: Uint8Array, to: Uint8Array)
  * @param counter of this sender under this data key, never used twice, at most 2^48 - 1
  */
 export function sealData(frame: Uint8Array, { boot, counter, dataKey, keyId }: Sealing): Buffer {
-  if (counter > COUNTER_MAX) throw new Error('the numbers of this session are used up');
+  if (counter > COUNTER_MAX) throw new Error('the numbers of this data key are used up');
   const head = Buffer.alloc(DATA_AT);
   MAGIC.copy(head);
   head[MAGIC.length] = TYPE_DATA;

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { createInterface } from 'node:readline';
+import { seededDraw } from '../../cluster/virtual-network.ts';
 import { ROUTE_RELAY_PORT, TUN_PORT } from './wide-area.ts';
 
 /**
@@ -46,7 +47,8 @@ let lateMsMax = 0;
 /** A heap would be quicker; tens of packets wait at a time. */
 const waiting: Waiting[] = [];
 let timer: NodeJS.Timeout | undefined;
-const draw = randomFrom(SEED);
+// The same losses for the same packets in the same order.
+const draw = seededDraw(SEED);
 
 socket.on('message', (packet) => {
   const way = wayOf(packet);
@@ -96,15 +98,4 @@ function wayOf(packet: Uint8Array): Way | undefined {
       (way.to === undefined || way.to === to) &&
       (way.host === undefined || way.host === fromHost || way.host === toHost),
   );
-}
-
-/** mulberry32: the same losses for the same packets in the same order. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
