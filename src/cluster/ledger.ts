@@ -144,7 +144,7 @@ type Lives = {
   size(): number;
 };
 
-function createLives({ onConflict, onOwnHeard }: LedgerDeps): Lives {
+function createLives({ onConflict, onOwnHeard, onWithdrawn }: LedgerDeps): Lives {
   const byVantage = new Map<string, Life>();
   let own: ReadonlySet<string> = new Set();
   let statements = 0;
@@ -157,6 +157,11 @@ function createLives({ onConflict, onOwnHeard }: LedgerDeps): Lives {
     remove(vantage);
     const life = createLife({ vantage, incarnation, node, nowMs }, before);
     byVantage.set(vantage, life);
+    if (before?.word.trusted === false) {
+      // Its eyes were broken, and nobody will take back what it saw: it must not count as this life's.
+      for (const key of life.former) onWithdrawn(vantage, key);
+      life.former.clear();
+    }
     return life;
   };
   return {

@@ -116,7 +116,7 @@ const node = z.strictObject({
     .max(64)
     .default([])
     .describe(
-      'Well-known things that are not yours and hardly ever fail. A vantage point that sees most of them fail distrusts itself and abstains.',
+      'Well-known things that are not yours and hardly ever fail. A vantage point that sees most of them fail distrusts itself and abstains. Whatever begins to fail asks them at once.',
     ),
 });
 

@@ -82,6 +82,20 @@ export function observe(
 }
 
 /**
+ * The state when eyes that were broken from `sinceMs` on see again: the failures that they saw count
+ * for nothing. A "down" that was known before stands; one that came since is unknown until the target
+ * has been looked at anew, as nobody can tell. What was remembered is kept for people to look at.
+ */
+export function doubt(state: VerdictState, sinceMs: number): VerdictState {
+  const { failures, recent, verdict } = state;
+  const isKnownBefore = verdict === 'down' && state.sinceMs < sinceMs;
+  if (isKnownBefore || (verdict !== 'down' && failures === 0)) return state;
+  const cleared = { ...state, successes: 0, failures: 0 };
+  if (verdict !== 'down') return cleared;
+  return { ...cleared, verdict: 'unknown', sinceMs: recent.at(-1)?.atMs ?? sinceMs };
+}
+
+/**
  * Seconds (with a fraction) from the last observation to the earliest possible change of the verdict:
  * interval × (threshold − counter), gdnsd's rule, where probes that follow a failure come at the pace
  * of re-checks. 0 while unknown, which may change at any moment.

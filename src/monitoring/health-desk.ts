@@ -24,11 +24,12 @@ import {
 } from './jobs.ts';
 import {
   createMonitoring,
+  type Monitoring,
   type MonitoringClock,
   type MonitoringJob,
   type VantageVerdict,
 } from './monitoring.ts';
-import { createSelfWatch } from './self-watch.ts';
+import { createSelfWatch, type SelfWatch } from './self-watch.ts';
 import { createServerHealth, type ServerStatus } from './servers.ts';
 import { statementOf } from './vantage-health.ts';
 import { createWarnings } from './warnings.ts';
@@ -112,15 +113,6 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
       tell(events);
     },
   });
-  const watch = createSelfWatch({
-    clock,
-    regionSights: table.regionSights,
-    onWord(word, isNews) {
-      table.hear(word);
-      deps.onVantage(word);
-      if (isNews) tell([trustEvent(word)]);
-    },
-  });
   const monitoring = createMonitoring({
     clock,
     draw: deps.draw,
@@ -131,6 +123,7 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
       else sight.take(statementOf(verdict));
     },
   });
+  const watch = watchOwnEyes({ ...deps, table, monitoring }, tell);
   const sight = createSight({ ...deps, table, watch }, tell);
   const jobs = createJobs(monitoring.setJobs, sight.drop);
   const setConfig = (config: Config): HealthWords => {
@@ -149,7 +142,11 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
       monitoring.importState(saved.monitoring);
       table.importState(saved.health);
     },
-    exportState: () => ({ monitoring: monitoring.exportState(), health: table.exportState() }),
+    exportState() {
+      const blind = watch.blind();
+      const doubted = (job: MonitoringJob) => (isCanary(job) ? undefined : blind.get(job.vantage));
+      return { monitoring: monitoring.exportState(doubted), health: table.exportState() };
+    },
     start(config, overrides) {
       setConfig(config);
       table.setOverrides(overrides);
@@ -215,6 +212,32 @@ function createServerDesk({ onEvents, onServers }: HealthVoice): ServerDesk {
   };
 }
 
+type Eyes = Pick<HealthDeskDeps, 'clock' | 'onVantage'> & {
+  readonly table: HealthTable;
+  readonly monitoring: Monitoring;
+};
+
+/** This node's vantage points judge themselves, and what they have seen with broken eyes. */
+function watchOwnEyes(
+  { clock, monitoring, onVantage, table }: Eyes,
+  tell: (events: readonly HealthEvent[]) => void,
+): SelfWatch {
+  return createSelfWatch({
+    clock,
+    regionSights: table.regionSights,
+    onSuspicion: (vantage) => monitoring.hurry((job) => job.vantage === vantage && isCanary(job)),
+    onSight: (vantage, blindSinceMs) =>
+      monitoring.doubt((job) => job.vantage === vantage && !isCanary(job), blindSinceMs),
+    onWord(word, isNews) {
+      table.hear(word);
+      onVantage(word);
+      if (isNews) tell([trustEvent(word)]);
+    },
+  });
+}
+
+const isCanary = ({ key }: MonitoringJob): boolean => canaryOf(key) !== undefined;
+
 /** Where goes what this node's vantage points see: canaries are for themselves, the rest for all. */
 function createSight(
   {
@@ -224,7 +247,7 @@ function createSight(
     watch,
   }: Pick<HealthVoice, 'onStatement' | 'onWithdrawn'> & {
     readonly table: HealthTable;
-    readonly watch: ReturnType<typeof createSelfWatch>;
+    readonly watch: SelfWatch;
   },
   tell: (events: readonly HealthEvent[]) => void,
 ) {
@@ -238,10 +261,8 @@ function createSight(
       onStatement(statement);
     },
     drop(vantage: string, key: string): void {
-      if (canaryOf(key) !== undefined) {
-        watch.forget(vantage, key);
-        return;
-      }
+      watch.forget(vantage, key);
+      if (canaryOf(key) !== undefined) return;
       warnings.forget(vantage, key);
       table.withdraw(vantage, key);
       onWithdrawn(vantage, key);

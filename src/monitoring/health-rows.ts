@@ -247,7 +247,7 @@ export function regionSights(
     for (const key of endpoint.targets.flatMap(({ check }) => checkKeys(check))) {
       const votes = book.votes(key);
       const mine = votes.find((vote) => vote.vantage === vantage);
-      if (mine === undefined || mine.verdict === 'unknown') continue;
+      if (mine === undefined || (mine.verdict === 'unknown' && !mine.failing)) continue;
       const seen = byRegion.get(endpoint.region) ?? { fails: true, confirmed: false };
       seen.fails &&= isBad(mine);
       seen.confirmed ||= votes.some(

@@ -1,6 +1,7 @@
 import type { Observation } from '../health/observation.ts';
 import { LEASE_INTERVALS } from '../health/quorum.ts';
 import {
+  doubt,
   initialVerdict,
   isFailing,
   observe,
@@ -80,8 +81,26 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
       const own = [...running.values()].filter(({ job }) => job.vantage === name);
       for (const each of own) lane.start(each, firstSpreadMs(own.length));
     },
+    doubt(which, sinceMs) {
+      for (const each of running.values()) {
+        if (!which(each.job)) continue;
+        const state = doubt(each.state, sinceMs);
+        if (state === each.state) continue;
+        each.state = state;
+        deps.onVerdict(verdictOf(each));
+      }
+    },
+    hurry(which) {
+      for (const each of running.values()) if (which(each.job)) lane.hurry(each);
+    },
     verdicts: () => [...running.values()].map(verdictOf),
-    exportState: () => exportVerdicts([...running.values()]),
+    exportState: (doubtedSinceMs = () => undefined) =>
+      exportVerdicts(
+        [...running.values()].map(({ id, job, state }) => {
+          const sinceMs = doubtedSinceMs(job);
+          return { id, state: sinceMs === undefined ? state : doubt(state, sinceMs) };
+        }),
+      ),
     importState(state) {
       saved = importVerdicts(state, deps.clock.nowMs());
     },
@@ -146,9 +165,16 @@ export type Monitoring = {
   /** Silences a vantage point: no probes, no verdicts, until it is started again. */
   stopVantage(name: string): void;
   startVantage(name: string): void;
+  /** What these jobs have seen failing since then counts for nothing: verdict.ts `doubt`. */
+  doubt(which: (job: MonitoringJob) => boolean, sinceMs: number): void;
+  /** Asks these now, unless they have just been asked; their place in the interval stays theirs. */
+  hurry(which: (job: MonitoringJob) => boolean): void;
   verdicts(): readonly VantageVerdict[];
-  /** What is known, as JSON to be kept over a restart. */
-  exportState(): unknown;
+  /**
+   * What is known, as JSON to be kept over a restart.
+   * @param doubtedSinceMs from when on a job's failures count for nothing; undefined = they count
+   */
+  exportState(doubtedSinceMs?: (job: MonitoringJob) => number | undefined): unknown;
   /** Takes what `exportState` gave, before the first `setJobs`; anything else is ignored. */
   importState(state: unknown): void;
   /** Stops everything; resolves when no probe is in flight. */
@@ -192,6 +218,7 @@ function verdictOf({ job, state }: Running): VantageVerdict {
 type Lane = {
   /** @param spreadMs over which time the first probes are spread */
   start(each: Running, spreadMs: number): void;
+  hurry(each: Running): void;
   stop(each: Running): void;
   settled(): Promise<void>;
 };
@@ -248,6 +275,16 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
       each.dueMs = nowMs + firstDueMs(each.id, intervalMs, spreadMs);
       each.anchorMs = nowMs + firstCountedMs(each.id, intervalMs, spreadMs);
       schedule(each, each.dueMs);
+    },
+    hurry(each) {
+      const nowMs = clock.nowMs();
+      const { intervalMs, recheckMs = intervalMs } = each.job.rules;
+      const askedMs = each.state.recent.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
+      if (each.phase !== 'scheduled' || nowMs - askedMs < recheckMs || each.dueMs <= nowMs) return;
+      each.cancel();
+      each.anchorMs ??= each.dueMs - intervalMs;
+      each.dueMs = nowMs;
+      schedule(each, nowMs);
     },
     stop(each) {
       each.attempt += 1;

@@ -7,6 +7,14 @@ import type { MonitoringClock } from './monitoring.ts';
  * This node's vantage points watching themselves: what each sees of canaries and of other regions,
  * judged by health/self-trust.ts. Calls back for each of them, and when one begins or ends to
  * distrust itself.
+ *
+ *   trusted ──most things fail──> blind ──they answer──> settling ──SETTLE_MS──> trusted
+ *                                   ^                        │
+ *                                   └────they fail again─────┘
+ *
+ * What was seen to fail with broken eyes counts for nothing. That is said (`onSight`) when things
+ * answer again, and the vantage point abstains a little longer, so that nobody hears first that it
+ * is to be believed and then what it does not say any more.
  */
 export type SelfWatch = {
   setVantages(vantages: readonly Omit<VantageWord, 'trusted' | 'reason'>[]): void;
@@ -15,6 +23,8 @@ export type SelfWatch = {
   /** The vantage point looks at this canary no more: what it saw last counts no longer. */
   forget(vantage: string, key: string): void;
   words(): readonly VantageWord[];
+  /** Those that abstain, and from when on their eyes may have been broken. */
+  blind(): ReadonlyMap<string, number>;
   close(): void;
 };
 
@@ -22,65 +32,140 @@ export type SelfWatchDeps = {
   readonly clock: MonitoringClock;
   /** What the vantage point sees of other regions. */
   readonly regionSights: (vantage: string) => readonly Sight[];
+  /** Something begins to fail for it: what its canaries say is to be known soon. */
+  readonly onSuspicion: (vantage: string) => void;
+  /** It sees again: the failures that it has seen since then are to be forgotten. */
+  readonly onSight: (vantage: string, blindSinceMs: number) => void;
   /** `isNews` when trust has changed. */
   readonly onWord: (word: VantageWord, isNews: boolean) => void;
 };
 
 /** A failure is looked into after this: sooner than any target can fail several times. */
 export const LOOK_DELAY_MS = 100;
+/** A vantage point that sees again abstains for so long: what it takes back has come to all nodes. */
+export const SETTLE_MS = 1000;
 
-export function createSelfWatch({ clock, onWord, regionSights }: SelfWatchDeps): SelfWatch {
-  const words = new Map<string, VantageWord>();
-  const canaries = new Map<string, Map<string, Sight>>();
-  const looking = new Map<string, () => void>();
+type Eye = {
+  word: VantageWord;
+  readonly canaries: Map<string, Sight>;
+  /** Keys of what fails. */
+  readonly failing: Set<string>;
+  /** The longest lease of what it says: its eyes may have been broken for so long before it knew. */
+  leaseMs: number;
+  /** 0 = it sees. */
+  blindSinceMs: number;
+  /** When it saw again; undefined = it does not yet. */
+  settlingSinceMs: number | undefined;
+  cancelLook: (() => void) | undefined;
+};
 
-  const look = (vantage: string): void => {
-    const before = words.get(vantage);
-    if (before === undefined) return;
-    const sights = [...(canaries.get(vantage)?.values() ?? []), ...regionSights(vantage)];
-    const { reason, trusted } = selfTrust(sights);
-    if (before.trusted === trusted) return;
-    const word = { ...before, trusted, reason };
-    words.set(vantage, word);
-    onWord(word, true);
+export function createSelfWatch(deps: SelfWatchDeps): SelfWatch {
+  const { clock, onSuspicion, onWord } = deps;
+  const eyes = new Map<string, Eye>();
+  const look = createLook(deps);
+
+  const lookSoon = (eye: Eye, afterMs: number): void => {
+    eye.cancelLook ??= clock.setTimer(afterMs, () => {
+      eye.cancelLook = undefined;
+      const againMs = look(eye);
+      if (againMs !== undefined) lookSoon(eye, againMs);
+    });
   };
   return {
     setVantages(vantages) {
       const staying = new Set(vantages.map(({ vantage }) => vantage));
-      for (const name of words.keys()) if (!staying.has(name)) words.delete(name);
-      for (const name of canaries.keys()) if (!staying.has(name)) canaries.delete(name);
+      for (const [name, eye] of eyes) {
+        if (staying.has(name)) continue;
+        eye.cancelLook?.();
+        eyes.delete(name);
+      }
       for (const vantage of vantages) {
-        const { reason = '', trusted = true } = words.get(vantage.vantage) ?? {};
-        const word = { ...vantage, trusted, reason };
-        words.set(vantage.vantage, word);
-        onWord(word, false);
+        const eye = eyes.get(vantage.vantage) ?? openEye(vantage);
+        const { reason, trusted } = eye.word;
+        eye.word = { ...vantage, trusted, reason };
+        eyes.set(vantage.vantage, eye);
+        onWord(eye.word, false);
       }
     },
-    observe({ failing, key, vantage, verdict }) {
-      const isFailing = failing || verdict === 'down';
-      const canary = canaryOf(key);
-      if (canary !== undefined) {
-        const sights = canaries.get(vantage) ?? new Map<string, Sight>();
-        const thing = `canary ${canary}`;
-        sights.set(key, { thing, isCanary: true, failing: isFailing, confirmed: false });
-        canaries.set(vantage, sights);
-      }
+    observe(statement) {
+      const { vantage } = statement;
+      const eye = eyes.get(vantage);
+      if (eye === undefined) return;
+      const isFailing = statement.failing || statement.verdict === 'down';
+      const isNew = note(eye, statement, isFailing);
       // All is well, and was: nothing to look into.
-      if (!isFailing && words.get(vantage)?.trusted !== false) return;
-      if (looking.has(vantage)) return;
-      const cancel = clock.setTimer(LOOK_DELAY_MS, () => {
-        looking.delete(vantage);
-        look(vantage);
-      });
-      looking.set(vantage, cancel);
+      if (!isFailing && eye.word.trusted) return;
+      if (isNew && eye.word.trusted && eye.cancelLook === undefined) onSuspicion(vantage);
+      lookSoon(eye, LOOK_DELAY_MS);
     },
     forget(vantage, key) {
-      canaries.get(vantage)?.delete(key);
+      eyes.get(vantage)?.canaries.delete(key);
+      eyes.get(vantage)?.failing.delete(key);
     },
-    words: () => [...words.values()],
+    words: () => [...eyes.values()].map(({ word }) => word),
+    blind() {
+      const blind = [...eyes.values()].filter(({ word }) => !word.trusted);
+      return new Map(blind.map(({ blindSinceMs, word }) => [word.vantage, blindSinceMs]));
+    },
     close() {
-      for (const cancel of looking.values()) cancel();
-      looking.clear();
+      for (const eye of eyes.values()) eye.cancelLook?.();
+      eyes.clear();
     },
+  };
+}
+
+function openEye(vantage: Omit<VantageWord, 'trusted' | 'reason'>): Eye {
+  return {
+    word: { ...vantage, trusted: true, reason: '' },
+    canaries: new Map(),
+    failing: new Set(),
+    leaseMs: 0,
+    blindSinceMs: 0,
+    settlingSinceMs: undefined,
+    cancelLook: undefined,
+  };
+}
+
+/** Remembers what was seen; returns whether it begins to fail. */
+function note(eye: Eye, { key, leaseMs }: Statement, failing: boolean): boolean {
+  eye.leaseMs = Math.max(eye.leaseMs, leaseMs);
+  const canary = canaryOf(key);
+  if (canary !== undefined) {
+    const thing = `canary ${canary}`;
+    eye.canaries.set(key, { thing, isCanary: true, failing, confirmed: false });
+  }
+  const isNew = failing && !eye.failing.has(key);
+  if (failing) eye.failing.add(key);
+  else eye.failing.delete(key);
+  return isNew;
+}
+
+/** Judges an eye by what it sees now; returns after how many milliseconds to look again, if at all. */
+function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
+  const say = (eye: Eye, trusted: boolean, reason: string): void => {
+    eye.word = { ...eye.word, trusted, reason };
+    onWord(eye.word, true);
+  };
+  return (eye: Eye): number | undefined => {
+    const nowMs = clock.nowMs();
+    const { vantage } = eye.word;
+    const seen = selfTrust([...eye.canaries.values(), ...regionSights(vantage)]);
+    if (!seen.trusted) {
+      eye.settlingSinceMs = undefined;
+      if (!eye.word.trusted) return undefined;
+      eye.blindSinceMs = nowMs - eye.leaseMs;
+      say(eye, false, seen.reason);
+      return undefined;
+    }
+    if (eye.word.trusted) return undefined;
+    if (eye.settlingSinceMs === undefined) {
+      eye.settlingSinceMs = nowMs;
+      onSight(vantage, eye.blindSinceMs);
+    }
+    const leftMs = eye.settlingSinceMs + SETTLE_MS - nowMs;
+    if (leftMs > 0) return leftMs;
+    eye.settlingSinceMs = undefined;
+    say(eye, true, '');
+    return undefined;
   };
 }

@@ -23,6 +23,15 @@ import { seededDraw } from './virtual-network.ts';
 
 const NOW = 1_000_000;
 
+const WORD: VantageWord = {
+  vantage: 'v',
+  group: 'g',
+  node: 'n',
+  heardAtMs: 0,
+  trusted: true,
+  reason: '',
+};
+
 /** A ledger with what it told, and a vantage point `v` of node `n` that speaks to it. */
 function world(incarnation = 1) {
   const statements = new Map<string, Statement>();
@@ -56,14 +65,7 @@ function world(incarnation = 1) {
 
 function speaker(incarnation: number, vantage = 'v') {
   const announcer = createAnnouncer(incarnation);
-  announcer.setVantage({
-    vantage,
-    group: 'g',
-    node: 'n',
-    heardAtMs: 0,
-    trusted: true,
-    reason: '',
-  });
+  announcer.setVantage({ ...WORD, vantage });
   return announcer;
 }
 
@@ -210,6 +212,18 @@ test('of a new life the old statements stay until it has had time to speak, and 
   assert.deepEqual(verdicts(), ['v a down', 'v b up', 'v c up']);
   tell(ledger, again.signs(), later + FORMER_HOLD_MS);
   assert.deepEqual(verdicts(), ['v a down']);
+  assert.equal(withdrawals(), 2);
+});
+
+test('what an earlier life said with eyes that it distrusted is gone with it', () => {
+  const { ledger, statements, voice, withdrawals } = world();
+  for (const key of ['a', 'b']) voice.put(statement('v', key, { verdict: 'down' }), NOW);
+  tell(ledger, voice.takeNews(NOW));
+  voice.setVantage({ ...WORD, trusted: false, reason: 'all fails' });
+  tell(ledger, voice.signs(), NOW + 100);
+  assert.equal(statements.size, 2, 'it abstains, and may take back what it said');
+  tell(ledger, speaker(2).signs(), NOW + 1000);
+  assert.equal(statements.size, 0);
   assert.equal(withdrawals(), 2);
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  doubt,
   initialVerdict,
   isFailing,
   observe,
@@ -143,4 +144,29 @@ test('observe() marks a target slow after fall slow successes and quick after ri
   ];
   for (const [marks, slow, why] of cases) assert.equal(slowAfter(marks), slow, `${marks}: ${why}`);
   assert.equal(after('+++').slow, false, 'without a bound nothing is slow');
+});
+
+test('doubt() takes back what was seen failing since then, and nothing else', () => {
+  // One mark a second from 1000 on.
+  const cases: readonly (readonly [string, number, VerdictState['verdict'], number, string])[] = [
+    ['+++', 0, 'up', 0, 'successes were seen'],
+    ['+--', 0, 'up', 0, 'failures do not count on'],
+    ['---', 3000, 'unknown', 0, 'down since the third'],
+    ['---', 3001, 'down', 0, 'known before'],
+    ['-----', 3001, 'down', 0, 'however long it went on'],
+    ['---+', 1000, 'unknown', 0, 'nor do its successes count on'],
+    ['--', 0, 'unknown', 0, 'not seen up, and not failing'],
+    ['', 0, 'unknown', 0, 'nothing was seen'],
+  ];
+  for (const [marks, sinceMs, verdict, failures, why] of cases) {
+    const state = doubt(after(marks), sinceMs);
+    assert.equal(state.verdict, verdict, `${marks}: ${why}`);
+    assert.equal(state.failures, failures, `${marks}: ${why}`);
+    assert.equal(state.recent.length, marks.length, 'people can still look at it');
+  }
+  const doubted = doubt(after('---'), 0);
+  assert.equal(after('-', doubted).verdict, 'unknown');
+  assert.equal(after('--', doubted).verdict, 'unknown');
+  assert.equal(after('---', doubted).verdict, 'down', 'all is counted anew');
+  assert.equal(after('+', doubted).verdict, 'up');
 });

@@ -229,6 +229,62 @@ test('exportState() and importState() carry verdicts over a restart', async () =
   await late.monitoring.close();
 });
 
+test('doubt() takes back failures of some jobs, and says so', async () => {
+  const { clock, last, monitoring, probe, verdicts } = bench();
+  for (const each of ['a', 'b', 'c']) probe.set(each, 'fail');
+  monitoring.setJobs(['a', 'b', 'c'].map((each) => scriptedJob('eu', each)));
+  await clock.advance(4000);
+  const doubted = JSON.stringify(
+    monitoring.exportState(({ key }) => (key === 'c' ? 0 : undefined)),
+  );
+  assert.match(doubted, /"eu c":\{"verdict":"unknown"/);
+  assert.match(doubted, /"eu a":\{"verdict":"down"/);
+  assert.equal(last('c')?.state.verdict, 'down', 'saving changes nothing');
+  verdicts.length = 0;
+  monitoring.doubt(({ key }) => key !== 'b', 0);
+  assert.deepEqual(
+    verdicts.map(({ key, state }) => `${key} ${state.verdict}`),
+    ['a unknown', 'c unknown'],
+  );
+  monitoring.doubt(() => true, clock.nowMs());
+  assert.equal(verdicts.length, 2, 'b was known to be down before');
+  await clock.advance(3000);
+  assert.equal(last('a')?.state.verdict, 'down', 'all is counted anew');
+  await monitoring.close();
+});
+
+test('hurry() asks some jobs now, and leaves them their place in the interval', async () => {
+  const job = (key: string) => ({
+    ...scriptedJob('eu', key),
+    rules: { ...QUICK, intervalMs: 10_000 },
+  });
+  const times = async (hurryAtMs: readonly number[]) => {
+    const { clock, monitoring, probe } = bench(0);
+    const seen: number[] = [];
+    monitoring.setJobs([job('a'), job('b')]);
+    while (clock.nowMs() < 60_000) {
+      await clock.advance(50);
+      if (hurryAtMs.includes(clock.nowMs())) monitoring.hurry(({ key }) => key === 'a');
+      while (probe.asked.length > 0) if (probe.asked.shift() === 'a') seen.push(clock.nowMs());
+    }
+    await monitoring.close();
+    return seen;
+  };
+  const usual = await times([]);
+  const third = usual[2]!;
+  const soonMs = third + 4000;
+  // Once more, at once: one that has just been asked is not.
+  const hurried = await times([soonMs, soonMs + 100, soonMs + 200]);
+  assert.deepEqual(
+    hurried.filter((ms) => !usual.includes(ms)),
+    [soonMs + 50],
+  );
+  assert.deepEqual(
+    usual.filter((ms) => !hurried.includes(ms)),
+    [],
+  );
+});
+
 test('importState() ignores what it did not write', async () => {
   const cases = [undefined, null, 1, 'x', [], { 'eu a': 1 }, { 'eu a': { verdict: 'maybe' } }];
   for (const state of cases) {

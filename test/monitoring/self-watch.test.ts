@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import type { Sight } from '../../src/health/self-trust.ts';
 import type { VantageWord } from '../../src/health/statement.ts';
 import { createHealthDesk } from '../../src/monitoring/health-desk.ts';
-import { createSelfWatch, LOOK_DELAY_MS, type SelfWatch } from '../../src/monitoring/self-watch.ts';
+import {
+  createSelfWatch,
+  LOOK_DELAY_MS,
+  SETTLE_MS,
+  type SelfWatch,
+} from '../../src/monitoring/self-watch.ts';
 import { createConfig } from '../nameserver/fixture.ts';
 import { createMovedClock, type MovedClock } from './moved-clock.ts';
 import { createScriptedProbe } from './scripted-probe.ts';
@@ -16,6 +21,9 @@ type Bench = {
   readonly clock: MovedClock;
   /** News only: `eye true` when it begins to trust itself. */
   readonly news: string[];
+  /** `eye 0` when what it saw failing since then is to be forgotten. */
+  readonly takenBack: string[];
+  readonly suspicions: string[];
   /** Names of regions that fail for `eye`. */
   readonly failing: Set<string>;
   readonly confirmed: Set<string>;
@@ -25,6 +33,8 @@ type Bench = {
 function bench(regions: readonly string[] = []): Bench {
   const clock = createMovedClock();
   const news: string[] = [];
+  const takenBack: string[] = [];
+  const suspicions: string[] = [];
   const failing = new Set<string>();
   const confirmed = new Set<string>();
   const watch = createSelfWatch({
@@ -38,6 +48,8 @@ function bench(regions: readonly string[] = []): Bench {
           confirmed: confirmed.has(thing),
         }),
       ),
+    onSuspicion: (vantage) => void suspicions.push(vantage),
+    onSight: (vantage, sinceMs) => void takenBack.push(`${vantage} ${sinceMs}`),
     onWord: ({ trusted, vantage }, isNews) => {
       if (isNews) news.push(`${vantage} ${trusted}`);
     },
@@ -47,6 +59,8 @@ function bench(regions: readonly string[] = []): Bench {
     watch,
     clock,
     news,
+    takenBack,
+    suspicions,
     failing,
     confirmed,
     async see(key, verdict, isFailing = verdict === 'down') {
@@ -57,7 +71,7 @@ function bench(regions: readonly string[] = []): Bench {
 }
 
 test('createSelfWatch() distrusts a vantage point that loses most of its canaries, and trusts it again', async () => {
-  const { news, see, watch } = bench();
+  const { clock, news, see, takenBack, watch } = bench();
   for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
   await see('canary 1', 'down');
   assert.deepEqual(news, []);
@@ -66,9 +80,49 @@ test('createSelfWatch() distrusts a vantage point that loses most of its canarie
   assert.match(watch.words()[0]!.reason, /2 of 3 .*canary 1, canary 2/);
   await see('canary 3', 'down');
   assert.deepEqual(news, ['eye false'], 'said once');
-  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
+  const blindSinceMs = watch.blind().get('eye')!;
+  assert.ok(blindSinceMs > 0 && blindSinceMs < clock.nowMs() - 3000, 'longer than it knew');
+  await see('canary 1', 'up');
+  assert.deepEqual(takenBack, [], 'two of three still fail');
+  for (const name of ['2', '3']) await see(`canary ${name}`, 'up');
+  assert.deepEqual(takenBack, [`eye ${blindSinceMs}`]);
+  assert.deepEqual(news, ['eye false'], 'first all are to hear what it takes back');
+  await clock.advance(SETTLE_MS);
   assert.deepEqual(news, ['eye false', 'eye true']);
+  assert.equal(takenBack.length, 1);
   assert.equal(watch.words()[0]!.reason, '');
+  assert.equal(watch.blind().size, 0);
+  assert.equal(clock.pending(), 0);
+});
+
+test('createSelfWatch() goes on doubting eyes that fail again before they are believed', async () => {
+  const { clock, news, see, takenBack } = bench();
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'down');
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'down');
+  await clock.advance(2 * SETTLE_MS);
+  assert.deepEqual(news, ['eye false']);
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
+  await clock.advance(SETTLE_MS);
+  assert.deepEqual(news, ['eye false', 'eye true']);
+  assert.equal(takenBack.length, 2);
+  assert.equal(takenBack[0], takenBack[1], 'broken since the first time');
+});
+
+test('createSelfWatch() is suspicious of each first failure, a look at a time', async () => {
+  const { see, suspicions, watch, clock } = bench();
+  await see('web 1', 'up');
+  assert.equal(suspicions.length, 0);
+  await see('web 1', 'up', true);
+  await see('web 1', 'down');
+  assert.equal(suspicions.length, 1, 'what goes on failing is no news');
+  for (const name of ['2', '3']) {
+    watch.observe(statement('eye', `web ${name}`, 'up', clock.nowMs(), { failing: true }));
+  }
+  assert.equal(suspicions.length, 2, 'both in one look');
+  await see('web 1', 'up');
+  await see('web 1', 'up', true);
+  assert.equal(suspicions.length, 3);
 });
 
 test('createSelfWatch() looks once for many failures at a time', async () => {

@@ -11,11 +11,14 @@ import { createWorld, type World } from './world.ts';
 export async function playScenario(text: string): Promise<void> {
   const script = parseScript(text);
   const watched = new Map<string, ScenarioQuestion>();
+  let areEventsAsked = false;
   const world = createWorld(script.config, (current) => {
     for (const question of watched.values()) assertNotEmpty(current, question);
   });
   try {
     for (const step of script.steps) {
+      if (step.kind === 'time' && areEventsAsked) world.forgetEvents();
+      if (step.kind === 'time' || step.kind === 'event') areEventsAsked = step.kind === 'event';
       await playStep(world, step, watched).catch((error: Error) => {
         throw new Error(`line ${step.line}: ${step.text}\n${error.message}`, { cause: error });
       });
@@ -78,7 +81,7 @@ async function playStep(
 }
 
 function expectEvent(world: World, { event, happened }: Extract<Step, { kind: 'event' }>): void {
-  const events = world.takeEvents();
+  const events = world.events();
   const isThere = events.some((each) => each === event || each.startsWith(`${event} `));
   assert.equal(isThere, happened, `events were ${events.join(', ') || 'none'}`);
 }

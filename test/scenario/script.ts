@@ -25,7 +25,7 @@
  *   STORE AWAY                                       or BACK, or EMPTIED
  *   CLOCK va +1h                                     its clock steps
  *   AGENT virginia NOT READY "no server is usable"   or READY: what the region's balancer reports
- *   EXPECT EVENT pool.frozen web                     since the last EXPECT EVENT or EXPECT NO EVENT
+ *   EXPECT EVENT pool.frozen web                     since the last TIME PASSES before which events were asked for
  *   EXPECT NO EVENT endpoint.down
  *   EXPECT PART 5..20 OF www.gslb.example FROM 17.0.0.0 GETS 127.0.1.1   per cent of 256 networks from there on
  *

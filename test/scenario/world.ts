@@ -41,8 +41,9 @@ export type World = {
   agent(action: Extract<Action, { kind: 'agent' }>): void;
   /** State and reason of an endpoint on each living node, or the named one; seen from a region if given. */
   health(endpoint: string, node?: string, near?: string): readonly string[];
-  /** Kinds and subjects of events since the last time of asking. */
-  takeEvents(): readonly string[];
+  /** Kinds and subjects of events since the last `forgetEvents`. */
+  events(): readonly string[];
+  forgetEvents(): void;
   close(): Promise<void>;
 };
 
@@ -274,7 +275,8 @@ export function createWorld(configText: string, watch: (world: World) => void): 
         const { reason, state } = seen ?? status;
         return `${state} (${reason})`;
       }),
-    takeEvents: () => events.splice(0).map(({ kind, subject }) => `${kind} ${subject}`),
+    events: () => events.map(({ kind, subject }) => `${kind} ${subject}`),
+    forgetEvents: () => void events.splice(0),
     async close() {
       for (const { kill } of living()) await kill();
     },

@@ -9,8 +9,13 @@ export type Evidence = {
   see(vantage: PlannedVantage, endpoint: string, ok: boolean, nowMs: number): void;
   /** The vantage point has forgotten all that it saw. */
   forget(vantage: string): void;
-  /** Vantage points that have had reason to say "down" since then. */
-  accusers(endpoint: string, sinceMs: number): ReadonlySet<string>;
+  /** What it saw from then on it saw with broken eyes, and knows it. */
+  discount(vantage: string, sinceMs: number): void;
+  /**
+   * Vantage points that have had reason to say "down" since then.
+   * @param hasPast what has been taken back may be remembered elsewhere
+   */
+  accusers(endpoint: string, sinceMs: number, hasPast: boolean): ReadonlySet<string>;
   size(): number;
 };
 
@@ -18,8 +23,21 @@ type Seen = {
   isDown: boolean;
   failures: number;
   successesInARow: number;
+  /** When it began to have reason to say down. */
+  downSinceMs: number;
   /** When it last had reason to say down; -1 = never. */
   downAtMs: number;
+  /** The same of what it has taken back since. */
+  saidAtMs: number;
+};
+
+const NOTHING: Seen = {
+  isDown: false,
+  failures: 0,
+  successesInARow: 0,
+  downSinceMs: -1,
+  downAtMs: -1,
+  saidAtMs: -1,
 };
 
 export function createEvidence({ monitor: { fall, rise } }: Pick<Plan, 'monitor'>): Evidence {
@@ -29,12 +47,7 @@ export function createEvidence({ monitor: { fall, rise } }: Pick<Plan, 'monitor'
     see({ name }, endpoint, ok, nowMs) {
       const byVantage = seen.get(endpoint) ?? new Map();
       seen.set(endpoint, byVantage);
-      const before = byVantage.get(name) ?? {
-        isDown: false,
-        failures: 0,
-        successesInARow: 0,
-        downAtMs: -1,
-      };
+      const before = byVantage.get(name) ?? { ...NOTHING };
       byVantage.set(name, before);
       // While it says down it does so until it has seen otherwise.
       if (before.isDown) before.downAtMs = nowMs;
@@ -45,6 +58,7 @@ export function createEvidence({ monitor: { fall, rise } }: Pick<Plan, 'monitor'
         before.failures = 0;
       }
       if (before.failures >= fall) {
+        if (!before.isDown) before.downSinceMs = nowMs;
         before.isDown = true;
         before.downAtMs = nowMs;
       }
@@ -57,9 +71,19 @@ export function createEvidence({ monitor: { fall, rise } }: Pick<Plan, 'monitor'
         byVantage.set(vantage, { ...before, isDown: false, failures: 0, successesInARow: 0 });
       }
     },
-    accusers(endpoint, sinceMs) {
+    discount(vantage, sinceMs) {
+      for (const byVantage of seen.values()) {
+        const before = byVantage.get(vantage);
+        if (before === undefined || (before.isDown && before.downSinceMs < sinceMs)) continue;
+        byVantage.set(vantage, {
+          ...NOTHING,
+          saidAtMs: Math.max(before.saidAtMs, before.downAtMs),
+        });
+      }
+    },
+    accusers(endpoint, sinceMs, hasPast) {
       const accusing = [...(seen.get(endpoint) ?? [])].filter(
-        ([, { downAtMs }]) => downAtMs >= sinceMs,
+        ([, { downAtMs, saidAtMs }]) => downAtMs >= sinceMs || (hasPast && saidAtMs >= sinceMs),
       );
       return new Set(accusing.map(([vantage]) => vantage));
     },

@@ -1,3 +1,4 @@
+import { boundsOf } from './bounds.ts';
 import { createEvidence, type Evidence } from './evidence.ts';
 import { CANARIES, type Plan, type PlannedVantage } from './plan.ts';
 
@@ -33,6 +34,7 @@ const FLAP_SHARE = 0.5;
 export function createTruth(plan: Plan, draw: () => number): Truth {
   const active = new Set<string>();
   const evidence = createEvidence(plan);
+  const { distrustMs } = boundsOf(plan);
   const states = new Map<string, State>();
   const eyes = new Map<string, { isSound: boolean; sinceMs: number }>();
   let eyesChangedMs = 0;
@@ -54,7 +56,10 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
     }
     for (const vantage of look.vantages.values()) {
       const isSound = !isBlind(vantage);
-      if (eyes.get(vantage.name)?.isSound === isSound) continue;
+      const before = eyes.get(vantage.name);
+      if (before?.isSound === isSound) continue;
+      if (before !== undefined && isSound && nowMs - before.sinceMs > distrustMs)
+        evidence.discount(vantage.name, before.sinceMs);
       eyes.set(vantage.name, { isSound, sinceMs: nowMs });
       eyesChangedMs = nowMs;
     }

@@ -9,7 +9,8 @@ import type { World } from './world.ts';
  * The rule is that of docs/decisions/0018, counted over what probes really saw:
  *
  *  - a domain accuses when most of its vantage points that take part have reason to;
- *  - one whose eyes have been broken for long distrusts itself: it neither accuses nor acquits;
+ *  - one whose eyes have been broken for long distrusts itself: it neither accuses nor acquits, and
+ *    when it sees again nothing that it saw meanwhile is a reason;
  *  - down needs more than half of the domains that take part, the endpoint's own left out, and the
  *    pool's minimum; or the word of the endpoint's own.
  *
@@ -30,7 +31,7 @@ export function checkWithdrawal(
   const isClear = calmMs !== undefined && nowMs - calmMs > bounds.agreeMs;
   const hasPast = calmMs === undefined || nowMs - calmMs <= STALE_HOLD_MS + bounds.evidenceMs;
   const sinceMs = nowMs - bounds.evidenceMs - (hasPast ? STALE_HOLD_MS : 0);
-  const accusers = truth.evidence.accusers(endpoint, sinceMs);
+  const accusers = truth.evidence.accusers(endpoint, sinceMs, hasPast);
   const isNear = (since: number | undefined): boolean =>
     since !== undefined && nowMs - since <= bounds.distrustMs;
   const sides = { accusing: new Set<string>(), acquitting: new Set<string>() };
