@@ -5,7 +5,8 @@ import type { Check } from './references.ts';
  * Sockets that cannot be bound together. DNS listens on TCP too, so all three kinds of listeners are
  * held against each other; a wildcard address takes its port on every address of the family.
  */
-export function checkListeners({ file, config, error }: Check): void {
+export function checkListeners(check: Check): void {
+  const { config, error, file } = check;
   const sockets: Socket[] = [];
   const roles = new Set(file.node.roles);
   if (roles.has('nameserver')) {
@@ -31,6 +32,7 @@ export function checkListeners({ file, config, error }: Check): void {
     taken.set(socket.port, [...others, socket]);
   }
   checkNames(config.balancer.listeners, error);
+  if (roles.has('balancer')) warnUnheard(check);
 }
 
 type Socket = { readonly path: ConfigPath; readonly address: string; readonly port: number };
@@ -39,6 +41,39 @@ function overlap(a: string, b: string): boolean {
   if (a === b) return true;
   const sameFamily = a.includes(':') === b.includes(':');
   return sameFamily && (isWildcard(a) || isWildcard(b));
+}
+
+/**
+ * A balancer speaks for the endpoints at whose sockets it listens. Behind an address translation it
+ * speaks for none, and its "not ready" would be lost without a word.
+ */
+function warnUnheard({ config, warn }: Check): void {
+  const { listeners } = config.balancer;
+  const byRegion = Map.groupBy(listeners, ({ region }) => region);
+  for (const [region, own] of byRegion) {
+    const sockets = Object.values(config.pools).flatMap(({ endpoints, port }) =>
+      endpoints
+        .filter((endpoint) => endpoint.region === region)
+        .flatMap(({ addresses }) =>
+          addresses.length > 0 ? addresses : (config.regions[region]?.vips ?? []),
+        )
+        .map((address) => ({ address, port })),
+    );
+    const [example] = sockets;
+    const isHeard = own.some((listener) =>
+      sockets.some(
+        ({ address, port }) =>
+          port === listener.port && (isWildcard(listener.address) || listener.address === address),
+      ),
+    );
+    if (example === undefined || isHeard) continue;
+    const { address, port } = example;
+    warn(
+      ['balancer', 'listeners', listeners.indexOf(own[0]!)],
+      `no listener of region "${region}" is at one of its endpoints, ${address} port ${port} for instance: whether this balancer is ready counts for nothing`,
+      `listen on port ${port} of the endpoint's address, or of ${address.includes(':') ? '"::"' : '0.0.0.0'} where the address is translated`,
+    );
+  }
 }
 
 function isWildcard(address: string): boolean {

@@ -62,10 +62,14 @@ export function judgeEndpoint(
   };
   const all = (judgeIt: (check: Check) => Judgement): Judged =>
     combineAddresses(targets.map(({ address, check }) => ({ address, judgement: judgeIt(check) })));
-  const world = all((check) => {
+  const vetoed = agentDown === undefined ? undefined : vetoReason(agentDown);
+  const judgedByAll = all((check) => {
     const judgement = judgeCheck(check, judgeTarget);
-    return agentDown === undefined ? judgement : vetoed(judgement, agentDown, nowMs);
+    return vetoed === undefined ? judgement : takenOut(judgement, vetoed, nowMs);
   });
+  // Nobody probes it, but its balancer speaks for it.
+  const isUnprobed = targets.length === 0 && vetoed !== undefined;
+  const world = isUnprobed ? { ...judgedByAll, ...DOWN, reason: vetoed } : judgedByAll;
   const near = new Map<number, Judged>();
   // Nobody is served there, wherever the client is.
   if (agentDown !== undefined) return { world, near, targets: judged };
@@ -94,13 +98,14 @@ function notYet(was: Judgement, now: Judgement): Judgement {
  * The region's own balancer knows best whether it serves anybody: a veto on all that is judged there.
  * It changes its mind without counting first.
  */
-function vetoed(judgement: Judgement, why: string, nowMs: number): Judgement {
-  const reason = `its own balancer says so: ${why}`;
+function takenOut(judgement: Judgement, reason: string, nowMs: number): Judgement {
   return {
     ...judgement,
     ...{ health: 'down', reason, slow: false, ttlSeconds: 0, decidedAtMs: nowMs, isHeld: false },
   };
 }
+const vetoReason = (why: string): string => `its own balancer says so: ${why}`;
+const DOWN = { judged: 'down', ttlSeconds: 0 } as const;
 
 /** Regions whose vantage points have a say on this endpoint, and which are not its own. */
 function nearGroups(

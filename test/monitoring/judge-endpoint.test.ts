@@ -179,6 +179,23 @@ test('judgeEndpoint() lets no veto turn an inverted monitor into a reason to be 
   assert.equal(judgeWith('home:up us:up eu:up ap:up', false).judged, 'down');
 });
 
+test('judgeEndpoint() believes the balancer of an endpoint that nobody probes', () => {
+  const endpoint = endpointAt('home', KEY, { targets: [] });
+  const judgeWith = (ready: boolean | undefined) => {
+    const book = createVoteBook();
+    if (ready !== undefined) book.report({ ...REPORT, ready }, T);
+    return judgeEndpoint(endpoint, { book, previous: new Map(), regions: REGIONS }, T);
+  };
+  for (const ready of [undefined, true]) {
+    assert.equal(judgeWith(ready).world.judged, 'up');
+    assert.equal(judgeWith(ready).world.reason, 'not monitored');
+  }
+  const { near, targets, world } = judgeWith(false);
+  assert.deepEqual([world.judged, world.ttlSeconds], ['down', 0]);
+  assert.match(world.reason, /its own balancer says so: leaving/);
+  assert.equal(near.size + targets.size, 0);
+});
+
 const REPORT = {
   node: 'n',
   region: 'home',

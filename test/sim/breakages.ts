@@ -41,6 +41,16 @@ export const BREAKAGES: readonly Caught[] = [
     isSlow: true,
   },
   {
+    name: 'what broken eyes saw is not taken back',
+    file: 'src/monitoring/self-watch.ts',
+    from: 'onSight(vantage, eye.blindSinceMs);',
+    to: '',
+    invariant: 'no false withdrawal',
+    size: 'alone',
+    seed: 10,
+    isSlow: true,
+  },
+  {
     name: 'any number may leave at once',
     file: 'src/health/withdrawal.ts',
     from: 'if (!fits) {',
