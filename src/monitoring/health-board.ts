@@ -26,7 +26,7 @@ export type HealthBoard = Omit<HealthTable, 'close'> & {
   close(): void;
 };
 
-export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthBoard {
+export function createHealthBoard({ clock, faultsOf, onChange }: HealthTableDeps): HealthBoard {
   const state = emptyState();
   const publisher = createHealthPublisher<HealthEvent>(clock, onChange);
   const publish = (index: number): void => {
@@ -61,7 +61,7 @@ export function createHealthBoard({ clock, onChange }: HealthTableDeps): HealthB
       state.sweptAtMs = nowMs;
       refresh(datedRows(state, nowMs));
     },
-    status: (name) => rowStatus(state, name, clock.nowMs()),
+    status: (name) => rowStatus(state, name, clock.nowMs(), faultsOf),
     reports: () =>
       state.book.reports().filter(({ heardAtMs, leaseMs }) => clock.nowMs() - heardAtMs <= leaseMs),
     regionSights: (vantage) => regionSights(state, vantage, clock.nowMs()),

@@ -4,7 +4,6 @@ import type { HealthWords } from '../health/health-words.ts';
 import type { Override } from '../health/override.ts';
 import type { AgentReport, Statement, VantageWord } from '../health/statement.ts';
 import type { ProbeKind } from '../probe/probe.ts';
-import type { Log } from '../telemetry/log.ts';
 import {
   createHealthTable,
   type EndpointHealthStatus,
@@ -22,6 +21,7 @@ import {
   SERVER_VANTAGE,
   serverJobs,
 } from './jobs.ts';
+import { createLocalFaults, type LocalFaults } from './local-faults.ts';
 import {
   createMonitoring,
   type Monitoring,
@@ -96,7 +96,6 @@ export type HealthDeskDeps = HealthVoice & {
   /** A random number in [0, 1). */
   readonly draw: () => number;
   readonly probes: readonly ProbeKind[];
-  readonly log: Pick<Log, 'warn'>;
 };
 
 export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
@@ -106,8 +105,10 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
   const tell = (events: readonly HealthEvent[]): void => {
     if (events.length > 0) onEvents(events);
   };
+  const faults = createLocalFaults(clock, tell);
   const table = createHealthTable({
     clock,
+    faultsOf: faults.of,
     onChange(words, events) {
       tellWords(words);
       tell(events);
@@ -117,14 +118,14 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     clock,
     draw: deps.draw,
     probes: deps.probes,
-    log: deps.log,
+    onAttempt: ({ key, vantage }, fault) => faults.note(vantage, key, fault),
     onVerdict(verdict) {
       if (verdict.vantage === SERVER_VANTAGE) servers.observe(verdict);
       else sight.take(statementOf(verdict));
     },
   });
   const watch = watchOwnEyes({ ...deps, table, monitoring }, tell);
-  const sight = createSight({ ...deps, table, watch }, tell);
+  const sight = createSight({ ...deps, faults, table, watch }, tell);
   const jobs = createJobs(monitoring.setJobs, sight.drop);
   const setConfig = (config: Config): HealthWords => {
     servers.setConfig(config);
@@ -172,6 +173,7 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
     async close() {
       table.close();
       watch.close();
+      faults.close();
       await monitoring.close();
     },
   };
@@ -241,11 +243,13 @@ const isCanary = ({ key }: MonitoringJob): boolean => canaryOf(key) !== undefine
 /** Where goes what this node's vantage points see: canaries are for themselves, the rest for all. */
 function createSight(
   {
+    faults,
     onStatement,
     onWithdrawn,
     table,
     watch,
   }: Pick<HealthVoice, 'onStatement' | 'onWithdrawn'> & {
+    readonly faults: LocalFaults;
     readonly table: HealthTable;
     readonly watch: SelfWatch;
   },
@@ -261,6 +265,8 @@ function createSight(
       onStatement(statement);
     },
     drop(vantage: string, key: string): void {
+      faults.note(vantage, key, undefined);
+      if (vantage === SERVER_VANTAGE) return;
       watch.forget(vantage, key);
       if (canaryOf(key) !== undefined) return;
       warnings.forget(vantage, key);
@@ -270,7 +276,7 @@ function createSight(
   };
 }
 
-/** The jobs of a configuration, once probing has begun; tells of those that are no more, but for servers'. */
+/** The jobs of a configuration, once probing has begun; tells of those that are no more. */
 function createJobs(
   setJobs: (jobs: readonly MonitoringJob[]) => void,
   onGone: (vantage: string, key: string) => void,
@@ -285,7 +291,7 @@ function createJobs(
     running = new Map(jobs.map((job) => [`${job.vantage} ${job.key}`, job]));
     setJobs(jobs);
     for (const [id, { key, vantage }] of before) {
-      if (vantage !== SERVER_VANTAGE && !running.has(id)) onGone(vantage, key);
+      if (!running.has(id)) onGone(vantage, key);
     }
   };
   return {
@@ -333,5 +339,5 @@ function trustEvent({ reason, trusted, vantage }: VantageWord): HealthEvent {
 
 /** True for what somebody should look at. */
 export function isAlarm({ kind }: HealthEvent): boolean {
-  return /\.(down|degraded|unreachable|frozen|distrusted|warning)$/.test(kind);
+  return /\.(down|degraded|unreachable|frozen|distrusted|warning|local-fault)$/.test(kind);
 }

@@ -12,6 +12,7 @@ import type {
   EndpointHealthStatus,
   HealthEndpoint,
   HealthEvent,
+  HealthTableDeps,
   HealthWorld,
 } from './health-table.ts';
 import { type JudgedEndpoint, judgeEndpoint, judgementId } from './judge-endpoint.ts';
@@ -205,6 +206,7 @@ export function rowStatus(
   state: BoardState,
   name: string,
   nowMs: number,
+  faultsOf: NonNullable<HealthTableDeps['faultsOf']> = () => new Map(),
 ): EndpointHealthStatus | undefined {
   const row = state.rows[state.rowsBy.name.get(name) ?? -1];
   if (row === undefined) return undefined;
@@ -217,6 +219,7 @@ export function rowStatus(
   const spoken = keys.map(({ key, place }) => ({
     statements: state.book.statements(key),
     word: state.book.word,
+    faults: faultsOf(key),
     prefix: keys.length === 1 ? '' : `${place}: `,
     nowMs,
   }));

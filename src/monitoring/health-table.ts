@@ -7,6 +7,7 @@ import type { Sight } from '../health/self-trust.ts';
 import type { AgentReport, Statement, VantageWord } from '../health/statement.ts';
 import type { WithdrawalRules } from '../health/withdrawal.ts';
 import { createHealthBoard } from './health-board.ts';
+import type { LocalFault } from './local-faults.ts';
 import type { MonitoringClock } from './monitoring.ts';
 import type { VantageHealth } from './vantage-health.ts';
 
@@ -122,6 +123,8 @@ export type HeldJudgement = {
 
 export type HealthTableDeps = {
   readonly clock: MonitoringClock;
+  /** What keeps vantage points of this node from looking at a target. */
+  readonly faultsOf?: (key: string) => ReadonlyMap<string, LocalFault>;
   /** A fresh copy of all words, and what people should hear; `events` is often empty. */
   readonly onChange: (words: HealthWords, events: readonly HealthEvent[]) => void;
 };

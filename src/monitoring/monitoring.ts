@@ -9,7 +9,6 @@ import {
   type VerdictState,
 } from '../health/verdict.ts';
 import type { ProbeKind, ProbeResult, ProbeTarget } from '../probe/probe.ts';
-import type { Log } from '../telemetry/log.ts';
 import { createAgenda } from './agenda.ts';
 import { attemptProbe } from './attempt.ts';
 import {
@@ -154,9 +153,10 @@ export type MonitoringDeps = {
   /** A random number in [0, 1). */
   readonly draw: () => number;
   readonly probes: readonly ProbeKind[];
-  readonly log: Pick<Log, 'warn'>;
   /** Called after every observation, changed or not: it renews the lease. */
   readonly onVerdict: (verdict: VantageVerdict) => void;
+  /** Called after every attempt, with why it could not be made; undefined = it was. */
+  readonly onAttempt: (job: MonitoringJob, localFault: string | undefined) => void;
 };
 
 export type Monitoring = {
@@ -228,7 +228,6 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
   const { clock } = deps;
   const agenda = createAgenda(clock);
   const inFlight = new Set<Promise<void>>();
-  const warned = new Set<string>();
 
   const launch = (each: Running, isTardy: boolean): void => {
     each.phase = 'in-flight';
@@ -258,8 +257,8 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
   const finish = (each: Running, result: ProbeResult): void => {
     const nowMs = clock.nowMs();
     const isLocal = result.local === true;
-    if (isLocal) warnOnce(warned, deps.log, each.job, result.reason);
-    else each.state = observe(each.state, observationOf(result, nowMs), each.job.rules);
+    if (!isLocal) each.state = observe(each.state, observationOf(result, nowMs), each.job.rules);
+    deps.onAttempt(each.job, isLocal ? result.reason : undefined);
     // A failure is looked into soon, wherever the place in the interval.
     const fromMs = isFailing(each.state) ? each.dueMs : (each.anchorMs ?? each.dueMs);
     each.anchorMs = undefined;
@@ -315,16 +314,4 @@ function createSlotsByKind(
 
 function observationOf({ local: _, ...seen }: ProbeResult, atMs: number): Observation {
   return { atMs, ...seen };
-}
-
-function warnOnce(
-  warned: Set<string>,
-  log: Pick<Log, 'warn'>,
-  { vantage, key }: MonitoringJob,
-  reason: string,
-): void {
-  const about = `${vantage} ${reason}`;
-  if (warned.has(about)) return;
-  warned.add(about);
-  log.warn('probe.local-fault', `Vantage point ${vantage} cannot probe ${key}: ${reason}.`);
 }

@@ -2,6 +2,7 @@ import type { Observation } from '../health/observation.ts';
 import { participates } from '../health/quorum.ts';
 import type { Statement, VantageWord } from '../health/statement.ts';
 import { isFailing, secondsToChange, type VerdictState } from '../health/verdict.ts';
+import type { LocalFault } from './local-faults.ts';
 import type { VantageVerdict } from './monitoring.ts';
 
 /** What people see of one vantage point's word on an endpoint. */
@@ -49,6 +50,8 @@ function evidenceOf({ recent, verdict }: VerdictState): Observation | undefined 
 type Spoken = {
   readonly statements: readonly Statement[];
   readonly word: (vantage: string) => VantageWord | undefined;
+  /** Vantage points that cannot look at it, and why. */
+  readonly faults: ReadonlyMap<string, LocalFault>;
   readonly prefix: string;
   readonly nowMs: number;
 };
@@ -57,10 +60,10 @@ type Spoken = {
 export function vantageHealth(targets: readonly Spoken[]): readonly VantageHealth[] {
   const byVantage = new Map<string, VantageHealth>();
   for (const spoken of targets) {
-    for (const statement of spoken.statements) {
-      const health = healthOf(statement, spoken);
-      const other = byVantage.get(statement.vantage);
-      byVantage.set(statement.vantage, other === undefined ? health : merge(other, health));
+    const said = spoken.statements.map((statement) => healthOf(statement, spoken));
+    for (const health of [...said, ...unsaid(spoken)]) {
+      const other = byVantage.get(health.vantage);
+      byVantage.set(health.vantage, other === undefined ? health : merge(other, health));
     }
   }
   return [...byVantage.values()].toSorted((a, b) => (a.vantage < b.vantage ? -1 : 1));
@@ -68,12 +71,24 @@ export function vantageHealth(targets: readonly Spoken[]): readonly VantageHealt
 
 const SEVERITY = { abstains: 0, up: 1, unknown: 2, down: 3 } as const;
 
-function healthOf(statement: Statement, { nowMs, prefix, word }: Spoken): VantageHealth {
+/** Those that have not been able to look since they began. */
+function unsaid({ faults, statements }: Spoken): readonly VantageHealth[] {
+  const speaking = new Set(statements.map(({ vantage }) => vantage));
+  return [...faults].flatMap(([vantage, fault]) => {
+    if (speaking.has(vantage)) return [];
+    const { reason, sinceMs } = fault;
+    const abstains = `it cannot look: ${reason}`;
+    return [{ vantage, verdict: 'abstains', slow: false, sinceMs, abstains, recent: [] }];
+  });
+}
+
+function healthOf(statement: Statement, { faults, nowMs, prefix, word }: Spoken): VantageHealth {
   const known = word(statement.vantage);
   const atMs = Math.max(statement.heardAtMs, known?.heardAtMs ?? 0);
   const trusted = known?.trusted ?? true;
   const counts = participates({ atMs, leaseMs: statement.leaseMs, trusted }, nowMs);
-  const silence = 'it has been silent for too long';
+  const fault = faults.get(statement.vantage);
+  const silence = fault === undefined ? SILENCE : `it cannot look: ${fault.reason}`;
   return {
     vantage: statement.vantage,
     verdict: counts ? statement.verdict : 'abstains',
@@ -83,6 +98,8 @@ function healthOf(statement: Statement, { nowMs, prefix, word }: Spoken): Vantag
     recent: statement.recent.map((each) => ({ ...each, reason: `${prefix}${each.reason}` })),
   };
 }
+
+const SILENCE = 'it has been silent for too long';
 
 function merge(a: VantageHealth, b: VantageHealth): VantageHealth {
   const worse = SEVERITY[b.verdict] > SEVERITY[a.verdict] ? b : a;

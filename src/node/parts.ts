@@ -93,7 +93,7 @@ export async function openParts(
   });
   const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
   const compiler = createCompiler(compileFile, { log, record: events.record });
-  const desk = openDesk(log, events, told, () => link);
+  const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
     config,
@@ -172,17 +172,11 @@ function openStore(config: Config): Promise<Store> {
   return kind.open(config.store.options, systemClock);
 }
 
-function openDesk(
-  log: Log,
-  events: Events,
-  told: Told,
-  link: () => ClusterLink | undefined,
-): HealthDesk {
+function openDesk(events: Events, told: Told, link: () => ClusterLink | undefined): HealthDesk {
   return createHealthDesk({
     clock: systemClock,
     draw: Math.random,
     probes: probeKinds,
-    log,
     onWords: (words) => told.words(words),
     onServers: (states) => told.servers(states),
     onEvents(happened) {

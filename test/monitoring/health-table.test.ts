@@ -60,7 +60,7 @@ function bench(endpoints: readonly HealthEndpoint[], startMs?: number, saved?: u
     clock,
     draw: () => 0.5,
     probes: [probe.kind],
-    log: { warn: () => undefined },
+    onAttempt: () => undefined,
     onVerdict: (verdict) => table.observe(statementOf(verdict)),
   });
   const addresses = new Set(

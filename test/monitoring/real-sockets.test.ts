@@ -45,7 +45,7 @@ test('a real server that fails, and recovers, moves its endpoint', async () => {
     clock: CLOCK,
     draw: Math.random,
     probes: probeKinds,
-    log: { warn: (_event, message) => assert.fail(message) },
+    onAttempt: (_job, fault) => assert.equal(fault, undefined),
     onVerdict: (verdict) => table.observe(statementOf(verdict)),
   });
   const heard = (count: number): Promise<void> =>

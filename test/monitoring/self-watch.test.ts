@@ -172,7 +172,6 @@ test('createHealthDesk() forgets what a canary said that the configuration has n
     clock,
     draw: () => 0.5,
     probes: [probe.kind],
-    log: { warn: ignore },
     onWords: ignore,
     onServers: ignore,
     onStatement: ignore,

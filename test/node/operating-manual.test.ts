@@ -16,7 +16,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   upstream: ['up', 'down'],
   region: ['drain', 'undrain', 'force-up', 'force-down', 'override-lapsed'],
   drill: ['finished', 'stopped', 'aborted'],
-  probe: ['warning', 'warning-over'],
+  probe: ['warning', 'warning-over', 'local-fault', 'local-fault-over'],
 };
 
 test('docs/OPERATING.md names every event', () => {

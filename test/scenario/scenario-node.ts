@@ -77,7 +77,6 @@ export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
     clock,
     draw,
     probes: deps.probes,
-    log,
     onWords(words) {
       if (!setHealth(worker, words, snapshot.generation)) throw new Error('health was not taken');
       deps.onChange();

@@ -48,7 +48,6 @@ export const BREAKAGES: readonly Caught[] = [
     invariant: 'no false withdrawal',
     size: 'alone',
     seed: 10,
-    isSlow: true,
   },
   {
     name: 'any number may leave at once',
