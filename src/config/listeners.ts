@@ -44,8 +44,9 @@ function overlap(a: string, b: string): boolean {
 }
 
 /**
- * A balancer speaks for the endpoints at whose sockets it listens. Behind an address translation it
- * speaks for none, and its "not ready" would be lost without a word.
+ * A balancer speaks for the endpoints at whose sockets it listens; on all addresses, for those that are
+ * at the region's VIPs. Behind an address translation it may speak for none, and its "not ready" would
+ * be lost without a word.
  */
 function warnUnheard({ config, warn }: Check): void {
   const { listeners } = config.balancer;
@@ -54,24 +55,29 @@ function warnUnheard({ config, warn }: Check): void {
     const sockets = Object.values(config.pools).flatMap(({ endpoints, port }) =>
       endpoints
         .filter((endpoint) => endpoint.region === region)
-        .flatMap(({ addresses }) =>
-          addresses.length > 0 ? addresses : (config.regions[region]?.vips ?? []),
-        )
-        .map((address) => ({ address, port })),
+        .flatMap(({ addresses }) => {
+          const vips = config.regions[region]?.vips ?? [];
+          const answered = addresses.length > 0 ? addresses : vips;
+          const isVip = answered.every((address) => vips.includes(address));
+          return answered.map((address) => ({ address, port, isVip }));
+        }),
     );
     const [example] = sockets;
     const isHeard = own.some((listener) =>
       sockets.some(
-        ({ address, port }) =>
-          port === listener.port && (isWildcard(listener.address) || listener.address === address),
+        ({ address, isVip, port }) =>
+          port === listener.port &&
+          (listener.address === address || (isVip && isWildcard(listener.address))),
       ),
     );
     if (example === undefined || isHeard) continue;
-    const { address, port } = example;
+    const { address, isVip, port } = example;
+    const any = address.includes(':') ? '"::"' : '0.0.0.0';
+    const orAny = isVip ? `, or of ${any} where the address is translated` : '';
     warn(
       ['balancer', 'listeners', listeners.indexOf(own[0]!)],
       `no listener of region "${region}" is at one of its endpoints, ${address} port ${port} for instance: whether this balancer is ready counts for nothing`,
-      `listen on port ${port} of the endpoint's address, or of ${address.includes(':') ? '"::"' : '0.0.0.0'} where the address is translated`,
+      `listen on port ${port} of the endpoint's address${orAny}`,
     );
   }
 }

@@ -10,11 +10,11 @@ import {
   datedRows,
   emptyState,
   evaluateRows,
-  regionSights,
   rowStatus,
   STOOD_STILL_MS,
 } from './health-rows.ts';
 import type { HealthEvent, HealthTable, HealthTableDeps, HeldJudgement } from './health-table.ts';
+import { regionSights } from './region-sights.ts';
 
 /** The table without its timers: what each row is, evaluated when something that it reads changed. */
 export type HealthBoard = Omit<HealthTable, 'close'> & {

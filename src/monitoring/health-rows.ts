@@ -3,9 +3,8 @@ import { type EndpointHealth, endpointHealth, type Judged } from '../health/endp
 import { type EndpointLife, NEW_LIFE, nextLife } from '../health/endpoint-life.ts';
 import { TTL_MASK } from '../health/health-word.ts';
 import { activeOverride, type Override } from '../health/override.ts';
-import { type Judgement, participates, type Vote } from '../health/quorum.ts';
+import type { Judgement } from '../health/quorum.ts';
 import { rampShare } from '../health/ramp.ts';
-import type { Sight } from '../health/self-trust.ts';
 import { frozenMembers } from '../health/withdrawal.ts';
 import { freezeEvents, judgedEvent, nearEvents } from './health-events.ts';
 import type {
@@ -233,41 +232,6 @@ export function rowStatus(
     })),
   };
 }
-
-/**
- * What a vantage point sees of the other regions, each as one thing: failing when all that it probes
- * there fails, confirmed when a vantage point elsewhere that is trusted sees some of it failing too.
- */
-export function regionSights(
-  { book, rows }: BoardState,
-  vantage: string,
-  nowMs: number,
-): readonly Sight[] {
-  const own = book.word(vantage)?.group;
-  const byRegion = new Map<string, { fails: boolean; confirmed: boolean }>();
-  for (const { endpoint } of rows) {
-    if (endpoint.region === own) continue;
-    for (const key of endpoint.targets.flatMap(({ check }) => checkKeys(check))) {
-      const votes = book.votes(key);
-      const mine = votes.find((vote) => vote.vantage === vantage);
-      if (mine === undefined || (mine.verdict === 'unknown' && !mine.failing)) continue;
-      const seen = byRegion.get(endpoint.region) ?? { fails: true, confirmed: false };
-      seen.fails &&= isBad(mine);
-      seen.confirmed ||= votes.some(
-        (vote) => vote.group !== mine.group && participates(vote, nowMs) && isBad(vote),
-      );
-      byRegion.set(endpoint.region, seen);
-    }
-  }
-  return [...byRegion].map(([region, { confirmed, fails }]) => ({
-    thing: `region ${region}`,
-    isCanary: false,
-    failing: fails,
-    confirmed,
-  }));
-}
-
-const isBad = ({ failing, verdict }: Vote): boolean => failing || verdict === 'down';
 
 function newRow(endpoint: HealthEndpoint, life: EndpointLife = NEW_LIFE): Row {
   const nothing: Judged = { judged: 'unknown', reason: '', ttlSeconds: 0 };

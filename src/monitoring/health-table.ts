@@ -73,7 +73,7 @@ export type HealthEndpoint = {
   readonly region: string;
   /** What each address is judged by. Empty = not monitored: up. */
   readonly targets: readonly { readonly address: string; readonly check: Check }[];
-  /** Its addresses with the pool's port, as balancers report them. */
+  /** Those of balancers that speak for it: its addresses with the pool's port. */
   readonly sockets: readonly string[];
   /** Fewest vantage groups that must agree. */
   readonly quorumMin: number;

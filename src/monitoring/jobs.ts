@@ -30,11 +30,22 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
         quorumMin,
         downShare,
         capacity: capacities[index] ?? 1,
-        sockets: addresses.map((address) => formatSocketAddress({ address, port })),
+        sockets: balancedAt(addresses, config.regions[region]?.vips ?? []).map((address) =>
+          formatSocketAddress({ address, port }),
+        ),
         targets,
       };
     });
   });
+}
+
+/**
+ * Where a balancer listens that speaks for an endpoint. On all addresses it is at the region's VIPs, and
+ * not at those of an endpoint that has its own, which may be another machine's.
+ */
+function balancedAt(addresses: readonly string[], vips: readonly string[]): readonly string[] {
+  const isAtVips = addresses.every((address) => vips.includes(address));
+  return isAtVips ? [...addresses, '0.0.0.0', '::'] : addresses;
 }
 
 /** How pools take endpoints out and back in. */
@@ -129,7 +140,10 @@ export function endpointJobs(config: Config): readonly MonitoringJob[] {
   return unique(jobs);
 }
 
-/** The probes by which this node's vantage points doubt themselves. */
+/**
+ * The probes by which this node's vantage points doubt themselves. They never rest, however long they
+ * fail: trust comes back with them.
+ */
 export function canaryJobs(config: Config): readonly MonitoringJob[] {
   const jobs = config.node.canaries.flatMap(({ monitor, address, port: own }) =>
     monitorOf(config, monitor).flatMap((found) => {
@@ -137,11 +151,16 @@ export function canaryJobs(config: Config): readonly MonitoringJob[] {
       if (port === undefined) return [];
       const key = canaryKey(port === NO_PORT ? address : formatSocketAddress({ address, port }));
       return config.node.vantages.flatMap((vantage) =>
-        jobFrom(vantage, found, key, { address, port }),
+        jobFrom(vantage, restless(found), key, { address, port }),
       );
     }),
   );
   return unique(jobs);
+}
+
+function restless({ config, name }: NamedMonitor): NamedMonitor {
+  const { afterMs } = config.idle;
+  return { name, config: { ...config, idle: { afterMs, intervalMs: config.intervalMs } } };
 }
 
 /** ICMP has none. */

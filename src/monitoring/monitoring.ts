@@ -87,6 +87,7 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
         if (state === each.state) continue;
         each.state = state;
         deps.onVerdict(verdictOf(each));
+        lane.rouse(each);
       }
     },
     hurry(which) {
@@ -165,7 +166,7 @@ export type Monitoring = {
   /** Silences a vantage point: no probes, no verdicts, until it is started again. */
   stopVantage(name: string): void;
   startVantage(name: string): void;
-  /** What these jobs have seen failing since then counts for nothing: verdict.ts `doubt`. */
+  /** What these jobs have seen failing since then counts for nothing (verdict.ts `doubt`): they look anew. */
   doubt(which: (job: MonitoringJob) => boolean, sinceMs: number): void;
   /** Asks these now, unless they have just been asked; their place in the interval stays theirs. */
   hurry(which: (job: MonitoringJob) => boolean): void;
@@ -219,6 +220,8 @@ type Lane = {
   /** @param spreadMs over which time the first probes are spread */
   start(each: Running, spreadMs: number): void;
   hurry(each: Running): void;
+  /** It may rest no more: it is asked within an interval. */
+  rouse(each: Running): void;
   stop(each: Running): void;
   settled(): Promise<void>;
 };
@@ -284,6 +287,14 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
       each.anchorMs ??= each.dueMs - intervalMs;
       each.dueMs = nowMs;
       schedule(each, nowMs);
+    },
+    rouse(each) {
+      const { intervalMs } = each.job.rules;
+      const nowMs = clock.nowMs();
+      if (each.phase !== 'scheduled' || each.dueMs <= nowMs + intervalMs) return;
+      each.cancel();
+      each.dueMs = nowMs + Math.floor(deps.draw() * intervalMs);
+      schedule(each, each.dueMs);
     },
     stop(each) {
       each.attempt += 1;

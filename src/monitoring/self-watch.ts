@@ -9,8 +9,9 @@ import type { MonitoringClock } from './monitoring.ts';
  * distrust itself.
  *
  *   trusted ──most things fail──> blind ──they answer──> settling ──SETTLE_MS──> trusted
- *                                   ^                        │
- *                                   └────they fail again─────┘
+ *                                  │ ^                       │                      ^
+ *                                  │ └────they fail again────┘                      │
+ *                                  └────────somebody else sees them fail too────────┘
  *
  * What was seen to fail with broken eyes counts for nothing. That is said (`onSight`) when things
  * answer again, and the vantage point abstains a little longer, so that nobody hears first that it
@@ -50,14 +51,19 @@ type Eye = {
   readonly canaries: Map<string, Sight>;
   /** Keys of what fails. */
   readonly failing: Set<string>;
+  /** What it has seen fail since it distrusts itself. */
+  readonly suspects: Set<string>;
   /** The longest lease of what it says: its eyes may have been broken for so long before it knew. */
   leaseMs: number;
   /** 0 = it sees. */
   blindSinceMs: number;
   /** When it saw again; undefined = it does not yet. */
   settlingSinceMs: number | undefined;
-  cancelLook: (() => void) | undefined;
+  /** When it is looked into; NEVER = nothing is to be looked into. */
+  lookAtMs: number;
+  cancelLook: () => void;
 };
+const NEVER = Number.POSITIVE_INFINITY;
 
 export function createSelfWatch(deps: SelfWatchDeps): SelfWatch {
   const { clock, onSuspicion, onWord } = deps;
@@ -65,8 +71,12 @@ export function createSelfWatch(deps: SelfWatchDeps): SelfWatch {
   const look = createLook(deps);
 
   const lookSoon = (eye: Eye, afterMs: number): void => {
-    eye.cancelLook ??= clock.setTimer(afterMs, () => {
-      eye.cancelLook = undefined;
+    const atMs = clock.nowMs() + afterMs;
+    if (atMs >= eye.lookAtMs) return;
+    eye.cancelLook();
+    eye.lookAtMs = atMs;
+    eye.cancelLook = clock.setTimer(afterMs, () => {
+      eye.lookAtMs = NEVER;
       const againMs = look(eye);
       if (againMs !== undefined) lookSoon(eye, againMs);
     });
@@ -76,7 +86,7 @@ export function createSelfWatch(deps: SelfWatchDeps): SelfWatch {
       const staying = new Set(vantages.map(({ vantage }) => vantage));
       for (const [name, eye] of eyes) {
         if (staying.has(name)) continue;
-        eye.cancelLook?.();
+        eye.cancelLook();
         eyes.delete(name);
       }
       for (const vantage of vantages) {
@@ -95,7 +105,7 @@ export function createSelfWatch(deps: SelfWatchDeps): SelfWatch {
       const isNew = note(eye, statement, isFailing);
       // All is well, and was: nothing to look into.
       if (!isFailing && eye.word.trusted) return;
-      if (isNew && eye.word.trusted && eye.cancelLook === undefined) onSuspicion(vantage);
+      if (isNew && eye.word.trusted && eye.lookAtMs === NEVER) onSuspicion(vantage);
       lookSoon(eye, LOOK_DELAY_MS);
     },
     forget(vantage, key) {
@@ -108,7 +118,7 @@ export function createSelfWatch(deps: SelfWatchDeps): SelfWatch {
       return new Map(blind.map(({ blindSinceMs, word }) => [word.vantage, blindSinceMs]));
     },
     close() {
-      for (const eye of eyes.values()) eye.cancelLook?.();
+      for (const eye of eyes.values()) eye.cancelLook();
       eyes.clear();
     },
   };
@@ -119,10 +129,12 @@ function openEye(vantage: Omit<VantageWord, 'trusted' | 'reason'>): Eye {
     word: { ...vantage, trusted: true, reason: '' },
     canaries: new Map(),
     failing: new Set(),
+    suspects: new Set(),
     leaseMs: 0,
     blindSinceMs: 0,
     settlingSinceMs: undefined,
-    cancelLook: undefined,
+    lookAtMs: NEVER,
+    cancelLook: () => {},
   };
 }
 
@@ -140,6 +152,17 @@ function note(eye: Eye, { key, leaseMs }: Statement, failing: boolean): boolean 
   return isNew;
 }
 
+/**
+ * All that it saw fail fails for somebody else too: its eyes were not broken, and nothing is to be taken
+ * back. What came back by itself, a canary above all, had not failed.
+ */
+function wasRight({ suspects }: Eye, sights: readonly Sight[]): boolean {
+  const explained = new Set(
+    sights.flatMap(({ confirmed, failing, thing }) => (failing && confirmed ? [thing] : [])),
+  );
+  return [...suspects].every((thing) => explained.has(thing));
+}
+
 /** Judges an eye by what it sees now; returns after how many milliseconds to look again, if at all. */
 function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
   const say = (eye: Eye, trusted: boolean, reason: string): void => {
@@ -149,8 +172,11 @@ function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
   return (eye: Eye): number | undefined => {
     const nowMs = clock.nowMs();
     const { vantage } = eye.word;
-    const seen = selfTrust([...eye.canaries.values(), ...regionSights(vantage)]);
+    const sights = [...eye.canaries.values(), ...regionSights(vantage)];
+    const seen = selfTrust(sights);
     if (!seen.trusted) {
+      if (eye.word.trusted) eye.suspects.clear();
+      for (const { failing, thing } of sights) if (failing) eye.suspects.add(thing);
       eye.settlingSinceMs = undefined;
       if (!eye.word.trusted) return undefined;
       eye.blindSinceMs = nowMs - eye.leaseMs;
@@ -158,6 +184,11 @@ function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
       return undefined;
     }
     if (eye.word.trusted) return undefined;
+    if (wasRight(eye, sights)) {
+      eye.settlingSinceMs = undefined;
+      say(eye, true, '');
+      return undefined;
+    }
     if (eye.settlingSinceMs === undefined) {
       eye.settlingSinceMs = nowMs;
       onSight(vantage, eye.blindSinceMs);

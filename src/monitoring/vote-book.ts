@@ -94,7 +94,8 @@ export function createVoteBook(): VoteBook {
     reports: () => [...reports.values()],
     agentDown(region, sockets, nowMs) {
       const heard = [...reports.values()].filter(
-        (each) => each.region === region && isAt(each, sockets) && isFresh(each, nowMs),
+        (each) =>
+          each.region === region && sockets.includes(socketOf(each)) && isFresh(each, nowMs),
       );
       if (heard.length === 0 || heard.some(({ ready }) => ready)) return undefined;
       return heard[0]!.reason;
@@ -143,13 +144,6 @@ function voteIn(held: Held, words: ReadonlyMap<string, VantageWord>): Vote {
   };
   return held.vote;
 }
-
-/** A listener on all addresses is at each of them. */
-function isAt(report: AgentReport, sockets: readonly string[]): boolean {
-  if (!ANY_ADDRESS.has(report.address)) return sockets.includes(socketOf(report));
-  return sockets.some((socket) => socket.endsWith(`:${report.port}`));
-}
-const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 export const socketOf = ({ address, port }: AgentReport): string =>
   formatSocketAddress({ address, port });

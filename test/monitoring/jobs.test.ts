@@ -112,12 +112,17 @@ test('healthEndpoints() lists every endpoint with what is probed for its address
     quorumMin: 2,
     downShare: 0.5,
     capacity: 1,
-    sockets: ['127.0.1.1:8080', '[::1]:8080'],
+    sockets: ['127.0.1.1:8080', '[::1]:8080', '0.0.0.0:8080', '[::]:8080'],
     targets: [
       { address: '127.0.1.1', check: target('endpoint web 127.0.1.1:8080', 'virginia') },
       { address: '::1', check: target('endpoint web [::1]:8080', 'virginia') },
     ],
   });
+  assert.deepEqual(
+    list[1]?.sockets,
+    ['192.0.2.9:8080'],
+    'a balancer on all addresses does not speak for what is not at its VIPs',
+  );
   assert.deepEqual(list[1]?.targets, [
     { address: '192.0.2.9', check: target('endpoint web 192.0.2.9:8080', 'tokyo') },
   ]);

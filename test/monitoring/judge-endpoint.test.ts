@@ -199,8 +199,7 @@ test('judgeEndpoint() believes the balancer of an endpoint that nobody probes', 
 const REPORT = {
   node: 'n',
   region: 'home',
-  // On all addresses.
-  address: '0.0.0.0',
+  address: KEY,
   port: 80,
   reason: 'leaving',
   serversUsable: 1,

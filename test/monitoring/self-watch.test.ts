@@ -109,6 +109,23 @@ test('createSelfWatch() goes on doubting eyes that fail again before they are be
   assert.equal(takenBack[0], takenBack[1], 'broken since the first time');
 });
 
+test('createSelfWatch() takes nothing back when others see the same, and believes at once', async () => {
+  const { confirmed, failing, news, see, takenBack, watch } = bench(['us', 'eu', 'ap']);
+  for (const region of ['us', 'eu']) failing.add(region);
+  await see('us', 'down');
+  assert.deepEqual(news, ['eye false']);
+  confirmed.add('us');
+  await see('us', 'down');
+  // One that nobody else sees could be the eye's own fault yet.
+  assert.deepEqual(news, ['eye false']);
+  assert.equal(takenBack.length, 1);
+  confirmed.add('eu');
+  await see('us', 'down');
+  assert.deepEqual(news, ['eye false', 'eye true']);
+  assert.equal(takenBack.length, 1);
+  assert.equal(watch.blind().size, 0);
+});
+
 test('createSelfWatch() is suspicious of each first failure, a look at a time', async () => {
   const { see, suspicions, watch, clock } = bench();
   await see('web 1', 'up');

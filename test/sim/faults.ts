@@ -11,7 +11,12 @@ export type Fault = (
 
 /** Draws one that this world can have. */
 export function drawFault(world: World, draw: () => number): Fault {
-  const faults = world.plan.nodes.length > 1 ? [...EVERYWHERE, ...AMONG_NODES] : EVERYWHERE;
+  const { hasAgents, nodes } = world.plan;
+  const faults = [
+    ...EVERYWHERE,
+    ...(nodes.length > 1 ? AMONG_NODES : []),
+    ...(hasAgents ? [unready, unready] : []),
+  ];
   return faults[Math.floor(draw() * faults.length)]!;
 }
 
@@ -49,6 +54,7 @@ const flapping = seen((world, draw) => `flapping ${anEndpoint(world, draw)}`);
 const dark = seen((world, draw) => `dark ${aRegion(world, draw)}`);
 const cut = seen((world, draw) => `cut ${aRegion(world, draw)} ${aRegion(world, draw)}`);
 const blind = seen((world, draw) => `blind ${aVantage(world, draw)}`);
+const unready = seen((world, draw) => `unready ${anEndpoint(world, draw)}`);
 
 const killed: Fault = async (world, draw) => {
   const candidates = world.living();

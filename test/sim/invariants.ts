@@ -41,7 +41,10 @@ export function checkDown(
   const steadyMs = Math.max(calmMs ?? Number.POSITIVE_INFINITY, truth.eyesChangedMs());
   return (
     checkWithdrawal(world, bounds, node, endpoint) ??
-    promises.brokenBy(node, endpoint, steadyMs + bounds.agreeMs, clock.nowMs())
+    // A balancer that serves nobody any more could not know it before.
+    (truth.isReady(endpoint)
+      ? promises.brokenBy(node, endpoint, steadyMs + bounds.agreeMs, clock.nowMs())
+      : undefined)
   );
 }
 
@@ -90,27 +93,30 @@ function canJudge({ plan, truth }: World, { quorumMin }: PlannedPool, region: st
   return groups.size >= quorumMin;
 }
 
-/** Within the window no more of a pool leaves by itself than its limit says. */
+/** Within the window no more of a pool leaves by itself than its limit says, or the largest one alone. */
 function checkLimit(
   { clock }: World,
   name: string,
   { downSinceMs }: Place,
   { scenario }: WholeNode,
-  { name: pool, regions, withdrawals }: PlannedPool,
+  { name: pool, regions, weights, withdrawals }: PlannedPool,
 ): Violation | undefined {
   const isRecent = (region: string): boolean => {
     const since = downSinceMs.get(`${pool}/${region}`);
     return since !== undefined && clock.nowMs() - since < withdrawals.windowMs - 1000;
   };
-  const mayLeave = regions.length * withdrawals.shareMax + 1e-6;
-  if (regions.filter(isRecent).length <= mayLeave) return undefined;
+  const weigh = (some: readonly string[]): number =>
+    some.reduce((sum, region) => sum + weights.get(region)!, 0);
+  const mayLeave = weigh(regions) * withdrawals.shareMax + 1e-6;
+  if (weigh(regions.filter(isRecent)) <= mayLeave) return undefined;
   const members = regions.map((region) => scenario.desk.status(`${pool}/${region}`)!);
   if (members.every(({ judged }) => judged === 'down')) return undefined;
   const left = regions.filter(
     (region, index) => isRecent(region) && members[index]!.state === 'down',
   );
-  if (left.length <= mayLeave) return undefined;
-  const what = `${left.length} of ${regions.length} endpoints of ${pool} have left on ${name}: ${left.join(', ')}`;
+  const isOne = left.filter((region) => weights.get(region)! > 0).length === 1;
+  if (isOne || weigh(left) <= mayLeave) return undefined;
+  const what = `${weigh(left)} of ${weigh(regions)} parts of ${pool} have left on ${name}: ${left.join(', ')}`;
   return wrong('withdrawal limit', what);
 }
 

@@ -25,6 +25,8 @@ export type Plan = {
     readonly latencyMs: readonly [number, number];
   };
   readonly hasStore: boolean;
+  /** Balancers tell whether they can serve. */
+  readonly hasAgents: boolean;
   readonly regions: readonly PlannedRegion[];
   readonly nodes: readonly PlannedNode[];
   readonly pools: readonly PlannedPool[];
@@ -46,11 +48,16 @@ export type PlannedPool = {
   readonly name: string;
   readonly port: number;
   readonly regions: readonly string[];
+  /** By region; what has none carries nothing, and is answered when nothing else is left. */
+  readonly weights: ReadonlyMap<string, number>;
+  readonly policy: (typeof POLICIES)[number];
   readonly quorumMin: number;
   readonly ttl: { readonly min: number; readonly max: number };
   readonly withdrawals: { readonly shareMax: number; readonly windowMs: number };
   readonly ramp: boolean;
 };
+
+export const POLICIES = ['near', 'failover', 'weighted'] as const;
 
 export type PlannedMonitor = {
   readonly intervalMs: number;
@@ -146,7 +153,10 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
   const nodes = drawNodes(regions, whole(scale.nodes), () => whole(scale.perRegion));
   const groups = new Set(nodes.flatMap(({ vantages }) => vantages.map(({ region }) => region)))
     .size;
-  const longest = 20 + Math.round((3 * scale.usualMs) / 1000);
+  const monitor = drawMonitor(pick(scale.intervalsMs), draw);
+  const { intervalMs } = monitor;
+  // Long enough that the promise of a TTL reaches over several probes.
+  const longest = 20 + Math.round((3 * Math.max(intervalMs, scale.usualMs)) / 1000);
   const pools = Array.from({ length: whole(scale.pools) }, (_, index): PlannedPool => {
     const some = regions.filter(() => draw() < 0.8);
     const of = some.length >= 2 ? some : regions.slice(0, 2);
@@ -154,16 +164,15 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
       name: `p${index}`,
       port: PORT_FIRST + index,
       regions: of.map(({ name }) => name),
+      weights: drawWeights(of, draw),
+      policy: pick(POLICIES),
       // Of the groups that can vote on any endpoint.
       quorumMin: Math.max(1, Math.min(groups - 1, 1 + Math.floor(draw() * 3))),
-      // Long enough that the promise of a TTL reaches over several probes.
       ttl: { min: 2 + Math.floor(draw() * 5), max: longest + Math.floor(draw() * 40) },
       withdrawals: { shareMax: pick([0.5, 0.75, 1]), windowMs: pick([MINUTE_MS, 5 * MINUTE_MS]) },
       ramp: draw() < 0.3,
     };
   });
-  const monitor = drawMonitor(pick(scale.intervalsMs), draw);
-  const { intervalMs } = monitor;
   const quality = { loss: draw() < 0.5 ? 0 : draw() * 0.2, duplicates: draw() * 0.05 };
   const latencyMs: readonly [number, number] = [1, 5 + draw() * 150];
   const rest = { seed, size, regions, nodes, pools, monitor };
@@ -179,8 +188,20 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
     noise: draw() < 0.5 ? 0 : draw() * 0.01,
     network: { ...quality, latencyMs },
     hasStore: size === 'cluster' && draw() < 0.6,
+    hasAgents: draw() < 0.5,
     config: configOf(rest),
   };
+}
+
+/** Often all alike; else a large one, small ones, and one that waits until nothing else is left. */
+function drawWeights(
+  regions: readonly PlannedRegion[],
+  draw: () => number,
+): ReadonlyMap<string, number> {
+  const isEven = draw() < 0.5;
+  const weightOf = (index: number): number =>
+    isEven || index === 0 ? 1 : [0, 1, 5, 20][Math.floor(draw() * 4)]!;
+  return new Map(regions.map(({ name }, index) => [name, weightOf(index)]));
 }
 
 function drawMonitor(intervalMs: number, draw: () => number): PlannedMonitor {
@@ -253,10 +274,10 @@ function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
       },
       canary: { ...pace, idle: { interval: `${intervalMs}ms` } },
     },
-    pools: byName(pools, ({ port, quorumMin, ramp, regions: endpoints, withdrawals }) => ({
+    pools: byName(pools, ({ port, quorumMin, ramp, weights, withdrawals }) => ({
       monitor: 'web',
       port,
-      endpoints,
+      endpoints: [...weights].map(([region, weight]) => ({ region, weight })),
       quorumMin,
       withdrawals: { shareMax: withdrawals.shareMax, window: `${withdrawals.windowMs}ms` },
       ...(ramp ? { ramp: { from: 0.2, over: '2m' } } : {}),
@@ -264,12 +285,14 @@ function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
     // Exactly the nearest: clients of one network then have one answer.
     policies: {
       near: { chain: ['healthy', { step: 'nearest', toleranceKm: 0 }, { step: 'first' }] },
+      failover: { chain: ['healthy', 'failover', 'first'] },
+      weighted: { chain: ['healthy', 'weighted', 'first'] },
     },
     zones: {
       'gslb.example': {
         nameservers: ['ns1'],
         records: { ns1: { A: '192.0.2.53' } },
-        steered: byName(pools, ({ name, ttl }) => ({ pool: name, policy: 'near', ttl })),
+        steered: byName(pools, ({ name, policy, ttl }) => ({ pool: name, policy, ttl })),
       },
     },
   });

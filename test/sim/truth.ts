@@ -11,11 +11,16 @@ export type Truth = {
   probe(source: string, address: string, port: number, nowMs: number): Sighting;
   /**
    * Switches a fault on, or off again: `dead p0/r1`, `hung p0/r1`, `slow p0/r1`, `flapping p0/r1`,
-   * `dark r1` (a region), `cut r1 r2` (one way), `blind r1-0` (a vantage point).
+   * `dark r1` (a region), `cut r1 r2` (one way), `blind r1-0` (a vantage point), `unready p0/r1` (its
+   * balancer says so).
    */
   set(fault: string, isOn: boolean, nowMs: number): void;
   /** How the endpoint is for all who see it over ways that work, and since when. */
   state(endpoint: string): { readonly is: 'fine' | 'dead' | 'unclear'; readonly sinceMs: number };
+  /** What its balancer says. */
+  isReady(endpoint: string): boolean;
+  /** When its balancer last said that it is not ready. */
+  unreadyAtMs(endpoint: string): number;
   /** When any eyes were broken or mended last. */
   eyesChangedMs(): number;
   /** Since when nothing is wrong with its own eyes; undefined = something is. */
@@ -37,6 +42,7 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
   const { distrustMs } = boundsOf(plan);
   const states = new Map<string, State>();
   const eyes = new Map<string, { isSound: boolean; sinceMs: number }>();
+  const unreadyAtMs = new Map<string, number>();
   let eyesChangedMs = 0;
   const look = lookup(plan);
   const isOn = (...words: readonly string[]): boolean => active.has(words.join(' '));
@@ -44,7 +50,8 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
   const isCut = (from: string, to: string): boolean =>
     from !== to && (isOn('dark', from) || isOn('dark', to) || isOn('cut', from, to));
   const stateOf = (endpoint: string, region: string): State['is'] => {
-    if (isOn('dead', endpoint) || isOn('hung', endpoint) || isOn('dark', region)) return 'dead';
+    const isOut = isOn('unready', endpoint) || isOn('dark', region);
+    if (isOut || isOn('dead', endpoint) || isOn('hung', endpoint)) return 'dead';
     const isImpaired = isOn('slow', endpoint) || isOn('flapping', endpoint);
     const isPartlyCut = plan.regions.some(({ name }) => isOn('cut', name, region));
     return isImpaired || isPartlyCut ? 'unclear' : 'fine';
@@ -87,11 +94,15 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
       return sighting;
     },
     set(fault, on, nowMs) {
+      const [kind, about = ''] = fault.split(' ');
+      if (kind === 'unready') unreadyAtMs.set(about, on ? Number.POSITIVE_INFINITY : nowMs);
       if (on) active.add(fault);
       else active.delete(fault);
       update(nowMs);
     },
     state: (endpoint) => states.get(endpoint)!,
+    isReady: (endpoint) => !isOn('unready', endpoint),
+    unreadyAtMs: (endpoint) => unreadyAtMs.get(endpoint) ?? Number.NEGATIVE_INFINITY,
     eyesChangedMs: () => eyesChangedMs,
     soundSinceMs({ name }) {
       const { isSound, sinceMs } = eyes.get(name)!;

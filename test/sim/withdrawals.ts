@@ -12,7 +12,7 @@ import type { World } from './world.ts';
  *  - one whose eyes have been broken for long distrusts itself: it neither accuses nor acquits, and
  *    when it sees again nothing that it saw meanwhile is a reason;
  *  - down needs more than half of the domains that take part, the endpoint's own left out, and the
- *    pool's minimum; or the word of the endpoint's own.
+ *    pool's minimum; or the word of the endpoint's own, or of its balancer.
  *
  * Who takes part is certain only while nodes and ways have been well for a while. Otherwise, and for
  * as long as a judgement may outlive its votes, only the minimum is asked for.
@@ -31,6 +31,7 @@ export function checkWithdrawal(
   const isClear = calmMs !== undefined && nowMs - calmMs > bounds.agreeMs;
   const hasPast = calmMs === undefined || nowMs - calmMs <= STALE_HOLD_MS + bounds.evidenceMs;
   const sinceMs = nowMs - bounds.evidenceMs - (hasPast ? STALE_HOLD_MS : 0);
+  if (truth.unreadyAtMs(endpoint) >= sinceMs) return undefined;
   const accusers = truth.evidence.accusers(endpoint, sinceMs, hasPast);
   const isNear = (since: number | undefined): boolean =>
     since !== undefined && nowMs - since <= bounds.distrustMs;

@@ -7,6 +7,7 @@ import { createVirtualNetwork } from '../cluster/virtual-network.ts';
 import { createMovedClock, type MovedClock, promiseSettler } from '../monitoring/moved-clock.ts';
 import { createGatedStore } from '../scenario/gated-store.ts';
 import { type SavedNode, startWholeNode, type WholeNode } from '../scenario/whole-node.ts';
+import { runAgents } from './agents.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import { type Plan, type PlannedNode, type PlannedPool, SLOW_RTT_MS } from './plan.ts';
 import { createPromises, type Promises } from './promises.ts';
@@ -49,6 +50,8 @@ export type World = {
 export type Place = {
   readonly planned: PlannedNode;
   running: WholeNode | undefined;
+  /** Its balancers fall silent. */
+  endAgents: () => void;
   saved: SavedNode | undefined;
   isFrozen: boolean;
   lives: number;
@@ -91,6 +94,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
       {
         planned,
         running: undefined,
+        endAgents: () => {},
         saved: undefined,
         isFrozen: false,
         lives: 0,
@@ -172,6 +176,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
           }
         },
       });
+      place.endAgents = runAgents(plan, truth, name, place.running);
     },
     async kill(name, { hasOldState = false, isWiped = false } = {}) {
       const place = places.get(name)!;
@@ -182,6 +187,7 @@ export async function openWorld(plan: Plan, options: WorldOptions): Promise<Worl
       if (isWiped) Object.assign(place, { revision: 0, without: '', kept: undefined });
       if (isWiped) for (const { name: eye } of place.planned.vantages) truth.evidence.forget(eye);
       place.running = undefined;
+      place.endAgents();
       await running.kill();
     },
     disturb() {
