@@ -5,8 +5,8 @@ import type { EventRecord } from './control-plane.ts';
 
 /**
  * The events of all nodes that share a store, in one bounded list there. What happens while the store is
- * away waits here, within a limit, and is added when it is back: the list then has a gap in its order,
- * and none in what it tells.
+ * away waits here and is added when it is back; a store that comes back empty, or as it was earlier, is
+ * given again what this node still holds. The list is then out of order, and has no gap; readers sort.
  */
 export type EventLog = {
   append(event: EventRecord): void;
@@ -19,20 +19,39 @@ export type EventLog = {
 export const EVENTS_LOG = 'events';
 /** Events of all nodes that the store keeps. */
 export const SHARED_EVENTS_MAX = 10_000;
-/** Events that wait for the store; older ones are dropped and stay known to this node alone. */
-export const UNSENT_MAX = 1000;
+/** Nothing is ever written under it: a watcher of it is told when the store has lost something. */
+const WATCHED = 'events-lost/';
 
-export function openEventLog(store: Store, log: Pick<Log, 'info' | 'warn'>): EventLog {
-  const unsent: EventRecord[] = [];
+/** @param held the last events of this node, oldest first, as many as it remembers */
+export function openEventLog(
+  store: Store,
+  log: Pick<Log, 'info' | 'warn'>,
+  held: () => readonly EventRecord[],
+): EventLog {
+  let unsent: EventRecord[] = [];
+  let isLossPossible = false;
   let isSending = false;
   let isFailing = false;
 
   const send = async (): Promise<void> => {
-    for (let next = unsent[0]; next !== undefined; next = unsent[0]) {
+    for (;;) {
+      if (isLossPossible) await giveBack();
+      const [next] = unsent;
+      if (next === undefined) return;
       await store.append(EVENTS_LOG, JSON.stringify(next), SHARED_EVENTS_MAX);
       // Unless it was dropped meanwhile.
       if (unsent[0] === next) unsent.shift();
     }
+  };
+  /** What was in the list must be there still, unless it is full and goes on without the oldest. */
+  const giveBack = async (): Promise<void> => {
+    const entries = await store.read(EVENTS_LOG, '', SHARED_EVENTS_MAX);
+    isLossPossible = false;
+    if (entries.length >= SHARED_EVENTS_MAX) return;
+    const there = new Set(entries.map(({ value }) => idOf(parseEvent(value))));
+    const waiting = new Set(unsent);
+    const lost = held().filter((event) => !there.has(idOf(event)) && !waiting.has(event));
+    unsent = [...lost, ...unsent];
   };
   const flush = (): void => {
     if (isSending) return;
@@ -52,15 +71,27 @@ export function openEventLog(store: Store, log: Pick<Log, 'info' | 'warn'>): Eve
       )
       .finally(() => {
         isSending = false;
+        if (!isFailing) flushIfNeeded();
       });
   };
+  const flushIfNeeded = (): void => {
+    if (unsent.length > 0 || isLossPossible) flush();
+  };
   store.onStatus(({ state }) => {
-    if (state === 'ready' && unsent.length > 0) flush();
+    if (state === 'ready') flushIfNeeded();
   });
+  store.watch(
+    WATCHED,
+    () => {},
+    () => {
+      isLossPossible = true;
+      flush();
+    },
+  );
   return {
     append(event) {
       unsent.push(event);
-      if (unsent.length > UNSENT_MAX) unsent.shift();
+      if (unsent.length > SHARED_EVENTS_MAX) unsent.shift();
       flush();
     },
     async read(count) {
@@ -70,10 +101,10 @@ export function openEventLog(store: Store, log: Pick<Log, 'info' | 'warn'>): Eve
         const events = new Map(
           entries.flatMap(({ value }) => {
             const event = parseEvent(value);
-            return event === undefined ? [] : [[`${event.node} ${event.id}`, event] as const];
+            return event === undefined ? [] : [[idOf(event), event] as const];
           }),
         );
-        return [...events.values()].slice(-count);
+        return [...events.values()].toSorted((a, b) => a.atMs - b.atMs).slice(-count);
       } catch {
         // Away, and others say so.
         return undefined;
@@ -82,6 +113,9 @@ export function openEventLog(store: Store, log: Pick<Log, 'info' | 'warn'>): Eve
     isOk: () => !isFailing,
   };
 }
+
+const idOf = (event: EventRecord | undefined): string | undefined =>
+  event && `${event.node} ${event.id}`;
 
 const eventSchema = z.object({
   id: z.string(),

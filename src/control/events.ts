@@ -31,8 +31,8 @@ export type EventsOptions = {
 export const EVENTS_MAX = 10_000;
 
 export function createEvents({ log, node, nowMs, store }: EventsOptions): Events {
-  const all = openEventLog(store, log);
   const recent: EventRecord[] = [];
+  const all = openEventLog(store, log, () => recent.filter((event) => event.node === node));
   const subscribers = new Set<(event: EventRecord) => void>();
   let sequence = 0;
 

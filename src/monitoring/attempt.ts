@@ -20,6 +20,8 @@ export type Attempt = {
 
 /** A timeout that comes later than this after its time says nothing about the target. */
 export const STALL_MS = 1_000;
+/** The reason then: nobody was there to look, and nothing is wrong but that. */
+export const STALLED = 'this process was stalled';
 /** How long after its signal a kind may still say itself what happened. */
 export const SETTLE_GRACE_MS = 100;
 
@@ -50,7 +52,7 @@ export function attemptProbe(
     const lostMs = agenda.lostMs() - lostBeforeMs;
     const isLate = nowMs - startMs > timeoutMs + grantedMs + STALL_MS;
     if (isLate || lostMs > timeoutMs + STALL_MS) {
-      abort('this process was stalled');
+      abort(STALLED);
     } else if (lostMs > grantedMs) {
       cancelTimer = agenda.at(nowMs + lostMs - grantedMs, onDeadline);
       grantedMs = lostMs;

@@ -19,7 +19,15 @@ export type LocalFault = { readonly reason: string; readonly sinceMs: number };
 /** One that comes and goes is over when nothing has met it for so long. */
 export const FAULT_OVER_MS = 10_000;
 
-type Trouble = { readonly targets: Set<string>; cancelOver: (() => void) | undefined };
+/** Reasons of one vantage point that are told at a time: some name the target, and there may be thousands. */
+export const FAULTS_TOLD_MAX = 10;
+
+type Trouble = {
+  readonly vantage: string;
+  readonly isTold: boolean;
+  readonly targets: Set<string>;
+  cancelOver: (() => void) | undefined;
+};
 
 export function createLocalFaults(
   clock: MonitoringClock,
@@ -31,16 +39,21 @@ export function createLocalFaults(
 
   const begin = (vantage: string, key: string, reason: string): void => {
     const id = `${vantage} ${reason}`;
-    const trouble = troubles.get(id) ?? { targets: new Set(), cancelOver: undefined };
-    if (!troubles.has(id)) {
-      troubles.set(id, trouble);
-      tell([
-        { kind: 'probe.local-fault', subject: vantage, message: `cannot probe ${key}: ${reason}` },
-      ]);
+    const trouble = troubles.get(id) ?? startTrouble(vantage, id);
+    if (trouble.isTold && trouble.targets.size === 0 && trouble.cancelOver === undefined) {
+      const message = `cannot probe ${key}: ${reason}`;
+      tell([{ kind: 'probe.local-fault', subject: vantage, message }]);
     }
     trouble.targets.add(key);
     trouble.cancelOver?.();
     trouble.cancelOver = undefined;
+  };
+  const startTrouble = (vantage: string, id: string): Trouble => {
+    const told = [...troubles.values()].filter((each) => each.vantage === vantage && each.isTold);
+    const isTold = told.length < FAULTS_TOLD_MAX;
+    const trouble: Trouble = { vantage, isTold, targets: new Set(), cancelOver: undefined };
+    troubles.set(id, trouble);
+    return trouble;
   };
   const end = (vantage: string, key: string, reason: string): void => {
     const id = `${vantage} ${reason}`;
@@ -49,6 +62,7 @@ export function createLocalFaults(
     if (trouble.targets.size > 0) return;
     trouble.cancelOver = clock.setTimer(FAULT_OVER_MS, () => {
       troubles.delete(id);
+      if (!trouble.isTold) return;
       const message = `can probe again, which it could not: ${reason}`;
       tell([{ kind: 'probe.local-fault-over', subject: vantage, message }]);
     });

@@ -10,7 +10,7 @@ import {
 } from '../health/verdict.ts';
 import type { ProbeKind, ProbeResult, ProbeTarget } from '../probe/probe.ts';
 import { createAgenda } from './agenda.ts';
-import { attemptProbe } from './attempt.ts';
+import { attemptProbe, STALLED } from './attempt.ts';
 import {
   firstCountedMs,
   firstDueMs,
@@ -261,7 +261,7 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
     const nowMs = clock.nowMs();
     const isLocal = result.local === true;
     if (!isLocal) each.state = observe(each.state, observationOf(result, nowMs), each.job.rules);
-    deps.onAttempt(each.job, isLocal ? result.reason : undefined);
+    deps.onAttempt(each.job, isLocal && result.reason !== STALLED ? result.reason : undefined);
     // A failure is looked into soon, wherever the place in the interval.
     const fromMs = isFailing(each.state) ? each.dueMs : (each.anchorMs ?? each.dueMs);
     each.anchorMs = undefined;

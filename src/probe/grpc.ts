@@ -65,7 +65,10 @@ async function call(course: Course, socket: Socket, options: GrpcProbeOptions): 
   course.onEnd(() => session.destroy());
   const broken = new Promise<never>((_, fail) => {
     session.on('error', fail);
-    session.on('goaway', (code) => fail(new Error(`the server ended the session, code ${code}`)));
+    session.on('goaway', (code) => {
+      // A graceful one: what was asked before is still answered (RFC 9113 6.8), or the session closes.
+      if (code !== 0) fail(new Error(`the server ended the session, code ${code}`));
+    });
     session.on('close', () => fail(new Error('connection closed without an answer')));
   });
   broken.catch(() => undefined);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventRecord } from '../../src/control/control-plane.ts';
-import { UNSENT_MAX } from '../../src/control/event-log.ts';
-import { createEvents, EVENTS_MAX } from '../../src/control/events.ts';
-import { settle } from '../monitoring/moved-clock.ts';
+import { SHARED_EVENTS_MAX } from '../../src/control/event-log.ts';
+import { createEvents, EVENTS_MAX, type Events } from '../../src/control/events.ts';
+import { createMovedClock, settle } from '../monitoring/moved-clock.ts';
+import { createGatedStore } from '../scenario/gated-store.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -99,17 +100,44 @@ test('readAll() tells what all nodes have told; a restarted node knows its own',
   assert.equal(subjectsOf(await again.read('', 10)), 'ac');
 });
 
-test('no more than UNSENT_MAX events wait for the store', async () => {
+test('an outage of any length hides no more than the list itself would drop', async () => {
   const { events, flawed } = await opened();
   flawed.fail(true);
-  for (let count = 0; count < UNSENT_MAX + 5; count += 1) events.record('test', String(count), '');
+  for (let count = 0; count < 3000; count += 1) events.record('test', String(count), '');
   await settle();
   flawed.fail(false);
   events.record('test', 'last', '');
-  for (let round = 0; round < 200; round += 1) await settle();
-  const told = (await events.readAll(UNSENT_MAX * 2)) ?? [];
-  assert.equal(told.length, UNSENT_MAX);
-  assert.deepEqual([told[0]?.subject, told.at(-1)?.subject], ['6', 'last']);
+  for (let round = 0; round < 700; round += 1) await settle();
+  const told = (await events.readAll(SHARED_EVENTS_MAX)) ?? [];
+  assert.equal(told.length, 3001);
+  assert.deepEqual([told[0]?.subject, told.at(-1)?.subject], ['0', 'last']);
+});
+
+test('a store that has lost the list is given it again, each event once', async () => {
+  const clock = createMovedClock();
+  const shared = createGatedStore(clock);
+  const nodeOf = (node: string): Events =>
+    createEvents({ node, nowMs: clock.nowMs, store: shared.store, log: silentLog([]) });
+  const [one, two] = [nodeOf('one'), nodeOf('two')];
+  const tell = async (events: Events, subject: string): Promise<void> => {
+    events.record('test', subject, '');
+    await clock.advance(1);
+  };
+  await tell(one, 'a');
+  await tell(two, 'b');
+  await tell(one, 'c');
+  assert.equal(subjectsOf(await one.readAll(10)), 'abc');
+  await shared.set('away');
+  await tell(one, 'd');
+  await shared.set('emptied');
+  await clock.advance(1);
+  await tell(two, 'e');
+  assert.equal(subjectsOf(await two.readAll(10)), 'abcde');
+  assert.equal((await shared.store.read('events', '', 100)).length, 5);
+  await shared.set('away');
+  await shared.set('back');
+  await clock.advance(1);
+  assert.equal((await shared.store.read('events', '', 100)).length, 5, 'nothing was lost');
 });
 
 test('subscribe() tells until it is stopped', async () => {

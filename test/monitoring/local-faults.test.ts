@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLocalFaults, FAULT_OVER_MS } from '../../src/monitoring/local-faults.ts';
+import {
+  createLocalFaults,
+  FAULT_OVER_MS,
+  FAULTS_TOLD_MAX,
+} from '../../src/monitoring/local-faults.ts';
 import { createMovedClock } from './moved-clock.ts';
 
 function bench() {
@@ -52,4 +56,18 @@ test('createLocalFaults() says nothing anew of a fault that comes and goes', asy
   faults.note('eu', 'a', undefined);
   faults.close();
   assert.equal(clock.pending(), 0);
+});
+
+test('createLocalFaults() tells of some reasons at a time only', async () => {
+  const { clock, faults, take } = bench();
+  const all = Array.from({ length: 500 }, (_, index) => `10.0.0.${index}`);
+  for (const key of all) faults.note('eu', key, `no route to ${key}`);
+  assert.equal(take().length, FAULTS_TOLD_MAX);
+  assert.equal(faults.of('10.0.0.499').get('eu')?.reason, 'no route to 10.0.0.499');
+  for (const key of all) faults.note('eu', key, undefined);
+  await clock.advance(FAULT_OVER_MS);
+  assert.equal(take().length, FAULTS_TOLD_MAX, 'that they are over');
+  faults.note('eu', 'a', 'no route to a');
+  assert.equal(take().length, 1);
+  faults.close();
 });

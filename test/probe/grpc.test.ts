@@ -32,6 +32,27 @@ test('run() wants the status SERVING', async (t) => {
   }
 });
 
+test('run() takes the answer that follows a graceful end of the session, and none after another', async (t) => {
+  for (const [code, ok, reason] of [
+    [0, true, 'SERVING'],
+    [2, false, 'the server ended the session, code 2'],
+  ] as const) {
+    const server = await serve(
+      t,
+      speakingHttp2((stream) => {
+        stream.session!.goaway(code);
+        setTimeout(() => {
+          if (!stream.destroyed) answerGrpc(stream, healthFrame(1));
+        }, 20);
+      }),
+    );
+    const result = await run(server.port);
+    assert.equal(result.ok, ok);
+    assert.match(result.reason, new RegExp(reason));
+    await server.idle();
+  }
+});
+
 test('run() asks for the service', async (t) => {
   const asked: string[] = [];
   const server = await serve(
