@@ -109,7 +109,9 @@ function lab() {
     const files = rest[0] === 'regions' ? testFiles('test/lab/regions', []) : rest;
     const few = [
       ...testFiles('test/lab', ['regions']),
-      ...['judge', 'loss'].map((name) => join('test', 'lab', 'regions', `${name}.test.ts`)),
+      ...['cluster', 'judge', 'loss'].map((name) =>
+        join('test', 'lab', 'regions', `${name}.test.ts`),
+      ),
     ];
     return runTests(files.length > 0 ? files : few, { concurrency: 1, timeoutMs: 4_000_000 });
   }

@@ -1,3 +1,4 @@
+import { THINGS_MIN } from '../health/self-trust.ts';
 import type { Check } from './references.ts';
 import { didYouMean } from './spelling.ts';
 import { formatDuration } from './values.ts';
@@ -26,6 +27,7 @@ export function checkMonitors(check: Check): void {
   }
   checkGroups(check);
   checkCanaries(check);
+  warnBlind(check);
 }
 
 function checkGroups({ error, file, written }: Check): void {
@@ -92,6 +94,24 @@ function countLeaves(groups: Groups, name: string, known: Map<string, number>): 
   );
   known.set(name, count);
   return count;
+}
+
+/**
+ * With too few things to compare, a vantage point whose uplink is broken is believed: its "down" takes its
+ * own region from everybody. One node alone has nobody whose word it could spoil.
+ */
+function warnBlind({ config, file, warn }: Check): void {
+  if (file.cluster.listen.length === 0 || !file.node.roles.includes('prober')) return;
+  const probed = Object.values(config.pools).filter(({ monitor }) => monitor !== undefined);
+  const regions = new Set(probed.flatMap(({ endpoints }) => endpoints.map(({ region }) => region)));
+  const things = file.node.canaries.length + Math.max(0, regions.size - 1);
+  if (regions.size === 0 || things >= THINGS_MIN) return;
+  warn(
+    ['node'],
+    `a vantage point of this node cannot tell a broken uplink from dead regions: it has ${things} things to compare and needs ${THINGS_MIN}`,
+    'name well-known servers that do not share a fate under node.canaries',
+    'key',
+  );
 }
 
 function checkCanaries({ error, file, written }: Check): void {

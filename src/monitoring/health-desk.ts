@@ -228,6 +228,8 @@ function watchOwnEyes(
     clock,
     regionSights: table.regionSights,
     onSuspicion: (vantage) => monitoring.hurry((job) => job.vantage === vantage && isCanary(job)),
+    canariesAsked: (vantage) =>
+      monitoring.inFlight((job) => job.vantage === vantage && isCanary(job)),
     onSight: (vantage, blindSinceMs) =>
       monitoring.doubt((job) => job.vantage === vantage && !isCanary(job), blindSinceMs),
     onWord(word, isNews) {

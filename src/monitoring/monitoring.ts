@@ -93,6 +93,10 @@ export function createMonitoring(deps: MonitoringDeps): Monitoring {
     hurry(which) {
       for (const each of running.values()) if (which(each.job)) lane.hurry(each);
     },
+    inFlight: (which) =>
+      [...running.values()].flatMap((each) =>
+        each.phase === 'in-flight' && which(each.job) ? [inFlightOf(each)] : [],
+      ),
     verdicts: () => [...running.values()].map(verdictOf),
     exportState: (doubtedSinceMs = () => undefined) =>
       exportVerdicts(
@@ -170,6 +174,8 @@ export type Monitoring = {
   doubt(which: (job: MonitoringJob) => boolean, sinceMs: number): void;
   /** Asks these now, unless they have just been asked; their place in the interval stays theirs. */
   hurry(which: (job: MonitoringJob) => boolean): void;
+  /** Attempts of these that are under way. */
+  inFlight(which: (job: MonitoringJob) => boolean): readonly InFlight[];
   verdicts(): readonly VantageVerdict[];
   /**
    * What is known, as JSON to be kept over a restart.
@@ -180,6 +186,13 @@ export type Monitoring = {
   importState(state: unknown): void;
   /** Stops everything; resolves when no probe is in flight. */
   close(): Promise<void>;
+};
+
+export type InFlight = {
+  readonly key: string;
+  readonly sinceMs: number;
+  /** What its slowest success of late took; undefined = none is remembered. */
+  readonly usualMs: number | undefined;
 };
 
 /**
@@ -199,6 +212,8 @@ type Running = {
   /** Grows with every attempt and stop; a result of another attempt is dropped. */
   attempt: number;
   phase: 'idle' | 'scheduled' | 'waiting' | 'in-flight';
+  /** When the attempt that is in flight began. */
+  askedAtMs: number;
   /** Its last attempt ran into the timeout. */
   isTardy: boolean;
   /** Cancels the timer, or aborts the attempt. */
@@ -206,7 +221,7 @@ type Running = {
 };
 
 const none = (): void => {};
-const AT_REST = { phase: 'idle', isTardy: false, cancel: none } as const;
+const AT_REST = { phase: 'idle', askedAtMs: 0, isTardy: false, cancel: none } as const;
 const jobId = (job: MonitoringJob): string => `${job.vantage} ${job.key}`;
 
 function verdictOf({ job, state }: Running): VantageVerdict {
@@ -214,6 +229,12 @@ function verdictOf({ job, state }: Running): VantageVerdict {
   const { intervalMs } = paceAfter(state, rules);
   const leaseMs = LEASE_INTERVALS * Math.max(rules.intervalMs, intervalMs, rules.timeoutMs);
   return { vantage, group, key, state, rules, leaseMs };
+}
+
+function inFlightOf({ askedAtMs, job, state }: Running): InFlight {
+  const took = state.recent.flatMap(({ ok, rttMs }) => (ok ? [rttMs] : []));
+  const usualMs = took.length > 0 ? Math.max(...took) : undefined;
+  return { key: job.key, sinceMs: askedAtMs, usualMs };
 }
 
 type Lane = {
@@ -234,6 +255,7 @@ function createLane(deps: MonitoringDeps, kinds: ReadonlyMap<string, ProbeKind>)
 
   const launch = (each: Running, isTardy: boolean): void => {
     each.phase = 'in-flight';
+    each.askedAtMs = clock.nowMs();
     each.attempt += 1;
     const mine = each.attempt;
     const kind = kinds.get(each.job.probe)!;

@@ -1,7 +1,7 @@
 import { type Sight, selfTrust } from '../health/self-trust.ts';
 import type { Statement, VantageWord } from '../health/statement.ts';
 import { canaryOf } from './jobs.ts';
-import type { MonitoringClock } from './monitoring.ts';
+import type { InFlight, MonitoringClock } from './monitoring.ts';
 
 /**
  * This node's vantage points watching themselves: what each sees of canaries and of other regions,
@@ -33,6 +33,8 @@ export type SelfWatchDeps = {
   readonly clock: MonitoringClock;
   /** What the vantage point sees of other regions. */
   readonly regionSights: (vantage: string) => readonly Sight[];
+  /** Canaries that it has asked and that have not answered yet. */
+  readonly canariesAsked: (vantage: string) => readonly InFlight[];
   /** Something begins to fail for it: what its canaries say is to be known soon. */
   readonly onSuspicion: (vantage: string) => void;
   /** It sees again: the failures that it has seen since then are to be forgotten. */
@@ -43,6 +45,12 @@ export type SelfWatchDeps = {
 
 /** A failure is looked into after this: sooner than any target can fail several times. */
 export const LOOK_DELAY_MS = 100;
+/**
+ * While other things fail, a canary that has not answered in this many times the longest that it took of
+ * late, and a little more, fails too: its timeout may be longer than what takes a target down.
+ */
+export const LATE_FACTOR = 1.5;
+export const LATE_MIN_MS = 50;
 /** A vantage point that sees again abstains for so long: what it takes back has come to all nodes. */
 export const SETTLE_MS = 1000;
 
@@ -163,8 +171,11 @@ function wasRight({ suspects }: Eye, sights: readonly Sight[]): boolean {
   return [...suspects].every((thing) => explained.has(thing));
 }
 
+const isLate = ({ sinceMs, usualMs }: InFlight, nowMs: number): boolean =>
+  usualMs !== undefined && nowMs - sinceMs > usualMs * LATE_FACTOR + LATE_MIN_MS;
+
 /** Judges an eye by what it sees now; returns after how many milliseconds to look again, if at all. */
-function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
+function createLook({ canariesAsked, clock, onSight, onWord, regionSights }: SelfWatchDeps) {
   const say = (eye: Eye, trusted: boolean, reason: string): void => {
     eye.word = { ...eye.word, trusted, reason };
     onWord(eye.word, true);
@@ -172,7 +183,12 @@ function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
   return (eye: Eye): number | undefined => {
     const nowMs = clock.nowMs();
     const { vantage } = eye.word;
-    const sights = [...eye.canaries.values(), ...regionSights(vantage)];
+    const asked = canariesAsked(vantage);
+    const late = new Set(asked.flatMap((each) => (isLate(each, nowMs) ? [each.key] : [])));
+    const canaries = [...eye.canaries].map(([key, sight]) =>
+      late.has(key) ? { ...sight, failing: true } : sight,
+    );
+    const sights = [...canaries, ...regionSights(vantage)];
     const seen = selfTrust(sights);
     if (!seen.trusted) {
       if (eye.word.trusted) eye.suspects.clear();
@@ -183,7 +199,7 @@ function createLook({ clock, onSight, onWord, regionSights }: SelfWatchDeps) {
       say(eye, false, seen.reason);
       return undefined;
     }
-    if (eye.word.trusted) return undefined;
+    if (eye.word.trusted) return asked.length > 0 ? LOOK_DELAY_MS : undefined;
     if (wasRight(eye, sights)) {
       eye.settlingSinceMs = undefined;
       say(eye, true, '');

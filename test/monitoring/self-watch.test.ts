@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Sight } from '../../src/health/self-trust.ts';
 import type { VantageWord } from '../../src/health/statement.ts';
 import { createHealthDesk } from '../../src/monitoring/health-desk.ts';
+import type { InFlight } from '../../src/monitoring/monitoring.ts';
 import {
   createSelfWatch,
   LOOK_DELAY_MS,
@@ -24,6 +25,8 @@ type Bench = {
   /** `eye 0` when what it saw failing since then is to be forgotten. */
   readonly takenBack: string[];
   readonly suspicions: string[];
+  /** Canaries that have not answered yet. */
+  readonly asked: InFlight[];
   /** Names of regions that fail for `eye`. */
   readonly failing: Set<string>;
   readonly confirmed: Set<string>;
@@ -35,6 +38,7 @@ function bench(regions: readonly string[] = []): Bench {
   const news: string[] = [];
   const takenBack: string[] = [];
   const suspicions: string[] = [];
+  const asked: InFlight[] = [];
   const failing = new Set<string>();
   const confirmed = new Set<string>();
   const watch = createSelfWatch({
@@ -48,6 +52,7 @@ function bench(regions: readonly string[] = []): Bench {
           confirmed: confirmed.has(thing),
         }),
       ),
+    canariesAsked: () => asked,
     onSuspicion: (vantage) => void suspicions.push(vantage),
     onSight: (vantage, sinceMs) => void takenBack.push(`${vantage} ${sinceMs}`),
     onWord: ({ trusted, vantage }, isNews) => {
@@ -61,6 +66,7 @@ function bench(regions: readonly string[] = []): Bench {
     news,
     takenBack,
     suspicions,
+    asked,
     failing,
     confirmed,
     async see(key, verdict, isFailing = verdict === 'down') {
@@ -140,6 +146,33 @@ test('createSelfWatch() is suspicious of each first failure, a look at a time', 
   await see('web 1', 'up');
   await see('web 1', 'up', true);
   assert.equal(suspicions.length, 3);
+});
+
+test('createSelfWatch() takes a canary that is late for failing, while something fails', async () => {
+  const { asked, clock, failing, news, see } = bench(['us', 'eu']);
+  for (const name of ['1', '2', '3']) await see(`canary ${name}`, 'up');
+  const ask = (name: string, usualMs: number | undefined): void => {
+    asked.push({ key: `canary ${name}`, sinceMs: clock.nowMs(), usualMs });
+  };
+  for (const [name, usualMs] of [
+    ['1', 20],
+    ['2', 100],
+    ['3', undefined],
+  ] as const)
+    ask(name, usualMs);
+  failing.add('us');
+  await see('us', 'up', true);
+  assert.deepEqual(news, [], 'the region and the first canary, two of five');
+  await clock.advance(2 * LOOK_DELAY_MS);
+  assert.deepEqual(news, ['eye false'], 'the second is late, too');
+  await clock.advance(5 * LOOK_DELAY_MS);
+  assert.equal(news.length, 1, 'and of the third nobody knows what is usual');
+  asked.length = 0;
+  failing.clear();
+  await see('us', 'up');
+  await clock.advance(SETTLE_MS);
+  assert.deepEqual(news, ['eye false', 'eye true']);
+  assert.equal(clock.pending(), 0, 'nothing to look into');
 });
 
 test('createSelfWatch() looks once for many failures at a time', async () => {

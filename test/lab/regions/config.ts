@@ -67,6 +67,7 @@ export function configOf(
     monitors: {
       web: { kind: 'http', path: '/healthz', ...monitor },
       origin: { kind: 'http', path: '/healthz', ...QUICK_MONITOR },
+      resolver: { kind: 'tcp', port: 53, interval: '5s', timeout: '1s' },
     },
     pools: { [POOL]: { monitor: 'web', port: 80, endpoints: REGIONS } },
     zones: {
@@ -91,6 +92,10 @@ function nodeOf(region: Region, role: Role, directory: string): object {
     roles: role === 'balancer' ? ['balancer'] : [role, 'admin'],
     stateDirectory: join(directory, name),
     workers: { dns: 1, balancer: 1 },
+    canaries: REGIONS.map((each) => ({
+      monitor: 'resolver',
+      address: addressOf(each, 'resolver'),
+    })),
     ...(role === 'prober'
       ? { vantages: [{ name: region, region, source: addressOf(region, 'prober') }] }
       : {}),

@@ -91,6 +91,7 @@ export function partScenarios(turn: number): readonly Scenario[] {
       },
       end: (world) => heal(world, one, other),
     },
+    blindProber(one, third, drain),
     diskFull({ ending: 'refused', region: one }, { at: SMALL_DISK.region, region: other }),
     clockOffset(one, refuses.target, drain),
   ];
@@ -229,6 +230,32 @@ async function everywhere({ parts, redis }: World, act: 'kill' | 'start'): Promi
     for (const region of REGIONS) await parts[act](region, part);
   }
   if (act === 'start') await redis.untilWhole();
+}
+
+/**
+ * A prober reaches nobody outside of its region: all others fail for it, and two canaries of three. It
+ * abstains, so that nothing but what really fails leaves the answers, its own region least of all.
+ */
+function blindProber(region: Region, target: Region, drain: Scenario['drain'] & object): Scenario {
+  const said = ({ parts }: World, event: string): number =>
+    parts.log(region, 'prober').split(`"event":"${event}"`).length - 1;
+  const untilSaid = async (
+    world: World,
+    event: string,
+    act: () => Promise<void>,
+  ): Promise<void> => {
+    const before = said(world, event);
+    await act();
+    await until(() => said(world, event) > before, TOLD_DEADLINE_MS, `${region} says ${event}`);
+  };
+  return {
+    name: 'a prober reaches nobody any more, and distrusts itself',
+    target: { ending: 'refused', region: target },
+    drain,
+    begin: (world) =>
+      untilSaid(world, 'vantage.distrusted', () => world.wide.cutOff(region, HOSTS.prober)),
+    end: (world) => untilSaid(world, 'vantage.trusted', () => world.wide.heal()),
+  };
 }
 
 /** The disk of a node's state is full: it goes on, says so once, and once that it is over. */

@@ -24,6 +24,8 @@ export type WideArea = {
   cut(from: Region, to: Region): Promise<void>;
   /** Nothing passes any more from or to these addresses, as seen from other regions. */
   cutHosts(region: Region, hosts: readonly number[]): Promise<void>;
+  /** Nothing from other regions reaches this one host any more, no answer either. */
+  cutOff(region: Region, host: number): Promise<void>;
   /** All ways as they were. */
   heal(): Promise<void>;
   counts(): Promise<RelayCounts>;
@@ -121,6 +123,11 @@ async function connect(topology: Topology, seed: number): Promise<WideArea> {
           await swallow(other, `10.99.${NETWORK[region]}.${host}/32`);
           await swallow(region, `10.99.${NETWORK[other]}.${host}/32`);
         }
+      }
+    },
+    async cutOff(region, host) {
+      for (const other of REGIONS.filter((each) => each !== region)) {
+        await swallow(other, `10.99.${NETWORK[region]}.${host}/32`);
       }
     },
     async heal() {
