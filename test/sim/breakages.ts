@@ -37,7 +37,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'if (sights) return',
     invariant: 'the living return',
     size: 'alone',
-    seed: 10,
+    seed: 22,
     isSlow: true,
   },
   {
@@ -47,7 +47,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: '',
     invariant: 'no false withdrawal',
     size: 'alone',
-    seed: 10,
+    seed: 17,
   },
   {
     name: 'any number may leave at once',
@@ -56,7 +56,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'if (!fits && nowMs < 0) {',
     invariant: 'withdrawal limit',
     size: 'alone',
-    seed: 10,
+    seed: 213,
     isSlow: true,
   },
   {
@@ -124,7 +124,7 @@ export const BREAKAGES: readonly Caught[] = [
     to: 'FLAG_AA, Math.min(8, place.scope),',
     invariant: 'scope',
     size: 'alone',
-    seed: 1,
+    seed: 33,
   },
 ];
 

@@ -11,11 +11,13 @@ export type Fault = (
 
 /** Draws one that this world can have. */
 export function drawFault(world: World, draw: () => number): Fault {
-  const { hasAgents, nodes } = world.plan;
+  const { hasAgents, hasCanaries, nodes } = world.plan;
   const faults = [
     ...EVERYWHERE,
     ...(nodes.length > 1 ? AMONG_NODES : []),
     ...(hasAgents ? [unready, unready] : []),
+    // Which eyes without canaries find hard to believe.
+    ...(hasCanaries ? [] : [night, night, night]),
   ];
   return faults[Math.floor(draw() * faults.length)]!;
 }
@@ -55,6 +57,21 @@ const dark = seen((world, draw) => `dark ${aRegion(world, draw)}`);
 const cut = seen((world, draw) => `cut ${aRegion(world, draw)} ${aRegion(world, draw)}`);
 const blind = seen((world, draw) => `blind ${aVantage(world, draw)}`);
 const unready = seen((world, draw) => `unready ${anEndpoint(world, draw)}`);
+
+/** Two regions of four or more go dark at one moment. */
+const night: Fault = async (world, draw) => {
+  const { clock, plan, truth } = world;
+  if (plan.regions.length < 4) return undefined;
+  const one = Math.floor(draw() * plan.regions.length);
+  const other = (one + 1 + Math.floor(draw() * (plan.regions.length - 1))) % plan.regions.length;
+  const names = [plan.regions[one]!.name, plan.regions[other]!.name];
+  const turn = (isOn: boolean): void => {
+    world.tell(`${isOn ? 'fault' : 'mended'}: dark ${names.join(' and ')}`);
+    for (const name of names) truth.set(`dark ${name}`, isOn, clock.nowMs());
+  };
+  turn(true);
+  return async () => turn(false);
+};
 
 const killed: Fault = async (world, draw) => {
   const candidates = world.living();

@@ -61,18 +61,22 @@ function checkLiveness(
   if (calmMs === undefined) return undefined;
   const nowMs = clock.nowMs();
   const eyesMs = truth.eyesChangedMs() + bounds.distrustMs;
+  const never = Number.POSITIVE_INFINITY;
+  const toldMs = plan.hasCanaries ? 0 : (truth.comparableSinceMs() ?? never) + bounds.distrustMs;
+  const openMs = plan.hasCanaries ? 0 : (truth.openSinceMs() ?? never) + bounds.distrustMs;
   for (const region of pool.regions) {
     const endpoint = `${pool.name}/${region}`;
     const { is, sinceMs } = truth.state(endpoint);
     const lastsMs = nowMs - Math.max(sinceMs, calmMs, eyesMs);
     if (is === 'unclear' || !canJudge(world, pool, region)) continue;
-    if (is === 'dead' && lastsMs > bounds.downMs) {
+    if (is === 'dead' && Math.min(lastsMs, nowMs - toldMs) > bounds.downMs) {
       const { judged, reason } = scenario.desk.status(endpoint)!;
       if (judged !== 'down') {
         return wrong('the dead leave', `${endpoint} is ${judged} on ${name} (${reason})`);
       }
     }
-    if (is === 'fine' && lastsMs > bounds.upMs && plan.noise === 0) {
+    const isLong = Math.min(lastsMs, nowMs - openMs) > bounds.upMs;
+    if (is === 'fine' && isLong && plan.noise === 0) {
       const { judged, reason } = scenario.desk.status(endpoint)!;
       if (judged !== 'up') {
         return wrong('the living return', `${endpoint} is ${judged} on ${name} (${reason})`);

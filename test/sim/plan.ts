@@ -25,6 +25,8 @@ export type Plan = {
     readonly latencyMs: readonly [number, number];
   };
   readonly hasStore: boolean;
+  /** Without, a vantage point can compare regions only, and with three of them nothing. */
+  readonly hasCanaries: boolean;
   /** Balancers tell whether they can serve. */
   readonly hasAgents: boolean;
   readonly regions: readonly PlannedRegion[];
@@ -175,7 +177,8 @@ export function drawPlan(seed: number, size: Size, draw: () => number): Plan {
   });
   const quality = { loss: draw() < 0.5 ? 0 : draw() * 0.2, duplicates: draw() * 0.05 };
   const latencyMs: readonly [number, number] = [1, 5 + draw() * 150];
-  const rest = { seed, size, regions, nodes, pools, monitor };
+  const hasCanaries = draw() < 0.8;
+  const rest = { seed, size, regions, nodes, pools, monitor, hasCanaries };
   return {
     ...rest,
     // What is looked at often takes long to simulate, what is looked at seldom goes quickly.
@@ -239,8 +242,9 @@ function placeOf(index: number, byDegrees = 0): { latitude: number; longitude: n
   return { latitude: latitude + byDegrees, longitude: longitude + byDegrees * 1.3 };
 }
 
-function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
-  const { monitor, pools, regions } = plan;
+function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor' | 'hasCanaries'>): Config {
+  const { hasCanaries, monitor, pools, regions } = plan;
+  const canaries = hasCanaries ? CANARIES : [];
   const { fall, idleMs, intervalMs, recheckMs, rise, timeoutMs } = monitor;
   const pace = { kind: 'tcp', interval: `${intervalMs}ms`, timeout: `${timeoutMs}ms` };
   const byName = <Item extends { readonly name: string }, Value>(
@@ -250,7 +254,7 @@ function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor'>): Config {
   const text = JSON.stringify({
     node: {
       name: 'any',
-      canaries: CANARIES.map((address) => ({ monitor: 'canary', address, port: CANARY_PORT })),
+      canaries: canaries.map((address) => ({ monitor: 'canary', address, port: CANARY_PORT })),
     },
     regions: byName(regions, ({ vip }, index) => ({
       location: placeOf(index),

@@ -27,6 +27,13 @@ export type Truth = {
   soundSinceMs(vantage: Eye): number | undefined;
   /** Since when its own eyes see nothing but failures; undefined = they see. */
   blindSinceMs(vantage: Eye): number | undefined;
+  /**
+   * Since when eyes without canaries can tell that regions are dead: at least two regions see each other,
+   * and all that fails, fails for everybody; undefined = they cannot.
+   */
+  comparableSinceMs(): number | undefined;
+  /** Since when all eyes see, and all ways are open; undefined = they do not. */
+  openSinceMs(): number | undefined;
   readonly evidence: Evidence;
 };
 export type Sighting = 'ok' | 'refused' | 'slow' | 'hung';
@@ -56,6 +63,8 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
     const isPartlyCut = plan.regions.some(({ name }) => isOn('cut', name, region));
     return isImpaired || isPartlyCut ? 'unclear' : 'fine';
   };
+  const comparable = createSpell();
+  const open = createSpell();
   const update = (nowMs: number): void => {
     for (const [endpoint, region] of look.endpoints) {
       const is = stateOf(endpoint, region);
@@ -65,11 +74,20 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
       const isSound = !isBlind(vantage);
       const before = eyes.get(vantage.name);
       if (before?.isSound === isSound) continue;
-      if (before !== undefined && isSound && nowMs - before.sinceMs > distrustMs)
-        evidence.discount(vantage.name, before.sinceMs);
+      const wasLong = before !== undefined && nowMs - before.sinceMs > distrustMs;
+      if (wasLong && isSound && plan.hasCanaries) evidence.discount(vantage.name, before.sinceMs);
       eyes.set(vantage.name, { isSound, sinceMs: nowMs });
       eyesChangedMs = nowMs;
     }
+    const isAny = (...kinds: readonly string[]): boolean =>
+      [...active].some((fault) => kinds.includes(fault.split(' ')[0]!));
+    const seen = plan.regions.filter(({ name }) =>
+      look.endpoints.some(([endpoint, at]) => at === name && states.get(endpoint)?.is === 'fine'),
+    );
+    // Another fault is another comparison.
+    comparable.set(false, nowMs);
+    comparable.set(!isAny('cut', 'blind', 'flapping') && seen.length >= 2, nowMs);
+    open.set(!isAny('cut', 'blind', 'dark'), nowMs);
   };
   const find = (vantage: PlannedVantage, endpoint: string, region: string): Sighting => {
     if (active.size === 0 && plan.noise === 0) return 'ok';
@@ -112,7 +130,22 @@ export function createTruth(plan: Plan, draw: () => number): Truth {
       const { isSound, sinceMs } = eyes.get(name)!;
       return isSound ? undefined : sinceMs;
     },
+    comparableSinceMs: () => comparable.sinceMs,
+    openSinceMs: () => open.sinceMs,
     evidence,
+  };
+}
+
+/** Since when something has been so. */
+function createSpell() {
+  let sinceMs: number | undefined;
+  return {
+    get sinceMs(): number | undefined {
+      return sinceMs;
+    },
+    set(isSo: boolean, nowMs: number): void {
+      sinceMs = isSo ? (sinceMs ?? nowMs) : undefined;
+    },
   };
 }
 

@@ -39,7 +39,7 @@ export function checkWithdrawal(
   for (const [group, members] of groupsOf(plan.nodes.flatMap(({ vantages }) => vantages))) {
     const heard = members.filter((each) => {
       const blindMs = truth.blindSinceMs(each);
-      return hasPast || blindMs === undefined || isNear(blindMs);
+      return hasPast || !plan.hasCanaries || blindMs === undefined || isNear(blindMs);
     });
     const against = heard.filter(({ name }) => accusers.has(name)).length;
     const surelyFor = heard.filter(
@@ -53,7 +53,8 @@ export function checkWithdrawal(
   sides.acquitting.delete(region);
   const { accusing, acquitting } = sides;
   const majority = Math.ceil((accusing.size + acquitting.size + 1) / 2);
-  const need = hasPast ? 1 : Math.max(quorumMin, majority);
+  // Without canaries one that is sound may distrust itself, and nobody outside can tell.
+  const need = hasPast || !plan.hasCanaries ? 1 : Math.max(quorumMin, majority);
   if (accusing.size >= need) return undefined;
   const against = [...accusing].join(', ') || 'nobody';
   const what = `${endpoint} is down on ${node}; ${against} had reason to say so, ${need} needed of ${[...accusing, ...acquitting].join(', ')}`;
