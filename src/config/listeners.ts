@@ -1,3 +1,4 @@
+import { balancedAt } from './balanced-at.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 
@@ -55,25 +56,18 @@ function warnUnheard({ config, warn }: Check): void {
     const sockets = Object.values(config.pools).flatMap(({ endpoints, port }) =>
       endpoints
         .filter((endpoint) => endpoint.region === region)
-        .flatMap(({ addresses }) => {
-          const vips = config.regions[region]?.vips ?? [];
-          const answered = addresses.length > 0 ? addresses : vips;
-          const isVip = answered.every((address) => vips.includes(address));
-          return answered.map((address) => ({ address, port, isVip }));
-        }),
+        .flatMap(({ addresses }) => balancedAt(addresses, config.regions[region]?.vips ?? []))
+        .map((address) => ({ address, port })),
     );
     const [example] = sockets;
     const isHeard = own.some((listener) =>
-      sockets.some(
-        ({ address, isVip, port }) =>
-          port === listener.port &&
-          (listener.address === address || (isVip && isWildcard(listener.address))),
-      ),
+      sockets.some(({ address, port }) => port === listener.port && address === listener.address),
     );
     if (example === undefined || isHeard) continue;
-    const { address, isVip, port } = example;
+    const { address, port } = example;
+    const mayBeAny = sockets.some((each) => each.port === port && isWildcard(each.address));
     const any = address.includes(':') ? '"::"' : '0.0.0.0';
-    const orAny = isVip ? `, or of ${any} where the address is translated` : '';
+    const orAny = mayBeAny ? `, or of ${any} where the address is translated` : '';
     warn(
       ['balancer', 'listeners', listeners.indexOf(own[0]!)],
       `no listener of region "${region}" is at one of its endpoints, ${address} port ${port} for instance: whether this balancer is ready counts for nothing`,

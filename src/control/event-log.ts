@@ -45,8 +45,12 @@ export function openEventLog(
   };
   /** What was in the list must be there still, unless it is full and goes on without the oldest. */
   const giveBack = async (): Promise<void> => {
-    const entries = await store.read(EVENTS_LOG, '', SHARED_EVENTS_MAX);
+    // A loss that is noticed while this reads is looked into once more.
     isLossPossible = false;
+    const entries = await store.read(EVENTS_LOG, '', SHARED_EVENTS_MAX).catch((error: unknown) => {
+      isLossPossible = true;
+      throw error;
+    });
     if (entries.length >= SHARED_EVENTS_MAX) return;
     const there = new Set(entries.map(({ value }) => idOf(parseEvent(value))));
     const waiting = new Set(unsent);

@@ -1,3 +1,4 @@
+import { balancedAt } from '../config/balanced-at.ts';
 import type { Config, MonitorConfig, PoolConfig, VantageConfig } from '../config/config.ts';
 import type { Check } from '../health/composite.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
@@ -37,15 +38,6 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
       };
     });
   });
-}
-
-/**
- * Where a balancer listens that speaks for an endpoint. On all addresses it is at the region's VIPs, and
- * not at those of an endpoint that has its own, which may be another machine's.
- */
-function balancedAt(addresses: readonly string[], vips: readonly string[]): readonly string[] {
-  const isAtVips = addresses.every((address) => vips.includes(address));
-  return isAtVips ? [...addresses, '0.0.0.0', '::'] : addresses;
 }
 
 /** How pools take endpoints out and back in. */

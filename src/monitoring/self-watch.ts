@@ -199,7 +199,10 @@ function createLook({ canariesAsked, clock, onSight, onWord, regionSights }: Sel
       say(eye, false, seen.reason);
       return undefined;
     }
-    if (eye.word.trusted) return asked.length > 0 ? LOOK_DELAY_MS : undefined;
+    if (eye.word.trusted) {
+      const isOpen = eye.failing.size > 0 && asked.length > 0;
+      return isOpen ? LOOK_DELAY_MS : undefined;
+    }
     if (wasRight(eye, sights)) {
       eye.settlingSinceMs = undefined;
       say(eye, true, '');
