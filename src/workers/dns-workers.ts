@@ -9,6 +9,7 @@ import {
 } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
 import { parseAddress } from '../ip/address.ts';
+import type { SocketAddress } from '../ip/socket-address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import { createGate, DEFERRED_NODE_PER_SECOND_MAX } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
@@ -71,20 +72,42 @@ type Sockets = {
   readonly problems: SocketProblem[];
 };
 
-function openSockets({ dns, syscalls }: DnsWorkersOptions, count: number): Sockets {
+function openSockets(options: DnsWorkersOptions, count: number): Sockets {
   const sockets: Sockets = { udp: Array.from({ length: count }, () => []), tcp: [], problems: [] };
-  for (const listener of dns.listeners) {
-    const bytes = parseAddress(listener.address)?.bytes ?? new Uint8Array(4);
-    const tcp = openTcpSocket(syscalls, listener, bytes);
-    if (!tcp.ok) sockets.problems.push(tcp.problem);
-    else sockets.tcp.push(tcp.value);
-    // Port 0: UDP takes the port that TCP was given, as DNS uses one number for both.
-    const port = tcp.ok ? tcp.value.port : listener.port;
-    const udp = openUdpSockets(syscalls, { address: listener.address, port }, bytes, count);
-    if (!udp.ok) sockets.problems.push(udp.problem);
-    else for (const [worker, owned] of udp.value.entries()) sockets.udp[worker]!.push(...owned);
+  for (const listener of options.dns.listeners) {
+    const opened = openListener(options, listener, count);
+    sockets.problems.push(...opened.problems);
+    sockets.tcp.push(...opened.tcp);
+    for (const [worker, owned] of opened.udp.entries()) sockets.udp[worker]!.push(...owned);
   }
   return sockets;
+}
+
+/** Times that another free port is looked for: one that TCP was given may be taken for UDP. */
+const PORT_ATTEMPTS_MAX = 8;
+
+/** One port for UDP and TCP, as DNS wants it; any that is free for both when it is 0. */
+function openListener(
+  options: DnsWorkersOptions,
+  listener: SocketAddress,
+  count: number,
+  attempt = 1,
+): Sockets {
+  const { syscalls } = options;
+  const bytes = parseAddress(listener.address)?.bytes ?? new Uint8Array(4);
+  const tcp = openTcpSocket(syscalls, listener, bytes);
+  const port = tcp.ok ? tcp.value.port : listener.port;
+  const udp = openUdpSockets(syscalls, { address: listener.address, port }, bytes, count);
+  const isTaken = tcp.ok && !udp.ok && udp.problem.code === 'EADDRINUSE';
+  if (isTaken && listener.port === 0 && attempt < PORT_ATTEMPTS_MAX) {
+    tcp.value.close();
+    return openListener(options, listener, count, attempt + 1);
+  }
+  return {
+    udp: udp.ok ? udp.value.map((owned) => [...owned]) : [],
+    tcp: tcp.ok ? [tcp.value] : [],
+    problems: [tcp, udp].flatMap((each) => (each.ok ? [] : [each.problem])),
+  };
 }
 
 function closeAll({ udp, tcp }: Sockets): void {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { decode, encode, type Packet, streamDecode, streamEncode } from 'dns-packet';
+import { loopbackAddress } from '../node/free-addresses.ts';
 import { openCli } from './cli-harness.ts';
 
 type Answer = (query: Packet, transport: 'udp' | 'tcp') => Packet | undefined;
@@ -10,13 +11,10 @@ type Answer = (query: Packet, transport: 'udp' | 'tcp') => Packet | undefined;
 /** A nameserver of a second codec, over UDP and TCP on one port; returns `address:port`. */
 async function openNameserver(t: TestContext, answer: Answer): Promise<string> {
   const udp = createSocket('udp4');
-  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));
-  t.after(() => udp.close());
   udp.on('message', (message, from) => {
     const reply = answer(decode(message), 'udp');
     if (reply !== undefined) udp.send(encode(reply), from.port, from.address);
   });
-  const { port } = udp.address();
   const tcp = createServer((socket) => {
     socket.on('data', (data) => {
       const reply = answer(streamDecode(data as Buffer), 'tcp');
@@ -24,9 +22,14 @@ async function openNameserver(t: TestContext, answer: Answer): Promise<string> {
     });
     socket.on('error', () => {});
   });
-  await new Promise<void>((resolve) => tcp.listen(port, '127.0.0.1', resolve));
+  // An address of its own: on 127.0.0.1 another test may have the port for the other transport.
+  const address = loopbackAddress();
+  await new Promise<void>((resolve) => udp.bind(0, address, resolve));
+  t.after(() => udp.close());
+  const { port } = udp.address();
+  await new Promise<void>((resolve) => tcp.listen(port, address, resolve));
   t.after(() => tcp.close());
-  return `127.0.0.1:${(tcp.address() as AddressInfo).port}`;
+  return `${address}:${port}`;
 }
 
 const reply = (
