@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { describeBindFailure, type HandedSocket } from './io/sockets.ts';
 import type { Connection, ConnectionHandlers, Listener } from './io/stream.ts';
@@ -47,7 +48,8 @@ let state: WorkerState | undefined;
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
     case 'start':
-      state = createWorkerState(message.counters);
+      state = createWorkerState(message.counters, randomInt(2 ** 32));
+      state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
       void open(state, message.sockets, message.tcp);
       break;
@@ -58,6 +60,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       break;
     case 'health':
       if (state) setHealth(state, message.health, message.generation);
+      break;
+    case 'cookies':
+      if (state) state.cookies = message.cookies;
       break;
     case 'deferred-reply':
       deferrals.take(message.id)?.(message.reply);

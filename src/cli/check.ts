@@ -41,11 +41,13 @@ async function check(context: CliContext, file: string): Promise<number> {
   const { io } = context;
   const text = await readConfig(io, file);
   // Only this command needs the schemas and the places; the others start faster without.
-  const [{ validateConfig }, { readCentroids }] = await Promise.all([
+  const [{ validateConfig }, { readCentroids }, { openZoneFiles }] = await Promise.all([
     import('../config/validate.ts'),
     import('../workers/geo-files.ts'),
+    import('../workers/zone-files.ts'),
   ]);
-  const result = validateConfig(text, file, io.env, readCentroids());
+  const zoneFiles = openZoneFiles(file);
+  const result = validateConfig(text, file, io.env, readCentroids(), zoneFiles);
   const issues = result.ok ? [] : result.issues;
   const warnings = result.ok ? result.warnings : [];
   await context.output().result({ ok: result.ok, issues, warnings }, () => {

@@ -1,7 +1,7 @@
 import { formatMessage, formatRecord } from '../dns/format.ts';
 import { extendedErrorName, rcodeName } from '../dns/mnemonic.ts';
 import { parseName } from '../dns/name.ts';
-import { typeName, typeNumber } from '../dns/rdata/registry.ts';
+import { typeName, typeNumber } from '../dns/type-names.ts';
 import { parseAddress } from '../ip/address.ts';
 import { formatPrefix, networkOf, type Prefix } from '../ip/prefix.ts';
 import { askDns, type DnsReply, type DnsServer } from './dns-client.ts';

@@ -186,8 +186,36 @@ export type DnsConfig = {
     readonly perClientMax: number;
     readonly idleTimeoutMs: number;
   };
+  readonly identity: IdentityConfig;
+  readonly rateLimit: RateLimitConfig;
   /** Networks that may ask TXT of `_explain.NAME`; empty = nobody. Default: loopback. */
   readonly explain: { readonly allow: readonly string[] };
+};
+
+/** Responses over UDP; 0 = no limit. */
+export type RateLimitConfig = {
+  /** Of the same answer to one network. Default 2000. */
+  readonly answersPerSecond: number;
+  /** Of negatives of one zone, or one referral, to one network. Default 200. */
+  readonly negativesPerSecond: number;
+  /** To one network. Default 100. */
+  readonly errorsPerSecond: number;
+  /** Default 2. */
+  readonly slip: number;
+  /** Default 24 and 56. */
+  readonly ipv4Bits: number;
+  readonly ipv6Bits: number;
+  readonly exempt: readonly string[];
+};
+
+/** Absent = not told. */
+export type IdentityConfig = {
+  /** For NSID, `id.server.` and `hostname.bind.`. Default: the node's name. */
+  readonly id?: string;
+  /** For `version.bind.`. Default `Meridian`. */
+  readonly version?: string;
+  /** Absolute name of the agent that resolvers report errors to (RFC 9567). */
+  readonly reportChannel?: string;
 };
 
 export type BalancerConfig = {

@@ -175,7 +175,11 @@ const REFUSED_KEY = '\u0000';
 
 /** The path as people wrote it. */
 export function visiblePath(path: ConfigPath): ConfigPath {
-  return path.map((part) => (typeof part === 'string' ? part.split(REFUSED_KEY)[0]! : part));
+  return path.flatMap((part) => {
+    if (typeof part === 'number' || !part.includes(REFUSED_KEY)) return part;
+    const [written] = part.split(REFUSED_KEY);
+    return written === '' ? [] : written!;
+  });
 }
 
 function keyName(key: Node | null): string | undefined {

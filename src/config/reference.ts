@@ -1,4 +1,5 @@
 import { rdataTypes } from '../dns/rdata/registry.ts';
+import { WITHOUT_MEANING } from './allowed-records.ts';
 import { type Extension, extensions } from './extensions.ts';
 import { inputSchema } from './json-schema.ts';
 import { configFileSchema } from './schema.ts';
@@ -165,7 +166,7 @@ function extensionSections(): readonly string[] {
 
 function recordSection(): string {
   const lines = rdataTypes
-    .filter(({ kind }) => kind !== 'SOA')
+    .filter(({ kind, type }) => kind !== 'SOA' && !WITHOUT_MEANING.has(type))
     .map(
       ({ kind, syntax, summary }) =>
         `| \`${kind}\` | \`${cell(syntax)}\` | ${cell(sentence(summary))} |`,

@@ -3,9 +3,10 @@ import type { Config } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
-import { DEFAULT_POLICY } from './resolve.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
+import type { PlacedSteered } from './zone-records.ts';
+import { DEFAULT_POLICY } from './zone-schema.ts';
 
 /**
  * What needs two places of the file to be judged: names that must exist elsewhere, numbers that must
@@ -25,6 +26,8 @@ export type Check = {
   readonly file: ConfigFile;
   readonly config: Config;
   readonly written: WrittenNames;
+  /** Of all zones. */
+  readonly steered: readonly PlacedSteered[];
   readonly error: Report;
   readonly warn: Report;
 };
@@ -240,18 +243,12 @@ function checkFailover(check: Check, options: unknown, path: ConfigPath): void {
 }
 
 function checkSteered(check: Check): void {
-  for (const [zone, { steered }] of Object.entries(check.file.zones)) {
-    for (const [owner, { pool, policy, ttl }] of Object.entries(steered)) {
-      const path = ['zones', zone, 'steered', owner];
-      refer(check, 'pools', pool, [...path, 'pool']);
-      if (policy !== DEFAULT_POLICY) refer(check, 'policies', policy, [...path, 'policy']);
-      if (ttl.min > ttl.max) {
-        check.error(
-          [...path, 'ttl', 'min'],
-          `min ${ttl.min} is more than max ${ttl.max}`,
-          'swap them',
-        );
-      }
+  for (const { config, paths } of check.steered) {
+    const { policy, pool, ttlMax, ttlMin } = config;
+    refer(check, 'pools', pool, paths.pool);
+    if (policy !== DEFAULT_POLICY) refer(check, 'policies', policy, paths.policy);
+    if (ttlMin > ttlMax) {
+      check.error(paths.ttlMin, `min ${ttlMin} is more than max ${ttlMax}`, 'swap them');
     }
   }
 }
@@ -361,7 +358,7 @@ function checkRoles({ file, warn }: Check): void {
 }
 
 /** Something that nothing uses is often the trace of a slip in the name elsewhere. */
-function warnUnused({ file, warn }: Check): void {
+function warnUnused({ file, steered: placed, warn }: Check): void {
   const upstreams = Object.values(file.balancer.upstreams);
   const grouped = Object.values(file.monitorGroups).flatMap(({ of }) =>
     of.map(({ monitor }) => monitor),
@@ -370,7 +367,7 @@ function warnUnused({ file, warn }: Check): void {
     monitor,
     ...endpoints.map((each) => each.monitor),
   ]);
-  const steered = Object.values(file.zones).flatMap((zone) => Object.values(zone.steered));
+  const steered = placed.map(({ config }) => config);
   const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
     upstream,
     ...routes.map((route) => route.upstream),

@@ -8,6 +8,7 @@ import type {
   ClusterConfig,
   Config,
   EndpointConfig,
+  IdentityConfig,
   MonitorConfig,
   PolicyConfig,
   RegionConfig,
@@ -16,15 +17,14 @@ import { extensions } from './extensions.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
-import { type ResolvedZone, resolveZone } from './zone-records.ts';
+import { type MasterFiles, type ResolvedZone, resolveZone } from './zone-records.ts';
+import { DEFAULT_POLICY } from './zone-schema.ts';
 
 /**
  * From the file's shape to `Config`: defaults that depend on other entries, names in full, addresses
  * in their one canonical form. Everything that consumes `Config` can then compare text.
  */
 
-/** The policy of a steered name that states none; there even when the file does not define it. */
-export const DEFAULT_POLICY = 'closest';
 const DEFAULT_CHAIN = ['healthy', 'nearest', 'weighted', 'first'];
 const NODE_NAME_DEFAULT = 'meridian';
 /** Of a probe; half of the interval when that is shorter. */
@@ -43,12 +43,13 @@ export function resolveConfig(
   file: ConfigFile,
   hostname: string | undefined,
   centroids: Centroids,
+  masters: MasterFiles,
   error: Report,
   warn: Report,
 ): Resolved {
   const regions = resolveRegions(file, centroids, error);
   const zones = Object.entries(file.zones).flatMap(
-    ([name, zone]) => resolveZone(name, zone, error, warn) ?? [],
+    ([name, zone]) => resolveZone(name, zone, masters, error, warn) ?? [],
   );
   const nodeName = file.node.name ?? (hostname || NODE_NAME_DEFAULT);
   const { stateDirectory, vantages = [{ name: nodeName, source: [] }] } = file.node;
@@ -89,6 +90,11 @@ export function resolveConfig(
         perClientMax: file.dns.tcp.perClientMax,
         idleTimeoutMs: file.dns.tcp.idleTimeout,
       },
+      identity: resolveIdentity(file, nodeName),
+      rateLimit: {
+        ...file.dns.rateLimit,
+        exempt: file.dns.rateLimit.exempt.map(canonicalNetwork),
+      },
       explain: { allow: file.dns.explain.allow.map(canonicalNetwork) },
     },
     balancer: resolveBalancer(file),
@@ -98,6 +104,17 @@ export function resolveConfig(
     log: file.log,
   };
   return { config, zones };
+}
+
+function resolveIdentity({ dns: { identity } }: ConfigFile, nodeName: string): IdentityConfig {
+  const { id = nodeName, reportChannel, version } = identity;
+  return {
+    ...(id === false ? {} : { id }),
+    ...(version === false ? {} : { version }),
+    ...(reportChannel === undefined
+      ? {}
+      : { reportChannel: `${reportChannel.replace(/\.$/, '')}.` }),
+  };
 }
 
 function resolveCluster({ cluster: { advertise, listen, ...rest } }: ConfigFile): ClusterConfig {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
+import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
 import {
@@ -30,8 +31,6 @@ const ENTRIES_MAX = 10_000;
 /** Steps of one policy; more is a programming language, not a policy. */
 const STEPS_MAX = 32;
 const PATH_PREFIX_LENGTH_MAX = 1024;
-/** Looked through for every query for an explanation. */
-const EXPLAIN_NETWORKS_MAX = 64;
 const HASHED_TOKEN = /^sha256:[0-9a-f]{64}$/;
 /** A plain token shorter than this can be guessed. */
 export const TOKEN_LENGTH_MIN = 16;
@@ -254,61 +253,6 @@ const policy = z.strictObject({
     .min(1)
     .max(STEPS_MAX)
     .describe('Steps in order. A step is its name, or a map with `step` and its options.'),
-});
-
-const dnsListener = z
-  .union([
-    socketAddress.transform((text) => parseSocketAddress(text)!),
-    z.strictObject({
-      address: address.describe('Local address.'),
-      port: port.default(53).describe('Port, for UDP and TCP.'),
-    }),
-  ])
-  .meta({
-    what: 'an address with a port',
-    hint: '192.0.2.1:53, or { address: 192.0.2.1, port: 53 }',
-  });
-
-const dns = z.strictObject({
-  listeners: z
-    .array(dnsListener)
-    .min(1)
-    .max(64)
-    .prefault(['0.0.0.0:53'])
-    .describe('Where queries are answered, over UDP and TCP.'),
-  udpSizeMax: z
-    .int()
-    .min(512)
-    .max(4096)
-    .default(1232)
-    .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
-  tcp: z
-    .strictObject({
-      connectionsMax: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once.'),
-      perClientMax: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(32)
-        .describe('Connections at once of one client address.'),
-      idleTimeout: duration('100ms', '10m')
-        .prefault('10s')
-        .describe('A connection without a query is closed after this.'),
-    })
-    .prefault({})
-    .describe('Limits of DNS over TCP.'),
-  explain: z
-    .strictObject({
-      allow: z
-        .array(network)
-        .max(EXPLAIN_NETWORKS_MAX)
-        .default(['127.0.0.0/8', '::1/128'])
-        .describe(
-          'Networks that are told; empty = nobody. All others see what the zone says for that name.',
-        ),
-    })
-    .prefault({})
-    .describe('Who may ask for TXT of `_explain.NAME`: why a client gets its answer for NAME.'),
 });
 
 const server = z.strictObject({

@@ -11,12 +11,15 @@ import {
   formatPath,
   type Report,
 } from './issue.ts';
+import type { ZoneFiles } from './master-file.ts';
 import { mergeShared, type SharedText } from './own-sections.ts';
 import { checkReferences, type WrittenNames } from './references.ts';
 import { resolveConfig } from './resolve.ts';
 import { entityOf, type Salvaged, salvage } from './salvage.ts';
 import { type ConfigFile, configFileSchema } from './schema.ts';
 import { checkZones } from './zone-consistency.ts';
+import { createZonePlaces, type ZonePlaces } from './zone-places.ts';
+import type { MasterFiles } from './zone-records.ts';
 
 /**
  * From the text of a configuration file to a Config, or to everything that is wrong with it.
@@ -40,15 +43,20 @@ const SALVAGE_ROUNDS_MAX = 8;
  * @param file its name, for messages only
  * @param environment for `${VAR}`; its HOSTNAME is the default of `node.name`
  * @param centroids places of country and subdivision codes
+ * @param zoneFiles the master files that zones may name
  */
 export function validateConfig(
   text: string,
   file: string,
   environment: Environment,
   centroids: Centroids,
+  zoneFiles: ZoneFiles = NO_ZONE_FILES,
 ): Validation {
-  return validateDocument(readDocument(text, environment), file, environment, centroids);
+  const document = readDocument(text, environment);
+  return validateDocument(document, file, environment, centroids, zoneFiles);
 }
+
+const NO_ZONE_FILES: ZoneFiles = () => ({ message: 'zone files cannot be read here' });
 
 /**
  * Validates this node's own sections of its file together with everything else as all nodes share it.
@@ -60,9 +68,10 @@ export function validateShared(
   shared: SharedText,
   environment: Environment,
   centroids: Centroids,
+  zoneFiles: ZoneFiles = NO_ZONE_FILES,
 ): Validation {
   const document = mergeShared(ownText, shared, environment);
-  return validateDocument(document, file, environment, centroids);
+  return validateDocument(document, file, environment, centroids, zoneFiles);
 }
 
 function validateDocument(
@@ -70,7 +79,9 @@ function validateDocument(
   file: string,
   environment: Environment,
   centroids: Centroids,
+  zoneFiles: ZoneFiles,
 ): Validation {
+  const places = createZonePlaces();
   const schemaFindings: Finding[] = [];
   const salvaged = readFile(document, schemaFindings);
   const errors: Finding[] = [...document.findings, ...schemaFindings];
@@ -87,15 +98,16 @@ function validateDocument(
       document,
       environment,
       centroids,
+      { files: zoneFiles, places },
       reporter(errors),
       reporter(warnings),
       errors,
     );
   }
   if (config && errors.length === 0) {
-    return { ok: true, config, warnings: place(warnings, document, file) };
+    return { ok: true, config, warnings: place(warnings, document, places, file) };
   }
-  return { ok: false, issues: place(errors, document, file).slice(0, ISSUES_MAX) };
+  return { ok: false, issues: place(errors, document, places, file).slice(0, ISSUES_MAX) };
 }
 
 function check(
@@ -103,6 +115,7 @@ function check(
   document: ConfigDocument,
   environment: Environment,
   centroids: Centroids,
+  masters: MasterFiles,
   error: Report,
   warn: Report,
   errors: readonly Finding[],
@@ -111,10 +124,13 @@ function check(
     fileShape,
     environment['HOSTNAME'],
     centroids,
+    masters,
     error,
     warn,
   );
-  checkReferences({ file: fileShape, config, written: writtenNames(document.value), error, warn });
+  const written = writtenNames(document.value);
+  const steered = zones.flatMap((zone) => zone.steered);
+  checkReferences({ file: fileShape, config, written, steered, error, warn });
   // A zone with a refused record may lack just what its other records point to.
   const broken = new Set(
     errors.filter(({ path }) => path[0] === 'zones').map(({ path }) => path[1]),
@@ -170,17 +186,23 @@ function writtenNames(value: unknown): WrittenNames {
   };
 }
 
+const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
 /** Findings with their positions, in the order of the file. */
 function place(
   findings: readonly Finding[],
   document: ConfigDocument,
+  places: ZonePlaces,
   file: string,
 ): readonly ConfigIssue[] {
   const issues = findings.map(({ path, at, message, hint }): ConfigIssue => {
-    const position = document.locate(path, at);
+    const position = places.locate(path) ?? document.locate(path, at);
     const shown = formatPath(visiblePath(path));
     return { file, ...position, path: shown, message, ...(hint === undefined ? {} : { hint }) };
   });
-  const order = (issue: ConfigIssue): number => Number(issue.file !== file);
-  return issues.sort((a, b) => order(a) - order(b) || a.line - b.line || a.column - b.column);
+  // The file itself first, then others by name.
+  const order = (issue: ConfigIssue): string => (issue.file === file ? '' : issue.file);
+  return issues.sort(
+    (a, b) => compareText(order(a), order(b)) || a.line - b.line || a.column - b.column,
+  );
 }

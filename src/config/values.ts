@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
@@ -10,8 +11,6 @@ import { parseSocketAddress } from '../ip/socket-address.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const DURATION = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)$/;
-/** RFC 2181 section 8: a TTL is an unsigned number of 31 bits. */
-export const TTL_SECONDS_MAX = 0x7fffffff;
 const NAME_LENGTH_MAX = 63;
 const PATH_LENGTH_MAX = 4096;
 

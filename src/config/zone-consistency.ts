@@ -1,6 +1,7 @@
 import { equalNames, formatName, isSubdomain, lowerName, parentName } from '../dns/name.ts';
-import { rdataByKind } from '../dns/rdata/registry.ts';
-import type { Report } from './issue.ts';
+import { namesIn } from '../dns/names-in-rdata.ts';
+import { typeNumber } from '../dns/type-names.ts';
+import type { ConfigPath, Report } from './issue.ts';
 import type { PlacedSet, ResolvedZone } from './zone-records.ts';
 
 /**
@@ -30,7 +31,9 @@ export function checkZones(
   }
   for (const zone of byName.values()) {
     const view = createView(zone, byName);
+    if (isWhole(zone)) checkServed(zone, error);
     checkAliases(view, error);
+    checkRenamed(view, error);
     checkSteered(view, error);
     checkHidden(view, error, warn);
     for (const set of zone.placed) {
@@ -83,6 +86,13 @@ function highestBelow(
   return highest;
 }
 
+/** A zone without NS records is none (RFC 1034 section 4.2.1). */
+function checkServed({ apex, path, placed }: ResolvedZone, error: Report): void {
+  if (placed.some(({ owner, type }) => type === 'NS' && equalNames(owner, apex))) return;
+  const hint = 'nameservers: [ns1.example.com, ns2.example.com], or file: with a master file';
+  error(path, 'this zone has no nameservers', hint, 'key');
+}
+
 function checkAliases({ zone, sets, steered }: ZoneView, error: Report): void {
   for (const alias of zone.placed) {
     if (alias.type !== 'CNAME') continue;
@@ -105,6 +115,33 @@ function checkAliases({ zone, sets, steered }: ZoneView, error: Report): void {
     if (beside.length > 0) {
       const message = `${alias.ownerText} has a CNAME and also ${beside.join(', ')}`;
       error(alias.path, message, 'a CNAME stands alone: remove one or the other', 'key');
+    }
+  }
+}
+
+/** One DNAME at most, and nothing below it (RFC 6672 2.4). */
+function checkRenamed({ zone }: ZoneView, error: Report): void {
+  const renamed = new Set(
+    zone.placed.filter(({ type }) => type === 'DNAME').map(({ ownerText }) => ownerText),
+  );
+  if (renamed.size === 0) return;
+  for (const { owner, ownerText, path, rdata, type } of zone.placed) {
+    if (type === 'DNAME' && rdata.length > 1) {
+      error(path, `a DNAME has one target, this one has ${rdata.length}`, 'keep one', 'key');
+    }
+    if (type === 'DNAME' && owner[0] === 1 && owner[1] === WILDCARD) {
+      error(path, 'a wildcard cannot have a DNAME', 'give it to the name above', 'key');
+    }
+    checkBelow(owner, ownerText, path);
+  }
+  for (const { owner, ownerText, path } of zone.steered) checkBelow(owner, ownerText, path);
+
+  function checkBelow(owner: Uint8Array, ownerText: string, path: ConfigPath): void {
+    for (let at = parentName(owner); at && at.length >= zone.apex.length; at = parentName(at)) {
+      const above = formatName(at);
+      if (!renamed.has(above)) continue;
+      const hint = 'remove one of the two: a DNAME stands for all names below it';
+      error(path, `${ownerText} is below ${above}, which has a DNAME`, hint, 'key');
     }
   }
 }
@@ -166,9 +203,10 @@ function checkNameservers(view: ZoneView, set: PlacedSet, error: Report): void {
 /** NS, MX and SRV must not point to an alias (RFC 2181 section 10.3, RFC 2782). */
 function checkTargets(view: ZoneView, set: PlacedSet, warn: Report): void {
   if (set.type !== 'NS' && set.type !== 'MX' && set.type !== 'SRV') return;
-  const before = rdataByKind(set.type)?.layout?.before ?? 0;
+  const type = typeNumber(set.type)!;
   for (const [index, rdata] of set.rdata.entries()) {
-    const name = formatName(lowerName(rdata.subarray(before)));
+    const [target] = namesIn(type, rdata);
+    const name = formatName(lowerName(rdata.subarray(target?.at)));
     if (!view.sets.get(name)?.some(({ type }) => type === 'CNAME')) continue;
     warn(
       set.dataPaths[index]!,

@@ -1,16 +1,14 @@
 import { equalNames, formatName, isSubdomain, lowerName, parseName } from '../dns/name.ts';
-import {
-  formatRdata,
-  parseRdata,
-  rdataTypes,
-  typeName,
-  typeNumber,
-} from '../dns/rdata/registry.ts';
+import { formatRdata, parseRdata, rdataTypes } from '../dns/rdata/registry.ts';
 import { CHARACTER_STRING_LENGTH_MAX, quote } from '../dns/token.ts';
+import { typeName, typeNumber } from '../dns/type-names.ts';
+import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
 import type { SoaConfig, SteeredConfig, ZoneConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
+import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { didYouMean } from './spelling.ts';
-import type { ZoneFile } from './zone-schema.ts';
+import type { ZonePlaces } from './zone-places.ts';
+import { soa as soaSchema, type ZoneFile } from './zone-schema.ts';
 
 /**
  * Gives a zone of the file its meaning: owners and rdata become absolute and canonical, and every
@@ -42,7 +40,22 @@ export type PlacedSteered = {
   readonly path: ConfigPath;
   readonly owner: Uint8Array;
   readonly ownerText: string;
+  readonly config: SteeredConfig;
+  /** Where these stand. */
+  readonly paths: {
+    readonly pool: ConfigPath;
+    readonly policy: ConfigPath;
+    readonly ttlMin: ConfigPath;
+  };
 };
+/** An RRset before it is a part of the zone; `data` are canonical text. */
+export type ReadSet = {
+  readonly placed: PlacedSet;
+  readonly ttl: number;
+  readonly data: readonly string[];
+};
+/** The zones' master files: which there are, and places in them. */
+export type MasterFiles = { readonly files: ZoneFiles; readonly places: ZonePlaces };
 
 const NAME_HINT =
   'labels are 1 to 63 characters, a name at most 255; escape odd characters with \\';
@@ -51,6 +64,7 @@ const NAME_HINT =
 export function resolveZone(
   zoneName: string,
   file: ZoneFile,
+  masters: MasterFiles,
   error: Report,
   warn: Report,
 ): ResolvedZone | undefined {
@@ -61,16 +75,20 @@ export function resolveZone(
     return undefined;
   }
   const reader: ZoneReader = { zoneName, apex, path, file, error, warn };
+  const master =
+    file.file === undefined
+      ? undefined
+      : readMasterFile({ ...reader, path: [...path, 'file'], ...masters }, file.file);
   const nameservers = readNameservers(reader);
-  const sets = readRecords(reader);
-  const steered = readSteered(reader);
-  const rrsets = [nameservers, ...sets].filter((set) => set !== undefined);
+  const own = [nameservers, ...readRecords(reader)].filter((set) => set !== undefined);
+  const sets = joined(reader, master?.sets ?? [], own);
+  const steered = joinedSteered(reader, master?.steered ?? [], readSteered(reader));
   return {
     name: zoneText(apex),
     config: {
-      ttl: file.ttl,
-      soa: readSoa(reader, nameservers),
-      rrsets: rrsets.map(({ placed, ttl, data }) => ({
+      ttl: master?.ttl ?? file.ttl,
+      soa: master?.soa ?? readSoa(reader, nameservers),
+      rrsets: sets.map(({ placed, ttl, data }) => ({
         owner: placed.ownerText,
         type: placed.type,
         ttl,
@@ -80,9 +98,38 @@ export function resolveZone(
     },
     apex,
     path,
-    placed: rrsets.map(({ placed }) => placed),
-    steered: steered.map(({ placed }) => placed),
+    placed: sets.map(({ placed }) => placed),
+    steered,
   };
+}
+
+/** Records of the master file and those beside it; a type of a name has one place. */
+function joined(
+  { error }: ZoneReader,
+  master: readonly ReadSet[],
+  own: readonly ReadSet[],
+): readonly ReadSet[] {
+  if (master.length === 0) return own;
+  const known = new Set(master.map(({ placed }) => `${placed.ownerText} ${placed.type}`));
+  const added = own.filter(({ placed }) => {
+    const identity = `${placed.ownerText} ${placed.type}`;
+    if (!known.has(identity)) return true;
+    error(placed.path, `${identity} is in the zone's file too`, 'keep one of the two', 'key');
+    return false;
+  });
+  return [...master, ...added];
+}
+
+function joinedSteered(
+  { error }: ZoneReader,
+  ...sources: readonly (readonly PlacedSteered[])[]
+): readonly PlacedSteered[] {
+  const seen = new Set<string>();
+  return sources.flat().filter(({ ownerText, path }) => {
+    if (!seen.has(ownerText)) return seen.add(ownerText);
+    error(path, `${ownerText} is steered twice`, 'keep one of the two', 'key');
+    return false;
+  });
 }
 
 /** The wire form, lower case, of a zone's name with or without the final dot. */
@@ -105,15 +152,19 @@ type ZoneReader = {
   readonly error: Report;
   readonly warn: Report;
 };
-type ReadSet = {
-  readonly placed: PlacedSet;
-  readonly ttl: number;
-  readonly data: readonly string[];
-};
-
 function readNameservers(reader: ZoneReader): ReadSet | undefined {
+  const { error, file } = reader;
   const path = [...reader.path, 'nameservers'];
-  const { nameservers, ttl } = reader.file;
+  const { nameservers, ttl } = file;
+  if (file.file !== undefined) {
+    for (const key of ['nameservers', 'soa'] as const) {
+      const hint = 'remove one of the two';
+      if (file[key])
+        error([...reader.path, key], `${key} and file exclude each other`, hint, 'key');
+    }
+    return undefined;
+  }
+  if (nameservers === undefined) return undefined;
   return readSet(reader, {
     path,
     owner: reader.apex,
@@ -218,7 +269,7 @@ function readType(
   const number = typeNumber(type);
   if (number !== undefined && WITHOUT_MEANING.has(number)) {
     const name = typeName(number);
-    error(path, `${name} records are not served yet`, 'their meaning would be lost', 'key');
+    error(path, `${name} records are not written by hand`, 'remove them', 'key');
     return undefined;
   }
   if (number !== undefined && !isMetaType(number)) return typeName(number);
@@ -229,17 +280,6 @@ function readType(
   const known = rdataTypes.map(({ kind }) => kind);
   error(path, `unknown record type "${typeKey}"`, didYouMean(type, known), 'key');
   return undefined;
-}
-
-/**
- * Types that change how other names are answered (DNAME, and what signs a zone: RRSIG, NSEC, NSEC3,
- * NSEC3PARAM). As bytes without their meaning they would be lies.
- */
-const WITHOUT_MEANING: ReadonlySet<number> = new Set([39, 46, 47, 50, 51]);
-
-/** RFC 6895 section 3.1: OPT, and the numbers of queries and of transactions. */
-function isMetaType(type: number): boolean {
-  return type === 0 || type === 41 || (type >= 128 && type <= 255);
 }
 
 /**
@@ -256,27 +296,24 @@ function textData(text: string): string {
   return strings.join(' ');
 }
 
-function readSteered(reader: ZoneReader) {
-  const { file, error, path } = reader;
-  const seen = new Set<string>();
+function readSteered(reader: ZoneReader): readonly PlacedSteered[] {
+  const { file, path } = reader;
   return Object.entries(file.steered).flatMap(([ownerKey, { pool, policy, ttl }]) => {
     const ownerPath = [...path, 'steered', ownerKey];
     const owner = readOwner(reader, ownerKey, ownerPath);
     if (!owner) return [];
     const ownerText = formatName(owner);
-    if (seen.has(ownerText)) {
-      error(ownerPath, `${ownerText} is steered twice`, 'keep one of the two', 'key');
-      return [];
-    }
-    seen.add(ownerText);
-    const config: SteeredConfig = {
-      owner: ownerText,
-      pool,
-      policy,
-      ttlMin: ttl.min,
-      ttlMax: ttl.max,
+    return {
+      path: ownerPath,
+      owner,
+      ownerText,
+      config: { owner: ownerText, pool, policy, ttlMin: ttl.min, ttlMax: ttl.max },
+      paths: {
+        pool: [...ownerPath, 'pool'],
+        policy: [...ownerPath, 'policy'],
+        ttlMin: [...ownerPath, 'ttl', 'min'],
+      },
     };
-    return [{ config, placed: { path: ownerPath, owner, ownerText } }];
   });
 }
 
@@ -314,7 +351,7 @@ function readOwner(
 
 function readSoa(reader: ZoneReader, nameservers: ReadSet | undefined): SoaConfig {
   const { file, apex } = reader;
-  const { mname, rname, ...numbers } = file.soa;
+  const { mname, rname, ...numbers } = file.soa ?? soaSchema.parse({});
   const first = nameservers?.data[0] ?? formatName(apex);
   return {
     mname: mname === undefined ? first : readSoaName(reader, 'mname', mname),

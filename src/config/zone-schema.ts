@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { name, TTL_SECONDS_MAX, ttl } from './values.ts';
+import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
+import { name, ttl } from './values.ts';
 
 /**
  * The shape of a zone in the file. Owner names and rdata stay text here: zone-records.ts gives them
@@ -9,8 +10,14 @@ import { name, TTL_SECONDS_MAX, ttl } from './values.ts';
 /** Longest text of one record's data; a TXT RRset of 64 KiB is the largest that DNS can carry. */
 const RDATA_TEXT_LENGTH_MAX = 65_535;
 const RECORDS_PER_SET_MAX = 1000;
+const PATH_LENGTH_MAX = 4096;
 
 const TTL_DEFAULT = 300;
+/** The policy of a steered name that states none; there even when the file does not define it. */
+export const DEFAULT_POLICY = 'closest';
+/** Bounds of a steered name's TTL in seconds. */
+export const TTL_MIN_DEFAULT = 5;
+export const TTL_MAX_DEFAULT = 30;
 const SERIAL_MAX = 0xffffffff;
 
 const domainName = z.string().min(1).max(1024);
@@ -20,7 +27,7 @@ const seconds = z
   .max(TTL_SECONDS_MAX)
   .meta({ what: 'a number of seconds', hint: 'whole seconds, without a unit: 3600' });
 
-const soa = z.strictObject({
+export const soa = z.strictObject({
   mname: domainName.optional().describe('Primary nameserver. Default: the first of `nameservers`.'),
   rname: domainName
     .default('hostmaster')
@@ -65,23 +72,36 @@ const recordSet = z
 
 const steered = z.strictObject({
   pool: name.describe('The pool that the name is answered with.'),
-  policy: name.default('closest').describe('The policy that chooses.'),
+  policy: name.default(DEFAULT_POLICY).describe('The policy that chooses.'),
   ttl: z
     .strictObject({
-      min: ttl.default(5).describe('Seconds, when a change may be near.'),
-      max: ttl.default(30).describe('Seconds, when nothing is about to change.'),
+      min: ttl.default(TTL_MIN_DEFAULT).describe('Seconds, when a change may be near.'),
+      max: ttl.default(TTL_MAX_DEFAULT).describe('Seconds, when nothing is about to change.'),
     })
     .prefault({})
     .describe('Bounds of the TTL, which shortens as a change of health comes near.'),
 });
 
 export const zone = z.strictObject({
+  file: z
+    .string()
+    .min(1)
+    .max(PATH_LENGTH_MAX)
+    .optional()
+    .describe(
+      "A master file (RFC 1035) with the zone's SOA, nameservers and records, below the folder of this file. Other records and steered names may be added here.",
+    ),
   ttl: ttl.default(TTL_DEFAULT).describe('TTL of records that have none of their own.'),
-  soa: soa.prefault({}).describe('The start of authority. Every field has a default.'),
+  soa: soa
+    .optional()
+    .describe('The start of authority. Every field has a default. Not beside `file`.'),
   nameservers: z
     .union([domainName.transform((one) => [one]), z.array(domainName).min(1).max(32)])
+    .optional()
     .meta({ what: 'a name or a list of names' })
-    .describe('Names of the nameservers: the NS records of the zone itself.'),
+    .describe(
+      'Names of the nameservers: the NS records of the zone itself. Needed unless there is a `file`.',
+    ),
   records: z
     .record(z.string(), z.record(z.string(), recordSet))
     .prefault({})

@@ -76,22 +76,26 @@ export const TYPE_CDS = 59;
 export const TYPE_CDNSKEY = 60;
 export const TYPE_SVCB = 64;
 export const TYPE_HTTPS = 65;
+/** Meta-type of bitmaps that say that a name does not exist (RFC 9824 3.1). */
+export const TYPE_NXNAME = 128;
 export const TYPE_TSIG = 250;
 export const TYPE_IXFR = 251;
 export const TYPE_AXFR = 252;
 export const TYPE_ANY = 255;
 export const TYPE_CAA = 257;
 
-/** EDNS option codes: RFC 5001, 7871, 7873, 7828, 7830, 8914. */
+/** EDNS option codes: RFC 5001, 7871, 7873, 7828, 7830, 8914, 9567. */
 export const OPTION_NSID = 3;
 export const OPTION_CLIENT_SUBNET = 8;
 export const OPTION_COOKIE = 10;
 export const OPTION_TCP_KEEPALIVE = 11;
 export const OPTION_PADDING = 12;
 export const OPTION_EDE = 15;
+export const OPTION_REPORT_CHANNEL = 18;
 
 /** Extended DNS errors that an authoritative server may send (RFC 8914 4). */
 export const EDE_OTHER = 0;
+export const EDE_INVALID_QUERY_TYPE = 30;
 export const EDE_PROHIBITED = 18;
 export const EDE_NOT_AUTHORITATIVE = 20;
 export const EDE_NOT_SUPPORTED = 21;

@@ -232,29 +232,23 @@ function decodeRecord(bytes: Uint8Array, raw: RawRecord): DecodedRecord | undefi
 }
 
 /** The rdata with names expanded where the type has any; undefined when a name is broken. */
-function expandRdata(bytes: Uint8Array, raw: RawRecord): Uint8Array | undefined {
-  const layout = rdataByType(raw.type)?.layout;
+function expandRdata(bytes: Uint8Array, { end, rdataStart, type }: RawRecord) {
+  const rdata = bytes.slice(rdataStart, end);
+  const fields = rdataByType(type)?.fields ?? [];
   // Empty rdata stand for "any" or "none" in updates (RFC 2136 2.4): there is no name to expand.
-  if (layout === undefined || raw.rdataStart === raw.end) {
-    return bytes.slice(raw.rdataStart, raw.end);
+  if (rdata.length === 0 || !fields.some(({ name }) => name !== undefined)) return rdata;
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  const last = fields.findLastIndex(({ name }) => name !== undefined);
+  for (const field of fields.slice(0, last + 1)) {
+    const name = field.name && expandName(bytes, rdataStart + at, end);
+    if (field.name && name === undefined) return undefined;
+    const next = name === undefined ? field.end(rdata, at) : name.next - rdataStart;
+    if (next < 0 || next > rdata.length) return undefined;
+    parts.push(name?.wire ?? rdata.subarray(at, next));
+    at = next;
   }
-  let position = raw.rdataStart + layout.before;
-  if (position > raw.end) return undefined;
-  const parts = [bytes.subarray(raw.rdataStart, position)];
-  for (let index = 0; index < layout.names; index += 1) {
-    const name = expandName(bytes, position, raw.end);
-    if (name === undefined) return undefined;
-    parts.push(name.wire);
-    position = name.next;
-  }
-  parts.push(bytes.subarray(position, raw.end));
-  const rdata = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let length = 0;
-  for (const part of parts) {
-    rdata.set(part, length);
-    length += part.length;
-  }
-  return rdata;
+  return new Uint8Array(Buffer.concat([...parts, rdata.subarray(at)]));
 }
 
 /** RFC 6891 6.1.1: one OPT, in the additional section, owned by the root. */

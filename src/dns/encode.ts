@@ -5,7 +5,8 @@
  * Costs: the bytes of the reply are written once; a name costs one comparison per known suffix of
  * the same length (two or three for a steered answer, whose owner is the question).
  *
- * Order of calls: beginReply, records section by section, writeOpt, finishReply. Room for OPT is
+ * Order of calls: beginReply, offers of EDNS options, records section by section, writeOpt (edns.ts),
+ * finishReply. Room for OPT is
  * set aside by beginReply, so writeOpt fits even when a record did not.
  *
  * Compression (RFC 1035 4.1.4): a suffix is replaced by a pointer to an earlier occurrence with the
@@ -18,15 +19,13 @@
 import { findInQuestion, suffixEquals } from './compression.ts';
 import {
   CLASS_IN,
-  EDNS_FLAG_DO,
+  FLAG_CD,
   FLAG_QR,
   FLAG_RD,
   FLAG_TC,
   HEADER_LENGTH,
   OPCODE_BITS,
   OPCODE_QUERY,
-  OPTION_CLIENT_SUBNET,
-  OPTION_EDE,
   POINTER_BITS,
   POINTER_OFFSET_MAX,
   RECORD_FIXED_LENGTH,
@@ -35,27 +34,22 @@ import {
   TYPE_CNAME,
   TYPE_MX,
   TYPE_NS,
-  TYPE_OPT,
   TYPE_PTR,
   TYPE_SOA,
 } from './constants.ts';
-import { ecsOptionLength, writeEcs } from './ecs.ts';
-import { createQuery, PARSE_DROP, type Query, readWord } from './message.ts';
+import { ecsOptionLength } from './ecs.ts';
+import { clearEdns, createEdnsReply, type EdnsReply } from './edns-reply.ts';
+import { createQuery, type Query, readWord } from './message.ts';
 import { nameLength } from './name.ts';
 
 /** Suffixes that one reply remembers as pointer targets; later names are written without adding any. */
 export const COMPRESSION_ENTRIES_MAX = 128;
 
-/** writeOpt(): no extended error. */
-export const EDE_NONE = -1;
-
 /** Root owner, type, class, TTL and rdata length of OPT (RFC 6891 6.1.2). */
-const OPT_FIXED_LENGTH = 11;
-/** Code, length and INFO-CODE of an EDE option without text (RFC 8914 2). */
-const EDE_LENGTH = 6;
+export const OPT_FIXED_LENGTH = 11;
 
 /** The reply that is being written; made once per worker by createReply(). */
-export type Reply = {
+export type Reply = EdnsReply & {
   out: Uint8Array;
   /** Where the next byte goes: the length so far. */
   position: number;
@@ -94,13 +88,14 @@ export function createReply(): Reply {
     suffixCount: 0,
     suffixOffset: new Uint16Array(COMPRESSION_ENTRIES_MAX),
     suffixLength: new Uint8Array(COMPRESSION_ENTRIES_MAX),
+    ...createEdnsReply(),
   };
 }
 
 /**
  * Starts the reply to a query that parseQuery() accepted: header with ID, opcode and RD of the query
- * (RFC 1035 4.1.1) and QR set, then the question in the client's case. AD and CD are cleared, as an
- * authoritative answer should have them (RFC 4035 3.1.6).
+ * (RFC 1035 4.1.1) and QR set, then the question in the client's case. CD is copied (RFC 4035 3), AD is
+ * not: only a validator may say that (RFC 4035 3.1.6).
  * `out` may be `queryBytes` itself (answering in place: the question is then not copied).
  * @param limit largest length of the reply in octets, at least 512; cut to out.length.
  */
@@ -115,9 +110,10 @@ export function beginReply(
   reply.out = out;
   reply.query = query;
   reply.questionEnd = questionEnd;
-  reply.flags = FLAG_QR | (query.flags & (OPCODE_BITS | FLAG_RD));
+  reply.flags = FLAG_QR | (query.flags & (OPCODE_BITS | FLAG_RD | FLAG_CD));
   reply.reserved = query.hasEdns ? OPT_FIXED_LENGTH : 0;
   if (query.hasEdns && query.hasEcs) reply.reserved += ecsOptionLength(query);
+  clearEdns(reply);
   reply.limit = Math.min(limit, out.length) - reply.reserved;
   out[0] = query.id >> 8;
   out[1] = query.id;
@@ -126,17 +122,6 @@ export function beginReply(
       out[index] = queryBytes[index]!;
   }
   clearRecords(reply);
-}
-
-/**
- * Sets aside `length` more octets for options of OPT, for instance 6 for an EDE code. False when
- * the query had no EDNS or they do not fit any more.
- */
-export function reserveEdns(reply: Reply, length: number): boolean {
-  if (!reply.query.hasEdns || reply.position > reply.limit - length) return false;
-  reply.limit -= length;
-  reply.reserved += length;
-  return true;
 }
 
 /**
@@ -264,55 +249,6 @@ export function writeName(reply: Reply, wire: Uint8Array, offset: number): boole
 }
 
 /**
- * Writes OPT when the query had one, and nothing otherwise (RFC 6891 7): our UDP size, DO as
- * received (RFC 3225 3), the client subnet echoed with `ecsScope` when the query had one (RFC 7871
- * 7.2.1), and an EDE code without text when it fits (RFC 8914 3 lets it be left out). The upper
- * bits of the RCODE come with finishReply().
- * @param edeCode INFO-CODE, or EDE_NONE.
- * @returns false when OPT did not fit, which means that the limit was below 512.
- */
-export function writeOpt(
-  reply: Reply,
-  udpSize: number,
-  ecsScope: number,
-  edeCode: number,
-): boolean {
-  const query = reply.query;
-  if (!query.hasEdns || reply.optOffset !== 0) return true;
-  const out = reply.out;
-  const start = reply.position;
-  const limit = reply.limit + reply.reserved;
-  const optionsStart = start + OPT_FIXED_LENGTH;
-  let position = optionsStart + (query.hasEcs ? ecsOptionLength(query) : 0);
-  if (position > limit) return false;
-  out[start] = 0;
-  out[start + 1] = TYPE_OPT >> 8;
-  out[start + 2] = TYPE_OPT;
-  out[start + 3] = udpSize >> 8;
-  out[start + 4] = udpSize;
-  out[start + 5] = 0;
-  out[start + 6] = 0;
-  out[start + 7] = query.ednsDo ? EDNS_FLAG_DO >> 8 : 0;
-  out[start + 8] = 0;
-  if (query.hasEcs) writeEcs(out, optionsStart, query, OPTION_CLIENT_SUBNET, ecsScope);
-  if (edeCode >= 0 && position + EDE_LENGTH <= limit) {
-    out[position] = 0;
-    out[position + 1] = OPTION_EDE;
-    out[position + 2] = 0;
-    out[position + 3] = 2;
-    out[position + 4] = edeCode >> 8;
-    out[position + 5] = edeCode;
-    position += EDE_LENGTH;
-  }
-  out[start + 9] = (position - optionsStart) >> 8;
-  out[start + 10] = position - optionsStart;
-  reply.optOffset = start;
-  reply.position = position;
-  reply.additionalCount += 1;
-  return true;
-}
-
-/**
  * Drops every record: header and question remain, TC is set (RFC 2181 9: a client ignores what
  * else is in a truncated reply). writeOpt() and finishReply() follow as usual.
  */
@@ -341,27 +277,6 @@ export function finishReply(reply: Reply, rcode: number, flags: number): number 
   out[11] = reply.additionalCount;
   if (reply.optOffset !== 0) out[reply.optOffset + 5] = rcode >> 4;
   return reply.position;
-}
-
-/**
- * The whole reply to a query that parseQuery() did not accept: its outcome as RCODE, the question
- * when it was understood, and a bare OPT (no client subnet: RFC 7871 asks for none in an error about
- * it) when the query had one (RFC 6891 7).
- * @returns the length of the reply; 0 for PARSE_DROP, which gets none.
- */
-export function rejectQuery(
-  reply: Reply,
-  out: Uint8Array,
-  query: Query,
-  queryBytes: Uint8Array,
-  outcome: number,
-  udpSize: number,
-): number {
-  if (outcome === PARSE_DROP) return 0;
-  query.hasEcs = false;
-  beginReply(reply, out, query, queryBytes, out.length);
-  writeOpt(reply, udpSize, 0, EDE_NONE);
-  return finishReply(reply, outcome, 0);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { DecodedEdns, DecodedMessage, DecodedRecord } from './decode.ts';
 import { className, extendedErrorName, opcodeName, rcodeName } from './mnemonic.ts';
-import { typeName } from './rdata/registry.ts';
+import { typeName } from './type-names.ts';
 
 /**
  * A decoded message as text in the layout that `dig` made familiar, several lines without a final

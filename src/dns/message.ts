@@ -32,6 +32,8 @@ import { LABEL_LENGTH_MAX, NAME_LENGTH_MAX } from './name.ts';
 
 /** The query is well formed and every field of the record holds. */
 export const PARSE_OK = 0;
+/** A query for nothing but a server cookie (RFC 7873 5.4): there is no question. */
+export const PARSE_NO_QUESTION = -2;
 /** No answer at all: too short to have a header, or itself a response (else two servers could ping-pong). */
 export const PARSE_DROP = -1;
 /** The others are the RCODE to answer with. */
@@ -135,7 +137,7 @@ export function createQuery(): Query {
  * OPT (RFC 6891 6.1.1) or one that the root does not own, a TSIG that is not last (RFC 8945 5.1),
  * broken options are all FORMERR. Bytes after the last counted record mean nothing and are
  * ignored, as BIND and NSD do: some NAT devices and home routers append them.
- * @returns PARSE_OK, PARSE_DROP, PARSE_FORMERR, PARSE_NOTIMP or PARSE_BADVERS.
+ * @returns PARSE_OK, PARSE_NO_QUESTION, PARSE_DROP, PARSE_FORMERR, PARSE_NOTIMP or PARSE_BADVERS.
  */
 export function parseQuery(query: Query, bytes: Uint8Array, length: number): number {
   const end = Math.min(length, bytes.length);
@@ -148,7 +150,9 @@ export function parseQuery(query: Query, bytes: Uint8Array, length: number): num
     readFrame(query, bytes, end);
     return PARSE_NOTIMP;
   }
-  if (readWord(bytes, 4) !== 1) return PARSE_FORMERR;
+  const questions = readWord(bytes, 4);
+  if (questions === 0) return readCookieQuery(query, bytes, end);
+  if (questions !== 1) return PARSE_FORMERR;
   const questionEnd = readQuestion(query, bytes, end);
   if (questionEnd < 0) return PARSE_FORMERR;
   query.questionEnd = questionEnd;
@@ -188,6 +192,14 @@ function clearQuery(query: Query, bytes: Uint8Array): void {
   query.cookieLength = 0;
   query.hasTsig = false;
   query.tsigOffset = 0;
+}
+
+/** No question, but a cookie in OPT: the only query that may have none (RFC 7873 5.4, RFC 9619 4). */
+function readCookieQuery(query: Query, bytes: Uint8Array, end: number): number {
+  if (readWord(bytes, 6) !== 0 || readWord(bytes, 8) !== 0) return PARSE_FORMERR;
+  const outcome = readRecords(query, bytes, end, 0, readWord(bytes, 10));
+  if (outcome !== PARSE_OK) return outcome;
+  return query.hasCookie ? PARSE_NO_QUESTION : PARSE_FORMERR;
 }
 
 /** Copies the question's name lower-cased and reads type and class; the offset after it or -1. */
@@ -247,7 +259,7 @@ function readRecords(
   additionalCount: number,
 ): number {
   const count = authorityCount + additionalCount;
-  let position = query.questionEnd;
+  let position = Math.max(query.questionEnd, HEADER_LENGTH);
   let outcome = PARSE_OK;
   for (let index = 0; index < count; index += 1) {
     const fixed = skipName(bytes, position, end);

@@ -1,43 +1,69 @@
 /**
  * Tokens of master-file text (RFC 1035 5.1): words and quoted strings, split at blanks; parentheses
- * only group lines and so count as blanks; `;` starts a comment. Escapes are kept in the token's
- * text, since a name and a character-string read them differently.
+ * group lines into one entry and else count as blanks; `;` starts a comment. Escapes are kept in the
+ * token's text, since a name and a character-string read them differently.
  */
 
 /** Longest character-string in octets (RFC 1035 3.3). */
 export const CHARACTER_STRING_LENGTH_MAX = 255;
 
-/** `text` is as written, escapes included, quotes removed. */
-export type Token = { readonly text: string; readonly quoted: boolean };
+/** `text` is as written, escapes included, quotes removed; it starts at index `at`. */
+export type Token = { readonly text: string; readonly quoted: boolean; readonly at: number };
 
-/** Splits one record's fields; a string says what is wrong with the text. */
-export function tokenize(text: string): readonly Token[] | string {
+/** One entry of a master file: a line, or several that parentheses group. */
+export type Entry = {
+  readonly tokens: readonly Token[];
+  /** It begins with a blank: its owner is that of the record before. */
+  readonly startsBlank: boolean;
+  /** Index after its line break, or the length of the text. */
+  readonly next: number;
+};
+/** What is wrong with the text, and at which index. */
+export type TokenProblem = { readonly message: string; readonly at: number };
+
+/** The entry that begins at index `from`; without tokens when there are only blanks and comments. */
+export function readEntry(text: string, from: number): Entry | TokenProblem {
   const tokens: Token[] = [];
-  let index = 0;
-  let depth = 0;
+  const startsBlank = text[from] === ' ' || text[from] === '\t';
+  const open: number[] = [];
+  let index = from;
   while (index < text.length) {
     const character = text[index]!;
     if (character === ';') {
       const lineEnd = text.indexOf('\n', index);
       index = lineEnd < 0 ? text.length : lineEnd;
-    } else if (character === '(' || character === ')') {
-      depth += character === '(' ? 1 : -1;
-      if (depth < 0) return 'a ")" without a "("';
-      index += 1;
+    } else if (character === '\n' && open.length === 0) {
+      return { tokens, startsBlank, next: index + 1 };
     } else if (isBlank(character)) {
       index += 1;
+    } else if (character === '(' || character === ')') {
+      if (character === '(') open.push(index);
+      else if (open.pop() === undefined) return { message: 'a ")" without a "("', at: index };
+      index += 1;
     } else {
-      const end = character === '"' ? quotedEnd(text, index) : wordEnd(text, index);
-      if (end < 0) return 'a quoted string is not closed';
       const quoted = character === '"';
-      tokens.push({
-        text: quoted ? text.slice(index + 1, end - 1) : text.slice(index, end),
-        quoted,
-      });
+      const end = quoted ? quotedEnd(text, index) : wordEnd(text, index);
+      if (end < 0) return { message: 'a quoted string is not closed on its line', at: index };
+      const token = quoted ? text.slice(index + 1, end - 1) : text.slice(index, end);
+      tokens.push({ text: token, quoted, at: index });
       index = end;
     }
   }
-  return depth === 0 ? tokens : 'a "(" without a ")"';
+  const [unclosed] = open;
+  if (unclosed !== undefined) return { message: 'a "(" without a ")"', at: unclosed };
+  return { tokens, startsBlank, next: index };
+}
+
+/** Splits one record's fields, on whatever lines they are; a string says what is wrong with the text. */
+export function tokenize(text: string): readonly Token[] | string {
+  const tokens: Token[] = [];
+  for (let index = 0; index < text.length; ) {
+    const entry = readEntry(text, index);
+    if ('message' in entry) return entry.message;
+    tokens.push(...entry.tokens);
+    index = entry.next;
+  }
+  return tokens;
 }
 
 /**
@@ -86,11 +112,13 @@ function isBlank(character: string): boolean {
   return character === ' ' || character === '\t' || character === '\n' || character === '\r';
 }
 
-/** Index after the closing quote of the string that starts at `start`; -1 when it has none. */
+/** Index after the closing quote of the string that starts at `start`; -1 when its line has none. */
 function quotedEnd(text: string, start: number): number {
   for (let index = start + 1; index < text.length; index += 1) {
-    if (text[index] === '\\') index += 1;
-    else if (text[index] === '"') return index + 1;
+    const character = text[index];
+    if (character === '\n') return -1; // Of a missing quote the rest of the file knows nothing.
+    if (character === '\\') index += 1;
+    else if (character === '"') return index + 1;
   }
   return -1;
 }

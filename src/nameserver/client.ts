@@ -15,9 +15,17 @@ export type Client = {
   localPort: number;
 };
 
-export type Transport = typeof TRANSPORT_UDP | typeof TRANSPORT_TCP;
+export type Transport =
+  | typeof TRANSPORT_UDP
+  | typeof TRANSPORT_TCP
+  | typeof TRANSPORT_TLS
+  | typeof TRANSPORT_HTTPS;
 export const TRANSPORT_UDP = 0;
 export const TRANSPORT_TCP = 1;
+/** RFC 7858. */
+export const TRANSPORT_TLS = 2;
+/** RFC 8484. */
+export const TRANSPORT_HTTPS = 3;
 
 export function createClient(transport: Transport): Client {
   return {

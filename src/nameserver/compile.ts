@@ -4,6 +4,7 @@
  * distinct chain and pool, whatever the number of names that use them.
  */
 import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
+import { parseName } from '../dns/name.ts';
 import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { parseAddress } from '../ip/address.ts';
@@ -13,7 +14,13 @@ import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
 import { compileZones, type ZoneSource } from '../zone/compile.ts';
 import { candidateOf } from './answer.ts';
-import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
+import type {
+  ServerIdentity,
+  Service,
+  Snapshot,
+  SnapshotEndpoint,
+  SteeringMap,
+} from './snapshot.ts';
 
 /** `path` as in the configuration. */
 export type CompileIssue = { readonly path: string; readonly message: string };
@@ -65,7 +72,7 @@ export function compileSnapshot(
   const issues = zones.ok ? work.issues : [...work.issues, ...zones.issues];
   if (!zones.ok || issues.length > 0) return { ok: false, issues };
   const { services, maps, endpoints } = work;
-  const { udpSizeMax } = config.dns;
+  const { explain, rateLimit, udpSizeMax } = config.dns;
   const zoneTable = zones.table;
   return {
     ok: true,
@@ -78,8 +85,25 @@ export function compileSnapshot(
       endpoints,
       regions: Object.keys(config.regions),
       udpSizeMax,
-      explainAllow: config.dns.explain.allow.flatMap((network) => parsePrefix(network) ?? []),
+      identity: identityOf(config),
+      rateLimits: { ...rateLimit, exempt: prefixesOf(rateLimit.exempt) },
+      explainAllow: prefixesOf(explain.allow),
     },
+  };
+}
+
+const prefixesOf = (networks: readonly string[]) =>
+  networks.flatMap((network) => parsePrefix(network) ?? []);
+
+function identityOf({ dns: { identity, tcp } }: Config): ServerIdentity {
+  const octets = (text: string | undefined) =>
+    text === undefined ? undefined : new TextEncoder().encode(text);
+  const { id, reportChannel, version } = identity;
+  return {
+    id: octets(id),
+    version: octets(version),
+    reportChannel: reportChannel === undefined ? undefined : parseName(reportChannel),
+    idleTimeoutMs: tcp.idleTimeoutMs,
   };
 }
 

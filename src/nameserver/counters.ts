@@ -12,7 +12,7 @@ export const COUNT_QUERIES_TCP = 1;
 export const COUNT_TYPE_A = 2;
 export const COUNT_TYPE_AAAA = 3;
 export const COUNT_TYPE_OTHER = 4;
-/** Responses by RCODE; the slot of an RCODE is COUNT_RCODE + min(rcode, 7), BADVERS being above. */
+/** Responses by RCODE, withheld ones too; the slot of an RCODE is COUNT_RCODE + min(rcode, 7), BADVERS being above. */
 export const COUNT_RCODE = 5;
 export const COUNT_RCODE_OTHER = 12;
 /** Responses with TC. */
@@ -28,8 +28,14 @@ export const COUNT_SORRY = 17;
 /** Queries for an explanation that were handed to the main thread, and those that nobody had time for. */
 export const COUNT_DEFERRED = 18;
 export const COUNT_DEFERRED_DROPPED = 19;
+/** Responses that a client network had too many of: sent empty with TC, and not sent. */
+export const COUNT_LIMITED_SLIPPED = 20;
+export const COUNT_LIMITED_WITHHELD = 21;
+/** Queries with a server cookie of ours, and with one that is not good. */
+export const COUNT_COOKIES_GOOD = 22;
+export const COUNT_COOKIES_BAD = 23;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 20;
+export const COUNT_ANSWERS = 24;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -57,6 +63,10 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_SORRY, 'dns_sorry_total', '', ''),
   named(COUNT_DEFERRED, 'dns_explain_queries_total', 'result', 'taken'),
   named(COUNT_DEFERRED_DROPPED, 'dns_explain_queries_total', 'result', 'dropped'),
+  named(COUNT_LIMITED_SLIPPED, 'dns_rate_limited_total', 'result', 'slipped'),
+  named(COUNT_LIMITED_WITHHELD, 'dns_rate_limited_total', 'result', 'withheld'),
+  named(COUNT_COOKIES_GOOD, 'dns_cookies_total', 'result', 'good'),
+  named(COUNT_COOKIES_BAD, 'dns_cookies_total', 'result', 'bad'),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */

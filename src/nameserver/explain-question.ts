@@ -5,7 +5,7 @@
 import { ECS_FAMILY_IPV4, ECS_FAMILY_IPV6 } from '../dns/ecs.ts';
 import { createQuery, type Query } from '../dns/message.ts';
 import { lowerName, parseName } from '../dns/name.ts';
-import { typeNumber } from '../dns/rdata/registry.ts';
+import { typeNumber } from '../dns/type-names.ts';
 import { type Address, parseAddress } from '../ip/address.ts';
 import { networkOf, type Prefix } from '../ip/prefix.ts';
 import { labelsOf } from '../zone/lookup.ts';

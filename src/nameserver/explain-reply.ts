@@ -11,20 +11,13 @@ import {
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
 import { ECS_FAMILY_IPV4, ECS_FAMILY_NONE } from '../dns/ecs.ts';
-import {
-  beginReply,
-  createReply,
-  EDE_NONE,
-  finishReply,
-  truncate,
-  writeOpt,
-  writeRecord,
-} from '../dns/encode.ts';
+import { EDE_NONE, writeOpt } from '../dns/edns.ts';
+import { beginReply, createReply, finishReply, truncate, writeRecord } from '../dns/encode.ts';
 import { createQuery, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
 import { formatName } from '../dns/name.ts';
 import { formatAddress } from '../ip/address.ts';
 import { formatPrefix } from '../ip/prefix.ts';
-import { type Client, TRANSPORT_TCP } from './client.ts';
+import { type Client, TRANSPORT_UDP } from './client.ts';
 import type { ExplainProblem, ExplainQuestion, Explanation } from './explain.ts';
 import { explanationLines, problemLines } from './explain-lines.ts';
 import { EXPLAIN_LABEL, isExplainQuery } from './explain-query.ts';
@@ -45,7 +38,7 @@ export function explainReply(
   if (parseQuery(query, bytes, bytes.length) !== PARSE_OK) return undefined;
   if (!isExplainQuery(query)) return undefined;
   const lines = linesFor(questionOf(query, client), ask);
-  const isStream = client.transport === TRANSPORT_TCP;
+  const isStream = client.transport !== TRANSPORT_UDP;
   const asked = query.hasEdns ? Math.max(UDP_SIZE_MIN, query.udpSize) : UDP_SIZE_MIN;
   const limit = isStream ? MESSAGE_LENGTH_MAX : Math.min(asked, udpSizeMax);
   const out = new Uint8Array(limit);

@@ -6,11 +6,13 @@ import {
   DELEGATION,
   FOLLOW,
   HIT,
+  isDname,
   type LookupResult,
   NODATA,
   NXDOMAIN,
   REFUSED,
   STEERED,
+  YXDOMAIN,
 } from '../zone/lookup.ts';
 import { nodeName, rrsetData } from '../zone/rrset-data.ts';
 import type { ExplainContext, Explanation, ExplanationHead } from './explain.ts';
@@ -90,6 +92,8 @@ function describeStatic(snapshot: Snapshot, result: LookupResult): StaticFinding
     }
     case REFUSED:
       return { outcome: 'refused: in no zone of ours', negative: false, rrset: undefined };
+    case YXDOMAIN:
+      return { outcome: 'yxdomain: a name too long', negative: false, rrset: result.chain[0] };
     default: {
       const rrset = result.chainLength > 0 ? result.chain[0] : undefined;
       return { outcome: 'outside of our zones', negative: false, rrset };
@@ -97,11 +101,12 @@ function describeStatic(snapshot: Snapshot, result: LookupResult): StaticFinding
   }
 }
 
-/** `CNAME to x., then `, for each alias that was followed. */
+/** `CNAME to x., then ` or `DNAME to y., then `, for each alias that was followed. */
 export function describeChain(snapshot: Snapshot, result: LookupResult): string {
   let text = '';
   for (let i = 0; i < result.chainLength; i++) {
-    text += `CNAME to ${rrsetText(snapshot, result.chain[i]!)[0]}, then `;
+    const kind = isDname(snapshot.zones, result.chain[i]!) ? 'DNAME' : 'CNAME';
+    text += `${kind} to ${rrsetText(snapshot, result.chain[i]!)[0]}, then `;
   }
   return text;
 }

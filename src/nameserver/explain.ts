@@ -5,7 +5,7 @@
  */
 import { TYPE_AAAA } from '../dns/constants.ts';
 import { formatName } from '../dns/name.ts';
-import { typeName } from '../dns/rdata/registry.ts';
+import { typeName } from '../dns/type-names.ts';
 import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import type { HealthWords } from '../health/health-words.ts';

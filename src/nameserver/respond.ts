@@ -6,7 +6,10 @@
  *   not a query                                silence
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
- *   class other than IN, zone transfer         REFUSED
+ *   no question, but a cookie                  NOERROR with a cookie
+ *   class CHAOS                                what the node says of itself, or REFUSED
+ *   other classes, zone transfer               REFUSED
+ *   types that are no data                     NOTIMP, FORMERR
  *   TXT of _explain.NAME, from where it may    DEFER
  *   else the zone look-up's outcome            answer, negative answer, referral, REFUSED
  *
@@ -14,9 +17,13 @@
  * for steered addresses (RFC 7871 7.2.1, and 7.4: resolvers treat negatives as if for everybody).
  */
 import {
+  CLASS_CH,
   CLASS_IN,
+  EDE_INVALID_QUERY_TYPE,
   EDE_NOT_AUTHORITATIVE,
   EDE_NOT_READY,
+  EDE_NOT_SUPPORTED,
+  EDE_PROHIBITED,
   FLAG_AA,
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
@@ -26,27 +33,35 @@ import {
   RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
+  RCODE_YXDOMAIN,
   SECTION_ANSWER,
   TYPE_A,
   TYPE_AAAA,
   TYPE_ANY,
   TYPE_AXFR,
   TYPE_IXFR,
+  TYPE_NXNAME,
   TYPE_OPT,
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
+import { COOKIE_ABSENT } from '../dns/cookie.ts';
+import { EDE_NONE, rejectQuery, writeOpt } from '../dns/edns.ts';
+import { beginReply, finishReply, truncate } from '../dns/encode.ts';
+import { PARSE_DROP, PARSE_NO_QUESTION, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
 import {
-  beginReply,
-  EDE_NONE,
-  finishReply,
-  rejectQuery,
-  truncate,
-  writeOpt,
-} from '../dns/encode.ts';
-import { PARSE_DROP, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
-import { DELEGATION, HIT, lookup, NODATA, NXDOMAIN, REFUSED, STEERED } from '../zone/lookup.ts';
+  DELEGATION,
+  HIT,
+  lookup,
+  NODATA,
+  NXDOMAIN,
+  REFUSED,
+  STEERED,
+  YXDOMAIN,
+} from '../zone/lookup.ts';
+import { isListed } from './access.ts';
 import { type AnswerTable, outcomeOf, RECORD_LENGTH_A, RECORD_LENGTH_AAAA } from './answer.ts';
-import { type Client, TRANSPORT_TCP } from './client.ts';
+import { chaosText, writeChaos } from './chaos.ts';
+import { type Client, TRANSPORT_UDP } from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
@@ -62,9 +77,18 @@ import {
   rcodeSlot,
 } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
-import { isExplainQuery, mayExplain } from './explain-query.ts';
+import { offerEdns } from './edns-offers.ts';
+import { isExplainQuery } from './explain-query.ts';
 import { jitteredTtl } from './jitter.ts';
+import { limitResponse } from './limit-response.ts';
 import { placeClient } from './place.ts';
+import {
+  KIND_ANSWER,
+  KIND_ERROR,
+  KIND_NEGATIVE,
+  KIND_REFERRAL,
+  type ResponseKind,
+} from './rate-limit.ts';
 import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -94,27 +118,45 @@ export function respond(
   nowMs: number,
   reply: Uint8Array,
 ): number {
+  worker.cookie = COOKIE_ABSENT;
+  worker.kind = KIND_ERROR;
+  const outcome = compose(worker, client, query, length, nowMs, reply);
+  return outcome > 0 ? limitResponse(worker, client, outcome, nowMs) : outcome;
+}
+
+/** The response, whoever it is for. */
+function compose(
+  worker: WorkerState,
+  client: Client,
+  query: Uint8Array,
+  length: number,
+  nowMs: number,
+  reply: Uint8Array,
+): number {
   const { counters, snapshot, answers } = worker;
   const parsed = worker.query;
-  const transport = client.transport === TRANSPORT_TCP ? COUNT_QUERIES_TCP : COUNT_QUERIES_UDP;
+  const transport = client.transport === TRANSPORT_UDP ? COUNT_QUERIES_UDP : COUNT_QUERIES_TCP;
   counters[transport] = counters[transport]! + 1;
   const parse = parseQuery(parsed, query, length);
   const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
-  if (parse !== PARSE_OK) {
+  if (parse !== PARSE_OK && parse !== PARSE_NO_QUESTION) {
     const slot = parse === PARSE_DROP ? COUNT_DROPPED : rcodeSlot(parse);
     counters[slot] = counters[slot]! + 1;
     return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
   }
   countQuestion(worker, parsed);
   const limit =
-    client.transport === TRANSPORT_TCP ? MESSAGE_LENGTH_MAX : udpLimit(parsed, udpSizeMax);
+    client.transport === TRANSPORT_UDP ? udpLimit(parsed, udpSizeMax) : MESSAGE_LENGTH_MAX;
   beginReply(worker.reply, reply, parsed, query, limit);
   if (snapshot === undefined || answers === undefined) {
     return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NOT_READY);
   }
-  const refusal = refusalOf(parsed);
-  if (refusal !== RCODE_NOERROR) return finish(worker, refusal, 0, 0, udpSizeMax, EDE_NONE);
-  return answer(worker, snapshot, answers, client, nowMs);
+  offerEdns(worker, snapshot.identity, client, query, nowMs);
+  if (parse === PARSE_NO_QUESTION) return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
+  if (parsed.qclass === CLASS_CH) return answerChaos(worker, snapshot);
+  return parsed.qclass === CLASS_IN && isData(parsed.qtype)
+    ? answer(worker, snapshot, answers, client, nowMs)
+    : refuse(worker, udpSizeMax);
 }
 
 /** Largest UDP response: what the client takes, and what we send at all (RFC 6891 6.2.3). */
@@ -123,12 +165,35 @@ function udpLimit(query: Query, udpSizeMax: number): number {
   return Math.min(query.udpSize, udpSizeMax);
 }
 
-/** The RCODE for what this server does not do, or NOERROR. */
-function refusalOf({ qclass, qtype }: Query): number {
-  if (qclass !== CLASS_IN) return RCODE_REFUSED;
-  if (qtype === TYPE_OPT) return RCODE_FORMERR; // OPT is never asked for (RFC 6891 6.1.1).
-  if (qtype < META_TYPE_MIN || qtype >= TYPE_ANY) return RCODE_NOERROR;
-  return qtype === TYPE_AXFR || qtype === TYPE_IXFR ? RCODE_REFUSED : RCODE_NOTIMP;
+/** Whether the type can be answered with records. */
+function isData(qtype: number): boolean {
+  return (qtype < META_TYPE_MIN || qtype >= TYPE_ANY) && qtype !== TYPE_OPT;
+}
+
+/** What this server does not do. */
+function refuse(worker: WorkerState, udpSizeMax: number): number {
+  const { qclass, qtype } = worker.query;
+  if (qclass !== CLASS_IN) {
+    return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_NOT_SUPPORTED);
+  }
+  switch (qtype) {
+    case TYPE_AXFR:
+    case TYPE_IXFR:
+      return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
+    // Neither is ever asked for (RFC 6891 6.1.1, RFC 9824 3.5).
+    case TYPE_OPT:
+    case TYPE_NXNAME:
+      return finish(worker, RCODE_FORMERR, 0, 0, udpSizeMax, EDE_INVALID_QUERY_TYPE);
+    default:
+      return finish(worker, RCODE_NOTIMP, 0, 0, udpSizeMax, EDE_INVALID_QUERY_TYPE);
+  }
+}
+
+function answerChaos(worker: WorkerState, { identity, udpSizeMax }: Snapshot): number {
+  const text = chaosText(worker.query, identity);
+  return text !== undefined && writeChaos(worker.reply, text)
+    ? finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE)
+    : finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
 }
 
 function answer(
@@ -145,7 +210,7 @@ function answer(
   if (outcome === REFUSED) {
     return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_NOT_AUTHORITATIVE);
   }
-  if (isExplainQuery(query) && mayExplain(snapshot.explainAllow, client)) return DEFER;
+  if (isExplainQuery(query) && isListed(snapshot.explainAllow, client)) return DEFER;
   if (!writeChain(reply, table, result, cursor)) return finishTruncated(worker, udpSizeMax, 0);
   if (outcome === STEERED) {
     const service = snapshot.services[result.service]!;
@@ -153,6 +218,7 @@ function answer(
     if (exists) return answerSteered(worker, snapshot, answers, client, nowMs);
     outcome = NODATA;
   }
+  worker.kind = kindOf(outcome);
   switch (outcome) {
     case HIT:
       return writeRrset(reply, table, SECTION_ANSWER, result.rrset, cursor.name, cursor.apex)
@@ -168,10 +234,17 @@ function answer(
     }
     case DELEGATION:
       return refer(worker, snapshot);
+    case YXDOMAIN:
+      return finish(worker, RCODE_YXDOMAIN, FLAG_AA, 0, udpSizeMax, EDE_NONE);
     default:
       // FOLLOW: the CNAMEs are the answer; where they lead is for others to say.
       return finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE);
   }
+}
+
+function kindOf(outcome: number): ResponseKind {
+  if (outcome === NODATA || outcome === NXDOMAIN) return KIND_NEGATIVE;
+  return outcome === DELEGATION ? KIND_REFERRAL : KIND_ANSWER;
 }
 
 /** The address records that this client gets now. */
@@ -183,6 +256,7 @@ function answerSteered(
   nowMs: number,
 ): number {
   const { reply, result, cursor, query, place, counters } = worker;
+  worker.kind = KIND_ANSWER;
   const service = snapshot.services[result.service]!;
   const { map, classes } = answers.maps[service.map]!;
   placeClient(place, map.classes.table, query, client);

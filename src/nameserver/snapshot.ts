@@ -24,8 +24,37 @@ export type Snapshot = {
   readonly regions: readonly string[];
   /** Largest UDP answer in bytes. */
   readonly udpSizeMax: number;
+  readonly identity: ServerIdentity;
+  readonly rateLimits: RateLimits;
   /** Who may ask for explanations (explain-query.ts). */
   readonly explainAllow: readonly Prefix[];
+};
+
+/** What the node says of itself. Texts are octets of a character-string, at most 255. */
+export type ServerIdentity = {
+  /** Which one this is: NSID (RFC 5001), `id.server.` (RFC 4892); undefined = not told. */
+  readonly id: Uint8Array | undefined;
+  /** `version.bind.`; undefined = not told. */
+  readonly version: Uint8Array | undefined;
+  /** The agent that resolvers report errors to (RFC 9567), in wire form. */
+  readonly reportChannel: Uint8Array | undefined;
+  /** How long an idle connection stays. */
+  readonly idleTimeoutMs: number;
+};
+
+/** How often a client network gets what over UDP (rate-limit.ts); 0 = as often as it asks. */
+export type RateLimits = {
+  /** The same answer. */
+  readonly answersPerSecond: number;
+  /** That something is not there, by zone, and the same referral. */
+  readonly negativesPerSecond: number;
+  readonly errorsPerSecond: number;
+  /** Of the responses withheld every so many is an empty one with TC; 0 = none. */
+  readonly slip: number;
+  /** Prefix lengths of a client network. */
+  readonly ipv4Bits: number;
+  readonly ipv6Bits: number;
+  readonly exempt: readonly Prefix[];
 };
 
 /** A steered owner. */

@@ -1,3 +1,4 @@
+import { COOKIE_ABSENT, type CookieSecrets, type CookieWord } from '../dns/cookie.ts';
 import { createReply, type Reply } from '../dns/encode.ts';
 import { createQuery, type Query } from '../dns/message.ts';
 import type { HealthWords } from '../health/health-words.ts';
@@ -5,6 +6,12 @@ import type { CounterRow } from '../telemetry/counters.ts';
 import { createLookupResult, type LookupResult } from '../zone/lookup.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
 import { createPlace, type Place } from './place.ts';
+import {
+  createRateLimiter,
+  KIND_ERROR,
+  type RateLimiter,
+  type ResponseKind,
+} from './rate-limit.ts';
 import type { Cursor } from './records.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -16,6 +23,12 @@ export type WorkerState = {
   snapshot: Snapshot | undefined;
   answers: AnswerTable | undefined;
   counters: CounterRow;
+  /** Secrets of server cookies; undefined = none are made. */
+  cookies: CookieSecrets | undefined;
+  /** Of the query under way: what its cookie is worth, and what its response is. */
+  cookie: CookieWord;
+  kind: ResponseKind;
+  readonly rateLimiter: RateLimiter;
   readonly query: Query;
   readonly reply: Reply;
   readonly result: LookupResult;
@@ -23,12 +36,19 @@ export type WorkerState = {
   readonly place: Place;
 };
 
-/** A worker that has no snapshot yet and answers SERVFAIL; `counters` as counters.ts lays out. */
-export function createWorkerState(counters: CounterRow): WorkerState {
+/**
+ * A worker that has no snapshot yet and answers SERVFAIL; `counters` as counters.ts lays out. The seed
+ * is of rate-limit.ts: random, unless time stands still.
+ */
+export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
   return {
     snapshot: undefined,
     answers: undefined,
     counters,
+    cookies: undefined,
+    cookie: COOKIE_ABSENT,
+    kind: KIND_ERROR,
+    rateLimiter: createRateLimiter(seed),
     query: createQuery(),
     reply: createReply(),
     result: createLookupResult(),

@@ -5,6 +5,7 @@ import type { ConfigIssue } from '../config/issue.ts';
 import { followsShared, type SharedText } from '../config/own-sections.ts';
 import { type Validation, validateConfig, validateShared } from '../config/validate.ts';
 import { readCentroids } from '../workers/geo-files.ts';
+import { openZoneFiles } from '../workers/zone-files.ts';
 
 /** A configuration file as this node is to run it: validated, then narrowed by the command line. */
 export type ConfigSource = {
@@ -45,7 +46,9 @@ export function loadConfig(source: ConfigSource, shared?: SharedRevision): Loade
     const common = { text: shared.text, name: revisionName(shared.revision) };
     return finish(validateWith(read, source, common), source, shared.revision);
   }
-  return finish(validateConfig(text, source.file, environment, readCentroids()), source, 0);
+  const zoneFiles = openZoneFiles(source.file);
+  const own = validateConfig(text, source.file, environment, readCentroids(), zoneFiles);
+  return finish(own, source, 0);
 }
 
 /** What this text would be here, were it the configuration that the nodes share. */
@@ -70,7 +73,8 @@ function readOwn(
 }
 
 function validateWith(own: OwnText, { file }: ConfigSource, common: SharedText): Validation {
-  return validateShared(own.text, file, common, own.environment, readCentroids());
+  const zoneFiles = openZoneFiles(file);
+  return validateShared(own.text, file, common, own.environment, readCentroids(), zoneFiles);
 }
 
 function finish(validation: Validation, source: ConfigSource, revision: number): LoadedConfig {

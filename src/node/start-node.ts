@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
 import type { Config } from '../config/config.ts';
@@ -18,6 +19,7 @@ import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import type { Agent } from './agent.ts';
 import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
+import { keepCookies } from './cookies.ts';
 import { describeCluster } from './describe-cluster.ts';
 import { openParts, type Parts } from './parts.ts';
 import { chooseServing, startRevisions } from './revision.ts';
@@ -219,6 +221,14 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   let ready = false;
   const startedAtMs = clock.nowMs();
   const facts = (): Facts => factsOf(current(), parts, roles);
+  const cookies =
+    dns &&
+    keepCookies({
+      secrets: parts.facts.secrets,
+      clock,
+      draw: randomBytes,
+      tell: dns.setCookies,
+    });
   dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
   const { plane, drills } = createControlPlane({
     clock,
@@ -267,6 +277,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
     },
     async close() {
       ready = false;
+      cookies?.close();
       drills.close();
       await served.close();
     },

@@ -1,6 +1,7 @@
+import type { CookieSecrets } from '../dns/cookie.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
-import { type Client, TRANSPORT_TCP } from '../nameserver/client.ts';
+import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 
@@ -13,6 +14,7 @@ export type ToDnsWorker =
       readonly snapshot: Snapshot;
       /** Of the endpoints of the snapshot's generation. */
       readonly health: HealthWords;
+      readonly cookies: CookieSecrets | undefined;
       readonly tcp: TcpLimits;
     }
   | {
@@ -22,6 +24,7 @@ export type ToDnsWorker =
       readonly counters: CounterRow;
     }
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
+  | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
   | { readonly type: 'deferred-reply'; readonly id: number; readonly reply: Uint8Array | undefined }
   | { readonly type: 'stop' };
@@ -56,7 +59,7 @@ export function deferredQuery(bytes: Uint8Array, client: Client, nowMs: number):
     query: new Uint8Array(bytes),
     family,
     address: address.slice(0, family === 4 ? 4 : 16),
-    isStream: transport === TRANSPORT_TCP,
+    isStream: transport !== TRANSPORT_UDP,
     nowMs,
   };
 }

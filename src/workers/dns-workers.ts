@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { DnsConfig } from '../config/config.ts';
+import type { CookieSecrets } from '../dns/cookie.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import {
   type OwnedSocket,
@@ -29,6 +30,8 @@ export type DnsWorkers = {
   /** Settles when every living worker serves it. */
   publish(snapshot: Snapshot, health: HealthWords): Promise<void>;
   publishHealth(generation: number, health: HealthWords): void;
+  /** Makes and understands server cookies with these from now on. */
+  setCookies(cookies: CookieSecrets): void;
   /** Who answers what workers defer; until somebody is there it is dropped. Undefined = no reply. */
   onDeferred(answer: (query: DeferredQuery) => Uint8Array | undefined): void;
   readonly counters: CounterLedger;
@@ -116,6 +119,7 @@ function closeAll({ udp, tcp }: Sockets): void {
 
 function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: number): DnsWorkers {
   let { snapshot, health } = options;
+  let cookies: CookieSecrets | undefined;
   const counters = createCounterLedger();
   const roll = createRoll();
   /** What each worker was started with. */
@@ -132,42 +136,32 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     return row;
   };
   const deferred = createDeferredDesk(options);
-  const spawn = (name: string, file: URL, owned: readonly OwnedSocket[]): Thread => {
-    const thread: Thread = createThread({
-      name,
-      file,
-      log: options.log,
-      record: options.record,
-      start(): ToDnsWorker {
+  const spawn = (name: string, file: URL, owned: readonly OwnedSocket[]): Thread =>
+    spawnWorker(options, name, file, {
+      start() {
         const handed = owned.map((socket) => socket.hand());
         given.set(name, snapshot.generation);
         const { tcp } = options.dns;
-        return { type: 'start', sockets: handed, counters: rowFor(name), snapshot, health, tcp };
+        const counters = rowFor(name);
+        return { type: 'start', sockets: handed, counters, snapshot, health, cookies, tcp };
       },
-      onMessage(message) {
-        const known = message as FromDnsWorker;
-        if (known.type === 'problem') {
-          const { hint, message: why } = known.problem;
-          reportProblem(known.problem);
-          if (hasStarted) options.record('dns.listener', name, `${why} ${hint}`, 'warn');
-        }
-        if (known.type === 'ready') roll.served(name, given.get(name) ?? 0);
-        if (known.type === 'deferred') {
-          const { id } = known;
-          const reply: ToDnsWorker = { type: 'deferred-reply', id, reply: deferred.reply(known) };
-          thread.post(reply);
-        }
-        if (known.type === 'serving') roll.served(name, known.generation);
+      served: (generation) => roll.served(name, generation ?? given.get(name) ?? 0),
+      deferred: deferred.reply,
+      problem(problem) {
+        reportProblem(problem);
+        const { hint, message } = problem;
+        if (hasStarted) options.record('dns.listener', name, `${message} ${hint}`, 'warn');
       },
     });
-    return thread;
-  };
   const threads = [
     ...Array.from({ length: count }, (_, index) =>
       spawn(`dns-udp-${index + 1}`, options.udpFile, sockets.udp[index] ?? []),
     ),
     spawn('dns-stream', options.streamFile, sockets.tcp),
   ];
+  const tellAll = (message: ToDnsWorker): void => {
+    for (const thread of threads) thread.post(message);
+  };
   const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => {
     hasStarted = true;
   });
@@ -192,8 +186,11 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     publishHealth(generation, nextHealth) {
       if (generation !== snapshot.generation) return;
       health = nextHealth;
-      const message: ToDnsWorker = { type: 'health', generation, health };
-      for (const thread of threads) thread.post(message);
+      tellAll({ type: 'health', generation, health });
+    },
+    setCookies(next) {
+      cookies = next;
+      tellAll({ type: 'cookies', cookies: next });
     },
     onDeferred: deferred.onDeferred,
     async stop() {
@@ -201,6 +198,40 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
       closeAll(sockets);
     },
   };
+}
+
+type WorkerEars = {
+  start(): ToDnsWorker;
+  /** @param generation undefined = what it was started with */
+  served(generation: number | undefined): void;
+  deferred(query: DeferredQuery): Uint8Array | undefined;
+  problem(problem: SocketProblem): void;
+};
+
+function spawnWorker(voice: ThreadVoice, name: string, file: URL, ears: WorkerEars): Thread {
+  const thread: Thread = createThread({
+    name,
+    file,
+    log: voice.log,
+    record: voice.record,
+    start: ears.start,
+    onMessage(message) {
+      const known = message as FromDnsWorker;
+      switch (known.type) {
+        case 'problem':
+          return ears.problem(known.problem);
+        case 'ready':
+          return ears.served(undefined);
+        case 'serving':
+          return ears.served(known.generation);
+        case 'deferred': {
+          const reply = ears.deferred(known);
+          thread.post({ type: 'deferred-reply', id: known.id, reply } satisfies ToDnsWorker);
+        }
+      }
+    },
+  });
+  return thread;
 }
 
 /** Answers what workers have no time for, and not more of it than this thread has time for. */

@@ -7,11 +7,11 @@ import {
   HEADER_LENGTH,
   POINTER_BITS,
   TYPE_CNAME,
+  TYPE_DNAME,
   TYPE_HINFO,
-  TYPE_MX,
 } from '../dns/constants.ts';
-import { compressibleNames } from '../dns/encode.ts';
-import { isSubdomain, lowerName, nameLength } from '../dns/name.ts';
+import { isSubdomain, lowerName } from '../dns/name.ts';
+import { namesIn } from '../dns/names-in-rdata.ts';
 import {
   hashLabel,
   NODE_CUT,
@@ -209,7 +209,7 @@ function addRrset(
   row[RRSET_PATCH_COUNT] = patches.length;
   row[RRSET_ZONE] = zone;
   layout.links.push(...patches);
-  if (rrset.type === TYPE_CNAME) {
+  if (rrset.type === TYPE_CNAME || rrset.type === TYPE_DNAME) {
     const target = lowerName(rrset.rdata[0]!);
     row[RRSET_TARGET] = append(layout, target);
     row[RRSET_TARGET_LENGTH] = target.length;
@@ -251,23 +251,14 @@ function pointerTo(position: number): Uint8Array {
   return Uint8Array.of((POINTER_BITS | (position >> 8)) & 0xff, position & 0xff);
 }
 
-/**
- * Rdata in pieces; `undefined` is a pointer to the zone's apex. Only names in the types of RFC 1035
- * may be compressed, as older readers know no others (RFC 3597 4).
- */
+/** Rdata in pieces; `undefined` is a pointer to the zone's apex, where a name may be compressed. */
 function compress(type: number, rdata: Uint8Array, apex: Uint8Array): (Uint8Array | undefined)[] {
-  const names = compressibleNames(type);
-  let from = type === TYPE_MX ? 2 : 0;
-  const pieces: (Uint8Array | undefined)[] = [rdata.subarray(0, from)];
-  for (let i = 0; i < names; i++) {
-    const length = nameLength(rdata, from, rdata.length);
-    const name = rdata.subarray(from, from + length);
-    if (apex.length > 2 && isSubdomain(name, apex)) {
-      pieces.push(name.subarray(0, length - apex.length), undefined);
-    } else {
-      pieces.push(name);
-    }
-    from += length;
+  const pieces: (Uint8Array | undefined)[] = [];
+  let from = 0;
+  for (const { at, compress: isAllowed, end } of namesIn(type, rdata)) {
+    if (!isAllowed || apex.length <= 2 || !isSubdomain(rdata.subarray(at, end), apex)) continue;
+    pieces.push(rdata.subarray(from, end - apex.length), undefined);
+    from = end;
   }
   pieces.push(rdata.subarray(from));
   return pieces;

@@ -10,13 +10,16 @@ import {
   TYPE_A,
   TYPE_AAAA,
   TYPE_CNAME,
+  TYPE_DNAME,
   TYPE_DS,
   TYPE_NS,
   TYPE_OPT,
   TYPE_SOA,
 } from '../dns/constants.ts';
 import { formatName, isSubdomain, lowerName, parentName, parseName } from '../dns/name.ts';
-import { parseRdata, typeNumber } from '../dns/rdata/registry.ts';
+import { parseRdata } from '../dns/rdata/registry.ts';
+import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
+import { typeNumber } from '../dns/type-names.ts';
 import {
   assembleZones,
   type GlueDraft,
@@ -60,8 +63,6 @@ export type ZoneCompilation =
 
 /** Longest body of one RRset in bytes: it must fit one message with its question. */
 export const RRSET_BYTES_MAX = 60_000;
-/** Largest TTL in seconds (RFC 2181 8). */
-export const TTL_SECONDS_MAX = 0x7fffffff;
 
 /** Compiles all zones into one table, or tells everything that is wrong with them. */
 export function compileZones(sources: readonly ZoneSource[]): ZoneCompilation {
@@ -381,9 +382,31 @@ function checkNode(work: Work, node: NodeDraft): void {
     report('a CNAME cannot have other records beside it');
   }
   if (cname !== undefined && cname.rdata.length > 1) report('there can be only one CNAME');
+  checkDname(work, node, report);
   if (node.service === NONE) return;
   if (cname !== undefined) report('a steered name cannot be a CNAME');
   if (node.rrsets.some(({ type }) => type === TYPE_A || type === TYPE_AAAA)) {
     report('a steered name cannot have static A or AAAA records');
   }
+}
+
+/** One DNAME at most, and nothing below it (RFC 6672 2.4); a wildcard has none (RFC 6672 3.3). */
+function checkDname(work: Work, node: NodeDraft, report: (message: string) => void): void {
+  const above = dnameAbove(work, node);
+  if (above !== undefined) report(`the DNAME of ${formatName(above.name)} hides this name`);
+  const dname = node.rrsets.find(({ type }) => type === TYPE_DNAME);
+  if (dname === undefined) return;
+  if (dname.rdata.length > 1) report('there can be only one DNAME');
+  if (node.name[0] === 1 && node.name[1] === 0x2a) report('a wildcard cannot have a DNAME');
+  if (node.cut !== undefined) report('a delegated name cannot have a DNAME');
+}
+
+/** A DNAME stands for all names below it: none of them is there (RFC 6672 2.4). */
+function dnameAbove(work: Work, { name, zone }: NodeDraft): NodeDraft | undefined {
+  for (let at = name; at.length > zone.apexName.length; ) {
+    at = parentName(at)!;
+    const node = work.nodes.get(key(at));
+    if (node?.rrsets.some(({ type }) => type === TYPE_DNAME) === true) return node;
+  }
+  return undefined;
 }

@@ -66,7 +66,7 @@ export const RRSET_GLUE = 7;
 export const RRSET_GLUE_COUNT = 8;
 /** The first so many pairs are in-domain and must not be left out silently (RFC 9471 3.1). */
 export const RRSET_GLUE_REQUIRED = 9;
-/** CNAME only: the lower-cased target in the arena. */
+/** CNAME and DNAME only: the lower-cased target in the arena. */
 export const RRSET_TARGET = 10;
 export const RRSET_TARGET_LENGTH = 11;
 export const RRSET_ZONE = 12;

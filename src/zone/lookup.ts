@@ -8,11 +8,20 @@
  *     found ──> CNAME? ──> follow       (at most CNAME_CHAIN_MAX, never the same RRset twice)
  *         └───> RRset of the type ────> HIT     A or AAAA of a steered owner ──> STEERED
  *               none ─────────────────> NODATA
- *     not found ──> encloser has `*` ─> as found, synthesized (RFC 4592)
+ *     not found ──> encloser is DNAME ─> follow, renamed (RFC 6672)   too long then ──> YXDOMAIN
+ *               ├─> encloser has `*` ─> as found, synthesized (RFC 4592)
  *               └─> none ─────────────> NXDOMAIN
  *   no zone encloses the name ────────> REFUSED, or FOLLOW when a CNAME led there
  */
-import { TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_DS, TYPE_NS } from '../dns/constants.ts';
+import {
+  TYPE_A,
+  TYPE_AAAA,
+  TYPE_ANY,
+  TYPE_CNAME,
+  TYPE_DNAME,
+  TYPE_DS,
+  TYPE_NS,
+} from '../dns/constants.ts';
 import { LABELS_MAX, NAME_LENGTH_MAX } from '../dns/name.ts';
 import {
   hashLabel,
@@ -50,12 +59,14 @@ export const NODATA = 3;
 export const NXDOMAIN = 4;
 /** `rrset` holds the NS records of the cut at `node`. */
 export const DELEGATION = 5;
-/** The chain of CNAMEs left our zones, loops or is too long: it is the whole answer. */
+/** The chain of aliases left our zones, loops or is too long: it is the whole answer. */
 export const FOLLOW = 6;
 /** No zone of ours encloses the name. */
 export const REFUSED = 7;
+/** A DNAME, the last of the chain, makes a name of more than 255 octets (RFC 6672 2.2). */
+export const YXDOMAIN = 8;
 
-/** CNAMEs in one answer (as gdnsd has it). */
+/** CNAMEs and DNAMEs in one answer (as gdnsd has it). */
 export const CNAME_CHAIN_MAX = 16;
 
 /** The part of a parsed question that matters here; the name is lower-cased wire form at offset 0. */
@@ -82,7 +93,7 @@ export type LookupResult = {
   nameHash: number;
   /** Length of that name in bytes. */
   nameLength: number;
-  /** The CNAME RRsets followed, in order; the first is owned by the question's name. */
+  /** The CNAME and DNAME RRsets followed, in order; the first is for the question's name. */
   readonly chain: Int32Array;
   chainLength: number;
   readonly scratch: LookupScratch;
@@ -127,12 +138,15 @@ export function lookup(table: ZoneTable, question: LookupQuestion, result: Looku
     qtype,
     result,
   );
-  while (outcome === FOLLOW && extendChain(result)) {
+  let name = question.qname;
+  while (outcome === FOLLOW && extendChain(table, result)) {
     const { target, targetLabels } = result.scratch;
-    const row = result.rrset * RRSET_WORDS;
-    const length = table.rrsets[row + RRSET_TARGET_LENGTH]!;
-    const from = table.rrsets[row + RRSET_TARGET]!;
-    for (let i = 0; i < length; i++) target[i] = table.arena[from + i]!;
+    const length = rename(table, result, name);
+    if (length > NAME_LENGTH_MAX) {
+      outcome = YXDOMAIN;
+      break;
+    }
+    name = target;
     const labels = labelsOf(target, length, targetLabels);
     outcome = find(table, target, targetLabels, labels, length, qtype, result);
     if (outcome === REFUSED) {
@@ -153,10 +167,40 @@ export function labelsOf(name: Uint8Array, length: number, offsets: Uint8Array):
   return labels;
 }
 
-/** False when the CNAME in `result.rrset` may not be followed: the same RRset again is a loop. */
-function extendChain(result: LookupResult): boolean {
+/**
+ * Puts the name that the alias in `result.rrset` makes of `name` into the scratch; returns its length. A
+ * DNAME renames what is below its owner, so the labels in front stay.
+ */
+function rename(table: ZoneTable, result: LookupResult, name: Uint8Array): number {
+  const { target } = result.scratch;
+  const row = result.rrset * RRSET_WORDS;
+  const kept = isDname(table, result.rrset) ? result.nameLength - ownerLength(table, result) : 0;
+  const length = kept + table.rrsets[row + RRSET_TARGET_LENGTH]!;
+  if (length > NAME_LENGTH_MAX) return length;
+  const from = table.rrsets[row + RRSET_TARGET]!;
+  // The name may be the scratch itself: its kept labels are then where they belong.
+  for (let i = 0; i < kept; i++) target[i] = name[i]!;
+  for (let i = kept; i < length; i++) target[i] = table.arena[from + i - kept]!;
+  return length;
+}
+
+/** Whether an RRset of a chain is a DNAME. */
+export function isDname(table: ZoneTable, rrset: number): boolean {
+  return table.rrsets[rrset * RRSET_WORDS + RRSET_TYPE] === TYPE_DNAME;
+}
+
+function ownerLength(table: ZoneTable, { node }: LookupResult): number {
+  return table.nodes[node * NODE_WORDS + NODE_NAME_LENGTH]!;
+}
+
+/**
+ * False when the alias in `result.rrset` may not be followed: the same CNAME again is a loop. The same
+ * DNAME may not be one, for the name can be another; the chain's length ends it.
+ */
+function extendChain(table: ZoneTable, result: LookupResult): boolean {
   const { chain, chainLength, rrset } = result;
-  for (let i = 0; i < chainLength; i++) if (chain[i] === rrset) return false;
+  const mayRepeat = isDname(table, rrset);
+  for (let i = 0; i < chainLength && !mayRepeat; i++) if (chain[i] === rrset) return false;
   if (chainLength === CNAME_CHAIN_MAX) return false;
   chain[chainLength] = rrset;
   result.chainLength = chainLength + 1;
@@ -202,6 +246,8 @@ function find(
     return DELEGATION;
   }
   if (label === 0) return answerAt(table, node, qtype, result);
+  result.rrset = rrsetOf(table, node, TYPE_DNAME);
+  if (result.rrset !== NONE) return FOLLOW;
   const wildcard = nodes[row + NODE_WILDCARD]!;
   if (wildcard === NONE) return NXDOMAIN;
   result.node = wildcard;

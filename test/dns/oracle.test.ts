@@ -4,14 +4,8 @@ import dnsPacket from 'dns-packet';
 import dns2 from 'dns2';
 import { FLAG_AA, SECTION_ADDITIONAL, SECTION_ANSWER } from '../../src/dns/constants.ts';
 import { decodeMessage } from '../../src/dns/decode.ts';
-import {
-  beginReply,
-  createReply,
-  EDE_NONE,
-  finishReply,
-  writeOpt,
-  writeRecord,
-} from '../../src/dns/encode.ts';
+import { EDE_NONE, writeOpt } from '../../src/dns/edns.ts';
+import { beginReply, createReply, finishReply, writeRecord } from '../../src/dns/encode.ts';
 import { createQuery, PARSE_OK, parseQuery } from '../../src/dns/message.ts';
 import { formatName, parseName } from '../../src/dns/name.ts';
 import { parseRdata, rdataByKind } from '../../src/dns/rdata/registry.ts';

@@ -8,15 +8,13 @@ import {
   TYPE_SOA,
 } from '../../src/dns/constants.ts';
 import { decodeMessage } from '../../src/dns/decode.ts';
+import { EDE_NONE, rejectQuery, writeOpt } from '../../src/dns/edns.ts';
 import {
   beginReply,
   createReply,
-  EDE_NONE,
   errorReply,
   finishReply,
-  rejectQuery,
   truncate,
-  writeOpt,
   writeRecord,
 } from '../../src/dns/encode.ts';
 import { formatMessage } from '../../src/dns/format.ts';

@@ -8,14 +8,12 @@ import {
   SECTION_ANSWER,
   SECTION_AUTHORITY,
 } from '../../src/dns/constants.ts';
+import { EDE_NONE, rejectQuery, writeOpt } from '../../src/dns/edns.ts';
 import {
   beginReply,
   createReply,
-  EDE_NONE,
   finishReply,
   type Reply,
-  rejectQuery,
-  writeOpt,
   writeRecord,
 } from '../../src/dns/encode.ts';
 import { createQuery, PARSE_OK, parseQuery } from '../../src/dns/message.ts';

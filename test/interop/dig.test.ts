@@ -238,9 +238,16 @@ test('dig gets one RRset for ANY', async () => {
   assert.equal(nothing?.status, 'NXDOMAIN');
 });
 
-test('dig is refused the CHAOS class and zone transfers', async () => {
+test('dig is told who answers, with NSID and in the CHAOS class', async () => {
   const chaos = await dig('version.bind', 'CH', 'TXT');
-  assert.deepEqual([chaos.status, chaos.flags.includes('aa')], ['REFUSED', false]);
+  assert.deepEqual(chaos.answer, ['version.bind. 0 CH TXT "Meridian"']);
+  const other = await dig('authors.bind', 'CH', 'TXT');
+  assert.deepEqual([other.status, other.flags.includes('aa')], ['REFUSED', false]);
+  const { output } = await run('dig', [...serverWords(v4), '+norec', '+nsid', 'mail.gslb.example']);
+  assert.match(output, /^; NSID: [0-9a-f ]+ \(".+"\)$/m);
+});
+
+test('dig is refused zone transfers', async () => {
   for (const type of ['AXFR', 'IXFR=1']) {
     const words = ['+norec', ...serverWords(v4), '+onesoa', 'gslb.example', type];
     const { output } = await run('dig', words);

@@ -182,6 +182,7 @@ test('respond() refuses what it does not serve', () => {
   check('example', 'A', refused);
   check('.', 'NS', refused);
   check('gslb.example', 'A', refused, { qclass: 3 });
+  check('gslb.example', 'A', refused, { qclass: 4 });
   check('gslb.example', 'AXFR', refused, { tcp: true });
   check('gslb.example', 'IXFR', refused);
 });
@@ -220,9 +221,9 @@ test('respond() answers SERVFAIL before it has a snapshot', () => {
   assert.equal(ask(empty, 'www.gslb.example', 'A').rcode, 'SERVFAIL');
 });
 
-test('respond() copies ID and RD, and never sets RA, AD or CD', () => {
+test('respond() copies ID, RD and CD, and never sets RA or AD', () => {
   const { bytes } = ask(worker, 'www.gslb.example', 'A', { flags: 0x01b0 });
-  assert.deepEqual([bytes[0], bytes[1], bytes[2], bytes[3]], [0x12, 0x34, 0x85, 0]);
+  assert.deepEqual([bytes[0], bytes[1], bytes[2], bytes[3]], [0x12, 0x34, 0x85, 0x10]);
 });
 
 test('respond() truncates at the smaller of the two sizes and not over TCP', () => {
@@ -340,5 +341,9 @@ test('respond() counts', () => {
     'dns_sorry_total ': 0,
     'dns_explain_queries_total taken': 0,
     'dns_explain_queries_total dropped': 0,
+    'dns_rate_limited_total slipped': 0,
+    'dns_rate_limited_total withheld': 0,
+    'dns_cookies_total good': 0,
+    'dns_cookies_total bad': 0,
   });
 });

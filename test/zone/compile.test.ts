@@ -76,7 +76,7 @@ test('compileZones() lets a parent zone hold what belongs to a child of ours', (
     rrsets: [
       rrset('sub.example.', 'NS', 'ns.sub.example.'),
       rrset('ns.sub.example.', 'A', '192.0.2.1'),
-      rrset('sub.example.', 'DS', '\\# 5 0001 0d02 ab'),
+      rrset('sub.example.', 'DS', '\\# 5 0001 0d09 ab'),
     ],
   });
   assert.deepEqual(issues(parent, zone('sub.example')), []);
@@ -157,7 +157,7 @@ const CASES: Readonly<Record<string, readonly [ZoneSource, RegExp]>> = {
     /rrsets\.0\.owner: a wildcard cannot be a delegation/,
   ],
   'a DS at its own apex': [
-    zone('example', { rrsets: [rrset('example.', 'DS', '\\# 5 0001 0d02 ab')] }),
+    zone('example', { rrsets: [rrset('example.', 'DS', '\\# 5 0001 0d09 ab')] }),
     /rrsets\.0\.owner: DS records of a zone stand in its parent zone/,
   ],
   'a steered CNAME': [

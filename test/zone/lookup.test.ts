@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatName, lowerName, parseName } from '../../src/dns/name.ts';
-import { formatRdata, typeNumber } from '../../src/dns/rdata/registry.ts';
+import { formatRdata } from '../../src/dns/rdata/registry.ts';
+import { typeNumber } from '../../src/dns/type-names.ts';
 import { compileZones, type ZoneSource } from '../../src/zone/compile.ts';
 import {
   RRSET_TYPE,

@@ -1,25 +1,10 @@
-import { TYPE_CNAME } from '../constants.ts';
-import { formatName } from '../name.ts';
-import { endsWithName, fieldCountProblem, joinFields, nameField } from '../rdata-field.ts';
-import type { RdataType } from './rdata-type.ts';
-
-const syntax = '<target name>';
+import { defineType } from '../define-type.ts';
+import { nameField } from '../rdata-fields.ts';
 
 /** RFC 1035 3.3.1. */
-export const cname: RdataType = {
-  type: TYPE_CNAME,
+export const cname = defineType({
   kind: 'CNAME',
   summary: 'the name that an alias stands for',
-  syntax,
-  layout: { before: 0, names: 1, compress: true },
-  parse(tokens, origin) {
-    const [target] = tokens;
-    if (target === undefined || tokens.length !== 1) {
-      return fieldCountProblem('CNAME', syntax, tokens.length);
-    }
-    return joinFields(nameField(target, 'target', origin));
-  },
-  format(rdata) {
-    return endsWithName(rdata, 0) ? formatName(rdata) : undefined;
-  },
-};
+  fields: [nameField('target', true)],
+  lowersNames: true,
+});

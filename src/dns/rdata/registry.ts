@@ -1,22 +1,44 @@
-import { problem } from '../rdata-field.ts';
+import { problem } from '../rdata-fields.ts';
 import { type Token, tokenize } from '../token.ts';
+import { typeName, typeNumber } from '../type-names.ts';
 import { a } from './a.ts';
 import { aaaa } from './aaaa.ts';
 import { caa } from './caa.ts';
 import { cname } from './cname.ts';
+import { csync } from './csync.ts';
+import { dname } from './dname.ts';
+import { cdnskey, dnskey } from './dnskey.ts';
+import { cds, ds } from './ds.ts';
+import { hinfo } from './hinfo.ts';
+import { loc } from './loc.ts';
 import { mx } from './mx.ts';
+import { naptr } from './naptr.ts';
 import { ns } from './ns.ts';
+import { nsec } from './nsec.ts';
+import { nsec3, nsec3param } from './nsec3.ts';
+import { openpgpkey } from './openpgpkey.ts';
 import { ptr } from './ptr.ts';
 import type { RdataResult, RdataType } from './rdata-type.ts';
+import { rp } from './rp.ts';
+import { rrsig } from './rrsig.ts';
 import { soa } from './soa.ts';
 import { srv } from './srv.ts';
+import { sshfp } from './sshfp.ts';
+import { https, svcb } from './svcb.ts';
+import { smimea, tlsa } from './tlsa.ts';
 import { txt } from './txt.ts';
+import { uri } from './uri.ts';
+import { zonemd } from './zonemd.ts';
 
 /**
  * The record types that have a text form of their own; the order is the manual's. Every other type
  * can be written and shown in the generic form of RFC 3597: `TYPE65280 \# 3 abcdef`.
  */
-export const rdataTypes: readonly RdataType[] = [a, aaaa, ns, soa, cname, txt, mx, srv, caa, ptr];
+export const rdataTypes: readonly RdataType[] = [
+  ...[a, aaaa, cname, dname, txt, mx, srv, https, svcb, caa, ns, soa, ptr, naptr, uri],
+  ...[tlsa, smimea, sshfp, openpgpkey, loc, hinfo, rp],
+  ...[ds, dnskey, cds, cdnskey, csync, zonemd, rrsig, nsec, nsec3, nsec3param],
+];
 
 /** Longest rdata: RDLENGTH has 16 bits (RFC 1035 4.1.3). */
 export const RDATA_LENGTH_MAX = 65535;
@@ -26,33 +48,6 @@ const GENERIC = '\\#';
 
 const byKind: ReadonlyMap<string, RdataType> = new Map(rdataTypes.map((type) => [type.kind, type]));
 const byType: ReadonlyMap<number, RdataType> = new Map(rdataTypes.map((type) => [type.type, type]));
-
-/** Mnemonics of types without a file here, for showing and for queries. */
-const otherNames: ReadonlyMap<number, string> = new Map([
-  [13, 'HINFO'],
-  [35, 'NAPTR'],
-  [39, 'DNAME'],
-  [41, 'OPT'],
-  [43, 'DS'],
-  [44, 'SSHFP'],
-  [46, 'RRSIG'],
-  [47, 'NSEC'],
-  [48, 'DNSKEY'],
-  [50, 'NSEC3'],
-  [51, 'NSEC3PARAM'],
-  [52, 'TLSA'],
-  [59, 'CDS'],
-  [60, 'CDNSKEY'],
-  [64, 'SVCB'],
-  [65, 'HTTPS'],
-  [250, 'TSIG'],
-  [251, 'IXFR'],
-  [252, 'AXFR'],
-  [255, 'ANY'],
-]);
-const otherNumbers: ReadonlyMap<string, number> = new Map(
-  [...otherNames].map(([type, name]) => [name, type]),
-);
 
 /** The type of a mnemonic, in any case; undefined when it has no file here. */
 export function rdataByKind(kind: string): RdataType | undefined {
@@ -64,32 +59,26 @@ export function rdataByType(type: number): RdataType | undefined {
   return byType.get(type);
 }
 
-/** The mnemonic of a type, or `TYPE123` for an unknown one (RFC 3597 5). */
-export function typeName(type: number): string {
-  return byType.get(type)?.kind ?? otherNames.get(type) ?? `TYPE${type}`;
-}
-
-/** The number of a mnemonic or of `TYPE123`, in any case; undefined when it is neither. */
-export function typeNumber(name: string): number | undefined {
-  const upper = name.toUpperCase();
-  const known = byKind.get(upper)?.type ?? otherNumbers.get(upper);
-  if (known !== undefined) return known;
-  const digits = /^TYPE([0-9]{1,5})$/.exec(upper)?.[1];
-  return digits !== undefined && Number(digits) <= 65535 ? Number(digits) : undefined;
-}
-
 /**
  * Rdata of a type from master-file text. `kind` is a mnemonic or `TYPE123`; names in the text are
  * completed by `origin`, or must be absolute without one. The generic form of RFC 3597 is taken for
  * every type, and must then be well formed for the types that are known here.
  */
 export function parseRdata(kind: string, text: string, origin?: Uint8Array): RdataResult {
-  const number = typeNumber(kind);
-  if (number === undefined) {
+  const type = typeNumber(kind);
+  if (type === undefined) {
     return problem(`unknown record type "${kind}"`, `known: ${[...byKind.keys()].join(', ')}`);
   }
   const tokens = tokenize(text);
-  if (typeof tokens === 'string') return problem(tokens);
+  return typeof tokens === 'string' ? problem(tokens) : readRdata(type, tokens, origin);
+}
+
+/** The same of tokens. */
+export function readRdata(
+  number: number,
+  tokens: readonly Token[],
+  origin?: Uint8Array,
+): RdataResult {
   const type = byType.get(number);
   if (tokens[0]?.text === GENERIC && !tokens[0].quoted) {
     const result = parseGeneric(tokens);

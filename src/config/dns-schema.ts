@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { parseName } from '../dns/name.ts';
+import { parseSocketAddress } from '../ip/socket-address.ts';
+import { address, duration, network, port, saying, socketAddress } from './values.ts';
+
+/** The shape of the nameserver's section of the file. */
+
+/** Looked through one by one. */
+const NETWORKS_MAX = 64;
+
+const dnsListener = z
+  .union([
+    socketAddress.transform((text) => parseSocketAddress(text)!),
+    z.strictObject({
+      address: address.describe('Local address.'),
+      port: port.default(53).describe('Port, for UDP and TCP.'),
+    }),
+  ])
+  .meta({
+    what: 'an address with a port',
+    hint: '192.0.2.1:53, or { address: 192.0.2.1, port: 53 }',
+  });
+
+/** Fits a character-string (RFC 1035 3.3); printable, since it is read on terminals. */
+const selfText = z.union([
+  z.literal(false),
+  z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[ -~]+$/),
+]);
+
+const perSecond = (usual: number) => z.int().min(0).max(1_000_000).default(usual);
+
+export const dns = z.strictObject({
+  listeners: z
+    .array(dnsListener)
+    .min(1)
+    .max(64)
+    .prefault(['0.0.0.0:53'])
+    .describe('Where queries are answered, over UDP and TCP.'),
+  udpSizeMax: z
+    .int()
+    .min(512)
+    .max(4096)
+    .default(1232)
+    .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
+  tcp: z
+    .strictObject({
+      connectionsMax: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once.'),
+      perClientMax: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(32)
+        .describe('Connections at once of one client address.'),
+      idleTimeout: duration('100ms', '10m')
+        .prefault('10s')
+        .describe('A connection without a query is closed after this.'),
+    })
+    .prefault({})
+    .describe('Limits of DNS over TCP.'),
+  identity: z
+    .strictObject({
+      id: selfText
+        .optional()
+        .describe(
+          "Which server this is, for NSID, `id.server` and `hostname.bind`; false = not told. Default: the node's name.",
+        ),
+      version: selfText.default('Meridian').describe('What `version.bind` says; false = not told.'),
+      reportChannel: z
+        .string()
+        .refine((text) => parseName(`${text.replace(/\.$/, '')}.`), saying('is not a domain name'))
+        .optional()
+        .describe(
+          'The name below which resolvers report errors (RFC 9567), a zone with a nameserver that listens to them. Default: none.',
+        ),
+    })
+    .prefault({})
+    .describe('What the nameserver says of itself to those who ask.'),
+  rateLimit: z
+    .strictObject({
+      answersPerSecond: perSecond(2000).describe(
+        'The same answer to one client network. A resolver that sends client subnets asks for a name once for each of them: leave room.',
+      ),
+      negativesPerSecond: perSecond(200).describe(
+        'That a name or type is not there, for one zone; and the same referral.',
+      ),
+      errorsPerSecond: perSecond(100).describe('Errors, for one client network.'),
+      slip: z
+        .int()
+        .min(0)
+        .max(100)
+        .default(2)
+        .describe(
+          'Of the responses withheld, every so many is an empty one that leads to TCP; 0 = none.',
+        ),
+      ipv4Bits: z.int().min(8).max(32).default(24).describe('Prefix length of a network.'),
+      ipv6Bits: z.int().min(32).max(128).default(56).describe('Prefix length of a network.'),
+      exempt: z
+        .array(network)
+        .max(NETWORKS_MAX)
+        .default([])
+        .describe('Networks that are never limited.'),
+    })
+    .prefault({})
+    .describe(
+      'Limits of responses over UDP, per client network and second, against forged addresses; 0 = no limit. Clients with a DNS cookie of this server, and TCP, are not limited.',
+    ),
+  explain: z
+    .strictObject({
+      allow: z
+        .array(network)
+        .max(NETWORKS_MAX)
+        .default(['127.0.0.0/8', '::1/128'])
+        .describe(
+          'Networks that are told; empty = nobody. All others see what the zone says for that name.',
+        ),
+    })
+    .prefault({})
+    .describe('Who may ask for TXT of `_explain.NAME`: why a client gets its answer for NAME.'),
+});

@@ -1,0 +1,129 @@
+/**
+ * Response rate limiting: the same answer goes only so often to the same network, for who gets it that
+ * often has not asked for it (its address was forged). The table is fixed, so that a flood of forged
+ * addresses costs no memory; networks that share a slot share its credit, and a secret seed keeps
+ * anybody from choosing who they are. It allocates nothing.
+ */
+import { type Client, TRANSPORT_UDP } from './client.ts';
+import type { RateLimits } from './snapshot.ts';
+
+/** Slots of the table, a power of two; each is 20 octets. */
+export const RATE_LIMIT_SLOTS = 65_536;
+
+/** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors. */
+export type ResponseKind =
+  | typeof KIND_ANSWER
+  | typeof KIND_NEGATIVE
+  | typeof KIND_REFERRAL
+  | typeof KIND_ERROR;
+export const KIND_ANSWER = 1;
+export const KIND_NEGATIVE = 2;
+export const KIND_REFERRAL = 3;
+export const KIND_ERROR = 4;
+
+/** One per worker. */
+export type RateLimiter = {
+  readonly seed: number;
+  readonly keys: Uint32Array;
+  /** Responses that may still go. */
+  readonly credits: Float64Array;
+  /** When the credit was as it stands, in milliseconds. */
+  readonly times: Float64Array;
+  /** Responses withheld so far: every so many slips through. */
+  withheld: number;
+};
+
+/** @param seed drawn at random: what nobody else knows */
+export function createRateLimiter(seed: number): RateLimiter {
+  return {
+    seed,
+    keys: new Uint32Array(RATE_LIMIT_SLOTS),
+    credits: new Float64Array(RATE_LIMIT_SLOTS),
+    times: new Float64Array(RATE_LIMIT_SLOTS),
+    withheld: 0,
+  };
+}
+
+/** What a response is to a client that may not get it so often. */
+export type Admission = typeof ADMIT | typeof SLIP | typeof WITHHOLD;
+export const ADMIT = 0;
+/** An empty answer with TC: a client that is there comes back over TCP. */
+export const SLIP = 1;
+/** Silence. */
+export const WITHHOLD = 2;
+
+/**
+ * Whether one more response of a kind may go to the client's network.
+ * @param subject what it is about: a hash of the name, the zone, the cut
+ */
+export function admitResponse(
+  limiter: RateLimiter,
+  limits: RateLimits,
+  client: Client,
+  kind: ResponseKind,
+  subject: number,
+  nowMs: number,
+): Admission {
+  const perSecond = rateOf(limits, kind);
+  if (perSecond === 0 || client.transport !== TRANSPORT_UDP) return ADMIT;
+  const key = keyOf(limiter, limits, client, kind, subject);
+  const slot = slotOf(limiter, key);
+  const { credits, keys, times } = limiter;
+  if (keys[slot] !== key) {
+    keys[slot] = key;
+    credits[slot] = perSecond;
+  } else {
+    const earned = (Math.max(0, nowMs - times[slot]!) * perSecond) / 1000;
+    credits[slot] = Math.min(perSecond, credits[slot]! + earned);
+  }
+  times[slot] = nowMs;
+  if (credits[slot]! >= 1) {
+    credits[slot]! -= 1;
+    return ADMIT;
+  }
+  limiter.withheld += 1;
+  return limits.slip > 0 && limiter.withheld % limits.slip === 0 ? SLIP : WITHHOLD;
+}
+
+function rateOf(limits: RateLimits, kind: ResponseKind): number {
+  switch (kind) {
+    case KIND_ANSWER:
+      return limits.answersPerSecond;
+    case KIND_ERROR:
+      return limits.errorsPerSecond;
+    default:
+      return limits.negativesPerSecond;
+  }
+}
+
+/** Hash of network, kind and subject; never 0, which is a free slot. */
+function keyOf(
+  { seed }: RateLimiter,
+  { ipv4Bits, ipv6Bits }: RateLimits,
+  { address, family }: Client,
+  kind: ResponseKind,
+  subject: number,
+): number {
+  const bits = family === 4 ? ipv4Bits : ipv6Bits;
+  let hash = mix(mix(seed, kind), subject);
+  for (let bit = 0; bit < bits; bit += 8) {
+    const used = Math.min(8, bits - bit);
+    hash = mix(hash, address[bit >> 3]! >> (8 - used));
+  }
+  return hash >>> 0 || 1;
+}
+
+function mix(hash: number, value: number): number {
+  let mixed = Math.imul(hash ^ value, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca77);
+  return mixed ^ (mixed >>> 13);
+}
+
+/** The key's slot, of two; the one that was used longer ago when it has none. */
+function slotOf({ keys, times }: RateLimiter, key: number): number {
+  const first = key & (RATE_LIMIT_SLOTS - 1);
+  const second = first ^ 1;
+  if (keys[first] === key) return first;
+  if (keys[second] === key) return second;
+  return times[first]! <= times[second]! ? first : second;
+}

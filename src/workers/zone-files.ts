@@ -1,0 +1,48 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname, relative, resolve, sep } from 'node:path';
+import type { ZoneFiles } from '../config/master-file.ts';
+import type { ZoneText } from '../dns/zone-file.ts';
+
+/** The largest master file. Ten million records have about half of that. */
+export const ZONE_FILE_BYTES_MAX = 512 * 1024 * 1024;
+
+/**
+ * The master files below the folder of a configuration file. What is named there, and what a zone file
+ * includes, is looked for in the folder of the file that names it; a path or a link that leads out of
+ * the root folder is refused, for a zone file may come from somebody who may change that zone only.
+ */
+export function openZoneFiles(configFile: string): ZoneFiles {
+  const root = dirname(resolve(configFile));
+  const folders = new WeakMap<ZoneText, string>();
+  return (path, from) => {
+    const folder = (from && folders.get(from)) ?? root;
+    const file = resolve(folder, path);
+    const name = relative(process.cwd(), file);
+    try {
+      const real = realpathSync(file);
+      if (!isInside(realpathSync(root), real)) {
+        return { message: `${path} is outside of ${root}, where zone files may be` };
+      }
+      const { size } = statSync(real);
+      if (size > ZONE_FILE_BYTES_MAX) {
+        return { message: `${path} has ${size} octets; the limit is ${ZONE_FILE_BYTES_MAX}` };
+      }
+      const bytes = readFileSync(real);
+      if (!isUtf8(bytes)) {
+        return { message: `${name} is not UTF-8 text; write other octets as \\DDD` };
+      }
+      const text: ZoneText = { name, text: new TextDecoder().decode(bytes) };
+      folders.set(text, dirname(file));
+      return text;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
+      return { message: `${name}: ${why}` };
+    }
+  };
+}
+
+function isInside(root: string, file: string): boolean {
+  return file.startsWith(root.endsWith(sep) ? root : `${root}${sep}`);
+}
