@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
-import { describeBindFailure, type HandedSocket } from './io/sockets.ts';
-import { openPortableUdp, type UdpEngine } from './io/udp-portable.ts';
-import { createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
+import { describeBindFailure } from './io/sockets.ts';
+import { type DatagramHandler, openPortableUdp, type UdpEngine } from './io/udp-portable.ts';
+import type { Prefix } from './ip/prefix.ts';
+import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
+import { isListed } from './nameserver/access.ts';
+import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
 import { COUNT_DROPPED } from './nameserver/counters.ts';
 import { countDeferred, createDeferrals, firstDeferralId } from './nameserver/defer.ts';
 import { DEFER, DROP, respond } from './nameserver/respond.ts';
@@ -12,6 +15,7 @@ import {
   setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
+import type { UdpEntrance } from './workers/dns-entrances.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
 
 /**
@@ -31,7 +35,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
-      void open(state, message.sockets);
+      void open(state, message.udp);
       break;
     case 'snapshot':
       if (!state) break;
@@ -52,13 +56,13 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   }
 });
 
-async function open(worker: WorkerState, sockets: readonly HandedSocket[]): Promise<void> {
-  for (const socket of sockets) {
+async function open(worker: WorkerState, entrances: readonly UdpEntrance[]): Promise<void> {
+  for (const { proxies, socket } of entrances) {
     try {
       let engine: UdpEngine | undefined;
-      const handler = createHandler(worker, (reply, port, address) =>
-        engine?.send(reply, port, address),
-      );
+      const send: UdpEngine['send'] = (reply, port, address) => engine?.send(reply, port, address);
+      const serve = createHandler(worker, send);
+      const handler = proxies === undefined ? direct(serve) : proxied(proxies, serve);
       engine = await openPortableUdp(socket, handler, () => countDrop(worker));
       engines.push(engine);
     } catch (error) {
@@ -71,17 +75,44 @@ async function open(worker: WorkerState, sockets: readonly HandedSocket[]): Prom
   tell({ type: 'ready', engine: engines[0]?.name ?? 'none', ports });
 }
 
-function createHandler(worker: WorkerState, send: UdpEngine['send']) {
+/** Answers the client's query; the reply goes to `port` and `address`, which may be a proxy's. */
+type Serve = (
+  client: Client,
+  packet: Uint8Array,
+  address: string,
+  port: number,
+  reply: Uint8Array,
+) => number;
+
+function direct(serve: Serve): DatagramHandler {
   const client = createClient(TRANSPORT_UDP);
-  return (
-    packet: Uint8Array,
-    address: string,
-    port: number,
-    isIpv6: boolean,
-    reply: Uint8Array,
-  ) => {
+  return (packet, address, port, isIpv6, reply) => {
     setClientAddress(client, address, isIpv6);
     client.port = port;
+    return serve(client, packet, address, port, reply);
+  };
+}
+
+/** Datagrams of proxies only, which begin with a header that says who asks; others are dropped. */
+function proxied(proxies: readonly Prefix[], serve: Serve): DatagramHandler {
+  const client = createClient(TRANSPORT_UDP);
+  const told = createProxiedClient();
+  return (packet, address, port, isIpv6, reply) => {
+    setClientAddress(client, address, isIpv6);
+    client.port = port;
+    const header = isListed(proxies, client) ? readProxyHeader(told, packet, packet.length) : 0;
+    if (header <= 0) return DROP;
+    if (told.isTold) {
+      client.family = told.family;
+      client.address.set(told.address);
+      client.port = told.port;
+    }
+    return serve(client, packet.subarray(header), address, port, reply);
+  };
+}
+
+function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
+  return (client, packet, address, port, reply) => {
     const nowMs = Date.now();
     const length = respond(worker, client, packet, packet.length, nowMs, reply);
     if (length !== DEFER) return length;

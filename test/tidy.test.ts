@@ -31,6 +31,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'nameserver', pure: true },
   { name: 'balancer', pure: true },
   { name: 'drill', pure: true },
+  { name: 'dns-transport', pure: false },
   { name: 'monitoring', pure: false },
   { name: 'cluster', pure: false },
   { name: 'workers', pure: false },

@@ -24,6 +24,7 @@ const TOOLS = {
     kdig: 'knot-dnsutils',
     unbound: 'unbound',
     delv: 'bind9-dnsutils',
+    curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
   },

@@ -178,13 +178,15 @@ export type SteeredConfig = {
 };
 
 export type DnsConfig = {
-  readonly listeners: readonly { readonly address: string; readonly port: number }[];
+  readonly listeners: readonly DnsListenerConfig[];
   /** Largest UDP answer ever sent, 512..4096. Default 1232. */
   readonly udpSizeMax: number;
   readonly tcp: {
     readonly connectionsMax: number;
     readonly perClientMax: number;
     readonly idleTimeoutMs: number;
+    /** Of one client address; 0 = no limit. Default 2000. */
+    readonly queriesPerSecond: number;
   };
   readonly identity: IdentityConfig;
   readonly rateLimit: RateLimitConfig;
@@ -192,13 +194,28 @@ export type DnsConfig = {
   readonly explain: { readonly allow: readonly string[] };
 };
 
+export type DnsListenerConfig = {
+  readonly address: string;
+  readonly port: number;
+  /** `dns` is UDP and TCP on one port. Default `dns`. */
+  readonly protocol: 'dns' | 'udp' | 'tcp' | 'tls' | 'https';
+  /** Networks whose queries come with a PROXY header; absent = clients ask themselves. */
+  readonly proxies?: readonly string[];
+  /** Of `tls` and `https`. */
+  readonly certificate?: CertificateConfig;
+  /** Of `https`. Default `/dns-query`. */
+  readonly path?: string;
+};
+/** Files with PEM. */
+export type CertificateConfig = { readonly file: string; readonly keyFile: string };
+
 /** Responses over UDP; 0 = no limit. */
 export type RateLimitConfig = {
-  /** Of the same answer to one network. Default 2000. */
+  /** Of the same answer to one network. Default 5000. */
   readonly answersPerSecond: number;
-  /** Of negatives of one zone, or one referral, to one network. Default 200. */
+  /** Of negatives of one zone, or one referral, to one network. Default 1000. */
   readonly negativesPerSecond: number;
-  /** To one network. Default 100. */
+  /** To one network. Default 500. */
   readonly errorsPerSecond: number;
   /** Default 2. */
   readonly slip: number;

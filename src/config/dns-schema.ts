@@ -1,20 +1,59 @@
 import { z } from 'zod';
 import { parseName } from '../dns/name.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
-import { address, duration, network, port, saying, socketAddress } from './values.ts';
+import { address, duration, network, path, port, saying, socketAddress } from './values.ts';
 
 /** The shape of the nameserver's section of the file. */
 
+const PATH_LENGTH_MAX = 256;
 /** Looked through one by one. */
 const NETWORKS_MAX = 64;
 
+const certificate = z.strictObject({
+  file: path.describe('The certificate with its chain, as PEM.'),
+  keyFile: path.describe('Its private key, as PEM.'),
+});
+
+const PROTOCOL_PORTS = { dns: 53, udp: 53, tcp: 53, tls: 853, https: 443 } as const;
+const QUERY_PATH = '/dns-query';
+
 const dnsListener = z
   .union([
-    socketAddress.transform((text) => parseSocketAddress(text)!),
-    z.strictObject({
-      address: address.describe('Local address.'),
-      port: port.default(53).describe('Port, for UDP and TCP.'),
+    socketAddress.transform((text) => {
+      return { ...parseSocketAddress(text)!, protocol: 'dns' as const, path: QUERY_PATH };
     }),
+    z
+      .strictObject({
+        address: address.describe('Local address.'),
+        port: port.optional().describe('Default: 53; of `tls` 853, of `https` 443.'),
+        protocol: z
+          .enum(['dns', 'udp', 'tcp', 'tls', 'https'])
+          .default('dns')
+          .describe(
+            'What is spoken: `dns` is UDP and TCP on one port, `tls` DNS over TLS (RFC 7858), `https` DNS over HTTPS (RFC 8484).',
+          ),
+        proxies: z
+          .array(network)
+          .min(1)
+          .max(NETWORKS_MAX)
+          .optional()
+          .describe(
+            'Networks of proxies in front of this listener: every connection or datagram begins with a PROXY header (version 2) that says who asks. Nobody else is answered here.',
+          ),
+        certificate: certificate
+          .optional()
+          .describe('Of `tls` and `https`. Default: `dns.certificate`.'),
+        path: z
+          .string()
+          .max(PATH_LENGTH_MAX)
+          .refine((text) => /^\/[!-~]*$/.test(text), saying('is not a path'))
+          .default(QUERY_PATH)
+          .describe('Where `https` takes queries.'),
+      })
+      .transform(({ port: own, ...rest }) => ({
+        ...rest,
+        port: own ?? PROTOCOL_PORTS[rest.protocol],
+      })),
   ])
   .meta({
     what: 'an address with a port',
@@ -39,7 +78,10 @@ export const dns = z.strictObject({
     .min(1)
     .max(64)
     .prefault(['0.0.0.0:53'])
-    .describe('Where queries are answered, over UDP and TCP.'),
+    .describe('Where queries are answered.'),
+  certificate: certificate
+    .optional()
+    .describe('What listeners for TLS and HTTPS show. Files that change are read again.'),
   udpSizeMax: z
     .int()
     .min(512)
@@ -58,9 +100,15 @@ export const dns = z.strictObject({
       idleTimeout: duration('100ms', '10m')
         .prefault('10s')
         .describe('A connection without a query is closed after this.'),
+      queriesPerSecond: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(2000)
+        .describe('Queries of one client address over all its connections; 0 = no limit.'),
     })
     .prefault({})
-    .describe('Limits of DNS over TCP.'),
+    .describe('Limits of connections: TCP, TLS and HTTPS.'),
   identity: z
     .strictObject({
       id: selfText
@@ -81,13 +129,13 @@ export const dns = z.strictObject({
     .describe('What the nameserver says of itself to those who ask.'),
   rateLimit: z
     .strictObject({
-      answersPerSecond: perSecond(2000).describe(
+      answersPerSecond: perSecond(5000).describe(
         'The same answer to one client network. A resolver that sends client subnets asks for a name once for each of them: leave room.',
       ),
-      negativesPerSecond: perSecond(200).describe(
+      negativesPerSecond: perSecond(1000).describe(
         'That a name or type is not there, for one zone; and the same referral.',
       ),
-      errorsPerSecond: perSecond(100).describe('Errors, for one client network.'),
+      errorsPerSecond: perSecond(500).describe('Errors, for one client network.'),
       slip: z
         .int()
         .min(0)
@@ -101,7 +149,7 @@ export const dns = z.strictObject({
       exempt: z
         .array(network)
         .max(NETWORKS_MAX)
-        .default([])
+        .default(['127.0.0.0/8', '::1/128'])
         .describe('Networks that are never limited.'),
     })
     .prefault({})

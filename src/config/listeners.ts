@@ -1,4 +1,5 @@
 import { balancedAt } from './balanced-at.ts';
+import type { DnsListenerConfig } from './config.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 
@@ -11,8 +12,11 @@ export function checkListeners(check: Check): void {
   const sockets: Socket[] = [];
   const roles = new Set(file.node.roles);
   if (roles.has('nameserver')) {
-    for (const [index, { address, port }] of config.dns.listeners.entries()) {
-      sockets.push({ path: ['dns', 'listeners', index], address, port });
+    for (const [index, listener] of config.dns.listeners.entries()) {
+      const path = ['dns', 'listeners', index];
+      checkCertificate(path, listener, error);
+      const { address, port, protocol } = listener;
+      sockets.push({ path, address, port, isDatagram: protocol === 'udp' });
     }
   }
   if (roles.has('balancer')) {
@@ -24,7 +28,9 @@ export function checkListeners(check: Check): void {
   const taken = new Map<number, Socket[]>();
   for (const socket of sockets) {
     const others = taken.get(socket.port) ?? [];
-    const clash = others.find((other) => overlap(other.address, socket.address));
+    const clash = others.find(
+      (other) => other.isDatagram === socket.isDatagram && overlap(other.address, socket.address),
+    );
     if (clash) {
       const at = `${socket.address} port ${socket.port}`;
       const message = `${at} is already taken by ${clash.path.join('.')}`;
@@ -36,7 +42,26 @@ export function checkListeners(check: Check): void {
   if (roles.has('balancer')) warnUnheard(check);
 }
 
-type Socket = { readonly path: ConfigPath; readonly address: string; readonly port: number };
+type Socket = {
+  readonly path: ConfigPath;
+  readonly address: string;
+  readonly port: number;
+  /** UDP only: beside it the port is free for streams. */
+  readonly isDatagram?: boolean;
+};
+
+function checkCertificate(
+  path: ConfigPath,
+  { certificate, protocol }: DnsListenerConfig,
+  error: Check['error'],
+): void {
+  const isSecure = protocol === 'tls' || protocol === 'https';
+  const hint = 'certificate: { file: fullchain.pem, keyFile: privkey.pem }, here or in dns';
+  if (isSecure && certificate === undefined) error(path, `${protocol} needs a certificate`, hint);
+  if (!isSecure && certificate !== undefined) {
+    error([...path, 'certificate'], `${protocol} shows no certificate`, 'remove it', 'key');
+  }
+}
 
 function overlap(a: string, b: string): boolean {
   if (a === b) return true;

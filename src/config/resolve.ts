@@ -7,6 +7,7 @@ import type {
   BalancerConfig,
   ClusterConfig,
   Config,
+  DnsListenerConfig,
   EndpointConfig,
   IdentityConfig,
   MonitorConfig,
@@ -80,15 +81,13 @@ export function resolveConfig(
     policies: { [DEFAULT_POLICY]: closest(), ...file.policies },
     zones: Object.fromEntries(zones.map(({ name, config }) => [name, config])),
     dns: {
-      listeners: file.dns.listeners.map(({ address, port }) => ({
-        address: canonical(address),
-        port,
-      })),
+      listeners: file.dns.listeners.map((listener) => resolveDnsListener(file, listener)),
       udpSizeMax: file.dns.udpSizeMax,
       tcp: {
         connectionsMax: file.dns.tcp.connectionsMax,
         perClientMax: file.dns.tcp.perClientMax,
         idleTimeoutMs: file.dns.tcp.idleTimeout,
+        queriesPerSecond: file.dns.tcp.queriesPerSecond,
       },
       identity: resolveIdentity(file, nodeName),
       rateLimit: {
@@ -104,6 +103,24 @@ export function resolveConfig(
     log: file.log,
   };
   return { config, zones };
+}
+
+function resolveDnsListener(
+  file: ConfigFile,
+  listener: ConfigFile['dns']['listeners'][number],
+): DnsListenerConfig {
+  const { address, path, port, protocol } = listener;
+  const { certificate, proxies } = { certificate: undefined, proxies: undefined, ...listener };
+  const isSecure = protocol === 'tls' || protocol === 'https';
+  const shown = certificate ?? (isSecure ? file.dns.certificate : undefined);
+  return {
+    address: canonical(address),
+    port,
+    protocol,
+    ...(proxies === undefined ? {} : { proxies: proxies.map(canonicalNetwork) }),
+    ...(shown === undefined ? {} : { certificate: shown }),
+    ...(protocol === 'https' ? { path } : {}),
+  };
 }
 
 function resolveIdentity({ dns: { identity } }: ConfigFile, nodeName: string): IdentityConfig {

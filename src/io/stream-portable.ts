@@ -1,5 +1,12 @@
 import net from 'node:net';
-import type { Connection, ConnectionHandlers, ListenAt, Listener, StreamEngine } from './stream.ts';
+import type {
+  Connection,
+  ConnectionHandlers,
+  ListenAt,
+  Listener,
+  OnConnection,
+  StreamEngine,
+} from './stream.ts';
 
 /**
  * The stream engine that runs everywhere, on node:net. Outgoing connections read into one buffer
@@ -44,6 +51,23 @@ export function createPortableEngine(): StreamEngine {
       return side.connection;
     },
   };
+}
+
+/**
+ * A socket that Node made (of TLS) as a connection of the contract. Its ends are those of the
+ * connection below, which it is named by too.
+ */
+export function wrapSocket(
+  socket: net.Socket,
+  { id, localAddress, remoteAddress, remotePort }: Connection,
+  onConnection: OnConnection,
+): void {
+  const side = createSide(socket, id);
+  const ends = { id, localAddress, remoteAddress, remotePort };
+  side.handlers = onConnection({ ...side.connection, ...ends });
+  socket.on('data', (bytes: Buffer) => {
+    if (!side.silent) side.handlers?.onData(bytes);
+  });
 }
 
 type Side = {

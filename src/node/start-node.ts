@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
+import { systemClock } from '../control/clock.ts';
 import { createConfigRevisions } from '../control/config-revisions.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { explainDeferred } from '../control/explain-now.ts';
@@ -18,6 +19,7 @@ import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-w
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import type { Agent } from './agent.ts';
+import { type CertificateKeeper, openCertificates } from './certificate-keeper.ts';
 import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
 import { keepCookies } from './cookies.ts';
 import { describeCluster } from './describe-cluster.ts';
@@ -141,6 +143,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
 type Roles = {
   readonly dns: DnsWorkers | undefined;
   readonly balancer: BalancerWorkers | undefined;
+  readonly certificates: CertificateKeeper | undefined;
   readonly problems: readonly SocketProblem[];
 };
 
@@ -168,7 +171,11 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
   const balancer = roles.includes('balancer')
     ? keep(openBalancerWorkers({ ...voice, config, file, syscalls, states }))
     : undefined;
-  const dns = roles.includes('nameserver')
+  const shown = roles.includes('nameserver')
+    ? openCertificates(config.dns, systemClock, events)
+    : undefined;
+  if (shown && !shown.ok) problems.push(...shown.problems);
+  const dns = shown?.ok
     ? keep(
         openDnsWorkers({
           ...voice,
@@ -179,6 +186,7 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
           syscalls,
           snapshot: serving.snapshot,
           health: desk.words(),
+          certificates: shown.keeper.certificates,
         }),
       )
     : undefined;
@@ -187,7 +195,7 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
     const late = await Promise.race([each.ready, notReady(each.threads)]);
     if (late) problems.push(late);
   }
-  return { dns, balancer, problems };
+  return { dns, balancer, certificates: shown?.ok ? shown.keeper : undefined, problems };
 }
 
 /** Workers that keep dying at the start will not do better later. */
@@ -214,7 +222,8 @@ type Life = {
 function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles: Roles): Life {
   const { events, overrides, store } = parts;
   const { clock } = parts.facts;
-  const { balancer, dns } = roles;
+  const { balancer, certificates, dns } = roles;
+  if (dns) certificates?.watch(dns.setCertificates);
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
@@ -278,6 +287,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
     async close() {
       ready = false;
       cookies?.close();
+      certificates?.close();
       drills.close();
       await served.close();
     },

@@ -1,21 +1,26 @@
 import type { CookieSecrets } from '../dns/cookie.ts';
+import type { Certificate, StreamService } from '../dns-transport/listeners.ts';
+import type { SessionLimits } from '../dns-transport/sessions.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
+import type { UdpEntrance } from './dns-entrances.ts';
 
 /** What the main thread tells a DNS worker. A message is met between two packets, never within one. */
 export type ToDnsWorker =
   | {
       readonly type: 'start';
-      readonly sockets: readonly HandedSocket[];
+      readonly udp: readonly UdpEntrance[];
+      readonly streams: readonly StreamEntrance[];
       readonly counters: CounterRow;
       readonly snapshot: Snapshot;
       /** Of the endpoints of the snapshot's generation. */
       readonly health: HealthWords;
       readonly cookies: CookieSecrets | undefined;
-      readonly tcp: TcpLimits;
+      readonly certificates: readonly Certificate[];
+      readonly tcp: SessionLimits;
     }
   | {
       readonly type: 'snapshot';
@@ -25,6 +30,7 @@ export type ToDnsWorker =
     }
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
+  | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
   | { readonly type: 'deferred-reply'; readonly id: number; readonly reply: Uint8Array | undefined }
   | { readonly type: 'stop' };
@@ -46,11 +52,8 @@ export type DeferredQuery = {
   readonly nowMs: number;
 };
 
-export type TcpLimits = {
-  readonly connectionsMax: number;
-  readonly perClientMax: number;
-  readonly idleTimeoutMs: number;
-};
+/** What a stream worker is handed for each listener. */
+export type StreamEntrance = { readonly socket: HandedSocket; readonly service: StreamService };
 
 /** A query as it is handed over: a copy, as its bytes are about to be used again. */
 export function deferredQuery(bytes: Uint8Array, client: Client, nowMs: number): DeferredQuery {

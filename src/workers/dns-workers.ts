@@ -1,21 +1,17 @@
 import { availableParallelism } from 'node:os';
 import type { DnsConfig } from '../config/config.ts';
 import type { CookieSecrets } from '../dns/cookie.ts';
+import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
-import {
-  type OwnedSocket,
-  openTcpSocket,
-  openUdpSockets,
-  type SocketProblem,
-} from '../io/sockets.ts';
+import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
-import { parseAddress } from '../ip/address.ts';
-import type { SocketAddress } from '../ip/socket-address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import { createGate, DEFERRED_NODE_PER_SECOND_MAX } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
+import { certificateIndex } from './certificates.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
+import { closeEntrances, type Entrance, openEntrances, proxiesOf } from './dns-entrances.ts';
 import type { DeferredQuery, FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
@@ -26,12 +22,18 @@ import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 export type DnsWorkers = {
   /** Settles when every worker has bound its sockets. */
   readonly ready: Promise<SocketProblem | undefined>;
-  readonly listeners: readonly { readonly address: string; readonly port: number }[];
+  readonly listeners: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly protocol: string;
+  }[];
   /** Settles when every living worker serves it. */
   publish(snapshot: Snapshot, health: HealthWords): Promise<void>;
   publishHealth(generation: number, health: HealthWords): void;
   /** Makes and understands server cookies with these from now on. */
   setCookies(cookies: CookieSecrets): void;
+  /** Shows these to connections that begin from now on. */
+  setCertificates(certificates: readonly Certificate[]): void;
   /** Who answers what workers defer; until somebody is there it is dropped. Undefined = no reply. */
   onDeferred(answer: (query: DeferredQuery) => Uint8Array | undefined): void;
   readonly counters: CounterLedger;
@@ -48,6 +50,8 @@ export type DnsWorkersOptions = ThreadVoice & {
   readonly syscalls: Syscalls | undefined;
   readonly snapshot: Snapshot;
   readonly health: HealthWords;
+  /** By certificateIndex(). */
+  readonly certificates: readonly Certificate[];
 };
 
 export type OpenedDns =
@@ -60,65 +64,17 @@ const PUBLISH_TIMEOUT_MS = 10_000;
 
 export function openDnsWorkers(options: DnsWorkersOptions): OpenedDns {
   const count = options.count > 0 ? options.count : availableParallelism();
-  const sockets = openSockets(options, count);
-  if (sockets.problems.length > 0) {
-    closeAll(sockets);
-    return { ok: false, problems: sockets.problems };
-  }
-  return { ok: true, workers: startWorkers(options, sockets, count) };
+  const opened = openEntrances(options.dns.listeners, options.syscalls, count);
+  if (!opened.ok) return opened;
+  return { ok: true, workers: startWorkers(options, opened.entrances, count) };
 }
 
-type Sockets = {
-  /** By worker. */
-  readonly udp: OwnedSocket[][];
-  readonly tcp: OwnedSocket[];
-  readonly problems: SocketProblem[];
-};
-
-function openSockets(options: DnsWorkersOptions, count: number): Sockets {
-  const sockets: Sockets = { udp: Array.from({ length: count }, () => []), tcp: [], problems: [] };
-  for (const listener of options.dns.listeners) {
-    const opened = openListener(options, listener, count);
-    sockets.problems.push(...opened.problems);
-    sockets.tcp.push(...opened.tcp);
-    for (const [worker, owned] of opened.udp.entries()) sockets.udp[worker]!.push(...owned);
-  }
-  return sockets;
-}
-
-/** Times that another free port is looked for: one that TCP was given may be taken for UDP. */
-const PORT_ATTEMPTS_MAX = 8;
-
-/** One port for UDP and TCP, as DNS wants it; any that is free for both when it is 0. */
-function openListener(
+function startWorkers(
   options: DnsWorkersOptions,
-  listener: SocketAddress,
+  entrances: readonly Entrance[],
   count: number,
-  attempt = 1,
-): Sockets {
-  const { syscalls } = options;
-  const bytes = parseAddress(listener.address)?.bytes ?? new Uint8Array(4);
-  const tcp = openTcpSocket(syscalls, listener, bytes);
-  const port = tcp.ok ? tcp.value.port : listener.port;
-  const udp = openUdpSockets(syscalls, { address: listener.address, port }, bytes, count);
-  const isTaken = tcp.ok && !udp.ok && udp.problem.code === 'EADDRINUSE';
-  if (isTaken && listener.port === 0 && attempt < PORT_ATTEMPTS_MAX) {
-    tcp.value.close();
-    return openListener(options, listener, count, attempt + 1);
-  }
-  return {
-    udp: udp.ok ? udp.value.map((owned) => [...owned]) : [],
-    tcp: tcp.ok ? [tcp.value] : [],
-    problems: [tcp, udp].flatMap((each) => (each.ok ? [] : [each.problem])),
-  };
-}
-
-function closeAll({ udp, tcp }: Sockets): void {
-  for (const socket of [...udp.flat(), ...tcp]) socket.close();
-}
-
-function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: number): DnsWorkers {
-  let { snapshot, health } = options;
+): DnsWorkers {
+  let { certificates, snapshot, health } = options;
   let cookies: CookieSecrets | undefined;
   const counters = createCounterLedger();
   const roll = createRoll();
@@ -136,14 +92,14 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     return row;
   };
   const deferred = createDeferredDesk(options);
-  const spawn = (name: string, file: URL, owned: readonly OwnedSocket[]): Thread =>
+  const spawn = (name: string, file: URL, doors: () => Doors): Thread =>
     spawnWorker(options, name, file, {
       start() {
-        const handed = owned.map((socket) => socket.hand());
         given.set(name, snapshot.generation);
         const { tcp } = options.dns;
         const counters = rowFor(name);
-        return { type: 'start', sockets: handed, counters, snapshot, health, cookies, tcp };
+        const served = { counters, snapshot, health, cookies, certificates, tcp };
+        return { type: 'start', ...served, ...doors() };
       },
       served: (generation) => roll.served(name, generation ?? given.get(name) ?? 0),
       deferred: deferred.reply,
@@ -155,9 +111,9 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
     });
   const threads = [
     ...Array.from({ length: count }, (_, index) =>
-      spawn(`dns-udp-${index + 1}`, options.udpFile, sockets.udp[index] ?? []),
+      spawn(`dns-udp-${index + 1}`, options.udpFile, () => udpDoors(entrances, index)),
     ),
-    spawn('dns-stream', options.streamFile, sockets.tcp),
+    spawn('dns-stream', options.streamFile, () => streamDoors(entrances, options.dns)),
   ];
   const tellAll = (message: ToDnsWorker): void => {
     for (const thread of threads) thread.post(message);
@@ -167,7 +123,9 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
   });
   return {
     ready: Promise.race([allReady.then(() => undefined), firstProblem]),
-    listeners: sockets.tcp.map(({ address, port }) => ({ address, port })),
+    listeners: entrances.map(({ listener: { address, protocol }, port }) => {
+      return { address, port, protocol };
+    }),
     counters,
     threads: () => threads,
     publish(nextSnapshot, nextHealth) {
@@ -192,12 +150,41 @@ function startWorkers(options: DnsWorkersOptions, sockets: Sockets, count: numbe
       cookies = next;
       tellAll({ type: 'cookies', cookies: next });
     },
+    setCertificates(next) {
+      certificates = next;
+      tellAll({ type: 'certificates', certificates });
+    },
     onDeferred: deferred.onDeferred,
     async stop() {
       await Promise.all(threads.map((thread) => thread.stop(STOP_GRACE_MS)));
-      closeAll(sockets);
+      closeEntrances(entrances);
     },
   };
+}
+
+type Doors = Pick<ToDnsWorker & { readonly type: 'start' }, 'udp' | 'streams'>;
+
+function udpDoors(entrances: readonly Entrance[], worker: number): Doors {
+  const udp = entrances.flatMap((entrance) => {
+    const proxies = proxiesOf(entrance.listener);
+    return (entrance.udp[worker] ?? []).map((socket) => ({ socket: socket.hand(), proxies }));
+  });
+  return { udp, streams: [] };
+}
+
+function streamDoors(entrances: readonly Entrance[], dns: DnsConfig): Doors {
+  const streams = entrances.flatMap(({ listener, stream }) => {
+    if (stream === undefined) return [];
+    const { path = '/', protocol } = listener;
+    const service = {
+      protocol: protocol === 'tls' || protocol === 'https' ? protocol : 'tcp',
+      proxies: proxiesOf(listener),
+      certificate: certificateIndex(dns, listener),
+      path,
+    } as const;
+    return { socket: stream.hand(), service };
+  });
+  return { udp: [], streams };
 }
 
 type WorkerEars = {

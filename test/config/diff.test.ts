@@ -59,7 +59,7 @@ test('diffConfig() says what changed in words', () => {
     'balancer.upstreams: upstream web-singapore changed servers.127.0.3.1:9002 {"address":"127.0.3.1","port":9002,"weight":1} → none',
   ]);
   check(config(['level: info', 'level: warn'], ['127.0.0.1:5300', '127.0.0.1:5301']), [
-    'dns: changed listeners [{"address":"127.0.0.1","port":5300}] → [{"address":"127.0.0.1","port":5301}]',
+    'dns: changed listeners [{"address":"127.0.0.1","port":5300,"protocol":"dns"}] → [{"address":"127.0.0.1","port":5301,"protocol":"dns"}]',
     'log: changed level info → warn',
   ]);
 });

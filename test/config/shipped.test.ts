@@ -58,7 +58,7 @@ test('config/quickstart.yaml has three regions, each with its own VIP, vantage p
     balancer.listeners.map(({ address, port }) => `${address}:${port}`),
     vips.map((vip) => `${vip}:8080`),
   );
-  assert.deepEqual(dns.listeners, [{ address: '127.0.0.1', port: 5300 }]);
+  assert.deepEqual(dns.listeners, [{ address: '127.0.0.1', port: 5300, protocol: 'dns' }]);
   assert.deepEqual([admin.address, admin.port], ['127.0.0.1', 8053]);
   const types = new Set(zones['gslb.example']?.rrsets.map(({ type }) => type));
   assert.deepEqual([...types].sort(), ['A', 'AAAA', 'CAA', 'CNAME', 'MX', 'NS', 'SRV', 'TXT']);

@@ -69,7 +69,7 @@ test('validateConfig() fills in defaults when the file is minimal', () => {
     config.policies['closest']?.chain.map(({ kind }) => kind),
     ['healthy', 'nearest', 'weighted', 'first'],
   );
-  assert.deepEqual(config.dns.listeners, [{ address: '0.0.0.0', port: 53 }]);
+  assert.deepEqual(config.dns.listeners, [{ address: '0.0.0.0', port: 53, protocol: 'dns' }]);
   assert.equal(config.dns.tcp.idleTimeoutMs, 10_000);
   assert.deepEqual(config.admin, { address: '127.0.0.1', port: 8053, tokens: [] });
   assert.deepEqual(config.store, { kind: 'memory', options: {} });
@@ -136,7 +136,7 @@ admin: { address: '0::1' }
     networks: ['2001:db8::/48'],
     location: { latitude: 1, longitude: 2 },
   });
-  assert.deepEqual(config.dns.listeners, [{ address: '2001:db8::1', port: 53 }]);
+  assert.deepEqual(config.dns.listeners, [{ address: '2001:db8::1', port: 53, protocol: 'dns' }]);
   assert.equal(config.admin.address, '::1');
 });
 

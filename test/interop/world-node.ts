@@ -84,8 +84,9 @@ export const zone = {
 
 /** A nameserver and nothing else, at these addresses. */
 export function startWorldNode(
-  listeners: readonly string[],
+  listeners: readonly unknown[],
   zones: Readonly<Record<string, unknown>> = { 'gslb.example': zone },
+  dns: Readonly<Record<string, unknown>> = {},
 ): Promise<NodeFixture> {
   const endpoints = Object.keys(REGIONS);
   const v4 = Object.entries(REGIONS).map(([region, { vips }]) => ({ region, addresses: vips[0] }));
@@ -110,6 +111,6 @@ export function startWorldNode(
       },
     },
     zones,
-    dns: { listeners },
+    dns: { ...dns, listeners },
   });
 }

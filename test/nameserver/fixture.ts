@@ -176,7 +176,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
     dns: {
       listeners: [],
       udpSizeMax: 1232,
-      tcp: { connectionsMax: 1, perClientMax: 1, idleTimeoutMs: 12_345 },
+      tcp: { connectionsMax: 1, perClientMax: 1, idleTimeoutMs: 12_345, queriesPerSecond: 0 },
       identity: { id: 'node-1', version: 'Meridian' },
       rateLimit: {
         answersPerSecond: 0,

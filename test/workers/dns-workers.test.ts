@@ -16,7 +16,7 @@ test('openDnsWorkers() starts as many UDP workers as asked for, and one for TCP'
     workers.threads().map(({ name, state }) => `${name} ${state()}`),
     ['dns-udp-1 running', 'dns-udp-2 running', 'dns-stream running'],
   );
-  assert.deepEqual(workers.listeners, [{ address: '127.0.0.1', port: 5300 }]);
+  assert.deepEqual(workers.listeners, [LISTENER]);
 });
 
 test('publish() settles when every worker serves the generation', async (t) => {
@@ -83,6 +83,12 @@ test('stop() ends every worker', async (t) => {
   assert.ok(workers.threads().every(({ state }) => state() === 'dead'));
 });
 
+const LISTENER = {
+  address: '127.0.0.1',
+  port: 5300,
+  protocol: 'dns',
+} as const;
+
 function open(t: TestContext, count: number) {
   const voice = createVoice();
   const snapshot = serving(1);
@@ -90,12 +96,13 @@ function open(t: TestContext, count: number) {
     ...voice,
     // Without system calls nothing is bound here: the fixture's workers open no socket.
     syscalls: undefined,
-    dns: { ...createConfig().dns, listeners: [{ address: '127.0.0.1', port: 5300 }] },
+    dns: { ...createConfig().dns, listeners: [LISTENER] },
     count,
     udpFile: fixture('dns-worker'),
     streamFile: fixture('dns-worker'),
     snapshot,
     health: healthOf(allUp(snapshot)),
+    certificates: [],
   });
   assert.ok(opened.ok);
   const { workers }: { readonly workers: DnsWorkers } = opened;

@@ -1,0 +1,171 @@
+import http from 'node:http';
+import http2, { type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import { SILENT_HANDLERS } from '../io/proxied.ts';
+import type { Connection, ConnectionHandlers } from '../io/stream.ts';
+import { acceptTls } from '../io/tls-layer.ts';
+import { createClient, setClientAddress, TRANSPORT_HTTPS } from '../nameserver/client.ts';
+import {
+  DNS_MESSAGE,
+  DOH_QUERY_BYTES_MAX,
+  type DohStep,
+  freshnessSeconds,
+  readDohBody,
+  readDohRequest,
+} from '../nameserver/doh.ts';
+import { STEERED } from '../zone/lookup.ts';
+import { askDesk, type Desk, LATER, NOTHING } from './desk.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+/**
+ * DNS over HTTPS (RFC 8484), HTTP/2 and 1.1, on Node's own HTTP servers, which speak on connections that
+ * are handed to them: limits, PROXY headers and certificates are those of the other transports.
+ */
+export type DohServer = {
+  accept(connection: Connection): ConnectionHandlers;
+};
+
+/** Requests at once on one HTTP/2 connection. */
+const STREAMS_MAX = 64;
+const HEADER_BYTES_MAX = 8192;
+/** Of one HTTP/2 session, in megabytes. */
+const SESSION_MEMORY_MAX = 1;
+
+type Request = http.IncomingMessage | Http2ServerRequest;
+type Response = http.ServerResponse | Http2ServerResponse;
+
+const reply = new Uint8Array(65_535);
+
+export function createDohServer(
+  desk: Desk,
+  sessions: Sessions,
+  context: () => SecureContext,
+  path: string,
+): DohServer {
+  /** Whose requests come over a socket, or over an HTTP/2 session. */
+  const owners = new WeakMap<object, Session>();
+  const handle = (request: Request, response: Response): void => {
+    const owner = owners.get('stream' in request ? request.stream.session! : request.socket);
+    if (owner === undefined) return void (response as http.ServerResponse).end();
+    serve(desk, sessions, owner, path, request, response);
+  };
+  const one = http.createServer(
+    // Neither listens: what is idle is closed as on the other transports.
+    { maxHeaderSize: HEADER_BYTES_MAX, keepAliveTimeout: 0 },
+    handle,
+  );
+  const two = http2.createServer(
+    {
+      maxSessionMemory: SESSION_MEMORY_MAX,
+      settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX },
+    },
+    handle,
+  );
+  two.on('sessionError', () => {});
+  const begin = (socket: TLSSocket, session: Session): void => {
+    if (socket.alpnProtocol === 'h2') {
+      two.once('session', (spoken) => owners.set(spoken, session));
+      two.emit('connection', socket);
+    } else {
+      owners.set(socket, session);
+      one.emit('connection', socket);
+    }
+  };
+  return {
+    accept(connection) {
+      const session = sessions.open(connection, desk.nowMs());
+      if (session === undefined) return SILENT_HANDLERS;
+      return acceptTls(
+        connection,
+        { context, protocols: ['h2', 'http/1.1'] },
+        (socket) => begin(socket, session),
+        () => sessions.forget(session),
+      );
+    },
+  };
+}
+
+function serve(
+  desk: Desk,
+  sessions: Sessions,
+  session: Session,
+  path: string,
+  request: Request,
+  response: Response,
+): void {
+  const { headers, method = '', url: target = '' } = request;
+  const give = (outcome: Outcome): void => {
+    session.lastActiveMs = desk.nowMs();
+    if ('why' in outcome) refuse(response, outcome);
+    else send(response, outcome, method === 'HEAD');
+  };
+  const take = (step: DohStep): void => {
+    if (step.step === 'refuse') give(step);
+    else if (step.step === 'query') answer(desk, sessions, session, step.query, give);
+    else readBody(request, take);
+  };
+  take(readDohRequest({ method, target, contentType: headers['content-type'] }, path));
+}
+
+type Refusal = { readonly status: number; readonly why: string };
+type Answer = {
+  readonly bytes: Uint8Array;
+  /** It is for this client: other people's caches must not keep it. */
+  readonly isOwn: boolean;
+};
+type Outcome = Answer | Refusal;
+
+function readBody(request: Request, take: (step: DohStep) => void): void {
+  const parts: Buffer[] = [];
+  let length = 0;
+  request.on('data', (part: Buffer) => {
+    length += part.length;
+    // What is beyond is counted, and not kept.
+    if (length <= DOH_QUERY_BYTES_MAX) parts.push(part);
+  });
+  request.on('end', () => {
+    const isTooLong = length > DOH_QUERY_BYTES_MAX;
+    take(readDohBody(isTooLong ? new Uint8Array(length) : Buffer.concat(parts)));
+  });
+}
+
+function answer(
+  desk: Desk,
+  sessions: Sessions,
+  session: Session,
+  query: Uint8Array,
+  give: (outcome: Outcome) => void,
+): void {
+  const { remoteAddress, remotePort } = session.connection;
+  const client = createClient(TRANSPORT_HTTPS);
+  setClientAddress(client, remoteAddress, remoteAddress.includes(':'));
+  client.port = remotePort;
+  if (!sessions.spend(session, desk.nowMs())) {
+    give({ status: 429, why: 'too many queries' });
+    return;
+  }
+  const length = askDesk(desk, client, query, reply, (late) => {
+    give(late ? { bytes: late, isOwn: true } : { status: 503, why: 'nobody had time for it' });
+  });
+  const isOwn = desk.worker.result.outcome === STEERED;
+  if (length === NOTHING) give({ status: 400, why: 'not a DNS query' });
+  else if (length !== LATER) give({ bytes: reply.subarray(0, length), isOwn });
+}
+
+function send(response: Response, { bytes, isOwn }: Answer, isHead: boolean): void {
+  const age = `max-age=${freshnessSeconds(bytes)}`;
+  response.statusCode = 200;
+  response.setHeader('content-type', DNS_MESSAGE);
+  response.setHeader('content-length', bytes.length);
+  response.setHeader('cache-control', isOwn ? `private, ${age}` : age);
+  // A copy: the next reply is written in the same place.
+  (response as http.ServerResponse).end(isHead ? undefined : Buffer.from(bytes));
+}
+
+function refuse(response: Response, { status, why }: Refusal): void {
+  response.statusCode = status;
+  response.setHeader('content-type', 'text/plain; charset=utf-8');
+  response.setHeader('cache-control', 'no-store');
+  if (status === 405) response.setHeader('allow', 'GET, POST');
+  (response as http.ServerResponse).end(`${why}\n`);
+}

@@ -1,0 +1,64 @@
+import { formatAddress } from '../ip/address.ts';
+import {
+  createProxiedClient,
+  PROXY_HEADER_LENGTH_MAX,
+  PROXY_INCOMPLETE,
+  readProxyHeader,
+} from '../ip/proxy-protocol.ts';
+import type { Connection, ConnectionHandlers, OnConnection } from './stream.ts';
+
+/** Hears nothing: of a connection that was destroyed as it came. */
+export const SILENT_HANDLERS: ConnectionHandlers = {
+  onData() {},
+  onEnd() {},
+  onDrain() {},
+  onClose() {},
+};
+
+/**
+ * The layer that takes a PROXY header off the front of each connection; what is above sees the client's
+ * address. Connections from anybody but the proxies, and without a header, are closed: else anybody
+ * could say who he is.
+ */
+export function proxied(
+  isProxy: (address: string) => boolean,
+  onConnection: OnConnection,
+): OnConnection {
+  return (connection) => {
+    if (!isProxy(connection.remoteAddress)) {
+      connection.destroy();
+      return SILENT_HANDLERS;
+    }
+    return behindHeader(connection, onConnection);
+  };
+}
+
+function behindHeader(connection: Connection, onConnection: OnConnection): ConnectionHandlers {
+  const client = createProxiedClient();
+  let head = new Uint8Array();
+  let inner: ConnectionHandlers | undefined;
+  const begin = (bytes: Uint8Array): void => {
+    const before = head.length;
+    head = Uint8Array.from([...head, ...bytes.subarray(0, PROXY_HEADER_LENGTH_MAX - before)]);
+    const length = readProxyHeader(client, head, head.length);
+    if (length === PROXY_INCOMPLETE && head.length < PROXY_HEADER_LENGTH_MAX) return;
+    if (length <= 0) {
+      connection.destroy();
+      return;
+    }
+    inner = onConnection(client.isTold ? { ...connection, ...peerOf(client) } : connection);
+    head = new Uint8Array();
+    if (bytes.length > length - before) inner.onData(bytes.subarray(length - before));
+  };
+  return {
+    onData: (bytes) => (inner ? inner.onData(bytes) : begin(bytes)),
+    onEnd: () => (inner ? inner.onEnd() : connection.destroy()),
+    onDrain: () => inner?.onDrain(),
+    onClose: (problem) => inner?.onClose(problem),
+  };
+}
+
+function peerOf({ address, family, port }: ReturnType<typeof createProxiedClient>) {
+  const bytes = address.slice(0, family === 4 ? 4 : 16);
+  return { remoteAddress: formatAddress({ family, bytes }), remotePort: port };
+}

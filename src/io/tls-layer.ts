@@ -1,0 +1,92 @@
+import { Duplex } from 'node:stream';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import { SILENT_HANDLERS } from './proxied.ts';
+import type { Connection, ConnectionHandlers } from './stream.ts';
+
+/**
+ * TLS as a layer over any stream engine: Node's TLS works on a stream made of the connection, so that
+ * a PROXY header can come before it and an engine of our own can be below it.
+ */
+export type TlsOptions = {
+  /** Of new connections; those that are there keep what they began with. */
+  context(): SecureContext;
+  /** Protocols by ALPN, in the order of preference. */
+  readonly protocols: readonly string[];
+};
+
+/**
+ * Takes part in the handshake; calls back when it is done, and when the connection is gone, whoever ended
+ * it and whether it was ever done. A peer that does not finish it is for the caller's time-outs.
+ */
+export function acceptTls(
+  connection: Connection,
+  { context, protocols }: TlsOptions,
+  onSecure: (socket: TLSSocket) => void,
+  onGone: () => void,
+): ConnectionHandlers {
+  const { handlers, stream } = asDuplex(connection);
+  try {
+    const socket = new TLSSocket(stream, {
+      isServer: true,
+      secureContext: context(),
+      ALPNProtocols: [...protocols],
+    });
+    // Errors close the socket, and that is told. Those of records after the handshake come as an event
+    // of their own here: it is Node's TLS server that would make errors of them, and set the mark below,
+    // without which its HTTP/2 waits for a handshake that is over.
+    socket.on('error', () => {});
+    socket.on('_tlsError', () => connection.destroy());
+    socket.once('secure', () => {
+      Object.assign(socket, { secureConnecting: false });
+      onSecure(socket);
+    });
+    socket.once('close', () => {
+      connection.destroy();
+      onGone();
+    });
+  } catch {
+    connection.destroy();
+    onGone();
+    return SILENT_HANDLERS;
+  }
+  return handlers;
+}
+
+/** The connection as a stream, with the handlers that feed it. */
+function asDuplex(connection: Connection): {
+  readonly stream: Duplex;
+  readonly handlers: ConnectionHandlers;
+} {
+  let whenDrained: (() => void) | undefined;
+  const stream = new Duplex({
+    allowHalfOpen: true,
+    read: () => connection.resume(),
+    write(chunk: Buffer, _, done) {
+      if (connection.write(chunk)) done();
+      else whenDrained = done;
+    },
+    final(done) {
+      connection.end();
+      done();
+    },
+    destroy(error, done) {
+      connection.destroy();
+      done(error);
+    },
+  });
+  stream.on('error', () => {});
+  const handlers: ConnectionHandlers = {
+    onData(bytes) {
+      // A copy: the bytes are the engine's again when this returns.
+      if (!stream.push(Buffer.from(bytes))) connection.pause();
+    },
+    onEnd: () => void stream.push(null),
+    onDrain() {
+      const done = whenDrained;
+      whenDrained = undefined;
+      done?.();
+    },
+    onClose: () => void stream.destroy(),
+  };
+  return { stream, handlers };
+}

@@ -1,0 +1,62 @@
+/**
+ * Version 2 of the PROXY protocol (HAProxy's "The PROXY protocol", 2.2): a header in front of a
+ * connection or a datagram in which a proxy says who is behind it. It is believed of listed sources only,
+ * for whoever may send one may be anybody. The text form, version 1, is not read: nothing needs it.
+ */
+
+/** `\r\n\r\n\0\r\nQUIT\n`, which no DNS message, TLS handshake or HTTP request begins with. */
+const SIGNATURE = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a] as const;
+/** Signature, version and command, family and protocol, length of the rest. */
+const FIXED_LENGTH = 16;
+/** A longer header is refused: addresses take 36 octets, and options that nobody reads the rest. */
+export const PROXY_HEADER_LENGTH_MAX = 1024;
+
+/** More octets are needed. */
+export const PROXY_INCOMPLETE = 0;
+/** It is not a header: the peer is no proxy, or not one that we speak to. */
+export const PROXY_MALFORMED = -1;
+
+/** The client that a header tells of; one record per reader, filled anew. */
+export type ProxiedClient = {
+  /** False: the proxy speaks for itself (a health check of its own), and its address is the client's. */
+  isTold: boolean;
+  family: 4 | 6;
+  /** 4 or 16 octets used. */
+  readonly address: Uint8Array;
+  port: number;
+};
+
+export function createProxiedClient(): ProxiedClient {
+  return { isTold: false, family: 4, address: new Uint8Array(16), port: 0 };
+}
+
+/**
+ * Reads the header at the start of `bytes[0..length)` into `client`.
+ * @returns its length in octets, PROXY_INCOMPLETE or PROXY_MALFORMED
+ */
+export function readProxyHeader(client: ProxiedClient, bytes: Uint8Array, length: number): number {
+  const known = Math.min(length, SIGNATURE.length);
+  for (let index = 0; index < known; index += 1) {
+    if (bytes[index] !== SIGNATURE[index]) return PROXY_MALFORMED;
+  }
+  if (length < FIXED_LENGTH) return PROXY_INCOMPLETE;
+  const total = FIXED_LENGTH + ((bytes[14]! << 8) | bytes[15]!);
+  const command = bytes[12]! & 0x0f;
+  if (bytes[12]! >> 4 !== 2 || command > 1 || total > PROXY_HEADER_LENGTH_MAX) {
+    return PROXY_MALFORMED;
+  }
+  if (length < total) return PROXY_INCOMPLETE;
+  const family = bytes[13]! >> 4;
+  const octets = family === 1 ? 4 : family === 2 ? 16 : 0;
+  // LOCAL, and families without addresses (unspecified, Unix), leave the connection's own.
+  client.isTold = command === 1 && octets > 0;
+  if (!client.isTold) return total;
+  if (total - FIXED_LENGTH < 2 * octets + 4) return PROXY_MALFORMED;
+  client.family = octets === 4 ? 4 : 6;
+  for (let index = 0; index < octets; index += 1) {
+    client.address[index] = bytes[FIXED_LENGTH + index]!;
+  }
+  const port = FIXED_LENGTH + 2 * octets;
+  client.port = (bytes[port]! << 8) | bytes[port + 1]!;
+  return total;
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createSessions, type SessionLimits } from '../../src/dns-transport/sessions.ts';
+import type { Connection } from '../../src/io/stream.ts';
+
+const limits: SessionLimits = {
+  connectionsMax: 4,
+  perClientMax: 2,
+  idleTimeoutMs: 1000,
+  queriesPerSecond: 10,
+};
+
+let ids = 0;
+
+function connectionFrom(remoteAddress: string) {
+  const said: string[] = [];
+  const connection: Connection = {
+    id: ++ids,
+    remoteAddress,
+    remotePort: 1,
+    localAddress: '127.0.0.1',
+    write: () => true,
+    end: () => void said.push('end'),
+    destroy: () => void said.push('destroy'),
+    reset: () => void said.push('reset'),
+    pause: () => {},
+    resume: () => {},
+  };
+  return { connection, said };
+}
+
+test('a client has so many connections, and all clients together', () => {
+  const sessions = createSessions(limits);
+  const open = (from: string) => sessions.open(connectionFrom(from).connection, 0);
+  const first = open('192.0.2.1')!;
+  assert.ok(open('192.0.2.1'));
+  const third = connectionFrom('192.0.2.1');
+  assert.equal(sessions.open(third.connection, 0), undefined);
+  assert.deepEqual(third.said, ['destroy']);
+  sessions.forget(first);
+  sessions.forget(first);
+  assert.ok(open('192.0.2.1'), 'forgetting twice frees one place');
+  assert.equal(open('192.0.2.1'), undefined);
+  assert.ok(open('192.0.2.2'));
+  assert.ok(open('192.0.2.3'));
+  assert.equal(open('192.0.2.4'), undefined, 'no room for anybody');
+});
+
+test('all connections of a client share its queries, which come back with time', () => {
+  const sessions = createSessions(limits);
+  const one = sessions.open(connectionFrom('192.0.2.1').connection, 0)!;
+  const two = sessions.open(connectionFrom('192.0.2.1').connection, 0)!;
+  const other = sessions.open(connectionFrom('192.0.2.2').connection, 0)!;
+  const spent = Array.from({ length: 12 }, (_, index) => sessions.spend(index % 2 ? one : two, 0));
+  assert.equal(spent.filter(Boolean).length, 10);
+  assert.ok(sessions.spend(other, 0));
+  assert.ok(!sessions.spend(one, 99));
+  assert.ok(sessions.spend(one, 100));
+  assert.ok(!sessions.spend(two, 100));
+  assert.ok(!sessions.spend(two, 50), 'a clock that is set back gives nothing');
+});
+
+test('who is idle is closed; who waits for credit is woken', () => {
+  const sessions = createSessions(limits);
+  const [idle, busy] = [connectionFrom('192.0.2.1'), connectionFrom('192.0.2.2')];
+  sessions.open(idle.connection, 0);
+  const session = sessions.open(busy.connection, 0)!;
+  let woken = 0;
+  session.wake = () => {
+    woken += 1;
+  };
+  session.lastActiveMs = 600;
+  sessions.sweep(1001);
+  assert.deepEqual([idle.said, busy.said, woken], [['destroy'], [], 1]);
+  sessions.endAll();
+  assert.deepEqual(busy.said, ['end']);
+});
+
+test('0 is no limit of queries', () => {
+  const sessions = createSessions({ ...limits, queriesPerSecond: 0 });
+  const session = sessions.open(connectionFrom('192.0.2.1').connection, 0)!;
+  assert.ok(Array.from({ length: 5000 }, () => sessions.spend(session, 0)).every(Boolean));
+});
