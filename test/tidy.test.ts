@@ -32,6 +32,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'balancer', pure: true },
   { name: 'drill', pure: true },
   { name: 'dns-transport', pure: false },
+  { name: 'doctor', pure: true },
   { name: 'monitoring', pure: false },
   { name: 'cluster', pure: false },
   { name: 'workers', pure: false },
@@ -49,6 +50,9 @@ const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }
   filter: { others: ['filter'] },
   probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },
   store: { others: ['store'] },
+  doctor: {
+    others: ['finding', 'observation', 'query', 'reading', 'standing', 'security'],
+  },
   'dns/rdata': { others: ['rdata-type'] },
 };
 

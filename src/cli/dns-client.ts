@@ -28,7 +28,12 @@ export type DnsReply =
       /** True when the UDP answer was cut short and TCP was asked for the rest. */
       readonly retriedOverTcp: boolean;
     }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** The system's error, when it is one. */
+      readonly code?: string;
+    };
 
 export const DNS_TIMEOUT_MS = 3000;
 
@@ -41,11 +46,23 @@ export async function askDns(
     timeoutMs = DNS_TIMEOUT_MS,
   }: { readonly tcp?: boolean; readonly timeoutMs?: number } = {},
 ): Promise<DnsReply> {
-  const id = Packet.uuid();
-  const query = writeQuery(id, question);
+  return sendQuery(server, writeQuery(Packet.uuid(), question), { tcp, timeoutMs });
+}
+
+/** As askDns(), for a query that was written elsewhere; `retry: false` keeps a truncated answer. */
+export async function sendQuery(
+  server: DnsServer,
+  query: Buffer,
+  {
+    tcp = false,
+    timeoutMs = DNS_TIMEOUT_MS,
+    retry = true,
+  }: { readonly tcp?: boolean; readonly timeoutMs?: number; readonly retry?: boolean } = {},
+): Promise<DnsReply> {
+  const id = query.readUInt16BE(0);
   if (tcp) return readReply(() => exchangeTcp(server, query, timeoutMs), id, 'TCP', false);
   const reply = await readReply(() => exchangeUdp(server, query, id, timeoutMs), id, 'UDP', false);
-  if (!reply.ok || !reply.message.truncated) return reply;
+  if (!reply.ok || !reply.message.truncated || !retry) return reply;
   return readReply(() => exchangeTcp(server, query, timeoutMs), id, 'TCP', true);
 }
 
@@ -82,7 +99,7 @@ async function readReply(
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     const reason = code === 'ECONNREFUSED' ? 'nothing listens there' : message;
-    return { ok: false, reason };
+    return code === undefined ? { ok: false, reason } : { ok: false, reason, code };
   }
   const rttMs = performance.now() - startedAtMs;
   const decoded = decodeMessage(bytes);
@@ -108,7 +125,11 @@ function exchangeUdp(
     });
     socket.on('close', () => clearTimeout(timer));
     // Connected, so that only the server's datagrams arrive and a closed port is an error at once.
-    socket.connect(port, address, () => socket.send(query));
+    // Without a way to the server it is the callback that gets the error.
+    socket.connect(port, address, (error?: Error) => {
+      if (error === undefined) socket.send(query);
+      else reject(error);
+    });
   }).finally(() => socket.close());
 }
 

@@ -4,6 +4,7 @@ import { addCheck } from './check.ts';
 import { addCompletion } from './completion.ts';
 import { addConfig } from './config.ts';
 import { ADMIN_URL_DEFAULT, createContext, examples } from './context.ts';
+import { addDoctor } from './doctor.ts';
 import { addDrain } from './drain.ts';
 import { addDrill } from './drill.ts';
 import { addDrills } from './drills.ts';
@@ -24,7 +25,8 @@ import { addUndrain } from './undrain.ts';
 
 /**
  * The command line: every command is a client of the admin API without privileges, but for those that
- * start something (`run`, `quickstart`, `origin`, injected as handlers) or only read (`check`, `query`).
+ * start something (`run`, `quickstart`, `origin`, injected as handlers) or only read (`check`, `query`,
+ * `doctor`).
  */
 export function createProgram(io: CliIo, handlers: Handlers): Command {
   return assemble(io, handlers).program;
@@ -81,6 +83,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addStatus(program, context);
   addExplain(program, context);
   addQuery(program, context);
+  addDoctor(program, context);
   addDrain(program, context);
   addUndrain(program, context);
   addForce(program, context);

@@ -22,6 +22,13 @@ test('askDns() gives up after its time over UDP and TCP', async (t) => {
   }
 });
 
+test('askDns() says so when this machine cannot send there', async () => {
+  // The broadcast address is for sockets that ask for it.
+  const reply = await askDns({ address: '255.255.255.255', port: 53 }, QUESTION);
+  assert.ok(!reply.ok);
+  assert.equal(reply.code, 'EACCES');
+});
+
 test('askDns() waits past datagrams of another query, and reports a malformed reply', async (t) => {
   const udp = createSocket('udp4');
   await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));

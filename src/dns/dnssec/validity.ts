@@ -1,0 +1,32 @@
+/**
+ * When signatures are good. They are made a while before they are needed to be, so that a resolver's
+ * late clock takes them, and renewed long before they end, so that a signer that stands still has days
+ * to be noticed. Their ends are spread, so that not all are renewed at one moment.
+ */
+import type { Validity } from './sign.ts';
+
+export type SigningTimes = {
+  /** From making to end. */
+  readonly validitySeconds: number;
+  /** A signature that ends sooner than this is made anew. */
+  readonly refreshSeconds: number;
+  /** How far ends are spread. */
+  readonly jitterSeconds: number;
+};
+
+/** Clocks of resolvers may be late by this much (RFC 6781 4.4.2 asks for hours rather than minutes). */
+export const INCEPTION_OFFSET_SECONDS = 3600;
+
+/** @param draw between 0 and 1, of the RRset: the same each time spreads and does not wander */
+export function validityAt(nowSeconds: number, draw: number, times: SigningTimes): Validity {
+  const spread = Math.floor(draw * times.jitterSeconds);
+  return {
+    inception: nowSeconds - INCEPTION_OFFSET_SECONDS,
+    expiration: nowSeconds + times.validitySeconds - spread,
+  };
+}
+
+/** Whether a signature has to be made anew. */
+export function isDue(expiration: number, nowSeconds: number, times: SigningTimes): boolean {
+  return expiration - nowSeconds < times.refreshSeconds;
+}
