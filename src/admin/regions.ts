@@ -168,6 +168,10 @@ export const endpointSchema = z
     pool: z.string(),
     region: z.string(),
     addresses: list(z.string()),
+    cname: z
+      .string()
+      .optional()
+      .describe('Answered as a CNAME; the addresses are then those that are probed'),
     weight: z.number(),
     state: healthStateSchema,
     judged: z.enum(['up', 'down', 'degraded', 'unknown']),

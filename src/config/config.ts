@@ -135,6 +135,10 @@ export type EndpointConfig = {
   readonly region: string;
   readonly weight: number;
   readonly addresses: readonly string[];
+  /** Absolute name that is answered as a CNAME; `addresses` are then only where probes go. */
+  readonly cname?: string;
+  /** Protocols in HTTPS and SVCB; absent = those of the steered name. */
+  readonly alpn?: readonly string[];
   /** Name of the monitor or monitor group that judges this one; absent = the pool's. */
   readonly monitor?: string;
 };
@@ -175,6 +179,19 @@ export type SteeredConfig = {
   /** Bounds of the computed TTL. Default 5 and 30. */
   readonly ttlMin: number;
   readonly ttlMax: number;
+  /** The name has HTTPS, or SVCB, records too, which follow the chosen endpoint. */
+  readonly https?: ServiceBindingConfig;
+  readonly svcb?: ServiceBindingConfig;
+};
+/** RFC 9460 7. */
+export type ServiceBindingConfig = {
+  /** Default 1. */
+  readonly priority: number;
+  /** Default `h2`. */
+  readonly alpn: readonly string[];
+  readonly port?: number;
+  /** Whether the answered addresses are in it. Default true. */
+  readonly hints: boolean;
 };
 
 export type DnsConfig = {

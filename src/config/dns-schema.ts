@@ -1,7 +1,15 @@
 import { z } from 'zod';
-import { parseName } from '../dns/name.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
-import { address, duration, network, path, port, saying, socketAddress } from './values.ts';
+import {
+  address,
+  domainName,
+  duration,
+  network,
+  path,
+  port,
+  saying,
+  socketAddress,
+} from './values.ts';
 
 /** The shape of the nameserver's section of the file. */
 
@@ -117,9 +125,7 @@ export const dns = z.strictObject({
           "Which server this is, for NSID, `id.server` and `hostname.bind`; false = not told. Default: the node's name.",
         ),
       version: selfText.default('Meridian').describe('What `version.bind` says; false = not told.'),
-      reportChannel: z
-        .string()
-        .refine((text) => parseName(`${text.replace(/\.$/, '')}.`), saying('is not a domain name'))
+      reportChannel: domainName
         .optional()
         .describe(
           'The name below which resolvers report errors (RFC 9567), a zone with a nameserver that listens to them. Default: none.',

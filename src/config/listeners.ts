@@ -16,7 +16,7 @@ export function checkListeners(check: Check): void {
       const path = ['dns', 'listeners', index];
       checkCertificate(path, listener, error);
       const { address, port, protocol } = listener;
-      sockets.push({ path, address, port, isDatagram: protocol === 'udp' });
+      sockets.push({ path, address, port, carries: CARRIED[protocol] ?? STREAMS });
     }
   }
   if (roles.has('balancer')) {
@@ -29,7 +29,9 @@ export function checkListeners(check: Check): void {
   for (const socket of sockets) {
     const others = taken.get(socket.port) ?? [];
     const clash = others.find(
-      (other) => other.isDatagram === socket.isDatagram && overlap(other.address, socket.address),
+      (other) =>
+        overlap(other.address, socket.address) &&
+        (other.carries ?? STREAMS).some((kind) => (socket.carries ?? STREAMS).includes(kind)),
     );
     if (clash) {
       const at = `${socket.address} port ${socket.port}`;
@@ -46,8 +48,14 @@ type Socket = {
   readonly path: ConfigPath;
   readonly address: string;
   readonly port: number;
-  /** UDP only: beside it the port is free for streams. */
-  readonly isDatagram?: boolean;
+  /** A port is free for the other. Default: streams. */
+  readonly carries?: readonly string[];
+};
+
+const STREAMS: readonly string[] = ['streams'];
+const CARRIED: Readonly<Record<string, readonly string[]>> = {
+  dns: ['streams', 'datagrams'],
+  udp: ['datagrams'],
 };
 
 function checkCertificate(

@@ -9,8 +9,9 @@ import {
   type ZoneText,
 } from '../dns/zone-file.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
-import type { SoaConfig, SteeredConfig } from './config.ts';
+import type { ServiceBindingConfig, SoaConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
+import { present } from './present.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import type { PlacedSet, PlacedSteered, ReadSet } from './zone-records.ts';
 import { DEFAULT_POLICY, TTL_MAX_DEFAULT, TTL_MIN_DEFAULT } from './zone-schema.ts';
@@ -19,7 +20,7 @@ import { DEFAULT_POLICY, TTL_MAX_DEFAULT, TTL_MIN_DEFAULT } from './zone-schema.
  * A zone's master file as RRsets with their places. It has what the zone's other keys have else: SOA, NS
  * and records; and steered names, as records of a type of its own:
  *
- *   www  30  IN  STEER  web  policy=closest  ttl-min=5
+ *   www  30  IN  STEER  web  policy=closest  ttl-min=5  https=h2,h3
  */
 export type MasterFile = {
   readonly soa: SoaConfig | undefined;
@@ -151,7 +152,7 @@ function readSoa({ rdata, type }: ZoneFileRecord): SoaConfig {
 }
 type Numbers = [number, number, number, number, number];
 
-/** `<pool> [policy=NAME] [ttl-min=SECONDS]`; its TTL is the largest. */
+/** `<pool> [policy=NAME] [ttl-min=SECONDS] [https=PROTOCOLS]`; its TTL is the largest. */
 function readSteer(reader: MasterFileReader, steer: ZoneFileExtension): PlacedSteered | undefined {
   const { apex, error, path, places } = reader;
   const at = (place: ZonePlace): ConfigPath => [...path, places.part(place)];
@@ -169,19 +170,22 @@ function readSteer(reader: MasterFileReader, steer: ZoneFileExtension): PlacedSt
   const paths = { pool: at({ ...steer, at: pool.at }), policy: at(steer), ttlMin: at(steer) };
   const ttlMax = steer.ttlSeconds ?? TTL_MAX_DEFAULT;
   const draft = { policy: DEFAULT_POLICY, ttlMin: Math.min(TTL_MIN_DEFAULT, ttlMax) };
+  let https: ServiceBindingConfig | undefined;
   for (const { at: index, text } of options) {
     const place = at({ ...steer, at: index });
-    const [, key, value] = /^(policy|ttl-min)=(.+)$/.exec(text) ?? [];
+    const [, key, value] = /^(policy|ttl-min|https)=([!-~]+)$/.exec(text) ?? [];
     if (key === 'policy') {
       draft.policy = value!;
       paths.policy = place;
     } else if (key === 'ttl-min' && /^[0-9]{1,9}$/.test(value!)) {
       draft.ttlMin = Number(value);
       paths.ttlMin = place;
+    } else if (key === 'https') {
+      https = { priority: 1, alpn: value!.split(','), hints: true };
     } else {
       error(place, `"${text}" is not an option of a steered name`, STEER_HINT);
     }
   }
-  const config: SteeredConfig = { owner: ownerText, pool: pool.text, ...draft, ttlMax };
+  const config = { owner: ownerText, pool: pool.text, ...draft, ttlMax, ...present({ https }) };
   return { path: at(steer), owner, ownerText, config, paths };
 }

@@ -1,5 +1,5 @@
 import { isLoopback, parseAddress } from '../ip/address.ts';
-import type { Config } from './config.ts';
+import type { Config, PoolConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
@@ -164,10 +164,14 @@ function warnUnreachableQuorum({ file, config, warn }: Check, name: string): voi
  * A and AAAA must exist for every client of a name or for none: negative answers are shared by all
  * clients of a resolver (RFC 7871 section 7.4), so one client's "no AAAA" would become everybody's.
  */
-function checkFamilies({ file, config, error }: Check, name: string): void {
+function checkFamilies({ file, config, error, warn }: Check, name: string): void {
   const pool = config.pools[name]!;
   if (pool.endpoints.some(({ region }) => !Object.hasOwn(file.regions, region))) return;
   const path = ['pools', name, 'endpoints'];
+  if (!checkAliases(pool, path, error)) {
+    warnUnprobed(pool, path, warn);
+    return;
+  }
   const families = pool.endpoints.map(({ addresses }) => familiesOf(addresses));
   for (const [index, endpoint] of pool.endpoints.entries()) {
     if (endpoint.addresses.length > 0) continue;
@@ -191,6 +195,37 @@ function checkFamilies({ file, config, error }: Check, name: string): void {
       const message = `there is no IPv${family} address here, but the endpoints have one`;
       error(['pools', name, 'sorry'], message, `add an IPv${family} address`);
     }
+  }
+}
+
+/**
+ * All endpoints are answered as CNAMEs, or none: else types beside A and AAAA would be there for one
+ * client and not for another. True when the pool answers with addresses.
+ */
+function checkAliases(pool: PoolConfig, path: ConfigPath, error: Check['error']): boolean {
+  const aliases = pool.endpoints.filter(({ cname }) => cname !== undefined).length;
+  if (aliases === 0) return true;
+  if (aliases < pool.endpoints.length) {
+    const message = `${aliases} of ${pool.endpoints.length} endpoints have a "cname"`;
+    error(path, message, 'give it to all of them, or to none');
+  }
+  if (pool.sorry.length > 0) {
+    const hint = 'remove it: where everything is switched off, the would-be CNAME is answered';
+    error([...path.slice(0, -1), 'sorry'], 'a pool of CNAMEs has no addresses', hint, 'key');
+  }
+  return false;
+}
+
+/** Names are not probed: whoever is behind them may be elsewhere for each vantage point. */
+function warnUnprobed(
+  { endpoints, monitor }: PoolConfig,
+  path: ConfigPath,
+  warn: Check['warn'],
+): void {
+  for (const [index, { addresses, monitor: own = monitor, region }] of endpoints.entries()) {
+    if (own === undefined || addresses.length > 0) continue;
+    const message = `nothing is probed for the endpoint in "${region}", so it counts as up`;
+    warn([...path, index], message, 'give "addresses" to probe beside the "cname"');
   }
 }
 

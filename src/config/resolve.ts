@@ -16,6 +16,7 @@ import type {
 } from './config.ts';
 import { extensions } from './extensions.ts';
 import type { ConfigPath, Report } from './issue.ts';
+import { present } from './present.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
 import { type MasterFiles, type ResolvedZone, resolveZone } from './zone-records.ts';
@@ -128,9 +129,7 @@ function resolveIdentity({ dns: { identity } }: ConfigFile, nodeName: string): I
   return {
     ...(id === false ? {} : { id }),
     ...(version === false ? {} : { version }),
-    ...(reportChannel === undefined
-      ? {}
-      : { reportChannel: `${reportChannel.replace(/\.$/, '')}.` }),
+    ...(reportChannel === undefined ? {} : { reportChannel }),
   };
 }
 
@@ -248,11 +247,14 @@ function resolvePools(file: ConfigFile, regions: Config['regions']): Config['poo
         windowMs: withdrawals.window,
       },
       ...(monitor === undefined ? {} : { monitor }),
-      endpoints: endpoints.map(({ addresses, monitor: its, region, weight }): EndpointConfig => {
-        const vips = Object.hasOwn(regions, region) ? regions[region]!.vips : [];
+      endpoints: endpoints.map((endpoint): EndpointConfig => {
+        const { addresses, monitor: its, region, weight, ...more } = endpoint;
+        const isKnown = Object.hasOwn(regions, region) && more.cname === undefined;
+        const vips = isKnown ? regions[region]!.vips : [];
         return {
           ...{ region, weight, addresses: addresses?.map(canonical) ?? vips },
           ...(its === undefined ? {} : { monitor: its }),
+          ...present(more),
         };
       }),
       sorry: sorry.map(canonical),

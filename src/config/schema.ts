@@ -8,6 +8,7 @@ import { monitor, monitorGroup } from './monitor-schema.ts';
 import {
   address,
   addresses,
+  domainName,
   duration,
   name,
   network,
@@ -17,7 +18,7 @@ import {
   socketAddress,
   weight,
 } from './values.ts';
-import { zone } from './zone-schema.ts';
+import { alpn, zone } from './zone-schema.ts';
 
 /**
  * The file's schema: strict everywhere, so that a misspelt key is an error and never silence, with a
@@ -158,7 +159,19 @@ const endpoint = z.strictObject({
   weight: weight.describe(
     'Share among equally good endpoints; 0 = only when nothing else is left.',
   ),
-  addresses: addresses.optional().describe("Addresses to answer. Default: the region's VIPs."),
+  addresses: addresses
+    .optional()
+    .describe(
+      "Addresses to answer. Default: the region's VIPs. With `cname`, only where probes go; default then: nowhere.",
+    ),
+  cname: domainName
+    .optional()
+    .describe(
+      'A name to answer as a CNAME instead of addresses, for instance of another provider. All endpoints of a pool have one, or none.',
+    ),
+  alpn: alpn
+    .optional()
+    .describe("Protocols in HTTPS and SVCB records. Default: the steered name's."),
   monitor: name
     .optional()
     .describe("The monitor or monitor group that judges this one. Default: the pool's."),

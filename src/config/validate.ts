@@ -135,7 +135,7 @@ function check(
   const broken = new Set(
     errors.filter(({ path }) => path[0] === 'zones').map(({ path }) => path[1]),
   );
-  checkZones(zones, error, warn, (zone) => !broken.has(zone.path[1]!));
+  checkZones(zones, config.pools, error, warn, (zone) => !broken.has(zone.path[1]!));
   return config;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseName } from '../dns/name.ts';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
@@ -69,6 +70,16 @@ export const address = z
   .string()
   .refine((text) => parseAddress(text) !== undefined, saying('is not an IP address'))
   .meta({ what: 'an IP address', hint: 'for instance 192.0.2.1 or 2001:db8::1, without a port' });
+
+/** A name in full, with or without its last dot. */
+export const domainName = z
+  .string()
+  .refine(
+    (text) => text !== '' && parseName(`${text.replace(/\.$/, '')}.`) !== undefined,
+    saying('is not a domain name'),
+  )
+  .transform((text) => `${text.replace(/\.$/, '')}.`)
+  .meta({ what: 'a domain name' });
 
 /** One address or a list of them. */
 export const addresses = z.union([address.transform((one) => [one]), z.array(address)]).meta({

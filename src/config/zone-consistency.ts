@@ -1,6 +1,7 @@
 import { equalNames, formatName, isSubdomain, lowerName, parentName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import { typeNumber } from '../dns/type-names.ts';
+import type { Config, SteeredConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import type { PlacedSet, ResolvedZone } from './zone-records.ts';
 
@@ -12,6 +13,7 @@ import type { PlacedSet, ResolvedZone } from './zone-records.ts';
  */
 export function checkZones(
   zones: readonly ResolvedZone[],
+  pools: Config['pools'],
   error: Report,
   warn: Report,
   isWhole: (zone: ResolvedZone) => boolean,
@@ -34,7 +36,7 @@ export function checkZones(
     if (isWhole(zone)) checkServed(zone, error);
     checkAliases(view, error);
     checkRenamed(view, error);
-    checkSteered(view, error);
+    checkSteered(view, pools, error);
     checkHidden(view, error, warn);
     for (const set of zone.placed) {
       if (set.type === 'NS' && isWhole(zone)) checkNameservers(view, set, error);
@@ -146,10 +148,40 @@ function checkRenamed({ zone }: ZoneView, error: Report): void {
   }
 }
 
-function checkSteered(view: ZoneView, error: Report): void {
-  for (const { path, owner, ownerText } of view.zone.steered) {
+/** Whether the name's pool answers with CNAMEs. */
+function isAlias({ pool }: SteeredConfig, pools: Config['pools']): boolean {
+  const endpoints = Object.hasOwn(pools, pool) ? pools[pool]!.endpoints : [];
+  return endpoints.some(({ cname }) => cname !== undefined);
+}
+
+function steeredTypes(config: SteeredConfig, pools: Config['pools']): readonly string[] {
+  if (isAlias(config, pools)) return [];
+  const { https, svcb } = config;
+  return ['A', 'AAAA', ...(https ? ['HTTPS'] : []), ...(svcb ? ['SVCB'] : [])];
+}
+
+/** A CNAME stands alone (RFC 1034 section 3.6.2), steered ones too. */
+function checkSteeredAlias(
+  { sets, zone }: ZoneView,
+  path: ConfigPath,
+  ownerText: string,
+  error: Report,
+): void {
+  if (ownerText === formatName(zone.apex)) {
+    error(path, 'a zone itself cannot be a CNAME', 'steer it to a pool of addresses', 'key');
+    return;
+  }
+  const beside = (sets.get(ownerText) ?? []).map(({ type }) => type);
+  if (beside.length === 0) return;
+  const message = `${ownerText} is steered to CNAMEs and also has ${beside.join(', ')}`;
+  error(path, message, 'a CNAME stands alone: remove one or the other', 'key');
+}
+
+function checkSteered(view: ZoneView, pools: Config['pools'], error: Report): void {
+  for (const { config, path, owner, ownerText } of view.zone.steered) {
+    if (isAlias(config, pools)) checkSteeredAlias(view, path, ownerText, error);
     for (const { type, path: setPath } of view.sets.get(ownerText) ?? []) {
-      if (type !== 'A' && type !== 'AAAA') continue;
+      if (!steeredTypes(config, pools).includes(type)) continue;
       const hint = 'remove the record, or stop steering the name';
       error(setPath, `${ownerText} is steered: it cannot have ${type} records too`, hint, 'key');
     }

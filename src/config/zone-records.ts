@@ -6,6 +6,7 @@ import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
 import type { SoaConfig, SteeredConfig, ZoneConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
+import { present } from './present.ts';
 import { didYouMean } from './spelling.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import { soa as soaSchema, type ZoneFile } from './zone-schema.ts';
@@ -298,7 +299,7 @@ function textData(text: string): string {
 
 function readSteered(reader: ZoneReader): readonly PlacedSteered[] {
   const { file, path } = reader;
-  return Object.entries(file.steered).flatMap(([ownerKey, { pool, policy, ttl }]) => {
+  return Object.entries(file.steered).flatMap(([ownerKey, { pool, policy, ttl, https, svcb }]) => {
     const ownerPath = [...path, 'steered', ownerKey];
     const owner = readOwner(reader, ownerKey, ownerPath);
     if (!owner) return [];
@@ -307,7 +308,10 @@ function readSteered(reader: ZoneReader): readonly PlacedSteered[] {
       path: ownerPath,
       owner,
       ownerText,
-      config: { owner: ownerText, pool, policy, ttlMin: ttl.min, ttlMax: ttl.max },
+      config: {
+        ...{ owner: ownerText, pool, policy, ttlMin: ttl.min, ttlMax: ttl.max },
+        ...present({ https: https && present(https), svcb: svcb && present(svcb) }),
+      },
       paths: {
         pool: [...ownerPath, 'pool'],
         policy: [...ownerPath, 'policy'],

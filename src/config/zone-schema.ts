@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
-import { name, ttl } from './values.ts';
+import { name, port, ttl } from './values.ts';
 
 /**
  * The shape of a zone in the file. Owner names and rdata stay text here: zone-records.ts gives them
@@ -70,6 +70,23 @@ const recordSet = z
     hint: 'text, a list of texts, or { ttl: 300, data: … }; quote numbers',
   });
 
+/** Protocol identifiers (RFC 7301): letters of them need no escapes. */
+export const alpn = z
+  .array(z.string().regex(/^[!-~]{1,255}$/))
+  .min(1)
+  .max(16)
+  .meta({ what: 'a list of protocols', hint: '[h2, h3]' });
+
+const serviceBinding = z.strictObject({
+  priority: z.int().min(1).max(65_535).default(1).describe('Lower ones are tried first.'),
+  alpn: alpn.default(['h2']).describe('Protocols, unless the endpoint has its own.'),
+  port: port.optional().describe('Default: that of the scheme, 443.'),
+  hints: z
+    .boolean()
+    .default(true)
+    .describe('Whether the addresses that the client would be answered are in it.'),
+});
+
 const steered = z.strictObject({
   pool: name.describe('The pool that the name is answered with.'),
   policy: name.default(DEFAULT_POLICY).describe('The policy that chooses.'),
@@ -80,6 +97,10 @@ const steered = z.strictObject({
     })
     .prefault({})
     .describe('Bounds of the TTL, which shortens as a change of health comes near.'),
+  https: serviceBinding
+    .optional()
+    .describe('The name has HTTPS records too, which follow the chosen endpoint. Default: none.'),
+  svcb: serviceBinding.optional().describe('Likewise SVCB records. Default: none.'),
 });
 
 export const zone = z.strictObject({

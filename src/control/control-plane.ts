@@ -150,6 +150,8 @@ export type EndpointStatus = {
   readonly pool: string;
   readonly region: string;
   readonly addresses: readonly string[];
+  /** The name that is answered as a CNAME; the addresses are then those that are probed. */
+  readonly cname?: string;
   readonly weight: number;
   readonly state: HealthState;
   /** The judged state beneath an override. */

@@ -1,4 +1,5 @@
 import type { ServerCounts } from '../balancer/counters.ts';
+import { formatName } from '../dns/name.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { AgentReport } from '../health/statement.ts';
 import { formatAddress } from '../ip/address.ts';
@@ -119,6 +120,7 @@ function endpointStatus(facts: Facts, index: number): EndpointStatus {
     pool: endpoint.pool,
     region: endpoint.region,
     addresses: addressTexts(endpoint),
+    ...(endpoint.cname === undefined ? {} : { cname: formatName(endpoint.cname) }),
     weight: endpoint.weight,
     state: health?.state ?? stateOfWord(word),
     judged: health?.judged ?? 'unknown',

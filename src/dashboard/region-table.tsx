@@ -87,6 +87,7 @@ function EndpointCells({ endpoint }: { readonly endpoint: EndpointStatus | undef
       </td>
       <td data-label="Addresses">
         <ul class="plain">
+          {endpoint.cname !== undefined && <li>{endpoint.cname}</li>}
           {endpoint.addresses.map((address) => (
             <li key={address}>{address}</li>
           ))}

@@ -246,3 +246,33 @@ function hintKey(key: number, family: 4 | 6): Key {
     },
   };
 }
+
+/** Parameters of a service as values; what is empty or undefined is left out. */
+export type ServiceParameters = {
+  readonly alpn: readonly string[];
+  readonly port: number | undefined;
+  /** 4 and 16 octets each. */
+  readonly ipv4hint: readonly Uint8Array[];
+  readonly ipv6hint: readonly Uint8Array[];
+};
+
+/** Rdata of SVCB or HTTPS (RFC 9460 2.2), the keys in ascending order. */
+export function serviceRdata(
+  priority: number,
+  target: Uint8Array,
+  { alpn, ipv4hint, ipv6hint, port }: ServiceParameters,
+): Uint8Array {
+  const protocols = alpn.map((id) => Buffer.from(id, 'latin1'));
+  const values: readonly (readonly [number, readonly Uint8Array[]])[] = [
+    [ALPN, protocols.flatMap((id) => [Uint8Array.of(id.length), id])],
+    [PORT, port === undefined ? [] : [numberOctets(port, 2)]],
+    [IPV4_HINT, ipv4hint],
+    [IPV6_HINT, ipv6hint],
+  ];
+  const parts = values.flatMap(([key, octets]) => {
+    if (octets.length === 0) return [];
+    const value = Buffer.concat(octets);
+    return [numberOctets(key, 2), numberOctets(value.length, 2), value];
+  });
+  return new Uint8Array(Buffer.concat([numberOctets(priority, 2), target, ...parts]));
+}

@@ -1,5 +1,11 @@
 import { balancedAt } from '../config/balanced-at.ts';
-import type { Config, MonitorConfig, PoolConfig, VantageConfig } from '../config/config.ts';
+import type {
+  Config,
+  EndpointConfig,
+  MonitorConfig,
+  PoolConfig,
+  VantageConfig,
+} from '../config/config.ts';
 import type { Check } from '../health/composite.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { HealthEndpoint, HealthPool } from './health-table.ts';
@@ -16,8 +22,9 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
   return Object.entries(config.pools).flatMap(([pool, settings]) => {
     const { downShare, endpoints, monitor, port, quorumMin } = settings;
     const capacities = capacitiesOf(config, settings);
-    return endpoints.map(({ addresses: given, monitor: its, region }, index): HealthEndpoint => {
-      const addresses = answered(config, region, given);
+    return endpoints.map((endpoint, index): HealthEndpoint => {
+      const { monitor: its, region } = endpoint;
+      const addresses = probed(config, endpoint);
       const judge = its ?? monitor;
       const targets = addresses.flatMap((address) => {
         const own = { address, port, region };
@@ -116,9 +123,9 @@ export function healthServers(config: Config): readonly HealthServer[] {
  */
 export function endpointJobs(config: Config): readonly MonitoringJob[] {
   const jobs = Object.values(config.pools).flatMap(({ endpoints, monitor, port }) =>
-    endpoints.flatMap(({ addresses, monitor: its, region }) =>
-      leafMonitors(config, its ?? monitor).flatMap((found) =>
-        answered(config, region, addresses).flatMap((address) =>
+    endpoints.flatMap((endpoint) =>
+      leafMonitors(config, endpoint.monitor ?? monitor).flatMap((found) =>
+        probed(config, endpoint).flatMap((address) =>
           config.node.vantages.flatMap((vantage) =>
             jobFrom(vantage, found, endpointKey(found, address, port), {
               address: found.config.address ?? address,
@@ -195,8 +202,10 @@ function monitorOf(config: Config, name: string | undefined): readonly NamedMoni
   return name === undefined || found === undefined ? [] : [{ name, config: found }];
 }
 
-function answered(config: Config, region: string, own: readonly string[]): readonly string[] {
-  return own.length > 0 ? own : (config.regions[region]?.vips ?? []);
+/** Its own addresses, else those of its region; of one that is answered as a CNAME only its own. */
+function probed(config: Config, { addresses, cname, region }: EndpointConfig): readonly string[] {
+  if (addresses.length > 0 || cname !== undefined) return addresses;
+  return config.regions[region]?.vips ?? [];
 }
 
 function targetKey(

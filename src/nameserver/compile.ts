@@ -13,6 +13,12 @@ import { buildMap, type ClassMap } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
 import { compileZones, type ZoneSource } from '../zone/compile.ts';
+import {
+  ANSWERS_ADDRESSES,
+  ANSWERS_ALIAS,
+  ANSWERS_HTTPS,
+  ANSWERS_SVCB,
+} from '../zone/compiled-zones.ts';
 import { candidateOf } from './answer.ts';
 import type {
   ServerIdentity,
@@ -65,6 +71,7 @@ export function compileSnapshot(
       steered: zone.steered.map((steered, index) => ({
         owner: steered.owner,
         service: addService(work, name, steered, `zones.${name}.steered.${index}`),
+        answers: answersOf(steered, work.pools.get(steered.pool)),
       })),
     }),
   );
@@ -133,6 +140,7 @@ type CompiledPool = {
   readonly sorry6: readonly Uint8Array[];
   readonly has4: boolean;
   readonly has6: boolean;
+  readonly isAlias: boolean;
 };
 
 function addPool(work: Work, name: string, pool: PoolConfig): void {
@@ -145,7 +153,9 @@ function addPool(work: Work, name: string, pool: PoolConfig): void {
       const message = `there is no region "${endpoint.region}"`;
       work.issues.push({ path: `${endpointPath}.region`, message });
     }
-    const texts = endpoint.addresses.length > 0 ? endpoint.addresses : (region?.vips ?? []);
+    const { alpn, cname } = endpoint;
+    const own = cname === undefined ? (region?.vips ?? []) : [];
+    const texts = endpoint.addresses.length > 0 ? endpoint.addresses : own;
     work.endpoints.push({
       name: `${name}/${endpoint.region}`,
       pool: name,
@@ -153,13 +163,17 @@ function addPool(work: Work, name: string, pool: PoolConfig): void {
       location: region?.location,
       weight: endpoint.weight,
       ...readAddresses(work, texts, `${endpointPath}.addresses`),
+      cname: cname === undefined ? undefined : parseName(cname),
+      alpn,
     });
   }
   const endpoints = work.endpoints.slice(first);
   const sorry = readAddresses(work, pool.sorry, `${path}.sorry`);
-  const has4 = offersFamily(endpoints, 'v4');
-  const has6 = offersFamily(endpoints, 'v6');
-  checkPool(work, pool, path, has4, has6, sorry);
+  const isAlias = endpoints.length > 0 && endpoints.every(({ cname }) => cname !== undefined);
+  const has4 = !isAlias && offersFamily(endpoints, 'v4');
+  const has6 = !isAlias && offersFamily(endpoints, 'v6');
+  if (isAlias) checkAliases(work, pool, path);
+  else checkPool(work, pool, path, has4, has6, sorry);
   work.pools.set(name, {
     regionalHealth: pool.regionalHealth,
     candidates: endpoints.map((_, index) => candidateOf(work, first + index)),
@@ -168,7 +182,15 @@ function addPool(work: Work, name: string, pool: PoolConfig): void {
     sorry6: sorry.v6,
     has4,
     has6,
+    isAlias,
   });
+}
+
+/** Addresses instead of a CNAME would have other types answered in one state than in another. */
+function checkAliases(work: Work, pool: PoolConfig, path: string): void {
+  if (pool.sorry.length === 0) return;
+  const message = 'a pool that answers with CNAMEs has no sorry addresses';
+  work.issues.push({ path: `${path}.sorry`, message });
 }
 
 /**
@@ -196,6 +218,10 @@ function checkPool(
   }
   if (!has4 && !has6) {
     const message = 'its endpoints have no address family in common';
+    work.issues.push({ path: `${path}.endpoints`, message });
+  }
+  if (pool.endpoints.some(({ cname }) => cname !== undefined)) {
+    const message = 'some of its endpoints are answered with a CNAME, others with addresses';
     work.issues.push({ path: `${path}.endpoints`, message });
   }
   if (pool.sorry.length === 0) return;
@@ -248,8 +274,17 @@ function addService(work: Work, zone: string, steered: SteeredConfig, path: stri
     map,
     has4: pool?.has4 ?? false,
     has6: pool?.has6 ?? false,
+    isAlias: pool?.isAlias ?? false,
   });
   return work.services.length - 1;
+}
+
+/** Types that the name's service answers. */
+function answersOf({ https, svcb }: SteeredConfig, pool: CompiledPool | undefined): number {
+  if (pool?.isAlias === true) return ANSWERS_ALIAS;
+  const binding =
+    (https === undefined ? 0 : ANSWERS_HTTPS) | (svcb === undefined ? 0 : ANSWERS_SVCB);
+  return ANSWERS_ADDRESSES | binding;
 }
 
 function mapOf(
@@ -262,7 +297,8 @@ function mapOf(
   const clientRegions = clientRegionsOf(work, pool, chain, path);
   if (clientRegions === undefined) return -1;
   const classKey = classKeyOf(chain, pool.candidates, clientRegions);
-  const mapKey = JSON.stringify([classKey, steered.ttlMin, steered.ttlMax]);
+  const { https = steered.svcb, ttlMax, ttlMin } = steered;
+  const mapKey = JSON.stringify([classKey, ttlMin, ttlMax, https]);
   const known = work.mapIndex.get(mapKey);
   if (known !== undefined) return known;
   const classes =
@@ -279,8 +315,9 @@ function mapOf(
     panicThreshold: pool.panicThreshold,
     sorry4: pool.sorry4,
     sorry6: pool.sorry6,
-    ttlMinSeconds: steered.ttlMin,
-    ttlMaxSeconds: steered.ttlMax,
+    ttlMinSeconds: ttlMin,
+    ttlMaxSeconds: ttlMax,
+    https: https && { ...https, port: https.port },
   });
   work.mapIndex.set(mapKey, work.maps.length - 1);
   return work.maps.length - 1;

@@ -1,15 +1,16 @@
 /** The explanation of a steered name: its map, its decision, its draw. */
-import { TYPE_AAAA } from '../dns/constants.ts';
+import { TYPE_CNAME } from '../dns/constants.ts';
+import { formatRdata } from '../dns/rdata/registry.ts';
 import { wordTtlSeconds } from '../health/health-word.ts';
 import { wordOf } from '../health/health-words.ts';
-import { formatAddress } from '../ip/address.ts';
 import { formatPrefix, networkOf } from '../ip/prefix.ts';
 import { type Decision, decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy, mapTiers } from '../steering/policy.ts';
 import type { TraceLine } from '../steering/step.ts';
 import type { LookupResult } from '../zone/lookup.ts';
-import { addressesOf, candidateOf, decideState } from './answer.ts';
+import { candidateOf, decideState } from './answer.ts';
+import { rdataOf } from './body.ts';
 import type { ExplainContext, Explanation, ExplanationHead } from './explain.ts';
 import { explainCandidates } from './explain-candidates.ts';
 import { decidingNetwork, describeClient } from './explain-client.ts';
@@ -46,7 +47,7 @@ export function explainSteered(
   const state = decideState(map, wordOf(health), near);
   const decision = decide(policy, tiers, state, trace);
   const ttlLine = steps.at(-1)?.step === 'ttl' ? steps.pop() : undefined;
-  const family = asked.query.qtype === TYPE_AAAA ? 6 : 4;
+  const type = service.isAlias ? TYPE_CNAME : asked.query.qtype;
   const { chosen, draw } = explainDraw(decision, decidingNetwork(asked, fromSubnet), {
     nameHash: result.nameHash,
     bucket,
@@ -66,9 +67,9 @@ export function explainSteered(
     candidates: explainCandidates(context, inputs),
     steps,
     rung: decision.rung,
-    outcomes: describeOutcomes(snapshot, map, decision, family),
+    outcomes: describeOutcomes(snapshot, map, decision, type),
     draw,
-    answer: addressTexts(snapshot, map, endpoints, family),
+    answer: recordTexts(snapshot, map, endpoints, type),
     region: chosen?.candidates[0]?.region,
     ttl: {
       seconds: ttlSeconds,
@@ -99,25 +100,23 @@ function earliestToChange(
     .map((endpoint) => snapshot.endpoints[endpoint]!.name);
 }
 
-function addressTexts(
+function recordTexts(
   snapshot: Snapshot,
   map: SteeringMap,
   endpoints: readonly number[],
-  family: 4 | 6,
+  type: number,
 ): readonly string[] {
-  return addressesOf(snapshot, map, endpoints, family).map((bytes) =>
-    formatAddress({ family, bytes }),
-  );
+  return rdataOf(snapshot, map, endpoints, type).map((rdata) => formatRdata(type, rdata));
 }
 
 function describeOutcomes(
   snapshot: Snapshot,
   map: SteeringMap,
   decision: Decision,
-  family: 4 | 6,
+  type: number,
 ): Explanation['outcomes'] {
   const addresses = (endpoints: readonly number[]): readonly string[] =>
-    addressTexts(snapshot, map, endpoints, family);
+    recordTexts(snapshot, map, endpoints, type);
   if (decision.outcomes.length === 0) {
     return [{ share: 1, endpoints: [], addresses: addresses([]) }];
   }

@@ -3,7 +3,6 @@
  * place, map, decide, draw), called with a trace. Nothing is computed a second way here, so
  * what `explain` says is what a query gets; a test holds the two together.
  */
-import { TYPE_AAAA } from '../dns/constants.ts';
 import { formatName } from '../dns/name.ts';
 import { typeName } from '../dns/type-names.ts';
 import type { Location } from '../geo/location.ts';
@@ -12,6 +11,7 @@ import type { HealthWords } from '../health/health-words.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { TraceLine } from '../steering/step.ts';
 import { createLookupResult, lookup, STEERED } from '../zone/lookup.ts';
+import { hasType } from './body.ts';
 import type { ExplainedCandidate } from './explain-candidates.ts';
 import type { ExplainedDraw } from './explain-draw.ts';
 import { type ExplainProblem, type ExplainQuestion, readQuestion } from './explain-question.ts';
@@ -105,7 +105,6 @@ export function explain(
   const result = createLookupResult();
   const outcome = lookup(snapshot.zones, asked.query, result);
   const service = outcome === STEERED ? snapshot.services[result.service] : undefined;
-  const exists = asked.query.qtype === TYPE_AAAA ? service?.has6 : service?.has4;
   const head: ExplanationHead = {
     name: formatName(asked.name),
     type: typeName(asked.query.qtype),
@@ -118,7 +117,7 @@ export function explain(
     },
     notes,
   };
-  return service !== undefined && exists === true
+  return service !== undefined && hasType(service, asked.query.qtype)
     ? explainSteered(context, asked, service, result, head)
     : explainStatic(context, asked, result, head);
 }

@@ -36,7 +36,7 @@ import {
   type ZoneTable,
 } from '../zone/compiled-zones.ts';
 import { FOLLOW, isDname, type LookupResult, YXDOMAIN } from '../zone/lookup.ts';
-import type { Body } from './answer.ts';
+import type { Body } from './body.ts';
 
 /** Offsets in the message; one per worker, set by `writeChain`. */
 export type Cursor = {
@@ -163,23 +163,19 @@ export function writeRrset(
   return true;
 }
 
-/** Copies steered addresses, with another TTL where it must be; all records have `stride` bytes. */
+/** Copies steered records. */
 export function writeBody(
   reply: Reply,
-  body: Body,
-  stride: number,
+  { bytes, records, stride }: Body,
   ownerPosition: number,
   ttlSeconds: number,
 ): boolean {
   const start = reply.position;
-  if (!writeBytes(reply, body.bytes, 0, body.bytes.length)) return false;
-  countRecords(reply, SECTION_ANSWER, body.records);
-  if (ownerPosition !== HEADER_LENGTH) {
-    for (let at = start; at < reply.position; at += stride)
-      setPointer(reply.out, at, ownerPosition);
-  }
-  if (ttlSeconds !== body.ttlSeconds) {
-    for (let at = start; at < reply.position; at += stride) setTtl(reply.out, at, ttlSeconds);
+  if (!writeBytes(reply, bytes, 0, bytes.length)) return false;
+  countRecords(reply, SECTION_ANSWER, records);
+  for (let at = start; at < reply.position; at += stride) {
+    setPointer(reply.out, at, ownerPosition);
+    setTtl(reply.out, at, ttlSeconds);
   }
   return true;
 }

@@ -39,6 +39,7 @@ import {
   TYPE_AAAA,
   TYPE_ANY,
   TYPE_AXFR,
+  TYPE_HTTPS,
   TYPE_IXFR,
   TYPE_NXNAME,
   TYPE_OPT,
@@ -59,7 +60,8 @@ import {
   YXDOMAIN,
 } from '../zone/lookup.ts';
 import { isListed } from './access.ts';
-import { type AnswerTable, outcomeOf, RECORD_LENGTH_A, RECORD_LENGTH_AAAA } from './answer.ts';
+import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
+import { type Body, hasType } from './body.ts';
 import { chaosText, writeChaos } from './chaos.ts';
 import { type Client, TRANSPORT_UDP } from './client.ts';
 import {
@@ -214,8 +216,9 @@ function answer(
   if (!writeChain(reply, table, result, cursor)) return finishTruncated(worker, udpSizeMax, 0);
   if (outcome === STEERED) {
     const service = snapshot.services[result.service]!;
-    const exists = query.qtype === TYPE_A ? service.has4 : service.has6;
-    if (exists) return answerSteered(worker, snapshot, answers, client, nowMs);
+    if (hasType(service, query.qtype)) {
+      return answerSteered(worker, snapshot, answers, client, nowMs);
+    }
     outcome = NODATA;
   }
   worker.kind = kindOf(outcome);
@@ -247,7 +250,7 @@ function kindOf(outcome: number): ResponseKind {
   return outcome === DELEGATION ? KIND_REFERRAL : KIND_ANSWER;
 }
 
-/** The address records that this client gets now. */
+/** What this client gets now: addresses, how a service is reached, or an alias, alone (RFC 7871 7.2.1). */
 function answerSteered(
   worker: WorkerState,
   snapshot: Snapshot,
@@ -270,16 +273,25 @@ function answerSteered(
     index = outcomeOf(stage.thresholds, draw);
   }
   const chosen = stage.outcomes[index]!;
-  const isA = query.qtype === TYPE_A;
-  const body = isA ? chosen.body4 : chosen.body6;
-  const stride = isA ? RECORD_LENGTH_A : RECORD_LENGTH_AAAA;
+  const body = service.isAlias ? chosen.alias : recordsFor(chosen, query.qtype);
   const slot = chosen.endpoint < 0 ? COUNT_SORRY : COUNT_ANSWERS + chosen.endpoint;
   counters[slot] = counters[slot]! + 1;
   if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
   const ttl = jitteredTtl(ttlSeconds, map.ttlMinSeconds, result.nameHash, place.bucket);
-  return writeBody(reply, body, stride, cursor.name, ttl)
+  return writeBody(reply, body, cursor.name, ttl)
     ? finish(worker, RCODE_NOERROR, FLAG_AA, place.scope, snapshot.udpSizeMax, EDE_NONE)
     : finishTruncated(worker, snapshot.udpSizeMax, place.scope);
+}
+
+function recordsFor({ body4, body6, https, svcb }: OutcomeAnswer, qtype: number): Body {
+  switch (qtype) {
+    case TYPE_A:
+      return body4;
+    case TYPE_AAAA:
+      return body6;
+    default:
+      return qtype === TYPE_HTTPS ? https : svcb;
+  }
 }
 
 /** A referral is not authoritative, unless a CNAME of ours led to it (RFC 1034 6.2.7). */

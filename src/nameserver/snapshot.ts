@@ -69,6 +69,8 @@ export type Service = {
   /** Whether the name has A and AAAA at all: for every client or for none. */
   readonly has4: boolean;
   readonly has6: boolean;
+  /** All types are answered with the CNAME of the chosen endpoint. */
+  readonly isAlias: boolean;
 };
 
 /**
@@ -91,6 +93,17 @@ export type SteeringMap = {
   readonly sorry6: readonly Uint8Array[];
   readonly ttlMinSeconds: number;
   readonly ttlMaxSeconds: number;
+  /** What HTTPS and SVCB say besides the endpoint's own; undefined = there are none. */
+  readonly https: ServiceBinding | undefined;
+};
+
+/** RFC 9460 7. */
+export type ServiceBinding = {
+  readonly priority: number;
+  readonly alpn: readonly string[];
+  readonly port: number | undefined;
+  /** With the addresses that the client would be answered. */
+  readonly hints: boolean;
 };
 
 export type SnapshotEndpoint = {
@@ -103,4 +116,8 @@ export type SnapshotEndpoint = {
   /** Addresses in the order of the configuration; 4 and 16 bytes. */
   readonly v4: readonly Uint8Array[];
   readonly v6: readonly Uint8Array[];
+  /** The name that it stands for, in wire form: such a pool answers with CNAMEs. */
+  readonly cname: Uint8Array | undefined;
+  /** Protocols of its own for HTTPS and SVCB. */
+  readonly alpn: readonly string[] | undefined;
 };

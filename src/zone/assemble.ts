@@ -14,6 +14,7 @@ import { isSubdomain, lowerName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import {
   hashLabel,
+  NODE_ANSWERS,
   NODE_CUT,
   NODE_HASH,
   NODE_NAME,
@@ -72,6 +73,8 @@ export type NodeDraft = {
   readonly zone: ZoneDraft;
   readonly rrsets: RrsetDraft[];
   service: number;
+  /** ANSWERS_… bits of the service. */
+  answers: number;
   cut: NodeDraft | undefined;
   wildcard: NodeDraft | undefined;
 };
@@ -154,6 +157,7 @@ function addNode(layout: Layout, node: NodeDraft): void {
   row[NODE_RRSETS] = layout.rrsets.length / RRSET_WORDS;
   row[NODE_RRSET_COUNT] = rrsets.length;
   row[NODE_SERVICE] = node.service;
+  row[NODE_ANSWERS] = node.answers;
   row[NODE_ZONE] = zoneIndex;
   row[NODE_CUT] = node.cut === undefined ? NONE : (layout.nodeIndex.get(node.cut) ?? NONE);
   row[NODE_WILDCARD] =

@@ -12,14 +12,16 @@ import {
   TYPE_CNAME,
   TYPE_DNAME,
   TYPE_DS,
+  TYPE_HTTPS,
   TYPE_NS,
   TYPE_OPT,
   TYPE_SOA,
+  TYPE_SVCB,
 } from '../dns/constants.ts';
 import { formatName, isSubdomain, lowerName, parentName, parseName } from '../dns/name.ts';
 import { parseRdata } from '../dns/rdata/registry.ts';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
-import { typeNumber } from '../dns/type-names.ts';
+import { typeName, typeNumber } from '../dns/type-names.ts';
 import {
   assembleZones,
   type GlueDraft,
@@ -27,7 +29,15 @@ import {
   type RrsetDraft,
   type ZoneDraft,
 } from './assemble.ts';
-import { NONE, RECORD_HEADER_LENGTH, type ZoneTable } from './compiled-zones.ts';
+import {
+  ANSWERS_ADDRESSES,
+  ANSWERS_ALIAS,
+  ANSWERS_HTTPS,
+  ANSWERS_SVCB,
+  NONE,
+  RECORD_HEADER_LENGTH,
+  type ZoneTable,
+} from './compiled-zones.ts';
 
 /** A zone as text: what config's ZoneConfig has, and steered owners as indexes of services. */
 export type ZoneSource = {
@@ -45,7 +55,13 @@ export type ZoneSource = {
     readonly minimum: number;
   };
   readonly rrsets: readonly RrsetSource[];
-  readonly steered: readonly { readonly owner: string; readonly service: number }[];
+  readonly steered: readonly SteeredSource[];
+};
+/** `answers` are ANSWERS_… bits. Default: addresses. */
+export type SteeredSource = {
+  readonly owner: string;
+  readonly service: number;
+  readonly answers?: number;
 };
 export type RrsetSource = {
   readonly owner: string;
@@ -167,6 +183,7 @@ function nodeAt(work: Work, zone: ZoneDraft, name: Uint8Array): NodeDraft {
     zone,
     rrsets: [],
     service: NONE,
+    answers: 0,
     cut: undefined,
     wildcard: undefined,
   };
@@ -192,7 +209,7 @@ function fillZone(work: Work, zone: OpenZone): void {
   for (const [index, rrset] of source.rrsets.entries()) {
     addRrset(work, draft, rrset, `${path}.rrsets.${index}`);
   }
-  for (const [index, { owner, service }] of source.steered.entries()) {
+  for (const [index, { answers = ANSWERS_ADDRESSES, owner, service }] of source.steered.entries()) {
     const ownerPath = `${path}.steered.${index}.owner`;
     const name = readOwner(work, draft, owner, ownerPath);
     if (name === undefined) continue;
@@ -203,6 +220,7 @@ function fillZone(work: Work, zone: OpenZone): void {
       work.issues.push({ path: ownerPath, message: `${owner} is steered twice` });
     } else {
       node.service = service;
+      node.answers = answers;
     }
   }
   const apex = nodeAt(work, draft, draft.apexName);
@@ -385,9 +403,21 @@ function checkNode(work: Work, node: NodeDraft): void {
   checkDname(work, node, report);
   if (node.service === NONE) return;
   if (cname !== undefined) report('a steered name cannot be a CNAME');
-  if (node.rrsets.some(({ type }) => type === TYPE_A || type === TYPE_AAAA)) {
-    report('a steered name cannot have static A or AAAA records');
+  const isAlias = (node.answers & ANSWERS_ALIAS) !== 0;
+  if (isAlias && node.rrsets.length > 0)
+    report('a steered CNAME cannot have other records beside it');
+  for (const { type } of node.rrsets) {
+    if (!steeredTypes(node.answers).includes(type)) continue;
+    report(`a steered name cannot have static ${typeName(type)} records`);
   }
+}
+
+function steeredTypes(answers: number): readonly number[] {
+  return [
+    ...((answers & ANSWERS_ADDRESSES) !== 0 ? [TYPE_A, TYPE_AAAA] : []),
+    ...((answers & ANSWERS_HTTPS) !== 0 ? [TYPE_HTTPS] : []),
+    ...((answers & ANSWERS_SVCB) !== 0 ? [TYPE_SVCB] : []),
+  ];
 }
 
 /** One DNAME at most, and nothing below it (RFC 6672 2.4); a wildcard has none (RFC 6672 3.3). */

@@ -34,7 +34,7 @@ export type ZoneTable = {
 export const NONE = -1;
 
 /** Words of a row of `nodes`. */
-export const NODE_WORDS = 9;
+export const NODE_WORDS = 10;
 export const NODE_HASH = 0;
 /** Lower-cased wire form in the arena. */
 export const NODE_NAME = 1;
@@ -42,13 +42,22 @@ export const NODE_NAME_LENGTH = 2;
 /** First RRset and their number; sorted by type. */
 export const NODE_RRSETS = 3;
 export const NODE_RRSET_COUNT = 4;
-/** Index of the steered service whose A and AAAA live here, or NONE. */
+/** Index of the steered service that lives here, or NONE. */
 export const NODE_SERVICE = 5;
 export const NODE_ZONE = 6;
 /** The delegation point at or above this name, or NONE. */
 export const NODE_CUT = 7;
 /** The child `*`, or NONE. */
 export const NODE_WILDCARD = 8;
+/** Types that the service answers: ANSWERS_… bits. */
+export const NODE_ANSWERS = 9;
+
+/** A and AAAA, of a name that has its own records beside them. */
+export const ANSWERS_ADDRESSES = 1;
+export const ANSWERS_HTTPS = 2;
+export const ANSWERS_SVCB = 4;
+/** All types, with a CNAME. */
+export const ANSWERS_ALIAS = 8;
 
 /** Words of a row of `rrsets`. */
 export const RRSET_WORDS = 13;

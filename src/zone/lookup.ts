@@ -6,7 +6,7 @@
  *   find the name, or its closest encloser
  *     below or at a cut ──────────────> DELEGATION (but DS at the cut is the parent's: RFC 4035 3.1.4.1)
  *     found ──> CNAME? ──> follow       (at most CNAME_CHAIN_MAX, never the same RRset twice)
- *         └───> RRset of the type ────> HIT     A or AAAA of a steered owner ──> STEERED
+ *         └───> RRset of the type ────> HIT     a steered type of the owner ──> STEERED
  *               none ─────────────────> NODATA
  *     not found ──> encloser is DNAME ─> follow, renamed (RFC 6672)   too long then ──> YXDOMAIN
  *               ├─> encloser has `*` ─> as found, synthesized (RFC 4592)
@@ -20,11 +20,18 @@ import {
   TYPE_CNAME,
   TYPE_DNAME,
   TYPE_DS,
+  TYPE_HTTPS,
   TYPE_NS,
+  TYPE_SVCB,
 } from '../dns/constants.ts';
 import { LABELS_MAX, NAME_LENGTH_MAX } from '../dns/name.ts';
 import {
+  ANSWERS_ADDRESSES,
+  ANSWERS_ALIAS,
+  ANSWERS_HTTPS,
+  ANSWERS_SVCB,
   hashLabel,
+  NODE_ANSWERS,
   NODE_CUT,
   NODE_HASH,
   NODE_NAME,
@@ -51,7 +58,7 @@ import {
 
 /** The RRset `rrset` answers. */
 export const HIT = 1;
-/** The A or AAAA of service `service` answers. */
+/** Service `service` answers: A and AAAA, and what else it has. */
 export const STEERED = 2;
 /** The name exists, the type does not; the SOA of `zone` goes along (RFC 2308 2.2). */
 export const NODATA = 3;
@@ -260,7 +267,7 @@ function answerAt(table: ZoneTable, node: number, qtype: number, result: LookupR
   const row = node * NODE_WORDS;
   const service = table.nodes[row + NODE_SERVICE]!;
   result.service = service;
-  if (service !== NONE && (qtype === TYPE_A || qtype === TYPE_AAAA)) return STEERED;
+  if (service !== NONE && isSteered(table.nodes[row + NODE_ANSWERS]!, qtype)) return STEERED;
   const count = table.nodes[row + NODE_RRSET_COUNT]!;
   const first = table.nodes[row + NODE_RRSETS]!;
   if (qtype === TYPE_ANY) {
@@ -276,6 +283,21 @@ function answerAt(table: ZoneTable, node: number, qtype: number, result: LookupR
   }
   if (qtype === TYPE_DS) moveToParent(table, node, result);
   return NODATA;
+}
+
+/** Whether a service with these ANSWERS_… bits answers the type. */
+function isSteered(answers: number, qtype: number): boolean {
+  switch (qtype) {
+    case TYPE_A:
+    case TYPE_AAAA:
+      return (answers & (ANSWERS_ADDRESSES | ANSWERS_ALIAS)) !== 0;
+    case TYPE_HTTPS:
+      return (answers & (ANSWERS_HTTPS | ANSWERS_ALIAS)) !== 0;
+    case TYPE_SVCB:
+      return (answers & (ANSWERS_SVCB | ANSWERS_ALIAS)) !== 0;
+    default:
+      return (answers & ANSWERS_ALIAS) !== 0;
+  }
 }
 
 /** "No DS" at an apex of ours is said by the parent zone, when that is ours as well. */

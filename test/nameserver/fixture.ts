@@ -272,6 +272,8 @@ export const TYPES: Readonly<Record<string, number>> = {
   TXT: 16,
   AAAA: 28,
   DNAME: 39,
+  SVCB: 64,
+  HTTPS: 65,
   DS: 43,
   IXFR: 251,
   AXFR: 252,

@@ -1,0 +1,118 @@
+/**
+ * The records that steered names answer with, as wire bytes that are ready to be copied: addresses of the
+ * chosen endpoints, the name that stands for one, or how its service is reached. Their owner is the
+ * question (pointer 0xC00C); the TTL is set when they are copied, for it changes with every moment.
+ */
+import {
+  CLASS_IN,
+  HEADER_LENGTH,
+  POINTER_BITS,
+  TYPE_A,
+  TYPE_AAAA,
+  TYPE_CNAME,
+} from '../dns/constants.ts';
+import { ROOT_NAME } from '../dns/name.ts';
+import { serviceRdata } from '../dns/service-parameters.ts';
+import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
+
+/** Records of one type in one answer; those of the first candidates stay. */
+export const RECORDS_MAX = 64;
+/** Bodies kept for reuse before the interner starts anew; those in use live on. */
+export const INTERNED_BODIES_MAX = 20_000;
+
+const RECORD_HEADER_LENGTH = 12;
+
+export type Body = {
+  readonly bytes: Uint8Array;
+  readonly records: number;
+  /** Octets of each record: all of one body have as many. */
+  readonly stride: number;
+};
+
+/** By type and data, so that names, maps and classes with the same answer share its bytes. */
+export type Bodies = Map<string, Body>;
+
+/** Whether a steered name has the type, for everybody or for nobody. */
+export function hasType({ has4, has6, isAlias }: Service, qtype: number): boolean {
+  if (isAlias) return true;
+  return qtype === TYPE_A ? has4 : qtype === TYPE_AAAA ? has6 : true;
+}
+
+/** The records of a type for a list of endpoints; [] = the sorry addresses. */
+export function bodyOf(
+  bodies: Bodies,
+  snapshot: Snapshot,
+  map: SteeringMap,
+  endpoints: readonly number[],
+  type: number,
+): Body {
+  const rdata = rdataOf(snapshot, map, endpoints, type);
+  const key = `${type} ${rdata.join(' ')}`;
+  const known = bodies.get(key);
+  if (known !== undefined) return known;
+  const body = encode(type, rdata);
+  bodies.set(key, body);
+  return body;
+}
+
+/** The data of a type that a list of endpoints answers with; [] = the sorry addresses. */
+export function rdataOf(
+  snapshot: Snapshot,
+  map: SteeringMap,
+  endpoints: readonly number[],
+  type: number,
+): readonly Uint8Array[] {
+  const chosen = endpoints.map((endpoint) => snapshot.endpoints[endpoint]!);
+  switch (type) {
+    case TYPE_A:
+      return addressesOf(map.sorry4, chosen, ({ v4 }) => v4);
+    case TYPE_AAAA:
+      return addressesOf(map.sorry6, chosen, ({ v6 }) => v6);
+    case TYPE_CNAME:
+      return chosen.flatMap(({ cname }) => cname ?? []).slice(0, 1);
+    default:
+      return service(map, chosen);
+  }
+}
+
+function addressesOf(
+  sorry: readonly Uint8Array[],
+  endpoints: readonly SnapshotEndpoint[],
+  own: (endpoint: SnapshotEndpoint) => readonly Uint8Array[],
+): readonly Uint8Array[] {
+  const all = endpoints.length > 0 ? endpoints.flatMap(own) : sorry;
+  const distinct = new Map(all.map((address) => [address.join(' '), address]));
+  return [...distinct.values()].slice(0, RECORDS_MAX);
+}
+
+/** How the first endpoint is reached, with the addresses that A and AAAA answer (RFC 9460 7.3). */
+function service(map: SteeringMap, endpoints: readonly SnapshotEndpoint[]): readonly Uint8Array[] {
+  const { https } = map;
+  if (https === undefined) return [];
+  const hint = (
+    sorry: readonly Uint8Array[],
+    own: (each: SnapshotEndpoint) => readonly Uint8Array[],
+  ) => (https.hints ? addressesOf(sorry, endpoints, own) : []);
+  const parameters = {
+    alpn: endpoints[0]?.alpn ?? https.alpn,
+    port: https.port,
+    ipv4hint: hint(map.sorry4, ({ v4 }) => v4),
+    ipv6hint: hint(map.sorry6, ({ v6 }) => v6),
+  };
+  return [serviceRdata(https.priority, ROOT_NAME, parameters)];
+}
+
+function encode(type: number, rdata: readonly Uint8Array[]): Body {
+  const stride = RECORD_HEADER_LENGTH + (rdata[0]?.length ?? 0);
+  const bytes = new Uint8Array(rdata.length * stride);
+  const view = new DataView(bytes.buffer);
+  for (const [index, data] of rdata.entries()) {
+    const at = index * stride;
+    view.setUint16(at, (POINTER_BITS << 8) | HEADER_LENGTH);
+    view.setUint16(at + 2, type);
+    view.setUint16(at + 4, CLASS_IN);
+    view.setUint16(at + 10, data.length);
+    bytes.set(data, at + RECORD_HEADER_LENGTH);
+  }
+  return { bytes, records: rdata.length, stride };
+}
