@@ -23,6 +23,11 @@ const TOOLS = {
     dig: 'bind9-dnsutils',
     kdig: 'knot-dnsutils',
     unbound: 'unbound',
+    named: 'bind9',
+    'dnssec-signzone': 'bind9-utils',
+    kresd: 'knot-resolver',
+    pdns_recursor: 'pdns-recursor',
+    ip: 'iproute2',
     delv: 'bind9-dnsutils',
     curl: 'curl',
     'redis-server': 'redis-server',
@@ -189,9 +194,20 @@ function ensureTools(tools) {
   const failed =
     apt('update', '-qq') || apt('install', '-y', '-qq', '--no-install-recommends', ...packages);
   if (ours) rmSync(policy, { force: true });
+  disableServices(packages);
   if (failed) {
     process.stderr.write('apt-get could not install them; its words are above.\n');
     process.exit(1);
+  }
+}
+
+/** Nor at the next boot. */
+function disableServices(packages) {
+  if (!onPath('systemctl')) return;
+  for (const name of packages) {
+    const { stdout } = spawnSync('dpkg', ['-L', name], { encoding: 'utf8' });
+    const units = (stdout ?? '').match(/(?<=\/systemd\/system\/)[\w-]+\.(service|target)$/gm) ?? [];
+    if (units.length > 0) spawnSync('systemctl', ['disable', ...units], { stdio: 'ignore' });
   }
 }
 

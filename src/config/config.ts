@@ -152,6 +152,23 @@ export type ZoneConfig = {
   readonly soa: SoaConfig;
   readonly rrsets: readonly RrsetConfig[];
   readonly steered: readonly SteeredConfig[];
+  /** Who may copy the zone; absent = nobody. */
+  readonly transfer?: TransferConfig;
+};
+export type TransferConfig = {
+  readonly networks: readonly string[];
+  /** Names in `dns.keys`. */
+  readonly keys: readonly string[];
+  /** Who is told of changes. */
+  readonly notify: readonly NotifyConfig[];
+  /** Steered names: as somebody of whom nothing is known is answered, or left out. Default `default`. */
+  readonly steered: 'default' | 'omit';
+};
+export type NotifyConfig = {
+  readonly address: string;
+  readonly port: number;
+  /** Name in `dns.keys` that signs it. */
+  readonly key?: string;
 };
 /** `mname`, `rname` are absolute names in text form with a final dot. */
 export type SoaConfig = {
@@ -205,10 +222,18 @@ export type DnsConfig = {
     /** Of one client address; 0 = no limit. Default 2000. */
     readonly queriesPerSecond: number;
   };
+  /** TSIG keys by name: absolute, lower case. */
+  readonly keys: Readonly<Record<string, KeyConfig>>;
   readonly identity: IdentityConfig;
   readonly rateLimit: RateLimitConfig;
   /** Networks that may ask TXT of `_explain.NAME`; empty = nobody. Default: loopback. */
   readonly explain: { readonly allow: readonly string[] };
+};
+
+export type KeyConfig = {
+  readonly algorithm: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512';
+  /** Base 64. */
+  readonly secret: string;
 };
 
 export type DnsListenerConfig = {

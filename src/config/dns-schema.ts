@@ -14,6 +14,8 @@ import {
 /** The shape of the nameserver's section of the file. */
 
 const PATH_LENGTH_MAX = 256;
+/** Shorter ones can be guessed (RFC 8945 8: as long as the hash is best). */
+const SECRET_OCTETS_MIN = 16;
 /** Looked through one by one. */
 const NETWORKS_MAX = 64;
 
@@ -117,6 +119,27 @@ export const dns = z.strictObject({
     })
     .prefault({})
     .describe('Limits of connections: TCP, TLS and HTTPS.'),
+  keys: z
+    .record(
+      z.string().max(253),
+      z.strictObject({
+        algorithm: z
+          .enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512'])
+          .default('hmac-sha256')
+          .describe('The algorithm of its signatures.'),
+        secret: z
+          .base64()
+          .refine((text) => Buffer.from(text, 'base64').length >= SECRET_OCTETS_MIN, {
+            ...saying(`is shorter than ${SECRET_OCTETS_MIN} octets`),
+          })
+          .meta({ what: 'a secret in base 64', hint: 'make one: openssl rand -base64 32' })
+          .describe('Base 64, the same at the other end.'),
+      }),
+    )
+    .prefault({})
+    .describe(
+      'TSIG keys by name, for transfers: the name is a domain name, as the other end has it.',
+    ),
   identity: z
     .strictObject({
       id: selfText

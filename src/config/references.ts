@@ -40,6 +40,7 @@ export function checkReferences(check: Check): void {
   checkPools(check);
   checkPolicies(check);
   checkSteered(check);
+  checkTransfers(check);
   checkUpstreams(check);
   checkRoutes(check);
   checkListeners(check);
@@ -284,6 +285,23 @@ function checkSteered(check: Check): void {
     if (policy !== DEFAULT_POLICY) refer(check, 'policies', policy, paths.policy);
     if (ttlMin > ttlMax) {
       check.error(paths.ttlMin, `min ${ttlMin} is more than max ${ttlMax}`, 'swap them');
+    }
+  }
+}
+
+function checkTransfers({ config, error, file }: Check): void {
+  for (const [zone, { transfer }] of Object.entries(file.zones)) {
+    const path = ['zones', zone, 'transfer'];
+    const check = (key: string | undefined, at: ConfigPath): void => {
+      if (key === undefined || Object.hasOwn(config.dns.keys, key)) return;
+      const hint = 'add it to dns.keys';
+      error(at, `there is no key "${key.replace(/\.$/, '')}"`, hint);
+    };
+    for (const [index, each] of (transfer?.allow ?? []).entries()) {
+      if ('key' in each) check(each.key, [...path, 'allow', index, 'key']);
+    }
+    for (const [index, each] of (transfer?.notify ?? []).entries()) {
+      if ('key' in each) check(each.key, [...path, 'notify', index, 'key']);
     }
   }
 }

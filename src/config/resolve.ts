@@ -1,3 +1,4 @@
+import { parseName } from '../dns/name.ts';
 import { type Centroids, completeLocation, locationOfCode } from '../geo/centroids.ts';
 import type { Location } from '../geo/location.ts';
 import { formatAddress, parseAddress } from '../ip/address.ts';
@@ -10,6 +11,7 @@ import type {
   DnsListenerConfig,
   EndpointConfig,
   IdentityConfig,
+  KeyConfig,
   MonitorConfig,
   PolicyConfig,
   RegionConfig,
@@ -90,6 +92,7 @@ export function resolveConfig(
         idleTimeoutMs: file.dns.tcp.idleTimeout,
         queriesPerSecond: file.dns.tcp.queriesPerSecond,
       },
+      keys: resolveKeys(file, error),
       identity: resolveIdentity(file, nodeName),
       rateLimit: {
         ...file.dns.rateLimit,
@@ -122,6 +125,21 @@ function resolveDnsListener(
     ...(shown === undefined ? {} : { certificate: shown }),
     ...(protocol === 'https' ? { path } : {}),
   };
+}
+
+/** By their absolute names in lower case, as messages have them. */
+function resolveKeys({ dns: { keys } }: ConfigFile, error: Report): Config['dns']['keys'] {
+  const resolved: Record<string, KeyConfig> = {};
+  for (const [name, key] of Object.entries(keys)) {
+    const full = `${name.replace(/\.$/, '').toLowerCase()}.`;
+    const path = ['dns', 'keys', name];
+    if (parseName(full) === undefined)
+      error(path, `"${name}" is not a domain name`, undefined, 'key');
+    else if (Object.hasOwn(resolved, full))
+      error(path, `the key ${full} is there twice`, undefined, 'key');
+    else resolved[full] = key;
+  }
+  return resolved;
 }
 
 function resolveIdentity({ dns: { identity } }: ConfigFile, nodeName: string): IdentityConfig {

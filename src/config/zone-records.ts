@@ -3,7 +3,7 @@ import { formatRdata, parseRdata, rdataTypes } from '../dns/rdata/registry.ts';
 import { CHARACTER_STRING_LENGTH_MAX, quote } from '../dns/token.ts';
 import { typeName, typeNumber } from '../dns/type-names.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
-import type { SoaConfig, SteeredConfig, ZoneConfig } from './config.ts';
+import type { SoaConfig, SteeredConfig, TransferConfig, ZoneConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { present } from './present.ts';
@@ -96,10 +96,24 @@ export function resolveZone(
         data,
       })),
       steered: steered.map(({ config }) => config),
+      ...present({ transfer: file.transfer && resolveTransfer(file.transfer) }),
     },
     apex,
     path,
     placed: sets.map(({ placed }) => placed),
+    steered,
+  };
+}
+
+function resolveTransfer({
+  allow,
+  notify,
+  steered,
+}: NonNullable<ZoneFile['transfer']>): TransferConfig {
+  return {
+    networks: allow.flatMap((each) => ('network' in each ? each.network : [])),
+    keys: allow.flatMap((each) => ('key' in each ? each.key : [])),
+    notify: notify.map((each) => present({ key: undefined, ...each })),
     steered,
   };
 }

@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
-import { name, port, ttl } from './values.ts';
+import { parseSocketAddress } from '../ip/socket-address.ts';
+import {
+  address,
+  domainName as fullName,
+  name,
+  network,
+  port,
+  socketAddress,
+  ttl,
+} from './values.ts';
 
 /**
  * The shape of a zone in the file. Owner names and rdata stay text here: zone-records.ts gives them
@@ -11,6 +20,7 @@ import { name, port, ttl } from './values.ts';
 const RDATA_TEXT_LENGTH_MAX = 65_535;
 const RECORDS_PER_SET_MAX = 1000;
 const PATH_LENGTH_MAX = 4096;
+const TRANSFERS_MAX = 64;
 
 const TTL_DEFAULT = 300;
 /** The policy of a steered name that states none; there even when the file does not define it. */
@@ -103,6 +113,45 @@ const steered = z.strictObject({
   svcb: serviceBinding.optional().describe('Likewise SVCB records. Default: none.'),
 });
 
+const keyName = fullName.transform((text) => text.toLowerCase());
+
+const transferAllowed = z
+  .union([
+    network.transform((text) => ({ network: text })),
+    z.strictObject({ key: keyName.describe('Name of a key in `dns.keys`.') }),
+  ])
+  .meta({ what: 'a network or a key', hint: '192.0.2.0/24, or { key: secondary }' });
+
+const notified = z
+  .union([
+    socketAddress.transform((text) => parseSocketAddress(text)!),
+    z.strictObject({
+      address: address.describe('Of the secondary.'),
+      port: port.default(53).describe('Port.'),
+      key: keyName.optional().describe('The key in `dns.keys` that signs it. Default: none.'),
+    }),
+  ])
+  .meta({ what: 'an address with a port', hint: '192.0.2.1:53, or { address: …, key: … }' });
+
+const transfer = z.strictObject({
+  allow: z
+    .array(transferAllowed)
+    .max(TRANSFERS_MAX)
+    .default([])
+    .describe('Who may copy the zone (AXFR, IXFR): networks, and who has a key.'),
+  notify: z
+    .array(notified)
+    .max(TRANSFERS_MAX)
+    .default([])
+    .describe('Secondaries that are told of a new serial (NOTIFY).'),
+  steered: z
+    .enum(['default', 'omit'])
+    .default('default')
+    .describe(
+      'What a copy has of steered names: what somebody of whom nothing is known is answered while all is well, or nothing.',
+    ),
+});
+
 export const zone = z.strictObject({
   file: z
     .string()
@@ -133,6 +182,7 @@ export const zone = z.strictObject({
     .record(z.string(), steered)
     .prefault({})
     .describe('Names whose A and AAAA are decided for each client.'),
+  transfer: transfer.optional().describe('Copies by other servers. Default: none.'),
 });
 
 export type ZoneFile = z.output<typeof zone>;

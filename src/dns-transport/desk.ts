@@ -1,6 +1,7 @@
 import type { Client } from '../nameserver/client.ts';
 import { countDeferred } from '../nameserver/defer.ts';
-import { DEFER, respond } from '../nameserver/respond.ts';
+import { DEFER, respond, STREAM } from '../nameserver/respond.ts';
+import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
 
 /** Where the transports of a stream worker bring their queries. */
@@ -23,10 +24,12 @@ export type Desk = {
 export const LATER = -1;
 /** Nothing to say to this: the peer breaks the protocol. */
 export const NOTHING = 0;
+/** The reply is many messages: transferFrom(). */
+export const MANY = -2;
 
 /**
  * Answers a query into `reply`, or later through `take`.
- * @returns the length of the reply, LATER or NOTHING
+ * @returns the length of the reply, LATER, NOTHING, or MANY over a stream of DNS
  */
 export function askDesk(
   { defer, nowMs, worker }: Desk,
@@ -37,6 +40,7 @@ export function askDesk(
 ): number {
   const now = nowMs();
   const length = respond(worker, client, message, message.length, now, reply);
+  if (length === STREAM) return MANY;
   if (length !== DEFER) return Math.max(length, NOTHING);
   const isTaken = defer(message, client, now, (late) => {
     countDeferred(worker.counters, late);
@@ -45,4 +49,19 @@ export function askDesk(
   if (isTaken) return LATER;
   countDeferred(worker.counters, undefined);
   return NOTHING;
+}
+
+/** The messages that answer the request for a transfer that was asked last; they are made as they are taken. */
+export function transferFrom(
+  { nowMs, worker }: Desk,
+  client: Client,
+  message: Uint8Array,
+): TransferReply {
+  const { snapshot } = worker;
+  if (snapshot === undefined) return [];
+  // Both are used again for the next query.
+  const query = structuredClone(worker.query);
+  const nowSeconds = Math.floor(nowMs() / 1000);
+  const { transfers, tsigKeys } = snapshot;
+  return answerTransfer(transfers, tsigKeys, query, message.slice(), client, nowSeconds);
 }

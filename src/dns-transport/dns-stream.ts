@@ -1,9 +1,12 @@
 import type { SecureContext } from 'node:tls';
+import { RCODE_REFUSED } from '../dns/constants.ts';
+import { errorReply } from '../dns/encode.ts';
 import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { wrapSocket } from '../io/stream-portable.ts';
 import { acceptTls } from '../io/tls-layer.ts';
 import {
+  type Client,
   createClient,
   setClientAddress,
   TRANSPORT_TCP,
@@ -11,8 +14,9 @@ import {
   type Transport,
 } from '../nameserver/client.ts';
 import { createStreamFraming } from '../nameserver/stream-framing.ts';
-import { askDesk, type Desk, LATER, NOTHING } from './desk.ts';
+import { askDesk, type Desk, LATER, MANY } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
+import { createTransferPump } from './transfer-pump.ts';
 
 /**
  * DNS over a stream, in the clear or in TLS (RFC 7766, RFC 7858), with the same `respond` as UDP. Queries
@@ -68,20 +72,15 @@ function createHandlers(
   connection: Connection,
 ): ConnectionHandlers {
   const framing = createStreamFraming();
-  const client = createClient(transport);
-  setClientAddress(client, connection.remoteAddress, connection.remoteAddress.includes(':'));
-  client.port = connection.remotePort;
+  const client = clientOf(connection, transport);
   /** Queries that came while the client took no answers, or had asked too many. */
   const waiting: Uint8Array[] = [];
-  let later = 0;
-  let isFull = false;
-  let isPoor = false;
-  let hasEnded = false;
-  let isClosed = false;
-  const isHeld = (): boolean => isFull || isPoor || later >= LATER_MAX;
+  const flow: Flow = { later: 0, isFull: false, isPoor: false, hasEnded: false, isClosed: false };
+  const isHeld = (): boolean => isBusy(flow) || pump.isActive();
 
   const close = (): void => {
-    isClosed = true;
+    pump.end();
+    flow.isClosed = true;
     sessions.forget(session);
     session.connection.destroy();
   };
@@ -89,67 +88,101 @@ function createHandlers(
     session.lastActiveMs = desk.nowMs();
     framed[0] = length >> 8;
     framed[1] = length & 0xff;
-    if (!connection.write(framed.subarray(0, LENGTH_BYTES + length))) isFull = true;
+    if (!connection.write(framed.subarray(0, LENGTH_BYTES + length))) flow.isFull = true;
   };
+  const sendMade = (message: Uint8Array): void => {
+    reply.set(message);
+    send(message.length);
+  };
+  const pump = createTransferPump(desk, sendMade, () => !flow.isFull && !flow.isClosed);
   const takeLate = (late: Uint8Array | undefined): void => {
-    later -= 1;
-    if (isClosed) return;
+    flow.later -= 1;
+    if (flow.isClosed) return;
     if (late === undefined) {
       close();
       return;
     }
-    reply.set(late);
-    send(late.length);
+    sendMade(late);
     goOn();
   };
   const answer = (message: Uint8Array): void => {
     const length = askDesk(desk, client, message, reply, takeLate);
-    if (length === LATER) later += 1;
+    if (length > 0) send(length);
+    else if (length === LATER) flow.later += 1;
+    else if (length === MANY) copy(message);
     // Over a stream a message without an answer can only be garbage.
-    else if (length === NOTHING) close();
-    else send(length);
+    else close();
+  };
+  const copy = (message: Uint8Array): void => {
+    if (pump.begin(client, message)) return;
+    send(errorReply(reply, message, message.length, RCODE_REFUSED));
   };
   /** False when the query has to wait. */
   const mayAnswer = (): boolean => {
     if (isHeld()) return false;
-    isPoor = !sessions.spend(session, desk.nowMs());
-    return !isPoor;
+    flow.isPoor = !sessions.spend(session, desk.nowMs());
+    return !flow.isPoor;
   };
   // One read may hold a thousand queries with long answers: they are asked when there is room.
   const take = (message: Uint8Array): void => {
-    if (isClosed) return;
+    if (flow.isClosed) return;
     if (waiting.length === 0 && mayAnswer()) answer(message);
     else waiting.push(message.slice());
     if (isHeld()) connection.pause();
   };
   const goOn = (): void => {
+    pump.goOn();
     let next = 0;
-    while (!isClosed && next < waiting.length && mayAnswer()) answer(waiting[next++]!);
+    while (!flow.isClosed && next < waiting.length && mayAnswer()) answer(waiting[next++]!);
     waiting.splice(0, next);
-    if (isClosed || isHeld()) return;
+    if (flow.isClosed || isHeld()) return;
     connection.resume();
-    if (hasEnded && later === 0) connection.end();
+    if (flow.hasEnded && flow.later === 0 && waiting.length === 0) connection.end();
   };
   session.wake = () => {
-    if (!isPoor) return;
-    isPoor = false;
+    if (!flow.isPoor) return;
+    flow.isPoor = false;
     goOn();
   };
   return {
     onData(bytes) {
-      if (!framing.receive(bytes, take) && !isClosed) close();
+      if (!framing.receive(bytes, take) && !flow.isClosed) close();
     },
     onEnd() {
-      hasEnded = true;
-      if (later === 0 && waiting.length === 0) connection.end();
+      flow.hasEnded = true;
+      if (flow.later === 0 && waiting.length === 0 && !pump.isActive()) connection.end();
     },
     onDrain() {
-      isFull = false;
+      flow.isFull = false;
       goOn();
     },
     onClose() {
-      isClosed = true;
+      pump.end();
+      flow.isClosed = true;
       sessions.forget(session);
     },
   };
+}
+
+/** Where a connection stands. */
+type Flow = {
+  /** Queries that others answer. */
+  later: number;
+  /** The client takes no more for now. */
+  isFull: boolean;
+  /** The client has asked too many for now. */
+  isPoor: boolean;
+  hasEnded: boolean;
+  isClosed: boolean;
+};
+
+function isBusy({ isFull, isPoor, later }: Flow): boolean {
+  return isFull || isPoor || later >= LATER_MAX;
+}
+
+function clientOf({ remoteAddress, remotePort }: Connection, transport: Transport): Client {
+  const client = createClient(transport);
+  setClientAddress(client, remoteAddress, remoteAddress.includes(':'));
+  client.port = remotePort;
+  return client;
 }

@@ -110,7 +110,9 @@ export function beginReply(
   reply.out = out;
   reply.query = query;
   reply.questionEnd = questionEnd;
-  reply.flags = FLAG_QR | (query.flags & (OPCODE_BITS | FLAG_RD | FLAG_CD));
+  // Other operations have no use for RD and CD (RFC 1035 4.1.1 and RFC 4035 3 are about queries).
+  const copied = query.opcode === OPCODE_QUERY ? OPCODE_BITS | FLAG_RD | FLAG_CD : OPCODE_BITS;
+  reply.flags = FLAG_QR | (query.flags & copied);
   reply.reserved = query.hasEdns ? OPT_FIXED_LENGTH : 0;
   if (query.hasEdns && query.hasEcs) reply.reserved += ecsOptionLength(query);
   clearEdns(reply);

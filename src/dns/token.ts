@@ -71,41 +71,33 @@ export function tokenize(text: string): readonly Token[] | string {
  * undefined when an escape is broken.
  */
 export function unescapeText(text: string): Uint8Array | undefined {
-  const octets: number[] = [];
-  const encoder = new TextEncoder();
-  let index = 0;
-  while (index < text.length) {
-    if (text[index] === '\\') {
-      const digits = /^[0-9]{3}/.exec(text.slice(index + 1, index + 4));
-      const next = text.charCodeAt(index + 1);
-      if (digits !== null) {
-        if (Number(digits[0]) > 255) return undefined;
-        octets.push(Number(digits[0]));
-        index += 4;
-      } else if (next >= 0x20 && next < 0x7f && !(next >= 0x30 && next <= 0x39)) {
-        octets.push(next);
-        index += 2;
-      } else {
-        return undefined;
-      }
-    } else {
-      const character = String.fromCodePoint(text.codePointAt(index)!);
-      octets.push(...encoder.encode(character));
-      index += character.length;
-    }
+  if (!text.includes('\\')) return ENCODER.encode(text);
+  const parts: Uint8Array[] = [];
+  let plain = 0;
+  for (let at = text.indexOf('\\'); at >= 0; at = text.indexOf('\\', plain)) {
+    parts.push(ENCODER.encode(text.slice(plain, at)));
+    const digits = /^[0-9]{3}/.exec(text.slice(at + 1, at + 4));
+    const next = text.charCodeAt(at + 1);
+    const isCharacter = next >= 0x20 && next < 0x7f && !(next >= 0x30 && next <= 0x39);
+    if (digits === null ? !isCharacter : Number(digits[0]) > 255) return undefined;
+    parts.push(Uint8Array.of(digits === null ? next : Number(digits[0])));
+    plain = at + (digits === null ? 2 : 4);
   }
-  return Uint8Array.from(octets);
+  return new Uint8Array(Buffer.concat([...parts, ENCODER.encode(text.slice(plain))]));
 }
+
+const ENCODER = new TextEncoder();
 
 /** A character-string as quoted text that unescapeText() reads back; non-ASCII octets as `\DDD`. */
 export function quote(octets: Uint8Array): string {
-  let text = '"';
-  for (const octet of octets) {
-    if (octet < 0x20 || octet >= 0x7f) text += `\\${String(octet).padStart(3, '0')}`;
-    else if (octet === 0x22 || octet === 0x5c) text += `\\${String.fromCharCode(octet)}`;
-    else text += String.fromCharCode(octet);
-  }
-  return `${text}"`;
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
+  if (/^[ !#-[\]-~]*$/.test(text)) return `"${text}"`;
+  return `"${text.replaceAll(/[^ !#-[\]-~]/g, escapeCharacter)}"`;
+}
+
+function escapeCharacter(character: string): string {
+  if (character === '"' || character === '\\') return `\\${character}`;
+  return `\\${String(character.charCodeAt(0)).padStart(3, '0')}`;
 }
 
 function isBlank(character: string): boolean {

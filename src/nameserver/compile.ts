@@ -4,7 +4,8 @@
  * distinct chain and pool, whatever the number of names that use them.
  */
 import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
-import { parseName } from '../dns/name.ts';
+import { equalNames, parseName } from '../dns/name.ts';
+import type { TsigKey } from '../dns/tsig.ts';
 import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { parseAddress } from '../ip/address.ts';
@@ -27,6 +28,8 @@ import type {
   SnapshotEndpoint,
   SteeringMap,
 } from './snapshot.ts';
+import type { ZoneTransfer } from './transfer-out.ts';
+import { contentOf, nextContents } from './zone-contents.ts';
 
 /** `path` as in the configuration. */
 export type CompileIssue = { readonly path: string; readonly message: string };
@@ -81,22 +84,49 @@ export function compileSnapshot(
   const { services, maps, endpoints } = work;
   const { explain, rateLimit, udpSizeMax } = config.dns;
   const zoneTable = zones.table;
-  return {
-    ok: true,
-    snapshot: {
-      generation,
-      revision,
-      zones: zoneTable,
-      services,
-      maps,
-      endpoints,
-      regions: Object.keys(config.regions),
-      udpSizeMax,
-      identity: identityOf(config),
-      rateLimits: { ...rateLimit, exempt: prefixesOf(rateLimit.exempt) },
-      explainAllow: prefixesOf(explain.allow),
-    },
+  const snapshot: Snapshot = {
+    generation,
+    revision,
+    zones: zoneTable,
+    services,
+    maps,
+    endpoints,
+    regions: Object.keys(config.regions),
+    udpSizeMax,
+    identity: identityOf(config),
+    rateLimits: { ...rateLimit, exempt: prefixesOf(rateLimit.exempt) },
+    explainAllow: prefixesOf(explain.allow),
+    transfers: [],
+    tsigKeys: tsigKeysOf(config),
   };
+  const transfers = transfersOf(config, snapshot, before?.snapshot.transfers ?? []);
+  return { ok: true, snapshot: { ...snapshot, transfers } };
+}
+
+function tsigKeysOf({ dns: { keys } }: Config): readonly TsigKey[] {
+  return Object.entries(keys).flatMap(([text, { algorithm, secret }]) => {
+    const name = parseName(text);
+    return name ? { name, algorithm, secret: new Uint8Array(Buffer.from(secret, 'base64')) } : [];
+  });
+}
+
+/** With the contents of before, where they are of the same zone. */
+function transfersOf(
+  config: Config,
+  snapshot: Snapshot,
+  before: readonly ZoneTransfer[],
+): readonly ZoneTransfer[] {
+  return Object.entries(config.zones).flatMap(([name, zone]) => {
+    if (zone.transfer === undefined || !needsAnswers(config)) return [];
+    const content = contentOf(name, zone, snapshot);
+    if (content === undefined) return [];
+    const known = before.find(({ contents }) => equalNames(contents.at(-1)!.apex, content.apex));
+    return {
+      contents: nextContents(known?.contents ?? [], content),
+      networks: prefixesOf(zone.transfer.networks),
+      keys: zone.transfer.keys.flatMap((key) => parseName(key) ?? []),
+    };
+  });
 }
 
 const prefixesOf = (networks: readonly string[]) =>

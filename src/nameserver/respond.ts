@@ -8,7 +8,9 @@
  *   no snapshot yet                            SERVFAIL
  *   no question, but a cookie                  NOERROR with a cookie
  *   class CHAOS                                what the node says of itself, or REFUSED
- *   other classes, zone transfer               REFUSED
+ *   zone transfer, over a stream               STREAM
+ *   signed with a key                          what is asked, signed; else NOTAUTH
+ *   other classes, other zone transfer         REFUSED
  *   types that are no data                     NOTIMP, FORMERR
  *   TXT of _explain.NAME, from where it may    DEFER
  *   else the zone look-up's outcome            answer, negative answer, referral, REFUSED
@@ -63,7 +65,7 @@ import { isListed } from './access.ts';
 import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { chaosText, writeChaos } from './chaos.ts';
-import { type Client, TRANSPORT_UDP } from './client.ts';
+import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
@@ -92,6 +94,7 @@ import {
   type ResponseKind,
 } from './rate-limit.ts';
 import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
+import { answerSigned } from './signed-query.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 
@@ -99,7 +102,7 @@ import type { WorkerState } from './worker-state.ts';
 export const DROP = 0;
 /** Not answered here but by the main thread, without haste: a query for an explanation. */
 export const DEFER = -1;
-/** The answer is many messages and the transport must be a stream. Nothing needs it today. */
+/** The answer is many messages (transfer-out.ts); `worker.query` is what was asked. */
 export const STREAM = -2;
 
 /** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
@@ -153,12 +156,41 @@ function compose(
   if (snapshot === undefined || answers === undefined) {
     return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NOT_READY);
   }
+  if (parsed.hasTsig && !(isTransfer(parsed) && mayTransfer(snapshot, client))) {
+    return composeSigned(worker, snapshot, client, query.slice(0, length), nowMs, reply);
+  }
   offerEdns(worker, snapshot.identity, client, query, nowMs);
   if (parse === PARSE_NO_QUESTION) return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
   if (parsed.qclass === CLASS_CH) return answerChaos(worker, snapshot);
-  return parsed.qclass === CLASS_IN && isData(parsed.qtype)
-    ? answer(worker, snapshot, answers, client, nowMs)
-    : refuse(worker, udpSizeMax);
+  if (parsed.qclass === CLASS_IN && isData(parsed.qtype)) {
+    return answer(worker, snapshot, answers, client, nowMs);
+  }
+  return isTransfer(parsed) && mayTransfer(snapshot, client) ? STREAM : refuse(worker, udpSizeMax);
+}
+
+function isTransfer({ qclass, qtype }: Query): boolean {
+  return qclass === CLASS_IN && (qtype === TYPE_AXFR || qtype === TYPE_IXFR);
+}
+
+/** Over a stream of DNS, from a server that is copied by anybody at all. */
+function mayTransfer({ transfers }: Snapshot, { transport }: Client): boolean {
+  return transfers.length > 0 && (transport === TRANSPORT_TCP || transport === TRANSPORT_TLS);
+}
+
+/** Apart, for what a closure captures is allocated with every call of the function around it. */
+function composeSigned(
+  worker: WorkerState,
+  { tsigKeys, udpSizeMax }: Snapshot,
+  client: Client,
+  bytes: Uint8Array,
+  nowMs: number,
+  reply: Uint8Array,
+): number {
+  const { query } = worker;
+  const limit = client.transport === TRANSPORT_UDP ? udpLimit(query, udpSizeMax) : reply.length;
+  return answerSigned(query, bytes, tsigKeys, nowMs, reply, limit, (unsigned) =>
+    compose(worker, client, unsigned, unsigned.length, nowMs, reply),
+  );
 }
 
 /** Largest UDP response: what the client takes, and what we send at all (RFC 6891 6.2.3). */

@@ -1,7 +1,9 @@
+import type { TsigKey } from '../dns/tsig.ts';
 import type { Location } from '../geo/location.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
+import type { ZoneTransfer } from './transfer-out.ts';
 
 /**
  * All that a DNS worker serves, as one immutable, structured-cloneable value: tables that threads
@@ -25,6 +27,9 @@ export type Snapshot = {
   /** Largest UDP answer in bytes. */
   readonly udpSizeMax: number;
   readonly identity: ServerIdentity;
+  /** Zones that others may copy, and the keys that they may have. */
+  readonly transfers: readonly ZoneTransfer[];
+  readonly tsigKeys: readonly TsigKey[];
   readonly rateLimits: RateLimits;
   /** Who may ask for explanations (explain-query.ts). */
   readonly explainAllow: readonly Prefix[];

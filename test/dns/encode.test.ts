@@ -345,7 +345,7 @@ test('rejectQuery() answers an outcome with what was understood of the query', (
     const message = decoded(out.subarray(0, length));
     assert.deepEqual([message.response, message.rcode, message.id], [true, rcode, 0x1234], what);
     assert.deepEqual([message.question.length, message.edns !== undefined], [questions, hasEdns]);
-    assert.equal(message.recursionDesired, true);
+    assert.equal(message.recursionDesired, rcode !== 4, 'RD is of queries');
     assert.deepEqual(message.edns?.options ?? [], []);
     assert.equal(message.edns?.version ?? 0, 0);
   }

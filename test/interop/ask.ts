@@ -54,16 +54,24 @@ const COMPLAINT = /warning|malformed|error|mismatch|bad |unexpected|timed out|fa
 /** kdig warns that it comes back over TCP, which is what it should do; and says `ext-rcode: NOERROR`. */
 const TRUNCATED = /truncated|NOERROR|FORMERR/i;
 
+/** A copy of a large zone. */
+const OUTPUT_MAX = 256 * 1024 * 1024;
+
 /** Runs a program to its end; both outputs in one. */
 export function run(
   program: string,
   words: readonly string[],
 ): Promise<{ readonly code: number; readonly output: string }> {
   return new Promise((resolve) => {
-    execFile(program, words, { encoding: 'utf8' }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-      resolve({ code, output: stdout + stderr });
-    });
+    execFile(
+      program,
+      words,
+      { encoding: 'utf8', maxBuffer: OUTPUT_MAX },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ code, output: stdout + stderr });
+      },
+    );
   });
 }
 

@@ -87,6 +87,7 @@ export function startWorldNode(
   listeners: readonly unknown[],
   zones: Readonly<Record<string, unknown>> = { 'gslb.example': zone },
   dns: Readonly<Record<string, unknown>> = {},
+  files: Readonly<Record<string, string>> = {},
 ): Promise<NodeFixture> {
   const endpoints = Object.keys(REGIONS);
   const v4 = Object.entries(REGIONS).map(([region, { vips }]) => ({ region, addresses: vips[0] }));
@@ -95,22 +96,26 @@ export function startWorldNode(
     region: region as Region,
   }));
   const placed = [...PLACED, ...resolvers, { network: '::1/128', region: 'singapore' as const }];
-  return startNodeFixture({
-    node: { roles: ['nameserver'], workers: { dns: 1 } },
-    regions: REGIONS,
-    geo: {
-      overrides: placed.map(({ network, region }) => ({
-        networks: [network],
-        location: NEAR[region],
-      })),
-    },
-    pools: { web: { endpoints }, v4: { endpoints: v4 } },
-    policies: {
-      standby: {
-        chain: ['healthy', { step: 'failover', regions: ['frankfurt', 'virginia'] }, 'first'],
+  return startNodeFixture(
+    {
+      node: { roles: ['nameserver'], workers: { dns: 1 } },
+      regions: REGIONS,
+      geo: {
+        overrides: placed.map(({ network, region }) => ({
+          networks: [network],
+          location: NEAR[region],
+        })),
       },
+      pools: { web: { endpoints }, v4: { endpoints: v4 } },
+      policies: {
+        standby: {
+          chain: ['healthy', { step: 'failover', regions: ['frankfurt', 'virginia'] }, 'first'],
+        },
+      },
+      zones,
+      dns: { ...dns, listeners },
     },
-    zones,
-    dns: { ...dns, listeners },
-  });
+    {},
+    files,
+  );
 }

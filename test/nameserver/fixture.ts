@@ -177,6 +177,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       listeners: [],
       udpSizeMax: 1232,
       tcp: { connectionsMax: 1, perClientMax: 1, idleTimeoutMs: 12_345, queriesPerSecond: 0 },
+      keys: {},
       identity: { id: 'node-1', version: 'Meridian' },
       rateLimit: {
         answersPerSecond: 0,

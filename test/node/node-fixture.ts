@@ -20,12 +20,15 @@ export type NodeFixture = {
 export async function startNodeFixture(
   config: string | Readonly<Record<string, unknown>>,
   options: Partial<NodeOptions> = {},
+  /** Further files beside the configuration, by name. */
+  files: Readonly<Record<string, string>> = {},
 ): Promise<NodeFixture> {
   shareCompiledCode();
   const directory = mkdtempSync(join(tmpdir(), 'meridian-test-'));
   const file = join(directory, 'meridian.yaml');
   // JSON is YAML.
   writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, undefined, 2));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
   const log = createLog('silent');
   const started = await startNode({ file, environment: {}, log, version: 'test', ...options });
   if (!started.ok) {

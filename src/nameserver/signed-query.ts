@@ -1,0 +1,54 @@
+/**
+ * Queries with a TSIG record (RFC 8945 5): secondaries sign their questions for the SOA, and trust only answers that
+ * are signed too. The answer is that of the query without the record; who cannot be verified is told so.
+ * Rare, so that it may allocate.
+ */
+import { FLAG_TC, RCODE_FORMERR, RCODE_NOTAUTH, UDP_SIZE_MIN } from '../dns/constants.ts';
+import { beginReply, createReply, finishReply } from '../dns/encode.ts';
+import type { Query } from '../dns/message.ts';
+import { refuseTsig, signTsig, type TsigKey, verifyTsig, withoutTsig } from '../dns/tsig.ts';
+
+/**
+ * Answers the signed query into `reply`.
+ * @param query parsed from `bytes`
+ * @param answer answers the query that was signed, into `reply`; its length, or an outcome of 0 and below
+ * @param limit largest length of the reply
+ */
+export function answerSigned(
+  query: Query,
+  bytes: Uint8Array,
+  keys: readonly TsigKey[],
+  nowMs: number,
+  reply: Uint8Array,
+  limit: number,
+  answer: (unsigned: Uint8Array) => number,
+): number {
+  const nowSeconds = Math.floor(nowMs / 1000);
+  const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
+  if (!verdict.ok) {
+    const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
+    return put(reply, refuseTsig(bare(query, bytes, rcode, 0), verdict, nowSeconds));
+  }
+  const { key, tsig } = verdict;
+  // Parsing the unsigned query fills the same record again: what is needed later is taken now.
+  const cut = bare(query, bytes, 0, FLAG_TC);
+  const length = answer(withoutTsig(bytes, tsig));
+  if (length <= 0) return length;
+  const chain = { mac: tsig.mac, between: [], isLater: false };
+  const signed = signTsig(reply.slice(0, length), key, nowSeconds, chain).message;
+  const fits = signed.length <= limit;
+  return put(reply, fits ? signed : signTsig(cut, key, nowSeconds, chain).message);
+}
+
+/** Header and question only. */
+function bare(query: Query, bytes: Uint8Array, rcode: number, flags: number): Uint8Array {
+  const reply = createReply();
+  const out = new Uint8Array(UDP_SIZE_MIN);
+  beginReply(reply, out, { ...query, hasEdns: false }, bytes, out.length);
+  return out.slice(0, finishReply(reply, rcode, flags));
+}
+
+function put(reply: Uint8Array, message: Uint8Array): number {
+  reply.set(message);
+  return message.length;
+}

@@ -1,0 +1,133 @@
+/**
+ * What secondaries get of a zone: its records, and steered names as they answer somebody of whom nothing is
+ * known while everything is well, for a copy has no eyes. Contents of before stay a while, so that a
+ * secondary can be told what has changed.
+ */
+import type { SteeredConfig, ZoneConfig } from '../config/config.ts';
+import {
+  TYPE_A,
+  TYPE_AAAA,
+  TYPE_CNAME,
+  TYPE_HTTPS,
+  TYPE_SOA,
+  TYPE_SVCB,
+} from '../dns/constants.ts';
+import { parseName } from '../dns/name.ts';
+import { formatRdata, parseRdata } from '../dns/rdata/registry.ts';
+import { typeNumber } from '../dns/type-names.ts';
+import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
+import { decide } from '../steering/decide.ts';
+import { classTiers } from '../steering/map.ts';
+import { compilePolicy } from '../steering/policy.ts';
+import { type ContentRecord, packContent, type ZoneContent } from '../zone/zone-content.ts';
+import { candidateOf, decideState } from './answer.ts';
+import { hasType, rdataOf } from './body.ts';
+import type { Service, Snapshot } from './snapshot.ts';
+
+/** Contents of one zone, oldest first; the last is served. */
+export type ZoneContents = readonly ZoneContent[];
+
+/** Older contents that are kept of one zone, for incremental transfers. */
+export const CONTENTS_KEPT_MAX = 8;
+/** Records that all kept contents of a zone may have together; beyond it secondaries get all of it. */
+export const RECORDS_KEPT_MAX = 2_000_000;
+
+/** The contents to follow after these. Of the same content nothing new is kept. */
+export function nextContents(before: ZoneContents, content: ZoneContent): ZoneContents {
+  const newest = before.at(-1);
+  if (newest === undefined || content.serial === newest.serial)
+    return [...before.slice(0, -1), content];
+  const kept = [...before, content].slice(-CONTENTS_KEPT_MAX);
+  let records = 0;
+  const from = kept.findLastIndex((each, index) => {
+    records += each.count;
+    return records > RECORDS_KEPT_MAX && index < kept.length - 1;
+  });
+  return kept.slice(from + 1);
+}
+
+/** The zone's records of now; undefined when something in them cannot be read, which compiling reports. */
+export function contentOf(
+  name: string,
+  zone: ZoneConfig,
+  snapshot: Snapshot,
+): ZoneContent | undefined {
+  const apex = parseName(name === '.' ? name : `${name}.`);
+  const { minimum, mname, rname, serial, refresh, retry, expire } = zone.soa;
+  const numbers = [serial, refresh, retry, expire, minimum].join(' ');
+  const soa = parseRdata('SOA', `${mname} ${rname} ${numbers}`);
+  if (apex === undefined || !soa.ok) return undefined;
+  const records: ContentRecord[] = [];
+  for (const { data, owner, ttl, type } of zone.rrsets) {
+    for (const text of data) {
+      const rdata = parseRdata(type, text, apex);
+      if (!rdata.ok) return undefined;
+      records.push({
+        owner: parseName(owner)!,
+        type: typeNumber(type)!,
+        ttlSeconds: ttl,
+        rdata: rdata.rdata,
+      });
+    }
+  }
+  if (zone.transfer?.steered !== 'omit') {
+    for (const steered of zone.steered) records.push(...defaultRecords(steered, name, snapshot));
+  }
+  const first = { owner: apex, type: TYPE_SOA, ttlSeconds: zone.ttl, rdata: soa.rdata };
+  return packContent(apex, first, records);
+}
+
+const STEERED_TYPES = [TYPE_A, TYPE_AAAA, TYPE_HTTPS, TYPE_SVCB];
+/** No client has it, and no geo data know it (RFC 1122 3.2.1.3). */
+const NOWHERE = 0;
+
+function defaultRecords(
+  { owner, https, svcb }: SteeredConfig,
+  zone: string,
+  snapshot: Snapshot,
+): readonly ContentRecord[] {
+  const service = snapshot.services.find((each) => each.owner === owner && each.zone === zone);
+  const name = parseName(owner);
+  if (service === undefined || name === undefined) return [];
+  const types = service.isAlias
+    ? [TYPE_CNAME]
+    : STEERED_TYPES.filter(
+        (type) =>
+          hasType(service, type) &&
+          (type !== TYPE_HTTPS || https !== undefined) &&
+          (type !== TYPE_SVCB || svcb !== undefined),
+      );
+  const endpoints = defaultEndpoints(service, snapshot);
+  const map = snapshot.maps[service.map]!;
+  return types.flatMap((type) =>
+    rdataOf(snapshot, map, endpoints, type).map((rdata) => ({
+      owner: name,
+      type,
+      ttlSeconds: map.ttlMaxSeconds,
+      rdata,
+    })),
+  );
+}
+
+/** Whoever is first in the class of a client of whom nothing is known, everything being up. */
+function defaultEndpoints({ map: index }: Service, snapshot: Snapshot): readonly number[] {
+  const map = snapshot.maps[index]!;
+  const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
+  const classId = rangeValueOf(lookup4(map.classes.table, NOWHERE));
+  const entry = map.classes.classes[classId]!;
+  const isUp = (): number => map.ttlMaxSeconds;
+  const decision = decide(
+    compilePolicy(map.chain),
+    classTiers(entry, candidates),
+    decideState(map, isUp, entry.near),
+  );
+  return decision.outcomes[0]?.candidates.map(({ endpoint }) => endpoint) ?? [];
+}
+
+/** What was not told by a greater serial: secondaries do not ask for it. */
+export function changedSilently(before: ZoneContent, after: ZoneContent): boolean {
+  return before.serial === after.serial && Buffer.compare(before.records, after.records) !== 0;
+}
+
+/** For messages. */
+export const serialText = ({ soa }: ZoneContent): string => formatRdata(TYPE_SOA, soa.rdata);

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { after, type TestContext, test } from 'node:test';
+import { BIND } from './resolvers/bind.ts';
+import { islandProblem, openIsland } from './resolvers/island.ts';
+import { KNOT } from './resolvers/knot.ts';
+import { PLAIN_ZONE, REGION_BY_FAMILY, startMeridian, ZONE } from './resolvers/meridian.ts';
+import { absolute, checkReply, dataOf, EXPECTED, type Security } from './resolvers/names.ts';
+import { type ParentQuery, startParents } from './resolvers/parents.ts';
+import { ALL_ADDRESSES, CLIENTS } from './resolvers/places.ts';
+import { POWERDNS } from './resolvers/powerdns.ts';
+import {
+  familiesOf,
+  type Resolver,
+  type ResolverKind,
+  startResolver,
+  WAYS,
+  type Way,
+} from './resolvers/resolver.ts';
+import { UNBOUND } from './resolvers/unbound.ts';
+import { REGIONS } from './world-node.ts';
+
+/**
+ * Names of Meridian resolved by the resolvers of the world, which validate and begin at a signed root:
+ * root -> test. (both BIND) -> gslb.test., plain.test. (Meridian) -> sub.gslb.test. (BIND again).
+ *
+ *     way                      unbound        BIND          Knot Resolver   PowerDNS Recursor
+ *     over both families       yes            yes           yes             yes
+ *     over IPv4 alone          yes            yes           yes             yes
+ *     over IPv6 alone          yes            yes           yes             yes
+ *     over TCP alone           yes            yes           yes             no (1)
+ *     with minimised names     strict         strict        yes (2)         yes (2)
+ *     with names in mixed case its own draw   client's (3)  its own draw    client's (3)
+ *     with client subnets      yes            no (4)        no (5)          yes
+ *
+ * (1) It asks over TCP what was truncated (`big`), and has no setting to begin so.
+ * (2) Has one kind of minimisation only, which gives up when a server gets it wrong.
+ * (3) Does not draw the case of names, but sends them as its client wrote them: the client mixes.
+ * (4) In its commercial edition only. (5) Does not know them.
+ */
+const KINDS = [UNBOUND, BIND, KNOT, POWERDNS];
+/** Of `gslb.test.`: it is not signed, so `test.` has no DS of it. */
+const SECURITY: Security = 'insecure';
+const DS: readonly string[] = [];
+
+const problem = islandProblem();
+const skipAll = problem ?? false;
+const island = problem === undefined ? openIsland(ALL_ADDRESSES) : undefined;
+after(() => island?.close());
+const world = island && (await startAll(island));
+
+async function startAll(on: NonNullable<typeof island>) {
+  const [parents, meridian] = await Promise.all([
+    startParents(on, [ZONE, PLAIN_ZONE]),
+    startMeridian(on),
+  ]);
+  if (DS.length > 0) await parents.delegate(ZONE, DS);
+  return { island: on, parents, meridian };
+}
+
+for (const kind of KINDS) {
+  for (const way of WAYS) {
+    const skip = problem ?? kind.cannot[way] ?? false;
+    test(`${kind.name} resolves every kind of name ${way}`, { skip }, async (t) => {
+      const { parents, meridian } = world!;
+      const heardBefore = parents.queries().length;
+      const asked = async () => [await meridian.queries('udp'), await meridian.queries('tcp')];
+      const [udpBefore, tcpBefore] = await asked();
+      await withResolver(t, kind, way, async (resolver) => checkAll(resolver, kind, way));
+      const heard = parents.queries().slice(heardBefore);
+      assertWay(kind, way, heard);
+      const [udp, tcp] = await asked();
+      if (way === 'over TCP alone') assert.equal(udp, udpBefore);
+      // One record set fits no datagram.
+      assert.ok(tcp! > tcpBefore!, `${tcp} over TCP`);
+    });
+  }
+}
+
+async function checkAll(resolver: Resolver, kind: ResolverKind, way: Way): Promise<void> {
+  const circumstances = {
+    security: SECURITY,
+    regions: familiesOf(way).map((family) => REGION_BY_FAMILY[family]),
+    hasBareNegatives: kind.bareNegatives?.includes(way) ?? false,
+  };
+  const isMixed = way === 'with names in mixed case' && kind.keepsCase;
+  const words = EXPECTED.flatMap(({ name, type }) => [
+    isMixed ? mixedCase(absolute(name)) : absolute(name),
+    type,
+  ]);
+  // Once from Meridian, once from the cache.
+  for (const pass of ['asked', 'cached']) {
+    const replies = await resolver.resolve(...words);
+    assert.equal(replies.length, EXPECTED.length, pass);
+    for (const [index, expected] of EXPECTED.entries()) {
+      checkReply(expected, replies[index]!, circumstances);
+    }
+  }
+}
+
+const mixedCase = (name: string): string =>
+  [...name].map((letter, index) => (index % 2 === 0 ? letter : letter.toUpperCase())).join('');
+
+/** That a resolver did ask in this way, by what root, TLD and child heard of it. */
+function assertWay(kind: ResolverKind, way: Way, heard: readonly ParentQuery[]): void {
+  const addresses = familiesOf(way).map((family) => kind.addresses[family]);
+  const strangers = heard.filter(({ from }) => !addresses.includes(from));
+  assert.deepEqual(strangers, [], 'asked from other addresses');
+  assert.ok(heard.length > 0, 'the parents were not asked');
+  if (way === 'over TCP alone') {
+    assert.deepEqual(
+      heard.filter(({ transport }) => transport === 'udp'),
+      [],
+    );
+  }
+  if (way === 'with names in mixed case') {
+    const mixed = heard.filter(({ name }) => /[a-z]/.test(name) && /[A-Z]/.test(name));
+    assert.ok(mixed.length > heard.length / 4, JSON.stringify(heard));
+  }
+  if (way === 'with minimised names') {
+    const above = heard.filter(({ view }) => view === 'tld').map(({ name }) => `${name}.`);
+    const zones = [ZONE, PLAIN_ZONE];
+    const told = above.filter((name) =>
+      EXPECTED.some((each) => absolute(each.name) === name && !zones.includes(name)),
+    );
+    assert.deepEqual(
+      told.filter((name) => zones.some((zone) => name.endsWith(`.${zone}`))),
+      [],
+      'names that the TLD need not know',
+    );
+    assert.ok(above.includes(ZONE), above.join(' '));
+  }
+}
+
+for (const kind of KINDS) {
+  const skip = problem ?? kind.cannot['with client subnets'] ?? false;
+  test(`${kind.name} gives each client network its answer, and caches it`, { skip }, async (t) => {
+    await withResolver(t, kind, 'with client subnets', async (resolver) => {
+      for (const name of ['www~', 'alias~', 'x.wild-steered~', 'static-alias~']) {
+        await checkSubnets(resolver, absolute(name), name !== 'static-alias~');
+      }
+    });
+  });
+}
+
+/** Three clients of three networks, then a neighbour of each, who costs Meridian no query. */
+async function checkSubnets(resolver: Resolver, name: string, isSteered: boolean): Promise<void> {
+  const queries = async (): Promise<number> =>
+    (await world!.meridian.queries('udp')) + (await world!.meridian.queries('tcp'));
+  const check = async (client: string, region: keyof typeof REGIONS): Promise<void> => {
+    const replies = await resolver.resolveFor(client, name, 'A', name, 'AAAA');
+    const got = replies.map((reply) => dataOf(reply).at(-1));
+    const wanted = isSteered ? REGIONS[region].vips : ['192.0.2.25', '2001:db8::25'];
+    assert.deepEqual(got, wanted, `${name} for ${client}`);
+  };
+  const before = await queries();
+  for (const { client, region } of CLIENTS) await check(client, region);
+  const asked = await queries();
+  assert.ok(asked > before);
+  for (const { neighbour, region } of CLIENTS) await check(neighbour, region);
+  for (const { client, region } of CLIENTS.toReversed()) await check(client, region);
+  assert.equal(await queries(), asked, `${name} was not cached for the neighbours`);
+}
+
+test('a DS without a key makes its zone bogus, and no other', { skip: skipAll }, async (t) => {
+  const { parents } = world!;
+  await parents.delegate(ZONE, [`1 13 2 ${'0A'.repeat(32)}`]);
+  t.after(() => parents.delegate(ZONE, DS));
+  for (const kind of KINDS) {
+    await withResolver(t, kind, 'over both families', async (resolver) => {
+      const names = [`mail.${ZONE}`, `www.${PLAIN_ZONE}`];
+      const replies = await resolver.resolve(...names.flatMap((name) => [name, 'A']));
+      const status = replies.map((reply) => reply.status);
+      assert.deepEqual(status, ['SERVFAIL', 'NOERROR'], kind.name);
+    });
+  }
+});
+
+/** What the resolver wrote is told when something is wrong. */
+async function withResolver(
+  t: TestContext,
+  kind: ResolverKind,
+  way: Way,
+  use: (resolver: Resolver) => Promise<void>,
+): Promise<void> {
+  const { anchor } = world!.parents;
+  const resolver = await startResolver(world!.island, kind, { way, anchor });
+  try {
+    await use(resolver);
+  } catch (error) {
+    t.diagnostic(resolver.said().slice(-WORDS_MAX));
+    throw error;
+  } finally {
+    await resolver.stop();
+  }
+}
+
+const WORDS_MAX = 5000;

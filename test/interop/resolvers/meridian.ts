@@ -1,0 +1,139 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { until } from '../../node/until.ts';
+import { REGIONS, type Region } from '../world-node.ts';
+import type { Island } from './island.ts';
+import { CHILD_ZONE, SIGNED_NAME } from './parents.ts';
+import { CHILD, CLIENTS, MERIDIAN, RESOLVER_NETWORKS } from './places.ts';
+
+/** The program under test as a process on the island: a nameserver with every kind of name. */
+export type Meridian = {
+  /** Queries so far, over one transport. */
+  queries(transport: 'udp' | 'tcp'): Promise<number>;
+  /** What it has written, for when something is wrong. */
+  said(): string;
+};
+
+export const ZONE = 'gslb.test.';
+/** On the same nodes, and never signed. */
+export const PLAIN_ZONE = 'plain.test.';
+export const LONG_TEXTS = Array.from({ length: 40 }, (_, index) => `${index} ${'x'.repeat(200)}`);
+/** Where resolvers are that ask over this family, so that the answer tells which they used. */
+export const REGION_BY_FAMILY = { 4: 'virginia', 6: 'singapore' } as const;
+
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+/** That of the program's own launcher. */
+const COMPILE_CACHE = fileURLToPath(
+  new URL('../../../node_modules/.cache/meridian', import.meta.url),
+);
+const METRICS = 'http://127.0.0.1:8053/metrics';
+const DEADLINE_MS = 60_000;
+
+/** `more` are further keys of the zone. */
+export async function startMeridian(
+  island: Island,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<Meridian> {
+  const directory = join(island.directory, 'meridian');
+  mkdirSync(directory);
+  const file = join(directory, 'meridian.yaml');
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify(configuration(more), undefined, 2));
+  const words = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'run'];
+  const program = island.start([...words, '--config', file], {
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+  });
+  const metrics = async (): Promise<string> =>
+    (await island.run(['curl', '--silent', '--fail', '--max-time', '5', METRICS])).stdout;
+  const answers = async (): Promise<boolean> => {
+    const words = ['dig', '+short', '+tries=1', '+time=1', `@${MERIDIAN[0][4]}`, ZONE, 'SOA'];
+    return (await metrics()) !== '' && (await island.run(words)).stdout.startsWith('ns1.');
+  };
+  await until(answers, DEADLINE_MS, () => `Meridian answers: ${program.said()}`);
+  return {
+    said: program.said,
+    async queries(transport) {
+      const line = new RegExp(`^meridian_dns_queries_total\\{[^}]*"${transport}"[^}]*\\} (\\d+)`);
+      const lines = (await metrics()).split('\n');
+      return lines.reduce((sum, text) => sum + Number(line.exec(text)?.[1] ?? 0), 0);
+    },
+  };
+}
+
+const NEAR = { virginia: 'US-VA', frankfurt: 'DE', singapore: 'SG' } as const;
+
+function configuration(more: Readonly<Record<string, unknown>>): unknown {
+  const placed: { readonly network: string; readonly region: Region }[] = [
+    { network: RESOLVER_NETWORKS[4], region: REGION_BY_FAMILY[4] },
+    { network: RESOLVER_NETWORKS[6], region: REGION_BY_FAMILY[6] },
+    ...CLIENTS,
+  ];
+  return {
+    node: { name: 'island', roles: ['nameserver', 'admin'], workers: { dns: 1 } },
+    regions: REGIONS,
+    geo: {
+      overrides: placed.map(({ network, region }) => ({
+        networks: [network],
+        location: NEAR[region],
+      })),
+    },
+    pools: { web: { endpoints: Object.keys(REGIONS) } },
+    zones: { [ZONE]: { ...zone(), ...more }, [PLAIN_ZONE]: plainZone() },
+    dns: {
+      listeners: MERIDIAN.flatMap((each) => [
+        { address: each[4], port: 53 },
+        { address: each[6], port: 53 },
+      ]),
+    },
+  };
+}
+
+const nameservers = () => ({
+  ns1: { A: MERIDIAN[0][4], AAAA: MERIDIAN[0][6] },
+  ns2: { A: MERIDIAN[1][4], AAAA: MERIDIAN[1][6] },
+});
+
+function zone() {
+  const child = CHILD_ZONE.slice(0, -ZONE.length - 1);
+  return {
+    ttl: 300,
+    nameservers: ['ns1', 'ns2'],
+    soa: { rname: 'hostmaster', serial: 7, minimum: 60 },
+    steered: {
+      www: { pool: 'web', ttl: { min: 30, max: 60 } },
+      '*.wild-steered': { pool: 'web', ttl: { min: 30, max: 60 } },
+    },
+    records: {
+      ...nameservers(),
+      '@': { MX: ['10 mail', '20 mail.elsewhere.test.'], TXT: 'v=spf1 mx -all' },
+      caa: { CAA: '0 issue "ca.example"' },
+      mail: { A: '192.0.2.25', AAAA: '2001:db8::25' },
+      several: { A: ['192.0.2.80', '192.0.2.81', '192.0.2.82'] },
+      '_sip._tcp': { SRV: '10 60 5060 mail' },
+      service: { HTTPS: '1 . alpn=h2,h3 ipv4hint=192.0.2.80' },
+      '*.wild': { A: '192.0.2.9', TXT: 'any name below wild' },
+      'below.ent': { A: '192.0.2.10' },
+      alias: { CNAME: 'www' },
+      'static-alias': { CNAME: 'mail' },
+      '*.wild-alias': { CNAME: 'mail' },
+      outside: { CNAME: SIGNED_NAME },
+      neighbour: { CNAME: `www.${PLAIN_ZONE}` },
+      dangling: { CNAME: 'nothing' },
+      old: { DNAME: 'new' },
+      'host.new': { A: '192.0.2.11' },
+      moved: { DNAME: PLAIN_ZONE },
+      [child]: { NS: `ns.${CHILD_ZONE}` },
+      [`ns.${child}`]: { A: CHILD[4], AAAA: CHILD[6] },
+      big: { TXT: LONG_TEXTS },
+    },
+  };
+}
+
+function plainZone() {
+  return {
+    nameservers: ['ns1', 'ns2'],
+    soa: { rname: 'hostmaster', minimum: 60 },
+    records: { ...nameservers(), www: { A: '192.0.2.40' } },
+  };
+}
