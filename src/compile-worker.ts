@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { withOverlays } from './config/overlay.ts';
 import { buildGeoTable } from './geo/mmdb.ts';
 import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
@@ -38,10 +39,11 @@ function compilePast(request: CompileRequest): CompileResult {
 }
 
 function compile(
-  { config, generation, revision }: CompileRequest,
+  { config: written, generation, overlays = [], revision }: CompileRequest,
   isPresentGeo = true,
 ): CompileResult {
   const startedMs = performance.now();
+  const config = withOverlays(written, overlays);
   const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(config.geo, centroids);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
   const compiled = compileSnapshot(config, loaded.geo, generation, revision, last);

@@ -19,12 +19,15 @@ import type { Log } from '../telemetry/log.ts';
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
 import { readState } from './state-file.ts';
+import { createZoneOverlays, withZoneOverlays, type ZoneOverlays } from './zone-overlays.ts';
 
 /** What every node has, whatever its roles: health, durable facts, the other nodes, the event log. */
 export type Parts = {
   readonly log: Log;
   readonly config: Config;
   readonly compiler: Compiler;
+  /** What zones have besides what is written; followed by what is served. */
+  readonly overlays: ZoneOverlays;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -92,7 +95,9 @@ export async function openParts(
     log,
   });
   const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
-  const compiler = createCompiler(compileFile, { log, record: events.record });
+  const overlays = createZoneOverlays();
+  const voice = { log, record: events.record };
+  const compiler = withZoneOverlays(createCompiler(compileFile, voice), overlays);
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
@@ -139,8 +144,8 @@ export async function openParts(
     overrides.close();
     await closeAll();
   };
-  const parts = { log, config, compiler, events, store, facts, overrides, desk, link, registry };
-  return { ok: true, parts: { ...parts, told, begin, close } };
+  const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
+  return { ok: true, parts: { ...made, registry, told, begin, close } };
 }
 
 /** Names of the vantage points that this node speaks for. */

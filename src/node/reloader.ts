@@ -18,6 +18,8 @@ import { type ConfigSource, loadConfig, revisionName } from './config-file.ts';
  */
 export type Reloader = {
   reload(by: string): Promise<ReloadResult>;
+  /** Serves the same configuration compiled anew, with what has come to its zones; why not, else []. */
+  refresh(): Promise<readonly string[]>;
   last(): ReloadResult | undefined;
   /** Settles when all that was asked for by now is done. */
   settled(): Promise<unknown>;
@@ -50,6 +52,7 @@ export function createReloader(parts: ReloaderParts): Reloader {
   let last: ReloadResult | undefined;
   const queue = createQueue();
   let next: Promise<ReloadResult> | undefined;
+  let nextRefresh: Promise<readonly string[]> | undefined;
   let geoVersions = geoVersionsOf(parts.current().config);
 
   const compileAndSwap = async (config: Config, shared: Revision | undefined): Promise<Swapped> => {
@@ -101,6 +104,10 @@ export function createReloader(parts: ReloaderParts): Reloader {
     last = { ok, atMs: clock.nowMs(), generation, revision, changes, issues };
     return last;
   };
+  const refresh = async (): Promise<readonly string[]> => {
+    const swapped = await compileAndSwap(parts.current().config, parts.shared.current());
+    return swapped.ok ? [] : swapped.reasons;
+  };
   const pollGeo = async (): Promise<void> => {
     const { config } = parts.current();
     const versions = geoVersionsOf(config);
@@ -125,6 +132,13 @@ export function createReloader(parts: ReloaderParts): Reloader {
         return reload(by);
       });
       return next;
+    },
+    refresh() {
+      nextRefresh ??= queue.run(() => {
+        nextRefresh = undefined;
+        return refresh();
+      });
+      return nextRefresh;
     },
     last: () => last,
     settled: queue.settled,

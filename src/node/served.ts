@@ -89,6 +89,13 @@ export function createServed(
       parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
     });
   });
+  const stopOverlays = parts.overlays.onChange(() => {
+    void reloader.refresh().then((reasons) => {
+      if (reasons.length === 0) return;
+      const message = `What came to a zone cannot be served: ${reasons.join(' ')}`;
+      parts.events.record('zone.refused', 'zones', message, 'warn');
+    });
+  });
   return {
     current: () => serving,
     kept: from.shelf.all,
@@ -97,6 +104,7 @@ export function createServed(
     reloader,
     async close() {
       stopFollowing();
+      stopOverlays();
       agent.close();
       await reloader.close();
       await record.close();

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import type { ZoneOverlay } from '../config/overlay.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
@@ -12,6 +13,8 @@ export type CompileRequest = {
   readonly revision: number;
   /** A configuration of the past, compiled to be looked at: what comes next is not made from it. */
   readonly isPast?: boolean;
+  /** Default: none. */
+  readonly overlays?: readonly ZoneOverlay[];
 };
 
 export type CompileReply = {

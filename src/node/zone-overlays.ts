@@ -1,0 +1,39 @@
+import type { ZoneOverlay } from '../config/overlay.ts';
+import type { Compiler } from '../workers/compiler.ts';
+
+/** The overlays of a node's zones, whoever they come from; whatever is compiled to be served has them. */
+export type ZoneOverlays = {
+  current(): readonly ZoneOverlay[];
+  /** Replaces what this source has for the zone; undefined = nothing any more. */
+  set(source: string, zone: string, overlay: ZoneOverlay | undefined): void;
+  /** Called after every change, once there is somebody; returns the function that stops it. */
+  onChange(hear: () => void): () => void;
+};
+
+export function createZoneOverlays(): ZoneOverlays {
+  const overlays = new Map<string, ZoneOverlay>();
+  const ears = new Set<() => void>();
+  return {
+    current: () => [...overlays.values()],
+    set(source, zone, overlay) {
+      const key = `${source} ${zone}`;
+      if (overlay === undefined && !overlays.has(key)) return;
+      if (overlay === undefined) overlays.delete(key);
+      else overlays.set(key, overlay);
+      for (const hear of ears) hear();
+    },
+    onChange(hear) {
+      ears.add(hear);
+      return () => ears.delete(hear);
+    },
+  };
+}
+
+/** Compiles what is to be served with the overlays of the moment; the past is compiled as it was written. */
+export function withZoneOverlays(compiler: Compiler, { current }: ZoneOverlays): Compiler {
+  return {
+    ...compiler,
+    compile: (request) =>
+      compiler.compile(request.isPast ? request : { ...request, overlays: current() }),
+  };
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config } from '../../src/config/config.ts';
+import { withOverlays } from '../../src/config/overlay.ts';
+import { validateConfig } from '../../src/config/validate.ts';
+
+const config = configOf(`
+regions: { us: { location: { latitude: 39, longitude: -77 }, vips: 192.0.2.1 } }
+zones:
+  example.com:
+    nameservers: ns1
+    records:
+      ns1: { A: 192.0.2.53 }
+      txt: { TXT: { ttl: 60, data: [one] } }
+`);
+
+test('withOverlays() joins data of an RRset, under the TTL that comes', () => {
+  const zone = overlaid({
+    zone: 'example.com',
+    rrsets: [txt('TXT.example.com.', 5, '"one"', '"two"')],
+  });
+  assert.deepEqual(
+    zone.rrsets.filter(({ type }) => type === 'TXT'),
+    [{ owner: 'TXT.example.com.', type: 'TXT', ttl: 5, data: ['"one"', '"two"'] }],
+  );
+  assert.equal(zone.rrsets.length, config.zones['example.com']!.rrsets.length);
+});
+
+test('withOverlays() replaces the SOA, or its serial alone', () => {
+  const { soa } = config.zones['example.com']!;
+  const primary = { ...soa, mname: 'primary.example.', serial: 7 };
+  assert.deepEqual(overlaid({ zone: 'example.com', soa: primary, rrsets: [] }).soa, primary);
+  const counted = overlaid({ zone: 'example.com', serial: 9, rrsets: [] });
+  assert.deepEqual(counted.soa, { ...soa, serial: 9 });
+});
+
+test('withOverlays() of zones that are not configured changes nothing', () => {
+  assert.equal(withOverlays(config, [{ zone: 'example.net', rrsets: [] }]), config);
+});
+
+function overlaid(overlay: Parameters<typeof withOverlays>[1][number]) {
+  return withOverlays(config, [overlay]).zones['example.com']!;
+}
+
+function txt(owner: string, ttl: number, ...data: string[]) {
+  return { owner, type: 'TXT', ttl, data };
+}
+
+function configOf(text: string): Config {
+  const result = validateConfig(text, 'overlay.yaml', {});
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.config;
+}
