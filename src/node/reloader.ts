@@ -51,8 +51,6 @@ export function createReloader(parts: ReloaderParts): Reloader {
   const { clock, events, source } = parts;
   let last: ReloadResult | undefined;
   const queue = createQueue();
-  let next: Promise<ReloadResult> | undefined;
-  let nextRefresh: Promise<readonly string[]> | undefined;
   let geoVersions = geoVersionsOf(parts.current().config);
 
   const compileAndSwap = async (config: Config, shared: Revision | undefined): Promise<Swapped> => {
@@ -126,20 +124,8 @@ export function createReloader(parts: ReloaderParts): Reloader {
   const stopPolling = repeat(clock, GEO_POLL_MS, () => queue.run(pollGeo).catch(unread));
 
   return {
-    reload(by) {
-      next ??= queue.run(() => {
-        next = undefined;
-        return reload(by);
-      });
-      return next;
-    },
-    refresh() {
-      nextRefresh ??= queue.run(() => {
-        nextRefresh = undefined;
-        return refresh();
-      });
-      return nextRefresh;
-    },
+    reload: queue.merged(reload),
+    refresh: queue.merged(refresh),
     last: () => last,
     settled: queue.settled,
     async close() {
@@ -162,11 +148,25 @@ type Swapped =
 /** Acts come one after the other, also after one that failed. */
 function createQueue() {
   let running: Promise<unknown> = Promise.resolve();
+  const run = <T>(act: () => Promise<T>): Promise<T> => {
+    const result = running.then(act);
+    running = result.catch(() => {});
+    return result;
+  };
   return {
-    run<T>(act: () => Promise<T>): Promise<T> {
-      const result = running.then(act);
-      running = result.catch(() => {});
-      return result;
+    run,
+    /** The act, to be called in its turn: all calls before that are one. */
+    merged<Args extends readonly unknown[], T>(
+      act: (...args: Args) => Promise<T>,
+    ): (...args: Args) => Promise<T> {
+      let next: Promise<T> | undefined;
+      return (...args) => {
+        next ??= run(() => {
+          next = undefined;
+          return act(...args);
+        });
+        return next;
+      };
     },
     settled: () => running,
   };
