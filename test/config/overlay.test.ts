@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { withOverlays } from '../../src/config/overlay.ts';
 import { validateConfig } from '../../src/config/validate.ts';
+import { centroids } from './centroids.ts';
 
 const config = configOf(`
 regions: { us: { location: { latitude: 39, longitude: -77 }, vips: 192.0.2.1 } }
@@ -47,7 +48,7 @@ function txt(owner: string, ttl: number, ...data: string[]) {
 }
 
 function configOf(text: string): Config {
-  const result = validateConfig(text, 'overlay.yaml', {});
+  const result = validateConfig(text, 'overlay.yaml', {}, centroids);
   assert.ok(result.ok, JSON.stringify(result));
   return result.config;
 }
