@@ -24,6 +24,8 @@ const TOOLS = {
     kdig: 'knot-dnsutils',
     unbound: 'unbound',
     named: 'bind9',
+    nsd: 'nsd',
+    knotd: 'knot',
     'dnssec-signzone': 'bind9-utils',
     kresd: 'knot-resolver',
     pdns_recursor: 'pdns-recursor',

@@ -169,6 +169,8 @@ export type NotifyConfig = {
   readonly port: number;
   /** Name in `dns.keys` that signs it. */
   readonly key?: string;
+  /** Local address that it is sent from; absent = the system's choice. */
+  readonly source?: string;
 };
 /** `mname`, `rname` are absolute names in text form with a final dot. */
 export type SoaConfig = {

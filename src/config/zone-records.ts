@@ -113,7 +113,7 @@ function resolveTransfer({
   return {
     networks: allow.flatMap((each) => ('network' in each ? each.network : [])),
     keys: allow.flatMap((each) => ('key' in each ? each.key : [])),
-    notify: notify.map((each) => present({ key: undefined, ...each })),
+    notify: notify.map((each) => present({ key: undefined, source: undefined, ...each })),
     steered,
   };
 }

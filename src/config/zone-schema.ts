@@ -129,6 +129,9 @@ const notified = z
       address: address.describe('Of the secondary.'),
       port: port.default(53).describe('Port.'),
       key: keyName.optional().describe('The key in `dns.keys` that signs it. Default: none.'),
+      source: address
+        .optional()
+        .describe("Local address that it is sent from. Default: the system's choice."),
     }),
   ])
   .meta({ what: 'an address with a port', hint: '192.0.2.1:53, or { address: …, key: … }' });

@@ -1,11 +1,14 @@
+import { randomInt } from 'node:crypto';
 import type { Revision } from '../cluster/revisions.ts';
-import { systemClock } from '../control/clock.ts';
+import { systemClock, wallClockMs } from '../control/clock.ts';
 import type { Serving } from '../control/serving.ts';
 import { drainedRegions } from '../health/override.ts';
 import type { BalancerWorkers } from '../workers/balancer-workers.ts';
 import type { DnsWorkers } from '../workers/dns-workers.ts';
 import { type Agent, createAgent } from './agent.ts';
 import type { ConfigSource } from './config-file.ts';
+import { openDatagrams } from './datagrams.ts';
+import { createNotifier, type Notifier } from './notifier.ts';
 import { configSha, ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
 import { createReloader, type Reloader } from './reloader.ts';
@@ -59,6 +62,8 @@ export function createServed(
     const { generation, revision } = serving.snapshot;
     return { generation, revision, configSha: sha };
   };
+  const notifier = dns && openNotifier(parts);
+  notifier?.serve(serving.config, serving.snapshot);
   told.words(desk.words());
   balancer?.publishServers(desk.serverStates());
   told.overrides(overrides.current());
@@ -80,6 +85,8 @@ export function createServed(
       record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
+      // Only now: a secondary that asks at once must find what it was told of.
+      notifier?.serve(next.config, next.snapshot);
       followed.served(shared);
       return (await listening) ?? [];
     },
@@ -107,7 +114,18 @@ export function createServed(
       stopOverlays();
       agent.close();
       await reloader.close();
+      notifier?.close();
       await record.close();
     },
   };
+}
+
+function openNotifier({ events }: Parts): Notifier {
+  return createNotifier({
+    clock: systemClock,
+    wallSeconds: () => Math.floor(wallClockMs() / 1000),
+    drawId: () => randomInt(2 ** 16),
+    events,
+    open: openDatagrams,
+  });
 }
