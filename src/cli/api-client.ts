@@ -34,6 +34,7 @@ export type ApiClient = {
   pools(): Promise<readonly PoolStatus[]>;
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
+  refreshZone(zone: string): Promise<ZoneStatus>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
@@ -103,6 +104,7 @@ export function createApiClient(options: {
     pools: () => get('pools'),
     cluster: () => get('nodes'),
     zones: () => get('zones'),
+    refreshZone: (zone) => post(`zones/${encodeURIComponent(zone)}/refresh`, {}),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),

@@ -2,13 +2,17 @@
  * Records that a zone has besides what its configuration says: those of updates and ACME challenges, or all of
  * them, where the zone is a copy of its primary's. They come while a node runs and never touch the file.
  */
-import type { Config, RrsetConfig, SoaConfig, ZoneConfig } from './config.ts';
+import type { Config, RrsetConfig, SoaConfig, SteeredConfig, ZoneConfig } from './config.ts';
 
 export type ZoneOverlay = {
   /** As in the configuration. */
   readonly zone: string;
   /** Of a primary; absent = the configuration's. */
   readonly soa?: SoaConfig;
+  /** TTL of that SOA. */
+  readonly soaTtl?: number;
+  /** The primary was not reached for longer than its SOA allows. */
+  readonly isExpired?: boolean;
   /** Absent = that of the SOA. */
   readonly serial?: number;
   /** Joined with the configuration's: an RRset that both have has all data, and the TTL that is written here. */
@@ -20,11 +24,20 @@ export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): 
   const known = overlays.filter(({ zone }) => config.zones[zone] !== undefined);
   if (known.length === 0) return config;
   const zones: Record<string, ZoneConfig> = { ...config.zones };
-  for (const overlay of known) zones[overlay.zone] = overlaid(zones[overlay.zone]!, overlay);
+  // First, for all others are joined with what is there.
+  for (const overlay of known) {
+    const zone = zones[overlay.zone]!;
+    // A reload may have made it a zone of our own again.
+    if (overlay.soa === undefined || zone.primary === undefined) continue;
+    zones[overlay.zone] = copied(zone, overlay, overlay.soa, config.pools);
+  }
+  for (const overlay of known) {
+    if (overlay.soa === undefined) zones[overlay.zone] = overlaid(zones[overlay.zone]!, overlay);
+  }
   return { ...config, zones };
 }
 
-function overlaid(zone: ZoneConfig, { rrsets, serial, soa = zone.soa }: ZoneOverlay): ZoneConfig {
+function overlaid(zone: ZoneConfig, { rrsets, serial }: ZoneOverlay): ZoneConfig {
   const joined = new Map(zone.rrsets.map((rrset) => [keyOf(rrset), rrset]));
   for (const rrset of rrsets) {
     const key = keyOf(rrset);
@@ -33,9 +46,54 @@ function overlaid(zone: ZoneConfig, { rrsets, serial, soa = zone.soa }: ZoneOver
   }
   return {
     ...zone,
-    soa: serial === undefined ? soa : { ...soa, serial },
+    soa: serial === undefined ? zone.soa : { ...zone.soa, serial },
     rrsets: [...joined.values()],
   };
 }
 
 const keyOf = ({ owner, type }: RrsetConfig): string => `${owner.toLowerCase()} ${type}`;
+
+/** A zone with its primary's records, but for those that steered names stand for. */
+function copied(
+  zone: ZoneConfig,
+  { isExpired = false, rrsets, soaTtl = zone.ttl }: ZoneOverlay,
+  soa: SoaConfig,
+  pools: Config['pools'],
+): ZoneConfig {
+  const hidden = new Set(steeredOver(zone, rrsets, pools));
+  // What has expired is not in the table at all, so that no alias and no referral leads to it.
+  const isGone = isExpired && zone.primary?.whenExpired === 'servfail';
+  return {
+    ...zone,
+    ttl: soaTtl,
+    soa,
+    copy: isExpired ? 'expired' : 'current',
+    rrsets: isGone ? [] : rrsets.filter((rrset) => !hidden.has(rrset)),
+  };
+}
+
+/** Records of a primary in whose place a steered name answers: what is steered here was wanted here. */
+export function steeredOver(
+  { steered }: Pick<ZoneConfig, 'steered'>,
+  rrsets: readonly RrsetConfig[],
+  pools: Config['pools'],
+): readonly RrsetConfig[] {
+  if (steered.length === 0) return [];
+  const types = new Map(
+    steered.map((each) => [each.owner.toLowerCase(), steeredTypes(each, pools)] as const),
+  );
+  return rrsets.filter(({ owner, type }) => {
+    const taken = types.get(owner.toLowerCase());
+    return taken === 'all' || (taken?.includes(type) ?? false);
+  });
+}
+
+function steeredTypes(
+  { https, pool, svcb }: SteeredConfig,
+  pools: Config['pools'],
+): 'all' | readonly string[] {
+  const endpoints = Object.hasOwn(pools, pool) ? pools[pool]!.endpoints : [];
+  // A CNAME stands alone, a steered one too (RFC 1034 3.6.2).
+  if (endpoints.some(({ cname }) => cname !== undefined)) return 'all';
+  return ['A', 'AAAA', 'CNAME', ...(https ? ['HTTPS'] : []), ...(svcb ? ['SVCB'] : [])];
+}

@@ -290,7 +290,7 @@ function checkSteered(check: Check): void {
 }
 
 function checkTransfers({ config, error, file }: Check): void {
-  for (const [zone, { transfer }] of Object.entries(file.zones)) {
+  for (const [zone, { primary, transfer }] of Object.entries(file.zones)) {
     const path = ['zones', zone, 'transfer'];
     const check = (key: string | undefined, at: ConfigPath): void => {
       if (key === undefined || Object.hasOwn(config.dns.keys, key)) return;
@@ -302,6 +302,10 @@ function checkTransfers({ config, error, file }: Check): void {
     }
     for (const [index, each] of (transfer?.notify ?? []).entries()) {
       if ('key' in each) check(each.key, [...path, 'notify', index, 'key']);
+    }
+    for (const [index, each] of (primary?.servers ?? []).entries()) {
+      const at = ['zones', zone, 'primary', 'servers', index, 'key'];
+      if ('key' in each) check(each.key, at);
     }
   }
 }

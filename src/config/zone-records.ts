@@ -3,7 +3,13 @@ import { formatRdata, parseRdata, rdataTypes } from '../dns/rdata/registry.ts';
 import { CHARACTER_STRING_LENGTH_MAX, quote } from '../dns/token.ts';
 import { typeName, typeNumber } from '../dns/type-names.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
-import type { SoaConfig, SteeredConfig, TransferConfig, ZoneConfig } from './config.ts';
+import type {
+  PrimaryConfig,
+  SoaConfig,
+  SteeredConfig,
+  TransferConfig,
+  ZoneConfig,
+} from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { present } from './present.ts';
@@ -96,7 +102,10 @@ export function resolveZone(
         data,
       })),
       steered: steered.map(({ config }) => config),
-      ...present({ transfer: file.transfer && resolveTransfer(file.transfer) }),
+      ...present({
+        primary: file.primary && resolvePrimary(file.primary),
+        transfer: file.transfer && resolveTransfer(file.transfer),
+      }),
     },
     apex,
     path,
@@ -115,6 +124,13 @@ function resolveTransfer({
     keys: allow.flatMap((each) => ('key' in each ? each.key : [])),
     notify: notify.map((each) => present({ key: undefined, source: undefined, ...each })),
     steered,
+  };
+}
+
+function resolvePrimary({ servers, whenExpired }: NonNullable<ZoneFile['primary']>): PrimaryConfig {
+  return {
+    servers: servers.map((each) => present({ key: undefined, source: undefined, ...each })),
+    whenExpired,
   };
 }
 
@@ -171,6 +187,7 @@ function readNameservers(reader: ZoneReader): ReadSet | undefined {
   const { error, file } = reader;
   const path = [...reader.path, 'nameservers'];
   const { nameservers, ttl } = file;
+  reportBesidePrimary(reader);
   if (file.file !== undefined) {
     for (const key of ['nameservers', 'soa'] as const) {
       const hint = 'remove one of the two';
@@ -188,6 +205,22 @@ function readNameservers(reader: ZoneReader): ReadSet | undefined {
     data: nameservers,
     dataPath: path,
   });
+}
+
+/** A zone has one source of records: two would be two opinions about one serial. */
+function reportBesidePrimary({ error, file, path }: ZoneReader): void {
+  if (file.primary === undefined) return;
+  const written = {
+    file: file.file,
+    soa: file.soa,
+    nameservers: file.nameservers,
+    records: Object.keys(file.records).length > 0 ? file.records : undefined,
+  };
+  for (const key of ['file', 'soa', 'nameservers', 'records'] as const) {
+    if (written[key] === undefined) continue;
+    const hint = 'the primary has them: remove one of the two';
+    error([...path, key], `${key} and primary exclude each other`, hint, 'key');
+  }
 }
 
 function readRecords(reader: ZoneReader): readonly (ReadSet | undefined)[] {

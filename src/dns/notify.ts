@@ -46,6 +46,11 @@ export function writeNotify(
   return message;
 }
 
+/** Whether a message that has a header is a NOTIFY. */
+export function isNotify(message: Uint8Array): boolean {
+  return ((readWord(message, 2) >> 11) & 0xf) === OPCODE_NOTIFY;
+}
+
 /** How a NOTIFY was signed. */
 export type NotifySignature = { readonly key: TsigKey; readonly mac: Uint8Array };
 

@@ -30,6 +30,10 @@ export type Snapshot = {
   /** Zones that others may copy, and the keys that they may have. */
   readonly transfers: readonly ZoneTransfer[];
   readonly tsigKeys: readonly TsigKey[];
+  /** STANDING_… of zone-standing.ts, indexed by the zones of `zones`. */
+  readonly standings: Uint8Array;
+  /** Who may say that a zone of theirs has changed; [] = NOTIFY is not for this server. */
+  readonly primaries: readonly Prefix[];
   readonly rateLimits: RateLimits;
   /** Who may ask for explanations (explain-query.ts). */
   readonly explainAllow: readonly Prefix[];

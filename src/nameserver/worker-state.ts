@@ -1,4 +1,5 @@
 import { COOKIE_ABSENT, type CookieSecrets, type CookieWord } from '../dns/cookie.ts';
+import { EDE_NONE } from '../dns/edns.ts';
 import { createReply, type Reply } from '../dns/encode.ts';
 import { createQuery, type Query } from '../dns/message.ts';
 import type { HealthWords } from '../health/health-words.ts';
@@ -28,6 +29,8 @@ export type WorkerState = {
   /** Of the query under way: what its cookie is worth, and what its response is. */
   cookie: CookieWord;
   kind: ResponseKind;
+  /** The extended error of an answer that has none of its own: its zone's (zone-standing.ts). */
+  zoneEde: number;
   readonly rateLimiter: RateLimiter;
   readonly query: Query;
   readonly reply: Reply;
@@ -48,6 +51,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     cookies: undefined,
     cookie: COOKIE_ABSENT,
     kind: KIND_ERROR,
+    zoneEde: EDE_NONE,
     rateLimiter: createRateLimiter(seed),
     query: createQuery(),
     reply: createReply(),

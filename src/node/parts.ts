@@ -18,6 +18,8 @@ import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
+import { openSecondaries } from './open-secondaries.ts';
+import type { Secondaries } from './secondaries.ts';
 import { readState } from './state-file.ts';
 import { createZoneOverlays, withZoneOverlays, type ZoneOverlays } from './zone-overlays.ts';
 
@@ -28,6 +30,8 @@ export type Parts = {
   readonly compiler: Compiler;
   /** What zones have besides what is written; followed by what is served. */
   readonly overlays: ZoneOverlays;
+  /** What is copied from primaries. */
+  readonly secondaries: Secondaries;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -98,6 +102,7 @@ export async function openParts(
   const overlays = createZoneOverlays();
   const voice = { log, record: events.record };
   const compiler = withZoneOverlays(createCompiler(compileFile, voice), overlays);
+  const secondaries = openSecondaries(config, compiler, { overlays, events, log });
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
@@ -117,6 +122,7 @@ export async function openParts(
     },
   });
   const closeAll = async (): Promise<void> => {
+    secondaries.close();
     await registry.close();
     await link?.close();
     await desk.close();
@@ -145,7 +151,7 @@ export async function openParts(
     await closeAll();
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
-  return { ok: true, parts: { ...made, registry, told, begin, close } };
+  return { ok: true, parts: { ...made, secondaries, registry, told, begin, close } };
 }
 
 /** Names of the vantage points that this node speaks for. */

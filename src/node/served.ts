@@ -63,7 +63,11 @@ export function createServed(
     return { generation, revision, configSha: sha };
   };
   const notifier = dns && openNotifier(parts);
-  notifier?.serve(serving.config, serving.snapshot);
+  const tellNameservers = ({ config, snapshot }: Serving): void => {
+    if (notifier === undefined) return;
+    notifier.serve(config, snapshot);
+    parts.secondaries.follow(config, snapshot);
+  };
   told.words(desk.words());
   balancer?.publishServers(desk.serverStates());
   told.overrides(overrides.current());
@@ -86,11 +90,12 @@ export function createServed(
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
       // Only now: a secondary that asks at once must find what it was told of.
-      notifier?.serve(next.config, next.snapshot);
+      tellNameservers(next);
       followed.served(shared);
       return (await listening) ?? [];
     },
   });
+  tellNameservers(serving);
   const stopFollowing = followed.onNews((by) => {
     reloader.reload(by).catch((error: unknown) => {
       parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);

@@ -10,6 +10,7 @@ import { explainDeferred } from '../control/explain-now.ts';
 import { createControlPlane } from '../control/plane.ts';
 import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
+import { isNotify } from '../dns/notify.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
@@ -85,7 +86,11 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const { parts } = opened;
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
-  const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
+  const choose = () => chooseServing(options, loaded, revisions, parts.compiler);
+  if (config.node.roles.includes('nameserver')) parts.secondaries.adopt(config);
+  let chosen = await choose();
+  // A copy that does not fit what is configured now is one that has to be fetched again.
+  if (!chosen.ok && parts.secondaries.disown()) chosen = await choose();
   if (!chosen.ok) {
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
@@ -238,7 +243,11 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
       draw: randomBytes,
       tell: dns.setCookies,
     });
-  dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
+  dns?.onDeferred((query) =>
+    isNotify(query.query)
+      ? parts.secondaries.notified(query)
+      : explainDeferred(facts(), query, record.replay.config()),
+  );
   const { plane, drills } = createControlPlane({
     clock,
     overrides,
@@ -258,6 +267,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
         queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
       }),
     reload: reloader.reload,
+    refreshCopy: parts.secondaries.refresh,
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,
@@ -294,7 +304,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   };
 }
 
-function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): Facts {
+function factsOf(serving: Serving, { desk, secondaries }: Parts, { balancer, dns }: Roles): Facts {
   return {
     serving,
     words: desk.words(),
@@ -303,6 +313,7 @@ function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): F
     answers: dns?.counters.answers() ?? new Map(),
     serverCounts: balancer?.servers() ?? [],
     reports: desk.reports(),
+    copy: secondaries.status,
   };
 }
 

@@ -267,6 +267,13 @@ export function createFixturePlane(): FixturePlane {
         steered: [{ name: 'www.gslb.example.', pool: 'web', policy: 'nearest', classes: 251 }],
       },
     ],
+    refreshZone: (): Promise<Problem> =>
+      Promise.resolve({
+        problem: 'conflict',
+        code: 'zone.no-primary',
+        message: 'The zone gslb.example is not copied from a primary.',
+        hint: 'Its records are in the configuration.',
+      }),
     cluster: () => ({
       nodes: [
         {
