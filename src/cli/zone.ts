@@ -5,7 +5,10 @@ import { copiesTable } from './status-copies.ts';
 
 /** `meridian zone refresh ZONE`: the node looks at the zone's primaries now. */
 export function addZone(program: Command, context: CliContext): void {
-  const zone = program.command('zone').description('Zones that are copied from a primary');
+  const zone = program
+    .command('zone')
+    .description('Zones that are copied from a primary')
+    .addHelpText('after', examples('meridian zone refresh gslb.example'));
   zone
     .command('refresh')
     .description('Look now whether the primary has a newer zone, and copy it')

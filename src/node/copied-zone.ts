@@ -102,9 +102,8 @@ export function openCopied(
   return copied;
 }
 
-/** Lets go of the copy. */
-export function dropCopy({ clock, files, overlays }: Copying, copied: Copied): void {
-  files.forget(copied.apex);
+/** Lets go of the copy, for as long as this node runs. */
+export function dropCopy({ clock, overlays }: Copying, copied: Copied): void {
   copied.content = undefined;
   copied.overlay = undefined;
   copied.schedule = startSchedule(clock.nowMs(), undefined);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -22,7 +22,6 @@ export type CopyFiles = {
   read(apex: Uint8Array): KeptCopy | undefined;
   /** Why it is not kept, in words. */
   keep(copy: KeptCopy): Promise<string | undefined>;
-  forget(apex: Uint8Array): void;
 };
 
 const VERSION = 1;
@@ -41,7 +40,6 @@ const savedSchema = z.object({
 const noFiles: CopyFiles = {
   read: () => undefined,
   keep: () => Promise.resolve(undefined),
-  forget: () => {},
 };
 
 /** @param stateDirectory of the node; undefined = it keeps nothing */
@@ -99,18 +97,6 @@ export function openCopyFiles(stateDirectory: string | undefined): CopyFiles {
         return undefined;
       } catch (error) {
         return `${directory} cannot be written (${(error as NodeJS.ErrnoException).code})`;
-      }
-    },
-    forget(apex) {
-      const base = baseOf(apex);
-      const records = named.get(base);
-      named.delete(base);
-      try {
-        mkdirSync(directory, { recursive: true });
-        rmSync(fileOf(`${base}.json`), { force: true });
-        if (records !== undefined) rmSync(fileOf(records), { force: true });
-      } catch {
-        // What cannot be removed is refused again at the next start.
       }
     },
   };

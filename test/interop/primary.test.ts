@@ -17,7 +17,7 @@ const SECRET = Buffer.alloc(48, 48).toString('base64');
 const meridian: Place = { address: loopbackAddress(), port: 5300 };
 const knot: Place = { address: loopbackAddress(), port: 5303 };
 const state = mkdtempSync(join(tmpdir(), 'meridian-state-'));
-const EXPIRE_SECONDS = 8;
+const EXPIRE_SECONDS = 15;
 
 const zoneFile = `$TTL 300
 @ SOA ns1 host 1 3600 600 ${EXPIRE_SECONDS} 60
@@ -44,7 +44,7 @@ function startKnot(): ServerProcess {
     rundir: "${directory}"
     listen: ${knot.address}@${knot.port}
 database:
-    storage: "${directory}/db"
+    storage: "${directory}"
 log:
   - target: stderr
     any: info
@@ -112,8 +112,10 @@ const serialOf = async (server: Place): Promise<string | undefined> =>
 
 function knotc(...words: string[]): void {
   const socket = join(primary!.directory, 'knot.sock');
-  const { status, stderr } = spawnSync('knotc', ['-s', socket, ...words], { encoding: 'utf8' });
-  assert.equal(status, 0, stderr);
+  const { status, stderr, stdout } = spawnSync('knotc', ['-s', socket, ...words], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, `${words.join(' ')}: ${stderr}${stdout}`);
 }
 function change(...lines: string[]): void {
   knotc('zone-begin', 'gslb.example');
@@ -223,7 +225,7 @@ test('when the primary is back, so is the zone', async () => {
   await fixture.node.plane.refreshZone('gslb.example');
   const [status] = fixture.node.plane.zones();
   assert.match(status?.copy?.problem ?? '', /serial 1, older than 4/);
-  change('zone-set gslb.example @ SOA ns1 host 9 3600 600 8 60');
+  change(`zone-set gslb.example @ SOA ns1 host 9 3600 600 ${EXPIRE_SECONDS} 60`);
   await until(has(9), DEADLINE_MS, said0);
   assert.equal(await short('static.gslb.example'), '192.0.2.201');
 });
