@@ -97,6 +97,8 @@ export function compileSnapshot(
     rateLimits: { ...rateLimit, exempt: prefixesOf(rateLimit.exempt) },
     explainAllow: prefixesOf(explain.allow),
     transfers: [],
+    signatures: undefined,
+    prepared: [],
     tsigKeys: tsigKeysOf(config),
   };
   const transfers = transfersOf(config, snapshot, before?.snapshot.transfers ?? []);
