@@ -7,7 +7,7 @@ import type { CounterRow } from '../telemetry/counters.ts';
 import { CNAME_CHAIN_MAX, createLookupResult, type LookupResult } from '../zone/lookup.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
-import { type BodySignatures, keepSignatures } from './body.ts';
+import { type BodySignatures, keepSignatures, type PreparedSignature } from './body.ts';
 import type { ColdSigner } from './cold-signer.ts';
 import { createPlace, type Place } from './place.ts';
 import {
@@ -113,4 +113,22 @@ export function setHealth(state: WorkerState, health: HealthWords, generation: n
   if (health.words.length < snapshot.endpoints.length) return false;
   updateAnswers(answers, health);
   return true;
+}
+
+/**
+ * Takes over signatures that were made for what is served; those of another generation are ignored.
+ * @param signatures renewed ones, and with them all that is prepared; undefined = something is added
+ */
+export function addSignatures(
+  state: WorkerState,
+  generation: number,
+  signatures: ZoneSignatures | undefined,
+  prepared: readonly PreparedSignature[],
+): void {
+  if (generation !== state.snapshot?.generation) return;
+  if (signatures !== undefined) {
+    state.signatures = signatures;
+    for (const known of state.bodySignatures.values()) known.clear();
+  }
+  keepSignatures(state.bodySignatures, prepared);
 }

@@ -80,7 +80,10 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
-  const opened = await openParts({ ...options, config }, root('compile-worker'));
+  const opened = await openParts(
+    { ...options, config },
+    { compile: root('compile-worker'), signer: root('signer-worker') },
+  );
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
   const shelf = openShelf(config.node.stateDirectory);
@@ -148,7 +151,7 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ desk, events, log }: Parts, serving: Serving): Promise<Roles> {
+async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
   const found = openSyscalls();
   if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
@@ -186,6 +189,7 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
           syscalls,
           snapshot: serving.snapshot,
           health: desk.words(),
+          signer,
           certificates: shown.keeper.certificates,
         }),
       )
@@ -224,7 +228,11 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
-  const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
+  const threads = (): Thread[] => [
+    ...(dns?.threads() ?? []),
+    ...parts.signer.threads(),
+    ...(balancer?.threads() ?? []),
+  ];
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   let ready = false;

@@ -20,7 +20,7 @@ export type SigningZone = { readonly apex: Uint8Array; readonly times: SigningTi
 
 type Made = { readonly records: Uint8Array; readonly expiration: number };
 
-const RECORD_HEADER_LENGTH = 12;
+export const RECORD_HEADER_LENGTH = 12;
 
 /** @param max signatures that are kept; beyond it the longest unused half is forgotten */
 export function createSignatureCache(max: number): SignatureCache {

@@ -293,6 +293,12 @@ function answerAt(table: ZoneTable, node: number, qtype: number, result: LookupR
   return NODATA;
 }
 
+export function hasSignedZones(table: ZoneTable): boolean {
+  return Array.from({ length: table.zones.length / ZONE_WORDS }).some((_, zone) =>
+    isSigned(table, zone),
+  );
+}
+
 /** Whether answers of the zone have signatures. */
 export function isSigned({ zones }: ZoneTable, zone: number): boolean {
   return zone !== NONE && zones[zone * ZONE_WORDS + ZONE_DENIAL] !== NONE;
