@@ -2,7 +2,7 @@ import { EDE_NOT_READY, RCODE_NOERROR, RCODE_SERVFAIL, UDP_SIZE_MIN } from '../d
 import { EDE_NONE, writeOpt } from '../dns/edns.ts';
 import { beginReply, finishReply, truncate } from '../dns/encode.ts';
 import { type Client, TRANSPORT_UDP } from './client.ts';
-import { COUNT_TRUNCATED, rcodeSlot } from './counters.ts';
+import { COUNT_COLD_BUSY } from './counters.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /**
@@ -20,8 +20,7 @@ export function answerBusy(
   const { counters, query, snapshot } = worker;
   const isUdp = client.transport === TRANSPORT_UDP;
   const rcode = isUdp ? RCODE_NOERROR : RCODE_SERVFAIL;
-  const slot = isUdp ? COUNT_TRUNCATED : rcodeSlot(rcode);
-  counters[slot] = counters[slot]! + 1;
+  counters[COUNT_COLD_BUSY] = counters[COUNT_COLD_BUSY]! + 1;
   beginReply(worker.reply, reply, query, bytes, UDP_SIZE_MIN);
   if (isUdp) truncate(worker.reply);
   writeOpt(worker.reply, snapshot?.udpSizeMax ?? UDP_SIZE_MIN, 0, isUdp ? EDE_NONE : EDE_NOT_READY);

@@ -72,6 +72,7 @@ import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './clie
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
+  COUNT_COLD,
   COUNT_DELEGATIONS,
   COUNT_DROPPED,
   COUNT_QUERIES_TCP,
@@ -139,7 +140,9 @@ export function respond(
   // Who signs is asked by those who limit.
   if (outcome <= 0 || worker.signer !== undefined) return outcome;
   const limited = limitResponse(worker, client, outcome, nowMs);
-  return worker.isCold && limited === outcome ? SIGN : limited;
+  if (!worker.isCold || limited !== outcome) return limited;
+  worker.counters[COUNT_COLD] = worker.counters[COUNT_COLD]! + 1;
+  return SIGN;
 }
 
 /** The response, whoever it is for. */

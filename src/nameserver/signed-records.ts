@@ -58,8 +58,8 @@ export function writeSignatures(
 ): boolean {
   const { query, reply, signatures, signer } = worker;
   if (!query.ednsDo || signatures === undefined) return true;
-  if (isSynthesized) {
-    const zone = zoneOf(table, rrset);
+  const zone = zoneOf(table, rrset);
+  if (isSynthesized && isSigned(table, zone)) {
     if (!isCompact(table, zone)) addProof(worker, table, zone, owner);
     else if (signer === undefined) return leaveToSigner(worker);
     else return writeMade(reply, section, signer.rrset(nameAt(worker, owner), rrset), owner, -1);
