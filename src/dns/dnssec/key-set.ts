@@ -210,21 +210,37 @@ export function publishedRrsets(
   apex: string,
   ttlSeconds: number,
 ): readonly PublishedRrset[] {
+  const records = (list: readonly SetKey[]): readonly Uint8Array[] =>
+    list.map((key) => opened(key).dnskey);
+  return keyRrsets(
+    apex,
+    ttlSeconds,
+    records(keys.filter(isPublished)),
+    records(keys.filter(isEntry)),
+  );
+}
+
+/**
+ * The same of DNSKEY rdata, wherever they come from; an RRset without data is none.
+ * @param entries of which the parent is to have DS records
+ */
+export function keyRrsets(
+  apex: string,
+  ttlSeconds: number,
+  published: readonly Uint8Array[],
+  entries: readonly Uint8Array[],
+): readonly PublishedRrset[] {
   const owner = parseName(apex)!;
-  const entries = keys.filter(isEntry).map(opened);
-  const texts = (type: number, list: readonly ZoneKey[]): readonly string[] =>
-    list.map(({ dnskey }) => formatRdata(type, dnskey));
-  const published = keys.filter(isPublished).map(opened);
-  const rrset = (type: PublishedRrset['type'], data: readonly string[]): PublishedRrset => {
-    return { owner: apex, type, ttl: ttlSeconds, data };
-  };
+  const rrset = (
+    type: PublishedRrset['type'],
+    rdata: readonly Uint8Array[],
+    text: (one: Uint8Array) => string,
+  ): readonly PublishedRrset[] =>
+    rdata.length === 0 ? [] : [{ owner: apex, type, ttl: ttlSeconds, data: rdata.map(text) }];
   return [
-    rrset('DNSKEY', texts(TYPE_DNSKEY, published)),
-    rrset(
-      'CDS',
-      entries.map(({ dnskey }) => dsText(owner, dnskey)),
-    ),
-    rrset('CDNSKEY', texts(TYPE_CDNSKEY, entries)),
+    ...rrset('DNSKEY', published, (dnskey) => formatRdata(TYPE_DNSKEY, dnskey)),
+    ...rrset('CDS', entries, (dnskey) => dsText(owner, dnskey)),
+    ...rrset('CDNSKEY', entries, (dnskey) => formatRdata(TYPE_CDNSKEY, dnskey)),
   ];
 }
 
