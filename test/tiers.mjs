@@ -11,6 +11,7 @@ const TOOLS = {
     dig: 'bind9-dnsutils',
     kdig: 'knot-dnsutils',
     'named-checkzone': 'bind9-utils',
+    'dnssec-keygen': 'bind9-utils',
     unbound: 'unbound',
     dnsperf: 'dnsperf',
     chromium: 'chromium',
