@@ -47,6 +47,7 @@ test('parseKeySet() reads what formatKeySet() writes, at every step of a roll', 
     for (const scheme of ['csk', 'ksk-zsk'] as const) {
       let set = newKeySet(scheme, algorithm, NOW);
       assert.deepEqual(parseKeySet(formatKeySet(set)), set);
+      assert.equal(JSON.stringify(parseKeySet(formatKeySet(set))?.keys), JSON.stringify(set.keys));
       set = rollStarted(set, scheme === 'csk' ? 'csk' : 'ksk');
       let nowMs = NOW;
       while (set.roll !== undefined) {

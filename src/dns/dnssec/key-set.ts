@@ -106,11 +106,17 @@ export function addKeys(
   for (const role of roles) {
     const tags = new Set(keys.map(tagOf));
     let added: SetKey;
-    do added = { role, stage, sinceMs, jwk: generateKey(algorithm) };
+    do added = { role, stage, sinceMs, jwk: ordered(generateKey(algorithm)) };
     while (tags.has(tagOf(added)));
     keys.push(added);
   }
   return keys;
+}
+
+/** As it is when it was written and read: texts of keys can be compared. */
+function ordered({ crv, d, kty, x, y }: webcrypto.JsonWebKey): webcrypto.JsonWebKey {
+  const jwk = { kty: kty!, crv: crv!, x: x! };
+  return y === undefined ? { ...jwk, d: d! } : { ...jwk, y, d: d! };
 }
 
 const setSchema = z.strictObject({
