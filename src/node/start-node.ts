@@ -27,6 +27,7 @@ import { openParts, type Parts } from './parts.ts';
 import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
+import { openZoneKeys } from './signing.ts';
 import { keepState } from './state-keeper.ts';
 
 /**
@@ -88,8 +89,10 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const { parts } = opened;
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
+  const zoneKeys = await openZoneKeys(parts, config);
   const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
   if (!chosen.ok) {
+    zoneKeys?.close();
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
   }
@@ -97,7 +100,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const life = bringToLife(options, parts, { ...chosen, revisions, shelf }, roles);
+  const life = bringToLife(options, parts, { ...chosen, revisions, shelf, zoneKeys }, roles);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};

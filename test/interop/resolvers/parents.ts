@@ -188,6 +188,7 @@ ${zones.map(({ file, zone }) => `  zone "${zone}" { type primary; file "${file}"
   listen-on-v6 { ${served.map(({ at }) => `${at[6]};`).join(' ')} };
   allow-query { any; };
   recursion no;
+  dnssec-validation no;
   notify no;
   querylog yes;
   pid-file none;
