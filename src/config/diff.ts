@@ -130,7 +130,13 @@ function diffZone(name: string, before: ZoneConfig, after: ZoneConfig): string[]
 }
 
 /** What a zone is besides its records and steered names. */
-const zoneHead = ({ primary, soa, transfer, ttl }: ZoneConfig) => ({ ttl, soa, primary, transfer });
+const zoneHead = ({ dnssec, primary, soa, transfer, ttl }: ZoneConfig) => ({
+  ttl,
+  soa,
+  primary,
+  transfer,
+  dnssec,
+});
 
 function diffNamed(word: string, before: Records, after: Records): string[] {
   return namesOf(before, after).flatMap((name) => {

@@ -13,8 +13,10 @@ export type ZoneOverlay = {
   readonly soaTtl?: number;
   /** The primary was not reached for longer than its SOA allows. */
   readonly isExpired?: boolean;
-  /** Absent = that of the SOA. */
+  /** Absent = that of the SOA. Of several the greatest counts. */
   readonly serial?: number;
+  /** Added to the serial, whoever it is of. */
+  readonly serialIncrement?: number;
   /** Joined with the configuration's: an RRset that both have has all data, and the TTL that is written here. */
   readonly rrsets: readonly RrsetConfig[];
 };
@@ -31,13 +33,19 @@ export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): 
     if (overlay.soa === undefined || zone.primary === undefined) continue;
     zones[overlay.zone] = copied(zone, overlay, overlay.soa, config.pools);
   }
-  for (const overlay of known) {
-    if (overlay.soa === undefined) zones[overlay.zone] = overlaid(zones[overlay.zone]!, overlay);
-  }
+  // Increments come last: they are of whatever the serial is.
+  const others = known
+    .filter(({ soa }) => soa === undefined)
+    .toSorted((a, b) => (a.serialIncrement ?? 0) - (b.serialIncrement ?? 0));
+  for (const overlay of others) zones[overlay.zone] = overlaid(zones[overlay.zone]!, overlay);
   return { ...config, zones };
 }
 
-function overlaid(zone: ZoneConfig, { rrsets, serial }: ZoneOverlay): ZoneConfig {
+/** Serials count in a circle (RFC 1982 3). */
+export const SERIAL_BITS = 32;
+
+function overlaid(zone: ZoneConfig, overlay: ZoneOverlay): ZoneConfig {
+  const { rrsets } = overlay;
   const joined = new Map(zone.rrsets.map((rrset) => [keyOf(rrset), rrset]));
   for (const rrset of rrsets) {
     const key = keyOf(rrset);
@@ -46,9 +54,20 @@ function overlaid(zone: ZoneConfig, { rrsets, serial }: ZoneOverlay): ZoneConfig
   }
   return {
     ...zone,
-    soa: serial === undefined ? zone.soa : { ...zone.soa, serial },
+    soa: { ...zone.soa, serial: serialWith(zone.soa.serial, overlay) },
     rrsets: [...joined.values()],
   };
+}
+
+function serialWith(before: number, { serial = before, serialIncrement = 0 }: ZoneOverlay): number {
+  const later = isLater(serial, before) ? serial : before;
+  return (later + serialIncrement) % 2 ** SERIAL_BITS;
+}
+
+/** RFC 1982 3.2. */
+export function isLater(serial: number, than: number): boolean {
+  const ahead = (serial - than + 2 ** SERIAL_BITS) % 2 ** SERIAL_BITS;
+  return ahead > 0 && ahead < 2 ** (SERIAL_BITS - 1);
 }
 
 const keyOf = ({ owner, type }: RrsetConfig): string => `${owner.toLowerCase()} ${type}`;

@@ -4,12 +4,14 @@ import { CHARACTER_STRING_LENGTH_MAX, quote } from '../dns/token.ts';
 import { typeName, typeNumber } from '../dns/type-names.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
 import type {
+  DnssecConfig,
   PrimaryConfig,
   SoaConfig,
   SteeredConfig,
   TransferConfig,
   ZoneConfig,
 } from './config.ts';
+import type { DnssecFile } from './dnssec-schema.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { present } from './present.ts';
@@ -105,6 +107,7 @@ export function resolveZone(
       ...present({
         primary: file.primary && resolvePrimary(file.primary),
         transfer: file.transfer && resolveTransfer(file.transfer),
+        dnssec: file.dnssec && resolveDnssec(file.dnssec),
       }),
     },
     apex,
@@ -132,6 +135,16 @@ function resolvePrimary({ servers, whenExpired }: NonNullable<ZoneFile['primary'
     servers: servers.map((each) => present({ key: undefined, source: undefined, ...each })),
     whenExpired,
   };
+}
+
+function resolveDnssec({ keys, refresh, validity, ...rest }: DnssecFile): DnssecConfig {
+  return present({
+    folder: undefined,
+    ...rest,
+    scheme: keys,
+    validitySeconds: Math.floor(validity / 1000),
+    refreshSeconds: Math.floor(refresh / 1000),
+  });
 }
 
 /** Records of the master file and those beside it; a type of a name has one place. */

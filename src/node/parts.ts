@@ -17,6 +17,7 @@ import { storeKinds } from '../store/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
+import { createSigner, type Signer, withSigning } from '../workers/signer.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
 import { openSecondaries } from './open-secondaries.ts';
 import type { Secondaries } from './secondaries.ts';
@@ -28,6 +29,7 @@ export type Parts = {
   readonly log: Log;
   readonly config: Config;
   readonly compiler: Compiler;
+  readonly signer: Signer;
   /** What zones have besides what is written; followed by what is served. */
   readonly overlays: ZoneOverlays;
   /** What is copied from primaries. */
@@ -73,7 +75,7 @@ export async function openParts(
     log,
     version,
   }: { readonly config: Config; readonly log: Log; readonly version: string },
-  compileFile: URL,
+  files: { readonly compile: URL; readonly signer: URL },
 ): Promise<PartsResult> {
   const found = clusterKeys(config.cluster);
   if (!found.ok) return { ok: false, problem: found };
@@ -101,8 +103,11 @@ export async function openParts(
   const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
   const overlays = createZoneOverlays();
   const voice = { log, record: events.record };
-  const compiler = withZoneOverlays(createCompiler(compileFile, voice), overlays);
-  const secondaries = openSecondaries(config, compiler, { overlays, events, log });
+  const signer = createSigner(files.signer, voice);
+  const unsigned = withZoneOverlays(createCompiler(files.compile, voice), overlays);
+  const compiler = withSigning(unsigned, signer);
+  // What is only checked needs no signatures.
+  const secondaries = openSecondaries(config, unsigned, { overlays, events, log });
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
@@ -125,10 +130,7 @@ export async function openParts(
     secondaries.close();
     await registry.close();
     await link?.close();
-    await desk.close();
-    await compiler.close();
-    await facts.close();
-    await store.close();
+    for (const each of [desk, compiler, signer, facts, store]) await each.close();
   };
   if (!opened.ok) {
     await closeAll();
@@ -151,7 +153,7 @@ export async function openParts(
     await closeAll();
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
-  return { ok: true, parts: { ...made, secondaries, registry, told, begin, close } };
+  return { ok: true, parts: { ...made, signer, secondaries, registry, told, begin, close } };
 }
 
 /** Names of the vantage points that this node speaks for. */

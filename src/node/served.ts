@@ -13,6 +13,7 @@ import { configSha, ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
 import { createReloader, type Reloader } from './reloader.ts';
 import { type FollowedFrom, followShared } from './revision.ts';
+import type { ZoneKeysKeeper } from './zone-keys.ts';
 
 /**
  * What a node serves at this instant, and how the next takes its place: workers, health, the record and
@@ -29,7 +30,10 @@ export type Served = {
   close(): Promise<void>;
 };
 
-export type ServedFrom = FollowedFrom & { readonly serving: Serving };
+export type ServedFrom = FollowedFrom & {
+  readonly serving: Serving;
+  readonly zoneKeys: ZoneKeysKeeper | undefined;
+};
 
 export type ServingRoles = {
   readonly dns: DnsWorkers | undefined;
@@ -91,6 +95,7 @@ export function createServed(
       await dns?.publish(next.snapshot, words);
       // Only now: a secondary that asks at once must find what it was told of.
       tellNameservers(next);
+      from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
       return (await listening) ?? [];
     },
@@ -117,6 +122,7 @@ export function createServed(
     async close() {
       stopFollowing();
       stopOverlays();
+      from.zoneKeys?.close();
       agent.close();
       await reloader.close();
       notifier?.close();

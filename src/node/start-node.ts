@@ -28,6 +28,7 @@ import { openParts, type Parts } from './parts.ts';
 import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
+import { openZoneKeys } from './signing.ts';
 import { keepState } from './state-keeper.ts';
 
 /**
@@ -81,17 +82,22 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
-  const opened = await openParts({ ...options, config }, root('compile-worker'));
+  const opened = await openParts(
+    { ...options, config },
+    { compile: root('compile-worker'), signer: root('signer-worker') },
+  );
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
   const choose = () => chooseServing(options, loaded, revisions, parts.compiler);
   if (config.node.roles.includes('nameserver')) parts.secondaries.adopt(config);
+  const zoneKeys = await openZoneKeys(parts, config);
   let chosen = await choose();
   // A copy that does not fit what is configured now is one that has to be fetched again.
   if (!chosen.ok && parts.secondaries.disown()) chosen = await choose();
   if (!chosen.ok) {
+    zoneKeys?.close();
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
   }
@@ -99,7 +105,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const life = bringToLife(options, parts, { ...chosen, revisions, shelf }, roles);
+  const life = bringToLife(options, parts, { ...chosen, revisions, shelf, zoneKeys }, roles);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
@@ -153,7 +159,7 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ desk, events, log }: Parts, serving: Serving): Promise<Roles> {
+async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
   const found = openSyscalls();
   if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
@@ -191,6 +197,7 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
           syscalls,
           snapshot: serving.snapshot,
           health: desk.words(),
+          signer,
           certificates: shown.keeper.certificates,
         }),
       )
@@ -229,7 +236,8 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
-  const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
+  const threads = (): Thread[] =>
+    [dns, parts.signer, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   let ready = false;
@@ -243,11 +251,10 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
       draw: randomBytes,
       tell: dns.setCookies,
     });
-  dns?.onDeferred((query) =>
-    isNotify(query.query)
-      ? parts.secondaries.notified(query)
-      : explainDeferred(facts(), query, record.replay.config()),
-  );
+  dns?.onDeferred((query) => {
+    if (isNotify(query.query)) return parts.secondaries.notified(query);
+    return explainDeferred(facts(), query, record.replay.config());
+  });
   const { plane, drills } = createControlPlane({
     clock,
     overrides,
