@@ -85,7 +85,7 @@ test('what is served of it has RRsets, one TTL each, and no signatures', () => {
     record('x', 'A', '192.0.2.1', 20),
     record('x', 'TXT', '"one"'),
     odd('x', 65400, [1, 255]),
-    odd('x', 46, [0, 1, 13, 2]),
+    record('x', 'RRSIG', 'A 13 2 300 20300101000000 20260101000000 1 example. AAAA'),
   );
   const overlay = overlayOf('example', content, false);
   assert.deepEqual(overlay.rrsets, [
