@@ -79,7 +79,7 @@ function copied(
   soa: SoaConfig,
   pools: Config['pools'],
 ): ZoneConfig {
-  const hidden = new Set(steeredOver(zone, rrsets, pools));
+  const hidden = new Set([...steeredOver(zone, rrsets, pools), ...keysOver(zone, rrsets)]);
   // What has expired is not in the table at all, so that no alias and no referral leads to it.
   const isGone = isExpired && zone.primary?.whenExpired === 'servfail';
   return {
@@ -106,6 +106,16 @@ export function steeredOver(
     return taken === 'all' || (taken?.includes(type) ?? false);
   });
 }
+
+/** What a primary signed its zone with, in a zone that is signed here: it has other keys, and those alone. */
+export function keysOver(
+  { dnssec }: Pick<ZoneConfig, 'dnssec'>,
+  rrsets: readonly RrsetConfig[],
+): readonly RrsetConfig[] {
+  return dnssec === undefined ? [] : rrsets.filter(({ type }) => KEY_TYPES.includes(type));
+}
+
+const KEY_TYPES: readonly string[] = ['DNSKEY', 'CDNSKEY', 'CDS'];
 
 function steeredTypes(
   { https, pool, svcb }: SteeredConfig,

@@ -46,9 +46,11 @@ import {
   TYPE_AXFR,
   TYPE_HTTPS,
   TYPE_IXFR,
+  TYPE_NS,
   TYPE_NXNAME,
   TYPE_OPT,
   TYPE_RRSIG,
+  TYPE_SOA,
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
 import { COOKIE_ABSENT } from '../dns/cookie.ts';
@@ -284,7 +286,7 @@ function answer(
   }
   if (isExplainQuery(query) && isListed(snapshot.explainAllow, client)) return DEFER;
   const standing = snapshot.standings[result.zone]!;
-  if (standing !== STANDING_GOOD && !isSteeredData(worker, snapshot, outcome)) {
+  if (standing !== STANDING_GOOD && !isOwnData(worker, snapshot, outcome, standing)) {
     worker.zoneEde = edeOfStanding(standing);
     if (standing !== STANDING_STALE) {
       return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NONE);
@@ -319,13 +321,19 @@ function answer(
   }
 }
 
-/** Whether the answer is a steered name's: of this server, whatever becomes of the zone around it. */
-function isSteeredData(
-  { query, result }: WorkerState,
-  snapshot: Snapshot,
+/**
+ * Whether the answer is this server's, whatever becomes of the zone around it: a steered name's, or of records that
+ * came besides the copy, as keys do. Without a copy nothing else is in the table, but for what stands in for the apex.
+ */
+function isOwnData(
+  { query: { qtype }, result }: WorkerState,
+  { services }: Snapshot,
   outcome: number,
+  standing: number,
 ): boolean {
-  return outcome === STEERED && hasType(snapshot.services[result.service]!, query.qtype);
+  if (outcome === STEERED) return hasType(services[result.service]!, qtype);
+  const isStandIn = qtype === TYPE_SOA || qtype === TYPE_NS || qtype === TYPE_ANY;
+  return outcome === HIT && standing !== STANDING_STALE && !isStandIn;
 }
 
 /** The RRset that was found, with its signatures, or these alone where they are what is asked for. */

@@ -153,7 +153,7 @@ async function look(parts: Copying, copied: Copied): Promise<void> {
       const keys = parts.served()?.keys ?? [];
       const primary = { ...server, key: keyOf(server, keys) };
       if (copied.isGone) return;
-      const answer = await parts.look(primary, copied.apex, copied.content);
+      const answer = await parts.look(primary, copied.apex, comparedWith(parts, copied));
       const who = formatSocketAddress(server);
       const refusal = await take(parts, copied, who, answer);
       if (refusal === undefined) return;
@@ -164,6 +164,11 @@ async function look(parts: Copying, copied: Copied): Promise<void> {
     // A bug in a look is a look in vain: the next one may meet another zone.
     fail(parts, copied, String(error));
   }
+}
+
+/** An expired copy is no copy (RFC 1034 4.3.5): the primary's is taken whatever its serial, even one of a backup. */
+function comparedWith({ clock }: Copying, { content, schedule }: Copied): ZoneContent | undefined {
+  return decideLook(schedule, clock.nowMs()).standing === 'expired' ? undefined : content;
 }
 
 function keyOf({ key }: PrimaryServerConfig, keys: readonly TsigKey[]): TsigKey | undefined {

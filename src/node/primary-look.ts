@@ -45,7 +45,7 @@ export type LookParts = {
 /** RCODEs of who does not know IXFR, or has lost what it would be made of. */
 const NO_CHANGES: readonly (number | undefined)[] = [RCODE_FORMERR, RCODE_NOTIMP, RCODE_SERVFAIL];
 
-/** @param copy what is there already */
+/** @param copy what is there already, and may be followed by newer ones only; undefined = whatever there is */
 export async function lookAt(
   parts: LookParts,
   primary: Primary,
@@ -61,6 +61,9 @@ export async function lookAt(
     if (typeof got === 'string') return failed(got);
     if ('rcode' in got) return failed(got.reason);
     if (got.kind !== 'whole') return failed('it gives no zone');
+    if (copy !== undefined && !isNewerSerial(serialOf(got.soa), copy.serial)) {
+      return failed(olderThan(serialOf(got.soa), copy));
+    }
     return copied(copyOf(apex, got.soa, got.records), 'AXFR');
   });
 }
@@ -90,7 +93,7 @@ async function lookForChanges(
   if (typeof serial === 'string') return failed(serial);
   if (serial === copy.serial) return { kind: 'current' };
   if (!isNewerSerial(serial, copy.serial)) {
-    return failed(`it has the serial ${serial}, older than ${copy.serial}`);
+    return failed(olderThan(serial, copy));
   }
   const got = await transfer(asker, apex, TYPE_IXFR, copy);
   if (typeof got === 'string') return failed(got);
@@ -106,6 +109,9 @@ async function lookForChanges(
 function copied(result: ReturnType<typeof copyOf>, way: 'AXFR' | 'IXFR'): LookAnswer {
   return result.ok ? { kind: 'copied', content: result.content, way } : failed(result.reason);
 }
+
+const olderThan = (serial: number, copy: ZoneContent): string =>
+  `it has the serial ${serial}, older than ${copy.serial}`;
 
 const failed = (reason: string): LookAnswer => ({ kind: 'failed', reason });
 

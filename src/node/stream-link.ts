@@ -15,6 +15,8 @@ export type OpenStream = (peer: Peer) => StreamLink;
 
 /** Until it is open, and from one whole message to the next: octets that drip in are no progress. */
 export const STREAM_PROGRESS_MS = 15_000;
+/** However it progresses: a primary that never comes to an end must not keep others waiting for their turn. */
+export const STREAM_LIFE_MS = 3_600_000;
 
 export const openStream: OpenStream = ({ address, port, source }) => {
   const socket = connect({
@@ -24,6 +26,10 @@ export const openStream: OpenStream = ({ address, port, source }) => {
   });
   socket.setNoDelay(true);
   const messages = messagesOf(socket);
+  const end = setTimeout(() => {
+    socket.destroy(new Error('it came to no end within an hour'));
+  }, STREAM_LIFE_MS);
+  end.unref();
   let late: NodeJS.Timeout | undefined;
   return {
     send(message) {
@@ -44,6 +50,7 @@ export const openStream: OpenStream = ({ address, port, source }) => {
       }
     },
     close() {
+      clearTimeout(end);
       clearTimeout(late);
       // Nobody waits for what it says of it.
       socket.on('error', () => {});
