@@ -8,27 +8,30 @@ import { type Place, run, serverWords } from './ask.ts';
 import { startServer } from './server-process.ts';
 import { startWorldNode, zone } from './world-node.ts';
 
-/** BIND and NSD as secondaries: told by NOTIFY, they fetch what has changed, signed each way. */
+/** BIND, NSD and Knot as secondaries: told by NOTIFY, they fetch what has changed, signed each way. */
 const DEADLINE_MS = 30_000;
 const secret = (octets: number): string => Buffer.alloc(octets, octets).toString('base64');
 const meridian: Place = { address: loopbackAddress(), port: 5300 };
 // It listens on addresses of interfaces only.
 const bind: Place = { address: '127.0.0.1', port: (await freePort('127.0.0.1'))! };
 const nsd: Place = { address: loopbackAddress(), port: 5302 };
+const knot: Place = { address: loopbackAddress(), port: 5303 };
 const keys = {
   'bind.example': { algorithm: 'hmac-sha256', secret: secret(32) },
   'nsd.example': { algorithm: 'hmac-sha512', secret: secret(64) },
+  'knot.example': { algorithm: 'hmac-sha384', secret: secret(48) },
 };
 const notify = [
   { ...bind, key: 'bind.example', source: meridian.address },
   { ...nsd, key: 'nsd.example', source: meridian.address },
+  { ...knot, key: 'knot.example', source: meridian.address },
 ];
 const zones = (serial: number, more: object = {}) => ({
   'gslb.example': {
     ...zone,
     soa: { ...zone.soa, serial },
     records: { ...zone.records, ...more },
-    transfer: { allow: [{ key: 'bind.example' }, { key: 'nsd.example' }], notify },
+    transfer: { allow: Object.keys(keys).map((key) => ({ key })), notify },
   },
 });
 
@@ -78,7 +81,43 @@ zone:
   }),
   (directory) => ['nsd', '-d', '-c', join(directory, 'nsd.conf')],
 );
-after(() => Promise.all([named.stop(), nsdServer.stop()]));
+const knotServer = startServer(
+  (directory) => ({
+    'knot.conf': `server:
+    rundir: "${directory}"
+    listen: ${knot.address}@${knot.port}
+database:
+    storage: "${directory}"
+log:
+  - target: stderr
+    any: info
+key:
+  - id: knot.example
+    algorithm: hmac-sha384
+    secret: "${keys['knot.example'].secret}"
+remote:
+  - id: meridian
+    address: ${meridian.address}@${meridian.port}
+    key: knot.example
+acl:
+  - id: told
+    address: ${meridian.address}
+    key: knot.example
+    action: notify
+  - id: copied
+    address: 127.0.0.0/8
+    action: transfer
+zone:
+  - domain: gslb.example
+    storage: "${directory}"
+    file: gslb.zone
+    master: meridian
+    acl: [told, copied]
+`,
+  }),
+  (directory) => ['knotd', '-c', join(directory, 'knot.conf')],
+);
+after(() => Promise.all([named, nsdServer, knotServer].map(({ stop }) => stop())));
 const fixture = await startWorldNode([`${meridian.address}:${meridian.port}`], zones(7), { keys });
 after(fixture.stop);
 
@@ -115,19 +154,19 @@ async function reload(serial: number, more: object): Promise<void> {
   assert.ok(result.ok);
 }
 
-const said = (): string => `${named.said()}\n${nsdServer.said()}`;
+const said = (): string => [named, nsdServer, knotServer].map((each) => each.said()).join('\n');
+const secondaries = [bind, nsd, knot];
 const allHave = (serial: number) => async (): Promise<boolean> => {
-  const serials = await Promise.all([bind, nsd].map(serialOf));
+  const serials = await Promise.all(secondaries.map(serialOf));
   return serials.every((each) => each === String(serial));
 };
 const KEY = `hmac-sha256:bind.example:${keys['bind.example'].secret}`;
 
-test('BIND and NSD copy the zone', async () => {
+test('BIND, NSD and Knot copy the zone', async () => {
   await until(allHave(7), DEADLINE_MS, said);
   const here = await copyOf(meridian, '-y', KEY);
   assert.ok(here.length > 30);
-  assert.deepEqual(await copyOf(bind), here);
-  assert.deepEqual(await copyOf(nsd), here);
+  for (const each of secondaries) assert.deepEqual(await copyOf(each), here);
 });
 
 test('a new serial is told, fetched as a change and served', async () => {
@@ -137,15 +176,15 @@ test('a new serial is told, fetched as a change and served', async () => {
   ] as const) {
     await reload(serial, { added: { A: data } });
     await until(allHave(serial), DEADLINE_MS, said);
-    for (const server of [bind, nsd]) {
+    for (const server of secondaries) {
       assert.equal((await dig(server, '+short', 'added.gslb.example')).trim(), data);
     }
   }
   const here = await copyOf(meridian, '-y', KEY);
-  assert.deepEqual(await copyOf(bind), here);
-  assert.deepEqual(await copyOf(nsd), here);
+  for (const each of secondaries) assert.deepEqual(await copyOf(each), here);
   // Four SOAs, one record taken away and one put there.
   assert.match(named.said(), /Transfer completed: 1 messages, 6 records, .*\(serial 9\)/);
+  assert.match(knotServer.said(), /notify, incoming.*serial 9\n.*IXFR, incoming.*started/);
   assert.match(named.said(), /TSIG 'bind\.example'|received notify for zone 'gslb\.example': TSIG/);
   const told = (await fixture.node.plane.events('', 1000)).map(({ kind }) => kind);
   assert.ok(!told.includes('zone.notify-failed'), said());

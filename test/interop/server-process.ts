@@ -9,6 +9,7 @@ export type ServerProcess = {
   readonly directory: string;
   /** What it has written so far. */
   said(): string;
+  signal(name: NodeJS.Signals): void;
   stop(): Promise<void>;
 };
 
@@ -38,6 +39,7 @@ export function startServer(
   return {
     directory,
     said: () => said,
+    signal: (name) => void child.kill(name),
     async stop() {
       if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
         const gone = once(child, 'exit');
