@@ -5,7 +5,10 @@ import type { CopyStatus } from '../control/control-plane.ts';
 import type { Events } from '../control/events.ts';
 import { equalNames, parseName } from '../dns/name.ts';
 import type { TsigKey } from '../dns/tsig.ts';
+import type { Address } from '../ip/address.ts';
+import { containsAddress } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
+import { hostOf } from '../nameserver/zone-standing.ts';
 import {
   decideLook,
   expiresAtMs,
@@ -29,6 +32,8 @@ export type Copied = {
   readonly apex: Uint8Array;
   servers: readonly PrimaryServerConfig[];
   schedule: Schedule;
+  /** Who says that there is something new. */
+  notifiedBy: Address | undefined;
   content: ZoneContent | undefined;
   /** The same as it is served. */
   overlay: ZoneOverlay | undefined;
@@ -89,6 +94,7 @@ export function openCopied(
     schedule: startSchedule(nowMs, confirmed),
     overlay: undefined,
     problem: undefined,
+    notifiedBy: undefined,
     altered: '',
     isGone: false,
     cancel: () => {},
@@ -146,24 +152,44 @@ export function turn(parts: Copying, copied: Copied): void {
   copied.cancel = parts.clock.setTimer(wakeMs - nowMs, () => turn(parts, copied));
 }
 
+/**
+ * Asks primaries in turn until one has something newer: those that have the same may just not have heard of it yet.
+ * Who said that there is something is asked first (RFC 1996 3.11).
+ */
 async function look(parts: Copying, copied: Copied): Promise<void> {
   try {
     const reasons: string[] = [];
-    for (const server of copied.servers) {
+    let confirmedBy: string | undefined;
+    const servers = inTurn(copied);
+    copied.notifiedBy = undefined;
+    for (const server of servers) {
       const keys = parts.served()?.keys ?? [];
       const primary = { ...server, key: keyOf(server, keys) };
       if (copied.isGone) return;
       const answer = await parts.look(primary, copied.apex, comparedWith(parts, copied));
       const who = formatSocketAddress(server);
-      const refusal = await take(parts, copied, who, answer);
-      if (refusal === undefined) return;
-      reasons.push(`${who}: ${refusal}`);
+      if (answer.kind === 'current') confirmedBy ??= who;
+      else {
+        const refusal = await take(parts, copied, who, answer);
+        if (refusal === undefined) return;
+        reasons.push(`${who}: ${refusal}`);
+      }
     }
-    fail(parts, copied, reasons.join('; '));
+    if (confirmedBy === undefined) fail(parts, copied, reasons.join('; '));
+    else confirm(parts, copied, confirmedBy);
   } catch (error) {
     // A bug in a look is a look in vain: the next one may meet another zone.
     fail(parts, copied, String(error));
   }
+}
+
+function inTurn({ notifiedBy, servers }: Copied): readonly PrimaryServerConfig[] {
+  if (notifiedBy === undefined) return servers;
+  const isFirst = ({ address }: PrimaryServerConfig): boolean => {
+    const host = hostOf(address);
+    return host !== undefined && containsAddress(host, notifiedBy);
+  };
+  return [...servers.filter(isFirst), ...servers.filter((server) => !isFirst(server))];
 }
 
 /** An expired copy is no copy (RFC 1034 4.3.5): the primary's is taken whatever its serial, even one of a backup. */
@@ -187,34 +213,38 @@ async function take(
   parts: Copying,
   copied: Copied,
   who: string,
-  answer: LookAnswer,
+  answer: Exclude<LookAnswer, { readonly kind: 'current' }>,
 ): Promise<string | undefined> {
   if (answer.kind === 'failed') return answer.reason;
   const { zone } = copied;
-  const came = answer.kind === 'copied' ? answer.content : undefined;
-  let overlay = came && overlayOf(zone, came, false);
-  if (overlay !== undefined) {
-    const served = parts.served();
-    const problems = served === undefined ? [] : await parts.check(served.config, overlay);
-    if (copied.isGone) return undefined;
-    if (problems.length > 0) return `its zone cannot be served: ${problems.join(' ')}`;
-    copied.content = came;
-  } else if (copied.overlay?.isExpired === true) overlay = { ...copied.overlay, isExpired: false };
+  const { content, way } = answer;
+  const overlay = overlayOf(zone, content, false);
+  const served = parts.served();
+  const problems = served === undefined ? [] : await parts.check(served.config, overlay);
+  if (copied.isGone) return undefined;
+  if (problems.length > 0) return `its zone cannot be served: ${problems.join(' ')}`;
+  copied.content = content;
+  put(parts, copied, overlay);
+  const message = `${zone} has the serial ${content.serial} now, from ${who} (${way}).`;
+  parts.events.record('zone.transferred', zone, message);
+  confirm(parts, copied, who);
+  return undefined;
+}
+
+/** What is there is what a primary has. */
+function confirm(parts: Copying, copied: Copied, who: string): void {
+  const { overlay, zone } = copied;
   const content = copied.content!;
   const nowMs = parts.clock.nowMs();
   copied.schedule = lookSucceeded(copied.schedule, soaOf(content.soa), nowMs, parts.draw());
   copied.primary = who;
-  if (overlay !== undefined) put(parts, copied, overlay);
-  if (answer.kind === 'copied') {
-    const message = `${zone} has the serial ${content.serial} now, from ${who} (${answer.way}).`;
-    parts.events.record('zone.transferred', zone, message);
-  }
+  // It expired while the primary was asked.
+  if (overlay?.isExpired === true) put(parts, copied, { ...overlay, isExpired: false });
   if (copied.problem !== undefined) {
     parts.events.record('zone.refreshed', zone, `${zone} can be refreshed again, from ${who}.`);
   }
   copied.problem = undefined;
   keep(parts, copied, content, nowMs);
-  return undefined;
 }
 
 /** On disk, one after the other; nobody waits for it. */

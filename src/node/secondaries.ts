@@ -95,6 +95,7 @@ export function createSecondaries(parts: CopyParts): Secondaries {
       const answer = served && answerNotified(query, zones, served, parts.wallSeconds());
       const copied = answer?.zone === undefined ? undefined : zones.get(answer.zone);
       if (copied !== undefined) {
+        copied.notifiedBy = { family: query.family, bytes: query.address };
         copied.schedule = lookNotified(copied.schedule, clock.nowMs());
         turn(copying, copied);
       }

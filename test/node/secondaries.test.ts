@@ -180,6 +180,25 @@ test('several primaries are asked in turn, until one has an answer', async () =>
   assert.equal(await secondaries.refresh('other.example'), false);
 });
 
+test('a primary that has nothing newer is not the last word, and who says that it has is asked first', async () => {
+  const { clock, configOf, follow, looks, notify, secondaries, world } = open(gives(7));
+  await follow(configOf([ONE, TWO]));
+  // The first has not heard of it yet.
+  world.say = (look) => (look.address === ONE.address ? confirms(look) : gives(8)(look));
+  await clock.advance(60_000);
+  await secondaries.refresh('example');
+  assert.deepEqual(looks.slice(1), ['60 example. 192.0.2.1 7', '60 example. 192.0.2.2 7']);
+  assert.equal(secondaries.status('example')?.serial, 8);
+  world.say = gives(9);
+  await clock.advance(60_000);
+  await notify([192, 0, 2, 2]);
+  assert.deepEqual(looks.slice(3), ['120 example. 192.0.2.2 8']);
+  world.say = confirms;
+  await secondaries.refresh('example');
+  assert.deepEqual(looks.slice(4), ['120 example. 192.0.2.1 9', '120 example. 192.0.2.2 9']);
+  assert.equal(secondaries.status('example')?.primary, '192.0.2.1:53');
+});
+
 test('a zone that cannot be served is refused, and the copy of before stays', async () => {
   const { configOf, events, follow, overlays, secondaries, world } = open(gives(7));
   await follow(configOf([ONE]));
