@@ -4,7 +4,7 @@ import type { Config, DnssecConfig, ZoneConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Events } from '../control/events.ts';
-import type { ZoneDnssec, ZoneKeys } from '../control/zone-dnssec.ts';
+import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
 import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/dnssec/key-files.ts';
 import { type KeySet, newKeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
@@ -18,7 +18,7 @@ import {
   KEY_TTL_SECONDS,
 } from './describe-keys.ts';
 import { filePlace, type KeyPlace, readKeyFolder, sharedPlace } from './key-places.ts';
-import { createKeyRolls, notSigned } from './key-rolls.ts';
+import { createKeyRolls } from './key-rolls.ts';
 
 /**
  * Keeps the keys of signed zones: made once by whichever node is first and then those of all, or read from
