@@ -30,6 +30,7 @@ const TOOLS = {
     pdns_recursor: 'pdns-recursor',
     ip: 'iproute2',
     delv: 'bind9-dnsutils',
+    'ldns-verify-zone': 'ldnsutils',
     curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
