@@ -21,13 +21,15 @@ export function checkDnssec(check: Check): void {
 }
 
 function checkPlace({ config, error, warn }: Check, path: ConfigPath): void {
-  const { keyFiles, keys, listen } = config.cluster;
-  if (keys.length + keyFiles.length > 0) return;
+  const { cluster, node, store } = config;
+  const hasSecret = cluster.keys.length + cluster.keyFiles.length > 0;
   const hint = 'cluster.keyFiles: [/etc/meridian/cluster.key], made by: openssl rand -hex 32';
-  if (config.node.stateDirectory === undefined) {
-    const places = `give this node a node.stateDirectory, or all nodes a key: ${hint}`;
-    error(path, 'there is no place where the keys of the zone could be kept', places, 'key');
-  } else if (config.store.kind !== 'memory' || listen.length > 0) {
+  const isAlone = store.kind === 'memory';
+  if (node.stateDirectory === undefined && (isAlone || !hasSecret)) {
+    const message = 'there is no place where the keys of the zone would outlive this node';
+    const places = isAlone ? '' : `, or all nodes a secret: ${hint}`;
+    error(path, message, `give it node.stateDirectory: /var/lib/meridian${places}`, 'key');
+  } else if (!hasSecret && !(isAlone && cluster.listen.length === 0)) {
     const message =
       'every node would make keys of its own for this zone: the nodes share no secret';
     warn(path, message, hint, 'key');
