@@ -1,3 +1,4 @@
+import { COPY_LIFE_SECONDS, jitterSecondsOf } from '../dns/dnssec/validity.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 import { formatDuration } from './values.ts';
@@ -16,7 +17,27 @@ export function checkDnssec(check: Check): void {
       const message = `${formatDuration(refresh)} is not shorter than the validity ${formatDuration(validity)}`;
       error([...path, 'refresh'], message, 'half of it is usual');
     }
+    checkCopies(check, zone, path);
     if (folder === undefined && file.node.roles.includes('nameserver')) checkPlace(check, path);
+  }
+}
+
+/**
+ * Secondaries hear of new signatures by a serial that counts weeks, so what they have is a week older than
+ * what is answered here, and older by `expire` when they cannot come for more (RFC 6781 4.4.2.3).
+ */
+function checkCopies({ config, error, warn }: Check, zone: string, path: ConfigPath): void {
+  const { dnssec, soa, transfer } = config.zones[zone] ?? {};
+  if (dnssec === undefined || soa === undefined || transfer === undefined) return;
+  const { refreshSeconds, validitySeconds } = dnssec;
+  const lifeSeconds = validitySeconds - jitterSecondsOf(validitySeconds, refreshSeconds);
+  const leftSeconds = lifeSeconds - COPY_LIFE_SECONDS;
+  if (leftSeconds <= 0) {
+    const message = 'signatures end before secondaries get new ones, which is once a week';
+    error([...path, 'validity'], message, 'validity: 14d or more, or no transfer');
+  } else if (soa.expire > leftSeconds) {
+    const message = `a secondary without contact would answer with signatures that have ended: the SOA's expire is ${soa.expire} s`;
+    warn(path, message, `soa: { expire: ${leftSeconds} } or less, or a longer validity`, 'key');
   }
 }
 

@@ -8,7 +8,7 @@ import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnsse
 import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/dnssec/key-files.ts';
 import { type KeySet, newKeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
-import type { SigningTimes } from '../dns/dnssec/validity.ts';
+import { jitterSecondsOf, type SigningTimes } from '../dns/dnssec/validity.ts';
 import {
   ALGORITHM_NUMBERS,
   apexOf,
@@ -58,8 +58,6 @@ export const KEYS_RETRY_MS = 5_000;
  */
 export const PEERS_WAIT_MS = 5_000;
 const WEEK_SECONDS = 7 * 86_400;
-/** Ends of signatures are spread over this part of the time between making and making anew. */
-const JITTER_SHARE = 0.25;
 
 /** One signed zone. */
 export type KeptZone = {
@@ -281,7 +279,7 @@ function complain(kept: KeptZone, events: Pick<Events, 'record'>): void {
 }
 
 function timesOf({ refreshSeconds, validitySeconds }: DnssecConfig): SigningTimes {
-  const jitterSeconds = Math.floor((validitySeconds - refreshSeconds) * JITTER_SHARE);
+  const jitterSeconds = jitterSecondsOf(validitySeconds, refreshSeconds);
   return { validitySeconds, refreshSeconds, jitterSeconds };
 }
 
