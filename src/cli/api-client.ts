@@ -9,6 +9,8 @@ import type {
   DrillStatus,
   EventRecord,
   Explanation,
+  KeyRollRequest,
+  KeyStepRequest,
   NodeStatus,
   OverrideRequest,
   OverrideStatus,
@@ -19,6 +21,7 @@ import type {
   ReloadResult,
   Target,
   UpstreamStatus,
+  ZoneDnssec,
   ZoneStatus,
 } from '../control/control-plane.ts';
 import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit.ts';
@@ -35,6 +38,9 @@ export type ApiClient = {
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
   refreshZone(zone: string): Promise<ZoneStatus>;
+  zoneDnssec(zone: string): Promise<ZoneDnssec>;
+  startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
+  advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
@@ -105,6 +111,11 @@ export function createApiClient(options: {
     cluster: () => get('nodes'),
     zones: () => get('zones'),
     refreshZone: (zone) => post(`zones/${encodeURIComponent(zone)}/refresh`, {}),
+    zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
+    startKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
+    advanceKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll/next`, body),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),
