@@ -89,13 +89,14 @@ export function createNotifier(parts: NotifierParts): Notifier {
       const before = served;
       served = new Map();
       const wanted = new Set<string>();
-      for (const [zone, { transfer }] of Object.entries(zones)) {
+      for (const [zone, { primary, transfer }] of Object.entries(zones)) {
         const content = contentOf(zone, transfers);
         if (content === undefined) continue;
         served.set(zone, content);
         const old = before.get(zone);
         if (old !== undefined && changedSilently(old, content)) {
-          const message = `${zone} has changed, but its serial is still ${content.serial}: secondaries keep the old records until it is raised.`;
+          const where = primary === undefined ? '' : ' at its primary';
+          const message = `${zone} has changed, but its serial is still ${content.serial}: secondaries keep the old records until it is raised${where}.`;
           events.record('zone.silent-change', zone, message, 'warn');
         }
         for (const target of transfer?.notify ?? []) {

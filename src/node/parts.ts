@@ -127,7 +127,7 @@ export async function openParts(
     },
   });
   const closeAll = async (): Promise<void> => {
-    secondaries.close();
+    await secondaries.close();
     await registry.close();
     await link?.close();
     for (const each of [desk, compiler, signer, facts, store]) await each.close();

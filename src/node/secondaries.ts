@@ -35,7 +35,8 @@ export type Secondaries = {
   /** Looks now; settles when it has. False when the zone has no primary. */
   refresh(zone: string): Promise<boolean>;
   status(zone: string): CopyStatus | undefined;
-  close(): void;
+  /** Settles when all copies are on disk. */
+  close(): Promise<void>;
 };
 
 /** Looks under way at once; other zones wait for their turn. */
@@ -114,9 +115,11 @@ export function createSecondaries(parts: CopyParts): Secondaries {
       const copied = zones.get(zone);
       return copied && copyStatusOf(copied, clock.nowMs());
     },
-    close() {
-      for (const copied of zones.values()) closeCopied(copying, copied, true);
+    async close() {
+      const open = [...zones.values()];
       zones.clear();
+      for (const copied of open) closeCopied(copying, copied, true);
+      await Promise.all(open.map(({ keeping }) => keeping));
     },
   };
 }

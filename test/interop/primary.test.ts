@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +21,20 @@ const knot: Place = { address: loopbackAddress(), port: 5303 };
 const state = mkdtempSync(join(tmpdir(), 'meridian-state-'));
 /** A restart fits in it. */
 const EXPIRE_SECONDS = 12;
+
+/** Somebody who copies the copy: serials that it was told. */
+const told: number[] = [];
+const downstream = createSocket('udp4', (bytes, { address, port }) => {
+  told.push(bytes.readUInt32BE(bytes.length - 20));
+  downstream.send(
+    Buffer.concat([bytes.subarray(0, 2), Buffer.from([0xa4]), bytes.subarray(3)]),
+    port,
+    address,
+  );
+});
+downstream.bind(0, '127.0.0.1');
+await once(downstream, 'listening');
+after(() => downstream.close());
 
 const zoneFile = `$TTL 300
 @ SOA ns1 host 1 3600 600 86400 60
@@ -85,7 +101,7 @@ const startNode = (): Promise<NodeFixture> =>
       'gslb.example': {
         primary: { servers: [{ ...knot, key: 'knot.example', source: meridian.address }] },
         steered: { www: { pool: 'web' }, app: { pool: 'web' } },
-        transfer: { allow: ['127.0.0.0/8'] },
+        transfer: { allow: ['127.0.0.0/8'], notify: [`127.0.0.1:${downstream.address().port}`] },
       },
       'other.example': { nameservers: ['ns.else.example.'], records: { '@': { TXT: 'here' } } },
     },
@@ -191,6 +207,12 @@ test('those who copy from here get it with the serial of the primary', async () 
   const theirs = await copy(knot, '-y', `hmac-sha384:knot.example:${SECRET}`);
   assert.ok(theirs.length > 300);
   assert.deepEqual(await copy(meridian), theirs);
+  await until(
+    () => told.at(-1) === 4,
+    DEADLINE_MS,
+    () => told.join(' '),
+  );
+  assert.equal(told[0], 1);
 });
 
 test('NOTIFY of strangers is refused', async () => {

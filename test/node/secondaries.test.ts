@@ -300,7 +300,7 @@ test('of many zones only so many are looked at at once', async () => {
   ends.shift()!();
   await settle();
   assert.equal(looks.length, LOOKS_AT_ONCE_MAX + 1);
-  secondaries.close();
+  await secondaries.close();
   for (const end of ends.splice(0)) end();
   await settle();
   assert.equal(looks.length, LOOKS_AT_ONCE_MAX + 1);
