@@ -88,7 +88,7 @@ export function openCopied(
   if (apex === undefined) return undefined;
   const kept = parts.files.read(apex);
   const nowMs = parts.clock.nowMs();
-  const confirmed = kept && { ...soaOf(kept.content.soa), confirmedMs: kept.confirmedMs };
+  const confirmed = kept && { ...factsOf(kept.content), confirmedMs: kept.confirmedMs };
   const copied: Copied = {
     ...{ zone, apex, servers, content: kept?.content, primary: kept?.primary },
     schedule: startSchedule(nowMs, confirmed),
@@ -236,7 +236,7 @@ function confirm(parts: Copying, copied: Copied, who: string): void {
   const { overlay, zone } = copied;
   const content = copied.content!;
   const nowMs = parts.clock.nowMs();
-  copied.schedule = lookSucceeded(copied.schedule, soaOf(content.soa), nowMs, parts.draw());
+  copied.schedule = lookSucceeded(copied.schedule, factsOf(content), nowMs, parts.draw());
   copied.primary = who;
   // It expired while the primary was asked.
   if (overlay?.isExpired === true) put(parts, copied, { ...overlay, isExpired: false });
@@ -246,6 +246,9 @@ function confirm(parts: Copying, copied: Copied, who: string): void {
   copied.problem = undefined;
   keep(parts, copied, content, nowMs);
 }
+
+/** What the next looks depend on. */
+const factsOf = ({ count, soa }: ZoneContent) => ({ ...soaOf(soa), records: count });
 
 /** On disk, one after the other; nobody waits for it. */
 function keep(

@@ -14,7 +14,7 @@ export type Timers = {
 };
 
 export type Schedule = {
-  readonly copy: (Timers & { readonly confirmedMs: number }) | undefined;
+  readonly copy: (Timers & { readonly confirmedMs: number; readonly records?: number }) | undefined;
   /** Looks in vain since the last that was not. */
   readonly failures: number;
   /** When to look next; while a look is under way, not before its end. */
@@ -37,6 +37,8 @@ export const FIRST_RETRY_SECONDS = 2;
 export const FIRST_RETRY_SECONDS_MAX = 300;
 /** Anybody who knows a primary's address can forge a NOTIFY of it: looks that they cause are this far apart. */
 export const NOTIFIED_LOOK_EVERY_MS = 1000;
+/** What a large zone takes to be read, checked and compiled must not be all that a node does: 10 s for 100,000 records. */
+export const NOTIFIED_LOOK_MS_PER_RECORD = 0.1;
 /** The part of the refresh by which nodes that started together come apart. */
 const JITTER = 0.1;
 
@@ -63,18 +65,19 @@ export function lookBegins(schedule: Schedule, nowMs: number): Schedule {
  */
 export function lookSucceeded(
   schedule: Schedule,
-  { expire, refresh, retry }: Timers,
+  { expire, records = 0, refresh, retry }: Timers & { readonly records?: number },
   nowMs: number,
   draw: number,
 ): Schedule {
   const seconds = within(refresh, REFRESH_SECONDS_MIN, REFRESH_SECONDS_MAX);
-  // Earlier only: later would be beyond what the primary said.
-  const afterMs = schedule.isAskedAgain ? 0 : seconds * 1000 * (1 - JITTER * draw);
+  const next = { ...schedule, copy: { expire, refresh, retry, records, confirmedMs: nowMs } };
   return {
-    ...schedule,
-    copy: { expire, refresh, retry, confirmedMs: nowMs },
+    ...next,
     failures: 0,
-    nextMs: nowMs + afterMs,
+    // Earlier only: later would be beyond what the primary said.
+    nextMs: schedule.isAskedAgain
+      ? notifiedLookMs(next, nowMs)
+      : nowMs + seconds * 1000 * (1 - JITTER * draw),
     isLooking: false,
     isAskedAgain: false,
   };
@@ -98,10 +101,14 @@ export function lookFailed(schedule: Schedule, nowMs: number, draw: number): Sch
 
 /** A primary says that there is something new (RFC 1996 4.3). */
 export function lookNotified(schedule: Schedule, nowMs: number): Schedule {
-  const { lookedMs = Number.NEGATIVE_INFINITY, nextMs } = schedule;
   if (schedule.isLooking) return { ...schedule, isAskedAgain: true };
-  const earliestMs = Math.max(nowMs, lookedMs + NOTIFIED_LOOK_EVERY_MS);
-  return { ...schedule, nextMs: Math.min(nextMs, earliestMs) };
+  return { ...schedule, nextMs: Math.min(schedule.nextMs, notifiedLookMs(schedule, nowMs)) };
+}
+
+function notifiedLookMs({ copy, lookedMs }: Schedule, nowMs: number): number {
+  if (lookedMs === undefined) return nowMs;
+  const sizeMs = (copy?.records ?? 0) * NOTIFIED_LOOK_MS_PER_RECORD;
+  return Math.max(nowMs, lookedMs + Math.max(NOTIFIED_LOOK_EVERY_MS, sizeMs));
 }
 
 /** A person wants it now. */

@@ -22,13 +22,17 @@ export type CopyResult =
   | { readonly ok: true; readonly content: ZoneContent }
   | { readonly ok: false; readonly reason: string };
 
-/** @param records without the SOA */
+/**
+ * @param records without the SOA
+ * @param unknown of these, those that were not in a copy before
+ */
 export function copyOf(
   apex: Uint8Array,
   soa: ContentRecord,
   records: readonly ContentRecord[],
+  unknown: readonly ContentRecord[] = records,
 ): CopyResult {
-  for (const { owner, rdata, type } of records) {
+  for (const { owner, rdata, type } of unknown) {
     const problem = problemOf(apex, owner, type, rdata);
     if (problem !== undefined) {
       return { ok: false, reason: `${formatName(owner)} ${typeName(type)}: ${problem}` };
@@ -66,7 +70,8 @@ export function changedCopy(before: ZoneContent, changes: readonly CopyChange[])
     for (const record of added) records.set(keyOf(record), record);
   }
   const soa = changes.at(-1)?.soa ?? before.soa;
-  return copyOf(before.apex, soa, [...records.values()]);
+  const added = changes.flatMap((each) => each.added);
+  return copyOf(before.apex, soa, [...records.values()], added);
 }
 
 /** TTLs are not part of which record it is (RFC 2181 5). */

@@ -129,6 +129,19 @@ test('a NOTIFY during a look makes it look again after it', () => {
   assert.equal(lookBegins(after, T0 + 52 * S).isAskedAgain, false);
 });
 
+test('looks that NOTIFY causes are further apart the larger the zone is', () => {
+  const looked = lookBegins(copied(), T0);
+  const large = lookSucceeded(looked, { ...timers, records: 100_000 }, T0 + S, 0);
+  assert.equal(lookNotified(large, T0 + 2 * S).nextMs, T0 + 10 * S);
+  const again = lookSucceeded(
+    lookNotified(lookBegins(large, T0 + 20 * S), T0 + 21 * S),
+    { ...timers, records: 100_000 },
+    T0 + 22 * S,
+    0,
+  );
+  assert.equal(again.nextMs, T0 + 30 * S);
+});
+
 test('a person makes it look at once', () => {
   assert.equal(decideLook(lookForced(copied(), T0 + 1), T0 + 1).isDue, true);
   const during = lookForced(lookBegins(copied(), T0), T0);
