@@ -11,6 +11,7 @@ import { rdataByType } from '../dns/rdata/registry.ts';
 import { typeName } from '../dns/type-names.ts';
 import {
   type ContentRecord,
+  compareRecords,
   packContent,
   recordAt,
   recordsOf,
@@ -59,19 +60,49 @@ function problemOf(
 
 /** The copy after changes, each of which must fit what is there (RFC 1995 4): else the whole zone is to be fetched. */
 export function changedCopy(before: ZoneContent, changes: readonly CopyChange[]): CopyResult {
-  const records = new Map<string, ContentRecord>();
-  for (const record of recordsOf(before)) records.set(keyOf(record), record);
+  const records = [...recordsOf(before)];
+  const gone = new Set<number>();
+  const fresh = new Map<string, ContentRecord>();
+  /** False when it is not there, or no more. */
+  const takeAway = (record: ContentRecord): boolean => {
+    let isThere = fresh.delete(keyOf(record));
+    for (const index of placesOf(record, records)) {
+      isThere ||= !gone.has(index);
+      gone.add(index);
+    }
+    return isThere;
+  };
   for (const { added, removed } of changes) {
     for (const record of removed) {
-      if (records.delete(keyOf(record))) continue;
+      if (takeAway(record)) continue;
       const what = `${formatName(record.owner)} ${typeName(record.type)}`;
       return { ok: false, reason: `a change takes away ${what}, which is not there` };
     }
-    for (const record of added) records.set(keyOf(record), record);
+    for (const record of added) {
+      takeAway(record);
+      fresh.set(keyOf(record), record);
+    }
   }
   const soa = changes.at(-1)?.soa ?? before.soa;
-  const added = changes.flatMap((each) => each.added);
-  return copyOf(before.apex, soa, [...records.values()], added);
+  const kept = records.filter((_, index) => !gone.has(index));
+  return copyOf(before.apex, soa, [...kept, ...fresh.values()], [...fresh.values()]);
+}
+
+/** Indexes of the record, under whatever TTL, among records in their order. */
+function placesOf(record: ContentRecord, ordered: readonly ContentRecord[]): readonly number[] {
+  const least = { ...record, ttlSeconds: 0 };
+  let [from, to] = [0, ordered.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (compareRecords(ordered[middle]!, least) < 0) from = middle + 1;
+    else to = middle;
+  }
+  const places: number[] = [];
+  for (; from < ordered.length; from += 1) {
+    if (compareRecords({ ...ordered[from]!, ttlSeconds: 0 }, least) !== 0) break;
+    places.push(from);
+  }
+  return places;
 }
 
 /** TTLs are not part of which record it is (RFC 2181 5). */
