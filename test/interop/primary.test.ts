@@ -220,6 +220,7 @@ test('NOTIFY of strangers is refused', async () => {
   assert.match(await dig(meridian, ...words), /status: REFUSED/);
   const known = ['-b', knot.address, '+opcode=notify', 'gslb.example', 'SOA'];
   assert.match(await dig(meridian, ...known), /status: NOERROR/);
+  assert.match(await dig(meridian, '+tcp', ...known), /status: NOERROR/);
   const other = ['-b', knot.address, '+opcode=notify', 'other.example', 'SOA'];
   assert.match(await dig(meridian, ...other), /status: NOTAUTH/);
 });
