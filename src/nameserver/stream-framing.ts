@@ -19,7 +19,8 @@ const MESSAGE_BYTES_MIN = 12;
 /** A query larger than this is not one that an authoritative server needs to read. */
 export const STREAM_QUERY_BYTES_MAX = 16_384;
 
-export function createStreamFraming(): StreamFraming {
+/** @param bytesMax of one message */
+export function createStreamFraming(bytesMax = STREAM_QUERY_BYTES_MAX): StreamFraming {
   const prefix = new Uint8Array(LENGTH_BYTES);
   let prefixLength = 0;
   let pending: Uint8Array | undefined;
@@ -37,7 +38,7 @@ export function createStreamFraming(): StreamFraming {
           continue;
         }
         const length = (prefix[0]! << 8) | prefix[1]!;
-        if (length < MESSAGE_BYTES_MIN || length > STREAM_QUERY_BYTES_MAX) return false;
+        if (length < MESSAGE_BYTES_MIN || length > bytesMax) return false;
         if (pending === undefined && bytes.length - at >= length) {
           prefixLength = 0;
           onMessage(bytes.subarray(at, at + length));
@@ -59,7 +60,7 @@ export function createStreamFraming(): StreamFraming {
       // A prefix that arrives alone and announces nonsense is refused at once, not at the next read.
       if (prefixLength < LENGTH_BYTES) return true;
       const announced = (prefix[0]! << 8) | prefix[1]!;
-      return announced >= MESSAGE_BYTES_MIN && announced <= STREAM_QUERY_BYTES_MAX;
+      return announced >= MESSAGE_BYTES_MIN && announced <= bytesMax;
     },
   };
 }

@@ -15,6 +15,7 @@ import { expandName } from '../dns/decode.ts';
 import { beginReply, createReply, finishReply } from '../dns/encode.ts';
 import { type Query, readWord } from '../dns/message.ts';
 import { equalNames } from '../dns/name.ts';
+import { isNewerSerial } from '../dns/serial.ts';
 import { refuseTsig, signTsig, type TsigChain, type TsigKey, verifyTsig } from '../dns/tsig.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { ZoneContent } from '../zone/zone-content.ts';
@@ -92,8 +93,7 @@ function transferOf({ contents }: ZoneTransfer, query: Query, bytes: Uint8Array)
 }
 
 function changesSince(contents: ZoneContents, newest: ZoneContent, serial: number) {
-  // Serial numbers wrap (RFC 1982): newer is what is less than half the circle ahead.
-  if ((newest.serial - serial) << 0 <= 0) return upToDate(newest);
+  if (!isNewerSerial(newest.serial, serial)) return upToDate(newest);
   const from = contents.findIndex((content) => content.serial === serial);
   return from < 0 ? fullTransfer(newest) : incrementalTransfer(contents.slice(from));
 }
