@@ -10,7 +10,7 @@ import { createSessions, type Sessions } from './dns-transport/sessions.ts';
 import { describeBindFailure } from './io/sockets.ts';
 import type { Listener } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
-import { createDeferrals, firstDeferralId } from './nameserver/defer.ts';
+import { createDeferrals, DEFER_LIMITS, firstDeferralId } from './nameserver/defer.ts';
 import {
   createWorkerState,
   setHealth,
@@ -29,9 +29,12 @@ const STOP_GRACE_MS = 50;
 const engine = createPortableEngine();
 const listeners: Listener[] = [];
 /** What to do with the replies of the main thread. */
-const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
-  firstDeferralId(Date.now()),
-);
+type Take = (reply: Uint8Array | undefined) => void;
+const firstId = firstDeferralId(Date.now());
+const deferrals = {
+  explain: createDeferrals<Take>(firstId, DEFER_LIMITS.explain),
+  update: createDeferrals<Take>(firstId, DEFER_LIMITS.update),
+};
 let state: WorkerState | undefined;
 let sessions: Sessions | undefined;
 let certificates: Certificates | undefined;
@@ -59,7 +62,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       certificates?.set(message.certificates);
       break;
     case 'deferred-reply':
-      deferrals.take(message.id)?.(message.reply);
+      deferrals[message.kind].take(message.id)?.(message.reply);
       break;
     case 'stop':
       stop();
@@ -90,10 +93,10 @@ function createDesk(worker: WorkerState): Desk {
   return {
     worker,
     nowMs: Date.now,
-    defer(message, client, nowMs, take) {
-      const id = deferrals.admit(take, nowMs);
+    defer(kind, message, client, nowMs, take) {
+      const id = deferrals[kind].admit(take, nowMs);
       if (id === undefined) return false;
-      tell({ type: 'deferred', id, ...deferredQuery(message, client, nowMs) });
+      tell({ type: 'deferred', id, ...deferredQuery(kind, message, client, nowMs) });
       return true;
     },
   };

@@ -7,8 +7,13 @@ import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
 import { isListed } from './nameserver/access.ts';
 import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
 import { COUNT_DROPPED } from './nameserver/counters.ts';
-import { countDeferred, createDeferrals, firstDeferralId } from './nameserver/defer.ts';
-import { DEFER, DROP, respond } from './nameserver/respond.ts';
+import {
+  countDeferred,
+  createDeferrals,
+  DEFER_LIMITS,
+  firstDeferralId,
+} from './nameserver/defer.ts';
+import { DEFER, DEFER_UPDATE, DROP, respond } from './nameserver/respond.ts';
 import {
   createWorkerState,
   setHealth,
@@ -25,9 +30,12 @@ import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/d
 let state: WorkerState | undefined;
 const engines: UdpEngine[] = [];
 /** What to do with the replies of the main thread. */
-const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
-  firstDeferralId(Date.now()),
-);
+type Take = (reply: Uint8Array | undefined) => void;
+const firstId = firstDeferralId(Date.now());
+const deferrals = {
+  explain: createDeferrals<Take>(firstId, DEFER_LIMITS.explain),
+  update: createDeferrals<Take>(firstId, DEFER_LIMITS.update),
+};
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
@@ -49,7 +57,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       if (state) state.cookies = message.cookies;
       break;
     case 'deferred-reply':
-      deferrals.take(message.id)?.(message.reply);
+      deferrals[message.kind].take(message.id)?.(message.reply);
       break;
     case 'stop':
       void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));
@@ -115,13 +123,14 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
   return (client, packet, address, port, reply) => {
     const nowMs = Date.now();
     const length = respond(worker, client, packet, packet.length, nowMs, reply);
-    if (length !== DEFER) return length;
-    const id = deferrals.admit((late) => {
-      countDeferred(worker.counters, late);
+    if (length !== DEFER && length !== DEFER_UPDATE) return length;
+    const kind = length === DEFER_UPDATE ? 'update' : 'explain';
+    const id = deferrals[kind].admit((late) => {
+      countDeferred(worker.counters, kind, late);
       if (late !== undefined) send(late, port, address);
     }, nowMs);
-    if (id === undefined) countDeferred(worker.counters, undefined);
-    else tell({ type: 'deferred', id, ...deferredQuery(packet, client, nowMs) });
+    if (id === undefined) countDeferred(worker.counters, kind, undefined);
+    else tell({ type: 'deferred', id, ...deferredQuery(kind, packet, client, nowMs) });
     return DROP;
   };
 }

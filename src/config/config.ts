@@ -154,6 +154,19 @@ export type ZoneConfig = {
   readonly steered: readonly SteeredConfig[];
   /** Who may copy the zone; absent = nobody. */
   readonly transfer?: TransferConfig;
+  /** Who may change it while it is served (RFC 2136); absent = nobody. */
+  readonly update?: UpdateConfig;
+};
+export type UpdateConfig = { readonly allow: readonly UpdaterConfig[] };
+export type UpdaterConfig = {
+  /** Name in `dns.keys`. */
+  readonly key: string;
+  /** See name-pattern.ts. */
+  readonly names: readonly string[];
+  /** Mnemonics; `*` = all. */
+  readonly types: readonly string[];
+  /** Absent = any. */
+  readonly networks?: readonly string[];
 };
 export type TransferConfig = {
   readonly networks: readonly string[];

@@ -289,8 +289,9 @@ function checkSteered(check: Check): void {
   }
 }
 
+/** Keys that zones name. */
 function checkTransfers({ config, error, file }: Check): void {
-  for (const [zone, { transfer }] of Object.entries(file.zones)) {
+  for (const [zone, { transfer, update }] of Object.entries(file.zones)) {
     const path = ['zones', zone, 'transfer'];
     const check = (key: string | undefined, at: ConfigPath): void => {
       if (key === undefined || Object.hasOwn(config.dns.keys, key)) return;
@@ -302,6 +303,9 @@ function checkTransfers({ config, error, file }: Check): void {
     }
     for (const [index, each] of (transfer?.notify ?? []).entries()) {
       if ('key' in each) check(each.key, [...path, 'notify', index, 'key']);
+    }
+    for (const [index, { key }] of (update?.allow ?? []).entries()) {
+      check(key, ['zones', zone, 'update', 'allow', index, 'key']);
     }
   }
 }

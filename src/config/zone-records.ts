@@ -8,6 +8,7 @@ import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { present } from './present.ts';
 import { didYouMean } from './spelling.ts';
+import { resolveUpdate } from './update-schema.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import { soa as soaSchema, type ZoneFile } from './zone-schema.ts';
 
@@ -96,7 +97,10 @@ export function resolveZone(
         data,
       })),
       steered: steered.map(({ config }) => config),
-      ...present({ transfer: file.transfer && resolveTransfer(file.transfer) }),
+      ...present({
+        transfer: file.transfer && resolveTransfer(file.transfer),
+        update: file.update && resolveUpdate(file.update),
+      }),
     },
     apex,
     path,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
+import { update } from './update-schema.ts';
 import {
   address,
   domainName as fullName,
@@ -183,6 +184,9 @@ export const zone = z.strictObject({
     .prefault({})
     .describe('Names whose A and AAAA are decided for each client.'),
   transfer: transfer.optional().describe('Copies by other servers. Default: none.'),
+  update: update
+    .optional()
+    .describe('Changes while it is served (RFC 2136), signed with a key. Default: none.'),
 });
 
 export type ZoneFile = z.output<typeof zone>;

@@ -1,6 +1,6 @@
 import type { Client } from '../nameserver/client.ts';
-import { countDeferred } from '../nameserver/defer.ts';
-import { DEFER, respond, STREAM } from '../nameserver/respond.ts';
+import { countDeferred, type DeferKind } from '../nameserver/defer.ts';
+import { DEFER, DEFER_UPDATE, respond, STREAM } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
 
@@ -13,6 +13,7 @@ export type Desk = {
    * False when there is no room for it.
    */
   defer(
+    kind: DeferKind,
     message: Uint8Array,
     client: Client,
     nowMs: number,
@@ -41,13 +42,14 @@ export function askDesk(
   const now = nowMs();
   const length = respond(worker, client, message, message.length, now, reply);
   if (length === STREAM) return MANY;
-  if (length !== DEFER) return Math.max(length, NOTHING);
-  const isTaken = defer(message, client, now, (late) => {
-    countDeferred(worker.counters, late);
+  if (length !== DEFER && length !== DEFER_UPDATE) return Math.max(length, NOTHING);
+  const kind = length === DEFER_UPDATE ? 'update' : 'explain';
+  const isTaken = defer(kind, message, client, now, (late) => {
+    countDeferred(worker.counters, kind, late);
     take(late);
   });
   if (isTaken) return LATER;
-  countDeferred(worker.counters, undefined);
+  countDeferred(worker.counters, kind, undefined);
   return NOTHING;
 }
 

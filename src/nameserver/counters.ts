@@ -34,8 +34,11 @@ export const COUNT_LIMITED_WITHHELD = 21;
 /** Queries with a server cookie of ours, and with one that is not good. */
 export const COUNT_COOKIES_GOOD = 22;
 export const COUNT_COOKIES_BAD = 23;
+/** Updates that a key has signed and that were handed to the main thread, and those that nobody had time for. */
+export const COUNT_UPDATES = 24;
+export const COUNT_UPDATES_DROPPED = 25;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 24;
+export const COUNT_ANSWERS = 26;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -63,6 +66,8 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_SORRY, 'dns_sorry_total', '', ''),
   named(COUNT_DEFERRED, 'dns_explain_queries_total', 'result', 'taken'),
   named(COUNT_DEFERRED_DROPPED, 'dns_explain_queries_total', 'result', 'dropped'),
+  named(COUNT_UPDATES, 'dns_updates_total', 'result', 'taken'),
+  named(COUNT_UPDATES_DROPPED, 'dns_updates_total', 'result', 'dropped'),
   named(COUNT_LIMITED_SLIPPED, 'dns_rate_limited_total', 'result', 'slipped'),
   named(COUNT_LIMITED_WITHHELD, 'dns_rate_limited_total', 'result', 'withheld'),
   named(COUNT_COOKIES_GOOD, 'dns_cookies_total', 'result', 'good'),

@@ -4,6 +4,7 @@
  * it needs was computed before (snapshot, answers). Reads as the table of outcomes that it is.
  *
  *   not a query                                silence
+ *   UPDATE that a known key has signed         DEFER_UPDATE, where zones take any; else REFUSED, NOTAUTH
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
  *   no question, but a cookie                  NOERROR with a cookie
@@ -29,6 +30,7 @@ import {
   FLAG_AA,
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
+  OPCODE_UPDATE,
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
@@ -50,7 +52,14 @@ import {
 import { COOKIE_ABSENT } from '../dns/cookie.ts';
 import { EDE_NONE, rejectQuery, writeOpt } from '../dns/edns.ts';
 import { beginReply, finishReply, truncate } from '../dns/encode.ts';
-import { PARSE_DROP, PARSE_NO_QUESTION, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
+import {
+  PARSE_DROP,
+  PARSE_NO_QUESTION,
+  PARSE_NOTIMP,
+  PARSE_OK,
+  parseQuery,
+  type Query,
+} from '../dns/message.ts';
 import {
   DELEGATION,
   HIT,
@@ -65,7 +74,13 @@ import { isListed } from './access.ts';
 import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { chaosText, writeChaos } from './chaos.ts';
-import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './client.ts';
+import {
+  type Client,
+  TRANSPORT_HTTPS,
+  TRANSPORT_TCP,
+  TRANSPORT_TLS,
+  TRANSPORT_UDP,
+} from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
@@ -95,6 +110,7 @@ import {
 } from './rate-limit.ts';
 import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
 import { answerSigned } from './signed-query.ts';
+import { openUpdate } from './signed-update.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 
@@ -104,6 +120,8 @@ export const DROP = 0;
 export const DEFER = -1;
 /** The answer is many messages (transfer-out.ts); `worker.query` is what was asked. */
 export const STREAM = -2;
+/** Answered by the main thread: an update that a known key has signed. */
+export const DEFER_UPDATE = -3;
 
 /** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
 const META_TYPE_MIN = 128;
@@ -113,7 +131,7 @@ const META_TYPE_MIN = 128;
  *
  * @param nowMs milliseconds since the epoch, for draws between outcomes
  * @param reply where the response goes; may be `query` itself; at least 512 bytes (TCP: 65535)
- * @returns the response's length in bytes, or DROP, DEFER, STREAM
+ * @returns the response's length in bytes, or DROP, DEFER, STREAM, DEFER_UPDATE
  */
 export function respond(
   worker: WorkerState,
@@ -145,6 +163,9 @@ function compose(
   const parse = parseQuery(parsed, query, length);
   const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
   if (parse !== PARSE_OK && parse !== PARSE_NO_QUESTION) {
+    if (parse === PARSE_NOTIMP && takesUpdate(snapshot, parsed, client)) {
+      return composeUpdate(worker, snapshot!, query.slice(0, length), nowMs, reply);
+    }
     const slot = parse === PARSE_DROP ? COUNT_DROPPED : rcodeSlot(parse);
     counters[slot] = counters[slot]! + 1;
     return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
@@ -175,6 +196,31 @@ function isTransfer({ qclass, qtype }: Query): boolean {
 /** Over a stream of DNS, from a server that is copied by anybody at all. */
 function mayTransfer({ transfers }: Snapshot, { transport }: Client): boolean {
   return transfers.length > 0 && (transport === TRANSPORT_TCP || transport === TRANSPORT_TLS);
+}
+
+function takesUpdate(
+  snapshot: Snapshot | undefined,
+  { opcode }: Query,
+  { transport }: Client,
+): boolean {
+  return (
+    opcode === OPCODE_UPDATE && transport !== TRANSPORT_HTTPS && snapshot?.takesUpdates === true
+  );
+}
+
+function composeUpdate(
+  { counters, query }: WorkerState,
+  { tsigKeys }: Snapshot,
+  bytes: Uint8Array,
+  nowMs: number,
+  reply: Uint8Array,
+): number {
+  const opened = openUpdate(query, bytes, tsigKeys, nowMs);
+  if (opened.ok) return DEFER_UPDATE;
+  const slot = rcodeSlot(opened.reply[3]! & 0xf);
+  counters[slot] = counters[slot]! + 1;
+  reply.set(opened.reply);
+  return opened.reply.length;
 }
 
 /** Apart, for what a closure captures is allocated with every call of the function around it. */

@@ -30,6 +30,8 @@ export type Snapshot = {
   /** Zones that others may copy, and the keys that they may have. */
   readonly transfers: readonly ZoneTransfer[];
   readonly tsigKeys: readonly TsigKey[];
+  /** Whether some zone may be updated (RFC 2136). */
+  readonly takesUpdates: boolean;
   readonly rateLimits: RateLimits;
   /** Who may ask for explanations (explain-query.ts). */
   readonly explainAllow: readonly Prefix[];

@@ -238,7 +238,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
       draw: randomBytes,
       tell: dns.setCookies,
     });
-  dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
+  dns?.onDeferred('explain', (query) => explainDeferred(facts(), query, record.replay.config()));
   const { plane, drills } = createControlPlane({
     clock,
     overrides,

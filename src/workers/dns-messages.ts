@@ -4,6 +4,7 @@ import type { SessionLimits } from '../dns-transport/sessions.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
+import type { DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { UdpEntrance } from './dns-entrances.ts';
@@ -32,7 +33,12 @@ export type ToDnsWorker =
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
-  | { readonly type: 'deferred-reply'; readonly id: number; readonly reply: Uint8Array | undefined }
+  | {
+      readonly type: 'deferred-reply';
+      readonly kind: DeferKind;
+      readonly id: number;
+      readonly reply: Uint8Array | undefined;
+    }
   | { readonly type: 'stop' };
 
 export type FromDnsWorker =
@@ -43,6 +49,7 @@ export type FromDnsWorker =
 
 /** A query that a worker has no time for (nameserver/defer.ts). */
 export type DeferredQuery = {
+  readonly kind: DeferKind;
   readonly query: Uint8Array;
   readonly family: 4 | 6;
   /** Its source: 4 or 16 bytes. */
@@ -56,9 +63,15 @@ export type DeferredQuery = {
 export type StreamEntrance = { readonly socket: HandedSocket; readonly service: StreamService };
 
 /** A query as it is handed over: a copy, as its bytes are about to be used again. */
-export function deferredQuery(bytes: Uint8Array, client: Client, nowMs: number): DeferredQuery {
+export function deferredQuery(
+  kind: DeferKind,
+  bytes: Uint8Array,
+  client: Client,
+  nowMs: number,
+): DeferredQuery {
   const { address, family, transport } = client;
   return {
+    kind,
     query: new Uint8Array(bytes),
     family,
     address: address.slice(0, family === 4 ? 4 : 16),
