@@ -1,6 +1,7 @@
 import fastifyStatic from '@fastify/static';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
+import { addAcmeRoutes } from './acme.ts';
 import { createGuard } from './auth.ts';
 import { addBalancerRoutes } from './balancers.ts';
 import { addConfigRoutes } from './config.ts';
@@ -95,6 +96,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addNodeRoutes(server, plane);
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);
+  addAcmeRoutes(server, plane);
   addBalancerRoutes(server, plane);
   addExplainRoutes(server, plane);
   addOverrideRoutes(server, plane);

@@ -1,5 +1,8 @@
 import type { Agent, Dispatcher } from 'undici';
 import type {
+  AcmeChallenge,
+  AcmeChallengeChange,
+  AcmeChallengeRequest,
   ClusterStatus,
   ConfigIssue,
   ConfigPublication,
@@ -34,6 +37,10 @@ export type ApiClient = {
   pools(): Promise<readonly PoolStatus[]>;
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
+  acmeChallenges(zone: string): Promise<readonly AcmeChallenge[]>;
+  setAcmeChallenge(zone: string, request: ChallengeBody): Promise<AcmeChallengeChange>;
+  /** Without a value all of the name. */
+  clearAcmeChallenge(zone: string, name: string, value?: string): Promise<AcmeChallengeChange>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
@@ -57,6 +64,7 @@ export type ApiClient = {
   ready(): Promise<{ readonly ready: boolean; readonly detail: string }>;
   close(): Promise<void>;
 };
+export type ChallengeBody = Omit<AcmeChallengeRequest, 'by' | 'zone'>;
 export type PublishBody = Omit<PublishRequest, 'by'>;
 export type DrillBody = {
   readonly region: string;
@@ -103,6 +111,13 @@ export function createApiClient(options: {
     pools: () => get('pools'),
     cluster: () => get('nodes'),
     zones: () => get('zones'),
+    acmeChallenges: (zone) => get(challengesPath(zone)),
+    setAcmeChallenge: (zone, body) => post(challengesPath(zone), body),
+    clearAcmeChallenge: (zone, name, value) =>
+      call(
+        'DELETE',
+        `api/v1/${challengesPath(zone)}/${encodeURIComponent(name)}${asked({ value })}`,
+      ),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),
@@ -164,6 +179,15 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
     }
   }
   return { send, close: async () => agent?.destroy() };
+}
+
+const challengesPath = (zone: string): string =>
+  `zones/${encodeURIComponent(zone)}/acme-challenges`;
+
+/** The query of a URL, of what is there. */
+function asked(words: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(words).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given as [string, string][])}`;
 }
 
 function baseUrl(text: string): URL {

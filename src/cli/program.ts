@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { VERSION } from '../telemetry/version.ts';
+import { addAcme } from './acme.ts';
 import { addCheck } from './check.ts';
 import { addCompletion } from './completion.ts';
 import { addConfig } from './config.ts';
@@ -93,6 +94,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addEvents(program, context);
   addReload(program, context);
   addConfig(program, context);
+  addAcme(program, context);
   addHealthcheck(program, context);
   addCompletion(program);
   return { program, context };

@@ -7,6 +7,7 @@ import type { Location } from '../geo/location.ts';
 import type { Observation } from '../health/observation.ts';
 import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
+import type { Visibility } from './zone-records.ts';
 
 /**
  * All that a node lets people do and see, as one record of functions: the admin API exposes exactly
@@ -17,6 +18,11 @@ export type ControlPlane = {
   regions(): readonly RegionStatus[];
   pools(): readonly PoolStatus[];
   zones(): readonly ZoneStatus[];
+  /** Challenges that a zone answers with now. */
+  acmeChallenges(zone: string): readonly AcmeChallenge[] | Problem;
+  /** Settles when all nodes answer with it, or after a while; the result says which do. */
+  setAcmeChallenge(request: AcmeChallengeRequest): Promise<AcmeChallengeChange | Problem>;
+  clearAcmeChallenge(request: AcmeChallengeClear): Promise<AcmeChallengeChange | Problem>;
   balancers(): readonly UpstreamStatus[];
   /** The nodes of the cluster as this one knows them. */
   cluster(): ClusterStatus;
@@ -200,6 +206,35 @@ export type ZoneStatus = {
     readonly classes: number;
   }[];
 };
+/** A TXT record that proves a name to a certificate authority (RFC 8555 8.4). */
+export type AcmeChallenge = {
+  readonly zone: string;
+  /** `_acme-challenge.www.example.com`. */
+  readonly name: string;
+  readonly value: string;
+  readonly ttlSeconds: number;
+  /** Undefined = it stays until it is cleared. */
+  readonly expiresAtMs: number | undefined;
+};
+export type AcmeChallengeRequest = {
+  readonly zone: string;
+  /** The name that is proved, in full, or that of its challenge. */
+  readonly name: string;
+  readonly value: string;
+  readonly ttlSeconds?: number;
+  readonly expiresInSeconds?: number;
+  readonly by: string;
+};
+/** Without a value all challenges of the name are meant. */
+export type AcmeChallengeClear = Pick<AcmeChallengeRequest, 'zone' | 'name' | 'by'> & {
+  readonly value?: string;
+};
+export type AcmeChallengeChange = Visibility & {
+  readonly challenges: readonly AcmeChallenge[];
+  /** That the zone has with this change. */
+  readonly serial: number;
+};
+
 export type UpstreamStatus = {
   readonly name: string;
   readonly algorithm: string;

@@ -1,6 +1,7 @@
 import { redactConfig } from '../config/redact.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { Override } from '../health/override.ts';
+import type { AcmeChallenges } from './acme-challenges.ts';
 import type { Clock } from './clock.ts';
 import type { ConfigRevisions } from './config-revisions.ts';
 import type {
@@ -39,6 +40,7 @@ export type PlaneParts = {
   clusterStatus(): ClusterStatus;
   reload(by: string): Promise<ReloadResult>;
   readonly configRevisions: ConfigRevisions;
+  readonly challenges: AcmeChallenges;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
@@ -67,6 +69,9 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     regions: () => regionStatuses(facts()),
     pools: () => poolStatuses(facts()),
     zones: () => zoneStatuses(facts()),
+    acmeChallenges: parts.challenges.list,
+    setAcmeChallenge: parts.challenges.set,
+    clearAcmeChallenge: parts.challenges.clear,
     balancers: () => upstreamStatuses(facts()),
     cluster: parts.clusterStatus,
     explain: async (question, atMs) =>

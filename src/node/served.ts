@@ -81,6 +81,7 @@ export function createServed(
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
       followed.served(shared);
+      told.config(next.config);
       return (await listening) ?? [];
     },
   });

@@ -24,10 +24,12 @@ import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from '.
 import { keepCookies } from './cookies.ts';
 import { describeCluster } from './describe-cluster.ts';
 import { openParts, type Parts } from './parts.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
 import { keepState } from './state-keeper.ts';
+import { openRecordKeeper, startWriters } from './writers.ts';
 
 /**
  * One node, from a configuration file to everything that its roles say, and back down again. The
@@ -83,10 +85,12 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const opened = await openParts({ ...options, config }, root('compile-worker'));
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
+  const keeper = openRecordKeeper(parts);
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
   const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
   if (!chosen.ok) {
+    keeper.close();
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
   }
@@ -94,7 +98,8 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const life = bringToLife(options, parts, { ...chosen, revisions, shelf }, roles);
+  const from = { ...chosen, revisions, shelf };
+  const life = bringToLife(options, parts, from, roles, keeper);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
@@ -219,7 +224,13 @@ type Life = {
 };
 
 /** Ties health, configuration and people to the running workers. */
-function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles: Roles): Life {
+function bringToLife(
+  options: NodeOptions,
+  parts: Parts,
+  from: ServedFrom,
+  roles: Roles,
+  keeper: RecordKeeper,
+): Life {
   const { events, overrides, store } = parts;
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
@@ -227,6 +238,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
+  const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
   const facts = (): Facts => factsOf(current(), parts, roles);
@@ -258,6 +270,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
         queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
       }),
     reload: reloader.reload,
+    challenges: writers.challenges,
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,
@@ -286,6 +299,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
     },
     async close() {
       ready = false;
+      writers.close();
       cookies?.close();
       certificates?.close();
       drills.close();

@@ -18,6 +18,7 @@ import type {
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
 import type { Location } from '../../src/geo/location.ts';
+import { createFixtureChallenges } from './fixture-challenges.ts';
 import { createFixtureRevisions } from './fixture-revisions.ts';
 
 /**
@@ -472,6 +473,7 @@ export function createFixturePlane(): FixturePlane {
       };
     },
     ...createFixtureRevisions(() => nowMs),
+    ...createFixtureChallenges(() => nowMs),
     predictDrill: predict,
     async startDrill(request) {
       const prediction = predict(request);
