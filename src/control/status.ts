@@ -32,6 +32,8 @@ export type Facts = {
   readonly serverCounts: readonly ServerCounts[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
+  /** Of a zone that the configuration gives this one; absent = that. */
+  readonly servedSerial?: (zone: string, configured: number) => number;
 };
 
 /** What nothing foreseeable changes is shown with this TTL. */
@@ -73,10 +75,11 @@ export function poolStatuses(facts: Facts): readonly PoolStatus[] {
   }));
 }
 
-export function zoneStatuses({ serving: { config, snapshot } }: Facts): readonly ZoneStatus[] {
+export function zoneStatuses({ serving, servedSerial }: Facts): readonly ZoneStatus[] {
+  const { config, snapshot } = serving;
   return Object.entries(config.zones).map(([name, zone]) => ({
     name,
-    serial: zone.soa.serial,
+    serial: servedSerial?.(name, zone.soa.serial) ?? zone.soa.serial,
     // What people wrote and the SOA that every zone has.
     rrsets: zone.rrsets.length + 1,
     steered: snapshot.services

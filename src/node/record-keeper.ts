@@ -53,72 +53,21 @@ const EXPIRY_RETRY_MS = 30_000;
 const SOURCE = 'updates';
 
 export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
-  const { clock, vault } = parts;
+  const { vault } = parts;
   const states = new Map<string, ZoneAdditions>();
   const queue = createZoneQueue();
   const publisher = createPublisher(parts, states);
-  let cancelTimer = (): void => {};
-
   const adopt = (zone: string, state: ZoneAdditions): void => {
     if (states.get(zone) === state) return;
     states.set(zone, state);
-    scheduleExpiry();
+    expiry.schedule();
   };
-  /** Of what the vault has and what is known here, since others may have changed either. */
-  const stateOf = (zone: string, bytes: Uint8Array | undefined): ZoneAdditions => {
-    const kept = (bytes && unpackAdditions(bytes)) ?? NO_ADDITIONS;
-    return joined(kept, states.get(zone) ?? NO_ADDITIONS);
-  };
-  const write = async (
-    zone: string,
-    next: (state: ZoneAdditions) => ZoneAdditions | undefined,
-  ): Promise<{ readonly state: ZoneAdditions } | { readonly reason: string }> => {
-    let state = NO_ADDITIONS;
-    const reason = await vault.change(zone, (bytes) => {
-      const before = stateOf(zone, bytes);
-      state = next(before) ?? before;
-      const isKept = bytes !== undefined && unpackAdditions(bytes)?.version === state.version;
-      return isKept || state.version === 0 ? undefined : packAdditions(state);
-    });
-    if (reason !== undefined) return { reason };
-    if (state.version > 0) adopt(zone, joined(state, states.get(zone) ?? NO_ADDITIONS));
-    return { state };
-  };
-
-  const change: RecordKeeper['change'] = async (zone, decide) => {
-    const done = await queue.run(zone, () => decideAndWrite(parts, write, zone, decide));
-    if (!done.ok) return done;
-    const reasons = await publisher.publish();
-    if (reasons.length === 0) return done;
-    return { ok: false, refusal: undefined, reason: reasons.join(' ') };
-  };
-
-  const isDue = (state: ZoneAdditions): boolean => expiryOf(state) <= clock.nowMs();
-  const dropExpired = async (): Promise<void> => {
-    const due = [...states].filter(([, state]) => isDue(state));
-    for (const [zone] of due) {
-      const done = await queue.run(zone, () =>
-        write(zone, (state) =>
-          isDue(state)
-            ? changed(state, unexpired(state, clock.nowMs()), serialOf(parts, zone, state))
-            : undefined,
-        ),
-      );
-      if ('reason' in done) {
-        scheduleExpiry(EXPIRY_RETRY_MS);
-        return;
-      }
-    }
-    if (due.length > 0) await publisher.publish();
-    scheduleExpiry();
-  };
-  const scheduleExpiry = (atLeastMs = 0): void => {
-    cancelTimer();
-    const next = Math.min(...[...states.values()].map(expiryOf));
-    if (next === Number.POSITIVE_INFINITY) return;
-    const waitMs = Math.max(next - clock.nowMs(), 0) + parts.draw() * EXPIRY_SPREAD_MS;
-    cancelTimer = clock.setTimer(Math.max(waitMs, atLeastMs), () => void dropExpired());
-  };
+  const write = createWriter(vault, states, adopt);
+  const expiry = createExpiry(parts, states, async (zone, next) => {
+    const done = await queue.run(zone, () => write(zone, next));
+    return !('reason' in done);
+  });
+  expiry.onDone(publisher.publish);
 
   const hear = (zone: string, bytes: Uint8Array): void => {
     const heard = unpackAdditions(bytes);
@@ -133,14 +82,20 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
   };
   const stopWatching = vault.watch(hear);
   for (const zone of vault.zones()) {
-    const state = stateOf(zone, vault.get(zone));
-    if (state.version > 0) adopt(zone, state);
+    const state = unpackAdditions(vault.get(zone) ?? new Uint8Array());
+    if (state !== undefined) adopt(zone, state);
   }
   publisher.prepare();
   return {
     isShared: vault.isShared,
     additions: (zone) => states.get(zone) ?? NO_ADDITIONS,
-    change,
+    async change(zone, decide) {
+      const done = await queue.run(zone, () => decideAndWrite(parts, write, zone, decide));
+      if (!done.ok) return done;
+      const reasons = await publisher.publish();
+      if (reasons.length === 0) return done;
+      return { ok: false, refusal: undefined, reason: reasons.join(' ') };
+    },
     served: publisher.served,
     begin: publisher.begin,
     onServed: publisher.onServed,
@@ -150,14 +105,71 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
         if (configured === undefined || recounted(state, configured) === state) continue;
         void queue
           .run(zone, () => write(zone, (each) => recounted(each, configured)))
-          .then(() => publisher.publish());
+          .then(publisher.publish);
       }
     },
     close() {
       stopWatching();
-      cancelTimer();
+      expiry.close();
       publisher.close();
     },
+  };
+}
+
+/** Changes what the vault has, and what is known here, as others may have changed either. */
+function createWriter(
+  vault: AdditionsVault,
+  states: ReadonlyMap<string, ZoneAdditions>,
+  adopt: (zone: string, state: ZoneAdditions) => void,
+): Write {
+  const known = (zone: string): ZoneAdditions => states.get(zone) ?? NO_ADDITIONS;
+  return async (zone, next) => {
+    let state = NO_ADDITIONS;
+    const reason = await vault.change(zone, (bytes) => {
+      const kept = (bytes && unpackAdditions(bytes)) ?? NO_ADDITIONS;
+      const before = joined(kept, known(zone));
+      state = next(before) ?? before;
+      return state === kept ? undefined : packAdditions(state);
+    });
+    if (reason !== undefined) return { reason };
+    if (state.version > 0) adopt(zone, joined(state, known(zone)));
+    return { state };
+  };
+}
+
+/** Takes records out when their time is over, by one timer. */
+function createExpiry(
+  { clock, draw }: RecordKeeperParts,
+  states: ReadonlyMap<string, ZoneAdditions>,
+  write: (
+    zone: string,
+    next: (state: ZoneAdditions) => ZoneAdditions | undefined,
+  ) => Promise<boolean>,
+) {
+  let cancelTimer = (): void => {};
+  let done: () => unknown = () => {};
+  const isDue = (state: ZoneAdditions): boolean => expiryOf(state) <= clock.nowMs();
+  const drop = (state: ZoneAdditions): ZoneAdditions | undefined =>
+    isDue(state) ? changed(state, unexpired(state, clock.nowMs()), state.base) : undefined;
+  const schedule = (atLeastMs = 0): void => {
+    cancelTimer();
+    const next = Math.min(...[...states.values()].map(expiryOf));
+    if (next === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(next - clock.nowMs(), 0) + draw() * EXPIRY_SPREAD_MS;
+    cancelTimer = clock.setTimer(Math.max(waitMs, atLeastMs), () => void run());
+  };
+  const run = async (): Promise<void> => {
+    const due = [...states].filter(([, state]) => isDue(state));
+    const written = await Promise.all(due.map(([zone]) => write(zone, drop)));
+    done();
+    schedule(written.every((isWritten) => isWritten) ? 0 : EXPIRY_RETRY_MS);
+  };
+  return {
+    schedule: () => schedule(),
+    onDone(next: () => unknown): void {
+      done = next;
+    },
+    close: () => cancelTimer(),
   };
 }
 

@@ -29,7 +29,7 @@ import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
 import { keepState } from './state-keeper.ts';
-import { openRecordKeeper, startWriters } from './writers.ts';
+import { openRecordKeeper, servedSerialOf, startWriters } from './writers.ts';
 
 /**
  * One node, from a configuration file to everything that its roles say, and back down again. The
@@ -241,7 +241,9 @@ function bringToLife(
   const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
-  const facts = (): Facts => factsOf(current(), parts, roles);
+  const servedSerial = (zone: string, configured: number): number =>
+    servedSerialOf(keeper, zone, configured);
+  const facts = (): Facts => ({ ...factsOf(current(), parts, roles), servedSerial });
   const cookies =
     dns &&
     keepCookies({

@@ -2,6 +2,7 @@
 
 import { type AcmeChallenges, createAcmeChallenges } from '../control/acme-challenges.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
+import { laterSerial } from '../dns/serial.ts';
 import type { DnsWorkers } from '../workers/dns-workers.ts';
 import { openAdditionsVault } from './additions-vault.ts';
 import { type Parts, reachOf } from './parts.ts';
@@ -31,6 +32,16 @@ export function openRecordKeeper({ config, facts, isKeyed, overlays, told }: Par
     keeper.followConfig(next);
   };
   return keeper;
+}
+
+/** The serial that a zone is served with, with what was added to it. */
+export function servedSerialOf(
+  { served }: Pick<RecordKeeper, 'served'>,
+  zone: string,
+  configured: number,
+): number {
+  const state = served().get(zone);
+  return state === undefined ? configured : laterSerial(configured, state.serial);
 }
 
 export function startWriters(
