@@ -12,12 +12,14 @@ import type { Listener } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
 import { createDeferrals, DEFER_LIMITS, firstDeferralId } from './nameserver/defer.ts';
 import {
+  addSignatures,
   createWorkerState,
   setHealth,
   setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
+import { createSigningClient } from './workers/signing-client.ts';
 
 /** The stream worker's thread: DNS over TCP, TLS and HTTPS with the same `respond` as UDP. */
 type Start = ToDnsWorker & { readonly type: 'start' };
@@ -35,6 +37,7 @@ const deferrals = {
   explain: createDeferrals<Take>(firstId, DEFER_LIMITS.explain),
   update: createDeferrals<Take>(firstId, DEFER_LIMITS.update),
 };
+const signing = createSigningClient();
 let state: WorkerState | undefined;
 let sessions: Sessions | undefined;
 let certificates: Certificates | undefined;
@@ -63,6 +66,14 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       break;
     case 'deferred-reply':
       deferrals[message.kind].take(message.id)?.(message.reply);
+      break;
+    case 'signer':
+      signing.connect(message.port);
+      break;
+    case 'signatures':
+      if (state) {
+        addSignatures(state, message.generation, message.signatures, message.prepared);
+      }
       break;
     case 'stop':
       stop();
@@ -93,10 +104,11 @@ function createDesk(worker: WorkerState): Desk {
   return {
     worker,
     nowMs: Date.now,
+    sign: signing.ask,
     defer(kind, message, client, nowMs, take) {
       const id = deferrals[kind].admit(take, nowMs);
       if (id === undefined) return false;
-      tell({ type: 'deferred', id, ...deferredQuery(kind, message, client, nowMs) });
+      tell({ type: 'deferred', kind, id, ...deferredQuery(message, client, nowMs) });
       return true;
     },
   };

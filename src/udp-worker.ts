@@ -5,6 +5,7 @@ import { type DatagramHandler, openPortableUdp, type UdpEngine } from './io/udp-
 import type { Prefix } from './ip/prefix.ts';
 import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
 import { isListed } from './nameserver/access.ts';
+import { answerBusy } from './nameserver/busy.ts';
 import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
 import { COUNT_DROPPED } from './nameserver/counters.ts';
 import {
@@ -13,8 +14,9 @@ import {
   DEFER_LIMITS,
   firstDeferralId,
 } from './nameserver/defer.ts';
-import { DEFER, DEFER_UPDATE, DROP, respond } from './nameserver/respond.ts';
+import { DEFER_UPDATE, DROP, respond, SIGN } from './nameserver/respond.ts';
 import {
+  addSignatures,
   createWorkerState,
   setHealth,
   setSnapshot,
@@ -22,6 +24,7 @@ import {
 } from './nameserver/worker-state.ts';
 import type { UdpEntrance } from './workers/dns-entrances.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
+import { createSigningClient } from './workers/signing-client.ts';
 
 /**
  * A UDP worker's thread: a socket per listener, one `respond`. Messages of the main thread are met
@@ -36,6 +39,7 @@ const deferrals = {
   explain: createDeferrals<Take>(firstId, DEFER_LIMITS.explain),
   update: createDeferrals<Take>(firstId, DEFER_LIMITS.update),
 };
+const signing = createSigningClient();
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
@@ -58,6 +62,14 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       break;
     case 'deferred-reply':
       deferrals[message.kind].take(message.id)?.(message.reply);
+      break;
+    case 'signer':
+      signing.connect(message.port);
+      break;
+    case 'signatures':
+      if (state) {
+        addSignatures(state, message.generation, message.signatures, message.prepared);
+      }
       break;
     case 'stop':
       void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));
@@ -123,14 +135,20 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
   return (client, packet, address, port, reply) => {
     const nowMs = Date.now();
     const length = respond(worker, client, packet, packet.length, nowMs, reply);
-    if (length !== DEFER && length !== DEFER_UPDATE) return length;
+    if (length >= DROP) return length;
+    if (length === SIGN) {
+      const isTaken = signing.ask(packet, client, nowMs, (late) => {
+        if (late !== undefined) send(late, port, address);
+      });
+      return isTaken ? DROP : answerBusy(worker, client, packet, reply);
+    }
     const kind = length === DEFER_UPDATE ? 'update' : 'explain';
     const id = deferrals[kind].admit((late) => {
       countDeferred(worker.counters, kind, late);
       if (late !== undefined) send(late, port, address);
     }, nowMs);
     if (id === undefined) countDeferred(worker.counters, kind, undefined);
-    else tell({ type: 'deferred', id, ...deferredQuery(kind, packet, client, nowMs) });
+    else tell({ type: 'deferred', kind, id, ...deferredQuery(packet, client, nowMs) });
     return DROP;
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
+import { dnssec } from './dnssec-schema.ts';
 import { update } from './update-schema.ts';
 import {
   address,
@@ -187,6 +188,9 @@ export const zone = z.strictObject({
   update: update
     .optional()
     .describe('Changes while it is served (RFC 2136), signed with a key. Default: none.'),
+  dnssec: dnssec
+    .optional()
+    .describe('Whether the zone is signed, and how; `true` is all defaults. Default: it is not.'),
 });
 
 export type ZoneFile = z.output<typeof zone>;

@@ -26,6 +26,8 @@ export type AcmeChallenges = {
 export type AcmeChallengeParts = {
   /** As it is served. */
   config(): Config;
+  /** That a zone is served with. */
+  serialOf(zone: string): number;
   readonly records: ZoneRecords;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly events: Pick<Events, 'record'>;
@@ -148,12 +150,12 @@ function described(zone: string, { data, expiresAtMs, owner, ttl }: AddedRecord)
 }
 
 async function changeOf(
-  { shown }: AcmeChallengeParts,
+  { serialOf, shown }: AcmeChallengeParts,
   zone: string,
   challenges: readonly AcmeChallenge[],
   state: ZoneAdditions,
 ): Promise<AcmeChallengeChange> {
-  return { challenges, serial: state.serial, ...(await shown(zone, state)) };
+  return { challenges, serial: serialOf(zone), ...(await shown(zone, state)) };
 }
 
 function doesNotFit(why: string): Problem {

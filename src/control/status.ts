@@ -32,8 +32,8 @@ export type Facts = {
   readonly serverCounts: readonly ServerCounts[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
-  /** Of a zone that the configuration gives this one; absent = that. */
-  readonly servedSerial?: (zone: string, configured: number) => number;
+  /** Of a zone with all that came to it; absent = the configuration's. */
+  readonly servedSerial?: (zone: string) => number;
 };
 
 /** What nothing foreseeable changes is shown with this TTL. */
@@ -79,7 +79,7 @@ export function zoneStatuses({ serving, servedSerial }: Facts): readonly ZoneSta
   const { config, snapshot } = serving;
   return Object.entries(config.zones).map(([name, zone]) => ({
     name,
-    serial: servedSerial?.(name, zone.soa.serial) ?? zone.soa.serial,
+    serial: servedSerial?.(name) ?? zone.soa.serial,
     // What people wrote and the SOA that every zone has.
     rrsets: zone.rrsets.length + 1,
     steered: snapshot.services

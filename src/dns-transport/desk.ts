@@ -1,6 +1,7 @@
+import { answerBusy } from '../nameserver/busy.ts';
 import type { Client } from '../nameserver/client.ts';
 import { countDeferred, type DeferKind } from '../nameserver/defer.ts';
-import { DEFER, DEFER_UPDATE, respond, STREAM } from '../nameserver/respond.ts';
+import { DEFER_UPDATE, DROP, respond, SIGN, STREAM } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
 
@@ -14,6 +15,13 @@ export type Desk = {
    */
   defer(
     kind: DeferKind,
+    message: Uint8Array,
+    client: Client,
+    nowMs: number,
+    take: (reply: Uint8Array | undefined) => void,
+  ): boolean;
+  /** Likewise, to whoever has the keys of zones. */
+  sign(
     message: Uint8Array,
     client: Client,
     nowMs: number,
@@ -33,7 +41,7 @@ export const MANY = -2;
  * @returns the length of the reply, LATER, NOTHING, or MANY over a stream of DNS
  */
 export function askDesk(
-  { defer, nowMs, worker }: Desk,
+  { defer, nowMs, sign, worker }: Desk,
   client: Client,
   message: Uint8Array,
   reply: Uint8Array,
@@ -42,7 +50,11 @@ export function askDesk(
   const now = nowMs();
   const length = respond(worker, client, message, message.length, now, reply);
   if (length === STREAM) return MANY;
-  if (length !== DEFER && length !== DEFER_UPDATE) return Math.max(length, NOTHING);
+  if (length >= DROP) return length;
+  if (length === SIGN) {
+    const isTaken = sign(message, client, now, take);
+    return isTaken ? LATER : answerBusy(worker, client, message, reply);
+  }
   const kind = length === DEFER_UPDATE ? 'update' : 'explain';
   const isTaken = defer(kind, message, client, now, (late) => {
     countDeferred(worker.counters, kind, late);

@@ -1,6 +1,6 @@
 /** Serial numbers of zones: 32 bits that wrap, so that one of two is later only within half the circle (RFC 1982). */
 
-const SERIALS = 2 ** 32;
+export const SERIALS = 2 ** 32;
 
 /** False also when the two are equal, or half the circle apart, where the RFC leaves it open. */
 export function isLaterSerial(serial: number, than: number): boolean {

@@ -180,7 +180,7 @@ export function overlayOf(zone: string, { records, serial }: ZoneAdditions): Zon
     sets.set(key, { owner, type, ...kept, data: [...(there?.data ?? []), data] });
   }
   const rrsets = [...sets.values()].map(({ since: _since, ...rrset }) => rrset);
-  return { zone, serialAtLeast: serial, rrsets, yields: true };
+  return { zone, serial, rrsets, yields: true };
 }
 
 /** The same for the same records, whatever order they are in. */

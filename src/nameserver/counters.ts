@@ -34,11 +34,14 @@ export const COUNT_LIMITED_WITHHELD = 21;
 /** Queries with a server cookie of ours, and with one that is not good. */
 export const COUNT_COOKIES_GOOD = 22;
 export const COUNT_COOKIES_BAD = 23;
+/** Queries whose answer was signed when it was asked for, and those for which nobody had time. */
+export const COUNT_COLD = 24;
+export const COUNT_COLD_BUSY = 25;
 /** Updates that a key has signed and that were handed to the main thread, and those that nobody had time for. */
-export const COUNT_UPDATES = 24;
-export const COUNT_UPDATES_DROPPED = 25;
+export const COUNT_UPDATES = 26;
+export const COUNT_UPDATES_DROPPED = 27;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 26;
+export const COUNT_ANSWERS = 28;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -72,6 +75,8 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_LIMITED_WITHHELD, 'dns_rate_limited_total', 'result', 'withheld'),
   named(COUNT_COOKIES_GOOD, 'dns_cookies_total', 'result', 'good'),
   named(COUNT_COOKIES_BAD, 'dns_cookies_total', 'result', 'bad'),
+  named(COUNT_COLD, 'dns_signed_on_demand_total', 'result', 'taken'),
+  named(COUNT_COLD_BUSY, 'dns_signed_on_demand_total', 'result', 'busy'),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */

@@ -28,8 +28,10 @@ import type { RecordKeeper } from './record-keeper.ts';
 import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
+import { openZoneKeys } from './signing.ts';
 import { keepState } from './state-keeper.ts';
-import { openRecordKeeper, servedSerialOf, startWriters } from './writers.ts';
+import { openRecordKeeper, startWriters } from './writers.ts';
+import { servedSerial } from './zone-overlays.ts';
 
 /**
  * One node, from a configuration file to everything that its roles say, and back down again. The
@@ -82,15 +84,20 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
-  const opened = await openParts({ ...options, config }, root('compile-worker'));
+  const opened = await openParts(
+    { ...options, config },
+    { compile: root('compile-worker'), signer: root('signer-worker') },
+  );
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
   const keeper = openRecordKeeper(parts);
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
+  const zoneKeys = await openZoneKeys(parts, config);
   const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
   if (!chosen.ok) {
     keeper.close();
+    zoneKeys?.close();
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
   }
@@ -98,7 +105,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const from = { ...chosen, revisions, shelf };
+  const from = { ...chosen, revisions, shelf, zoneKeys };
   const life = bringToLife(options, parts, from, roles, keeper);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
@@ -153,7 +160,7 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ desk, events, log }: Parts, serving: Serving): Promise<Roles> {
+async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
   const found = openSyscalls();
   if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
@@ -191,6 +198,7 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
           syscalls,
           snapshot: serving.snapshot,
           health: desk.words(),
+          signer,
           certificates: shown.keeper.certificates,
         }),
       )
@@ -235,15 +243,17 @@ function bringToLife(
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
-  const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
+  const threads = (): Thread[] => [
+    ...(dns?.threads() ?? []),
+    ...parts.signer.threads(),
+    ...(balancer?.threads() ?? []),
+  ];
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
-  const servedSerial = (zone: string, configured: number): number =>
-    servedSerialOf(keeper, zone, configured);
-  const facts = (): Facts => ({ ...factsOf(current(), parts, roles), servedSerial });
+  const facts = (): Facts => factsOf(current(), parts, roles);
   const cookies =
     dns &&
     keepCookies({
@@ -310,9 +320,11 @@ function bringToLife(
   };
 }
 
-function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): Facts {
+function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Facts {
+  const { desk, overlays } = parts;
   return {
     serving,
+    servedSerial: (zone) => servedSerial(serving.config, overlays, zone),
     words: desk.words(),
     health: desk.status,
     server: desk.serverStatus,

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { Events } from '../control/events.ts';
-import type { Kept, ZoneRecords } from '../control/zone-records.ts';
+import type { ZoneRecords } from '../control/zone-records.ts';
 import { RCODE_NOERROR, RCODE_NOTAUTH, RCODE_REFUSED, RCODE_SERVFAIL } from '../dns/constants.ts';
 import type { DecodedMessage } from '../dns/decode.ts';
 import { formatName } from '../dns/name.ts';
@@ -19,6 +19,8 @@ import type { DeferredQuery } from '../workers/dns-messages.ts';
 export type UpdateDeskParts = {
   /** As it is served. */
   config(): Config;
+  /** That a zone is served with. */
+  serialOf(zone: string): number;
   keys(): readonly TsigKey[];
   readonly records: ZoneRecords;
   readonly events: Pick<Events, 'record'>;
@@ -89,7 +91,7 @@ async function perform(
   const update = zoneUpdate(config, name, message, rights);
   const done = await parts.records.change<Refusal>(name, update);
   if (done.ok) {
-    if (done.isChanged) tellChange(parts, name, message, by, done);
+    if (done.isChanged) tellChange(parts, name, message, by);
     return RCODE_NOERROR;
   }
   if (done.refusal === undefined) {
@@ -107,16 +109,15 @@ async function perform(
 const NAMES_SHOWN_MAX = 3;
 
 function tellChange(
-  { events }: UpdateDeskParts,
+  { events, serialOf }: UpdateDeskParts,
   zone: string,
   { authority }: DecodedMessage,
   by: string,
-  { state }: Kept<Refusal> & { readonly ok: true },
 ): void {
   const names = [...new Set(authority.map(({ name }) => name))];
   const more = names.length > NAMES_SHOWN_MAX ? ` and ${names.length - NAMES_SHOWN_MAX} more` : '';
   const shown = `${names.slice(0, NAMES_SHOWN_MAX).join(', ')}${more}`;
-  events.record('zone.update', zone, `${by} changed ${shown}; the serial is ${state.serial}.`);
+  events.record('zone.update', zone, `${by} changed ${shown}; the serial is ${serialOf(zone)}.`);
 }
 
 function clientOf({ address, family, isStream }: DeferredQuery): Client {

@@ -2,7 +2,6 @@
 
 import { type AcmeChallenges, createAcmeChallenges } from '../control/acme-challenges.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
-import { laterSerial } from '../dns/serial.ts';
 import type { DnsWorkers } from '../workers/dns-workers.ts';
 import { openAdditionsVault } from './additions-vault.ts';
 import { type Parts, reachOf } from './parts.ts';
@@ -10,6 +9,7 @@ import { createRecordKeeper, type RecordKeeper } from './record-keeper.ts';
 import { createRecordStamps, waitUntilVisible } from './record-stamps.ts';
 import type { Served } from './served.ts';
 import { createUpdateDesk } from './update-desk.ts';
+import { servedSerial } from './zone-overlays.ts';
 
 /** How long whoever sets a challenge waits for the other nodes; less than the CLI waits for an answer. */
 export const VISIBLE_WAIT_MS = 8000;
@@ -34,16 +34,6 @@ export function openRecordKeeper({ config, facts, isKeyed, overlays, told }: Par
   return keeper;
 }
 
-/** The serial that a zone is served with, with what was added to it. */
-export function servedSerialOf(
-  { served }: Pick<RecordKeeper, 'served'>,
-  zone: string,
-  configured: number,
-): number {
-  const state = served().get(zone);
-  return state === undefined ? configured : laterSerial(configured, state.serial);
-}
-
 export function startWriters(
   parts: Parts,
   keeper: RecordKeeper,
@@ -56,8 +46,10 @@ export function startWriters(
   const stopTelling = keeper.onServed(createRenewal(registry.renew));
   told.config(current().config);
   keeper.begin(reloader.refresh);
+  const serialOf = (zone: string): number => servedSerial(current().config, parts.overlays, zone);
   const desk = createUpdateDesk({
     config: () => current().config,
+    serialOf,
     keys: () => current().snapshot.tsigKeys,
     records: keeper,
     events,
@@ -67,6 +59,7 @@ export function startWriters(
   const visibility = { stamps, clock: systemClock, nodes: registry.list };
   const challenges = createAcmeChallenges({
     config: () => current().config,
+    serialOf,
     records: keeper,
     clock: facts.clock,
     events,

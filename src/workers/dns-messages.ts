@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate, StreamService } from '../dns-transport/listeners.ts';
 import type { SessionLimits } from '../dns-transport/sessions.ts';
@@ -8,6 +9,7 @@ import type { DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { UdpEntrance } from './dns-entrances.ts';
+import type { NewSignatures } from './signer-messages.ts';
 
 /** What the main thread tells a DNS worker. A message is met between two packets, never within one. */
 export type ToDnsWorker =
@@ -31,6 +33,9 @@ export type ToDnsWorker =
     }
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
+  /** The line to who signs what nobody foresaw. */
+  | { readonly type: 'signer'; readonly port: MessagePort }
+  | ({ readonly type: 'signatures' } & NewSignatures)
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
   | {
@@ -45,11 +50,14 @@ export type FromDnsWorker =
   | { readonly type: 'ready'; readonly engine: string; readonly ports: readonly number[] }
   | { readonly type: 'serving'; readonly generation: number }
   | { readonly type: 'problem'; readonly problem: SocketProblem }
-  | (DeferredQuery & { readonly type: 'deferred'; readonly id: number });
+  | (DeferredQuery & {
+      readonly type: 'deferred';
+      readonly kind: DeferKind;
+      readonly id: number;
+    });
 
 /** A query that a worker has no time for (nameserver/defer.ts). */
 export type DeferredQuery = {
-  readonly kind: DeferKind;
   readonly query: Uint8Array;
   readonly family: 4 | 6;
   /** Its source: 4 or 16 bytes. */
@@ -63,15 +71,9 @@ export type DeferredQuery = {
 export type StreamEntrance = { readonly socket: HandedSocket; readonly service: StreamService };
 
 /** A query as it is handed over: a copy, as its bytes are about to be used again. */
-export function deferredQuery(
-  kind: DeferKind,
-  bytes: Uint8Array,
-  client: Client,
-  nowMs: number,
-): DeferredQuery {
+export function deferredQuery(bytes: Uint8Array, client: Client, nowMs: number): DeferredQuery {
   const { address, family, transport } = client;
   return {
-    kind,
     query: new Uint8Array(bytes),
     family,
     address: address.slice(0, family === 4 ? 4 : 16),

@@ -341,6 +341,8 @@ test('respond() counts', () => {
     'dns_sorry_total ': 0,
     'dns_explain_queries_total taken': 0,
     'dns_explain_queries_total dropped': 0,
+    'dns_signed_on_demand_total taken': 0,
+    'dns_signed_on_demand_total busy': 0,
     'dns_updates_total taken': 0,
     'dns_updates_total dropped': 0,
     'dns_rate_limited_total slipped': 0,
