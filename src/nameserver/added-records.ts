@@ -109,13 +109,8 @@ export function joined(one: ZoneAdditions, other: ZoneAdditions): ZoneAdditions 
     .slice(0, REMOVED_KEPT_MAX);
   for (const [state, stale] of [[one, other] as const, [other, one] as const]) {
     const isAhead = laterSerial(stale.serial, state.serial) === state.serial;
-    if (
-      state.version >= stale.version &&
-      isAhead &&
-      digestOf(records) === digestOf(state.records)
-    ) {
-      return state;
-    }
+    const isAll = knows(state, records, removed);
+    if (state.version >= stale.version && isAhead && isAll) return state;
   }
   return {
     version: Math.max(one.version, other.version) + 1,
@@ -124,6 +119,17 @@ export function joined(one: ZoneAdditions, other: ZoneAdditions): ZoneAdditions 
     records,
     removed,
   };
+}
+
+/** Also what has gone: whoever forgets it would take it back from a third. */
+function knows(
+  state: ZoneAdditions,
+  records: ZoneAdditions['records'],
+  removed: ZoneAdditions['removed'],
+): boolean {
+  if (digestOf(records) !== digestOf(state.records)) return false;
+  const known = new Set(state.removed.map((each) => `${each.since} ${identityOf(each)}`));
+  return removed.every((each) => known.has(`${each.since} ${identityOf(each)}`));
 }
 
 type Word = Identity & {

@@ -19,8 +19,11 @@ import {
   RCODE_YXDOMAIN,
   RCODE_YXRRSET,
   TYPE_ANY,
+  TYPE_CDNSKEY,
+  TYPE_CDS,
   TYPE_CNAME,
   TYPE_DNAME,
+  TYPE_DNSKEY,
   TYPE_NS,
   TYPE_NSEC,
   TYPE_NSEC3,
@@ -74,6 +77,9 @@ export const UPDATE_RECORDS_MAX = 1000;
 
 /** What signs a zone is made with it (RFC 3007 3.1 lets it be updated; here it is not written at all). */
 const SIGNS: ReadonlySet<number> = new Set([TYPE_RRSIG, TYPE_NSEC, TYPE_NSEC3, TYPE_NSEC3PARAM]);
+
+/** At the apex: whoever changes these could make the zone bogus, or vouch for another's signatures. */
+const KEYS: ReadonlySet<number> = new Set([TYPE_DNSKEY, TYPE_CDS, TYPE_CDNSKEY]);
 
 /** The zone that the message is for, in wire form and lower case (RFC 2136 3.1.1). */
 export function zoneOf({ question }: DecodedMessage): Uint8Array | Refusal {
@@ -248,6 +254,9 @@ function add(state: State, record: DecodedRecord): Refusal | undefined {
   // The serial is counted here: another SOA has nothing to say.
   if (type === TYPE_SOA) return undefined;
   if (SIGNS.has(type)) return refuse(RCODE_REFUSED, `${typeName(type)} is not written by anybody`);
+  if (KEYS.has(type) && isApex(state.zone, owner)) {
+    return refuse(RCODE_REFUSED, `${typeName(type)} says what signs the zone: not by updates`);
+  }
   const written = state.zone.written(owner);
   if (type === TYPE_NS && isApex(state.zone, owner)) {
     if (written.some((each) => each.type === type && isEqual(type, each.rdata, rdata))) {
