@@ -5,7 +5,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { ensureDashboard, ensurePackages, findNode, ROOT } from '../src/setup.mjs';
 
-/** Debian packages by the command that they bring. */
+/** Debian packages by the command that they bring, or by a path. */
 const TOOLS = {
   test: {
     dig: 'bind9-dnsutils',
@@ -31,6 +31,11 @@ const TOOLS = {
     ip: 'iproute2',
     delv: 'bind9-dnsutils',
     'ldns-verify-zone': 'ldnsutils',
+    nsupdate: 'bind9-dnsutils',
+    lego: 'lego',
+    certbot: 'certbot',
+    '/usr/lib/python3/dist-packages/certbot_dns_rfc2136': 'python3-certbot-dns-rfc2136',
+    pebble: 'pebble',
     curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
@@ -214,6 +219,7 @@ function disableServices(packages) {
 }
 
 function onPath(command) {
+  if (command.startsWith('/')) return existsSync(command);
   return process.env.PATH.split(delimiter).some(
     (directory) => directory && existsSync(join(directory, command)),
   );

@@ -142,8 +142,19 @@ function isIn({ apex, isElsewhere }: UpdateZone, owner: Uint8Array): boolean {
 const isMeta = (type: number): boolean =>
   type === 0 || type === TYPE_OPT || (type >= 128 && type <= TYPE_ANY);
 
+/** Made once for each record: a message may compare a thousand of them with five hundred. */
+const canonical = new WeakMap<Uint8Array, string>();
+
+function canonicalText(type: number, rdata: Uint8Array): string {
+  const known = canonical.get(rdata);
+  if (known !== undefined) return known;
+  const text = Buffer.from(canonicalRdata(type, rdata)).toString('latin1');
+  canonical.set(rdata, text);
+  return text;
+}
+
 function isEqual(type: number, a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(canonicalRdata(type, a), canonicalRdata(type, b)) === 0;
+  return canonicalText(type, a) === canonicalText(type, b);
 }
 
 /** Types that the name has, steered ones too. */

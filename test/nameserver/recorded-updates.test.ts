@@ -57,11 +57,7 @@ for (const [client, states] of Object.entries(AFTER)) {
     assert.equal(own.length, states.length);
     let records: readonly AddedRecord[] = [];
     for (const [index, { request, what }] of own.entries()) {
-      const keys = (['hmac-sha256', 'hmac-sha512'] as const).map((algorithm) => ({
-        ...KEY,
-        algorithm,
-      }));
-      const opened = readUpdate(Buffer.from(request, 'hex'), keys, NOW_SECONDS * 1000);
+      const opened = readUpdate(Buffer.from(request, 'hex'), [KEY], NOW_SECONDS * 1000);
       assert.ok(opened?.ok, what);
       const done = zoneUpdate(config, ZONE, opened.message, ALL)(records);
       assert.ok('records' in done, what);
