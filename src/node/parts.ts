@@ -245,6 +245,7 @@ function openRegistry({ config, facts, link, log, store, told, version }: Regist
       incarnation,
       wallMs: wallClockMs(),
     }),
+    introduce: () => link()?.exchange.introduce(),
   });
 }
 
