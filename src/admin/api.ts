@@ -5,6 +5,7 @@ import { addAcmeRoutes } from './acme.ts';
 import { createGuard } from './auth.ts';
 import { addBalancerRoutes } from './balancers.ts';
 import { addConfigRoutes } from './config.ts';
+import { addDnssecRoutes } from './dnssec.ts';
 import { addDrillRoutes } from './drills.ts';
 import { addEventRoutes } from './events.ts';
 import { addExplainRoutes } from './explain.ts';
@@ -97,6 +98,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);
   addAcmeRoutes(server, plane);
+  addDnssecRoutes(server, plane);
   addBalancerRoutes(server, plane);
   addExplainRoutes(server, plane);
   addOverrideRoutes(server, plane);

@@ -12,6 +12,8 @@ import type {
   DrillStatus,
   EventRecord,
   Explanation,
+  KeyRollRequest,
+  KeyStepRequest,
   NodeStatus,
   OverrideRequest,
   OverrideStatus,
@@ -22,6 +24,7 @@ import type {
   ReloadResult,
   Target,
   UpstreamStatus,
+  ZoneDnssec,
   ZoneStatus,
 } from '../control/control-plane.ts';
 import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit.ts';
@@ -41,6 +44,9 @@ export type ApiClient = {
   setAcmeChallenge(zone: string, request: ChallengeBody): Promise<AcmeChallengeChange>;
   /** Without a value all of the name. */
   clearAcmeChallenge(zone: string, name: string, value?: string): Promise<AcmeChallengeChange>;
+  zoneDnssec(zone: string): Promise<ZoneDnssec>;
+  startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
+  advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
@@ -118,6 +124,11 @@ export function createApiClient(options: {
         'DELETE',
         `api/v1/${challengesPath(zone)}/${encodeURIComponent(name)}${asked({ value })}`,
       ),
+    zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
+    startKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
+    advanceKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll/next`, body),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),

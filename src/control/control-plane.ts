@@ -7,6 +7,11 @@ import type { Location } from '../geo/location.ts';
 import type { Observation } from '../health/observation.ts';
 import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
+import type {
+  KeyRollRequest as RequestedRoll,
+  KeyStepRequest as RequestedStep,
+  ZoneDnssec as SignedZone,
+} from './zone-dnssec.ts';
 import type { Visibility } from './zone-records.ts';
 
 /**
@@ -23,6 +28,12 @@ export type ControlPlane = {
   /** Settles when all nodes answer with it, or after a while; the result says which do. */
   setAcmeChallenge(request: AcmeChallengeRequest): Promise<AcmeChallengeChange | Problem>;
   clearAcmeChallenge(request: AcmeChallengeClear): Promise<AcmeChallengeChange | Problem>;
+  /** How a zone is signed. */
+  zoneDnssec(zone: string): ZoneDnssec | Problem;
+  /** Begins to replace a key of a zone. */
+  startKeyRoll(request: KeyRollRequest): Promise<ZoneDnssec | Problem>;
+  /** The next step of it. */
+  advanceKeyRoll(request: KeyStepRequest): Promise<ZoneDnssec | Problem>;
   balancers(): readonly UpstreamStatus[];
   /** The nodes of the cluster as this one knows them. */
   cluster(): ClusterStatus;
@@ -235,6 +246,9 @@ export type AcmeChallengeChange = Visibility & {
   readonly serial: number;
 };
 
+export type ZoneDnssec = SignedZone;
+export type KeyRollRequest = RequestedRoll;
+export type KeyStepRequest = RequestedStep;
 export type UpstreamStatus = {
   readonly name: string;
   readonly algorithm: string;

@@ -28,6 +28,7 @@ import {
   upstreamStatuses,
   zoneStatuses,
 } from './status.ts';
+import { notSigned, type ZoneKeys } from './zone-dnssec.ts';
 
 /** The control plane of one node, made of its parts. What a part cannot do is not here. */
 export type PlaneParts = {
@@ -45,6 +46,8 @@ export type PlaneParts = {
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
   readonly replay?: Replay | undefined;
+  /** Keys of signed zones; absent = this node signs none. */
+  readonly zoneKeys?: ZoneKeys | undefined;
 };
 
 const NO_RECORD: Problem = {
@@ -72,6 +75,10 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     acmeChallenges: parts.challenges.list,
     setAcmeChallenge: parts.challenges.set,
     clearAcmeChallenge: parts.challenges.clear,
+    zoneDnssec: (zone) => parts.zoneKeys?.status(zone) ?? notSigned(zone),
+    startKeyRoll: async (request) => parts.zoneKeys?.startRoll(request) ?? notSigned(request.zone),
+    advanceKeyRoll: async (request) =>
+      parts.zoneKeys?.advanceRoll(request) ?? notSigned(request.zone),
     balancers: () => upstreamStatuses(facts()),
     cluster: parts.clusterStatus,
     explain: async (question, atMs) =>

@@ -243,11 +243,8 @@ function bringToLife(
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
-  const threads = (): Thread[] => [
-    ...(dns?.threads() ?? []),
-    ...parts.signer.threads(),
-    ...(balancer?.threads() ?? []),
-  ];
+  const threads = (): Thread[] =>
+    [dns, parts.signer, balancer].flatMap((each) => [...(each?.threads() ?? [])]);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   const writers = startWriters(parts, keeper, served, dns);
@@ -269,6 +266,7 @@ function bringToLife(
     events,
     facts,
     replay: record.replay,
+    zoneKeys: from.zoneKeys,
     clusterStatus: () => describeCluster(parts),
     nodeStatus: () =>
       describeNode({
