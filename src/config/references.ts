@@ -6,6 +6,7 @@ import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
+import { checkUpdates } from './update-references.ts';
 import type { PlacedSteered } from './zone-records.ts';
 import { DEFAULT_POLICY } from './zone-schema.ts';
 
@@ -43,6 +44,7 @@ export function checkReferences(check: Check): void {
   checkSteered(check);
   checkTransfers(check);
   checkDnssec(check);
+  checkUpdates(check);
   checkUpstreams(check);
   checkRoutes(check);
   checkListeners(check);

@@ -39,8 +39,12 @@ type Identity = Pick<AddedRecord, 'owner' | 'type' | 'data'>;
 export const ADDED_RECORDS_MAX = 5000;
 /** Of one name. */
 export const ADDED_PER_NAME_MAX = 500;
+/** Of a zone, packed: beyond it they could not be one value of the store and of every node. */
+export const ADDED_BYTES_MAX = 128 * 1024;
 /** How many that have gone are remembered: who was away for longer brings one of them back. */
 export const REMOVED_KEPT_MAX = 1000;
+/** And in how many characters. */
+export const REMOVED_LENGTH_MAX = 64 * 1024;
 /** What a value may become when it is read. */
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -75,9 +79,10 @@ export function changed(
   const removed = [
     ...gone.map(({ data, owner, type }) => ({ owner, type, data, since: version })),
     ...before.removed.filter((each) => !present.has(identityOf(each))),
-  ].slice(0, REMOVED_KEPT_MAX);
+  ];
   const last = before.version === 0 ? configured : laterSerial(before.serial, configured);
-  return { version, serial: nextSerial(last), base: configured, records: next, removed };
+  const serial = nextSerial(last);
+  return { version, serial, base: configured, records: next, removed: remembered(removed) };
 }
 
 /** Another serial for the same records, when the configuration has another that is not later than it. */
@@ -103,10 +108,10 @@ export function joined(one: ZoneAdditions, other: ZoneAdditions): ZoneAdditions 
   }
   const all = [...words.values()];
   const records = all.flatMap(({ record }) => record ?? []).toSorted(byIdentity);
-  const removed = all
+  const gone = all
     .flatMap(({ record, ...gone }) => (record === undefined ? gone : []))
-    .toSorted((a, b) => b.since - a.since || byIdentity(a, b))
-    .slice(0, REMOVED_KEPT_MAX);
+    .toSorted((a, b) => b.since - a.since || byIdentity(a, b));
+  const removed = remembered(gone);
   for (const [state, stale] of [[one, other] as const, [other, one] as const]) {
     const isAhead = laterSerial(stale.serial, state.serial) === state.serial;
     const isAll = knows(state, records, removed);
@@ -130,6 +135,26 @@ function knows(
   if (digestOf(records) !== digestOf(state.records)) return false;
   const known = new Set(state.removed.map((each) => `${each.since} ${identityOf(each)}`));
   return removed.every((each) => known.has(`${each.since} ${identityOf(each)}`));
+}
+
+/** The latest of what has gone. */
+function remembered(removed: ZoneAdditions['removed']): ZoneAdditions['removed'] {
+  let length = 0;
+  const isKept = (each: Identity): boolean => {
+    length += identityOf(each).length;
+    return length <= REMOVED_LENGTH_MAX;
+  };
+  const end = removed.findIndex((each) => !isKept(each));
+  return removed.slice(0, Math.min(end < 0 ? removed.length : end, REMOVED_KEPT_MAX));
+}
+
+/** Whether so many records are more than can be kept. */
+export function isTooLarge(records: readonly AddedRecord[]): boolean {
+  let length = 0;
+  for (const each of records) length += identityOf(each).length;
+  return (
+    length > ADDED_BYTES_MAX && deflateRawSync(JSON.stringify(records)).length > ADDED_BYTES_MAX
+  );
 }
 
 type Word = Identity & {

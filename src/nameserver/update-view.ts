@@ -11,9 +11,11 @@ import { typeName, typeNumber } from '../dns/type-names.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { isListed } from './access.ts';
 import {
+  ADDED_BYTES_MAX,
   ADDED_PER_NAME_MAX,
   ADDED_RECORDS_MAX,
   type AddedRecord,
+  isTooLarge,
   overlayOf,
 } from './added-records.ts';
 import type { Client } from './client.ts';
@@ -164,7 +166,12 @@ export function tooMany(
   for (const { owner } of after)
     if (owners.has(owner)) counts.set(owner, (counts.get(owner) ?? 0) + 1);
   const full = [...counts].find(([, count]) => count > ADDED_PER_NAME_MAX);
-  return full && `${full[0]} would have more than ${ADDED_PER_NAME_MAX} added records`;
+  if (full !== undefined) {
+    return `${full[0]} would have more than ${ADDED_PER_NAME_MAX} added records`;
+  }
+  return isTooLarge(after)
+    ? `the added records of the zone would be more than ${ADDED_BYTES_MAX / 1024} KiB, packed`
+    : undefined;
 }
 
 /** Why some of the records that come cannot stand beside what is there. */

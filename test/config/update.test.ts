@@ -33,9 +33,10 @@ test('patterns cover names relative to the zone, label by label', () => {
 });
 
 const SECRET = Buffer.alloc(32).toString('base64');
-const check = (update: unknown) =>
+const check = (update: unknown, more: object = {}) =>
   validateConfig(
     JSON.stringify({
+      ...more,
       zones: { 'example.com': { nameservers: 'ns.other.example.', update } },
       dns: { keys: { 'a.key': { secret: SECRET } } },
     }),
@@ -69,4 +70,21 @@ test('who may update says names and types; the key must be there', () => {
   ]) {
     assert.equal(check(wrong).ok, false, JSON.stringify(wrong));
   }
+});
+
+test('there should be a place that outlives the node, and one for all nodes', () => {
+  const update = { allow: [{ key: 'a.key', names: ['**'], types: ['*'] }] };
+  const warnings = (more: object): string[] => {
+    const done = check(update, more);
+    assert.ok(done.ok, JSON.stringify(done));
+    return done.warnings.map(({ message }) => message).filter((each) => /updates/.test(each));
+  };
+  const node = { stateDirectory: '/var/lib/meridian' };
+  const store = { kind: 'redis', url: 'redis://127.0.0.1' };
+  const cluster = { keys: ['a cluster key that is long enough to be one'] };
+  assert.match(warnings({})[0]!, /is lost when this node ends/);
+  assert.deepEqual(warnings({ node }), []);
+  assert.match(warnings({ node, store })[0]!, /only the node that is asked/);
+  assert.deepEqual(warnings({ store, cluster }), []);
+  assert.deepEqual(warnings({ node: { roles: ['admin'] } }), []);
 });

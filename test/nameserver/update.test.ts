@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import {
   RCODE_FORMERR,
@@ -14,7 +15,7 @@ import {
 import { decodeMessage } from '../../src/dns/decode.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { UPDATE_RECORDS_MAX, zoneOf } from '../../src/nameserver/update.ts';
-import { apply, config, type Line, octets, record, updateMessage, ZONE } from './update-rig.ts';
+import { apply, type Line, octets, record, updateMessage } from './update-rig.ts';
 
 /** The rules of RFC 2136, row by row, on a zone with written, steered and added names. */
 
@@ -271,5 +272,14 @@ test('records of a name and of a zone are bounded', () => {
     many(5000, (index) => `n${index}.gslb.example.`),
   );
   assert.match(zone.why!, /more than 5000 added/);
-  assert.ok(config.zones[ZONE]);
+  const noise = (index: number): string =>
+    createHash('shake256', { outputLength: 300 }).update(`${index}`).digest('base64');
+  const large = apply(
+    ['add full.gslb.example. 1 TXT one-more'],
+    many(450, (index) => `n${index}.gslb.example.`).map((each, index) => ({
+      ...each,
+      data: `"${noise(index).slice(0, 200)}" "${noise(index).slice(200)}"`,
+    })),
+  );
+  assert.match(`${large.why}`, /more than 128 KiB, packed/);
 });
