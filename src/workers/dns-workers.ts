@@ -254,8 +254,9 @@ function createDeferredDesk({ log }: ThreadVoice) {
       } catch (error) {
         // A bug in an explanation must not take the node along.
         const fields = { error: String((error as Error)?.stack ?? error) };
-        const what = kind === 'update' ? 'An update' : 'A query for an explanation';
-        log.error(`${kind}.failed`, `${what} could not be answered.`, fields);
+        if (kind === 'update')
+          log.error('update.failed', 'An update could not be answered.', fields);
+        else log.error('explain.failed', 'An explanation could not be given.', fields);
         return undefined;
       }
     },
