@@ -28,12 +28,22 @@ const update = {
     { key: 'far.example', names: ['**'], types: ['*'], networks: ['192.0.2.0/24'] },
   ],
 };
+const scratch = mkdtempSync(join(tmpdir(), 'meridian-update-'));
 const fixture = await startWorldNode(
   [`${address}:${port}`],
-  { 'gslb.example': { ...zone, update }, 'closed.example': { nameservers: ['ns.other.example.'] } },
+  {
+    'gslb.example': { ...zone, update },
+    'closed.example': { nameservers: ['ns.other.example.'] },
+    'signed.example': { ...zone, update, dnssec: true },
+  },
   { keys },
+  {},
+  join(scratch, 'state'),
 );
-after(fixture.stop);
+after(async () => {
+  await fixture.stop();
+  rmSync(scratch, { recursive: true });
+});
 
 /** What nsupdate prints after these lines; '' when all went well. */
 async function nsupdate(key: KeyName | undefined, lines: readonly string[], ...words: string[]) {
@@ -157,6 +167,33 @@ test('other zones are NOTAUTH, names outside are NOTZONE, and wrong signatures a
   ] as const) {
     assert.match(await nsupdate(undefined, txt, '-y', words), said);
   }
+});
+
+test('what comes to a signed zone is signed, and delv believes it', async () => {
+  const name = 'signed.example';
+  const [flags, protocol, algorithm, ...data] = (await look(name, 'DNSKEY'))[0]!.split(' ');
+  const anchor = join(scratch, 'anchor');
+  const key = `"${name}." static-key ${flags} ${protocol} ${algorithm} "${data.join('')}";`;
+  writeFileSync(anchor, `trust-anchors { ${key} };\n`);
+  const judged = async (label: string, type: string): Promise<string | undefined> => {
+    const words = ['-a', anchor, `+root=${name}`, ...serverWords({ address, port })];
+    const { output } = await run('delv', [...words, `${label}.${name}`, type]);
+    return output.split('\n').find((line) => !line.startsWith(';; resolution'));
+  };
+  const soa = async (): Promise<number> => Number((await look(name, 'SOA'))[0]?.split(' ')[2]);
+  const before = await soa();
+  const send = (line: string) => nsupdate('all.example', [`zone ${name}`, line]);
+  assert.equal(await send(`update add new.${name} 60 TXT fresh`), '');
+  assert.equal(await soa(), before + 1);
+  const shown = fixture.node.plane.zones().find((each) => each.name === name);
+  assert.equal(shown?.serial, before + 1, 'with what signing adds to it');
+  assert.equal(await judged('new', 'TXT'), '; fully validated');
+  assert.equal(await judged('new', 'A'), '; negative response, fully validated');
+  assert.equal(await judged('www', 'A'), '; fully validated');
+  assert.equal(await send(`update delete new.${name} TXT`), '');
+  assert.equal(await judged('new', 'TXT'), '; negative response, fully validated');
+  const cds = await send(`update add ${name} 60 CDS 0 0 0 00`);
+  assert.equal(cds, 'update failed: REFUSED');
 });
 
 test('a changed zone outlives its node', async () => {
