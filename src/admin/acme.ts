@@ -8,6 +8,7 @@ import type { ControlPlane } from '../control/control-plane.ts';
 import { orProblem, problemResponses } from './problem.ts';
 import { apiSchemas, list, requestName, timestampMs } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
+import { visibility } from './visibility.ts';
 
 /** ACME challenges: TXT records that prove names to a certificate authority, and go by themselves. */
 export function addAcmeRoutes(server: AdminServer, plane: ControlPlane): void {
@@ -116,12 +117,6 @@ const challengeSchema = z
 const changeSchema = z
   .object({
     challenges: list(challengeSchema).describe('What was set or cleared'),
-    serial: z.number().int().describe('That the zone has with this change'),
-    visible: z.boolean().describe('Every living nameserver answers so'),
-    confirmed: list(z.string()).describe('Nodes that answer so'),
-    pending: list(z.string()).describe('Nodes that live and have not said so in time'),
-    silent: list(z.string()).describe(
-      'Nodes that were not heard for a while: nobody waited for them',
-    ),
+    ...visibility,
   })
   .register(apiSchemas, { id: 'AcmeChallengeChange' });

@@ -15,6 +15,7 @@ import { addNodeRoutes } from './nodes.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOverrideRoutes } from './overrides.ts';
 import { addPoolRoutes } from './pools.ts';
+import { addRecordRoutes } from './records.ts';
 import { addRegionRoutes } from './regions.ts';
 import { addReloadRoutes } from './reload.ts';
 import { type AdminLogger, type AdminServer, createServer } from './server.ts';
@@ -98,6 +99,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);
   addAcmeRoutes(server, plane);
+  addRecordRoutes(server, plane);
   addDnssecRoutes(server, plane);
   addBalancerRoutes(server, plane);
   addExplainRoutes(server, plane);

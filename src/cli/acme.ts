@@ -5,6 +5,7 @@ import { type CliContext, examples, parseSeconds } from './context.ts';
 import { CliExit, EXIT_NO, EXIT_OK, EXIT_USAGE } from './exit.ts';
 import { timeText } from './output.ts';
 import { formatTable } from './table.ts';
+import { visibilityText, zoneOf } from './zone-writing.ts';
 
 /** `meridian acme`: challenges of certificate authorities, set before they look and gone by themselves. */
 export function addAcme(program: Command, context: CliContext): void {
@@ -130,29 +131,9 @@ async function clear(api: ApiClient, name: string, value: string | undefined) {
   return api.clearAcmeChallenge(await zoneOf(api, name), name, value);
 }
 
-/** The closest of the node's zones. */
-async function zoneOf(api: ApiClient, name: string): Promise<string> {
-  const bare = name.toLowerCase().replace(/\.$/, '');
-  const zones = (await api.zones()).map((zone) => zone.name.replace(/(.)\.$/, '$1'));
-  const [closest] = zones
-    .filter((zone) => zone === '.' || bare === zone || bare.endsWith(`.${zone}`))
-    .toSorted((a, b) => b.length - a.length);
-  if (closest !== undefined) return closest;
-  throw new CliExit(
-    EXIT_NO,
-    `${name} is in no zone of this node.`,
-    `The zones are ${zones.join(', ') || 'none'}.`,
-  );
-}
-
 function changeText(did: 'set' | 'cleared', change: AcmeChallengeChange): string {
-  const { challenges, confirmed, pending, serial, silent, visible } = change;
-  const lines = challenges.map(({ name, value }) => `${name} TXT ${value} is ${did}.\n`).join('');
-  const where = visible ? 'All nodes answer so' : 'Not all nodes have said that they answer so';
-  const waiting = pending.length === 0 ? '' : `Not confirmed by ${pending.join(', ')}.\n`;
-  const unheard = silent.length === 0 ? '' : `Not heard for a while: ${silent.join(', ')}.\n`;
-  const by = confirmed.length === 0 ? '' : ` (${confirmed.join(', ')})`;
-  return `${lines}${where}${by}; the serial is ${serial}.\n${waiting}${unheard}`;
+  const lines = change.challenges.map(({ name, value }) => `${name} TXT ${value} is ${did}.\n`);
+  return `${lines.join('')}${visibilityText(change)}`;
 }
 
 function challengesText(challenges: readonly AcmeChallenge[]): string {

@@ -3,6 +3,8 @@ import type {
   AcmeChallenge,
   AcmeChallengeChange,
   AcmeChallengeRequest,
+  AddedRecordStatus,
+  AddRecordRequest,
   ClusterStatus,
   ConfigIssue,
   ConfigPublication,
@@ -20,6 +22,7 @@ import type {
   PoolStatus,
   PublishRequest,
   Question,
+  RecordChange,
   RegionStatus,
   ReloadResult,
   Target,
@@ -44,6 +47,10 @@ export type ApiClient = {
   setAcmeChallenge(zone: string, request: ChallengeBody): Promise<AcmeChallengeChange>;
   /** Without a value all of the name. */
   clearAcmeChallenge(zone: string, name: string, value?: string): Promise<AcmeChallengeChange>;
+  addedRecords(zone: string): Promise<readonly AddedRecordStatus[]>;
+  addRecord(zone: string, request: RecordBody): Promise<RecordChange>;
+  /** Without data all of the name and type. */
+  removeRecords(zone: string, name: string, type: string, data?: string): Promise<RecordChange>;
   zoneDnssec(zone: string): Promise<ZoneDnssec>;
   startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
   advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
@@ -70,6 +77,7 @@ export type ApiClient = {
   ready(): Promise<{ readonly ready: boolean; readonly detail: string }>;
   close(): Promise<void>;
 };
+export type RecordBody = Omit<AddRecordRequest, 'by' | 'zone'>;
 export type ChallengeBody = Omit<AcmeChallengeRequest, 'by' | 'zone'>;
 export type PublishBody = Omit<PublishRequest, 'by'>;
 export type DrillBody = {
@@ -120,10 +128,11 @@ export function createApiClient(options: {
     acmeChallenges: (zone) => get(challengesPath(zone)),
     setAcmeChallenge: (zone, body) => post(challengesPath(zone), body),
     clearAcmeChallenge: (zone, name, value) =>
-      call(
-        'DELETE',
-        `api/v1/${challengesPath(zone)}/${encodeURIComponent(name)}${asked({ value })}`,
-      ),
+      call('DELETE', `api/v1/${challengesPath(zone, name)}${asked({ value })}`),
+    addedRecords: (zone) => get(recordsPath(zone)),
+    addRecord: (zone, body) => post(recordsPath(zone), body),
+    removeRecords: (zone, name, type, data) =>
+      call('DELETE', `api/v1/${recordsPath(zone, name, type)}${asked({ data })}`),
     zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
     startKeyRoll: ({ zone, ...body }) =>
       post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
@@ -192,8 +201,11 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
   return { send, close: async () => agent?.destroy() };
 }
 
-const challengesPath = (zone: string): string =>
-  `zones/${encodeURIComponent(zone)}/acme-challenges`;
+const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
+const recordsPath = (zone: string, ...more: readonly string[]): string =>
+  pathOf('zones', zone, 'added-records', ...more);
+const challengesPath = (zone: string, ...more: readonly string[]): string =>
+  pathOf('zones', zone, 'acme-challenges', ...more);
 
 /** The query of a URL, of what is there. */
 function asked(words: Readonly<Record<string, string | undefined>>): string {

@@ -3,10 +3,8 @@
  * that every node answers with before whoever set one is told so.
  */
 import type { Config } from '../config/config.ts';
-import { formatName, isSubdomain, lowerName, parseName } from '../dns/name.ts';
 import type { AddedRecord, ZoneAdditions } from '../nameserver/added-records.ts';
-import { misfit, tooMany, zoneNameOf } from '../nameserver/update-view.ts';
-import type { Clock } from './clock.ts';
+import { misfit, tooMany } from '../nameserver/update-view.ts';
 import type {
   AcmeChallenge,
   AcmeChallengeChange,
@@ -14,25 +12,14 @@ import type {
   AcmeChallengeRequest,
   Problem,
 } from './control-plane.ts';
-import type { Events } from './events.ts';
-import type { Decision, Visibility, ZoneRecords } from './zone-records.ts';
+import type { RecordWriterParts } from './record-writer.ts';
+import { doesNotFit, findZone, notInZone, notKept, ownerIn } from './zone-place.ts';
+import type { Decision } from './zone-records.ts';
 
 export type AcmeChallenges = {
   list(zone: string): readonly AcmeChallenge[] | Problem;
   set(request: AcmeChallengeRequest): Promise<AcmeChallengeChange | Problem>;
   clear(request: AcmeChallengeClear): Promise<AcmeChallengeChange | Problem>;
-};
-
-export type AcmeChallengeParts = {
-  /** As it is served. */
-  config(): Config;
-  /** That a zone is served with. */
-  serialOf(zone: string): number;
-  readonly records: ZoneRecords;
-  readonly clock: Pick<Clock, 'nowMs'>;
-  readonly events: Pick<Events, 'record'>;
-  /** Settles when all nodes serve it, or after a while. */
-  shown(zone: string, state: ZoneAdditions): Promise<Visibility>;
 };
 
 export const CHALLENGE_TTL_SECONDS = 30;
@@ -41,7 +28,7 @@ export const CHALLENGE_EXPIRES_SECONDS_MAX = 7 * 24 * 3600;
 
 const LABEL = '_acme-challenge';
 
-export function createAcmeChallenges(parts: AcmeChallengeParts): AcmeChallenges {
+export function createAcmeChallenges(parts: RecordWriterParts): AcmeChallenges {
   const { config, records } = parts;
   return {
     list(asked) {
@@ -63,7 +50,7 @@ export function createAcmeChallenges(parts: AcmeChallengeParts): AcmeChallenges 
         expiresAtMs: parts.clock.nowMs() + expiresInSeconds * 1000,
       };
       const done = await records.change(zone, (there) => added(config(), zone, there, record));
-      if (!done.ok) return done.refusal ?? away(done.reason);
+      if (!done.ok) return done.refusal ?? notKept(done.reason);
       const message = `A challenge of ${owner} was set by ${by}, for ${expiresInSeconds} s.`;
       parts.events.record('zone.acme-challenge', zone, message);
       return changeOf(parts, zone, [described(zone, record)], done.state);
@@ -80,7 +67,7 @@ export function createAcmeChallenges(parts: AcmeChallengeParts): AcmeChallenges 
         gone = there.filter(isMeant);
         return { records: there.filter((each) => !isMeant(each)) };
       });
-      if (!done.ok) return done.refusal ?? away(done.reason);
+      if (!done.ok) return done.refusal ?? notKept(done.reason);
       if (gone.length === 0) return noChallenge(owner);
       const message = `A challenge of ${owner} was cleared by ${request.by}.`;
       parts.events.record('zone.acme-challenge', zone, message);
@@ -93,36 +80,18 @@ export function createAcmeChallenges(parts: AcmeChallengeParts): AcmeChallenges 
 type Place = { readonly zone: string; readonly owner: string };
 
 /** The zone as configured, and the name of the challenge in it; of the zone itself without a name. */
-function placeOf({ zones }: Config, asked: string, name: string | undefined): Place | Problem {
-  const zone = asked === '.' ? asked : asked.toLowerCase().replace(/\.$/, '');
-  if (!Object.hasOwn(zones, zone)) {
-    return {
-      problem: 'not-found',
-      code: 'no-zone',
-      message: `There is no zone ${zone}.`,
-      hint: 'GET /api/v1/zones lists the zones.',
-    };
-  }
-  const owner = challengeName(name ?? zone);
-  const wire = owner === undefined ? undefined : parseName(owner);
-  const apex = parseName(zone === '.' ? zone : `${zone}.`)!;
-  if (wire === undefined || !isSubdomain(wire, apex) || zoneNameOf(zones, wire) !== zone) {
-    return {
-      problem: 'invalid',
-      code: 'name-not-in-zone',
-      message: `${name} is not a name in the zone ${zone}.`,
-      hint: `Give the name that is to be proved in full, for instance www.${zone}.`,
-    };
-  }
-  return { zone, owner: owner! };
+function placeOf(config: Config, asked: string, name: string | undefined): Place | Problem {
+  const place = findZone(config, asked);
+  if ('problem' in place) return place;
+  const { zone } = place;
+  const owner = ownerIn(config, zone, challengeName(name ?? zone));
+  return owner === undefined ? notInZone(`${name}`, zone) : { zone, owner };
 }
 
-/** Absolute and lower case: `*.example.com` is proved at `_acme-challenge.example.com.` (RFC 8555 8.4). */
-function challengeName(name: string): string | undefined {
+/** `*.example.com` is proved at `_acme-challenge.example.com` (RFC 8555 8.4). */
+function challengeName(name: string): string {
   const bare = name.replace(/\.$/, '').replace(/^\*\./, '');
-  const full = bare.toLowerCase().startsWith(`${LABEL}.`) ? bare : `${LABEL}.${bare}`;
-  const wire = parseName(`${full}.`);
-  return wire && formatName(lowerName(wire));
+  return bare.toLowerCase().startsWith(`${LABEL}.`) ? bare : `${LABEL}.${bare}`;
 }
 
 function isChallenge({ owner, type }: AddedRecord): boolean {
@@ -150,30 +119,12 @@ function described(zone: string, { data, expiresAtMs, owner, ttl }: AddedRecord)
 }
 
 async function changeOf(
-  { serialOf, shown }: AcmeChallengeParts,
+  { serialOf, shown }: RecordWriterParts,
   zone: string,
   challenges: readonly AcmeChallenge[],
   state: ZoneAdditions,
 ): Promise<AcmeChallengeChange> {
   return { challenges, serial: serialOf(zone), ...(await shown(zone, state)) };
-}
-
-function doesNotFit(why: string): Problem {
-  return {
-    problem: 'conflict',
-    code: 'record-does-not-fit',
-    message: `The record cannot be in the zone: ${why}.`,
-    hint: 'Look at what the configuration says of that name.',
-  };
-}
-
-function away(reason: string): Problem {
-  return {
-    problem: 'unavailable',
-    code: 'records-not-kept',
-    message: `Nothing was changed: ${reason}.`,
-    hint: 'Try again when the store answers; "meridian nodes" shows it.',
-  };
 }
 
 function noChallenge(owner: string): Problem {

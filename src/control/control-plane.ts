@@ -28,6 +28,10 @@ export type ControlPlane = {
   /** Settles when all nodes answer with it, or after a while; the result says which do. */
   setAcmeChallenge(request: AcmeChallengeRequest): Promise<AcmeChallengeChange | Problem>;
   clearAcmeChallenge(request: AcmeChallengeClear): Promise<AcmeChallengeChange | Problem>;
+  /** Records that a zone has besides its configuration, whoever added them. */
+  addedRecords(zone: string): readonly AddedRecordStatus[] | Problem;
+  addRecord(request: AddRecordRequest): Promise<RecordChange | Problem>;
+  removeRecords(request: RemoveRecordsRequest): Promise<RecordChange | Problem>;
   /** How a zone is signed. */
   zoneDnssec(zone: string): ZoneDnssec | Problem;
   /** Begins to replace a key of a zone. */
@@ -239,6 +243,35 @@ export type AcmeChallengeRequest = {
 /** Without a value all challenges of the name are meant. */
 export type AcmeChallengeClear = Pick<AcmeChallengeRequest, 'zone' | 'name' | 'by'> & {
   readonly value?: string;
+};
+/** A record that was added to a zone while it is served. */
+export type AddedRecordStatus = {
+  readonly zone: string;
+  readonly name: string;
+  readonly type: string;
+  readonly ttlSeconds: number;
+  /** Master-file text. */
+  readonly data: string;
+  /** Undefined = it stays until it is removed. */
+  readonly expiresAtMs: number | undefined;
+};
+export type AddRecordRequest = {
+  readonly zone: string;
+  /** In full. */
+  readonly name: string;
+  readonly type: string;
+  readonly data: string;
+  readonly ttlSeconds?: number;
+  readonly expiresInSeconds?: number;
+  readonly by: string;
+};
+/** Without data all of the name and type are meant. */
+export type RemoveRecordsRequest = Pick<AddRecordRequest, 'zone' | 'name' | 'type' | 'by'> & {
+  readonly data?: string;
+};
+export type RecordChange = Visibility & {
+  readonly records: readonly AddedRecordStatus[];
+  readonly serial: number;
 };
 export type AcmeChallengeChange = Visibility & {
   readonly challenges: readonly AcmeChallenge[];

@@ -21,6 +21,7 @@ import type { Replay } from './journal-replay.ts';
 import { createMetrics, type MetricsSource } from './metrics.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
+import type { RecordWriter } from './record-writer.ts';
 import {
   type Facts,
   poolStatuses,
@@ -42,6 +43,7 @@ export type PlaneParts = {
   reload(by: string): Promise<ReloadResult>;
   readonly configRevisions: ConfigRevisions;
   readonly challenges: AcmeChallenges;
+  readonly recordWriter: RecordWriter;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
@@ -75,6 +77,9 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     acmeChallenges: parts.challenges.list,
     setAcmeChallenge: parts.challenges.set,
     clearAcmeChallenge: parts.challenges.clear,
+    addedRecords: parts.recordWriter.list,
+    addRecord: parts.recordWriter.add,
+    removeRecords: parts.recordWriter.remove,
     zoneDnssec: (zone) => parts.zoneKeys?.status(zone) ?? notSigned(zone),
     startKeyRoll: async (request) => parts.zoneKeys?.startRoll(request) ?? notSigned(request.zone),
     advanceKeyRoll: async (request) =>

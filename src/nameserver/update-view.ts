@@ -59,7 +59,7 @@ export type ZoneUpdate = (
 export function zoneUpdate(
   config: Config,
   name: string,
-  message: DecodedMessage,
+  message: Pick<DecodedMessage, 'answer' | 'authority'>,
   rights: readonly UpdaterConfig[],
 ): ZoneUpdate {
   const zone = config.zones[name]!;

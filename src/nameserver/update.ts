@@ -95,8 +95,10 @@ export function zoneOf({ question }: DecodedMessage): Uint8Array | Refusal {
 }
 
 /** Judges the prerequisites, then does all of the update, or nothing of it. */
-export function applyUpdate(message: DecodedMessage, zone: UpdateZone): Updated {
-  const { answer, authority } = message;
+export function applyUpdate(
+  { answer, authority }: Pick<DecodedMessage, 'answer' | 'authority'>,
+  zone: UpdateZone,
+): Updated {
   if (answer.length + authority.length > UPDATE_RECORDS_MAX) {
     return refuse(RCODE_REFUSED, `more than ${UPDATE_RECORDS_MAX} records in one update`);
   }

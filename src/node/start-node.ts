@@ -280,7 +280,7 @@ function bringToLife(
         queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
       }),
     reload: reloader.reload,
-    challenges: writers.challenges,
+    ...writers.people,
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,

@@ -2,6 +2,11 @@
 
 import { type AcmeChallenges, createAcmeChallenges } from '../control/acme-challenges.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
+import {
+  createRecordWriter,
+  type RecordWriter,
+  type RecordWriterParts,
+} from '../control/record-writer.ts';
 import type { DnsWorkers } from '../workers/dns-workers.ts';
 import { openAdditionsVault } from './additions-vault.ts';
 import { type Parts, reachOf } from './parts.ts';
@@ -14,7 +19,11 @@ import { servedSerial } from './zone-overlays.ts';
 /** How long whoever sets a challenge waits for the other nodes; less than the CLI waits for an answer. */
 export const VISIBLE_WAIT_MS = 8000;
 
-export type Writers = { readonly challenges: AcmeChallenges; close(): void };
+export type Writers = {
+  /** What people can do, for the control plane. */
+  readonly people: { readonly challenges: AcmeChallenges; readonly recordWriter: RecordWriter };
+  close(): void;
+};
 
 /** Before the first compilation, which has what was added earlier. */
 export function openRecordKeeper({ config, facts, isKeyed, overlays, told }: Parts): RecordKeeper {
@@ -57,16 +66,19 @@ export function startWriters(
   });
   dns?.onDeferred('update', desk);
   const visibility = { stamps, clock: systemClock, nodes: registry.list };
-  const challenges = createAcmeChallenges({
+  const writing: RecordWriterParts = {
     config: () => current().config,
     serialOf,
     records: keeper,
     clock: facts.clock,
     events,
     shown: (zone, state) => waitUntilVisible(visibility, zone, state, VISIBLE_WAIT_MS),
-  });
+  };
   return {
-    challenges,
+    people: {
+      challenges: createAcmeChallenges(writing),
+      recordWriter: createRecordWriter(writing),
+    },
     close() {
       stopTelling();
       keeper.close();

@@ -1,4 +1,8 @@
-import type { AcmeChallenge, ControlPlane } from '../../src/control/control-plane.ts';
+import type {
+  AcmeChallenge,
+  AddedRecordStatus,
+  ControlPlane,
+} from '../../src/control/control-plane.ts';
 
 type Challenges = Pick<ControlPlane, 'acmeChallenges' | 'setAcmeChallenge' | 'clearAcmeChallenge'>;
 
@@ -28,6 +32,34 @@ export function createFixtureChallenges(nowMs: () => number): Challenges {
       challenges = challenges.filter((each) => !isMeant(each));
       if (gone.length > 0) return { challenges: gone, ...visibility(false) };
       return { problem: 'not-found', code: 'no-challenge', message: 'There is none.' };
+    },
+  };
+}
+
+type Records = Pick<ControlPlane, 'addedRecords' | 'addRecord' | 'removeRecords'>;
+
+/** Records of the same plane; those of the type `SRV` do not fit. */
+export function createFixtureRecords(nowMs: () => number): Records {
+  let records: readonly AddedRecordStatus[] = [];
+  const everywhere = { visible: true, confirmed: ['node-1', 'node-2'], pending: [], silent: [] };
+  return {
+    addedRecords: () => records,
+    async addRecord({ data, expiresInSeconds, name, ttlSeconds = 300, type, zone }) {
+      if (type === 'SRV')
+        return { problem: 'conflict', code: 'record-does-not-fit', message: 'No.' };
+      const expiresAtMs =
+        expiresInSeconds === undefined ? undefined : nowMs() + expiresInSeconds * 1000;
+      const added = { zone, name, type, ttlSeconds, data, expiresAtMs };
+      records = [...records, added];
+      return { records: [added], serial: 2026112002, ...everywhere };
+    },
+    async removeRecords({ data, name, type }) {
+      const isMeant = (each: AddedRecordStatus): boolean =>
+        each.name === name && each.type === type && (data === undefined || each.data === data);
+      const gone = records.filter(isMeant);
+      records = records.filter((each) => !isMeant(each));
+      if (gone.length > 0) return { records: gone, serial: 2026112003, ...everywhere };
+      return { problem: 'not-found', code: 'no-record', message: 'There is none.' };
     },
   };
 }

@@ -100,6 +100,11 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
       set: () => Promise.reject(new Error('no challenges here')),
       clear: () => Promise.reject(new Error('no challenges here')),
     },
+    recordWriter: {
+      list: () => [],
+      add: () => Promise.reject(new Error('no records here')),
+      remove: () => Promise.reject(new Error('no records here')),
+    },
     configRevisions: {
       publish: () => Promise.reject(new Error('nothing to publish here')),
       list: () => Promise.resolve([]),

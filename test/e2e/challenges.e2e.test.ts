@@ -84,6 +84,13 @@ for (const kind of ['redis', 'memory'] as const) {
         assert.deepEqual(found, ['"frankfurt"', '"virginia"'], name);
       }
     }
+    const blue = { zone: ZONE, name: `blue.${ZONE}`, type: 'TXT', by: 'test' };
+    const added = await two.node.plane.addRecord({ ...blue, data: 'x' });
+    assert.ok(!('problem' in added) && added.visible, JSON.stringify(added));
+    for (const each of nodes) assert.deepEqual(await texts(each, blue.name), ['"x"']);
+    assert.ok(!('problem' in (await one.node.plane.removeRecords(blue))));
+    for (const each of nodes) assert.deepEqual(await texts(each, blue.name), []);
+
     // They go by themselves, everywhere, and the serial tells.
     const short = await set(one, 'short', { expiresInSeconds: 1 });
     await until(
