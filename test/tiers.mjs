@@ -213,7 +213,8 @@ function disableServices(packages) {
   if (!onPath('systemctl')) return;
   for (const name of packages) {
     const { stdout } = spawnSync('dpkg', ['-L', name], { encoding: 'utf8' });
-    const units = (stdout ?? '').match(/(?<=\/systemd\/system\/)[\w-]+\.(service|target)$/gm) ?? [];
+    const units =
+      (stdout ?? '').match(/(?<=\/systemd\/system\/)[\w-]+\.(service|target|timer)$/gm) ?? [];
     if (units.length > 0) spawnSync('systemctl', ['disable', ...units], { stdio: 'ignore' });
   }
 }

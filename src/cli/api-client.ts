@@ -89,6 +89,8 @@ export type DrillBody = {
 
 /** A request that takes longer than this is given up. */
 export const REQUEST_TIMEOUT_MS = 10_000;
+/** Of one that compiles zones anew and waits for all nodes: large zones take their time. */
+export const WRITE_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /** `user` is the name that the audit trail shows; it grants nothing. */
@@ -109,7 +111,12 @@ export function createApiClient(options: {
     path: string,
     body?: unknown,
   ): Promise<Answer> {
-    const response = await send(method, path, body === undefined ? {} : { body });
+    const isWrite = WRITES_ZONES.test(path) && method !== 'GET';
+    const timeoutMs = isWrite ? WRITE_TIMEOUT_MS : REQUEST_TIMEOUT_MS;
+    const response = await send(method, path, {
+      timeoutMs,
+      ...(body === undefined ? {} : { body }),
+    });
     const answer = await bodyOf(response, base);
     if (response.statusCode < 400) return answer as Answer; // The API serialized it by the same contract.
     throw refused(response.statusCode, answer);
@@ -178,7 +185,11 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
   async function send(
     method: Dispatcher.HttpMethod,
     path: string,
-    more: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+    more: {
+      readonly body?: unknown;
+      readonly signal?: AbortSignal;
+      readonly timeoutMs?: number;
+    } = {},
   ): Promise<Dispatcher.ResponseData> {
     // Loaded when it is needed: commands that ask nothing (`help`, `complete`) start twice as fast.
     const { Agent, request } = await import('undici');
@@ -190,7 +201,7 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
         headers:
           more.body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         body: more.body === undefined ? null : JSON.stringify(more.body),
-        headersTimeout: REQUEST_TIMEOUT_MS,
+        headersTimeout: more.timeoutMs ?? REQUEST_TIMEOUT_MS,
         bodyTimeout: more.signal === undefined ? REQUEST_TIMEOUT_MS : 0,
         ...(more.signal === undefined ? {} : { signal: more.signal }),
       });
@@ -201,6 +212,7 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
   return { send, close: async () => agent?.destroy() };
 }
 
+const WRITES_ZONES = /\/(acme-challenges|added-records)(\/|$)/;
 const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
 const recordsPath = (zone: string, ...more: readonly string[]): string =>
   pathOf('zones', zone, 'added-records', ...more);

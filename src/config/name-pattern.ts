@@ -45,9 +45,7 @@ function labelsBelow(name: Uint8Array, apex: Uint8Array): readonly string[] {
   const labels: string[] = [];
   const end = name.length - apex.length;
   for (let at = 0; at < end; at += 1 + name[at]!) {
-    labels.push(LATIN1.decode(name.subarray(at + 1, at + 1 + name[at]!)));
+    labels.push(Buffer.from(name.subarray(at + 1, at + 1 + name[at]!)).toString('latin1'));
   }
   return labels;
 }
-
-const LATIN1 = new TextDecoder('latin1');

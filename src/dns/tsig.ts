@@ -153,6 +153,8 @@ export function readTsig(message: Uint8Array, offset: number): Tsig | undefined 
   const end = start + readWord(message, next + 8);
   if (readWord(message, next) !== TYPE_TSIG || end > message.length) return undefined;
   if (readWord(message, next + 2) !== CLASS_ANY) return undefined;
+  // The MAC is made with a TTL of 0, whatever stands there (RFC 8945 4.2).
+  if (readWord(message, next + 4) !== 0 || readWord(message, next + 6) !== 0) return undefined;
   const algorithm = expandName(message, start, end);
   if (algorithm === undefined || algorithm.next + 10 > end) return undefined;
   const at = algorithm.next;

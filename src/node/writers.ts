@@ -16,7 +16,7 @@ import type { Served } from './served.ts';
 import { createUpdateDesk } from './update-desk.ts';
 import { servedSerial } from './zone-overlays.ts';
 
-/** How long whoever sets a challenge waits for the other nodes; less than the CLI waits for an answer. */
+/** How long whoever changes records waits for the other nodes, once this one serves them. */
 export const VISIBLE_WAIT_MS = 8000;
 
 export type Writers = {

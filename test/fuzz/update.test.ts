@@ -28,10 +28,11 @@ import {
   unpackAdditions,
 } from '../../src/nameserver/added-records.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
+import { DEFER_UPDATE, respond } from '../../src/nameserver/respond.ts';
 import { readUpdate } from '../../src/nameserver/signed-update.ts';
 import { zoneOf } from '../../src/nameserver/update.ts';
 import { zoneKey, zoneUpdate } from '../../src/nameserver/update-view.ts';
-import { geo } from '../nameserver/fixture.ts';
+import { clientAt, compiled, geo, NOW_MS, startWorker } from '../nameserver/fixture.ts';
 import {
   ALL,
   config,
@@ -197,6 +198,34 @@ test('octets of anybody are no update without the key', () => {
     }),
     { seed: SEED, numRuns: fuzzRuns(4000) },
   );
+});
+
+test('respond() hands over an update only when the key has signed it', () => {
+  const worker = startWorker(compiled(config));
+  const reply = new Uint8Array(65_535);
+  const edit = fc.option(fc.tuple(fc.nat(300), fc.integer({ min: 1, max: 255 })), { freq: 3 });
+  let taken = 0;
+  fc.assert(
+    fc.property(damaged, edit, fc.boolean(), (bytes, change, tcp) => {
+      const signed = new Uint8Array(signTsig(bytes, KEY, NOW_SECONDS).message);
+      // From the third octet on: the ID is that of the hop, and not signed.
+      const at = change === null ? undefined : 2 + (change[0] % (signed.length - 2));
+      if (at !== undefined) signed[at]! ^= change![1];
+      const client = clientAt('192.0.2.7', tcp);
+      const length = respond(worker, client, signed, signed.length, NOW_MS, reply);
+      if (length === DEFER_UPDATE) {
+        taken += 1;
+        // Names are signed in lower case, so their case may change on the way.
+        const isCase = at !== undefined && change![1] === 0x20 && at >= bytes.length;
+        assert.ok(at === undefined || isCase, `octet ${at} of ${signed.length}`);
+        return;
+      }
+      assert.ok(length >= 0 && length <= 1232, String(length));
+      if (length > 0) assert.ok(decodeMessage(reply.subarray(0, length)).ok);
+    }),
+    { seed: SEED, numRuns: fuzzRuns(3000) },
+  );
+  assert.ok(taken > 300, String(taken));
 });
 
 test('kept records that are damaged are none, and take no more memory than they may', () => {
