@@ -14,6 +14,7 @@ import { createDeferrals, DEFER_LIMITS, firstDeferralId } from './nameserver/def
 import {
   addSignatures,
   createWorkerState,
+  learn,
   setHealth,
   setSnapshot,
   type WorkerState,
@@ -37,7 +38,9 @@ const deferrals = {
   explain: createDeferrals<Take>(firstId, DEFER_LIMITS.explain),
   update: createDeferrals<Take>(firstId, DEFER_LIMITS.update),
 };
-const signing = createSigningClient();
+const signing = createSigningClient((generation, learned) => {
+  if (state) learn(state, generation, learned);
+});
 let state: WorkerState | undefined;
 let sessions: Sessions | undefined;
 let certificates: Certificates | undefined;

@@ -18,6 +18,7 @@ import { DEFER_UPDATE, DROP, respond, SIGN } from './nameserver/respond.ts';
 import {
   addSignatures,
   createWorkerState,
+  learn,
   setHealth,
   setSnapshot,
   type WorkerState,
@@ -39,7 +40,9 @@ const deferrals = {
   explain: createDeferrals<Take>(firstId, DEFER_LIMITS.explain),
   update: createDeferrals<Take>(firstId, DEFER_LIMITS.update),
 };
-const signing = createSigningClient();
+const signing = createSigningClient((generation, learned) => {
+  if (state) learn(state, generation, learned);
+});
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {

@@ -19,7 +19,7 @@ const TOOLS = {
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
   },
-  bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd' },
+  bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd', knotd: 'knot' },
   interop: {
     dig: 'bind9-dnsutils',
     kdig: 'knot-dnsutils',
@@ -31,6 +31,7 @@ const TOOLS = {
     ip: 'iproute2',
     delv: 'bind9-dnsutils',
     'ldns-verify-zone': 'ldnsutils',
+    drill: 'ldnsutils',
     nsupdate: 'bind9-dnsutils',
     lego: 'lego',
     certbot: 'certbot',
