@@ -34,8 +34,10 @@ export function openAdditionsVault(
   facts: Pick<Facts, 'secrets' | 'settled'>,
   isKeyed: boolean,
   directory: string | undefined,
+  /** Told what could not be read of what was kept. */
+  complain: (problem: string) => void,
 ): AdditionsVault {
-  return isKeyed ? sharedVault(facts) : ownVault(directory);
+  return isKeyed ? sharedVault(facts) : ownVault(directory, complain);
 }
 
 function sharedVault({ secrets, settled }: Pick<Facts, 'secrets' | 'settled'>): AdditionsVault {
@@ -61,8 +63,12 @@ function sharedVault({ secrets, settled }: Pick<Facts, 'secrets' | 'settled'>): 
   };
 }
 
-function ownVault(directory: string | undefined): AdditionsVault {
-  const values = new Map(directory === undefined ? [] : readValues(join(directory, FILE_NAME)));
+function ownVault(
+  directory: string | undefined,
+  complain: (problem: string) => void,
+): AdditionsVault {
+  const file = directory && join(directory, FILE_NAME);
+  const values = new Map(file === undefined ? [] : readValues(file, complain));
   return {
     isShared: false,
     zones: () => [...values.keys()],
@@ -84,13 +90,30 @@ function ownVault(directory: string | undefined): AdditionsVault {
 
 const savedSchema = z.record(z.string(), z.base64());
 
-function readValues(file: string): readonly (readonly [string, Uint8Array])[] {
+function readValues(
+  file: string,
+  complain: (problem: string) => void,
+): readonly (readonly [string, Uint8Array])[] {
   try {
-    const saved = savedSchema.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data ?? {};
+    const saved = savedSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     return Object.entries(saved).map(([zone, text]) => [zone, Buffer.from(text, 'base64')]);
-  } catch {
-    // None yet, or damaged: then there is nothing that could be served.
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    const isAside = setAside(file);
+    const where = isAside ? `it is now ${file}.damaged` : 'it could not be set aside';
+    complain(`${file}, the records that were added to zones, cannot be read; ${where}`);
     return [];
+  }
+}
+
+/** So that the next change does not write over what somebody may still mend. */
+function setAside(file: string): boolean {
+  try {
+    renameSync(file, `${file}.damaged`);
+    return true;
+  } catch {
+    // Said by who asked; the node serves without it.
+    return false;
   }
 }
 

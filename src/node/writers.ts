@@ -26,11 +26,14 @@ export type Writers = {
 };
 
 /** Before the first compilation, which has what was added earlier. */
-export function openRecordKeeper({ config, facts, isKeyed, overlays, told }: Parts): RecordKeeper {
+export function openRecordKeeper(parts: Parts): RecordKeeper {
+  const { config, facts, isKeyed, log, overlays, told } = parts;
   // The configuration of the moment; that of the file until another is served.
   let { zones } = config;
   const keeper = createRecordKeeper({
-    vault: openAdditionsVault(facts, isKeyed, config.node.stateDirectory),
+    vault: openAdditionsVault(facts, isKeyed, config.node.stateDirectory, (problem) =>
+      log.warn('state.unreadable', `${problem}.`),
+    ),
     overlays,
     clock: facts.clock,
     draw: Math.random,

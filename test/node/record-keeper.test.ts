@@ -189,11 +189,13 @@ test('the serial follows the configuration’s, and is one later when that says 
 
 test('a node alone keeps its records in a file, which only it can read', async () => {
   const directory = scratchDirectory('additions');
+  const complaints: string[] = [];
   const open = () =>
     openAdditionsVault(
       { secrets: undefined as never, settled: undefined as never },
       false,
       directory,
+      (problem) => complaints.push(problem),
     );
   const first = openRig(open());
   const done = await first.add(record('"kept"'));
@@ -207,6 +209,8 @@ test('a node alone keeps its records in a file, which only it can read', async (
   assert.equal(openRig(open()).serial(), 9, 'also when nothing is left');
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, 20));
   assert.deepEqual(openRig(open()).now(), [], 'a damaged file is none');
+  assert.match(complaints.join(), /zone-records\.json, .* it is now .*\.damaged$/);
+  assert.ok(statSync(`${file}.damaged`).size > 0);
 });
 
 test('a stamp tells whether a node serves a change, in few octets', async () => {
