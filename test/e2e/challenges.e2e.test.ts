@@ -124,3 +124,22 @@ test('without its store nothing is changed and nothing is lost', async (t) => {
   );
   for (const each of nodes) assert.deepEqual(await texts(each), ['"first"', '"third"']);
 });
+
+test('a node that comes late answers with what is there from its first answer on', async (t) => {
+  const redis = await startRedis(t);
+  const { start } = await startWorld(t, { kind: 'redis', url: redis.url });
+  const one = await start('virginia');
+  const { serial: told } = await set(one, 'first');
+  const late = await start('frankfurt');
+  assert.deepEqual(await texts(late), ['"first"']);
+  assert.equal(await serial(late), told);
+  await one.stop();
+  const again = await start('virginia');
+  assert.deepEqual(await texts(again), ['"first"']);
+  // A node without nameserver waits for the others, and nobody waits for it.
+  const admin = await start('singapore', { roles: ['prober'] });
+  await knowEachOther([late, again, admin]);
+  const done = await set(admin, 'second');
+  assert.deepEqual([done.visible, done.confirmed.toSorted()], [true, NAMES]);
+  for (const each of [late, again]) assert.deepEqual(await texts(each), ['"first"', '"second"']);
+});
