@@ -86,7 +86,8 @@ function denial(
     nsec === NONE ? deniedName(owner) : sameTypes(rrsetData(table, nsec).rdata[0]!, owner);
   const rrset = { owner, type: TYPE_NSEC, ttlSeconds, rdata: [rdata] };
   const signatures = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds);
-  return Buffer.concat([recordBytes(TYPE_NSEC, ttlSeconds, rdata), signatures]);
+  // Not a piece of Buffer's pool, which would go to the worker, and be kept there, as a whole.
+  return new Uint8Array(Buffer.concat([recordBytes(TYPE_NSEC, ttlSeconds, rdata), signatures]));
 }
 
 /** The types of an NSEC record under another name. */

@@ -136,6 +136,11 @@ test('what was signed once is answered by the worker, until something else is se
     assert.equal(ask(name, type), undefined, 'nobody has signed it');
     const query = queryOf(name, type);
     const { generation, learned, reply } = desk.answer(query, client, NOW_MS);
+    for (const { content, owner, records } of learned) {
+      for (const { buffer, length } of [content, owner, records]) {
+        assert.equal(buffer.byteLength, length, 'no larger buffer goes with it');
+      }
+    }
     learn(worker, generation + 1, learned);
     assert.equal(ask(name, type), undefined, 'of another generation');
     learn(worker, generation, learned);
