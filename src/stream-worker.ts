@@ -10,7 +10,7 @@ import { createSessions, type Sessions } from './dns-transport/sessions.ts';
 import { describeBindFailure } from './io/sockets.ts';
 import type { Listener } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
-import { createDeferrals, firstDeferralId } from './nameserver/defer.ts';
+import { createAllDeferrals, firstDeferralId } from './nameserver/defer.ts';
 import {
   addSignatures,
   createWorkerState,
@@ -32,7 +32,7 @@ const STOP_GRACE_MS = 50;
 const engine = createPortableEngine();
 const listeners: Listener[] = [];
 /** What to do with the replies of the main thread. */
-const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
+const deferrals = createAllDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
 );
 const signing = createSigningClient((generation, learned) => {
@@ -65,7 +65,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       certificates?.set(message.certificates);
       break;
     case 'deferred-reply':
-      deferrals.take(message.id)?.(message.reply);
+      deferrals[message.kind].take(message.id)?.(message.reply);
       break;
     case 'signer':
       signing.connect(message.port);
@@ -105,10 +105,10 @@ function createDesk(worker: WorkerState): Desk {
     worker,
     nowMs: Date.now,
     sign: signing.ask,
-    defer(message, client, nowMs, take) {
-      const id = deferrals.admit(take, nowMs);
+    defer(kind, message, client, nowMs, take) {
+      const id = deferrals[kind].admit(take, nowMs);
       if (id === undefined) return false;
-      tell({ type: 'deferred', id, ...deferredQuery(message, client, nowMs) });
+      tell({ type: 'deferred', kind, id, ...deferredQuery(message, client, nowMs) });
       return true;
     },
   };

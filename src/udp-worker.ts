@@ -8,7 +8,12 @@ import { isListed } from './nameserver/access.ts';
 import { answerBusy } from './nameserver/busy.ts';
 import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
 import { COUNT_DROPPED } from './nameserver/counters.ts';
-import { countDeferred, createDeferrals, firstDeferralId } from './nameserver/defer.ts';
+import {
+  countDeferred,
+  createAllDeferrals,
+  deferKind,
+  firstDeferralId,
+} from './nameserver/defer.ts';
 import { DROP, respond, SIGN } from './nameserver/respond.ts';
 import {
   addSignatures,
@@ -29,7 +34,7 @@ import { createSigningClient } from './workers/signing-client.ts';
 let state: WorkerState | undefined;
 const engines: UdpEngine[] = [];
 /** What to do with the replies of the main thread. */
-const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
+const deferrals = createAllDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
 );
 const signing = createSigningClient((generation, learned) => {
@@ -56,7 +61,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       if (state) state.cookies = message.cookies;
       break;
     case 'deferred-reply':
-      deferrals.take(message.id)?.(message.reply);
+      deferrals[message.kind].take(message.id)?.(message.reply);
       break;
     case 'signer':
       signing.connect(message.port);
@@ -137,12 +142,13 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
       });
       return isTaken ? DROP : answerBusy(worker, client, packet, reply);
     }
-    const id = deferrals.admit((late) => {
-      countDeferred(worker.counters, late);
+    const kind = deferKind(length);
+    const id = deferrals[kind].admit((late) => {
+      countDeferred(worker.counters, kind, late);
       if (late !== undefined) send(late, port, address);
     }, nowMs);
-    if (id === undefined) countDeferred(worker.counters, undefined);
-    else tell({ type: 'deferred', id, ...deferredQuery(packet, client, nowMs) });
+    if (id === undefined) countDeferred(worker.counters, kind, undefined);
+    else tell({ type: 'deferred', kind, id, ...deferredQuery(packet, client, nowMs) });
     return DROP;
   };
 }

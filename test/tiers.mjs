@@ -5,7 +5,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { ensureDashboard, ensurePackages, findNode, ROOT } from '../src/setup.mjs';
 
-/** Debian packages by the command that they bring. */
+/** Debian packages by the command that they bring, or by a path. */
 const TOOLS = {
   test: {
     dig: 'bind9-dnsutils',
@@ -28,7 +28,6 @@ const TOOLS = {
     'named-checkconf': 'bind9-utils',
     nsd: 'nsd',
     'nsd-checkconf': 'nsd',
-    nsupdate: 'bind9-dnsutils',
     knotd: 'knot',
     knotc: 'knot',
     'dnssec-signzone': 'bind9-utils',
@@ -38,6 +37,11 @@ const TOOLS = {
     delv: 'bind9-dnsutils',
     'ldns-verify-zone': 'ldnsutils',
     drill: 'ldnsutils',
+    nsupdate: 'bind9-dnsutils',
+    lego: 'lego',
+    certbot: 'certbot',
+    '/usr/lib/python3/dist-packages/certbot_dns_rfc2136': 'python3-certbot-dns-rfc2136',
+    pebble: 'pebble',
     curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
@@ -215,12 +219,14 @@ function disableServices(packages) {
   if (!onPath('systemctl')) return;
   for (const name of packages) {
     const { stdout } = spawnSync('dpkg', ['-L', name], { encoding: 'utf8' });
-    const units = (stdout ?? '').match(/(?<=\/systemd\/system\/)[\w-]+\.(service|target)$/gm) ?? [];
+    const units =
+      (stdout ?? '').match(/(?<=\/systemd\/system\/)[\w-]+\.(service|target|timer)$/gm) ?? [];
     if (units.length > 0) spawnSync('systemctl', ['disable', ...units], { stdio: 'ignore' });
   }
 }
 
 function onPath(command) {
+  if (command.startsWith('/')) return existsSync(command);
   return process.env.PATH.split(delimiter).some(
     (directory) => directory && existsSync(join(directory, command)),
   );

@@ -1,6 +1,7 @@
 import fastifyStatic from '@fastify/static';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
+import { addAcmeRoutes } from './acme.ts';
 import { createGuard } from './auth.ts';
 import { addBalancerRoutes } from './balancers.ts';
 import { addConfigRoutes } from './config.ts';
@@ -14,6 +15,7 @@ import { addNodeRoutes } from './nodes.ts';
 import { addOpenApi } from './openapi.ts';
 import { addOverrideRoutes } from './overrides.ts';
 import { addPoolRoutes } from './pools.ts';
+import { addRecordRoutes } from './records.ts';
 import { addRegionRoutes } from './regions.ts';
 import { addReloadRoutes } from './reload.ts';
 import { type AdminLogger, type AdminServer, createServer } from './server.ts';
@@ -96,6 +98,8 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addNodeRoutes(server, plane);
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);
+  addAcmeRoutes(server, plane);
+  addRecordRoutes(server, plane);
   addDnssecRoutes(server, plane);
   addBalancerRoutes(server, plane);
   addExplainRoutes(server, plane);

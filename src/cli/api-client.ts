@@ -1,5 +1,10 @@
 import type { Agent, Dispatcher } from 'undici';
 import type {
+  AcmeChallenge,
+  AcmeChallengeChange,
+  AcmeChallengeRequest,
+  AddedRecordStatus,
+  AddRecordRequest,
   ClusterStatus,
   ConfigIssue,
   ConfigPublication,
@@ -17,6 +22,7 @@ import type {
   PoolStatus,
   PublishRequest,
   Question,
+  RecordChange,
   RegionStatus,
   ReloadResult,
   Target,
@@ -38,6 +44,14 @@ export type ApiClient = {
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
   refreshZone(zone: string): Promise<ZoneStatus>;
+  acmeChallenges(zone: string): Promise<readonly AcmeChallenge[]>;
+  setAcmeChallenge(zone: string, request: ChallengeBody): Promise<AcmeChallengeChange>;
+  /** Without a value all of the name. */
+  clearAcmeChallenge(zone: string, name: string, value?: string): Promise<AcmeChallengeChange>;
+  addedRecords(zone: string): Promise<readonly AddedRecordStatus[]>;
+  addRecord(zone: string, request: RecordBody): Promise<RecordChange>;
+  /** Without data all of the name and type. */
+  removeRecords(zone: string, name: string, type: string, data?: string): Promise<RecordChange>;
   zoneDnssec(zone: string): Promise<ZoneDnssec>;
   startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
   advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
@@ -64,6 +78,8 @@ export type ApiClient = {
   ready(): Promise<{ readonly ready: boolean; readonly detail: string }>;
   close(): Promise<void>;
 };
+export type RecordBody = Omit<AddRecordRequest, 'by' | 'zone'>;
+export type ChallengeBody = Omit<AcmeChallengeRequest, 'by' | 'zone'>;
 export type PublishBody = Omit<PublishRequest, 'by'>;
 export type DrillBody = {
   readonly region: string;
@@ -74,6 +90,8 @@ export type DrillBody = {
 
 /** A request that takes longer than this is given up. */
 export const REQUEST_TIMEOUT_MS = 10_000;
+/** Of one that compiles zones anew and waits for all nodes: large zones take their time. */
+export const WRITE_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /** `user` is the name that the audit trail shows; it grants nothing. */
@@ -94,14 +112,17 @@ export function createApiClient(options: {
     path: string,
     body?: unknown,
   ): Promise<Answer> {
-    const response = await send(method, path, body === undefined ? {} : { body });
+    const isWrite = WRITES_ZONES.test(path) && method !== 'GET';
+    const timeoutMs = isWrite ? WRITE_TIMEOUT_MS : REQUEST_TIMEOUT_MS;
+    const response = await send(method, path, {
+      timeoutMs,
+      ...(body === undefined ? {} : { body }),
+    });
     const answer = await bodyOf(response, base);
     if (response.statusCode < 400) return answer as Answer; // The API serialized it by the same contract.
     throw refused(response.statusCode, answer);
   }
-  const get = <Answer>(path: string): Promise<Answer> => call('GET', `api/v1/${path}`);
-  const post = <Answer>(path: string, body: unknown): Promise<Answer> =>
-    call('POST', `api/v1/${path}`, body);
+  const { get, post } = verbs(call);
 
   return {
     url: base.href,
@@ -109,13 +130,7 @@ export function createApiClient(options: {
     regions: () => get('regions'),
     pools: () => get('pools'),
     cluster: () => get('nodes'),
-    zones: () => get('zones'),
-    refreshZone: (zone) => post(`zones/${encodeURIComponent(zone)}/refresh`, {}),
-    zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
-    startKeyRoll: ({ zone, ...body }) =>
-      post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
-    advanceKeyRoll: ({ zone, ...body }) =>
-      post(`zones/${encodeURIComponent(zone)}/dnssec/roll/next`, body),
+    ...zoneCalls(call),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),
@@ -151,12 +166,51 @@ export function createApiClient(options: {
   };
 }
 
+type Call = <Answer>(
+  method: Dispatcher.HttpMethod,
+  path: string,
+  body?: unknown,
+) => Promise<Answer>;
+
+function verbs(call: Call) {
+  return {
+    get: <Answer>(path: string): Promise<Answer> => call('GET', `api/v1/${path}`),
+    post: <Answer>(path: string, body: unknown): Promise<Answer> =>
+      call('POST', `api/v1/${path}`, body),
+  };
+}
+
+function zoneCalls(call: Call) {
+  const { get, post } = verbs(call);
+  return {
+    zones: () => get('zones'),
+    refreshZone: (zone) => post(`zones/${encodeURIComponent(zone)}/refresh`, {}),
+    acmeChallenges: (zone) => get(challengesPath(zone)),
+    setAcmeChallenge: (zone, body) => post(challengesPath(zone), body),
+    clearAcmeChallenge: (zone, name, value) =>
+      call('DELETE', `api/v1/${challengesPath(zone, name)}${asked({ value })}`),
+    addedRecords: (zone) => get(recordsPath(zone)),
+    addRecord: (zone, body) => post(recordsPath(zone), body),
+    removeRecords: (zone, name, type, data) =>
+      call('DELETE', `api/v1/${recordsPath(zone, name, type)}${asked({ data })}`),
+    zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
+    startKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
+    advanceKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll/next`, body),
+  } satisfies Partial<ApiClient>;
+}
+
 function createSender(base: URL, headers: Readonly<Record<string, string>>) {
   let agent: Agent | undefined;
   async function send(
     method: Dispatcher.HttpMethod,
     path: string,
-    more: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+    more: {
+      readonly body?: unknown;
+      readonly signal?: AbortSignal;
+      readonly timeoutMs?: number;
+    } = {},
   ): Promise<Dispatcher.ResponseData> {
     // Loaded when it is needed: commands that ask nothing (`help`, `complete`) start twice as fast.
     const { Agent, request } = await import('undici');
@@ -168,7 +222,7 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
         headers:
           more.body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         body: more.body === undefined ? null : JSON.stringify(more.body),
-        headersTimeout: REQUEST_TIMEOUT_MS,
+        headersTimeout: more.timeoutMs ?? REQUEST_TIMEOUT_MS,
         bodyTimeout: more.signal === undefined ? REQUEST_TIMEOUT_MS : 0,
         ...(more.signal === undefined ? {} : { signal: more.signal }),
       });
@@ -177,6 +231,19 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
     }
   }
   return { send, close: async () => agent?.destroy() };
+}
+
+const WRITES_ZONES = /\/(acme-challenges|added-records)(\/|$)/;
+const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
+const recordsPath = (zone: string, ...more: readonly string[]): string =>
+  pathOf('zones', zone, 'added-records', ...more);
+const challengesPath = (zone: string, ...more: readonly string[]): string =>
+  pathOf('zones', zone, 'acme-challenges', ...more);
+
+/** The query of a URL, of what is there. */
+function asked(words: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(words).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given as [string, string][])}`;
 }
 
 function baseUrl(text: string): URL {

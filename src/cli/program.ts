@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { VERSION } from '../telemetry/version.ts';
+import { addAcme } from './acme.ts';
 import { addCheck } from './check.ts';
 import { addCompletion } from './completion.ts';
 import { addConfig } from './config.ts';
@@ -19,6 +20,7 @@ import { issueText } from './issue-text.ts';
 import { addNodes } from './nodes.ts';
 import { OUTPUT_FORMATS } from './output.ts';
 import { addQuery } from './query.ts';
+import { addRecords } from './records.ts';
 import { addReload } from './reload.ts';
 import { addRun } from './run.ts';
 import { addStatus } from './status.ts';
@@ -97,6 +99,8 @@ function assemble(io: CliIo, handlers: Handlers) {
   addReload(program, context);
   addZone(program, context);
   addConfig(program, context);
+  addAcme(program, context);
+  addRecords(program, context);
   addHealthcheck(program, context);
   addCompletion(program);
   return { program, context };

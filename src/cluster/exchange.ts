@@ -42,6 +42,8 @@ export type Exchange = {
   tellFacts(records: readonly FactRecord[]): void;
   /** Addresses (`host:port`) of other nodes; names are looked up now and then. */
   setSeeds(addresses: readonly string[]): void;
+  /** Tells the others now what this node says of itself, which they hear now and then anyway. */
+  introduce(): void;
   peers(): readonly PeerStatus[];
   close(): void;
 };
@@ -105,6 +107,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     repeatSoon.begin();
   });
   const seldom = createSeldom(deps);
+  const introduce = createIntroduction(deps, peers);
   let beatMs = clock.nowMs();
   let awakeMs = beatMs;
   const cancelBeat = repeat(clock, HEARTBEAT_MS, () => {
@@ -154,11 +157,13 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     },
     tellFacts: factTalk.tell,
     setSeeds: seeds.set,
+    introduce: introduce.now,
     peers: () => peers?.status() ?? [],
     close() {
       cancelBeat();
       flushSoon.cancel();
       repeatSoon.cancel();
+      introduce.cancel();
       factTalk.close();
       seeds.close();
     },
@@ -198,6 +203,19 @@ function createSeeds({ clock, direct, log }: ExchangeDeps, peers: Peers | undefi
   }
   const resolver = createSeedResolver({ clock, resolve, onAddresses: peers.setSeeds, log });
   return { set: resolver.setSeeds, close: resolver.close };
+}
+
+/** Once more after a while: a datagram may be lost. */
+function createIntroduction({ clock, describe }: ExchangeDeps, peers: Peers | undefined) {
+  const tell = (): void => peers?.broadcast([{ kind: 'node', text: describe() }]);
+  const again = createDelay(clock, REPEAT_MS, tell);
+  return {
+    now(): void {
+      tell();
+      again.begin();
+    },
+    cancel: again.cancel,
+  };
 }
 
 /** What changes seldom is told at one of so many beats; digests of facts go to a few nodes in turn. */

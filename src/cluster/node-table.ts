@@ -25,6 +25,8 @@ export type NodeInfo = {
   /** Of the shared configuration that it serves; 0 = its file's own. */
   readonly revision: number;
   readonly configSha: string;
+  /** Which added records it serves, see node/record-stamps.ts; '' = none. */
+  readonly records: string;
   readonly startedAtMs: number;
   /** Of this life of the name: later lives have larger ones. */
   readonly incarnation: number;
@@ -115,6 +117,7 @@ const infoSchema = z.object({
   generation: count,
   revision: count,
   configSha: word,
+  records: z.string().max(512).default(''),
   startedAtMs: z.number(),
   incarnation: count,
   wallMs: z.number(),

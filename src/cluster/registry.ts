@@ -31,6 +31,8 @@ export type RegistryOptions = {
   readonly clock: { nowMs(): number; setTimer(ms: number, run: () => void): () => void };
   /** What this node says of itself now. */
   self(): NodeInfo;
+  /** Tells it without the store. */
+  introduce?(): void;
   readonly log: Pick<Log, 'warn'>;
 };
 
@@ -101,7 +103,10 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (info && other !== name) table.heard(other, info, clock.nowMs());
       return info;
     },
-    renew: () => void beat(),
+    renew() {
+      void beat();
+      options.introduce?.();
+    },
     async close() {
       closed = true;
       cancelTimer();

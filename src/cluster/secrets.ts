@@ -24,8 +24,18 @@ export type Secrets = {
    * made: a second value would be worse than none.
    */
   createOnce(name: string, make: () => Uint8Array): Promise<SecretMade>;
+  /**
+   * Changes the value that all nodes have, in one step: the store decides between nodes that do so at one
+   * moment, and what lost is changed again on top of what won. Without an answer of the store nothing is
+   * changed. Where there is only this node, or peers without a store, it decides by itself.
+   * @param change called with the value of the moment, undefined = none, perhaps several times; the value
+   *   to have instead, or undefined to leave it
+   */
+  update(name: string, change: Change): Promise<SecretUpdated>;
   /** Called after every change of the name, with what `get` gives; returns the function that stops it. */
   watch(name: string, onChange: (secret: Secret) => void): () => void;
+  /** The same for all names that begin so. */
+  watchAll(prefix: string, onChange: (name: string, secret: Secret) => void): () => void;
   /** The value under a new stamp, for a replica that must restamp it; undefined when it does not open. */
   reword(fact: Fact, stamp: string): string | undefined;
   close(): void;
@@ -42,6 +52,12 @@ export type SecretDone =
   | { readonly ok: false; readonly reason: string };
 export type SecretMade =
   | { readonly ok: true; readonly bytes: Uint8Array; readonly isNew: boolean }
+  | { readonly ok: false; readonly reason: string };
+
+/** Of a value, undefined = none, another; undefined = it stays. */
+export type Change = (bytes: Uint8Array | undefined) => Uint8Array | undefined;
+export type SecretUpdated =
+  | { readonly ok: true; readonly key: string; readonly isChanged: boolean }
   | { readonly ok: false; readonly reason: string };
 
 export type SecretsOptions = {
@@ -65,6 +81,8 @@ export const RESEAL_AGE_MS = 3600_000;
 /** Sealed again in one go. */
 const RESEALS_MAX = 100;
 const ATTEMPTS_MAX = 5;
+/** Changes are made often, and by many nodes at one moment. */
+const UPDATE_ATTEMPTS_MAX = 20;
 /** Values that were complained of and are not again. */
 const COMPLAINTS_MAX = 1000;
 
@@ -122,9 +140,14 @@ export function createSecrets(options: SecretsOptions): Secrets {
       making.set(name, running);
       return running.finally(() => making.delete(name));
     },
+    update: (name, change) => update(options, read, name, change),
     watch: (name, onChange) =>
       replica.onChange(({ fact }) => {
         if (fact.key === SECRETS_PREFIX + name) onChange(read(fact));
+      }),
+    watchAll: (prefix, onChange) =>
+      replica.onChange(({ fact }) => {
+        if (fact.key.startsWith(SECRETS_PREFIX + prefix)) onChange(nameOf(fact), read(fact));
       }),
     reword(fact, stamp) {
       const opened = keyring.open(fact.value ?? '', nameOf(fact), fact.stamp);
@@ -136,11 +159,12 @@ export function createSecrets(options: SecretsOptions): Secrets {
 
 /** First of all nodes, decided by the store's compare-and-set. */
 async function createOnce(
-  { clock, keyring, node, replica, store }: SecretsOptions,
+  options: SecretsOptions,
   get: (name: string) => Secret,
   name: string,
   make: () => Uint8Array,
 ): Promise<SecretMade> {
+  const { clock, keyring, replica, store } = options;
   const problem = nameProblem(name, keyring);
   if (problem !== undefined) return { ok: false, reason: problem };
   const key = SECRETS_PREFIX + name;
@@ -158,29 +182,75 @@ async function createOnce(
       // Also when it came from another node while the store was asked.
       if (get(name).state !== 'absent') continue;
       made ??= make();
-      const stamps = createStampSource(node);
-      const over = [there, before]
-        .flatMap((fact) => fact?.stamp ?? [])
-        .sort(compareStamps)
-        .at(-1);
-      const nowMs = clock.nowMs();
-      // After a secret that was dropped this one must be later than the dropping.
-      const stamp = over === undefined ? stamps.created(nowMs) : stamps.written(nowMs, over);
-      const value = keyring.seal(made, name, stamp, nowMs);
-      if (value === undefined) return { ok: false, reason: `${name} is too large` };
-      const fact: Fact = { key, stamp, value };
-      const version = entry?.version ?? 0;
-      const { ok } = await store.compareAndSet(FACTS_PREFIX + key, version, formatFact(fact));
-      if (ok) replica.merge([fact], nowMs, 'store');
+      const written = await writeOver(options, name, made, entry, [there, before]);
+      if (written === 'too-large') return { ok: false, reason: `${name} is too large` };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return {
-        ok: false,
-        reason: `${name} is not known here, and the store does not answer (${why})`,
-      };
+      return { ok: false, reason: `${name} is not known here, and ${silence(error)}` };
     }
   }
   return { ok: false, reason: `${name}: other nodes keep writing it` };
+}
+
+async function update(
+  options: SecretsOptions,
+  read: (fact: Fact | undefined) => Secret,
+  name: string,
+  change: Change,
+): Promise<SecretUpdated> {
+  const { clock, keyring, replica, store } = options;
+  const problem = nameProblem(name, keyring);
+  if (problem !== undefined) return { ok: false, reason: problem };
+  const key = SECRETS_PREFIX + name;
+  for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt += 1) {
+    try {
+      const entry = await store.get(FACTS_PREFIX + key);
+      const there = entry && parseFact(key, entry.value);
+      if (there) replica.merge([there], clock.nowMs(), 'store');
+      // The later of both: what was said while the store was away is not there yet.
+      const before = replica.get(key);
+      const current = read(before);
+      if (current.state === 'locked') return { ok: false, reason: current.reason };
+      const next = change(current.state === 'known' ? current.bytes : undefined);
+      if (next === undefined) return { ok: true, key, isChanged: false };
+      const written = await writeOver(options, name, next, entry, [there, before]);
+      if (written === 'too-large') return { ok: false, reason: `${name} is too large` };
+      if (written === 'written') return { ok: true, key, isChanged: true };
+    } catch (error) {
+      return { ok: false, reason: silence(error) };
+    }
+  }
+  return { ok: false, reason: `${name}: other nodes keep writing it` };
+}
+
+/** Puts the value into the store in the place of `entry`, with a stamp later than all of `over`. */
+async function writeOver(
+  { clock, keyring, node, replica, store }: SecretsOptions,
+  name: string,
+  bytes: Uint8Array,
+  entry: { readonly version: number } | undefined,
+  over: readonly (Fact | undefined)[],
+): Promise<'written' | 'outrun' | 'too-large'> {
+  const stamps = createStampSource(node);
+  const last = over
+    .flatMap((fact) => fact?.stamp ?? [])
+    .sort(compareStamps)
+    .at(-1);
+  const nowMs = clock.nowMs();
+  // After a secret that was dropped this one must be later than the dropping.
+  const stamp = last === undefined ? stamps.created(nowMs) : stamps.written(nowMs, last);
+  const value = keyring.seal(bytes, name, stamp, nowMs);
+  if (value === undefined) return 'too-large';
+  const key = SECRETS_PREFIX + name;
+  const fact: Fact = { key, stamp, value };
+  const version = entry?.version ?? 0;
+  const { ok } = await store.compareAndSet(FACTS_PREFIX + key, version, formatFact(fact));
+  if (!ok) return 'outrun';
+  replica.merge([fact], nowMs, 'store');
+  return 'written';
+}
+
+function silence(error: unknown): string {
+  return `the store does not answer (${error instanceof Error ? error.message : String(error)})`;
 }
 
 function isSame(known: { readonly bytes: Uint8Array }, made: Uint8Array | undefined): boolean {

@@ -158,6 +158,8 @@ export type ZoneConfig = {
   readonly copy?: 'current' | 'expired';
   /** Who may copy the zone; absent = nobody. */
   readonly transfer?: TransferConfig;
+  /** Who may change it while it is served (RFC 2136); absent = nobody. */
+  readonly update?: UpdateConfig;
   /** Absent = the zone is not signed. */
   readonly dnssec?: DnssecConfig;
 };
@@ -173,6 +175,17 @@ export type DnssecConfig = {
   readonly refreshSeconds: number;
   /** Where somebody else keeps the keys; absent = they are made and kept by the nodes. */
   readonly folder?: string;
+};
+export type UpdateConfig = { readonly allow: readonly UpdaterConfig[] };
+export type UpdaterConfig = {
+  /** Name in `dns.keys`. */
+  readonly key: string;
+  /** See name-pattern.ts. */
+  readonly names: readonly string[];
+  /** Mnemonics; `*` = all. */
+  readonly types: readonly string[];
+  /** Absent = any. */
+  readonly networks?: readonly string[];
 };
 export type TransferConfig = {
   readonly networks: readonly string[];

@@ -138,7 +138,7 @@ export const dns = z.strictObject({
     )
     .prefault({})
     .describe(
-      'TSIG keys by name, for transfers: the name is a domain name, as the other end has it.',
+      'TSIG keys by name, for transfers and updates: the name is a domain name, as the other end has it.',
     ),
   identity: z
     .strictObject({

@@ -2,7 +2,9 @@
  * Records that a zone has besides what its configuration says: those of updates and ACME challenges, or all of
  * them, where the zone is a copy of its primary's. They come while a node runs and never touch the file.
  */
-import type { Config, RrsetConfig, SoaConfig, SteeredConfig, ZoneConfig } from './config.ts';
+import { laterSerial, SERIALS } from '../dns/serial.ts';
+import type { Config, RrsetConfig, SoaConfig, ZoneConfig } from './config.ts';
+import { standBeside, steeredTypes } from './standing.ts';
 
 export type ZoneOverlay = {
   /** As in the configuration. */
@@ -19,55 +21,60 @@ export type ZoneOverlay = {
   readonly serialIncrement?: number;
   /** Joined with the configuration's: an RRset that both have has all data, and the TTL that is written here. */
   readonly rrsets: readonly RrsetConfig[];
+  /** What cannot stand beside what is there (standing.ts) is left out. Default: it must fit. */
+  readonly yields?: boolean;
 };
 
 /** The configuration with the overlays of zones that it has. */
 export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): Config {
-  const known = overlays.filter(({ zone }) => config.zones[zone] !== undefined);
+  const ofZones = Map.groupBy(overlays, ({ zone }) => zone);
+  const known = [...ofZones].filter(([name]) => config.zones[name] !== undefined);
   if (known.length === 0) return config;
   const zones: Record<string, ZoneConfig> = { ...config.zones };
-  // First, for all others are joined with what is there.
-  for (const overlay of known) {
-    const zone = zones[overlay.zone]!;
+  for (const [name, all] of known) {
+    const written = zones[name]!;
+    const isCopy = (each: ZoneOverlay): boolean => each.soa !== undefined;
     // A reload may have made it a zone of our own again.
-    if (overlay.soa === undefined || zone.primary === undefined) continue;
-    zones[overlay.zone] = copied(zone, overlay, overlay.soa, config.pools);
+    const copy = written.primary && all.findLast(isCopy);
+    const others = all.filter((each) => !isCopy(each));
+    // First, for all others are joined with what is there.
+    let zone = copy?.soa === undefined ? written : copied(written, copy, copy.soa, config.pools);
+    zone = { ...zone, soa: { ...zone.soa, serial: serialWith(zone.soa.serial, others) } };
+    // Those that yield come last: to whatever there is.
+    for (const overlay of others.toSorted(
+      (a, b) => Number(a.yields ?? 0) - Number(b.yields ?? 0),
+    )) {
+      const { rrsets } = overlay;
+      const kept = overlay.yields ? standBeside(name, zone, config.pools, rrsets).kept : rrsets;
+      zone = { ...zone, rrsets: joinedWith(zone.rrsets, kept) };
+    }
+    zones[name] = zone;
   }
-  // Increments come last: they are of whatever the serial is.
-  const others = known
-    .filter(({ soa }) => soa === undefined)
-    .toSorted((a, b) => (a.serialIncrement ?? 0) - (b.serialIncrement ?? 0));
-  for (const overlay of others) zones[overlay.zone] = overlaid(zones[overlay.zone]!, overlay);
   return { ...config, zones };
 }
 
-/** Serials count in a circle (RFC 1982 3). */
-export const SERIAL_BITS = 32;
+/** The serial of a zone with these overlays of it. Increments come last: they are of whatever the serial is. */
+export function serialWith(
+  configured: number,
+  overlays: readonly Pick<ZoneOverlay, 'serial' | 'serialIncrement'>[],
+): number {
+  let serial = configured;
+  for (const each of overlays) serial = laterSerial(serial, each.serial ?? serial);
+  for (const { serialIncrement = 0 } of overlays) serial = (serial + serialIncrement) % SERIALS;
+  return serial;
+}
 
-function overlaid(zone: ZoneConfig, overlay: ZoneOverlay): ZoneConfig {
-  const { rrsets } = overlay;
-  const joined = new Map(zone.rrsets.map((rrset) => [keyOf(rrset), rrset]));
-  for (const rrset of rrsets) {
+function joinedWith(
+  there: readonly RrsetConfig[],
+  coming: readonly RrsetConfig[],
+): readonly RrsetConfig[] {
+  const joined = new Map(there.map((rrset) => [keyOf(rrset), rrset]));
+  for (const rrset of coming) {
     const key = keyOf(rrset);
     const data = new Set([...(joined.get(key)?.data ?? []), ...rrset.data]);
     joined.set(key, { ...rrset, data: [...data] });
   }
-  return {
-    ...zone,
-    soa: { ...zone.soa, serial: serialWith(zone.soa.serial, overlay) },
-    rrsets: [...joined.values()],
-  };
-}
-
-function serialWith(before: number, { serial = before, serialIncrement = 0 }: ZoneOverlay): number {
-  const later = isLater(serial, before) ? serial : before;
-  return (later + serialIncrement) % 2 ** SERIAL_BITS;
-}
-
-/** RFC 1982 3.2. */
-export function isLater(serial: number, than: number): boolean {
-  const ahead = (serial - than + 2 ** SERIAL_BITS) % 2 ** SERIAL_BITS;
-  return ahead > 0 && ahead < 2 ** (SERIAL_BITS - 1);
+  return [...joined.values()];
 }
 
 const keyOf = ({ owner, type }: RrsetConfig): string => `${owner.toLowerCase()} ${type}`;
@@ -103,7 +110,9 @@ export function steeredOver(
   );
   return rrsets.filter(({ owner, type }) => {
     const taken = types.get(owner.toLowerCase());
-    return taken === 'all' || (taken?.includes(type) ?? false);
+    // A CNAME stands alone, a steered one too (RFC 1034 3.6.2).
+    const isAlone = type === 'CNAME' || taken?.includes('CNAME');
+    return taken !== undefined && (isAlone || taken.includes(type));
   });
 }
 
@@ -116,13 +125,3 @@ export function keysOver(
 }
 
 const KEY_TYPES: readonly string[] = ['DNSKEY', 'CDNSKEY', 'CDS'];
-
-function steeredTypes(
-  { https, pool, svcb }: SteeredConfig,
-  pools: Config['pools'],
-): 'all' | readonly string[] {
-  const endpoints = Object.hasOwn(pools, pool) ? pools[pool]!.endpoints : [];
-  // A CNAME stands alone, a steered one too (RFC 1034 3.6.2).
-  if (endpoints.some(({ cname }) => cname !== undefined)) return 'all';
-  return ['A', 'AAAA', 'CNAME', ...(https ? ['HTTPS'] : []), ...(svcb ? ['SVCB'] : [])];
-}

@@ -6,6 +6,7 @@ import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
+import { checkUpdates } from './update-references.ts';
 import type { PlacedSteered } from './zone-records.ts';
 import { DEFAULT_POLICY } from './zone-schema.ts';
 
@@ -43,6 +44,7 @@ export function checkReferences(check: Check): void {
   checkSteered(check);
   checkTransfers(check);
   checkDnssec(check);
+  checkUpdates(check);
   checkUpstreams(check);
   checkRoutes(check);
   checkListeners(check);
@@ -291,8 +293,9 @@ function checkSteered(check: Check): void {
   }
 }
 
+/** Keys that zones name. */
 function checkTransfers({ config, error, file, warn }: Check): void {
-  for (const [zone, { primary, transfer }] of Object.entries(file.zones)) {
+  for (const [zone, { primary, transfer, update }] of Object.entries(file.zones)) {
     const path = ['zones', zone, 'transfer'];
     const check = (key: string | undefined, at: ConfigPath): void => {
       if (key === undefined || Object.hasOwn(config.dns.keys, key)) return;
@@ -304,6 +307,9 @@ function checkTransfers({ config, error, file, warn }: Check): void {
     }
     for (const [index, each] of (transfer?.notify ?? []).entries()) {
       if ('key' in each) check(each.key, [...path, 'notify', index, 'key']);
+    }
+    for (const [index, { key }] of (update?.allow ?? []).entries()) {
+      check(key, ['zones', zone, 'update', 'allow', index, 'key']);
     }
     for (const [index, each] of (primary?.servers ?? []).entries()) {
       const at = ['zones', zone, 'primary', 'servers', index, 'key'];

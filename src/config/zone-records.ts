@@ -16,6 +16,7 @@ import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { present } from './present.ts';
 import { didYouMean } from './spelling.ts';
+import { resolveUpdate } from './update-schema.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import { soa as soaSchema, type ZoneFile } from './zone-schema.ts';
 
@@ -107,6 +108,7 @@ export function resolveZone(
       ...present({
         primary: file.primary && resolvePrimary(file.primary),
         transfer: file.transfer && resolveTransfer(file.transfer),
+        update: file.update && resolveUpdate(file.update),
         dnssec: file.dnssec && resolveDnssec(file.dnssec),
       }),
     },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
 import { dnssec } from './dnssec-schema.ts';
+import { update } from './update-schema.ts';
 import {
   address,
   domainName as fullName,
@@ -227,6 +228,9 @@ export const zone = z.strictObject({
       'The zone is copied from another nameserver, with steered names on top. Instead of `file`, `soa`, `nameservers` and `records`, which all come from there.',
     ),
   transfer: transfer.optional().describe('Copies by other servers. Default: none.'),
+  update: update
+    .optional()
+    .describe('Changes while it is served (RFC 2136), signed with a key. Default: none.'),
   dnssec: dnssec
     .optional()
     .describe('Whether the zone is signed, and how; `true` is all defaults. Default: it is not.'),

@@ -12,6 +12,7 @@ import type {
   KeyStepRequest as RequestedStep,
   ZoneDnssec as SignedZone,
 } from './zone-dnssec.ts';
+import type { Visibility } from './zone-records.ts';
 
 /**
  * All that a node lets people do and see, as one record of functions: the admin API exposes exactly
@@ -22,6 +23,15 @@ export type ControlPlane = {
   regions(): readonly RegionStatus[];
   pools(): readonly PoolStatus[];
   zones(): readonly ZoneStatus[];
+  /** Challenges that a zone answers with now. */
+  acmeChallenges(zone: string): readonly AcmeChallenge[] | Problem;
+  /** Settles when all nodes answer with it, or after a while; the result says which do. */
+  setAcmeChallenge(request: AcmeChallengeRequest): Promise<AcmeChallengeChange | Problem>;
+  clearAcmeChallenge(request: AcmeChallengeClear): Promise<AcmeChallengeChange | Problem>;
+  /** Records that a zone has besides its configuration, whoever added them. */
+  addedRecords(zone: string): readonly AddedRecordStatus[] | Problem;
+  addRecord(request: AddRecordRequest): Promise<RecordChange | Problem>;
+  removeRecords(request: RemoveRecordsRequest): Promise<RecordChange | Problem>;
   /** How a zone is signed. */
   zoneDnssec(zone: string): ZoneDnssec | Problem;
   /** Begins to replace a key of a zone. */
@@ -228,6 +238,64 @@ export type CopyStatus = {
   /** Why the last look was in vain. */
   readonly problem: string | undefined;
 };
+/** A TXT record that proves a name to a certificate authority (RFC 8555 8.4). */
+export type AcmeChallenge = {
+  readonly zone: string;
+  /** `_acme-challenge.www.example.com`. */
+  readonly name: string;
+  readonly value: string;
+  readonly ttlSeconds: number;
+  /** Undefined = it stays until it is cleared. */
+  readonly expiresAtMs: number | undefined;
+};
+export type AcmeChallengeRequest = {
+  readonly zone: string;
+  /** The name that is proved, in full, or that of its challenge. */
+  readonly name: string;
+  readonly value: string;
+  readonly ttlSeconds?: number;
+  readonly expiresInSeconds?: number;
+  readonly by: string;
+};
+/** Without a value all challenges of the name are meant. */
+export type AcmeChallengeClear = Pick<AcmeChallengeRequest, 'zone' | 'name' | 'by'> & {
+  readonly value?: string;
+};
+/** A record that was added to a zone while it is served. */
+export type AddedRecordStatus = {
+  readonly zone: string;
+  readonly name: string;
+  readonly type: string;
+  readonly ttlSeconds: number;
+  /** Master-file text. */
+  readonly data: string;
+  /** Undefined = it stays until it is removed. */
+  readonly expiresAtMs: number | undefined;
+};
+export type AddRecordRequest = {
+  readonly zone: string;
+  /** In full. */
+  readonly name: string;
+  readonly type: string;
+  readonly data: string;
+  readonly ttlSeconds?: number;
+  readonly expiresInSeconds?: number;
+  readonly by: string;
+};
+/** Without data all of the name and type are meant. */
+export type RemoveRecordsRequest = Pick<AddRecordRequest, 'zone' | 'name' | 'type' | 'by'> & {
+  readonly data?: string;
+};
+export type RecordChange = Visibility & {
+  readonly records: readonly AddedRecordStatus[];
+  readonly serial: number;
+};
+export type AcmeChallengeChange = Visibility & {
+  readonly challenges: readonly AcmeChallenge[];
+  /** That the zone has with this change. */
+  readonly serial: number;
+};
+
 export type ZoneDnssec = SignedZone;
 export type KeyRollRequest = RequestedRoll;
 export type KeyStepRequest = RequestedStep;

@@ -1,6 +1,7 @@
 import { redactConfig } from '../config/redact.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { Override } from '../health/override.ts';
+import type { AcmeChallenges } from './acme-challenges.ts';
 import type { Clock } from './clock.ts';
 import type { ConfigRevisions } from './config-revisions.ts';
 import type {
@@ -21,6 +22,7 @@ import type { Replay } from './journal-replay.ts';
 import { createMetrics, type MetricsSource } from './metrics.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
+import type { RecordWriter } from './record-writer.ts';
 import {
   type Facts,
   poolStatuses,
@@ -43,6 +45,8 @@ export type PlaneParts = {
   /** Looks at a zone's primaries now; false when it has none. Absent = this node copies nothing. */
   refreshCopy?(zone: string): Promise<boolean>;
   readonly configRevisions: ConfigRevisions;
+  readonly challenges: AcmeChallenges;
+  readonly recordWriter: RecordWriter;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
@@ -73,6 +77,12 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     regions: () => regionStatuses(facts()),
     pools: () => poolStatuses(facts()),
     zones: () => zoneStatuses(facts()),
+    acmeChallenges: parts.challenges.list,
+    setAcmeChallenge: parts.challenges.set,
+    clearAcmeChallenge: parts.challenges.clear,
+    addedRecords: parts.recordWriter.list,
+    addRecord: parts.recordWriter.add,
+    removeRecords: parts.recordWriter.remove,
     zoneDnssec: (zone) => parts.zoneKeys?.status(zone) ?? notSigned(zone),
     startKeyRoll: async (request) => parts.zoneKeys?.startRoll(request) ?? notSigned(request.zone),
     advanceKeyRoll: async (request) =>

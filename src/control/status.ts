@@ -36,6 +36,8 @@ export type Facts = {
   readonly reports: readonly AgentReport[];
   /** Of a zone that is copied from a primary; absent = this node copies none. */
   copy?(zone: string): CopyStatus | undefined;
+  /** Of a zone with all that came to it; absent = the configuration's. */
+  readonly servedSerial?: (zone: string) => number;
 };
 
 /** What nothing foreseeable changes is shown with this TTL. */
@@ -81,7 +83,7 @@ export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
   const { config, snapshot } = facts.serving;
   return Object.entries(config.zones).map(([name, zone]) => ({
     name,
-    ...zoneSize(zone, facts.copy?.(name)),
+    ...zoneSize(zone, facts.servedSerial?.(name) ?? zone.soa.serial, facts.copy?.(name)),
     steered: snapshot.services
       .filter((service) => sameZone(service.zone, name))
       .map((service) => ({
@@ -93,11 +95,11 @@ export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
   }));
 }
 
-function zoneSize({ primary, rrsets, soa }: ZoneConfig, copy: CopyStatus | undefined) {
+function zoneSize({ primary, rrsets }: ZoneConfig, serial: number, copy: CopyStatus | undefined) {
   // What people wrote and the SOA that every zone has.
-  if (primary === undefined) return { serial: soa.serial, rrsets: rrsets.length + 1 };
+  if (primary === undefined) return { serial, rrsets: rrsets.length + 1 };
   if (copy === undefined) return { serial: 0, rrsets: 0 };
-  return { serial: copy.serial ?? 0, rrsets: copy.rrsets, copy };
+  return { serial: copy.serial === undefined ? 0 : serial, rrsets: copy.rrsets, copy };
 }
 
 export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {

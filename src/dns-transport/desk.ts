@@ -1,6 +1,6 @@
 import { answerBusy } from '../nameserver/busy.ts';
 import type { Client } from '../nameserver/client.ts';
-import { countDeferred } from '../nameserver/defer.ts';
+import { countDeferred, type DeferKind, deferKind } from '../nameserver/defer.ts';
 import { DROP, respond, SIGN, STREAM } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
@@ -14,13 +14,19 @@ export type Desk = {
    * False when there is no room for it.
    */
   defer(
+    kind: DeferKind,
     message: Uint8Array,
     client: Client,
     nowMs: number,
     take: (reply: Uint8Array | undefined) => void,
   ): boolean;
   /** Likewise, to whoever has the keys of zones. */
-  sign: Desk['defer'];
+  sign(
+    message: Uint8Array,
+    client: Client,
+    nowMs: number,
+    take: (reply: Uint8Array | undefined) => void,
+  ): boolean;
 };
 
 /** A reply later than now. */
@@ -49,12 +55,13 @@ export function askDesk(
     const isTaken = sign(message, client, now, take);
     return isTaken ? LATER : answerBusy(worker, client, message, reply);
   }
-  const isTaken = defer(message, client, now, (late) => {
-    countDeferred(worker.counters, late);
+  const kind = deferKind(length);
+  const isTaken = defer(kind, message, client, now, (late) => {
+    countDeferred(worker.counters, kind, late);
     take(late);
   });
   if (isTaken) return LATER;
-  countDeferred(worker.counters, undefined);
+  countDeferred(worker.counters, kind, undefined);
   return NOTHING;
 }
 

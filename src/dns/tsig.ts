@@ -174,6 +174,8 @@ export function readTsig(message: Uint8Array, offset: number): Tsig | undefined 
   const end = start + readWord(message, next + 8);
   if (readWord(message, next) !== TYPE_TSIG || end > message.length) return undefined;
   if (readWord(message, next + 2) !== CLASS_ANY) return undefined;
+  // The MAC is made with a TTL of 0, whatever stands there (RFC 8945 4.2).
+  if (readWord(message, next + 4) !== 0 || readWord(message, next + 6) !== 0) return undefined;
   const algorithm = expandName(message, start, end);
   if (algorithm === undefined || algorithm.next + 10 > end) return undefined;
   const at = algorithm.next;
@@ -186,17 +188,18 @@ export function readTsig(message: Uint8Array, offset: number): Tsig | undefined 
     algorithm: lowerName(algorithm.wire),
     signedSeconds: readSeconds(message, at),
     fudgeSeconds: readWord(message, at + 6),
-    mac: message.slice(at + 10, macEnd),
+    mac: new Uint8Array(message.subarray(at + 10, macEnd)),
     originalId: readWord(message, macEnd),
     error: readWord(message, macEnd + 2),
-    other: message.slice(macEnd + 6, end),
+    other: new Uint8Array(message.subarray(macEnd + 6, end)),
     offset,
   };
 }
 
 /** The message as it was before it was signed (RFC 8945 4.3.2). */
 export function withoutTsig(message: Uint8Array, { offset, originalId }: Tsig): Uint8Array {
-  const unsigned = message.slice(0, offset);
+  // A copy also of a Buffer, whose slice() would be the message itself.
+  const unsigned = new Uint8Array(message.subarray(0, offset));
   setWord(unsigned, 0, originalId);
   setWord(unsigned, 10, readWord(message, 10) - 1);
   return unsigned;

@@ -106,12 +106,13 @@ export function compileSnapshot(
     tsigKeys: tsigKeysOf(config),
     standings: standingsOf(config),
     primaries: primariesOf(config),
+    takesUpdates: Object.values(config.zones).some(({ update }) => update !== undefined),
   };
   const transfers = transfersOf(config, snapshot, before?.snapshot.transfers ?? []);
   return { ok: true, snapshot: { ...snapshot, transfers } };
 }
 
-function tsigKeysOf({ dns: { keys } }: Config): readonly TsigKey[] {
+export function tsigKeysOf({ dns: { keys } }: Config): readonly TsigKey[] {
   return Object.entries(keys).flatMap(([text, { algorithm, secret }]) => {
     const name = parseName(text);
     return name ? { name, algorithm, secret: new Uint8Array(Buffer.from(secret, 'base64')) } : [];

@@ -37,8 +37,14 @@ export const COUNT_COOKIES_BAD = 23;
 /** Queries whose answer was signed when it was asked for, and those for which nobody had time. */
 export const COUNT_COLD = 24;
 export const COUNT_COLD_BUSY = 25;
+/** Updates that a key has signed and that were handed to the main thread, and those that nobody had time for. */
+export const COUNT_UPDATES = 26;
+export const COUNT_UPDATES_DROPPED = 27;
+/** NOTIFYs for copied zones that were handed to the main thread, and those that nobody had time for. */
+export const COUNT_NOTIFIES = 28;
+export const COUNT_NOTIFIES_DROPPED = 29;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 26;
+export const COUNT_ANSWERS = 30;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -66,6 +72,10 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_SORRY, 'dns_sorry_total', '', ''),
   named(COUNT_DEFERRED, 'dns_explain_queries_total', 'result', 'taken'),
   named(COUNT_DEFERRED_DROPPED, 'dns_explain_queries_total', 'result', 'dropped'),
+  named(COUNT_UPDATES, 'dns_updates_total', 'result', 'taken'),
+  named(COUNT_UPDATES_DROPPED, 'dns_updates_total', 'result', 'dropped'),
+  named(COUNT_NOTIFIES, 'dns_notifies_total', 'result', 'taken'),
+  named(COUNT_NOTIFIES_DROPPED, 'dns_notifies_total', 'result', 'dropped'),
   named(COUNT_LIMITED_SLIPPED, 'dns_rate_limited_total', 'result', 'slipped'),
   named(COUNT_LIMITED_WITHHELD, 'dns_rate_limited_total', 'result', 'withheld'),
   named(COUNT_COOKIES_GOOD, 'dns_cookies_total', 'result', 'good'),

@@ -4,7 +4,8 @@
  * it needs was computed before (snapshot, answers). Reads as the table of outcomes that it is.
  *
  *   not a query                                silence
- *   NOTIFY, where a zone is a copy             DEFER from a primary or with a signature, else REFUSED
+ *   NOTIFY, where a zone is a copy             DEFER_NOTIFY, from primaries or signed; else REFUSED
+ *   UPDATE that a known key has signed         DEFER_UPDATE, where zones take any; else REFUSED, NOTAUTH
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
  *   no question, but a cookie                  NOERROR with a cookie
@@ -33,6 +34,7 @@ import {
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
   OPCODE_NOTIFY,
+  OPCODE_UPDATE,
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
@@ -80,7 +82,13 @@ import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { writeChain } from './chain.ts';
 import { chaosText, writeChaos } from './chaos.ts';
-import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './client.ts';
+import {
+  type Client,
+  TRANSPORT_HTTPS,
+  TRANSPORT_TCP,
+  TRANSPORT_TLS,
+  TRANSPORT_UDP,
+} from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
@@ -114,6 +122,7 @@ import { writeBody, writeRrset } from './records.ts';
 import { writeReferral } from './referral.ts';
 import { answerSigned } from './signed-query.ts';
 import { writeBodySignatures, writeProofs, writeSignatures } from './signed-records.ts';
+import { openUpdate } from './signed-update.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 import { edeOfStanding, STANDING_GOOD, STANDING_STALE } from './zone-standing.ts';
@@ -126,6 +135,10 @@ export const DEFER = -1;
 export const STREAM = -2;
 /** A signature is missing that only somebody with the keys can make; `reply` is spoilt. */
 export const SIGN = -3;
+/** Answered by the main thread: an update that a known key has signed. */
+export const DEFER_UPDATE = -4;
+/** Likewise a NOTIFY of a primary. */
+export const DEFER_NOTIFY = -5;
 
 /** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
 const META_TYPE_MIN = 128;
@@ -135,7 +148,7 @@ const META_TYPE_MIN = 128;
  *
  * @param nowMs milliseconds since the epoch, for draws between outcomes
  * @param reply where the response goes; may be `query` itself; at least 512 bytes (TCP: 65535)
- * @returns the response's length in bytes, or DROP, DEFER, STREAM, SIGN
+ * @returns the response's length in bytes, or DROP, DEFER…, STREAM, SIGN
  */
 export function respond(
   worker: WorkerState,
@@ -175,11 +188,14 @@ function compose(
   const parse = parseQuery(parsed, query, length);
   const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
   if (parse === PARSE_NOTIMP && isNotify(parsed, snapshot)) {
-    if (parsed.hasTsig || isListed(snapshot!.primaries, client)) return DEFER;
+    if (parsed.hasTsig || isListed(snapshot!.primaries, client)) return DEFER_NOTIFY;
     counters[rcodeSlot(RCODE_REFUSED)] = counters[rcodeSlot(RCODE_REFUSED)]! + 1;
     return rejectQuery(worker.reply, reply, parsed, query, RCODE_REFUSED, udpSizeMax);
   }
   if (parse !== PARSE_OK && parse !== PARSE_NO_QUESTION) {
+    if (parse === PARSE_NOTIMP && takesUpdate(snapshot, parsed, client)) {
+      return composeUpdate(worker, snapshot!, query.slice(0, length), nowMs, reply);
+    }
     const slot = parse === PARSE_DROP ? COUNT_DROPPED : rcodeSlot(parse);
     counters[slot] = counters[slot]! + 1;
     return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
@@ -215,6 +231,31 @@ function isTransfer({ qclass, qtype }: Query): boolean {
 /** Over a stream of DNS, from a server that is copied by anybody at all. */
 function mayTransfer({ transfers }: Snapshot, { transport }: Client): boolean {
   return transfers.length > 0 && (transport === TRANSPORT_TCP || transport === TRANSPORT_TLS);
+}
+
+function takesUpdate(
+  snapshot: Snapshot | undefined,
+  { opcode }: Query,
+  { transport }: Client,
+): boolean {
+  return (
+    opcode === OPCODE_UPDATE && transport !== TRANSPORT_HTTPS && snapshot?.takesUpdates === true
+  );
+}
+
+function composeUpdate(
+  { counters, query }: WorkerState,
+  { tsigKeys }: Snapshot,
+  bytes: Uint8Array,
+  nowMs: number,
+  reply: Uint8Array,
+): number {
+  const opened = openUpdate(query, bytes, tsigKeys, nowMs);
+  if (opened.ok) return DEFER_UPDATE;
+  const slot = rcodeSlot(opened.reply[3]! & 0xf);
+  counters[slot] = counters[slot]! + 1;
+  reply.set(opened.reply);
+  return opened.reply.length;
 }
 
 /** Apart, for what a closure captures is allocated with every call of the function around it. */

@@ -41,7 +41,7 @@ export function answerSigned(
 }
 
 /** Header and question only. */
-function bare(query: Query, bytes: Uint8Array, rcode: number, flags: number): Uint8Array {
+export function bare(query: Query, bytes: Uint8Array, rcode: number, flags: number): Uint8Array {
   const reply = createReply();
   const out = new Uint8Array(UDP_SIZE_MIN);
   beginReply(reply, out, { ...query, hasEdns: false }, bytes, out.length);

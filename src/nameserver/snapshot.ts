@@ -36,6 +36,8 @@ export type Snapshot = {
   readonly standings: Uint8Array;
   /** Who may say that a zone of theirs has changed; [] = NOTIFY is not for this server. */
   readonly primaries: readonly Prefix[];
+  /** Whether some zone may be updated (RFC 2136). */
+  readonly takesUpdates: boolean;
   /** Of what signed zones answer; undefined = no zone is signed. Signers add it (signing/). */
   readonly signatures: ZoneSignatures | undefined;
   /** Of steered records that are answered, or may soon be. */

@@ -18,10 +18,12 @@ export function describeCluster({
   const status = store.status();
   const { isSkewed, offsetMs, source } = facts.clock.status();
   return {
-    nodes: registry.list().map(({ incarnation: _incarnation, wallMs: _wallMs, ...row }) => ({
-      ...row,
-      direct: directOf(row.name, row.isSelf),
-    })),
+    nodes: registry
+      .list()
+      .map(({ incarnation: _incarnation, records: _records, wallMs: _wallMs, ...row }) => ({
+        ...row,
+        direct: directOf(row.name, row.isSelf),
+      })),
     store: {
       kind: config.store.kind,
       state: status.state,

@@ -41,6 +41,8 @@ export type Parts = {
   readonly desk: HealthDesk;
   readonly link: ClusterLink;
   readonly registry: Registry;
+  /** Nodes share secrets: there is a cluster key. */
+  readonly isKeyed: boolean;
   /** Who hears of health and people's words: nobody until there are workers. */
   readonly told: Told;
   /** Judges by this configuration from now on; the first answers may be given. */
@@ -58,6 +60,10 @@ export type Told = {
     readonly revision: number;
     readonly configSha: string;
   };
+  /** What this node says of the added records that it serves. */
+  records: () => string;
+  /** A configuration begins to be served. */
+  config: (config: Config) => void;
 };
 
 export type PartsResult =
@@ -80,12 +86,7 @@ export async function openParts(
   const found = clusterKeys(config.cluster);
   if (!found.ok) return { ok: false, problem: found };
   const store = await openStore(config);
-  const told: Told = {
-    words: () => {},
-    servers: () => {},
-    overrides: () => {},
-    serving: () => ({ generation: 0, revision: 0, configSha: '' }),
-  };
+  const told = toldNobody();
   let link: ClusterLink | undefined;
   const facts = openFacts({
     node: config.node.name,
@@ -153,7 +154,20 @@ export async function openParts(
     await closeAll();
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
-  return { ok: true, parts: { ...made, signer, secondaries, registry, told, begin, close } };
+  const isKeyed = found.keys.length > 0;
+  const others = { signer, secondaries, registry, isKeyed, told };
+  return { ok: true, parts: { ...made, ...others, begin, close } };
+}
+
+function toldNobody(): Told {
+  return {
+    words: () => {},
+    servers: () => {},
+    overrides: () => {},
+    serving: () => ({ generation: 0, revision: 0, configSha: '' }),
+    records: () => '',
+    config: () => {},
+  };
 }
 
 /** Names of the vantage points that this node speaks for. */
@@ -174,7 +188,7 @@ export function configSha({
   return createHash('sha256').update(JSON.stringify(shared)).digest('hex').slice(0, 12);
 }
 
-function reachOf({ cluster, store }: Config): Reach {
+export function reachOf({ cluster, store }: Config): Reach {
   if (store.kind !== 'memory') return 'store';
   return cluster.listen.length > 0 ? 'peers' : 'alone';
 }
@@ -230,10 +244,12 @@ function openRegistry({ config, facts, link, log, store, told, version }: Regist
       peerAddress: link()?.address,
       adminUrl: node.roles.includes('admin') ? `http://${admin.address}:${admin.port}` : undefined,
       ...told.serving(),
+      records: told.records(),
       startedAtMs,
       incarnation,
       wallMs: wallClockMs(),
     }),
+    introduce: () => link()?.exchange.introduce(),
   });
 }
 

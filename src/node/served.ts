@@ -97,6 +97,7 @@ export function createServed(
       tellNameservers(next);
       from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
+      told.config(next.config);
       return (await listening) ?? [];
     },
   });

@@ -10,7 +10,6 @@ import { explainDeferred } from '../control/explain-now.ts';
 import { createControlPlane } from '../control/plane.ts';
 import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
-import { isNotify } from '../dns/notify.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
@@ -25,11 +24,14 @@ import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from '.
 import { keepCookies } from './cookies.ts';
 import { describeCluster } from './describe-cluster.ts';
 import { openParts, type Parts } from './parts.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
 import { openZoneKeys } from './signing.ts';
 import { keepState } from './state-keeper.ts';
+import { openRecordKeeper, startWriters } from './writers.ts';
+import { servedSerial } from './zone-overlays.ts';
 
 /**
  * One node, from a configuration file to everything that its roles say, and back down again. The
@@ -88,6 +90,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   );
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
+  const keeper = openRecordKeeper(parts);
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
   const choose = () => chooseServing(options, loaded, revisions, parts.compiler);
@@ -97,6 +100,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   // A copy that does not fit what is configured now is one that has to be fetched again.
   if (!chosen.ok && parts.secondaries.disown()) chosen = await choose();
   if (!chosen.ok) {
+    keeper.close();
     zoneKeys?.close();
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
@@ -105,7 +109,8 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const life = bringToLife(options, parts, { ...chosen, revisions, shelf, zoneKeys }, roles);
+  const from = { ...chosen, revisions, shelf, zoneKeys };
+  const life = bringToLife(options, parts, from, roles, keeper);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
@@ -231,7 +236,13 @@ type Life = {
 };
 
 /** Ties health, configuration and people to the running workers. */
-function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles: Roles): Life {
+function bringToLife(
+  options: NodeOptions,
+  parts: Parts,
+  from: ServedFrom,
+  roles: Roles,
+  keeper: RecordKeeper,
+): Life {
   const { events, overrides, store } = parts;
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
@@ -240,6 +251,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
     [dns, parts.signer, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
+  const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
   const facts = (): Facts => factsOf(current(), parts, roles);
@@ -251,10 +263,8 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
       draw: randomBytes,
       tell: dns.setCookies,
     });
-  dns?.onDeferred((query) => {
-    if (isNotify(query.query)) return parts.secondaries.notified(query);
-    return explainDeferred(facts(), query, record.replay.config());
-  });
+  dns?.onDeferred('explain', (query) => explainDeferred(facts(), query, record.replay.config()));
+  dns?.onDeferred('notify', (query) => parts.secondaries.notified(query));
   const { plane, drills } = createControlPlane({
     clock,
     overrides,
@@ -276,6 +286,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
       }),
     reload: reloader.reload,
     refreshCopy: parts.secondaries.refresh,
+    ...writers.people,
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,
@@ -304,6 +315,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
     },
     async close() {
       ready = false;
+      writers.close();
       cookies?.close();
       certificates?.close();
       drills.close();
@@ -312,9 +324,11 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   };
 }
 
-function factsOf(serving: Serving, { desk, secondaries }: Parts, { balancer, dns }: Roles): Facts {
+function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Facts {
+  const { desk, overlays, secondaries } = parts;
   return {
     serving,
+    servedSerial: (zone) => servedSerial(serving.config, overlays, zone),
     words: desk.words(),
     health: desk.status,
     server: desk.serverStatus,

@@ -1,4 +1,5 @@
-import type { ZoneOverlay } from '../config/overlay.ts';
+import type { Config } from '../config/config.ts';
+import { serialWith, type ZoneOverlay } from '../config/overlay.ts';
 import type { Compiler } from '../workers/compiler.ts';
 
 /** The overlays of a node's zones, whoever they come from; whatever is compiled to be served has them. */
@@ -40,6 +41,18 @@ export function createZoneOverlays(): ZoneOverlays {
       return () => ears.delete(hear);
     },
   };
+}
+
+/** The serial that a zone of the configuration has with all that came to it. */
+export function servedSerial(
+  { zones }: Pick<Config, 'zones'>,
+  { current }: Pick<ZoneOverlays, 'current'>,
+  zone: string,
+): number {
+  const ofZone = current().filter((each) => each.zone === zone);
+  const copy = zones[zone]?.primary && ofZone.findLast(({ soa }) => soa !== undefined);
+  const others = ofZone.filter(({ soa }) => soa === undefined);
+  return serialWith((copy?.soa ?? zones[zone]?.soa)?.serial ?? 0, others);
 }
 
 /** Compiles what is to be served with the overlays of the moment; the past is compiled as it was written. */

@@ -5,6 +5,7 @@ import type { SessionLimits } from '../dns-transport/sessions.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
+import type { DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { NewSignatures } from '../signing/signer-desk.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
@@ -37,14 +38,23 @@ export type ToDnsWorker =
   | ({ readonly type: 'signatures' } & NewSignatures)
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
-  | { readonly type: 'deferred-reply'; readonly id: number; readonly reply: Uint8Array | undefined }
+  | {
+      readonly type: 'deferred-reply';
+      readonly kind: DeferKind;
+      readonly id: number;
+      readonly reply: Uint8Array | undefined;
+    }
   | { readonly type: 'stop' };
 
 export type FromDnsWorker =
   | { readonly type: 'ready'; readonly engine: string; readonly ports: readonly number[] }
   | { readonly type: 'serving'; readonly generation: number }
   | { readonly type: 'problem'; readonly problem: SocketProblem }
-  | (DeferredQuery & { readonly type: 'deferred'; readonly id: number });
+  | (DeferredQuery & {
+      readonly type: 'deferred';
+      readonly kind: DeferKind;
+      readonly id: number;
+    });
 
 /** A query that a worker has no time for (nameserver/defer.ts). */
 export type DeferredQuery = {

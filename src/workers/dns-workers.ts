@@ -6,7 +6,7 @@ import type { HealthWords } from '../health/health-words.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
 import { counterLayout } from '../nameserver/counters.ts';
-import { createGate, DEFERRED_NODE_PER_SECOND_MAX } from '../nameserver/defer.ts';
+import { createGate, DEFER_LIMITS, type DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
 import { certificateIndex } from './certificates.ts';
@@ -36,12 +36,17 @@ export type DnsWorkers = {
   setCookies(cookies: CookieSecrets): void;
   /** Shows these to connections that begin from now on. */
   setCertificates(certificates: readonly Certificate[]): void;
-  /** Who answers what workers defer; until somebody is there it is dropped. Undefined = no reply. */
-  onDeferred(answer: (query: DeferredQuery) => Uint8Array | undefined): void;
+  /** Who answers what workers defer for this; until somebody is there it is dropped. */
+  onDeferred(kind: DeferKind, answer: AnswerDeferred): void;
   readonly counters: CounterLedger;
   threads(): readonly Thread[];
   stop(): Promise<void>;
 };
+
+/** Undefined = no reply. */
+export type AnswerDeferred = (
+  query: DeferredQuery,
+) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
 export type DnsWorkersOptions = ThreadVoice & {
   readonly dns: DnsConfig;
@@ -199,7 +204,7 @@ type WorkerEars = {
   start(): ToDnsWorker;
   /** @param generation undefined = what it was started with */
   served(generation: number | undefined): void;
-  deferred(query: DeferredQuery): Uint8Array | undefined;
+  deferred(kind: DeferKind, query: DeferredQuery): Promise<Uint8Array | undefined>;
   problem(problem: SocketProblem): void;
 };
 
@@ -220,8 +225,10 @@ function spawnWorker(voice: ThreadVoice, name: string, file: URL, ears: WorkerEa
         case 'serving':
           return ears.served(known.generation);
         case 'deferred': {
-          const reply = ears.deferred(known);
-          thread.post({ type: 'deferred-reply', id: known.id, reply } satisfies ToDnsWorker);
+          const { id, kind } = known;
+          void ears.deferred(kind, known).then((reply) => {
+            thread.post({ type: 'deferred-reply', kind, id, reply } satisfies ToDnsWorker);
+          });
         }
       }
     },
@@ -231,20 +238,27 @@ function spawnWorker(voice: ThreadVoice, name: string, file: URL, ears: WorkerEa
 
 /** Answers what workers have no time for, and not more of it than this thread has time for. */
 function createDeferredDesk({ log }: ThreadVoice) {
-  const gate = createGate(DEFERRED_NODE_PER_SECOND_MAX);
-  let answer: (query: DeferredQuery) => Uint8Array | undefined = () => undefined;
+  const gates = {
+    explain: createGate(DEFER_LIMITS.explain.nodePerSecond),
+    notify: createGate(DEFER_LIMITS.notify.nodePerSecond),
+    update: createGate(DEFER_LIMITS.update.nodePerSecond),
+  };
+  const answers = new Map<DeferKind, AnswerDeferred>();
   return {
-    onDeferred(next: typeof answer): void {
-      answer = next;
+    onDeferred(kind: DeferKind, answer: AnswerDeferred): void {
+      answers.set(kind, answer);
     },
-    reply(query: DeferredQuery): Uint8Array | undefined {
-      if (!gate(performance.now())) return undefined;
+    async reply(kind: DeferKind, query: DeferredQuery): Promise<Uint8Array | undefined> {
+      if (!gates[kind](performance.now())) return undefined;
       try {
-        return answer(query);
+        return await answers.get(kind)?.(query);
       } catch (error) {
         // A bug in an explanation must not take the node along.
         const fields = { error: String((error as Error)?.stack ?? error) };
-        log.error('explain.failed', 'A query for an explanation could not be answered.', fields);
+        if (kind === 'update')
+          log.error('update.failed', 'An update could not be answered.', fields);
+        else
+          log.error('explain.failed', 'An explanation or a NOTIFY could not be answered.', fields);
         return undefined;
       }
     },

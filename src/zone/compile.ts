@@ -116,10 +116,8 @@ type OpenZone = { readonly source: ZoneSource; readonly path: string; readonly d
 
 /** Wire bytes as a string, to be a key of a map: other bytes, other string. */
 function key(name: Uint8Array): string {
-  return LATIN1.decode(name);
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 }
-
-const LATIN1 = new TextDecoder('latin1');
 
 function openZone(work: Work, source: ZoneSource): OpenZone[] {
   const path = `zones.${source.name}`;

@@ -18,6 +18,7 @@ import type {
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
 import type { Location } from '../../src/geo/location.ts';
+import { createFixtureChallenges, createFixtureRecords } from './fixture-challenges.ts';
 import { createFixtureKeys } from './fixture-keys.ts';
 import { createFixtureRevisions } from './fixture-revisions.ts';
 
@@ -488,6 +489,8 @@ export function createFixturePlane(): FixturePlane {
       };
     },
     ...createFixtureRevisions(() => nowMs),
+    ...createFixtureChallenges(() => nowMs),
+    ...createFixtureRecords(() => nowMs),
     predictDrill: predict,
     async startDrill(request) {
       const prediction = predict(request);

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HEARTBEAT_MS } from '../../src/cluster/announcer.ts';
-import { createExchange, DIGEST_PEERS, type ExchangeDeps } from '../../src/cluster/exchange.ts';
+import {
+  createExchange,
+  DIGEST_PEERS,
+  type ExchangeDeps,
+  REPEAT_MS,
+} from '../../src/cluster/exchange.ts';
 import { CONFIRM_MS, FACT_REPEAT_MS, type FactExchange } from '../../src/cluster/fact-talk.ts';
 import { deriveSessionKey } from '../../src/cluster/session.ts';
 import { openTransport } from '../../src/cluster/transport.ts';
@@ -244,6 +249,25 @@ test('reports, held judgements and what nodes say of themselves travel too', asy
   assert.deepEqual(b.held.at(-1)?.id, 'a holds');
   assert.ok(clock.nowMs() - b.held.at(-1)!.decidedAtMs < 5000);
   assert.deepEqual(JSON.parse(b.nodes.get('a') ?? '{}'), { name: 'a' });
+});
+
+test('a node that has news of itself introduces itself at once, and once more', async () => {
+  const { clock, network, start } = rig();
+  const [a, b] = [start('a'), start('b')];
+  await clock.advance(2000);
+  b.nodes.clear();
+  a.exchange.introduce();
+  await clock.advance(10);
+  assert.deepEqual(JSON.parse(b.nodes.get('a') ?? '{}'), { name: 'a' });
+  // The first datagram may be lost.
+  b.nodes.clear();
+  network.cut('a:1', 'b:1');
+  a.exchange.introduce();
+  await clock.advance(10);
+  assert.equal(b.nodes.size, 0);
+  network.heal();
+  await clock.advance(REPEAT_MS);
+  assert.equal(b.nodes.size, 1);
 });
 
 test('two living processes with one name are reported, once', async () => {

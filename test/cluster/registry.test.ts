@@ -22,6 +22,7 @@ const INFO: NodeInfo = {
   generation: 1,
   revision: 0,
   configSha: '',
+  records: '',
   startedAtMs: 5,
   incarnation: 5,
   wallMs: 7,

@@ -197,3 +197,69 @@ async function opened(t: TestContext, options: readonly NodeOptions[] = []) {
     two: await world.node('two', options[1]),
   };
 }
+
+test('update() loses nothing of what several nodes change at one moment', async (t) => {
+  const { world, one, two } = await opened(t);
+  const three = await world.node('three');
+  const nodes = [one, two, three, one, two, three];
+  const done = await Promise.all(
+    nodes.map(({ facts }, index) =>
+      facts.secrets.update('zone-records/a', (bytes) => joinedText(bytes, `${index}`)),
+    ),
+  );
+  assert.ok(done.every(({ ok }) => ok));
+  await world.settle();
+  const values = [one, two, three].map((node) => text(node, 'zone-records/a'));
+  assert.equal(new Set(values).size, 1);
+  assert.deepEqual(values[0]?.split(',').toSorted(), ['0', '1', '2', '3', '4', '5']);
+});
+
+test('update() changes nothing without the store, nor when there is nothing to change', async (t) => {
+  const { world, one, two } = await opened(t);
+  const told: string[] = [];
+  const stop = two.facts.secrets.watchAll('zone-records/', (name) => told.push(name));
+  await one.facts.secrets.update('zone-records/a', () => Buffer.from('x'));
+  await world.settle();
+  one.cut(true);
+  const refused = await one.facts.secrets.update('zone-records/a', () => Buffer.from('y'));
+  assert.ok(!refused.ok && /the store does not answer/.test(refused.reason));
+  assert.equal(text(one, 'zone-records/a'), 'x');
+  const same = await two.facts.secrets.update('zone-records/a', () => undefined);
+  assert.ok(same.ok && !same.isChanged);
+  assert.deepEqual(told, ['zone-records/a']);
+  stop();
+});
+
+test('update() stands on what was said while the store was away', async (t) => {
+  const { world, one, two } = await opened(t);
+  one.facts.secrets.put('zone-records/a', Buffer.from('stored'));
+  await world.settle();
+  one.cut(true);
+  await world.clock.advance(10);
+  one.facts.secrets.put('zone-records/a', Buffer.from('said alone'));
+  one.cut(false);
+  const done = await one.facts.secrets.update('zone-records/a', (bytes) =>
+    joinedText(bytes, 'more'),
+  );
+  assert.ok(done.ok);
+  await world.settle();
+  assert.equal(text(two, 'zone-records/a'), 'said alone,more');
+});
+
+test('update() refuses names of no kind, without a key, and what is too large', async (t) => {
+  const { world, one } = await opened(t);
+  const keyless = await world.node('keyless', { keyTexts: [] });
+  const large = (): Uint8Array => zeros(SECRET_BYTES_MAX + 1);
+  for (const [node, name, change, reason] of [
+    [one, 'nosuch', () => zeros(1), /no kind/],
+    [keyless, 'zone-records/a', () => zeros(1), /no cluster key/],
+    [one, 'zone-records/a', large, /too large/],
+  ] as const) {
+    const refused = await node.facts.secrets.update(name, change);
+    assert.ok(!refused.ok && reason.test(refused.reason), name);
+  }
+});
+
+function joinedText(bytes: Uint8Array | undefined, more: string): Uint8Array {
+  return Buffer.from(bytes === undefined ? more : `${Buffer.from(bytes)},${more}`);
+}

@@ -95,6 +95,16 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
         queriesTotal: 0,
       }),
     reload: () => Promise.reject(new Error('nothing to reload here')),
+    challenges: {
+      list: () => [],
+      set: () => Promise.reject(new Error('no challenges here')),
+      clear: () => Promise.reject(new Error('no challenges here')),
+    },
+    recordWriter: {
+      list: () => [],
+      add: () => Promise.reject(new Error('no records here')),
+      remove: () => Promise.reject(new Error('no records here')),
+    },
     configRevisions: {
       publish: () => Promise.reject(new Error('nothing to publish here')),
       list: () => Promise.resolve([]),

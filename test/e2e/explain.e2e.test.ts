@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Explanation } from '../../src/control/control-plane.ts';
-import { DEFERRED_NODE_PER_SECOND_MAX } from '../../src/nameserver/defer.ts';
+import { DEFER_LIMITS } from '../../src/nameserver/defer.ts';
 import type { RunningNode } from '../../src/node/start-node.ts';
 import { ask, run, serverWords } from '../interop/ask.ts';
 import { queryBytes } from '../nameserver/fixture.ts';
@@ -145,7 +145,7 @@ test('a flood of questions for explanations is dropped beyond the limit, and ans
     'all are counted',
   );
   const taken = await explainTotal(node, 'taken');
-  assert.ok(taken >= 1 && taken < DEFERRED_NODE_PER_SECOND_MAX * 5, `${taken} taken`);
+  assert.ok(taken >= 1 && taken < DEFER_LIMITS.explain.nodePerSecond * 5, `${taken} taken`);
   assert.ok(replies <= taken, `${replies} of ${taken}`);
   const server = { address: world.address, port: 5300 };
   assert.equal((await ask('dig', server, NAME)).status, 'NOERROR');

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import dnsPacket from 'dns-packet';
 import fc from 'fast-check';
 import { momentAt, parseEntry } from '../../src/control/journal-entry.ts';
-import { createDeferrals, DEFERRED_PER_SECOND_MAX } from '../../src/nameserver/defer.ts';
+import { createDeferrals, DEFER_LIMITS } from '../../src/nameserver/defer.ts';
 import { explain } from '../../src/nameserver/explain.ts';
 import { explainReply } from '../../src/nameserver/explain-reply.ts';
 import { DEFER, respond } from '../../src/nameserver/respond.ts';
@@ -77,7 +77,7 @@ test('createDeferrals() never hands over more than its limit, whatever the clock
         admitted += 1;
         if (answers) deferrals.take(id);
       }
-      const allowed = DEFERRED_PER_SECOND_MAX * (1 + forwardMs / 1000);
+      const allowed = DEFER_LIMITS.explain.perSecond * (1 + forwardMs / 1000);
       assert.ok(admitted <= allowed + 1e-6, `${admitted} of ${allowed}`);
     }),
     { seed: SEED, numRuns: fuzzRuns(300) },

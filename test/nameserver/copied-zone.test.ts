@@ -5,7 +5,7 @@ import type { Config, RrsetConfig, SteeredConfig } from '../../src/config/config
 import { withOverlays, type ZoneOverlay } from '../../src/config/overlay.ts';
 import { writeNotify } from '../../src/dns/notify.ts';
 import { signTsig } from '../../src/dns/tsig.ts';
-import { DEFER, respond } from '../../src/nameserver/respond.ts';
+import { DEFER_NOTIFY, respond } from '../../src/nameserver/respond.ts';
 import { APEX, KEY, NOW, soa } from '../secondary/primary-stream.ts';
 import {
   ask,
@@ -163,9 +163,9 @@ test('NOTIFY of a primary, or signed, is for the main thread; of others it is re
     const length = respond(to, clientAt(from), bytes, bytes.length, NOW_MS, reply);
     return length > 0 ? reply[3]! & 15 : length;
   };
-  assert.equal(outcome(at, '192.0.2.1', plain), DEFER);
+  assert.equal(outcome(at, '192.0.2.1', plain), DEFER_NOTIFY);
   assert.equal(outcome(at, '192.0.2.2', plain), 5);
-  assert.equal(outcome(at, '192.0.2.2', signed), DEFER);
+  assert.equal(outcome(at, '192.0.2.2', signed), DEFER_NOTIFY);
   assert.equal(outcome(none, '192.0.2.1', plain), 4);
   assert.equal(outcome(none, '192.0.2.1', signed), 4);
 });

@@ -10,9 +10,7 @@ import {
   countDeferred,
   createDeferrals,
   createGate,
-  DEFERRED_PER_SECOND_MAX,
-  DEFERRED_TIMEOUT_MS,
-  DEFERRED_WAITING_MAX,
+  DEFER_LIMITS,
   firstDeferralId,
 } from '../../src/nameserver/defer.ts';
 import { createCounterRow } from '../../src/telemetry/counters.ts';
@@ -33,11 +31,11 @@ test('createGate() lets so many a second pass, and as many at once after a pause
 test('createDeferrals() bounds how many wait at once', () => {
   const deferrals = createDeferrals<string>(7);
   const ids = Array.from({ length: 30 }, (_, i) => deferrals.admit(`query ${i}`, 1000));
-  assert.equal(ids.filter((id) => id !== undefined).length, DEFERRED_WAITING_MAX);
+  assert.equal(ids.filter((id) => id !== undefined).length, DEFER_LIMITS.explain.waitingMax);
   assert.deepEqual(ids.slice(0, 2), [7, 8]);
   assert.equal(deferrals.take(7), 'query 0');
   assert.equal(deferrals.take(7), undefined);
-  assert.equal(deferrals.admit('next', 1000), 7 + DEFERRED_WAITING_MAX);
+  assert.equal(deferrals.admit('next', 1000), 7 + DEFER_LIMITS.explain.waitingMax);
 });
 
 test('createDeferrals() bounds how many pass in a second', () => {
@@ -49,14 +47,14 @@ test('createDeferrals() bounds how many pass in a second', () => {
     admitted += 1;
     deferrals.take(id);
   }
-  assert.equal(admitted, DEFERRED_PER_SECOND_MAX);
+  assert.equal(admitted, DEFER_LIMITS.explain.perSecond);
 });
 
 test('createDeferrals() forgets what was not answered in time', () => {
   const deferrals = createDeferrals<string>(1);
-  for (let i = 0; i < DEFERRED_WAITING_MAX; i += 1) deferrals.admit('lost', 1000);
-  assert.equal(deferrals.admit('too many', 1000 + DEFERRED_TIMEOUT_MS - 1), undefined);
-  const late = deferrals.admit('in time', 1000 + DEFERRED_TIMEOUT_MS);
+  for (let i = 0; i < DEFER_LIMITS.explain.waitingMax; i += 1) deferrals.admit('lost', 1000);
+  assert.equal(deferrals.admit('too many', 1000 + DEFER_LIMITS.explain.timeoutMs - 1), undefined);
+  const late = deferrals.admit('in time', 1000 + DEFER_LIMITS.explain.timeoutMs);
   assert.ok(late !== undefined);
   assert.equal(deferrals.take(1), undefined);
   assert.equal(deferrals.take(late), 'in time');
@@ -64,16 +62,16 @@ test('createDeferrals() forgets what was not answered in time', () => {
 
 test('firstDeferralId() is beyond all that an earlier worker gave out', () => {
   const lived = 1000;
-  const given = firstDeferralId(5_000_000) + (lived / 1000) * DEFERRED_PER_SECOND_MAX;
+  const given = firstDeferralId(5_000_000) + (lived / 1000) * DEFER_LIMITS.explain.perSecond;
   assert.ok(firstDeferralId(5_000_000 + lived) > given);
   assert.ok(Number.isSafeInteger(firstDeferralId(Date.UTC(2200, 0))));
 });
 
 test('countDeferred() counts what was answered, by its RCODE, and what was dropped', () => {
   const row = createCounterRow(counterLayout(0).length);
-  countDeferred(row, Uint8Array.from([0, 0, 0x84, 0]));
-  countDeferred(row, Uint8Array.from([0, 0, 0x84, 3]));
-  countDeferred(row, undefined);
+  countDeferred(row, 'explain', Uint8Array.from([0, 0, 0x84, 0]));
+  countDeferred(row, 'explain', Uint8Array.from([0, 0, 0x84, 3]));
+  countDeferred(row, 'explain', undefined);
   assert.deepEqual([row[COUNT_DEFERRED], row[COUNT_DEFERRED_DROPPED]], [2, 1]);
   assert.deepEqual([row[COUNT_RCODE], row[COUNT_RCODE + 3]], [1, 1]);
 });

@@ -1,0 +1,155 @@
+/**
+ * Which records can stand beside what a zone has written, and why others cannot: the rules that validation
+ * and compiling have for what is written, for records that come while a node runs. What is written comes
+ * first: a record that was taken before must not stand in the way of a configuration that comes later.
+ */
+import { formatName, parentName, parseName } from '../dns/name.ts';
+import { parseRdata } from '../dns/rdata/registry.ts';
+import { RRSET_BYTES_MAX } from '../zone/compile.ts';
+import { RECORD_HEADER_LENGTH } from '../zone/compiled-zones.ts';
+import type { Config, RrsetConfig, SteeredConfig, ZoneConfig } from './config.ts';
+
+export type Standing = {
+  readonly kept: readonly RrsetConfig[];
+  readonly refused: readonly { readonly rrset: RrsetConfig; readonly why: string }[];
+};
+
+/**
+ * @param rrsets that come; owners lower case, at most one RRset of an owner and type
+ */
+export function standBeside(
+  name: string,
+  zone: ZoneConfig,
+  pools: Config['pools'],
+  rrsets: readonly RrsetConfig[],
+): Standing {
+  const kept: RrsetConfig[] = [];
+  const refused: { rrset: RrsetConfig; why: string }[] = [];
+  const around = lookAround(name, zone, pools, rrsets);
+  for (const rrset of inOrder(rrsets)) {
+    const why = objection(rrset, around);
+    if (why === undefined) kept.push(joinedTtl(rrset, around));
+    else refused.push({ rrset, why });
+    if (why === undefined) note(around, rrset);
+  }
+  return { kept, refused };
+}
+
+/** Types that a steered name answers, by mnemonic. */
+export function steeredTypes(
+  { https, pool, svcb }: SteeredConfig,
+  pools: Config['pools'],
+): readonly string[] {
+  const isAlias = pools[pool]?.endpoints.some(({ cname }) => cname !== undefined) ?? false;
+  if (isAlias) return ['CNAME'];
+  return ['A', 'AAAA', ...(https ? ['HTTPS'] : []), ...(svcb ? ['SVCB'] : [])];
+}
+
+type Around = {
+  readonly apex: string;
+  /** RRsets of the owners that come, and of names above them. */
+  readonly sets: Map<string, Map<string, RrsetConfig>>;
+  readonly steered: ReadonlyMap<string, readonly string[]>;
+  /** Of owners of what comes and delegates or renames: some name below it has records. */
+  readonly over: Set<string>;
+};
+
+function lookAround(
+  name: string,
+  zone: ZoneConfig,
+  pools: Config['pools'],
+  rrsets: readonly RrsetConfig[],
+): Around {
+  const apex = name === '.' ? name : `${name}.`;
+  const interest = new Set(rrsets.flatMap(({ owner }) => [owner, ...namesAbove(owner)]));
+  const sets = new Map<string, Map<string, RrsetConfig>>();
+  for (const rrset of zone.rrsets) {
+    if (interest.has(rrset.owner)) setsOf(sets, rrset.owner).set(rrset.type, rrset);
+  }
+  const steered = new Map(
+    zone.steered.map((each) => [each.owner.toLowerCase(), steeredTypes(each, pools)] as const),
+  );
+  const over = new Set<string>();
+  const covers = rrsets.flatMap(({ owner, type }) =>
+    type === 'DNAME' || (type === 'NS' && owner !== apex) ? [{ owner, type }] : [],
+  );
+  for (const { owner, type } of covers) {
+    const below = `.${owner}`;
+    const isBelow = (each: string): boolean => each.endsWith(below);
+    const hasSteered = [...steered.keys()].some((each) => each === owner || isBelow(each));
+    const hasNames = (): boolean => [...zone.rrsets, ...rrsets].some((each) => isBelow(each.owner));
+    if (hasSteered || (type === 'DNAME' && hasNames())) over.add(`${owner} ${type}`);
+  }
+  return { apex, sets, steered, over };
+}
+
+function objection({ data, owner, type }: RrsetConfig, around: Around): string | undefined {
+  const { apex, over, sets, steered } = around;
+  const beside = sets.get(owner);
+  const answered = steered.get(owner) ?? [];
+  if (answered.includes('CNAME')) return 'the name is steered to CNAMEs, which stand alone';
+  if (answered.includes(type)) return `the name is steered: it cannot have ${type} records too`;
+  if (type === 'CNAME') {
+    if (owner === apex) return 'a zone itself cannot be a CNAME';
+    if (answered.length > 0) return 'the name is steered: it cannot be a CNAME';
+    if (data.length > 1 || beside?.has(type)) return 'a CNAME has one target';
+    if (beside !== undefined && beside.size > 0)
+      return 'a CNAME stands alone, and the name has other records';
+  } else if (beside?.has('CNAME')) return 'the name is a CNAME, which stands alone';
+  if (type === 'SOA') return 'the SOA is that of the zone';
+  if (type === 'NS' && owner.startsWith('*.')) return 'a wildcard cannot be delegated';
+  if (type === 'DNAME' && owner.startsWith('*.')) return 'a wildcard cannot have a DNAME';
+  if (type === 'DNAME' && (data.length > 1 || beside?.has(type))) return 'a DNAME has one target';
+  if (type === 'DS' && owner === apex) return 'DS records of a zone stand in its parent';
+  if (over.has(`${owner} ${type}`)) return `${type} here would hide names below it`;
+  if (namesAbove(owner).some((above) => sets.get(above)?.has('DNAME'))) {
+    return 'a name above it has a DNAME';
+  }
+  const all = [...new Set([...(beside?.get(type)?.data ?? []), ...data])];
+  return octetsOf(type, all) > RRSET_BYTES_MAX ? 'more than one answer holds' : undefined;
+}
+
+/** CNAMEs last: they yield to whatever else has come to the name. */
+function inOrder(rrsets: readonly RrsetConfig[]): readonly RrsetConfig[] {
+  const isAlias = ({ type }: RrsetConfig): boolean => type === 'CNAME';
+  return [...rrsets.filter((each) => !isAlias(each)), ...rrsets.filter(isAlias)];
+}
+
+/** Records of one name and type have one TTL (RFC 2181 5.2): that which is written. */
+function joinedTtl(rrset: RrsetConfig, { sets }: Around): RrsetConfig {
+  const written = sets.get(rrset.owner)?.get(rrset.type);
+  return written === undefined ? rrset : { ...rrset, ttl: written.ttl };
+}
+
+function note({ sets }: Around, rrset: RrsetConfig): void {
+  const there = setsOf(sets, rrset.owner);
+  const data = [...(there.get(rrset.type)?.data ?? []), ...rrset.data];
+  there.set(rrset.type, { ...rrset, data });
+}
+
+function setsOf(
+  sets: Map<string, Map<string, RrsetConfig>>,
+  owner: string,
+): Map<string, RrsetConfig> {
+  const there = sets.get(owner) ?? new Map<string, RrsetConfig>();
+  sets.set(owner, there);
+  return there;
+}
+
+function namesAbove(owner: string): readonly string[] {
+  const names: string[] = [];
+  const wire = parseName(owner);
+  for (let at = wire && parentName(wire); at && at.length > 1; at = parentName(at)) {
+    names.push(formatName(at));
+  }
+  return names;
+}
+
+function octetsOf(type: string, data: readonly string[]): number {
+  let octets = 0;
+  for (const text of data) {
+    const read = parseRdata(type, text);
+    octets += RECORD_HEADER_LENGTH + (read.ok ? read.rdata.length : 0);
+  }
+  return octets;
+}

@@ -1,0 +1,277 @@
+/**
+ * Keeps the records that were added to zones while they are served: what all nodes have of them, when they go by
+ * themselves, and what of it this node serves by now.
+ */
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../control/clock.ts';
+import type { Decision, Kept, ZoneRecords } from '../control/zone-records.ts';
+import {
+  type AddedRecord,
+  changed,
+  joined,
+  NO_ADDITIONS,
+  nextExpiryMs,
+  overlayOf,
+  packAdditions,
+  recounted,
+  unexpired,
+  unpackAdditions,
+  type ZoneAdditions,
+} from '../nameserver/added-records.ts';
+import type { AdditionsVault } from './additions-vault.ts';
+import type { ZoneOverlays } from './zone-overlays.ts';
+
+export type RecordKeeper = ZoneRecords & {
+  /** All nodes have the same records. */
+  readonly isShared: boolean;
+  /** What is served here, by zone. */
+  served(): ReadonlyMap<string, ZoneAdditions>;
+  /** From now on `serve` serves what overlays say, and tells why it could not. */
+  begin(serve: () => Promise<readonly string[]>): void;
+  /** The zones that the configuration now has may have other serials. */
+  followConfig(config: Pick<Config, 'zones'>): void;
+  /** Called when more is served here; returns the function that stops it. */
+  onServed(hear: () => void): () => void;
+  close(): void;
+};
+
+export type RecordKeeperParts = {
+  readonly vault: AdditionsVault;
+  readonly overlays: Pick<ZoneOverlays, 'set'>;
+  /** What the nodes agree on. */
+  readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
+  /** Between 0 and 1. */
+  draw(): number;
+  /** The serial that the configuration gives a zone; undefined = it has no such zone. */
+  configuredSerial(zone: string): number | undefined;
+};
+
+/** Of several nodes that see that a record is over the first one removes it. */
+const EXPIRY_SPREAD_MS = 1000;
+const EXPIRY_RETRY_MS = 30_000;
+/** Who holds this overlay. */
+const SOURCE = 'updates';
+
+export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
+  const { vault } = parts;
+  const states = new Map<string, ZoneAdditions>();
+  const queue = createZoneQueue();
+  const publisher = createPublisher(parts, states);
+  const adopt = (zone: string, state: ZoneAdditions): void => {
+    if (states.get(zone) === state) return;
+    states.set(zone, state);
+    expiry.schedule();
+  };
+  const write = createWriter(vault, states, adopt);
+  const expiry = createExpiry(parts, states, async (zone, next) => {
+    const done = await queue.run(zone, () => write(zone, next));
+    return !('reason' in done);
+  });
+  expiry.onDone(publisher.publish);
+
+  const hear = (zone: string, bytes: Uint8Array): void => {
+    const heard = unpackAdditions(bytes);
+    if (heard === undefined) return;
+    const known = states.get(zone) ?? NO_ADDITIONS;
+    const all = joined(heard, known);
+    if (all === known) return;
+    adopt(zone, all);
+    void publisher.publish();
+    // Two nodes that were apart have both added something: all are to have both.
+    if (all.version > heard.version) void queue.run(zone, () => write(zone, () => undefined));
+  };
+  const stopWatching = vault.watch(hear);
+  for (const zone of vault.zones()) {
+    const state = unpackAdditions(vault.get(zone) ?? new Uint8Array());
+    if (state !== undefined) adopt(zone, state);
+  }
+  publisher.prepare();
+  return {
+    isShared: vault.isShared,
+    additions: (zone) => states.get(zone) ?? NO_ADDITIONS,
+    async change(zone, decide) {
+      const done = await queue.run(zone, () => decideAndWrite(parts, write, zone, decide));
+      if (!done.ok) return done;
+      const reasons = await publisher.publish();
+      if (reasons.length === 0) return done;
+      return { ok: false, refusal: undefined, reason: reasons.join(' ') };
+    },
+    served: publisher.served,
+    begin: publisher.begin,
+    onServed: publisher.onServed,
+    followConfig({ zones }) {
+      for (const [zone, state] of states) {
+        const configured = zones[zone]?.soa.serial;
+        if (configured === undefined || recounted(state, configured) === state) continue;
+        void queue
+          .run(zone, () => write(zone, (each) => recounted(each, configured)))
+          .then(publisher.publish);
+      }
+    },
+    close() {
+      stopWatching();
+      expiry.close();
+      publisher.close();
+    },
+  };
+}
+
+/** Changes what the vault has, and what is known here, as others may have changed either. */
+function createWriter(
+  vault: AdditionsVault,
+  states: ReadonlyMap<string, ZoneAdditions>,
+  adopt: (zone: string, state: ZoneAdditions) => void,
+): Write {
+  const known = (zone: string): ZoneAdditions => states.get(zone) ?? NO_ADDITIONS;
+  return async (zone, next) => {
+    let state = NO_ADDITIONS;
+    const reason = await vault.change(zone, (bytes) => {
+      const kept = (bytes && unpackAdditions(bytes)) ?? NO_ADDITIONS;
+      const before = joined(kept, known(zone));
+      state = next(before) ?? before;
+      return state === kept ? undefined : packAdditions(state);
+    });
+    if (reason !== undefined) return { reason };
+    if (state.version > 0) adopt(zone, joined(state, known(zone)));
+    return { state };
+  };
+}
+
+/** Takes records out when their time is over, by one timer. */
+function createExpiry(
+  { clock, draw }: RecordKeeperParts,
+  states: ReadonlyMap<string, ZoneAdditions>,
+  write: (
+    zone: string,
+    next: (state: ZoneAdditions) => ZoneAdditions | undefined,
+  ) => Promise<boolean>,
+) {
+  let cancelTimer = (): void => {};
+  let done: () => unknown = () => {};
+  const isDue = (state: ZoneAdditions): boolean => expiryOf(state) <= clock.nowMs();
+  const drop = (state: ZoneAdditions): ZoneAdditions | undefined =>
+    isDue(state) ? changed(state, unexpired(state, clock.nowMs()), state.base) : undefined;
+  const schedule = (atLeastMs = 0): void => {
+    cancelTimer();
+    const next = Math.min(...[...states.values()].map(expiryOf));
+    if (next === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(next - clock.nowMs(), 0) + draw() * EXPIRY_SPREAD_MS;
+    cancelTimer = clock.setTimer(Math.max(waitMs, atLeastMs), () => void run());
+  };
+  const run = async (): Promise<void> => {
+    const due = [...states].filter(([, state]) => isDue(state));
+    const written = await Promise.all(due.map(([zone]) => write(zone, drop)));
+    done();
+    schedule(written.every((isWritten) => isWritten) ? 0 : EXPIRY_RETRY_MS);
+  };
+  return {
+    schedule: () => schedule(),
+    onDone(next: () => unknown): void {
+      done = next;
+    },
+    close: () => cancelTimer(),
+  };
+}
+
+type Write = (
+  zone: string,
+  next: (state: ZoneAdditions) => ZoneAdditions | undefined,
+) => Promise<{ readonly state: ZoneAdditions } | { readonly reason: string }>;
+
+async function decideAndWrite<Refusal extends object>(
+  parts: RecordKeeperParts,
+  write: Write,
+  zone: string,
+  decide: (records: readonly AddedRecord[], nowMs: number) => Decision<Refusal>,
+): Promise<Kept<Refusal>> {
+  let refusal: Refusal | undefined;
+  let isChanged = false;
+  const done = await write(zone, (state) => {
+    const nowMs = parts.clock.nowMs();
+    const decided = decide(unexpired(state, nowMs), nowMs);
+    refusal = 'refusal' in decided ? decided.refusal : undefined;
+    if ('refusal' in decided) return undefined;
+    const next = changed(state, decided.records, serialOf(parts, zone, state));
+    isChanged = next !== state;
+    return next;
+  });
+  if (refusal !== undefined) return { ok: false, refusal };
+  if ('reason' in done) return { ok: false, refusal: undefined, reason: done.reason };
+  return { ok: true, state: done.state, isChanged };
+}
+
+function serialOf(parts: RecordKeeperParts, zone: string, { serial }: ZoneAdditions): number {
+  return parts.configuredSerial(zone) ?? serial;
+}
+
+const expiryOf = (state: ZoneAdditions): number => nextExpiryMs(state) ?? Number.POSITIVE_INFINITY;
+
+/** What of the states is served; whoever asks waits until that is the case for what was there when it asked. */
+function createPublisher(
+  { overlays }: RecordKeeperParts,
+  states: ReadonlyMap<string, ZoneAdditions>,
+) {
+  // Before workers run nothing needs to be told: they begin with what is there.
+  let serve: (() => Promise<readonly string[]>) | undefined;
+  let isOver = false;
+  const shown = new Map<string, ZoneAdditions>();
+  const served = new Map<string, ZoneAdditions>();
+  const ears = new Set<() => void>();
+  const show = (): void => {
+    for (const [zone, state] of states) {
+      if (shown.get(zone) === state) continue;
+      shown.set(zone, state);
+      overlays.set(SOURCE, zone, overlayOf(zone, state));
+    }
+  };
+  const mark = (going: ReadonlyMap<string, ZoneAdditions>): void => {
+    for (const [zone, state] of going) {
+      if ((served.get(zone)?.version ?? 0) <= state.version) served.set(zone, state);
+    }
+    for (const hear of ears) hear();
+  };
+  const publish = async (): Promise<readonly string[]> => {
+    if (serve === undefined || isOver) return [];
+    const going = new Map(states);
+    // In one breath: what overlays set off and what is waited for are one compilation.
+    show();
+    const reasons = await serve();
+    if (reasons.length === 0) mark(going);
+    return reasons;
+  };
+  return {
+    publish,
+    prepare: show,
+    served: (): ReadonlyMap<string, ZoneAdditions> => served,
+    begin(next: () => Promise<readonly string[]>): void {
+      serve = next;
+      // What came after the first compilation had begun needs another one.
+      const isBehind = [...states].some(([zone, state]) => shown.get(zone) !== state);
+      mark(new Map(shown));
+      if (isBehind) void publish();
+    },
+    onServed(hear: () => void): () => void {
+      ears.add(hear);
+      return () => ears.delete(hear);
+    },
+    close(): void {
+      isOver = true;
+    },
+  };
+}
+
+/** Changes of one zone come one after the other. */
+function createZoneQueue() {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    run<T>(zone: string, act: () => Promise<T>): Promise<T> {
+      const result = (last.get(zone) ?? Promise.resolve()).then(act);
+      const settled = result.catch(() => {});
+      last.set(zone, settled);
+      void settled.then(() => {
+        if (last.get(zone) === settled) last.delete(zone);
+      });
+      return result;
+    },
+  };
+}

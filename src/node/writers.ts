@@ -1,0 +1,105 @@
+/** Who writes into zones while a node runs, tied to the node's parts: updates by DNS, challenges by the API. */
+
+import { type AcmeChallenges, createAcmeChallenges } from '../control/acme-challenges.ts';
+import { systemClock, wallClockMs } from '../control/clock.ts';
+import {
+  createRecordWriter,
+  type RecordWriter,
+  type RecordWriterParts,
+} from '../control/record-writer.ts';
+import type { DnsWorkers } from '../workers/dns-workers.ts';
+import { openAdditionsVault } from './additions-vault.ts';
+import { type Parts, reachOf } from './parts.ts';
+import { createRecordKeeper, type RecordKeeper } from './record-keeper.ts';
+import { createRecordStamps, waitUntilVisible } from './record-stamps.ts';
+import type { Served } from './served.ts';
+import { createUpdateDesk } from './update-desk.ts';
+import { servedSerial } from './zone-overlays.ts';
+
+/** How long whoever changes records waits for the other nodes, once this one serves them. */
+export const VISIBLE_WAIT_MS = 8000;
+
+export type Writers = {
+  /** What people can do, for the control plane. */
+  readonly people: { readonly challenges: AcmeChallenges; readonly recordWriter: RecordWriter };
+  close(): void;
+};
+
+/** Before the first compilation, which has what was added earlier. */
+export function openRecordKeeper(parts: Parts): RecordKeeper {
+  const { config, facts, isKeyed, log, overlays, told } = parts;
+  // The configuration of the moment; that of the file until another is served.
+  let { zones } = config;
+  const keeper = createRecordKeeper({
+    vault: openAdditionsVault(facts, isKeyed, config.node.stateDirectory, (problem) =>
+      log.warn('state.unreadable', `${problem}.`),
+    ),
+    overlays,
+    clock: facts.clock,
+    draw: Math.random,
+    configuredSerial: (zone) => zones[zone]?.soa.serial,
+  });
+  told.config = (next) => {
+    zones = next.zones;
+    keeper.followConfig(next);
+  };
+  return keeper;
+}
+
+export function startWriters(
+  parts: Parts,
+  keeper: RecordKeeper,
+  { current, reloader }: Pick<Served, 'current' | 'reloader'>,
+  dns: DnsWorkers | undefined,
+): Writers {
+  const { config, events, facts, isKeyed, registry, told } = parts;
+  const stamps = createRecordStamps(keeper.served, isKeyed && reachOf(config) === 'store');
+  told.records = stamps.text;
+  const stopTelling = keeper.onServed(createRenewal(registry.renew));
+  told.config(current().config);
+  keeper.begin(reloader.refresh);
+  const serialOf = (zone: string): number => servedSerial(current().config, parts.overlays, zone);
+  const desk = createUpdateDesk({
+    config: () => current().config,
+    serialOf,
+    keys: () => current().snapshot.tsigKeys,
+    records: keeper,
+    events,
+    wallMs: wallClockMs,
+  });
+  dns?.onDeferred('update', desk);
+  const visibility = { stamps, clock: systemClock, nodes: registry.list };
+  const writing: RecordWriterParts = {
+    config: () => current().config,
+    serialOf,
+    records: keeper,
+    clock: facts.clock,
+    events,
+    shown: (zone, state) => waitUntilVisible(visibility, zone, state, VISIBLE_WAIT_MS),
+  };
+  return {
+    people: {
+      challenges: createAcmeChallenges(writing),
+      recordWriter: createRecordWriter(writing),
+    },
+    close() {
+      stopTelling();
+      keeper.close();
+    },
+  };
+}
+
+/** Many changes at one moment are told together. */
+const TELL_TOGETHER_MS = 10;
+
+function createRenewal(renew: () => void): () => void {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    systemClock.setTimer(TELL_TOGETHER_MS, () => {
+      isDue = false;
+      renew();
+    });
+  };
+}
