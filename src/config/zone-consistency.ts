@@ -121,8 +121,8 @@ function checkAliases({ zone, sets, steered }: ZoneView, error: Report): void {
   }
 }
 
-/** One DNAME at most, and nothing below it (RFC 6672 2.4). */
-function checkRenamed({ zone }: ZoneView, error: Report): void {
+/** One DNAME at most, and nothing below it (RFC 6672 2.4); what is delegated is not renamed here too. */
+function checkRenamed({ delegationOf, zone }: ZoneView, error: Report): void {
   const renamed = new Set(
     zone.placed.filter(({ type }) => type === 'DNAME').map(({ ownerText }) => ownerText),
   );
@@ -133,6 +133,11 @@ function checkRenamed({ zone }: ZoneView, error: Report): void {
     }
     if (type === 'DNAME' && owner[0] === 1 && owner[1] === WILDCARD) {
       error(path, 'a wildcard cannot have a DNAME', 'give it to the name above', 'key');
+    }
+    const cut = type === 'DNAME' ? delegationOf(owner) : undefined;
+    if (cut !== undefined) {
+      const message = `DNAME of ${ownerText} has no effect: ${cut} is delegated`;
+      error(path, message, 'move it to that zone, or do not delegate the name', 'key');
     }
     checkBelow(owner, ownerText, path);
   }

@@ -12,7 +12,8 @@ import {
 } from '../../src/nameserver/client.ts';
 import { PADDING_BLOCK } from '../../src/nameserver/edns-offers.ts';
 import { respond } from '../../src/nameserver/respond.ts';
-import type { WorkerState } from '../../src/nameserver/worker-state.ts';
+import { createWorkerState, type WorkerState } from '../../src/nameserver/worker-state.ts';
+import { createCounterRow } from '../../src/telemetry/counters.ts';
 import { buildQuery, opt, option, QUESTION, type QuerySpec } from '../dns/query-builder.ts';
 import { clientAt, compiled, createConfig, NOW_MS, startWorker, wireName } from './fixture.ts';
 
@@ -203,6 +204,9 @@ test('odd answers say why (RFC 8914)', () => {
   }
   const elsewhere = at(1, 1, 'elsewhere.test');
   assert.deepEqual([elsewhere.rcode, elsewhere.edns!.extendedErrors[0]?.code], [5, 20]);
+  // Before there is anything to serve: another server may have it.
+  const early = send([], { worker: createWorkerState(createCounterRow(64)) });
+  assert.deepEqual([early.rcode, early.edns!.extendedErrors[0]?.code], [2, 14]);
 });
 
 test('CD is copied, AD is not (RFC 4035 3)', () => {
