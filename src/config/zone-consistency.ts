@@ -1,6 +1,7 @@
 import { equalNames, formatName, isSubdomain, lowerName, parentName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import { typeNumber } from '../dns/type-names.ts';
+import { RRSET_BYTES_MAX, rrsetBytes } from '../zone/compile.ts';
 import type { Config, SteeredConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import type { PlacedSet, ResolvedZone } from './zone-records.ts';
@@ -41,8 +42,17 @@ export function checkZones(
     for (const set of zone.placed) {
       if (set.type === 'NS' && isWhole(zone)) checkNameservers(view, set, error);
       checkTargets(view, set, warn);
+      checkSize(set, error);
     }
   }
+}
+
+/** The records of a name and type are answered together or not at all (RFC 2181 5). */
+function checkSize({ ownerText, path, rdata, type }: PlacedSet, error: Report): void {
+  const bytes = rrsetBytes(rdata);
+  if (bytes <= RRSET_BYTES_MAX) return;
+  const message = `${type} of ${ownerText} has ${bytes} octets: one answer holds ${RRSET_BYTES_MAX}`;
+  error(path, message, 'spread the data over several names', 'key');
 }
 
 type ZoneView = {
