@@ -62,7 +62,7 @@ async function open(worker: WorkerState, entrances: readonly UdpEntrance[]): Pro
       let engine: UdpEngine | undefined;
       const send: UdpEngine['send'] = (reply, port, address) => engine?.send(reply, port, address);
       const serve = createHandler(worker, send);
-      const handler = proxies === undefined ? direct(serve) : proxied(proxies, serve);
+      const handler = proxies === undefined ? direct(serve) : proxied(worker, proxies, serve);
       engine = await openPortableUdp(socket, handler, () => countDrop(worker));
       engines.push(engine);
     } catch (error) {
@@ -94,14 +94,17 @@ function direct(serve: Serve): DatagramHandler {
 }
 
 /** Datagrams of proxies only, which begin with a header that says who asks; others are dropped. */
-function proxied(proxies: readonly Prefix[], serve: Serve): DatagramHandler {
+function proxied(worker: WorkerState, proxies: readonly Prefix[], serve: Serve): DatagramHandler {
   const client = createClient(TRANSPORT_UDP);
   const told = createProxiedClient();
   return (packet, address, port, isIpv6, reply) => {
     setClientAddress(client, address, isIpv6);
     client.port = port;
     const header = isListed(proxies, client) ? readProxyHeader(told, packet, packet.length) : 0;
-    if (header <= 0) return DROP;
+    if (header <= 0) {
+      countDrop(worker);
+      return DROP;
+    }
     if (told.isTold) {
       client.family = told.family;
       client.address.set(told.address);

@@ -106,7 +106,7 @@ export const dns = z.strictObject({
         .min(1)
         .max(1_000_000)
         .default(32)
-        .describe('Connections at once of one client address.'),
+        .describe('Connections at once of one client: an IPv4 address, or an IPv6 /64.'),
       idleTimeout: duration('100ms', '10m')
         .prefault('10s')
         .describe('A connection without a query is closed after this.'),
@@ -115,7 +115,7 @@ export const dns = z.strictObject({
         .min(0)
         .max(1_000_000)
         .default(2000)
-        .describe('Queries of one client address over all its connections; 0 = no limit.'),
+        .describe('Queries of one client over all its connections; 0 = no limit.'),
     })
     .prefault({})
     .describe('Limits of connections: TCP, TLS and HTTPS.'),

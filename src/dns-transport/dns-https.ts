@@ -6,6 +6,7 @@ import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { acceptTls } from '../io/tls-layer.ts';
 import { createClient, setClientAddress, TRANSPORT_HTTPS } from '../nameserver/client.ts';
 import {
+  BODY_TOO_LONG,
   DNS_MESSAGE,
   DOH_QUERY_BYTES_MAX,
   type DohStep,
@@ -120,12 +121,11 @@ function readBody(request: Request, take: (step: DohStep) => void): void {
   let length = 0;
   request.on('data', (part: Buffer) => {
     length += part.length;
-    // What is beyond is counted, and not kept.
+    // What is beyond is counted and not kept: whoever sends it still gets to read why.
     if (length <= DOH_QUERY_BYTES_MAX) parts.push(part);
   });
   request.on('end', () => {
-    const isTooLong = length > DOH_QUERY_BYTES_MAX;
-    take(readDohBody(isTooLong ? new Uint8Array(length) : Buffer.concat(parts)));
+    take(length > DOH_QUERY_BYTES_MAX ? BODY_TOO_LONG : readDohBody(Buffer.concat(parts)));
   });
 }
 

@@ -13,6 +13,7 @@ import {
   TRANSPORT_TLS,
   type Transport,
 } from '../nameserver/client.ts';
+import { COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
 import { createStreamFraming } from '../nameserver/stream-framing.ts';
 import { askDesk, type Desk, LATER, MANY } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -78,7 +79,8 @@ function createHandlers(
   const flow: Flow = { later: 0, isFull: false, isPoor: false, hasEnded: false, isClosed: false };
   const isHeld = (): boolean => isBusy(flow) || pump.isActive();
 
-  const close = (): void => {
+  const close = (counter?: number): void => {
+    if (counter !== undefined) desk.worker.counters[counter]! += 1;
     pump.end();
     flow.isClosed = true;
     sessions.forget(session);
@@ -98,10 +100,7 @@ function createHandlers(
   const takeLate = (late: Uint8Array | undefined): void => {
     flow.later -= 1;
     if (flow.isClosed) return;
-    if (late === undefined) {
-      close();
-      return;
-    }
+    if (late === undefined) return void close();
     sendMade(late);
     goOn();
   };
@@ -111,7 +110,7 @@ function createHandlers(
     else if (length === LATER) flow.later += 1;
     else if (length === MANY) copy(message);
     // Over a stream a message without an answer can only be garbage.
-    else close();
+    else close(COUNT_CLOSED_GARBAGE);
   };
   const copy = (message: Uint8Array): void => {
     if (pump.begin(client, message)) return;
@@ -146,7 +145,7 @@ function createHandlers(
   };
   return {
     onData(bytes) {
-      if (!framing.receive(bytes, take) && !flow.isClosed) close();
+      if (!framing.receive(bytes, take) && !flow.isClosed) close(COUNT_CLOSED_GARBAGE);
     },
     onEnd() {
       flow.hasEnded = true;

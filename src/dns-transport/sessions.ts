@@ -1,4 +1,12 @@
 import type { Connection } from '../io/stream.ts';
+import { parseAddress } from '../ip/address.ts';
+import { formatPrefix, networkOf } from '../ip/prefix.ts';
+import {
+  COUNT_CLOSED_IDLE,
+  COUNT_CONNECTIONS,
+  COUNT_CONNECTIONS_REFUSED,
+  COUNT_STREAM_LIMITED,
+} from '../nameserver/counters.ts';
 
 /**
  * The connections that a stream worker has, each at a bounded cost: their number, their number per
@@ -8,7 +16,7 @@ export type SessionLimits = {
   readonly connectionsMax: number;
   readonly perClientMax: number;
   readonly idleTimeoutMs: number;
-  /** Of one client address; 0 = as many as it likes. */
+  /** Of one client; 0 = as many as it likes. */
   readonly queriesPerSecond: number;
 };
 
@@ -21,8 +29,12 @@ export type Session = {
   wake: () => void;
 };
 
-/** What all connections of one address share. */
+/**
+ * What all connections of one client share: of an IPv4 address, or of an IPv6 /64, of which one host has all the
+ * addresses.
+ */
 export type ClientAccount = {
+  readonly name: string;
   connections: number;
   /** Queries that may be asked at once. */
   credit: number;
@@ -44,7 +56,13 @@ export type Sessions = {
   endAll(): void;
 };
 
-export function createSessions(limits: SessionLimits): Sessions {
+const IPV6_CLIENT_BITS = 64;
+
+/** @param count adds one to a counter by its slot */
+export function createSessions(
+  limits: SessionLimits,
+  count: (slot: number) => void = () => {},
+): Sessions {
   const sessions = new Set<Session>();
   const clients = new Map<string, ClientAccount>();
   const { queriesPerSecond } = limits;
@@ -52,19 +70,22 @@ export function createSessions(limits: SessionLimits): Sessions {
   const forget = (session: Session): void => {
     if (!sessions.delete(session)) return;
     session.client.connections -= 1;
-    if (session.client.connections === 0) clients.delete(session.connection.remoteAddress);
+    if (session.client.connections === 0) clients.delete(session.client.name);
   };
   return {
     open(connection, nowMs) {
-      const known = clients.get(connection.remoteAddress);
+      const name = clientNameOf(connection.remoteAddress);
+      const known = clients.get(name);
       const isFull = sessions.size >= limits.connectionsMax;
       if (isFull || (known?.connections ?? 0) >= limits.perClientMax) {
         connection.destroy();
+        count(COUNT_CONNECTIONS_REFUSED);
         return undefined;
       }
-      const client = known ?? { connections: 0, credit: queriesPerSecond, creditMs: nowMs };
+      const client = known ?? { name, connections: 0, credit: queriesPerSecond, creditMs: nowMs };
       client.connections += 1;
-      clients.set(connection.remoteAddress, client);
+      clients.set(name, client);
+      count(COUNT_CONNECTIONS);
       const session: Session = { connection, client, lastActiveMs: nowMs, wake() {} };
       sessions.add(session);
       return session;
@@ -74,7 +95,10 @@ export function createSessions(limits: SessionLimits): Sessions {
       const earned = (Math.max(0, nowMs - client.creditMs) * queriesPerSecond) / 1000;
       client.credit = Math.min(queriesPerSecond, client.credit + earned);
       client.creditMs = nowMs;
-      if (client.credit < 1) return false;
+      if (client.credit < 1) {
+        count(COUNT_STREAM_LIMITED);
+        return false;
+      }
       client.credit -= 1;
       return true;
     },
@@ -88,10 +112,18 @@ export function createSessions(limits: SessionLimits): Sessions {
         }
         forget(session);
         session.connection.destroy();
+        count(COUNT_CLOSED_IDLE);
       }
     },
     endAll() {
       for (const { connection } of sessions) connection.end();
     },
   };
+}
+
+function clientNameOf(remoteAddress: string): string {
+  if (!remoteAddress.includes(':')) return remoteAddress;
+  const zone = remoteAddress.indexOf('%');
+  const address = parseAddress(zone < 0 ? remoteAddress : remoteAddress.slice(0, zone));
+  return address ? formatPrefix(networkOf(address, IPV6_CLIENT_BITS)) : remoteAddress;
 }

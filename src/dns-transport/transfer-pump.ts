@@ -1,4 +1,5 @@
 import type { Client } from '../nameserver/client.ts';
+import { COUNT_TRANSFERS, COUNT_TRANSFERS_REFUSED } from '../nameserver/counters.ts';
 import { type Desk, transferFrom } from './desk.ts';
 
 /**
@@ -26,6 +27,10 @@ export function createTransferPump(
   mayGoOn: () => boolean,
 ): TransferPump {
   let messages: Iterator<Uint8Array> | undefined;
+  let isBegun = false;
+  const count = (slot: number): void => {
+    desk.worker.counters[slot]! += 1;
+  };
   const end = (): void => {
     if (messages === undefined) return;
     messages = undefined;
@@ -34,14 +39,24 @@ export function createTransferPump(
   const goOn = (): void => {
     while (messages !== undefined && mayGoOn()) {
       const next = messages.next();
-      if (next.done === true) end();
-      else send(next.value);
+      if (next.done === true) {
+        end();
+        break;
+      }
+      // Its first message says whether there is a transfer at all.
+      if (!isBegun) count((next.value[3]! & 0xf) === 0 ? COUNT_TRANSFERS : COUNT_TRANSFERS_REFUSED);
+      isBegun = true;
+      send(next.value);
     }
   };
   return {
     begin(client, message) {
-      if (active >= TRANSFERS_MAX) return false;
+      if (active >= TRANSFERS_MAX) {
+        count(COUNT_TRANSFERS_REFUSED);
+        return false;
+      }
       active += 1;
+      isBegun = false;
       messages = transferFrom(desk, client, message)[Symbol.iterator]();
       goOn();
       return true;

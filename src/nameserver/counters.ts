@@ -34,8 +34,25 @@ export const COUNT_LIMITED_WITHHELD = 21;
 /** Queries with a server cookie of ours, and with one that is not good. */
 export const COUNT_COOKIES_GOOD = 22;
 export const COUNT_COOKIES_BAD = 23;
+/** Octets of queries and responses over UDP: what is sent may be meant for somebody else. */
+export const COUNT_UDP_RECEIVED = 24;
+export const COUNT_UDP_SENT = 25;
+/** Connections that were taken, and those for which there was no room. */
+export const COUNT_CONNECTIONS = 26;
+export const COUNT_CONNECTIONS_REFUSED = 27;
+/** Connections that we closed: too long without a query, and for what no client says. */
+export const COUNT_CLOSED_IDLE = 28;
+export const COUNT_CLOSED_GARBAGE = 29;
+/** Times that a client had asked too much over its connections: it had to wait, or to ask again (HTTPS). */
+export const COUNT_STREAM_LIMITED = 30;
+/** Requests for a copy of a zone that were granted, and those by who may not or when too many were under way. */
+export const COUNT_TRANSFERS = 31;
+export const COUNT_TRANSFERS_REFUSED = 32;
+/** Queries with a signature of a key of ours, and with one that is not good. */
+export const COUNT_SIGNED_GOOD = 33;
+export const COUNT_SIGNED_BAD = 34;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 24;
+export const COUNT_ANSWERS = 35;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -67,6 +84,17 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_LIMITED_WITHHELD, 'dns_rate_limited_total', 'result', 'withheld'),
   named(COUNT_COOKIES_GOOD, 'dns_cookies_total', 'result', 'good'),
   named(COUNT_COOKIES_BAD, 'dns_cookies_total', 'result', 'bad'),
+  named(COUNT_UDP_RECEIVED, 'dns_udp_bytes_total', 'direction', 'received'),
+  named(COUNT_UDP_SENT, 'dns_udp_bytes_total', 'direction', 'sent'),
+  named(COUNT_CONNECTIONS, 'dns_connections_total', 'result', 'taken'),
+  named(COUNT_CONNECTIONS_REFUSED, 'dns_connections_total', 'result', 'refused'),
+  named(COUNT_CLOSED_IDLE, 'dns_connections_closed_total', 'reason', 'idle'),
+  named(COUNT_CLOSED_GARBAGE, 'dns_connections_closed_total', 'reason', 'garbage'),
+  named(COUNT_STREAM_LIMITED, 'dns_stream_limited_total', '', ''),
+  named(COUNT_TRANSFERS, 'dns_transfers_total', 'result', 'taken'),
+  named(COUNT_TRANSFERS_REFUSED, 'dns_transfers_total', 'result', 'refused'),
+  named(COUNT_SIGNED_GOOD, 'dns_signed_queries_total', 'result', 'good'),
+  named(COUNT_SIGNED_BAD, 'dns_signed_queries_total', 'result', 'bad'),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */

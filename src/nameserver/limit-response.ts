@@ -44,10 +44,14 @@ export function limitResponse(
   return finishReply(reply, RCODE_NOERROR, FLAG_AA);
 }
 
+/**
+ * What the response is about. All names that one wildcard or DNAME answers for are one subject: whoever floods
+ * somebody else would draw a new name for every query.
+ */
 function subjectOf({ kind, result }: WorkerState): number {
   switch (kind) {
     case KIND_ANSWER:
-      return result.nameHash;
+      return result.chainLength > 0 ? ~result.chain[0]! : result.node;
     case KIND_NEGATIVE:
       return result.zone;
     case KIND_ERROR:

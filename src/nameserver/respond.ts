@@ -73,11 +73,15 @@ import {
   COUNT_DROPPED,
   COUNT_QUERIES_TCP,
   COUNT_QUERIES_UDP,
+  COUNT_SIGNED_BAD,
+  COUNT_SIGNED_GOOD,
   COUNT_SORRY,
   COUNT_TRUNCATED,
   COUNT_TYPE_A,
   COUNT_TYPE_AAAA,
   COUNT_TYPE_OTHER,
+  COUNT_UDP_RECEIVED,
+  COUNT_UDP_SENT,
   rcodeSlot,
 } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
@@ -126,7 +130,14 @@ export function respond(
   worker.cookie = COOKIE_ABSENT;
   worker.kind = KIND_ERROR;
   const outcome = compose(worker, client, query, length, nowMs, reply);
-  return outcome > 0 ? limitResponse(worker, client, outcome, nowMs) : outcome;
+  const sent = outcome > 0 ? limitResponse(worker, client, outcome, nowMs) : outcome;
+  if (client.transport === TRANSPORT_UDP) countOctets(worker, length, sent);
+  return sent;
+}
+
+function countOctets({ counters }: WorkerState, received: number, sent: number): void {
+  counters[COUNT_UDP_RECEIVED] = counters[COUNT_UDP_RECEIVED]! + received;
+  if (sent > 0) counters[COUNT_UDP_SENT] = counters[COUNT_UDP_SENT]! + sent;
 }
 
 /** The response, whoever it is for. */
@@ -188,9 +199,14 @@ function composeSigned(
 ): number {
   const { query } = worker;
   const limit = client.transport === TRANSPORT_UDP ? udpLimit(query, udpSizeMax) : reply.length;
-  return answerSigned(query, bytes, tsigKeys, nowMs, reply, limit, (unsigned) =>
-    compose(worker, client, unsigned, unsigned.length, nowMs, reply),
-  );
+  const { counters } = worker;
+  let slot = COUNT_SIGNED_BAD;
+  const length = answerSigned(query, bytes, tsigKeys, nowMs, reply, limit, (unsigned) => {
+    slot = COUNT_SIGNED_GOOD;
+    return compose(worker, client, unsigned, unsigned.length, nowMs, reply);
+  });
+  counters[slot] = counters[slot]! + 1;
+  return length;
 }
 
 /** Largest UDP response: what the client takes, and what we send at all (RFC 6891 6.2.3). */

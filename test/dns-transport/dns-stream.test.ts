@@ -4,6 +4,7 @@ import type { Desk } from '../../src/dns-transport/desk.ts';
 import { serveDnsStream } from '../../src/dns-transport/dns-stream.ts';
 import { createSessions } from '../../src/dns-transport/sessions.ts';
 import type { Connection } from '../../src/io/stream.ts';
+import { COUNT_CLOSED_GARBAGE } from '../../src/nameserver/counters.ts';
 import { NOW_MS, queryBytes, startWorker } from '../nameserver/fixture.ts';
 
 /** One connection of DNS over TCP on a connection that only remembers what was written to it. */
@@ -35,7 +36,7 @@ function open() {
     defer: (_message, _client, _nowMs, take) => later.push(take) > 0,
   };
   const handlers = serveDnsStream(desk, createSessions(LIMITS), connection);
-  return { handlers, later, said, writes };
+  return { counters: desk.worker.counters, handlers, later, said, writes };
 }
 
 const framed = (...messages: readonly Uint8Array[]): Uint8Array =>
@@ -72,9 +73,10 @@ test('what takes longer does not hold up what came after it (RFC 7766 7)', () =>
 });
 
 test('who sends what is no query is told nothing more', () => {
-  const { handlers, said, writes } = open();
+  const { counters, handlers, said, writes } = open();
   const response = query(2);
   response[2]! |= 0x80;
   handlers.onData(framed(query(1), response, query(3)));
   assert.deepEqual([writes.map(idOf), said], [[1], ['destroy']]);
+  assert.equal(counters[COUNT_CLOSED_GARBAGE], 1);
 });

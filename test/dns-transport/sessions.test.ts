@@ -2,6 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSessions, type SessionLimits } from '../../src/dns-transport/sessions.ts';
 import type { Connection } from '../../src/io/stream.ts';
+import {
+  COUNT_CLOSED_IDLE,
+  COUNT_CONNECTIONS,
+  COUNT_CONNECTIONS_REFUSED,
+  COUNT_STREAM_LIMITED,
+} from '../../src/nameserver/counters.ts';
 
 const limits: SessionLimits = {
   connectionsMax: 4,
@@ -44,6 +50,36 @@ test('a client has so many connections, and all clients together', () => {
   assert.ok(open('192.0.2.2'));
   assert.ok(open('192.0.2.3'));
   assert.equal(open('192.0.2.4'), undefined, 'no room for anybody');
+});
+
+test('an IPv6 client is a /64: one host has all of its addresses', () => {
+  const sessions = createSessions(limits);
+  const open = (from: string) => sessions.open(connectionFrom(from).connection, 0);
+  const first = open('2001:db8::1')!;
+  assert.ok(open('2001:db8::ffff:0:0:1'));
+  assert.equal(open('2001:db8:0:0:1::9'), undefined);
+  assert.ok(open('2001:db8:0:1::1'), 'the next one');
+  sessions.forget(first);
+  assert.ok(open('fe80::1%eth0'));
+  assert.equal(open('2001:db8::7'), undefined, 'no room for anybody');
+});
+
+test('what becomes of connections is counted', () => {
+  const counted = new Map<number, number>();
+  const sessions = createSessions(limits, (slot) => {
+    counted.set(slot, (counted.get(slot) ?? 0) + 1);
+  });
+  const open = (from: string) => sessions.open(connectionFrom(from).connection, 0);
+  const session = open('192.0.2.1')!;
+  for (const from of ['192.0.2.1', '192.0.2.1', '192.0.2.2']) open(from);
+  for (let query = 0; query < 12; query += 1) sessions.spend(session, 0);
+  sessions.sweep(limits.idleTimeoutMs + 1);
+  assert.deepEqual(
+    [COUNT_CONNECTIONS, COUNT_CONNECTIONS_REFUSED, COUNT_STREAM_LIMITED, COUNT_CLOSED_IDLE].map(
+      (slot) => counted.get(slot),
+    ),
+    [3, 1, 2, 3],
+  );
 });
 
 test('all connections of a client share its queries, which come back with time', () => {

@@ -247,3 +247,30 @@ test('a forged client gets the same answer so often; a proved one, TCP and the e
   assert.equal(one('192.0.2.201', option(COOKIE, [...optionOf(first, COOKIE)!])), 'withheld');
   for (let index = 0; index < 9; index += 1) assert.equal(one('198.51.100.7'), '1');
 });
+
+test('names that one wildcard or DNAME makes are limited as one', () => {
+  const { dns } = createConfig();
+  const rateLimit = { ...dns.rateLimit, answersPerSecond: 3, slip: 0 };
+  const sentOf = (names: readonly string[], type = 1): number => {
+    const worker = startWorker(compiled(createConfig({ dns: { ...dns, rateLimit } })));
+    return names.filter((name) => {
+      const query = buildQuery({ question: [...wireName(name), 0, type, 0, 1] });
+      const reply = new Uint8Array(512);
+      const client = clientAt('192.0.2.200');
+      return respond(worker, client, query, query.length, NOW_MS, reply) > 0;
+    }).length;
+  };
+  const drawn = (zone: string): string[] => Array.from({ length: 9 }, (_, i) => `n${i}.${zone}`);
+  assert.equal(sentOf(drawn('wild.gslb.example')), 3, 'a wildcard');
+  assert.equal(sentOf(drawn('app.gslb.example')), 3, 'a steered one');
+  assert.equal(sentOf(drawn('star.gslb.example')), 3, 'a CNAME');
+  assert.equal(sentOf(drawn('out.gslb.example')), 3, 'a DNAME');
+  assert.equal(sentOf(['www.gslb.example', 'v4.gslb.example', 'static.gslb.example']), 3);
+  const each = [
+    'www.gslb.example',
+    'static.gslb.example',
+    'share.gslb.example',
+    'x.new.gslb.example',
+  ];
+  assert.equal(sentOf([...each, ...each]), 8, 'others have their own');
+});
