@@ -62,6 +62,7 @@ export function transferFrom(
   // Both are used again for the next query.
   const query = structuredClone(worker.query);
   const nowSeconds = Math.floor(nowMs() / 1000);
-  const { transfers, tsigKeys } = snapshot;
-  return answerTransfer(transfers, tsigKeys, query, message.slice(), client, nowSeconds);
+  const { transfers, tsigKeys, udpSizeMax } = snapshot;
+  const bytes = message.slice();
+  return answerTransfer(transfers, tsigKeys, query, bytes, client, nowSeconds, udpSizeMax);
 }

@@ -201,10 +201,19 @@ function composeSigned(
   const limit = client.transport === TRANSPORT_UDP ? udpLimit(query, udpSizeMax) : reply.length;
   const { counters } = worker;
   let slot = COUNT_SIGNED_BAD;
-  const length = answerSigned(query, bytes, tsigKeys, nowMs, reply, limit, (unsigned) => {
-    slot = COUNT_SIGNED_GOOD;
-    return compose(worker, client, unsigned, unsigned.length, nowMs, reply);
-  });
+  const length = answerSigned(
+    query,
+    bytes,
+    tsigKeys,
+    nowMs,
+    reply,
+    limit,
+    udpSizeMax,
+    (unsigned) => {
+      slot = COUNT_SIGNED_GOOD;
+      return compose(worker, client, unsigned, unsigned.length, nowMs, reply);
+    },
+  );
   counters[slot] = counters[slot]! + 1;
   return length;
 }
@@ -240,10 +249,16 @@ function refuse(worker: WorkerState, udpSizeMax: number): number {
 }
 
 function answerChaos(worker: WorkerState, { identity, udpSizeMax }: Snapshot): number {
-  const text = chaosText(worker.query, identity);
-  return text !== undefined && writeChaos(worker.reply, text)
-    ? finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE)
-    : finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
+  const { counters, query, reply } = worker;
+  const text = chaosText(query, identity);
+  if (text === undefined) {
+    return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
+  }
+  if (!writeChaos(reply, text)) {
+    counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+    truncate(reply);
+  }
+  return finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE);
 }
 
 function answer(
