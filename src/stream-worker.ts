@@ -12,12 +12,14 @@ import type { Listener } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
 import { createDeferrals, firstDeferralId } from './nameserver/defer.ts';
 import {
+  addSignatures,
   createWorkerState,
   setHealth,
   setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
+import { createSigningClient } from './workers/signing-client.ts';
 
 /** The stream worker's thread: DNS over TCP, TLS and HTTPS with the same `respond` as UDP. */
 type Start = ToDnsWorker & { readonly type: 'start' };
@@ -32,6 +34,7 @@ const listeners: Listener[] = [];
 const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
 );
+const signing = createSigningClient();
 let state: WorkerState | undefined;
 let sessions: Sessions | undefined;
 let certificates: Certificates | undefined;
@@ -60,6 +63,14 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       break;
     case 'deferred-reply':
       deferrals.take(message.id)?.(message.reply);
+      break;
+    case 'signer':
+      signing.connect(message.port);
+      break;
+    case 'signatures':
+      if (state) {
+        addSignatures(state, message.generation, message.signatures, message.prepared);
+      }
       break;
     case 'stop':
       stop();
@@ -92,6 +103,7 @@ function createDesk(worker: WorkerState): Desk {
   return {
     worker,
     nowMs: Date.now,
+    sign: signing.ask,
     defer(message, client, nowMs, take) {
       const id = deferrals.admit(take, nowMs);
       if (id === undefined) return false;

@@ -5,11 +5,13 @@ import { type DatagramHandler, openPortableUdp, type UdpEngine } from './io/udp-
 import type { Prefix } from './ip/prefix.ts';
 import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
 import { isListed } from './nameserver/access.ts';
+import { answerBusy } from './nameserver/busy.ts';
 import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
-import { COUNT_DROPPED } from './nameserver/counters.ts';
+import { COUNT_DROPPED, COUNT_UDP_SENT } from './nameserver/counters.ts';
 import { countDeferred, createDeferrals, firstDeferralId } from './nameserver/defer.ts';
-import { DEFER, DROP, respond } from './nameserver/respond.ts';
+import { DROP, respond, SIGN } from './nameserver/respond.ts';
 import {
+  addSignatures,
   createWorkerState,
   setHealth,
   setSnapshot,
@@ -17,6 +19,7 @@ import {
 } from './nameserver/worker-state.ts';
 import type { UdpEntrance } from './workers/dns-entrances.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
+import { createSigningClient } from './workers/signing-client.ts';
 
 /**
  * A UDP worker's thread: a socket per listener, one `respond`. Messages of the main thread are met
@@ -28,6 +31,7 @@ const engines: UdpEngine[] = [];
 const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
 );
+const signing = createSigningClient();
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
@@ -51,6 +55,14 @@ parentPort?.on('message', (message: ToDnsWorker) => {
     case 'deferred-reply':
       deferrals.take(message.id)?.(message.reply);
       break;
+    case 'signer':
+      signing.connect(message.port);
+      break;
+    case 'signatures':
+      if (state) {
+        addSignatures(state, message.generation, message.signatures, message.prepared);
+      }
+      break;
     case 'stop':
       void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));
   }
@@ -60,7 +72,11 @@ async function open(worker: WorkerState, entrances: readonly UdpEntrance[]): Pro
   for (const { proxies, socket } of entrances) {
     try {
       let engine: UdpEngine | undefined;
-      const send: UdpEngine['send'] = (reply, port, address) => engine?.send(reply, port, address);
+      // What others answered is sent late, and counted then.
+      const send: UdpEngine['send'] = (reply, port, address) => {
+        countSent(worker, reply.length);
+        engine?.send(reply, port, address);
+      };
       const serve = createHandler(worker, send);
       const handler = proxies === undefined ? direct(serve) : proxied(worker, proxies, serve);
       engine = await openPortableUdp(socket, handler, () => countDrop(worker));
@@ -118,7 +134,16 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
   return (client, packet, address, port, reply) => {
     const nowMs = Date.now();
     const length = respond(worker, client, packet, packet.length, nowMs, reply);
-    if (length !== DEFER) return length;
+    if (length >= DROP) return length;
+    if (length === SIGN) {
+      const isTaken = signing.ask(packet, client, nowMs, (late) => {
+        if (late !== undefined) send(late, port, address);
+      });
+      if (isTaken) return DROP;
+      const busy = answerBusy(worker, client, packet, reply);
+      countSent(worker, busy);
+      return busy;
+    }
     const id = deferrals.admit((late) => {
       countDeferred(worker.counters, late);
       if (late !== undefined) send(late, port, address);
@@ -131,6 +156,10 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
 
 function countDrop({ counters }: WorkerState): void {
   counters[COUNT_DROPPED] = counters[COUNT_DROPPED]! + 1;
+}
+
+function countSent({ counters }: WorkerState, octets: number): void {
+  counters[COUNT_UDP_SENT] = counters[COUNT_UDP_SENT]! + octets;
 }
 
 function tell(message: FromDnsWorker): void {

@@ -29,6 +29,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'store', pure: false },
   { name: 'config', pure: true },
   { name: 'nameserver', pure: true },
+  { name: 'signing', pure: true },
   { name: 'balancer', pure: true },
   { name: 'drill', pure: true },
   { name: 'dns-transport', pure: false },
@@ -57,7 +58,14 @@ const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }
 };
 
 /** Composition roots at the top of src: they may import every room, nothing imports them. */
-const ROOTS = ['main', 'udp-worker', 'stream-worker', 'balancer-worker', 'compile-worker'];
+const ROOTS = [
+  'main',
+  'udp-worker',
+  'stream-worker',
+  'signer-worker',
+  'balancer-worker',
+  'compile-worker',
+];
 const PURE_NODE_MODULES = ['node:crypto', 'node:zlib'];
 const ATTIC = /(^|[-/])(utils?|helpers?|common|types|managers?|misc|shared)(\.ts$|\/|-)/;
 const LINES_MAX = 500;

@@ -18,12 +18,7 @@ export const secretKinds: readonly SecretKind[] = [
   {
     kind: 'dnssec-keys',
     subject: 'zone',
-    summary: 'The signing keys of a zone, with their times.',
-  },
-  {
-    kind: 'dnssec-roll',
-    subject: 'zone',
-    summary: 'Where a roll of keys of a zone stands, so that another node can go on with it.',
+    summary: 'The signing keys of a zone, and where a change of them stands.',
   },
   {
     kind: 'zone-serial',
@@ -52,8 +47,8 @@ export const secretKinds: readonly SecretKind[] = [
   },
 ];
 
-/** Names of zones and certificates; `*` for wildcards. */
-const SUBJECT = /^[A-Za-z0-9_*.-]{1,255}$/;
+/** Names of zones and certificates; `*` for wildcards, `/` and escapes for reverse zones (RFC 2317). */
+const SUBJECT = /^[A-Za-z0-9_*./\\-]{1,255}$/;
 
 /** The kind that a name belongs to; undefined for a name that no secret can have. */
 export function secretKindOf(name: string): SecretKind | undefined {

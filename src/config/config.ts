@@ -3,7 +3,7 @@ import type { Location } from '../geo/location.ts';
 /**
  * What people wrote, validated and with defaults filled in: the only shape of configuration that
  * the rest of the house sees. Stored, diffed and shown; never served (that is a Snapshot).
- * In YAML the keys are the same; durations are written `500ms`, `3s`, `2m`, `1h` and are
+ * In YAML the keys are the same; durations are written `500ms`, `3s`, `2m`, `1h`, `14d` and are
  * milliseconds here (names end in Ms in code that uses them); TTLs are whole seconds.
  */
 export type Config = {
@@ -154,6 +154,21 @@ export type ZoneConfig = {
   readonly steered: readonly SteeredConfig[];
   /** Who may copy the zone; absent = nobody. */
   readonly transfer?: TransferConfig;
+  /** Absent = the zone is not signed. */
+  readonly dnssec?: DnssecConfig;
+};
+export type DnssecConfig = {
+  /** One key for all, or a KSK and a ZSK. Default `csk`. */
+  readonly scheme: 'csk' | 'ksk-zsk';
+  /** Default `ecdsap256`. */
+  readonly algorithm: 'ecdsap256' | 'ed25519';
+  /** Default `compact`. */
+  readonly denial: 'compact' | 'nsec';
+  /** How long signatures are good, and what is left of them when they are made anew. Default 14 and 7 days. */
+  readonly validitySeconds: number;
+  readonly refreshSeconds: number;
+  /** Where somebody else keeps the keys; absent = they are made and kept by the nodes. */
+  readonly folder?: string;
 };
 export type TransferConfig = {
   readonly networks: readonly string[];

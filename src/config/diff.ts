@@ -124,8 +124,8 @@ function diffZones(before: Config['zones'], after: Config['zones']): string[] {
 
 function diffZone(name: string, before: ZoneConfig, after: ZoneConfig): string[] {
   const head = diffFields(
-    { ttl: before.ttl, soa: before.soa },
-    { ttl: after.ttl, soa: after.soa },
+    { ttl: before.ttl, soa: before.soa, dnssec: before.dnssec },
+    { ttl: after.ttl, soa: after.soa, dnssec: after.dnssec },
   ).map((change) => `changed ${change}`);
   const steered = diffNamed('steered', keyedSteered(name, before), keyedSteered(name, after));
   const records = diffNamed('record', keyedRrsets(name, before), keyedRrsets(name, after));

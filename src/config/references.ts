@@ -1,5 +1,6 @@
 import { isLoopback, parseAddress } from '../ip/address.ts';
 import type { Config, PoolConfig } from './config.ts';
+import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
@@ -41,6 +42,7 @@ export function checkReferences(check: Check): void {
   checkPolicies(check);
   checkSteered(check);
   checkTransfers(check);
+  checkDnssec(check);
   checkUpstreams(check);
   checkRoutes(check);
   checkListeners(check);

@@ -10,8 +10,15 @@ import { parseSocketAddress } from '../ip/socket-address.ts';
  * person is told when the value is wrong; explain-issue.ts reads it.
  */
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const DURATION = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)$/;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const DURATION = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/;
+const DURATION_HINT = 'write a number with its unit: 500ms, 3s, 2m or 1h';
 const NAME_LENGTH_MAX = 63;
 const PATH_LENGTH_MAX = 4096;
 
@@ -23,7 +30,7 @@ export function saying(said: string) {
   return { params: { said } };
 }
 
-/** Milliseconds of `500ms`, `3s`, `2m` or `1h`; undefined when it is not a duration. */
+/** Milliseconds of `500ms`, `3s`, `2m`, `1h` or `14d`; undefined when it is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const match = DURATION.exec(text);
   return match ? Number(match[1]) * UNIT_MS[match[2]!]! : undefined;
@@ -39,7 +46,7 @@ export function formatDuration(ms: number): string {
 }
 
 /** A duration within limits, in milliseconds. */
-export function duration(atLeast: string, atMost: string) {
+export function duration(atLeast: string, atMost: string, hint = DURATION_HINT) {
   const min = parseDuration(atLeast)!;
   const max = parseDuration(atMost)!;
   return z
@@ -52,7 +59,7 @@ export function duration(atLeast: string, atMost: string) {
       },
       saying(`is not within ${atLeast} to ${atMost}`),
     )
-    .meta({ what: 'a duration', hint: 'write a number with its unit: 500ms, 3s, 2m or 1h' })
+    .meta({ what: 'a duration', hint })
     .transform((text) => parseDuration(text)!);
 }
 

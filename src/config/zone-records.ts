@@ -3,7 +3,14 @@ import { formatRdata, parseRdata, rdataTypes } from '../dns/rdata/registry.ts';
 import { CHARACTER_STRING_LENGTH_MAX, quote } from '../dns/token.ts';
 import { typeName, typeNumber } from '../dns/type-names.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
-import type { SoaConfig, SteeredConfig, TransferConfig, ZoneConfig } from './config.ts';
+import type {
+  DnssecConfig,
+  SoaConfig,
+  SteeredConfig,
+  TransferConfig,
+  ZoneConfig,
+} from './config.ts';
+import type { DnssecFile } from './dnssec-schema.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { readMasterFile, type ZoneFiles } from './master-file.ts';
 import { present } from './present.ts';
@@ -96,7 +103,10 @@ export function resolveZone(
         data,
       })),
       steered: steered.map(({ config }) => config),
-      ...present({ transfer: file.transfer && resolveTransfer(file.transfer) }),
+      ...present({
+        transfer: file.transfer && resolveTransfer(file.transfer),
+        dnssec: file.dnssec && resolveDnssec(file.dnssec),
+      }),
     },
     apex,
     path,
@@ -116,6 +126,16 @@ function resolveTransfer({
     notify: notify.map((each) => present({ key: undefined, ...each })),
     steered,
   };
+}
+
+function resolveDnssec({ keys, refresh, validity, ...rest }: DnssecFile): DnssecConfig {
+  return present({
+    folder: undefined,
+    ...rest,
+    scheme: keys,
+    validitySeconds: Math.floor(validity / 1000),
+    refreshSeconds: Math.floor(refresh / 1000),
+  });
 }
 
 /** Records of the master file and those beside it; a type of a name has one place. */

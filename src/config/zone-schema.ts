@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { parseSocketAddress } from '../ip/socket-address.ts';
+import { dnssec } from './dnssec-schema.ts';
 import {
   address,
   domainName as fullName,
@@ -183,6 +184,9 @@ export const zone = z.strictObject({
     .prefault({})
     .describe('Names whose A and AAAA are decided for each client.'),
   transfer: transfer.optional().describe('Copies by other servers. Default: none.'),
+  dnssec: dnssec
+    .optional()
+    .describe('Whether the zone is signed, and how; `true` is all defaults. Default: it is not.'),
 });
 
 export type ZoneFile = z.output<typeof zone>;

@@ -1,6 +1,7 @@
+import { answerBusy } from '../nameserver/busy.ts';
 import type { Client } from '../nameserver/client.ts';
 import { countDeferred } from '../nameserver/defer.ts';
-import { DEFER, respond, STREAM } from '../nameserver/respond.ts';
+import { DROP, respond, SIGN, STREAM } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
 
@@ -18,6 +19,8 @@ export type Desk = {
     nowMs: number,
     take: (reply: Uint8Array | undefined) => void,
   ): boolean;
+  /** Likewise, to whoever has the keys of zones. */
+  sign: Desk['defer'];
 };
 
 /** A reply later than now. */
@@ -32,7 +35,7 @@ export const MANY = -2;
  * @returns the length of the reply, LATER, NOTHING, or MANY over a stream of DNS
  */
 export function askDesk(
-  { defer, nowMs, worker }: Desk,
+  { defer, nowMs, sign, worker }: Desk,
   client: Client,
   message: Uint8Array,
   reply: Uint8Array,
@@ -41,7 +44,11 @@ export function askDesk(
   const now = nowMs();
   const length = respond(worker, client, message, message.length, now, reply);
   if (length === STREAM) return MANY;
-  if (length !== DEFER) return Math.max(length, NOTHING);
+  if (length >= DROP) return length;
+  if (length === SIGN) {
+    const isTaken = sign(message, client, now, take);
+    return isTaken ? LATER : answerBusy(worker, client, message, reply);
+  }
   const isTaken = defer(message, client, now, (late) => {
     countDeferred(worker.counters, late);
     take(late);

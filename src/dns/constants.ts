@@ -22,6 +22,8 @@ export const FLAG_CD = 0x0010;
 
 /** DO, the DNSSEC OK bit in the lower half of the OPT TTL (RFC 3225, RFC 6891 6.1.4). */
 export const EDNS_FLAG_DO = 0x8000;
+/** CO, the client takes NXDOMAIN with a compact denial (RFC 9824 5.1). */
+export const EDNS_FLAG_CO = 0x4000;
 
 /** The opcode's bits in the same word. */
 export const OPCODE_BITS = 0x7800;

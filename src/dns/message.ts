@@ -9,6 +9,7 @@
  */
 
 import {
+  EDNS_FLAG_CO,
   EDNS_FLAG_DO,
   FLAG_AD,
   FLAG_CD,
@@ -76,6 +77,7 @@ export type Query = EcsFields & {
   udpSize: number;
   ednsVersion: number;
   ednsDo: boolean;
+  ednsCo: boolean;
   /** A valid ECS option is there: the response must echo it (RFC 7871 7.2.1). */
   hasEcs: boolean;
   hasNsid: boolean;
@@ -109,6 +111,7 @@ export function createQuery(): Query {
     udpSize: UDP_SIZE_MIN,
     ednsVersion: 0,
     ednsDo: false,
+    ednsCo: false,
     hasEcs: false,
     ecsFamily: 0,
     ecsSource: 0,
@@ -181,6 +184,7 @@ function clearQuery(query: Query, bytes: Uint8Array): void {
   query.udpSize = UDP_SIZE_MIN;
   query.ednsVersion = 0;
   query.ednsDo = false;
+  query.ednsCo = false;
   query.ecsFamily = 0;
   query.ecsSource = 0;
   query.ecsScope = 0;
@@ -287,7 +291,9 @@ function readOpt(query: Query, bytes: Uint8Array, fixed: number, end: number): n
   // Values below 512 are treated as 512 (RFC 6891 6.2.3).
   query.udpSize = Math.max(udpSize, UDP_SIZE_MIN);
   query.ednsVersion = bytes[fixed + 5]!;
-  query.ednsDo = (readWord(bytes, fixed + 6) & EDNS_FLAG_DO) !== 0;
+  const flags = readWord(bytes, fixed + 6);
+  query.ednsDo = (flags & EDNS_FLAG_DO) !== 0;
+  query.ednsCo = (flags & EDNS_FLAG_CO) !== 0;
   // The options of a version that we don't know may mean anything: not looked at (RFC 6891 6.1.3).
   if (query.ednsVersion !== 0) return PARSE_BADVERS;
   let position = fixed + RECORD_FIXED_LENGTH;

@@ -9,7 +9,13 @@ import { type DecideState, type Decision, decide, type Stage } from '../steering
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate, Tiers } from '../steering/step.ts';
-import { type Bodies, type Body, bodyOf, INTERNED_BODIES_MAX } from './body.ts';
+import {
+  type Bodies,
+  type Body,
+  type BodySignatures,
+  bodyOf,
+  INTERNED_BODIES_MAX,
+} from './body.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 export type OutcomeAnswer = {
@@ -52,8 +58,15 @@ export type AnswerTable = {
   readonly bodies: Bodies;
 };
 
-/** All answers of a snapshot in this state of health. An endpoint without a word counts as up. */
-export function buildAnswers(snapshot: Snapshot, health: HealthWords): AnswerTable {
+/**
+ * All answers of a snapshot in this state of health. An endpoint without a word counts as up.
+ * @param signatures of its bodies, as far as they are made
+ */
+export function buildAnswers(
+  snapshot: Snapshot,
+  health: HealthWords,
+  signatures: BodySignatures = new Map(),
+): AnswerTable {
   const table: AnswerTable = {
     snapshot,
     health,
@@ -63,7 +76,7 @@ export function buildAnswers(snapshot: Snapshot, health: HealthWords): AnswerTab
       const tiers = map.classes.classes.map((entry) => classTiers(entry, candidates));
       return { map, policy, tiers, classes: [] };
     }),
-    bodies: new Map(),
+    bodies: { known: new Map(), signatures },
   };
   const word = wordOf(health);
   for (const answers of table.maps) {
@@ -83,7 +96,8 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   if (changed.size === 0) return 0;
   table.health = health;
   const word = wordOf(health);
-  if (table.bodies.size > INTERNED_BODIES_MAX) table.bodies.clear();
+  const { known } = table.bodies;
+  if (known.size > INTERNED_BODIES_MAX) known.clear();
   let evaluated = 0;
   for (const answers of table.maps) {
     for (const [index, { decision }] of answers.classes.entries()) {

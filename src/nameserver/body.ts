@@ -27,10 +27,52 @@ export type Body = {
   readonly records: number;
   /** Octets of each record: all of one body have as many. */
   readonly stride: number;
+  readonly type: number;
+  /** Type and data as text. */
+  readonly key: string;
+  /** Its RRSIG records under the names of services, as far as they are made, by service. */
+  readonly signatures: Map<number, Uint8Array>;
 };
 
 /** By type and data, so that names, maps and classes with the same answer share its bytes. */
-export type Bodies = Map<string, Body>;
+export type Bodies = {
+  readonly known: Map<string, Body>;
+  /** By a body's key, whether it is known or not yet. */
+  readonly signatures: BodySignatures;
+};
+export type BodySignatures = Map<string, Map<number, Uint8Array>>;
+
+/** A signature that a signer has made of a body under the name of a service. */
+export type PreparedSignature = {
+  readonly key: string;
+  readonly service: number;
+  readonly records: Uint8Array;
+};
+
+/** Takes over signatures; bodies that are made later find theirs. */
+export function keepSignatures(
+  signatures: BodySignatures,
+  prepared: readonly PreparedSignature[],
+): void {
+  for (const { key, records, service } of prepared) {
+    signaturesOf(signatures, key).set(service, records);
+  }
+}
+
+function signaturesOf(signatures: BodySignatures, key: string): Map<number, Uint8Array> {
+  const known = signatures.get(key);
+  if (known !== undefined) return known;
+  const made = new Map<number, Uint8Array>();
+  signatures.set(key, made);
+  return made;
+}
+
+/** The data of its records. */
+export function bodyRdata({ bytes, records, stride }: Body): readonly Uint8Array[] {
+  return Array.from({ length: records }, (_, index) =>
+    bytes.slice(index * stride + RECORD_HEADER_LENGTH, (index + 1) * stride),
+  );
+}
 
 /** Whether a steered name has the type, for everybody or for nobody. */
 export function hasType({ has4, has6, isAlias }: Service, qtype: number): boolean {
@@ -48,10 +90,15 @@ export function bodyOf(
 ): Body {
   const rdata = rdataOf(snapshot, map, endpoints, type);
   const key = `${type} ${rdata.join(' ')}`;
-  const known = bodies.get(key);
+  const known = bodies.known.get(key);
   if (known !== undefined) return known;
-  const body = encode(type, rdata);
-  bodies.set(key, body);
+  const body = {
+    ...encode(type, rdata),
+    type,
+    key,
+    signatures: signaturesOf(bodies.signatures, key),
+  };
+  bodies.known.set(key, body);
   return body;
 }
 
@@ -102,7 +149,10 @@ function service(map: SteeringMap, endpoints: readonly SnapshotEndpoint[]): read
   return [serviceRdata(https.priority, ROOT_NAME, parameters)];
 }
 
-function encode(type: number, rdata: readonly Uint8Array[]): Body {
+function encode(
+  type: number,
+  rdata: readonly Uint8Array[],
+): Pick<Body, 'bytes' | 'records' | 'stride'> {
   const stride = RECORD_HEADER_LENGTH + (rdata[0]?.length ?? 0);
   const bytes = new Uint8Array(rdata.length * stride);
   const view = new DataView(bytes.buffer);

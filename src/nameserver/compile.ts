@@ -3,7 +3,8 @@
  * a query may take microseconds. The prefix tables, which are the dear part, are built once per
  * distinct chain and pool, whatever the number of names that use them.
  */
-import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
+import type { Config, PoolConfig, SteeredConfig, ZoneConfig } from '../config/config.ts';
+import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { equalNames, parseName } from '../dns/name.ts';
 import type { TsigKey } from '../dns/tsig.ts';
 import type { Location } from '../geo/location.ts';
@@ -75,7 +76,9 @@ export function compileSnapshot(
         owner: steered.owner,
         service: addService(work, name, steered, `zones.${name}.steered.${index}`),
         answers: answersOf(steered, work.pools.get(steered.pool)),
+        types: typesOf(steered, work.pools.get(steered.pool)),
       })),
+      ...denialOf(zone),
     }),
   );
   const zones = compileZones(sources);
@@ -97,6 +100,8 @@ export function compileSnapshot(
     rateLimits: { ...rateLimit, exempt: prefixesOf(rateLimit.exempt) },
     explainAllow: prefixesOf(explain.allow),
     transfers: [],
+    signatures: undefined,
+    prepared: [],
     tsigKeys: tsigKeysOf(config),
   };
   const transfers = transfersOf(config, snapshot, before?.snapshot.transfers ?? []);
@@ -315,6 +320,26 @@ function answersOf({ https, svcb }: SteeredConfig, pool: CompiledPool | undefine
   const binding =
     (https === undefined ? 0 : ANSWERS_HTTPS) | (svcb === undefined ? 0 : ANSWERS_SVCB);
   return ANSWERS_ADDRESSES | binding;
+}
+
+/** Types that the name has by its service, for everybody. */
+function typesOf(
+  { https, svcb }: SteeredConfig,
+  pool: CompiledPool | undefined,
+): readonly number[] {
+  if (pool?.isAlias === true) return [TYPE_CNAME];
+  return [
+    ...(pool?.has4 === true ? [TYPE_A] : []),
+    ...(pool?.has6 === true ? [TYPE_AAAA] : []),
+    ...(svcb === undefined ? [] : [TYPE_SVCB]),
+    ...(https === undefined ? [] : [TYPE_HTTPS]),
+  ];
+}
+
+/** A zone is signed when it has keys: until they are known it is answered as if it were not. */
+function denialOf({ dnssec, rrsets }: ZoneConfig): Pick<ZoneSource, 'denial'> {
+  const hasKeys = rrsets.some(({ type }) => type === 'DNSKEY');
+  return dnssec !== undefined && hasKeys ? { denial: dnssec.denial } : {};
 }
 
 function mapOf(

@@ -51,8 +51,11 @@ export const COUNT_TRANSFERS_REFUSED = 32;
 /** Queries with a signature of a key of ours, and with one that is not good. */
 export const COUNT_SIGNED_GOOD = 33;
 export const COUNT_SIGNED_BAD = 34;
+/** Queries whose answer was signed when it was asked for, and those for which nobody had time. */
+export const COUNT_COLD = 35;
+export const COUNT_COLD_BUSY = 36;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 35;
+export const COUNT_ANSWERS = 37;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -95,6 +98,8 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_TRANSFERS_REFUSED, 'dns_transfers_total', 'result', 'refused'),
   named(COUNT_SIGNED_GOOD, 'dns_signed_queries_total', 'result', 'good'),
   named(COUNT_SIGNED_BAD, 'dns_signed_queries_total', 'result', 'bad'),
+  named(COUNT_COLD, 'dns_signed_on_demand_total', 'result', 'taken'),
+  named(COUNT_COLD_BUSY, 'dns_signed_on_demand_total', 'result', 'busy'),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */

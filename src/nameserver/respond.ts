@@ -14,6 +14,7 @@
  *   types that are no data                     NOTIMP, FORMERR
  *   TXT of _explain.NAME, from where it may    DEFER
  *   else the zone look-up's outcome            answer, negative answer, referral, REFUSED
+ *   signed under a name that nobody foresaw    SIGN
  *
  * The client subnet is echoed in every response to an accepted query that had it, with scope 0 but
  * for steered addresses (RFC 7871 7.2.1, and 7.4: resolvers treat negatives as if for everybody).
@@ -32,7 +33,6 @@ import {
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
-  RCODE_NXDOMAIN,
   RCODE_REFUSED,
   RCODE_SERVFAIL,
   RCODE_YXDOMAIN,
@@ -45,12 +45,14 @@ import {
   TYPE_IXFR,
   TYPE_NXNAME,
   TYPE_OPT,
+  TYPE_RRSIG,
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
 import { COOKIE_ABSENT } from '../dns/cookie.ts';
 import { EDE_NONE, rejectQuery, writeOpt } from '../dns/edns.ts';
 import { beginReply, finishReply, truncate } from '../dns/encode.ts';
 import { PARSE_DROP, PARSE_NO_QUESTION, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
+import type { ZoneTable } from '../zone/compiled-zones.ts';
 import {
   DELEGATION,
   HIT,
@@ -64,11 +66,13 @@ import {
 import { isListed } from './access.ts';
 import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
+import { writeChain } from './chain.ts';
 import { chaosText, writeChaos } from './chaos.ts';
 import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
+  COUNT_COLD,
   COUNT_DELEGATIONS,
   COUNT_DROPPED,
   COUNT_QUERIES_TCP,
@@ -89,6 +93,7 @@ import { offerEdns } from './edns-offers.ts';
 import { isExplainQuery } from './explain-query.ts';
 import { jitteredTtl } from './jitter.ts';
 import { limitResponse } from './limit-response.ts';
+import { negativeRcode, writeNegative } from './negative.ts';
 import { placeClient } from './place.ts';
 import {
   KIND_ANSWER,
@@ -97,8 +102,10 @@ import {
   KIND_REFERRAL,
   type ResponseKind,
 } from './rate-limit.ts';
-import { writeBody, writeChain, writeNegative, writeReferral, writeRrset } from './records.ts';
+import { writeBody, writeRrset } from './records.ts';
+import { writeReferral } from './referral.ts';
 import { answerSigned } from './signed-query.ts';
+import { writeBodySignatures, writeProofs, writeSignatures } from './signed-records.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 
@@ -108,6 +115,8 @@ export const DROP = 0;
 export const DEFER = -1;
 /** The answer is many messages (transfer-out.ts); `worker.query` is what was asked. */
 export const STREAM = -2;
+/** A signature is missing that only somebody with the keys can make; `reply` is spoilt. */
+export const SIGN = -3;
 
 /** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
 const META_TYPE_MIN = 128;
@@ -117,7 +126,7 @@ const META_TYPE_MIN = 128;
  *
  * @param nowMs milliseconds since the epoch, for draws between outcomes
  * @param reply where the response goes; may be `query` itself; at least 512 bytes (TCP: 65535)
- * @returns the response's length in bytes, or DROP, DEFER, STREAM
+ * @returns the response's length in bytes, or DROP, DEFER, STREAM, SIGN
  */
 export function respond(
   worker: WorkerState,
@@ -129,10 +138,21 @@ export function respond(
 ): number {
   worker.cookie = COOKIE_ABSENT;
   worker.kind = KIND_ERROR;
+  worker.isCold = false;
+  worker.proofCount = 0;
   const outcome = compose(worker, client, query, length, nowMs, reply);
-  const sent = outcome > 0 ? limitResponse(worker, client, outcome, nowMs) : outcome;
+  const sent = settle(worker, client, outcome, nowMs);
   if (client.transport === TRANSPORT_UDP) countOctets(worker, length, sent);
   return sent;
+}
+
+/** The limits have the last word, and who signs is asked after them. */
+function settle(worker: WorkerState, client: Client, outcome: number, nowMs: number): number {
+  if (outcome <= 0 || worker.signer !== undefined) return outcome;
+  const limited = limitResponse(worker, client, outcome, nowMs);
+  if (!worker.isCold || limited !== outcome) return limited;
+  worker.counters[COUNT_COLD] = worker.counters[COUNT_COLD]! + 1;
+  return SIGN;
 }
 
 function countOctets({ counters }: WorkerState, received: number, sent: number): void {
@@ -268,7 +288,7 @@ function answer(
   client: Client,
   nowMs: number,
 ): number {
-  const { reply, result, cursor, query } = worker;
+  const { result, query } = worker;
   const table = snapshot.zones;
   const { udpSizeMax } = snapshot;
   let outcome = lookup(table, query, result);
@@ -276,7 +296,7 @@ function answer(
     return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_NOT_AUTHORITATIVE);
   }
   if (isExplainQuery(query) && isListed(snapshot.explainAllow, client)) return DEFER;
-  if (!writeChain(reply, table, result, cursor)) return finishTruncated(worker, udpSizeMax, 0);
+  if (!writeChain(worker, table)) return finishTruncated(worker, udpSizeMax, 0);
   if (outcome === STEERED) {
     const service = snapshot.services[result.service]!;
     if (hasType(service, query.qtype)) {
@@ -287,25 +307,44 @@ function answer(
   worker.kind = kindOf(outcome);
   switch (outcome) {
     case HIT:
-      return writeRrset(reply, table, SECTION_ANSWER, result.rrset, cursor.name, cursor.apex)
-        ? finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE)
+      return writeHit(worker, table)
+        ? finishAnswer(worker, snapshot, RCODE_NOERROR, 0)
         : finishTruncated(worker, udpSizeMax, 0);
     case NODATA:
-    case NXDOMAIN: {
-      // RFC 6604 3: the RCODE is that of the last name of a chain.
-      const rcode = outcome === NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR;
-      return writeNegative(reply, table, result.zone, cursor)
-        ? finish(worker, rcode, FLAG_AA, 0, udpSizeMax, EDE_NONE)
+    case NXDOMAIN:
+      return writeNegative(worker, table, outcome)
+        ? finishAnswer(worker, snapshot, negativeRcode(worker, table, outcome), 0)
         : finishTruncated(worker, udpSizeMax, 0);
-    }
     case DELEGATION:
       return refer(worker, snapshot);
     case YXDOMAIN:
-      return finish(worker, RCODE_YXDOMAIN, FLAG_AA, 0, udpSizeMax, EDE_NONE);
+      return finishAnswer(worker, snapshot, RCODE_YXDOMAIN, 0);
     default:
       // FOLLOW: the CNAMEs are the answer; where they lead is for others to say.
-      return finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE);
+      return finishAnswer(worker, snapshot, RCODE_NOERROR, 0);
   }
+}
+
+/** The RRset that was found, with its signatures, or these alone where they are what is asked for. */
+function writeHit(worker: WorkerState, table: ZoneTable): boolean {
+  const { cursor, query, reply, result } = worker;
+  const { rrset, wildcard } = result;
+  const { apex, name } = cursor;
+  if (query.qtype === TYPE_RRSIG) query.ednsDo = true;
+  else if (!writeRrset(reply, table, SECTION_ANSWER, rrset, name, apex)) return false;
+  return writeSignatures(worker, table, SECTION_ANSWER, rrset, name, wildcard);
+}
+
+/** Of our own data, with the proofs that belong to it. */
+function finishAnswer(
+  worker: WorkerState,
+  { udpSizeMax, zones }: Snapshot,
+  rcode: number,
+  scope: number,
+): number {
+  return writeProofs(worker, zones)
+    ? finish(worker, rcode, FLAG_AA, scope, udpSizeMax, EDE_NONE)
+    : finishTruncated(worker, udpSizeMax, scope);
 }
 
 function kindOf(outcome: number): ResponseKind {
@@ -341,8 +380,11 @@ function answerSteered(
   counters[slot] = counters[slot]! + 1;
   if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
   const ttl = jitteredTtl(ttlSeconds, map.ttlMinSeconds, result.nameHash, place.bucket);
-  return writeBody(reply, body, cursor.name, ttl)
-    ? finish(worker, RCODE_NOERROR, FLAG_AA, place.scope, snapshot.udpSizeMax, EDE_NONE)
+  const fits =
+    writeBody(reply, body, cursor.name, ttl) &&
+    writeBodySignatures(worker, snapshot.zones, body, ttl);
+  return fits
+    ? finishAnswer(worker, snapshot, RCODE_NOERROR, place.scope)
     : finishTruncated(worker, snapshot.udpSizeMax, place.scope);
 }
 
@@ -359,9 +401,9 @@ function recordsFor({ body4, body6, https, svcb }: OutcomeAnswer, qtype: number)
 
 /** A referral is not authoritative, unless a CNAME of ours led to it (RFC 1034 6.2.7). */
 function refer(worker: WorkerState, { zones, udpSizeMax }: Snapshot): number {
-  const { reply, result, cursor, counters } = worker;
+  const { result, counters } = worker;
   counters[COUNT_DELEGATIONS] = counters[COUNT_DELEGATIONS]! + 1;
-  const fit = writeReferral(reply, zones, result, cursor);
+  const fit = writeReferral(worker, zones);
   if (fit === 'not-ns') return finishTruncated(worker, udpSizeMax, 0);
   const authoritative = result.chainLength > 0 ? FLAG_AA : 0;
   if (fit === 'all') {

@@ -3,6 +3,8 @@ import type { Location } from '../geo/location.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
+import type { ZoneSignatures } from '../zone/signatures.ts';
+import type { PreparedSignature } from './body.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
 
 /**
@@ -30,6 +32,10 @@ export type Snapshot = {
   /** Zones that others may copy, and the keys that they may have. */
   readonly transfers: readonly ZoneTransfer[];
   readonly tsigKeys: readonly TsigKey[];
+  /** Of what signed zones answer; undefined = no zone is signed. Signers add it (signing/). */
+  readonly signatures: ZoneSignatures | undefined;
+  /** Of steered records that are answered, or may soon be. */
+  readonly prepared: readonly PreparedSignature[];
   readonly rateLimits: RateLimits;
   /** Who may ask for explanations (explain-query.ts). */
   readonly explainAllow: readonly Prefix[];

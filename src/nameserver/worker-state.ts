@@ -1,10 +1,14 @@
 import { COOKIE_ABSENT, type CookieSecrets, type CookieWord } from '../dns/cookie.ts';
 import { createReply, type Reply } from '../dns/encode.ts';
 import { createQuery, type Query } from '../dns/message.ts';
+import { NAME_LENGTH_MAX } from '../dns/name.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
-import { createLookupResult, type LookupResult } from '../zone/lookup.ts';
+import { CNAME_CHAIN_MAX, createLookupResult, type LookupResult } from '../zone/lookup.ts';
+import type { ZoneSignatures } from '../zone/signatures.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
+import { type BodySignatures, keepSignatures, type PreparedSignature } from './body.ts';
+import type { ColdSigner } from './cold-signer.ts';
 import { createPlace, type Place } from './place.ts';
 import {
   createRateLimiter,
@@ -28,6 +32,18 @@ export type WorkerState = {
   /** Of the query under way: what its cookie is worth, and what its response is. */
   cookie: CookieWord;
   kind: ResponseKind;
+  /** Of the snapshot; undefined = nothing is signed, or it cannot be answered with signatures yet. */
+  signatures: ZoneSignatures | undefined;
+  readonly bodySignatures: BodySignatures;
+  /** Who signs what nobody foresaw; undefined = such answers are left to others (respond.ts). */
+  signer: ColdSigner | undefined;
+  /** The answer under way needs a signature that is not there. */
+  isCold: boolean;
+  /** Proofs that the answer under way ends with: links of pairs of a chain (covering.ts). */
+  readonly proofs: Int32Array;
+  proofCount: number;
+  /** A name that is spelled out. */
+  readonly spelled: Uint8Array;
   readonly rateLimiter: RateLimiter;
   readonly query: Query;
   readonly reply: Reply;
@@ -35,6 +51,9 @@ export type WorkerState = {
   readonly cursor: Cursor;
   readonly place: Place;
 };
+
+/** One for each alias, and two for the name that they lead to (RFC 4035 3.1.3). */
+const PROOFS_MAX = CNAME_CHAIN_MAX + 2;
 
 /**
  * A worker that has no snapshot yet and answers SERVFAIL; `counters` as counters.ts lays out. The seed
@@ -48,6 +67,13 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     cookies: undefined,
     cookie: COOKIE_ABSENT,
     kind: KIND_ERROR,
+    signatures: undefined,
+    bodySignatures: new Map(),
+    signer: undefined,
+    isCold: false,
+    proofs: new Int32Array(PROOFS_MAX),
+    proofCount: 0,
+    spelled: new Uint8Array(NAME_LENGTH_MAX + 2),
     rateLimiter: createRateLimiter(seed),
     query: createQuery(),
     reply: createReply(),
@@ -67,7 +93,11 @@ export function setSnapshot(
   health: HealthWords,
   counters: CounterRow = state.counters,
 ): void {
-  state.answers = buildAnswers(snapshot, health);
+  const { bodySignatures } = state;
+  bodySignatures.clear();
+  keepSignatures(bodySignatures, snapshot.prepared);
+  state.signatures = snapshot.signatures;
+  state.answers = buildAnswers(snapshot, health, bodySignatures);
   state.snapshot = snapshot;
   state.counters = counters;
 }
@@ -83,4 +113,22 @@ export function setHealth(state: WorkerState, health: HealthWords, generation: n
   if (health.words.length < snapshot.endpoints.length) return false;
   updateAnswers(answers, health);
   return true;
+}
+
+/**
+ * Takes over signatures that were made for what is served; those of another generation are ignored.
+ * @param signatures renewed ones, and with them all that is prepared; undefined = something is added
+ */
+export function addSignatures(
+  state: WorkerState,
+  generation: number,
+  signatures: ZoneSignatures | undefined,
+  prepared: readonly PreparedSignature[],
+): void {
+  if (generation !== state.snapshot?.generation) return;
+  if (signatures !== undefined) {
+    state.signatures = signatures;
+    for (const known of state.bodySignatures.values()) known.clear();
+  }
+  keepSignatures(state.bodySignatures, prepared);
 }

@@ -17,6 +17,7 @@ import { storeKinds } from '../store/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
+import { createSigner, type Signer, withSigning } from '../workers/signer.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
 import { readState } from './state-file.ts';
 import { createZoneOverlays, withZoneOverlays, type ZoneOverlays } from './zone-overlays.ts';
@@ -26,6 +27,7 @@ export type Parts = {
   readonly log: Log;
   readonly config: Config;
   readonly compiler: Compiler;
+  readonly signer: Signer;
   /** What zones have besides what is written; followed by what is served. */
   readonly overlays: ZoneOverlays;
   readonly events: Events;
@@ -69,7 +71,7 @@ export async function openParts(
     log,
     version,
   }: { readonly config: Config; readonly log: Log; readonly version: string },
-  compileFile: URL,
+  files: { readonly compile: URL; readonly signer: URL },
 ): Promise<PartsResult> {
   const found = clusterKeys(config.cluster);
   if (!found.ok) return { ok: false, problem: found };
@@ -97,7 +99,9 @@ export async function openParts(
   const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
   const overlays = createZoneOverlays();
   const voice = { log, record: events.record };
-  const compiler = withZoneOverlays(createCompiler(compileFile, voice), overlays);
+  const signer = createSigner(files.signer, voice);
+  const plain = withZoneOverlays(createCompiler(files.compile, voice), overlays);
+  const compiler = withSigning(plain, signer);
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
@@ -121,6 +125,7 @@ export async function openParts(
     await link?.close();
     await desk.close();
     await compiler.close();
+    await signer.close();
     await facts.close();
     await store.close();
   };
@@ -145,7 +150,7 @@ export async function openParts(
     await closeAll();
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
-  return { ok: true, parts: { ...made, registry, told, begin, close } };
+  return { ok: true, parts: { ...made, signer, registry, told, begin, close } };
 }
 
 /** Names of the vantage points that this node speaks for. */

@@ -10,6 +10,7 @@ import { configSha, ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
 import { createReloader, type Reloader } from './reloader.ts';
 import { type FollowedFrom, followShared } from './revision.ts';
+import type { ZoneKeysKeeper } from './zone-keys.ts';
 
 /**
  * What a node serves at this instant, and how the next takes its place: workers, health, the record and
@@ -26,7 +27,10 @@ export type Served = {
   close(): Promise<void>;
 };
 
-export type ServedFrom = FollowedFrom & { readonly serving: Serving };
+export type ServedFrom = FollowedFrom & {
+  readonly serving: Serving;
+  readonly zoneKeys: ZoneKeysKeeper | undefined;
+};
 
 export type ServingRoles = {
   readonly dns: DnsWorkers | undefined;
@@ -80,6 +84,7 @@ export function createServed(
       record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
+      from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
       return (await listening) ?? [];
     },
@@ -105,6 +110,7 @@ export function createServed(
     async close() {
       stopFollowing();
       stopOverlays();
+      from.zoneKeys?.close();
       agent.close();
       await reloader.close();
       await record.close();

@@ -27,6 +27,7 @@ import { openParts, type Parts } from './parts.ts';
 import { chooseServing, startRevisions } from './revision.ts';
 import { createServed, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
+import { openZoneKeys } from './signing.ts';
 import { keepState } from './state-keeper.ts';
 
 /**
@@ -80,13 +81,18 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
-  const opened = await openParts({ ...options, config }, root('compile-worker'));
+  const opened = await openParts(
+    { ...options, config },
+    { compile: root('compile-worker'), signer: root('signer-worker') },
+  );
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
+  const zoneKeys = await openZoneKeys(parts, config);
   const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
   if (!chosen.ok) {
+    zoneKeys?.close();
     await parts.close();
     return { ok: false, problem: { kind: 'compile', reasons: chosen.reasons } };
   }
@@ -94,7 +100,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
   parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
-  const life = bringToLife(options, parts, { ...chosen, revisions, shelf }, roles);
+  const life = bringToLife(options, parts, { ...chosen, revisions, shelf, zoneKeys }, roles);
   const admin = await openAdmin(options, config, life.plane);
   const problems = [...roles.problems, ...(admin && !admin.ok ? [admin] : [])];
   let stopSaving = (): void => {};
@@ -148,7 +154,7 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ desk, events, log }: Parts, serving: Serving): Promise<Roles> {
+async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
   const found = openSyscalls();
   if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
@@ -186,6 +192,7 @@ async function openRoles({ desk, events, log }: Parts, serving: Serving): Promis
           syscalls,
           snapshot: serving.snapshot,
           health: desk.words(),
+          signer,
           certificates: shown.keeper.certificates,
         }),
       )
@@ -224,7 +231,11 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
-  const threads = (): Thread[] => [...(dns?.threads() ?? []), ...(balancer?.threads() ?? [])];
+  const threads = (): Thread[] => [
+    ...(dns?.threads() ?? []),
+    ...parts.signer.threads(),
+    ...(balancer?.threads() ?? []),
+  ];
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   let ready = false;

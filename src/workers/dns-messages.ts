@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate, StreamService } from '../dns-transport/listeners.ts';
 import type { SessionLimits } from '../dns-transport/sessions.ts';
@@ -7,6 +8,7 @@ import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { UdpEntrance } from './dns-entrances.ts';
+import type { NewSignatures } from './signer-messages.ts';
 
 /** What the main thread tells a DNS worker. A message is met between two packets, never within one. */
 export type ToDnsWorker =
@@ -30,6 +32,9 @@ export type ToDnsWorker =
     }
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
+  /** The line to who signs what nobody foresaw. */
+  | { readonly type: 'signer'; readonly port: MessagePort }
+  | ({ readonly type: 'signatures' } & NewSignatures)
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
   | { readonly type: 'deferred-reply'; readonly id: number; readonly reply: Uint8Array | undefined }

@@ -13,6 +13,8 @@ import { certificateIndex } from './certificates.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
 import { closeEntrances, type Entrance, openEntrances, proxiesOf } from './dns-entrances.ts';
 import type { DeferredQuery, FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
+import type { Signer } from './signer.ts';
+import { openSignerLines, type Served } from './signer-lines.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
 /**
@@ -50,6 +52,7 @@ export type DnsWorkersOptions = ThreadVoice & {
   readonly syscalls: Syscalls | undefined;
   readonly snapshot: Snapshot;
   readonly health: HealthWords;
+  readonly signer: Signer;
   /** By certificateIndex(). */
   readonly certificates: readonly Certificate[];
 };
@@ -74,37 +77,37 @@ function startWorkers(
   entrances: readonly Entrance[],
   count: number,
 ): DnsWorkers {
-  let { certificates, snapshot, health } = options;
-  let cookies: CookieSecrets | undefined;
+  const served: Served = { ...options, cookies: undefined };
   const counters = createCounterLedger();
   const roll = createRoll();
   /** What each worker was started with. */
   const given = new Map<string, number>();
   /** Later a problem of a worker that opens its own sockets can only be told. */
   let hasStarted = false;
-  let reportProblem: (problem: SocketProblem) => void = () => {};
-  const firstProblem = new Promise<SocketProblem>((resolve) => {
-    reportProblem = resolve;
-  });
+  const firstProblem = Promise.withResolvers<SocketProblem>();
   const rowFor = (worker: string) => {
-    const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
-    counters.attach(worker, row, snapshot);
+    const row = createCounterRow(counterLayout(served.snapshot.endpoints.length).length);
+    counters.attach(worker, row, served.snapshot);
     return row;
   };
   const deferred = createDeferredDesk(options);
   const spawn = (name: string, file: URL, doors: () => Doors): Thread =>
     spawnWorker(options, name, file, {
       start() {
+        const { certificates, cookies, health, snapshot } = served;
         given.set(name, snapshot.generation);
         const { tcp } = options.dns;
         const counters = rowFor(name);
-        const served = { counters, snapshot, health, cookies, certificates, tcp };
-        return { type: 'start', ...served, ...doors() };
+        const tables = { counters, snapshot, health, cookies, certificates, tcp };
+        return { type: 'start', ...tables, ...doors() };
       },
-      served: (generation) => roll.served(name, generation ?? given.get(name) ?? 0),
+      served(generation) {
+        if (generation === undefined) lines.connect(name);
+        roll.served(name, generation ?? given.get(name) ?? 0);
+      },
       deferred: deferred.reply,
       problem(problem) {
-        reportProblem(problem);
+        firstProblem.resolve(problem);
         const { hint, message } = problem;
         if (hasStarted) options.record('dns.listener', name, `${message} ${hint}`, 'warn');
       },
@@ -118,40 +121,41 @@ function startWorkers(
   const tellAll = (message: ToDnsWorker): void => {
     for (const thread of threads) thread.post(message);
   };
+  const lines = openSignerLines(options.signer, served, threads);
   const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => {
     hasStarted = true;
   });
   return {
-    ready: Promise.race([allReady.then(() => undefined), firstProblem]),
-    listeners: entrances.map(({ listener: { address, protocol }, port }) => {
-      return { address, port, protocol };
-    }),
+    ready: Promise.race([allReady.then(() => undefined), firstProblem.promise]),
+    listeners: entrances.map(listenerOf),
     counters,
     threads: () => threads,
     publish(nextSnapshot, nextHealth) {
-      snapshot = nextSnapshot;
-      health = nextHealth;
-      const { generation } = snapshot;
-      for (const thread of threads) {
-        // A dead one is given everything when it is replaced.
-        if (thread.state() === 'dead') continue;
+      served.snapshot = nextSnapshot;
+      served.health = nextHealth;
+      options.signer.serve(nextSnapshot, nextHealth);
+      const { generation } = nextSnapshot;
+      const tables = { snapshot: nextSnapshot, health: nextHealth };
+      // A dead one is given everything when it is replaced.
+      for (const thread of threads.filter(({ state }) => state() !== 'dead')) {
         const counters = rowFor(thread.name);
-        const message: ToDnsWorker = { type: 'snapshot', snapshot, health, counters };
-        thread.post(message);
+        thread.post({ type: 'snapshot', ...tables, counters } satisfies ToDnsWorker);
       }
       return Promise.all(threads.map(({ name }) => roll.wait(name, generation))).then(() => {});
     },
-    publishHealth(generation, nextHealth) {
-      if (generation !== snapshot.generation) return;
-      health = nextHealth;
+    publishHealth(generation, health) {
+      if (generation !== served.snapshot.generation) return;
+      served.health = health;
       tellAll({ type: 'health', generation, health });
+      options.signer.publishHealth(generation, health);
     },
-    setCookies(next) {
-      cookies = next;
-      tellAll({ type: 'cookies', cookies: next });
+    setCookies(cookies) {
+      served.cookies = cookies;
+      tellAll({ type: 'cookies', cookies });
+      options.signer.setCookies(cookies);
     },
-    setCertificates(next) {
-      certificates = next;
+    setCertificates(certificates) {
+      served.certificates = certificates;
       tellAll({ type: 'certificates', certificates });
     },
     onDeferred: deferred.onDeferred,
@@ -160,6 +164,10 @@ function startWorkers(
       closeEntrances(entrances);
     },
   };
+}
+
+function listenerOf({ listener: { address, protocol }, port }: Entrance) {
+  return { address, port, protocol };
 }
 
 type Doors = Pick<ToDnsWorker & { readonly type: 'start' }, 'udp' | 'streams'>;

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { type Transferable, Worker } from 'node:worker_threads';
 import type { Log } from '../telemetry/log.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Log } from '../telemetry/log.ts';
 export type Thread = {
   readonly name: string;
   /** Lost when the worker is dead: its successor is told everything by `start`. */
-  post(message: unknown): void;
+  post(message: unknown, transfer?: readonly Transferable[]): void;
   state(): 'starting' | 'running' | 'dead';
   restarts(): number;
   /** Down, and not for the first time in a short while: more than a replacement under way. */
@@ -104,8 +104,8 @@ export function createThread(options: ThreadOptions): Thread {
     engine: () => engine,
     restarts: () => restarts,
     isFailing: () => state !== 'running' && (delayMs ?? 0) >= FAILING_DELAY_MS,
-    post(message) {
-      if (state !== 'dead') worker?.postMessage(message);
+    post(message, transfer = []) {
+      if (state !== 'dead') worker?.postMessage(message, [...transfer]);
     },
     async kill() {
       await worker?.terminate();

@@ -13,6 +13,8 @@ import {
 import { isSubdomain, lowerName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import {
+  DENIAL_CHAIN,
+  DENIAL_COMPACT,
   hashLabel,
   NODE_ANSWERS,
   NODE_CUT,
@@ -45,12 +47,17 @@ import {
   spread,
   ZONE_APEX,
   ZONE_APEX_LENGTH,
+  ZONE_CHAIN,
+  ZONE_CHAIN_LENGTH,
+  ZONE_DENIAL,
+  ZONE_DENIAL_AT_PARENT,
   ZONE_NEGATIVE,
   ZONE_PARENT,
   ZONE_SOA,
   ZONE_WORDS,
   type ZoneTable,
 } from './compiled-zones.ts';
+import type { DenialDraft } from './denial-records.ts';
 
 /** An RRset with its rdata in uncompressed wire form. */
 export type RrsetDraft = {
@@ -75,6 +82,8 @@ export type NodeDraft = {
   service: number;
   /** ANSWERS_… bits of the service. */
   answers: number;
+  /** Types that the service answers for everybody. */
+  serviceTypes: readonly number[];
   cut: NodeDraft | undefined;
   wildcard: NodeDraft | undefined;
 };
@@ -82,6 +91,13 @@ export type ZoneDraft = {
   readonly apexName: Uint8Array;
   readonly soa: RrsetDraft;
   readonly negativeTtl: number;
+  /** How the zone proves that something is not there; undefined = it is not signed. */
+  readonly denial: 'compact' | 'nsec' | undefined;
+  /** With `nsec`: in canonical order. */
+  readonly chain: DenialDraft[];
+  /** The parent zone's NSEC RRset of the apex. */
+  denialAtParent: RrsetDraft | undefined;
+  apex: NodeDraft | undefined;
   parent: ZoneDraft | undefined;
 };
 
@@ -99,6 +115,9 @@ export function assembleZones(nodes: readonly NodeDraft[], zones: readonly ZoneD
   for (const node of nodes) addNode(layout, node);
   for (const zone of zones) addZone(layout, zone);
   for (const { row, glue, targets } of layout.glueLists) addGlue(layout, row, glue, targets);
+  for (const [index, zone] of zones.entries()) addDenial(layout, index * ZONE_WORDS, zone);
+  // A chain may have records of the zones below.
+  for (const [index, { chain }] of zones.entries()) addChain(layout, index * ZONE_WORDS, chain);
   const index = indexNodes(layout.nodes, nodes.length);
   return {
     arena: toShared(layout.arena.bytes.subarray(0, layout.arena.length)),
@@ -176,6 +195,28 @@ function addZone(layout: Layout, zone: ZoneDraft): void {
   row[ZONE_NEGATIVE] = addRrset(layout, negative, zone.apexName, zone.apexName, index);
   row[ZONE_PARENT] = zone.parent === undefined ? NONE : (layout.zoneIndex.get(zone.parent) ?? NONE);
   layout.zones.push(...row);
+}
+
+/** How the zone whose row this is denies; all its names have their rows by now. */
+function addDenial(layout: Layout, row: number, zone: ZoneDraft): void {
+  const { denial, denialAtParent } = zone;
+  if (denialAtParent !== undefined) {
+    const parent = layout.zoneIndex.get(zone.parent!)!;
+    const { apexName } = zone;
+    const rrset = addRrset(layout, denialAtParent, apexName, zone.parent!.apexName, parent);
+    layout.zones[row + ZONE_DENIAL_AT_PARENT] = rrset;
+  }
+  if (denial !== undefined) {
+    layout.zones[row + ZONE_DENIAL] = denial === 'compact' ? DENIAL_COMPACT : DENIAL_CHAIN;
+  }
+}
+
+function addChain(layout: Layout, row: number, chain: readonly DenialDraft[]): void {
+  layout.zones[row + ZONE_CHAIN] = layout.links.length;
+  layout.zones[row + ZONE_CHAIN_LENGTH] = chain.length;
+  for (const { node, nsec } of chain) {
+    layout.links.push(layout.nodeIndex.get(node)!, layout.rrsetIndex.get(nsec)!);
+  }
 }
 
 /** Appends the row and the body of an RRset; returns its index. */

@@ -14,7 +14,11 @@ import {
   TYPE_DS,
   TYPE_HTTPS,
   TYPE_NS,
+  TYPE_NSEC,
+  TYPE_NSEC3,
+  TYPE_NSEC3PARAM,
   TYPE_OPT,
+  TYPE_RRSIG,
   TYPE_SOA,
   TYPE_SVCB,
 } from '../dns/constants.ts';
@@ -38,6 +42,7 @@ import {
   RECORD_HEADER_LENGTH,
   type ZoneTable,
 } from './compiled-zones.ts';
+import { addDenials } from './denial-records.ts';
 
 /** A zone as text: what config's ZoneConfig has, and steered owners as indexes of services. */
 export type ZoneSource = {
@@ -56,12 +61,15 @@ export type ZoneSource = {
   };
   readonly rrsets: readonly RrsetSource[];
   readonly steered: readonly SteeredSource[];
+  /** How a signed zone proves that something is not there; absent = it is not signed. */
+  readonly denial?: 'compact' | 'nsec';
 };
-/** `answers` are ANSWERS_… bits. Default: addresses. */
+/** `answers` are ANSWERS_… bits. Default: addresses. `types` are those that it has for everybody. */
 export type SteeredSource = {
   readonly owner: string;
   readonly service: number;
   readonly answers?: number;
+  readonly types?: readonly number[];
 };
 export type RrsetSource = {
   readonly owner: string;
@@ -93,7 +101,9 @@ export function compileZones(sources: readonly ZoneSource[]): ZoneCompilation {
   for (const node of work.nodes.values()) checkNode(work, node);
   if (work.issues.length > 0) return { ok: false, issues: work.issues };
   const drafts = opened.map(({ draft }) => draft);
-  return { ok: true, table: assembleZones([...work.nodes.values()], drafts) };
+  const nodes = [...work.nodes.values()];
+  addDenials(nodes, drafts);
+  return { ok: true, table: assembleZones(nodes, drafts) };
 }
 
 type Work = {
@@ -128,9 +138,19 @@ function openZone(work: Work, source: ZoneSource): OpenZone[] {
   }
   const soa = readSoa(source, report);
   const negativeTtl = Math.min(source.ttl, source.soa.minimum);
-  const draft: ZoneDraft = { apexName, soa, negativeTtl, parent: undefined };
+  const draft: ZoneDraft = {
+    apexName,
+    soa,
+    negativeTtl,
+    denial: source.denial,
+    chain: [],
+    denialAtParent: undefined,
+    apex: undefined,
+    parent: undefined,
+  };
   work.zones.set(key(apexName), draft);
-  nodeAt(work, draft, apexName).rrsets.push(soa);
+  draft.apex = nodeAt(work, draft, apexName);
+  draft.apex.rrsets.push(soa);
   return [{ source, path, draft }];
 }
 
@@ -184,6 +204,7 @@ function nodeAt(work: Work, zone: ZoneDraft, name: Uint8Array): NodeDraft {
     rrsets: [],
     service: NONE,
     answers: 0,
+    serviceTypes: [],
     cut: undefined,
     wildcard: undefined,
   };
@@ -209,7 +230,8 @@ function fillZone(work: Work, zone: OpenZone): void {
   for (const [index, rrset] of source.rrsets.entries()) {
     addRrset(work, draft, rrset, `${path}.rrsets.${index}`);
   }
-  for (const [index, { answers = ANSWERS_ADDRESSES, owner, service }] of source.steered.entries()) {
+  for (const [index, steered] of source.steered.entries()) {
+    const { answers = ANSWERS_ADDRESSES, owner, service, types = [] } = steered;
     const ownerPath = `${path}.steered.${index}.owner`;
     const name = readOwner(work, draft, owner, ownerPath);
     if (name === undefined) continue;
@@ -221,6 +243,7 @@ function fillZone(work: Work, zone: OpenZone): void {
     } else {
       node.service = service;
       node.answers = answers;
+      node.serviceTypes = types;
     }
   }
   const apex = nodeAt(work, draft, draft.apexName);
@@ -267,6 +290,10 @@ function addRrset(work: Work, zone: ZoneDraft, source: RrsetSource, path: string
     report('.owner', 'DS records of a zone stand in its parent zone (RFC 4035 2.4)');
     return;
   }
+  if (zone.denial !== undefined && MADE_TYPES.includes(rrset.type)) {
+    report('.type', `${source.type} records of a signed zone are made, not written`);
+    return;
+  }
   const node = nodeAt(work, home, owner);
   if (node.rrsets.some(({ type }) => type === rrset.type)) {
     report('.owner', `${source.owner} ${source.type} is there twice`);
@@ -278,6 +305,9 @@ function addRrset(work: Work, zone: ZoneDraft, source: RrsetSource, path: string
   }
   node.rrsets.push(rrset);
 }
+
+/** What a signed zone gets by itself. */
+const MADE_TYPES: readonly number[] = [TYPE_RRSIG, TYPE_NSEC, TYPE_NSEC3, TYPE_NSEC3PARAM];
 
 /** SOA comes from the zone's own settings; OPT and 128 to 255 never stand in a zone (RFC 6895 3.1). */
 function isData(type: number): boolean {

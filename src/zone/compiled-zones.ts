@@ -81,7 +81,7 @@ export const RRSET_TARGET_LENGTH = 11;
 export const RRSET_ZONE = 12;
 
 /** Words of a row of `zones`. */
-export const ZONE_WORDS = 5;
+export const ZONE_WORDS = 9;
 export const ZONE_APEX = 0;
 export const ZONE_APEX_LENGTH = 1;
 export const ZONE_SOA = 2;
@@ -89,6 +89,19 @@ export const ZONE_SOA = 2;
 export const ZONE_NEGATIVE = 3;
 /** The zone of ours that is authoritative for DS at this apex, or NONE. */
 export const ZONE_PARENT = 4;
+/** How the zone proves that something is not there: DENIAL_…, or NONE when it is not signed. */
+export const ZONE_DENIAL = 5;
+/** First link and number of (node, NSEC RRset) pairs in canonical order; DENIAL_CHAIN only. */
+export const ZONE_CHAIN = 6;
+export const ZONE_CHAIN_LENGTH = 7;
+/** The NSEC RRset of the parent zone at this apex, or NONE. */
+export const ZONE_DENIAL_AT_PARENT = 8;
+
+/** For a name that is not there a proof is made when it is asked for (RFC 9824). */
+export const DENIAL_COMPACT = 1;
+/** All proofs are there (RFC 4035 3.1.3). */
+export const DENIAL_CHAIN = 2;
+
 /** Row of `rrsets` that answers ANY at a name without RRsets of its own: HINFO (RFC 8482 4.2). */
 export const RRSET_ANY = 0;
 

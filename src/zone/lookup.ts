@@ -22,6 +22,7 @@ import {
   TYPE_DS,
   TYPE_HTTPS,
   TYPE_NS,
+  TYPE_RRSIG,
   TYPE_SVCB,
 } from '../dns/constants.ts';
 import { LABELS_MAX, NAME_LENGTH_MAX } from '../dns/name.ts';
@@ -51,6 +52,7 @@ import {
   RRSET_WORDS,
   spread,
   ZONE_APEX,
+  ZONE_DENIAL,
   ZONE_PARENT,
   ZONE_WORDS,
   type ZoneTable,
@@ -103,6 +105,8 @@ export type LookupResult = {
   /** The CNAME and DNAME RRsets followed, in order; the first is for the question's name. */
   readonly chain: Int32Array;
   chainLength: number;
+  /** Bit i is set when the owner of chain[i] was synthesized from a wildcard. */
+  chainWildcards: number;
   readonly scratch: LookupScratch;
 };
 type LookupScratch = {
@@ -124,6 +128,7 @@ export function createLookupResult(): LookupResult {
     nameLength: 0,
     chain: new Int32Array(CNAME_CHAIN_MAX),
     chainLength: 0,
+    chainWildcards: 0,
     scratch: {
       target: new Uint8Array(NAME_LENGTH_MAX),
       targetLabels: new Uint8Array(LABELS_MAX + 1),
@@ -136,6 +141,7 @@ export function createLookupResult(): LookupResult {
 export function lookup(table: ZoneTable, question: LookupQuestion, result: LookupResult): number {
   const qtype = question.qtype;
   result.chainLength = 0;
+  result.chainWildcards = 0;
   let outcome = find(
     table,
     question.qname,
@@ -210,6 +216,7 @@ function extendChain(table: ZoneTable, result: LookupResult): boolean {
   for (let i = 0; i < chainLength && !mayRepeat; i++) if (chain[i] === rrset) return false;
   if (chainLength === CNAME_CHAIN_MAX) return false;
   chain[chainLength] = rrset;
+  if (result.wildcard) result.chainWildcards |= 1 << chainLength;
   result.chainLength = chainLength + 1;
   return true;
 }
@@ -270,7 +277,8 @@ function answerAt(table: ZoneTable, node: number, qtype: number, result: LookupR
   if (service !== NONE && isSteered(table.nodes[row + NODE_ANSWERS]!, qtype)) return STEERED;
   const count = table.nodes[row + NODE_RRSET_COUNT]!;
   const first = table.nodes[row + NODE_RRSETS]!;
-  if (qtype === TYPE_ANY) {
+  // Signatures are asked for by themselves only by people: those of any RRset will do (RFC 8482 4.1).
+  if (qtype === TYPE_ANY || (qtype === TYPE_RRSIG && isSigned(table, result.zone))) {
     if (count === 0 && service === NONE) return NODATA;
     result.rrset = count === 0 ? RRSET_ANY : first;
     return HIT;
@@ -283,6 +291,17 @@ function answerAt(table: ZoneTable, node: number, qtype: number, result: LookupR
   }
   if (qtype === TYPE_DS) moveToParent(table, node, result);
   return NODATA;
+}
+
+export function hasSignedZones(table: ZoneTable): boolean {
+  return Array.from({ length: table.zones.length / ZONE_WORDS }).some((_, zone) =>
+    isSigned(table, zone),
+  );
+}
+
+/** Whether answers of the zone have signatures. */
+export function isSigned({ zones }: ZoneTable, zone: number): boolean {
+  return zone !== NONE && zones[zone * ZONE_WORDS + ZONE_DENIAL] !== NONE;
 }
 
 /** Whether a service with these ANSWERS_… bits answers the type. */

@@ -35,6 +35,17 @@ test('withOverlays() replaces the SOA, or its serial alone', () => {
   assert.deepEqual(counted.soa, { ...soa, serial: 9 });
 });
 
+test('withOverlays() takes the greatest serial, and adds to it last', () => {
+  const { zones } = withOverlays(config, [
+    { zone: 'example.com', serialIncrement: 100, rrsets: [] },
+    { zone: 'example.com', serial: 9, rrsets: [] },
+    { zone: 'example.com', serial: 7, rrsets: [] },
+  ]);
+  assert.equal(zones['example.com']!.soa.serial, 109);
+  const wrapped = { zone: 'example.com', serial: 2 ** 31, serialIncrement: 2 ** 31, rrsets: [] };
+  assert.equal(overlaid(wrapped).soa.serial, 0);
+});
+
 test('withOverlays() of zones that are not configured changes nothing', () => {
   assert.equal(withOverlays(config, [{ zone: 'example.net', rrsets: [] }]), config);
 });

@@ -109,6 +109,29 @@ test('validateConfig() gives zones absolute names and canonical data', () => {
   ]);
 });
 
+test('validateConfig() says how a zone is signed, and nothing of one that is not', () => {
+  const text = (dnssec: string) => `
+node: { stateDirectory: /var/lib/meridian }
+zones: { a.example: { nameservers: ns.other.example., dnssec: ${dnssec} } }
+`;
+  const dnssec = (written: string) => validated(text(written)).zones['a.example']?.dnssec;
+  const usual = {
+    scheme: 'csk',
+    algorithm: 'ecdsap256',
+    denial: 'compact',
+    validitySeconds: 1_209_600,
+    refreshSeconds: 604_800,
+  };
+  assert.deepEqual(dnssec('true'), usual);
+  assert.deepEqual(dnssec('{}'), usual);
+  assert.equal(dnssec('false'), undefined);
+  assert.deepEqual(dnssec('{ keys: ksk-zsk, algorithm: ed25519, validity: 36h, refresh: 1d }'), {
+    ...{ scheme: 'ksk-zsk', algorithm: 'ed25519', denial: 'compact' },
+    ...{ validitySeconds: 129_600, refreshSeconds: 86_400 },
+  });
+  assert.equal(dnssec('{ folder: /etc/keys }')?.folder, '/etc/keys');
+});
+
 test('validateConfig() reads TXT as one text when it has no quotes of its own', () => {
   const long = 'x'.repeat(300);
   const text = `${minimal}      unused: { pool: web }\n`.replace(

@@ -13,7 +13,8 @@ test('parseDuration() reads a number with its unit', () => {
     ['5', undefined],
     ['5 s', undefined],
     ['-1s', undefined],
-    ['1d', undefined],
+    ['14d', 1_209_600_000],
+    ['1w', undefined],
     ['s', undefined],
     ['', undefined],
   ];

@@ -34,6 +34,7 @@ function open() {
     worker: startWorker(),
     nowMs: () => NOW_MS,
     defer: (_message, _client, _nowMs, take) => later.push(take) > 0,
+    sign: () => false,
   };
   const handlers = serveDnsStream(desk, createSessions(LIMITS), connection);
   return { counters: desk.worker.counters, handlers, later, said, writes };

@@ -3,8 +3,14 @@ import { after, type TestContext, test } from 'node:test';
 import { BIND } from './resolvers/bind.ts';
 import { islandProblem, openIsland } from './resolvers/island.ts';
 import { KNOT } from './resolvers/knot.ts';
-import { PLAIN_ZONE, REGION_BY_FAMILY, startMeridian, ZONE } from './resolvers/meridian.ts';
-import { absolute, checkReply, dataOf, EXPECTED, type Security } from './resolvers/names.ts';
+import {
+  CHAIN_ZONE,
+  PLAIN_ZONE,
+  REGION_BY_FAMILY,
+  startMeridian,
+  ZONE,
+} from './resolvers/meridian.ts';
+import { absolute, checkReply, dataOf, EXPECTED } from './resolvers/names.ts';
 import { type ParentQuery, startParents } from './resolvers/parents.ts';
 import { ALL_ADDRESSES, CLIENTS } from './resolvers/places.ts';
 import { POWERDNS } from './resolvers/powerdns.ts';
@@ -21,7 +27,9 @@ import { REGIONS } from './world-node.ts';
 
 /**
  * Names of Meridian resolved by the resolvers of the world, which validate and begin at a signed root:
- * root -> test. (both BIND) -> gslb.test., plain.test. (Meridian) -> sub.gslb.test. (BIND again).
+ * root -> test. (both BIND) -> gslb.test., chain.test., plain.test. (Meridian) -> sub.gslb.test. and
+ * sub.chain.test. (BIND again). gslb.test. has one key and compact proofs, chain.test. a KSK, a ZSK and a
+ * chain of NSEC records; plain.test. and what is below is not signed. Every answer of the first two is secure.
  *
  *     way                      unbound        BIND          Knot Resolver   PowerDNS Recursor
  *     over both families       yes            yes           yes             yes
@@ -38,9 +46,7 @@ import { REGIONS } from './world-node.ts';
  * (4) In its commercial edition only. (5) Does not know them.
  */
 const KINDS = [UNBOUND, BIND, KNOT, POWERDNS];
-/** Of `gslb.test.`: it is not signed, so `test.` has no DS of it. */
-const SECURITY: Security = 'insecure';
-const DS: readonly string[] = [];
+const SIGNED_ZONES = [ZONE, CHAIN_ZONE];
 
 const problem = islandProblem();
 const skipAll = problem ?? false;
@@ -50,10 +56,14 @@ const world = island && (await startAll(island));
 
 async function startAll(on: NonNullable<typeof island>) {
   const [parents, meridian] = await Promise.all([
-    startParents(on, [ZONE, PLAIN_ZONE]),
+    startParents(on, [...SIGNED_ZONES, PLAIN_ZONE]),
     startMeridian(on),
   ]);
-  if (DS.length > 0) await parents.delegate(ZONE, DS);
+  for (const zone of SIGNED_ZONES) {
+    const ds = await meridian.ds(zone);
+    assert.equal(ds.length, 1, `${zone} has ${ds.length} keys for a DS`);
+    await parents.delegate(zone, ds);
+  }
   return { island: on, parents, meridian };
 }
 
@@ -65,7 +75,9 @@ for (const kind of KINDS) {
       const heardBefore = parents.queries().length;
       const asked = async () => [await meridian.queries('udp'), await meridian.queries('tcp')];
       const [udpBefore, tcpBefore] = await asked();
-      await withResolver(t, kind, way, async (resolver) => checkAll(resolver, kind, way));
+      await withResolver(t, kind, way, async (resolver) => {
+        for (const zone of SIGNED_ZONES) await checkAll(resolver, kind, way, zone);
+      });
       const heard = parents.queries().slice(heardBefore);
       assertWay(kind, way, heard);
       const [udp, tcp] = await asked();
@@ -76,15 +88,22 @@ for (const kind of KINDS) {
   }
 }
 
-async function checkAll(resolver: Resolver, kind: ResolverKind, way: Way): Promise<void> {
+async function checkAll(
+  resolver: Resolver,
+  kind: ResolverKind,
+  way: Way,
+  zone: string,
+): Promise<void> {
   const circumstances = {
-    security: SECURITY,
+    zone,
+    security: 'secure',
+    hidesAbsence: zone === ZONE,
     regions: familiesOf(way).map((family) => REGION_BY_FAMILY[family]),
     hasBareNegatives: kind.bareNegatives?.includes(way) ?? false,
-  };
+  } as const;
   const isMixed = way === 'with names in mixed case' && kind.keepsCase;
   const words = EXPECTED.flatMap(({ name, type }) => [
-    isMixed ? mixedCase(absolute(name)) : absolute(name),
+    isMixed ? mixedCase(absolute(name, zone)) : absolute(name, zone),
     type,
   ]);
   // Once from Meridian, once from the cache.
@@ -118,10 +137,9 @@ function assertWay(kind: ResolverKind, way: Way, heard: readonly ParentQuery[]):
   }
   if (way === 'with minimised names') {
     const above = heard.filter(({ view }) => view === 'tld').map(({ name }) => `${name}.`);
-    const zones = [ZONE, PLAIN_ZONE];
-    const told = above.filter((name) =>
-      EXPECTED.some((each) => absolute(each.name) === name && !zones.includes(name)),
-    );
+    const zones = [...SIGNED_ZONES, PLAIN_ZONE];
+    const asked = SIGNED_ZONES.flatMap((zone) => EXPECTED.map(({ name }) => absolute(name, zone)));
+    const told = above.filter((name) => asked.includes(name) && !zones.includes(name));
     assert.deepEqual(
       told.filter((name) => zones.some((zone) => name.endsWith(`.${zone}`))),
       [],
@@ -136,7 +154,7 @@ for (const kind of KINDS) {
   test(`${kind.name} gives each client network its answer, and caches it`, { skip }, async (t) => {
     await withResolver(t, kind, 'with client subnets', async (resolver) => {
       for (const name of ['www~', 'alias~', 'x.wild-steered~', 'static-alias~']) {
-        await checkSubnets(resolver, absolute(name), name !== 'static-alias~');
+        await checkSubnets(resolver, absolute(name, ZONE), name !== 'static-alias~');
       }
     });
   });
@@ -163,8 +181,9 @@ async function checkSubnets(resolver: Resolver, name: string, isSteered: boolean
 
 test('a DS without a key makes its zone bogus, and no other', { skip: skipAll }, async (t) => {
   const { parents } = world!;
+  const ds = await world!.meridian.ds(ZONE);
   await parents.delegate(ZONE, [`1 13 2 ${'0A'.repeat(32)}`]);
-  t.after(() => parents.delegate(ZONE, DS));
+  t.after(() => parents.delegate(ZONE, ds));
   for (const kind of KINDS) {
     await withResolver(t, kind, 'over both families', async (resolver) => {
       const names = [`mail.${ZONE}`, `www.${PLAIN_ZONE}`];

@@ -88,6 +88,8 @@ export function startWorldNode(
   zones: Readonly<Record<string, unknown>> = { 'gslb.example': zone },
   dns: Readonly<Record<string, unknown>> = {},
   files: Readonly<Record<string, string>> = {},
+  /** Where keys are kept; default: nowhere. */
+  stateDirectory?: string,
 ): Promise<NodeFixture> {
   const endpoints = Object.keys(REGIONS);
   const v4 = Object.entries(REGIONS).map(([region, { vips }]) => ({ region, addresses: vips[0] }));
@@ -98,7 +100,7 @@ export function startWorldNode(
   const placed = [...PLACED, ...resolvers, { network: '::1/128', region: 'singapore' as const }];
   return startNodeFixture(
     {
-      node: { roles: ['nameserver'], workers: { dns: 1 } },
+      node: { roles: ['nameserver'], workers: { dns: 1 }, stateDirectory },
       regions: REGIONS,
       geo: {
         overrides: placed.map(({ network, region }) => ({

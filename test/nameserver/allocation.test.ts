@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { respond } from '../../src/nameserver/respond.ts';
+import type { WorkerState } from '../../src/nameserver/worker-state.ts';
+import { signedWorld } from '../signing/signed-world.ts';
 import { clientAt, NOW_MS, queryBytes, startWorker } from './fixture.ts';
 
 /** Well below one object (16 bytes at least) a query: what the engine itself allocates meanwhile. */
@@ -13,10 +15,7 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 test('respond() allocates nothing', () => {
-  const worker = startWorker();
-  const reply = new Uint8Array(1500);
-  const client = clientAt('192.0.2.200');
-  const queries = [
+  checkNothingAllocated(startWorker(), [
     queryBytes('www.gslb.example', 'A', { subnet: '80.1.2.0/24' }),
     queryBytes('www.gslb.example', 'AAAA', { subnet: '2001:db8:2000::/48' }),
     queryBytes('share.gslb.example', 'A'),
@@ -26,7 +25,33 @@ test('respond() allocates nothing', () => {
     queryBytes('no.gslb.example', 'A', { edns: true }),
     queryBytes('sub.gslb.example', 'A', { edns: true }),
     queryBytes('no.such.test', 'A'),
-  ];
+  ]);
+});
+
+test('respond() allocates nothing for signed answers, nor before it leaves one to the signer', () => {
+  for (const denial of ['nsec', 'compact'] as const) {
+    checkNothingAllocated(signedWorld(denial).worker, [
+      signedQuery('www.gslb.example', 'A'),
+      signedQuery('share.gslb.example', 'AAAA'),
+      signedQuery('static.gslb.example', 'A'),
+      signedQuery('x.wild.gslb.example', 'MX'),
+      signedQuery('x.app.gslb.example', 'A'),
+      signedQuery('twice.gslb.example', 'A'),
+      signedQuery('static.gslb.example', 'AAAA'),
+      signedQuery('no.gslb.example', 'A'),
+      signedQuery('sub.gslb.example', 'A'),
+      signedQuery('x.old.gslb.example', 'A'),
+    ]);
+  }
+});
+
+function signedQuery(name: string, type: string): Uint8Array {
+  return queryBytes(name, type, { edns: true, isSigned: true });
+}
+
+function checkNothingAllocated(worker: WorkerState, queries: readonly Uint8Array[]): void {
+  const reply = new Uint8Array(1500);
+  const client = clientAt('192.0.2.200');
   const run = (count: number): void => {
     for (let i = 0; i < count; i++) {
       const query = queries[i % queries.length]!;
@@ -45,4 +70,4 @@ test('respond() allocates nothing', () => {
   }
   const perQuery = least / QUERIES;
   assert.ok(perQuery < BYTES_PER_QUERY_MAX, `${perQuery.toFixed(2)} bytes a query`);
-});
+}

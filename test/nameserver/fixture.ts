@@ -242,6 +242,8 @@ export type Ask = {
   readonly subnet?: string;
   readonly udpSize?: number;
   readonly edns?: boolean;
+  /** DO. */
+  readonly isSigned?: boolean;
   readonly flags?: number;
   readonly tcp?: boolean;
   readonly nowMs?: number;
@@ -296,7 +298,9 @@ export function queryBytes(name: string, type: string, ask: Ask = {}): Uint8Arra
   return buildQuery({
     question,
     flags: ask.flags ?? 0,
-    records: wantsEdns ? [opt(options, ask.udpSize ?? 1232)] : [],
+    records: wantsEdns
+      ? [opt(options, ask.udpSize ?? 1232, [0, 0, ask.isSigned ? 0x80 : 0, 0])]
+      : [],
   });
 }
 

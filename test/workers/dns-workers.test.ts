@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type DnsWorkers, openDnsWorkers } from '../../src/workers/dns-workers.ts';
+import { createSigner } from '../../src/workers/signer.ts';
 import { allUp, compiled, createConfig, healthOf } from '../nameserver/fixture.ts';
 import { until } from '../node/until.ts';
 import { createVoice, fixture } from './voice.ts';
@@ -102,6 +103,7 @@ function open(t: TestContext, count: number) {
     streamFile: fixture('dns-worker'),
     snapshot,
     health: healthOf(allUp(snapshot)),
+    signer: createSigner(fixture('dns-worker'), voice),
     certificates: [],
   });
   assert.ok(opened.ok);

@@ -4,18 +4,22 @@ import { fileURLToPath } from 'node:url';
 import { until } from '../../node/until.ts';
 import { REGIONS, type Region } from '../world-node.ts';
 import type { Island } from './island.ts';
-import { CHILD_ZONE, SIGNED_NAME } from './parents.ts';
+import { CHILD_LABEL, SIGNED_NAME } from './parents.ts';
 import { CHILD, CLIENTS, MERIDIAN, RESOLVER_NETWORKS } from './places.ts';
 
 /** The program under test as a process on the island: a nameserver with every kind of name. */
 export type Meridian = {
   /** Queries so far, over one transport. */
   queries(transport: 'udp' | 'tcp'): Promise<number>;
+  /** Data of the DS records of a zone's keys that others are to trust, as its own DNSKEY records have them. */
+  ds(zone: string): Promise<readonly string[]>;
   /** What it has written, for when something is wrong. */
   said(): string;
 };
 
 export const ZONE = 'gslb.test.';
+/** With the same names, and other keys and proofs. */
+export const CHAIN_ZONE = 'chain.test.';
 /** On the same nodes, and never signed. */
 export const PLAIN_ZONE = 'plain.test.';
 export const LONG_TEXTS = Array.from({ length: 40 }, (_, index) => `${index} ${'x'.repeat(200)}`);
@@ -30,16 +34,12 @@ const COMPILE_CACHE = fileURLToPath(
 const METRICS = 'http://127.0.0.1:8053/metrics';
 const DEADLINE_MS = 60_000;
 
-/** `more` are further keys of the zone. */
-export async function startMeridian(
-  island: Island,
-  more: Readonly<Record<string, unknown>> = {},
-): Promise<Meridian> {
+export async function startMeridian(island: Island): Promise<Meridian> {
   const directory = join(island.directory, 'meridian');
   mkdirSync(directory);
   const file = join(directory, 'meridian.yaml');
   // JSON is YAML.
-  writeFileSync(file, JSON.stringify(configuration(more), undefined, 2));
+  writeFileSync(file, JSON.stringify(configuration(directory), undefined, 2));
   const words = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'run'];
   const program = island.start([...words, '--config', file], {
     NODE_COMPILE_CACHE: COMPILE_CACHE,
@@ -53,6 +53,21 @@ export async function startMeridian(
   await until(answers, DEADLINE_MS, () => `Meridian answers: ${program.said()}`);
   return {
     said: program.said,
+    async ds(zone) {
+      const keys = await island.run([
+        'dig',
+        '+tcp',
+        '+noall',
+        '+answer',
+        `@${MERIDIAN[0][4]}`,
+        zone,
+        'DNSKEY',
+      ]);
+      const file = join(directory, `${zone}keys`);
+      writeFileSync(file, keys.stdout);
+      const { stdout } = await island.run(['dnssec-dsfromkey', '-2', '-f', file, zone]);
+      return stdout.split('\n').flatMap((line) => line.split(' DS ')[1] ?? []);
+    },
     async queries(transport) {
       const line = new RegExp(`^meridian_dns_queries_total\\{[^}]*"${transport}"[^}]*\\} (\\d+)`);
       const lines = (await metrics()).split('\n');
@@ -63,14 +78,19 @@ export async function startMeridian(
 
 const NEAR = { virginia: 'US-VA', frankfurt: 'DE', singapore: 'SG' } as const;
 
-function configuration(more: Readonly<Record<string, unknown>>): unknown {
+function configuration(directory: string): unknown {
   const placed: { readonly network: string; readonly region: Region }[] = [
     { network: RESOLVER_NETWORKS[4], region: REGION_BY_FAMILY[4] },
     { network: RESOLVER_NETWORKS[6], region: REGION_BY_FAMILY[6] },
     ...CLIENTS,
   ];
   return {
-    node: { name: 'island', roles: ['nameserver', 'admin'], workers: { dns: 1 } },
+    node: {
+      name: 'island',
+      roles: ['nameserver', 'admin'],
+      workers: { dns: 1 },
+      stateDirectory: join(directory, 'state'),
+    },
     regions: REGIONS,
     geo: {
       overrides: placed.map(({ network, region }) => ({
@@ -79,7 +99,11 @@ function configuration(more: Readonly<Record<string, unknown>>): unknown {
       })),
     },
     pools: { web: { endpoints: Object.keys(REGIONS) } },
-    zones: { [ZONE]: { ...zone(), ...more }, [PLAIN_ZONE]: plainZone() },
+    zones: {
+      [ZONE]: { ...zone(ZONE), dnssec: true },
+      [CHAIN_ZONE]: { ...zone(CHAIN_ZONE), dnssec: { keys: 'ksk-zsk', denial: 'nsec' } },
+      [PLAIN_ZONE]: plainZone(),
+    },
     dns: {
       listeners: MERIDIAN.flatMap((each) => [
         { address: each[4], port: 53 },
@@ -94,8 +118,8 @@ const nameservers = () => ({
   ns2: { A: MERIDIAN[1][4], AAAA: MERIDIAN[1][6] },
 });
 
-function zone() {
-  const child = CHILD_ZONE.slice(0, -ZONE.length - 1);
+function zone(name: string) {
+  const child = CHILD_LABEL;
   return {
     ttl: 300,
     nameservers: ['ns1', 'ns2'],
@@ -123,7 +147,7 @@ function zone() {
       old: { DNAME: 'new' },
       'host.new': { A: '192.0.2.11' },
       moved: { DNAME: PLAIN_ZONE },
-      [child]: { NS: `ns.${CHILD_ZONE}` },
+      [child]: { NS: `ns.${child}.${name}` },
       [`ns.${child}`]: { A: CHILD[4], AAAA: CHILD[6] },
       big: { TXT: LONG_TEXTS },
     },

@@ -7,7 +7,7 @@ import { type Addresses, CHILD, MERIDIAN, ROOT, TLD } from './places.ts';
 
 /**
  * What stands above Meridian, and one zone below: BIND as the root and as `test.`, both signed, and as
- * the child that Meridian delegates, `sub.gslb.test.`, unsigned. One process with a view per address,
+ * the children that Meridian delegates, `sub.gslb.test.` and the like, unsigned. One process with a view per address,
  * since a server that has both zones would never give a referral from the one to the other.
  */
 export type Parents = {
@@ -34,7 +34,8 @@ export const ROOT_NAME = 'a.root.';
 /** A name of the signed `test.`, whose answer every validating resolver calls secure. */
 export const SIGNED_NAME = 'www.elsewhere.test.';
 export const SIGNED_ADDRESS = '192.0.2.99';
-export const CHILD_ZONE = 'sub.gslb.test.';
+/** Of the zones below each of those that are delegated to Meridian. */
+export const CHILD_LABEL = 'sub';
 export const CHILD_ADDRESS = '192.0.2.77';
 
 const TLD_ZONE = 'test.';
@@ -59,8 +60,9 @@ export async function startParents(island: Island, zones: readonly string[]): Pr
   writeFileSync(join(directory, 'root'), rootZone(keys.tld));
   await sign(island, directory, { zone: '.', file: 'root', more: [] });
   await signTld();
-  writeFileSync(join(directory, 'child'), childZone());
-  writeFileSync(join(directory, 'named.conf'), configuration(directory));
+  const children = zones.map((zone) => `${CHILD_LABEL}.${zone}`);
+  for (const zone of children) writeFileSync(join(directory, zone), childZone(zone));
+  writeFileSync(join(directory, 'named.conf'), configuration(directory, children));
   const named = island.start(['named', '-g', '-n', '1', '-c', join(directory, 'named.conf')]);
   const serves = async (): Promise<boolean> => {
     const words = ['dig', '+short', '+tries=1', '+time=1', `@${TLD[4]}`, TLD_ZONE, 'SOA'];
@@ -162,25 +164,22 @@ function tldZone(serial: number, delegated: ReadonlyMap<string, readonly string[
   ]);
 }
 
-function childZone(): string {
-  const server = `ns.${CHILD_ZONE}`;
-  return master(CHILD_ZONE, server, 1, [
-    ...addressLines(server, CHILD),
-    `a.${CHILD_ZONE} A ${CHILD_ADDRESS}`,
-  ]);
+function childZone(zone: string): string {
+  const server = `ns.${zone}`;
+  return master(zone, server, 1, [...addressLines(server, CHILD), `a.${zone} A ${CHILD_ADDRESS}`]);
 }
 
-function configuration(directory: string): string {
+function configuration(directory: string, children: readonly string[]): string {
   const served = [
-    { view: 'root', zone: '.', file: 'root.signed', at: ROOT },
-    { view: 'tld', zone: TLD_ZONE, file: 'tld.signed', at: TLD },
-    { view: 'child', zone: CHILD_ZONE, file: 'child', at: CHILD },
+    { view: 'root', zones: [{ zone: '.', file: 'root.signed' }], at: ROOT },
+    { view: 'tld', zones: [{ zone: TLD_ZONE, file: 'tld.signed' }], at: TLD },
+    { view: 'child', zones: children.map((zone) => ({ zone, file: zone })), at: CHILD },
   ];
   const views = served.map(
-    ({ view, zone, file, at }) =>
+    ({ view, zones, at }) =>
       `view ${view} {
   match-destinations { ${at[4]}; ${at[6]}; };
-  zone "${zone}" { type primary; file "${file}"; };
+${zones.map(({ file, zone }) => `  zone "${zone}" { type primary; file "${file}"; };`).join('\n')}
 };`,
   );
   return `options {
@@ -189,6 +188,7 @@ function configuration(directory: string): string {
   listen-on-v6 { ${served.map(({ at }) => `${at[6]};`).join(' ')} };
   allow-query { any; };
   recursion no;
+  dnssec-validation no;
   notify no;
   querylog yes;
   pid-file none;

@@ -1,0 +1,147 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Secret, Secrets } from '../cluster/secrets.ts';
+import { type FileKey, keyFileNames, readKeyPair } from '../dns/dnssec/key-files.ts';
+import { formatKeySet, type KeySet, parseKeySet } from '../dns/dnssec/key-set.ts';
+import { parseName } from '../dns/name.ts';
+
+/** Where the keys of one zone are kept. What cannot be read is never written over. */
+export type KeyPlace = {
+  readonly kind: 'shared' | 'file';
+  read(): HeldKeys;
+  /** What is there, or is put there now; nothing without an answer of whoever decides. */
+  make(first: () => KeySet): Promise<MadeKeys>;
+  /** Why not, in words. */
+  write(set: KeySet): string | undefined;
+  watch(onChange: () => void): () => void;
+};
+
+export type HeldKeys =
+  | { readonly state: 'known'; readonly set: KeySet }
+  | { readonly state: 'absent' }
+  | { readonly state: 'locked'; readonly reason: string };
+export type MadeKeys =
+  | { readonly ok: true; readonly set: KeySet; readonly isNew: boolean }
+  | { readonly ok: false; readonly reason: string };
+
+export const secretName = (zone: string): string => `dnssec-keys/${zone}`;
+const UNREADABLE = 'are there and are not what this version writes; they are left alone';
+
+/** With all nodes that have the cluster's key. */
+export function sharedPlace(
+  secrets: Pick<Secrets, 'get' | 'put' | 'createOnce' | 'watch'>,
+  zone: string,
+): KeyPlace {
+  const name = secretName(zone);
+  const read = (secret: Secret): HeldKeys => {
+    if (secret.state !== 'known') return secret;
+    const set = parseKeySet(Buffer.from(secret.bytes).toString());
+    if (set === undefined) return { state: 'locked', reason: `the shared keys ${UNREADABLE}` };
+    return { state: 'known', set };
+  };
+  return {
+    kind: 'shared',
+    read: () => read(secrets.get(name)),
+    async make(first) {
+      const made = await secrets.createOnce(name, () => Buffer.from(formatKeySet(first())));
+      if (!made.ok) return made;
+      const held = read({ state: 'known', bytes: made.bytes });
+      if (held.state === 'known') return { ok: true, set: held.set, isNew: made.isNew };
+      return { ok: false, reason: held.state === 'locked' ? held.reason : 'they are gone' };
+    },
+    write(set) {
+      const done = secrets.put(name, Buffer.from(formatKeySet(set)));
+      return done.ok ? undefined : done.reason;
+    },
+    watch: (onChange) => secrets.watch(name, onChange),
+  };
+}
+
+const KEYS_FOLDER = 'dnssec-keys';
+const OWNER_ONLY = 0o600;
+const FOLDER_OWNER_ONLY = 0o700;
+
+/**
+ * In a file of this node's own, that nobody else may read.
+ * @param directory of the node's state
+ */
+export function filePlace(directory: string, zone: string): KeyPlace {
+  const folder = join(directory, KEYS_FOLDER);
+  const file = join(folder, `${encodeURIComponent(zone)}.json`);
+  const read = (): HeldKeys => {
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return { state: 'absent' };
+      return { state: 'locked', reason: `${file} cannot be read (${code})` };
+    }
+    const set = parseKeySet(text);
+    if (set === undefined) return { state: 'locked', reason: `the keys in ${file} ${UNREADABLE}` };
+    return { state: 'known', set };
+  };
+  const write = (set: KeySet): string | undefined => {
+    try {
+      mkdirSync(folder, { recursive: true, mode: FOLDER_OWNER_ONLY });
+      writeFileSync(`${file}.next`, formatKeySet(set), { mode: OWNER_ONLY, flush: true });
+      renameSync(`${file}.next`, file);
+      return undefined;
+    } catch (error) {
+      return `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`;
+    }
+  };
+  return {
+    kind: 'file',
+    read,
+    write,
+    async make(first) {
+      const held = read();
+      if (held.state === 'locked') return { ok: false, reason: held.reason };
+      if (held.state === 'known') return { ok: true, set: held.set, isNew: false };
+      const set = first();
+      const problem = write(set);
+      return problem === undefined
+        ? { ok: true, set, isNew: true }
+        : { ok: false, reason: problem };
+    },
+    // Nobody else writes it.
+    watch: () => () => {},
+  };
+}
+
+export type KeyFolder = {
+  readonly keys: readonly FileKey[];
+  /** Files that are of no use, and why. */
+  readonly problems: readonly string[];
+};
+
+/** Key files of one zone in one folder; more than this are not the keys of one zone. */
+const FILES_MAX = 64;
+
+/** The key files of a zone, as they are now. */
+export function readKeyFolder(folder: string, zone: string): KeyFolder {
+  let names: readonly string[];
+  try {
+    names = keyFileNames(readdirSync(folder), zone);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { keys: [], problems: [`${folder} cannot be read (${code})`] };
+  }
+  if (names.length === 0) return { keys: [], problems: [`${folder} has no key files of the zone`] };
+  const apex = parseName(zone === '.' ? zone : `${zone}.`)!;
+  const keys: FileKey[] = [];
+  const problems: string[] = [];
+  for (const name of names.slice(0, FILES_MAX)) {
+    const path = join(folder, name);
+    try {
+      const texts = ['.key', '.private'].map((end) => readFileSync(`${path}${end}`, 'utf8'));
+      const read = readKeyPair(apex, texts[0]!, texts[1]!);
+      if (read.ok) keys.push(read.key);
+      else problems.push(`${path}: ${read.reason}`);
+    } catch (error) {
+      problems.push(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+  return { keys, problems };
+}

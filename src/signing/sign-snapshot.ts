@@ -1,0 +1,67 @@
+/** All that a snapshot needs before it can be served: signatures, and signed copies for secondaries. */
+
+import { lowerName } from '../dns/name.ts';
+import { NO_HEALTH } from '../health/health-words.ts';
+import { buildAnswers } from '../nameserver/answer.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { ZoneTransfer } from '../nameserver/transfer-out.ts';
+import type { ZoneContent } from '../zone/zone-content.ts';
+import { type KeyRing, nameKey, type ZoneRing } from './key-ring.ts';
+import { prepareBodies } from './prepare.ts';
+import { presign } from './presign.ts';
+import type { SignatureCache } from './signature-cache.ts';
+import { signContent } from './signed-content.ts';
+
+/** What signing adds to a snapshot. */
+export type SignedParts = Pick<Snapshot, 'signatures' | 'prepared' | 'transfers'>;
+
+/** Copies are signed anew with their serial, which counts weeks, and have to last until the one after. */
+export const COPY_LIFE_SECONDS = 7 * 86_400;
+
+/** A content, and what was made of it: one serial is one content. */
+export type SignedCopy = { readonly of: ZoneContent; readonly signed: ZoneContent };
+
+/**
+ * Yields between short pieces of work.
+ * @param copies those that were made before, by apex
+ */
+export function* signSnapshot(
+  snapshot: Snapshot,
+  ring: KeyRing,
+  cache: SignatureCache,
+  copies: Map<string, SignedCopy>,
+  nowSeconds: number,
+): Generator<void, SignedParts> {
+  const signatures = yield* presign(snapshot.zones, ring, cache, nowSeconds);
+  // As if everything were up: what health makes of it follows.
+  const table = buildAnswers(snapshot, NO_HEALTH);
+  const prepared = yield* prepareBodies(table, ring, cache, nowSeconds);
+  const transfers: ZoneTransfer[] = [];
+  for (const transfer of snapshot.transfers) {
+    const content = transfer.contents.at(-1)!;
+    const key = nameKey(lowerName(content.apex));
+    const keys = ring.get(key);
+    if (keys === undefined) {
+      transfers.push(transfer);
+      continue;
+    }
+    const known = copies.get(key);
+    const isSame = known !== undefined && isSameContent(known.of, content);
+    const signed = isSame
+      ? known.signed
+      : yield* signContent(content, lasting(keys), cache, nowSeconds);
+    copies.set(key, { of: content, signed });
+    // Whole: signatures differ from node to node, so what has changed depends on whom one asked before.
+    transfers.push({ ...transfer, contents: [signed] });
+  }
+  return { signatures, prepared, transfers };
+}
+
+const isSameContent = (a: ZoneContent, b: ZoneContent): boolean =>
+  a.serial === b.serial && Buffer.compare(a.records, b.records) === 0;
+
+function lasting(keys: ZoneRing): ZoneRing {
+  const { times } = keys;
+  const refreshSeconds = times.refreshSeconds + COPY_LIFE_SECONDS;
+  return { ...keys, times: { ...times, refreshSeconds } };
+}

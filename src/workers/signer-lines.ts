@@ -1,0 +1,48 @@
+import type { CookieSecrets } from '../dns/cookie.ts';
+import type { Certificate } from '../dns-transport/listeners.ts';
+import type { HealthWords } from '../health/health-words.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { ToDnsWorker } from './dns-messages.ts';
+import type { Signer } from './signer.ts';
+import type { NewSignatures } from './signer-messages.ts';
+import type { Thread } from './thread.ts';
+
+/** What all workers serve, and what one that begins later is given. */
+export type Served = {
+  snapshot: Snapshot;
+  health: HealthWords;
+  cookies: CookieSecrets | undefined;
+  certificates: readonly Certificate[];
+};
+
+/** Lines from the workers to the signer, each made anew when one of the two is. */
+export function openSignerLines(signer: Signer, served: Served, threads: readonly Thread[]) {
+  const connect = (thread: Thread): void => {
+    const port = thread.state() === 'running' ? signer.connect() : undefined;
+    if (port) thread.post({ type: 'signer', port } satisfies ToDnsWorker, [port]);
+  };
+  signer.attach({
+    reconnect: () => threads.forEach(connect),
+    signatures(news) {
+      served.snapshot = withSignatures(served.snapshot, news);
+      const message: ToDnsWorker = { type: 'signatures', ...news };
+      for (const thread of threads) thread.post(message);
+    },
+  });
+  signer.serve(served.snapshot, served.health);
+  return {
+    connect(name: string): void {
+      for (const thread of threads) if (thread.name === name) connect(thread);
+    },
+  };
+}
+
+function withSignatures(
+  snapshot: Snapshot,
+  { generation, prepared, signatures }: NewSignatures,
+): Snapshot {
+  if (generation !== snapshot.generation) return snapshot;
+  return signatures === undefined
+    ? { ...snapshot, prepared: [...snapshot.prepared, ...prepared] }
+    : { ...snapshot, signatures, prepared };
+}

@@ -1,0 +1,35 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { CookieSecrets } from '../dns/cookie.ts';
+import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
+import type { HealthWords } from '../health/health-words.ts';
+import type { PreparedSignature } from '../nameserver/body.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { SignedParts } from '../signing/sign-snapshot.ts';
+import type { ZoneSignatures } from '../zone/signatures.ts';
+
+/** What the main thread tells the signer. */
+export type ToSigner =
+  | { readonly type: 'start' }
+  | { readonly type: 'keys'; readonly keys: readonly ZoneSigningKeys[] }
+  /** Sign all of it; nobody serves it yet. */
+  | { readonly type: 'sign'; readonly id: number; readonly snapshot: Snapshot }
+  /** It is served now: cold answers are of it. */
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot; readonly health: HealthWords }
+  | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
+  | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
+  /** A worker that will bring its cold queries. */
+  | { readonly type: 'client'; readonly port: MessagePort }
+  | { readonly type: 'stop' };
+
+export type FromSigner =
+  | { readonly type: 'ready'; readonly engine: string }
+  | { readonly type: 'signed'; readonly id: number; readonly parts: SignedParts }
+  | ({ readonly type: 'signatures' } & NewSignatures);
+
+/** Signatures for what is served: renewed ones, and those of steered records that have come. */
+export type NewSignatures = {
+  readonly generation: number;
+  /** Renewed, and with them all that is prepared; undefined = something is added to that. */
+  readonly signatures: ZoneSignatures | undefined;
+  readonly prepared: readonly PreparedSignature[];
+};
