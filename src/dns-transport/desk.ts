@@ -70,6 +70,6 @@ export function transferFrom(
   const query = structuredClone(worker.query);
   const nowSeconds = Math.floor(nowMs() / 1000);
   const { transfers, tsigKeys, udpSizeMax } = snapshot;
-  const bytes = message.slice();
+  const bytes = new Uint8Array(message);
   return answerTransfer(transfers, tsigKeys, query, bytes, client, nowSeconds, udpSizeMax);
 }

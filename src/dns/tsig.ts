@@ -175,7 +175,8 @@ export function readTsig(message: Uint8Array, offset: number): Tsig | undefined 
 
 /** The message as it was before it was signed (RFC 8945 4.3.2). */
 export function withoutTsig(message: Uint8Array, { offset, originalId }: Tsig): Uint8Array {
-  const unsigned = message.slice(0, offset);
+  // Not slice(): of a Buffer that is the same memory.
+  const unsigned = new Uint8Array(message.subarray(0, offset));
   setWord(unsigned, 0, originalId);
   setWord(unsigned, 10, readWord(message, 10) - 1);
   return unsigned;

@@ -188,7 +188,14 @@ function compose(
     return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NOT_READY);
   }
   if (parsed.hasTsig && !(isTransfer(parsed) && mayTransfer(snapshot, client))) {
-    return composeSigned(worker, snapshot, client, query.slice(0, length), nowMs, reply);
+    return composeSigned(
+      worker,
+      snapshot,
+      client,
+      new Uint8Array(query.subarray(0, length)),
+      nowMs,
+      reply,
+    );
   }
   offerEdns(worker, snapshot.identity, client, query, nowMs);
   if (parse === PARSE_NO_QUESTION) return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COOKIE_GOOD, checkCookie } from '../../src/dns/cookie.ts';
 import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
+import { COOKIE_REPLY_LENGTH } from '../../src/dns/edns-reply.ts';
 import { parseName } from '../../src/dns/name.ts';
 import {
   TRANSPORT_HTTPS,
@@ -246,6 +247,28 @@ test('a forged client gets the same answer so often; a proved one, TCP and the e
   assert.equal(one('192.0.2.200', option(COOKIE, [...optionOf(first, COOKIE)!])), '1');
   assert.equal(one('192.0.2.201', option(COOKIE, [...optionOf(first, COOKIE)!])), 'withheld');
   for (let index = 0; index < 9; index += 1) assert.equal(one('198.51.100.7'), '1');
+});
+
+test('what slips through a limit is no longer than its query, but for the cookie that would lift the limit', () => {
+  const { dns } = createConfig();
+  const rateLimit = { ...dns.rateLimit, answersPerSecond: 1, slip: 1 };
+  const identity = { ...dns.identity, id: 'n'.repeat(255), reportChannel: 'agent.example' };
+  const worker = startWorker(compiled(createConfig({ dns: { ...dns, identity, rateLimit } })));
+  worker.cookies = { current: SECRET, others: [] };
+  const query = buildQuery({
+    question: WWW,
+    records: [opt([...option(NSID, []), ...option(COOKIE, CLIENT_COOKIE)])],
+  });
+  const reply = new Uint8Array(512);
+  const lengths = [1, 2, 3].map(() => {
+    return respond(worker, clientAt('192.0.2.200'), query, query.length, NOW_MS, reply);
+  });
+  assert.ok(lengths[0]! > query.length + 255);
+  const room = COOKIE_REPLY_LENGTH - CLIENT_COOKIE.length;
+  assert.ok(lengths[1]! <= query.length + room && lengths[2] === lengths[1]);
+  const slipped = decodeMessage(reply.slice(0, lengths[2]));
+  assert.ok(slipped.ok && slipped.message.truncated);
+  assert.equal(slipped.message.edns?.cookie?.length, COOKIE_REPLY_LENGTH);
 });
 
 test('names that one wildcard or DNAME makes are limited as one', () => {

@@ -59,6 +59,16 @@ test('a signed query is answered as it would be, and signed', () => {
   assert.ok(reply.edns !== undefined);
 });
 
+test('a signed query that came in memory of the system is not changed by judging it', () => {
+  const { message } = signTsig(queryBytes('static.gslb.example', 'A'), key, NOW);
+  const bytes = Buffer.from(message);
+  const reply = new Uint8Array(65_535);
+  const length = respond(worker, clientAt('192.0.2.200'), bytes, bytes.length, NOW_MS, reply);
+  assert.deepEqual(new Uint8Array(bytes), new Uint8Array(message));
+  const decoded = decodeMessage(reply.slice(0, length));
+  assert.ok(decoded.ok && decoded.message.rcode === 0 && decoded.message.answer.length === 2);
+});
+
 test('what has no room for its signature is cut, and signed', () => {
   const reply = send('big.gslb.example', 'TXT', { udpSize: 512 });
   assert.ok(reply.truncated && reply.answer.length === 0);
