@@ -100,7 +100,14 @@ export const dns = z.strictObject({
     .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
   tcp: z
     .strictObject({
-      connectionsMax: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once.'),
+      connectionsMax: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1024)
+        .describe(
+          'Connections at once; beyond it the one that was of no use for longest makes room.',
+        ),
       perClientMax: z
         .int()
         .min(1)

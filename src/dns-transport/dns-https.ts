@@ -76,12 +76,14 @@ export function createDohServer(
     accept(connection) {
       const session = sessions.open(connection, desk.nowMs());
       if (session === undefined) return SILENT_HANDLERS;
-      return acceptTls(
+      const handlers = acceptTls(
         connection,
         { context, protocols: ['h2', 'http/1.1'] },
         (socket) => begin(socket, session),
         () => sessions.forget(session),
       );
+      session.gone = () => handlers.onClose('');
+      return handlers;
     },
   };
 }
@@ -96,7 +98,7 @@ function serve(
 ): void {
   const { headers, method = '', url: target = '' } = request;
   const give = (outcome: Outcome): void => {
-    session.lastActiveMs = desk.nowMs();
+    sessions.touch(session, desk.nowMs());
     if ('why' in outcome) refuse(response, outcome);
     else send(response, outcome, method === 'HEAD');
   };

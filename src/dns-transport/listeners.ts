@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { proxied } from '../io/proxied.ts';
-import type { ListenAt, Listener, OnConnection, StreamEngine } from '../io/stream.ts';
+import type { Connection, ListenAt, Listener, OnConnection, StreamEngine } from '../io/stream.ts';
 import { parseAddress } from '../ip/address.ts';
 import { containsAddress, type Prefix } from '../ip/prefix.ts';
 import type { Desk } from './desk.ts';
@@ -59,7 +59,12 @@ export function openStreamListener(
     const address = parseAddress(text);
     return address !== undefined && proxies.some((network) => containsAddress(network, address));
   };
-  return engine.listen(where, proxied(isProxy, serve));
+  const hall = {
+    enter: (connection: Connection): void => sessions.greet(connection, desk.nowMs()),
+    leave: sessions.dismiss,
+    refuse: sessions.refuse,
+  };
+  return engine.listen(where, proxied(isProxy, serve, hall));
 }
 
 function serverOf(

@@ -1,6 +1,7 @@
 import type { Client } from '../nameserver/client.ts';
 import { COUNT_TRANSFERS, COUNT_TRANSFERS_REFUSED } from '../nameserver/counters.ts';
 import { type Desk, transferFrom } from './desk.ts';
+import type { ClientAccount } from './sessions.ts';
 
 /**
  * A zone on its way over one connection: its messages are made as the reader takes them, so that a large
@@ -19,10 +20,14 @@ export type TransferPump = {
 /** Zones that are copied at once, from one worker. */
 export const TRANSFERS_MAX = 16;
 
+/** Of them to one client. */
+export const TRANSFERS_PER_CLIENT_MAX = 4;
+
 let active = 0;
 
 export function createTransferPump(
   desk: Desk,
+  account: ClientAccount,
   send: (message: Uint8Array) => void,
   mayGoOn: () => boolean,
 ): TransferPump {
@@ -35,6 +40,7 @@ export function createTransferPump(
     if (messages === undefined) return;
     messages = undefined;
     active -= 1;
+    account.transfers -= 1;
   };
   const goOn = (): void => {
     while (messages !== undefined && mayGoOn()) {
@@ -51,11 +57,12 @@ export function createTransferPump(
   };
   return {
     begin(client, message) {
-      if (active >= TRANSFERS_MAX) {
+      if (active >= TRANSFERS_MAX || account.transfers >= TRANSFERS_PER_CLIENT_MAX) {
         count(COUNT_TRANSFERS_REFUSED);
         return false;
       }
       active += 1;
+      account.transfers += 1;
       isBegun = false;
       messages = transferFrom(desk, client, message)[Symbol.iterator]();
       goOn();

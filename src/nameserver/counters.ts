@@ -37,12 +37,13 @@ export const COUNT_COOKIES_BAD = 23;
 /** Octets of queries and responses over UDP: what is sent may be meant for somebody else. */
 export const COUNT_UDP_RECEIVED = 24;
 export const COUNT_UDP_SENT = 25;
-/** Connections that were taken, and those for which there was no room. */
+/** Connections that were taken, and those of clients that had too many, or of nobody who may come. */
 export const COUNT_CONNECTIONS = 26;
 export const COUNT_CONNECTIONS_REFUSED = 27;
-/** Connections that we closed: too long without a query, and for what no client says. */
+/** Connections that we closed: too long without a query, for what no client says, and to make room for another. */
 export const COUNT_CLOSED_IDLE = 28;
 export const COUNT_CLOSED_GARBAGE = 29;
+export const COUNT_CLOSED_FOR_OTHERS = 37;
 /** Times that a client had asked too much over its connections: it had to wait, or to ask again (HTTPS). */
 export const COUNT_STREAM_LIMITED = 30;
 /** Requests for a copy of a zone that were granted, and those by who may not or when too many were under way. */
@@ -55,7 +56,7 @@ export const COUNT_SIGNED_BAD = 34;
 export const COUNT_COLD = 35;
 export const COUNT_COLD_BUSY = 36;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 37;
+export const COUNT_ANSWERS = 38;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -93,6 +94,7 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_CONNECTIONS_REFUSED, 'dns_connections_total', 'result', 'refused'),
   named(COUNT_CLOSED_IDLE, 'dns_connections_closed_total', 'reason', 'idle'),
   named(COUNT_CLOSED_GARBAGE, 'dns_connections_closed_total', 'reason', 'garbage'),
+  named(COUNT_CLOSED_FOR_OTHERS, 'dns_connections_closed_total', 'reason', 'room'),
   named(COUNT_STREAM_LIMITED, 'dns_stream_limited_total', '', ''),
   named(COUNT_TRANSFERS, 'dns_transfers_total', 'result', 'taken'),
   named(COUNT_TRANSFERS_REFUSED, 'dns_transfers_total', 'result', 'refused'),

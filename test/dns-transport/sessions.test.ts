@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createSessions, type SessionLimits } from '../../src/dns-transport/sessions.ts';
 import type { Connection } from '../../src/io/stream.ts';
 import {
+  COUNT_CLOSED_FOR_OTHERS,
   COUNT_CLOSED_IDLE,
   COUNT_CONNECTIONS,
   COUNT_CONNECTIONS_REFUSED,
@@ -47,9 +48,64 @@ test('a client has so many connections, and all clients together', () => {
   sessions.forget(first);
   assert.ok(open('192.0.2.1'), 'forgetting twice frees one place');
   assert.equal(open('192.0.2.1'), undefined);
-  assert.ok(open('192.0.2.2'));
-  assert.ok(open('192.0.2.3'));
-  assert.equal(open('192.0.2.4'), undefined, 'no room for anybody');
+  const places = createSessions({ ...limits, perClientMax: 9 });
+  for (let index = 0; index < limits.connectionsMax; index += 1) {
+    assert.ok(places.open(connectionFrom('192.0.2.2').connection, 0));
+  }
+});
+
+test('when all places are taken, the one that was of no use for longest makes room', () => {
+  const counted: number[] = [];
+  const sessions = createSessions(limits, (slot) => void counted.push(slot));
+  const all = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((from, index) => {
+    const { connection, said } = connectionFrom(from);
+    return { session: sessions.open(connection, index)!, said };
+  });
+  const guest = connectionFrom('192.0.2.4');
+  sessions.greet(guest.connection, 3);
+  sessions.touch(all[0]!.session, 4);
+  let gone = 0;
+  all[1]!.session.gone = () => {
+    gone += 1;
+  };
+  const open = (from: string): void => {
+    assert.ok(sessions.open(connectionFrom(from).connection, 5));
+  };
+  open('192.0.2.5');
+  assert.deepEqual([all[0]!.said, all[1]!.said, all[2]!.said, gone], [[], ['destroy'], [], 1]);
+  open('192.0.2.6');
+  assert.deepEqual([all[2]!.said, guest.said], [['destroy'], []]);
+  open('192.0.2.7');
+  assert.deepEqual([guest.said, all[0]!.said], [['destroy'], []]);
+  open('192.0.2.8');
+  assert.deepEqual(all[0]!.said, ['destroy']);
+  assert.equal(counted.filter((slot) => slot === COUNT_CLOSED_FOR_OTHERS).length, 4);
+});
+
+test('a connection without a name is idle like others, and forgotten with its name', () => {
+  const sessions = createSessions(limits);
+  const [one, two] = [connectionFrom('192.0.2.1'), connectionFrom('192.0.2.1')];
+  sessions.greet(one.connection, 0);
+  sessions.greet(two.connection, 0);
+  sessions.dismiss(two.connection);
+  sessions.sweep(1001);
+  assert.deepEqual([one.said, two.said], [['destroy'], []]);
+});
+
+test('a new connection brings a client no new credit', () => {
+  const sessions = createSessions(limits);
+  const again = () => sessions.open(connectionFrom('192.0.2.1').connection, 0)!;
+  const first = again();
+  for (let query = 0; query < 10; query += 1) assert.ok(sessions.spend(first, 0));
+  sessions.forget(first);
+  const second = again();
+  assert.ok(!sessions.spend(second, 0));
+  sessions.forget(second);
+  sessions.sweep(500);
+  assert.ok(!sessions.spend(again(), 0), 'half of it is not all');
+  sessions.sweep(5000);
+  const later = sessions.open(connectionFrom('192.0.2.1').connection, 5000)!;
+  assert.ok(sessions.spend(later, 5000));
 });
 
 test('an IPv6 client is a /64: one host has all of its addresses', () => {
@@ -105,7 +161,7 @@ test('who is idle is closed; who waits for credit is woken', () => {
   session.wake = () => {
     woken += 1;
   };
-  session.lastActiveMs = 600;
+  sessions.touch(session, 600);
   sessions.sweep(1001);
   assert.deepEqual([idle.said, busy.said, woken], [['destroy'], [], 1]);
   sessions.endAll();

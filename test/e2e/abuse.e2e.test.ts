@@ -259,7 +259,7 @@ async function open(
 }
 
 test('connections and queries of one source are limited, and what is refused is counted', async (t) => {
-  const tcp = { perClientMax: 2, connectionsMax: 3, queriesPerSecond: 20, idleTimeout: '1s' };
+  const tcp = { perClientMax: 2, connectionsMax: 3, queriesPerSecond: 20, idleTimeout: '5s' };
   const nameserver = await start(t, { tcp });
   const [one, two, three] = [loopbackAddress(), loopbackAddress(), loopbackAddress()];
   const asked = { name: `static.${ZONE}` };
@@ -269,16 +269,19 @@ test('connections and queries of one source are limited, and what is refused is 
     await until(isThere, DEADLINE_MS, `${name} is ${to}`);
   };
   await grown('dns_connections_total taken', 1);
-  await open(t, nameserver.at, one);
+  const second = await open(t, nameserver.at, one);
   await grown('dns_connections_total taken', 2);
   const third = await open(t, nameserver.at, one);
   await until(third.isClosed, DEADLINE_MS, 'the third of one client is closed');
   await grown('dns_connections_total refused', 1);
   const garbage = await open(t, nameserver.at, two);
   await grown('dns_connections_total taken', 3);
+  greedy.send(queryOf(asked, 1));
+  await until(() => greedy.replies().length === 1, DEADLINE_MS, 'an answer');
   const beyond = await open(t, nameserver.at, three);
-  await until(beyond.isClosed, DEADLINE_MS, 'the fourth of all is closed');
-  await grown('dns_connections_total refused', 2);
+  await grown('dns_connections_total taken', 4);
+  await until(second.isClosed, DEADLINE_MS, 'the fourth of all takes the place of the idle one');
+  await grown('dns_connections_closed_total room', 1);
   const response = queryOf(asked);
   response[2]! |= 0x80;
   garbage.send(response);
@@ -286,7 +289,8 @@ test('connections and queries of one source are limited, and what is refused is 
   assert.deepEqual(garbage.replies(), []);
   await grown('dns_connections_closed_total garbage', 1);
   for (let id = 0; id < 40; id += 1) greedy.send(queryOf(asked, id));
-  await until(() => greedy.replies().length === 40, DEADLINE_MS, 'all are answered, later');
+  await until(() => greedy.replies().length === 41, DEADLINE_MS, 'all are answered, later');
+  assert.equal(beyond.isClosed() && beyond.replies().length > 0, false);
   assert.ok((await counters(nameserver))('dns_stream_limited_total') > 0);
   await grown('dns_connections_closed_total idle', 2);
 });
