@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { proxied } from '../io/proxied.ts';
 import type { Connection, ListenAt, Listener, OnConnection, StreamEngine } from '../io/stream.ts';
@@ -38,9 +39,10 @@ export function createCertificates(first: readonly Certificate[]): Certificates 
   return { context: (index) => contexts[index]!, set };
 }
 
-/** The certificate as TLS uses it (RFC 9325: nothing below version 1.2). */
+/** The certificate as TLS uses it (RFC 9325: nothing below version 1.2, and no second handshake on a connection). */
 export function openCertificate({ chain, key }: Certificate): SecureContext {
-  return createSecureContext({ cert: chain, key, minVersion: 'TLSv1.2' });
+  const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
+  return createSecureContext({ cert: chain, key, minVersion: 'TLSv1.2', secureOptions });
 }
 
 /** Opens one listener; rejects with the system's error. */
