@@ -31,6 +31,7 @@ const TOOLS = {
     ip: 'iproute2',
     delv: 'bind9-dnsutils',
     'ldns-verify-zone': 'ldnsutils',
+    drill: 'ldnsutils',
     curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',

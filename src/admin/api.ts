@@ -4,6 +4,7 @@ import { formatSocketAddress } from '../ip/socket-address.ts';
 import { createGuard } from './auth.ts';
 import { addBalancerRoutes } from './balancers.ts';
 import { addConfigRoutes } from './config.ts';
+import { addDnssecRoutes } from './dnssec.ts';
 import { addDrillRoutes } from './drills.ts';
 import { addEventRoutes } from './events.ts';
 import { addExplainRoutes } from './explain.ts';
@@ -95,6 +96,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addNodeRoutes(server, plane);
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);
+  addDnssecRoutes(server, plane);
   addBalancerRoutes(server, plane);
   addExplainRoutes(server, plane);
   addOverrideRoutes(server, plane);

@@ -9,6 +9,8 @@ import type {
   DrillStatus,
   EventRecord,
   Explanation,
+  KeyRollRequest,
+  KeyStepRequest,
   NodeStatus,
   OverrideRequest,
   OverrideStatus,
@@ -19,6 +21,7 @@ import type {
   ReloadResult,
   Target,
   UpstreamStatus,
+  ZoneDnssec,
   ZoneStatus,
 } from '../control/control-plane.ts';
 import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit.ts';
@@ -34,6 +37,9 @@ export type ApiClient = {
   pools(): Promise<readonly PoolStatus[]>;
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
+  zoneDnssec(zone: string): Promise<ZoneDnssec>;
+  startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
+  advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
   balancers(): Promise<readonly UpstreamStatus[]>;
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
@@ -103,6 +109,11 @@ export function createApiClient(options: {
     pools: () => get('pools'),
     cluster: () => get('nodes'),
     zones: () => get('zones'),
+    zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
+    startKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
+    advanceKeyRoll: ({ zone, ...body }) =>
+      post(`zones/${encodeURIComponent(zone)}/dnssec/roll/next`, body),
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),

@@ -1,4 +1,3 @@
-import { getServers } from 'node:dns';
 import { TYPE_A, TYPE_AAAA } from '../dns/constants.ts';
 import { rcodeName } from '../dns/mnemonic.ts';
 import { parseName } from '../dns/name.ts';
@@ -9,8 +8,8 @@ import { diagnose } from '../doctor/registry.ts';
 import { type Standing, serving, standingOf } from '../doctor/standing.ts';
 import { parseAddress } from '../ip/address.ts';
 import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../ip/prefix.ts';
-import { parseSocketAddress } from '../ip/socket-address.ts';
 import type { DnsServer } from './dns-client.ts';
+import { readServer, systemResolvers } from './dns-servers.ts';
 import type { DoctorFlags } from './doctor.ts';
 import { type DoctorTask, observeDelegation } from './doctor-observations.ts';
 import { CliExit, EXIT_NO, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit.ts';
@@ -58,7 +57,6 @@ const CLIENTS = [
 ];
 
 const STEERED_TYPES: Readonly<Record<string, number>> = { A: TYPE_A, AAAA: TYPE_AAAA };
-const DNS_PORT = 53;
 
 function taskOf(typed: DoctorFlags & { readonly zone: string }): DoctorTask {
   const zone = nameOf(typed.zone);
@@ -81,11 +79,6 @@ function taskOf(typed: DoctorFlags & { readonly zone: string }): DoctorTask {
   };
 }
 
-/** Addresses with a zone id (fe80::1%eth0) are left out. */
-function systemResolvers(): readonly DnsServer[] {
-  return getServers().flatMap((text) => readServer(text) ?? []);
-}
-
 function serverOf(text: string): DnsServer {
   const server = readServer(text);
   if (server !== undefined) return server;
@@ -93,11 +86,6 @@ function serverOf(text: string): DnsServer {
     text,
     'Give an address, with a port or without: 192.0.2.1, 127.0.0.1:5300, [::1]:5300.',
   );
-}
-
-function readServer(text: string): DnsServer | undefined {
-  const isBare = parseAddress(text) !== undefined;
-  return isBare ? { address: text, port: DNS_PORT } : parseSocketAddress(text);
 }
 
 function nameOf(text: string): Uint8Array {

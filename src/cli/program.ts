@@ -4,6 +4,7 @@ import { addCheck } from './check.ts';
 import { addCompletion } from './completion.ts';
 import { addConfig } from './config.ts';
 import { ADMIN_URL_DEFAULT, createContext, examples } from './context.ts';
+import { addDnssec } from './dnssec.ts';
 import { addDoctor } from './doctor.ts';
 import { addDrain } from './drain.ts';
 import { addDrill } from './drill.ts';
@@ -84,6 +85,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addExplain(program, context);
   addQuery(program, context);
   addDoctor(program, context);
+  addDnssec(program, context);
   addDrain(program, context);
   addUndrain(program, context);
   addForce(program, context);

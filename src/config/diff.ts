@@ -45,6 +45,10 @@ export function guardShrink(before: Config, after: Config): readonly string[] {
       warnings.push(`zones.${name}: the zone is removed; its names will be refused`);
       continue;
     }
+    if (zone.dnssec && !now.dnssec)
+      warnings.push(
+        `zones.${name}: the zone is not signed any more; while its parent has a DS, resolvers that validate have no answer`,
+      );
     const owners = new Set([...now.steered, ...now.rrsets].map(({ owner }) => owner));
     for (const { owner } of zone.steered) {
       if (!owners.has(owner))

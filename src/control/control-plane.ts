@@ -7,6 +7,11 @@ import type { Location } from '../geo/location.ts';
 import type { Observation } from '../health/observation.ts';
 import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
+import type {
+  KeyRollRequest as RequestedRoll,
+  KeyStepRequest as RequestedStep,
+  ZoneDnssec as SignedZone,
+} from './zone-dnssec.ts';
 
 /**
  * All that a node lets people do and see, as one record of functions: the admin API exposes exactly
@@ -17,6 +22,12 @@ export type ControlPlane = {
   regions(): readonly RegionStatus[];
   pools(): readonly PoolStatus[];
   zones(): readonly ZoneStatus[];
+  /** How a zone is signed. */
+  zoneDnssec(zone: string): ZoneDnssec | Problem;
+  /** Begins to replace a key of a zone. */
+  startKeyRoll(request: KeyRollRequest): Promise<ZoneDnssec | Problem>;
+  /** The next step of it. */
+  advanceKeyRoll(request: KeyStepRequest): Promise<ZoneDnssec | Problem>;
   balancers(): readonly UpstreamStatus[];
   /** The nodes of the cluster as this one knows them. */
   cluster(): ClusterStatus;
@@ -200,6 +211,9 @@ export type ZoneStatus = {
     readonly classes: number;
   }[];
 };
+export type ZoneDnssec = SignedZone;
+export type KeyRollRequest = RequestedRoll;
+export type KeyStepRequest = RequestedStep;
 export type UpstreamStatus = {
   readonly name: string;
   readonly algorithm: string;

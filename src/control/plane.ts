@@ -27,6 +27,7 @@ import {
   upstreamStatuses,
   zoneStatuses,
 } from './status.ts';
+import { notSigned, type ZoneKeys } from './zone-dnssec.ts';
 
 /** The control plane of one node, made of its parts. What a part cannot do is not here. */
 export type PlaneParts = {
@@ -43,6 +44,8 @@ export type PlaneParts = {
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
   readonly replay?: Replay | undefined;
+  /** Keys of signed zones; absent = this node signs none. */
+  readonly zoneKeys?: ZoneKeys | undefined;
 };
 
 const NO_RECORD: Problem = {
@@ -67,6 +70,10 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     regions: () => regionStatuses(facts()),
     pools: () => poolStatuses(facts()),
     zones: () => zoneStatuses(facts()),
+    zoneDnssec: (zone) => parts.zoneKeys?.status(zone) ?? notSigned(zone),
+    startKeyRoll: async (request) => parts.zoneKeys?.startRoll(request) ?? notSigned(request.zone),
+    advanceKeyRoll: async (request) =>
+      parts.zoneKeys?.advanceRoll(request) ?? notSigned(request.zone),
     balancers: () => upstreamStatuses(facts()),
     cluster: parts.clusterStatus,
     explain: async (question, atMs) =>

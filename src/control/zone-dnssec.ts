@@ -57,6 +57,15 @@ export type KeyStepRequest = {
   readonly by: string;
 };
 
+export function notSigned(zone: string): Problem {
+  return {
+    problem: 'not-found',
+    code: 'zone-not-signed',
+    message: `This node signs no zone "${zone}".`,
+    hint: 'zones.<zone>.dnssec: true in the configuration signs one.',
+  };
+}
+
 /** What people can do to the keys of zones. */
 export type ZoneKeys = {
   status(zone: string): ZoneDnssec | Problem;

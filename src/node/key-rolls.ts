@@ -1,6 +1,6 @@
 import { SECRETS_PREFIX } from '../cluster/secrets.ts';
 import type { Problem } from '../control/control-plane.ts';
-import type { ZoneDnssec, ZoneKeys } from '../control/zone-dnssec.ts';
+import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
 import { advanceRoll, needsDs, type RollResult, startRoll } from '../dns/dnssec/key-roll.ts';
 import type { KeySet } from '../dns/dnssec/key-set.ts';
 import { describeKeySet, rollFactsOf } from './describe-keys.ts';
@@ -79,15 +79,6 @@ function stepText(zone: string, { roll }: KeySet, before: KeySet, by: string): s
   return roll.step === 'switched'
     ? `The new ${key} of ${zone} is in use, by ${by}.`
     : `The old ${key} of ${zone} is gone, by ${by}; its DS may go now.`;
-}
-
-export function notSigned(zone: string): Problem {
-  return {
-    problem: 'not-found',
-    code: 'zone-not-signed',
-    message: `This node signs no zone "${zone}".`,
-    hint: 'zones.<zone>.dnssec: true in the configuration signs one.',
-  };
 }
 
 function inFolder({ dnssec }: KeptZone): Problem {

@@ -256,6 +256,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
     events,
     facts,
     replay: record.replay,
+    zoneKeys: from.zoneKeys,
     clusterStatus: () => describeCluster(parts),
     nodeStatus: () =>
       describeNode({

@@ -4,11 +4,11 @@ import type { Config, DnssecConfig, ZoneConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Events } from '../control/events.ts';
-import type { ZoneDnssec, ZoneKeys } from '../control/zone-dnssec.ts';
+import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
 import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/dnssec/key-files.ts';
 import { type KeySet, newKeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
-import type { SigningTimes } from '../dns/dnssec/validity.ts';
+import { jitterSecondsOf, type SigningTimes } from '../dns/dnssec/validity.ts';
 import {
   ALGORITHM_NUMBERS,
   apexOf,
@@ -18,7 +18,7 @@ import {
   KEY_TTL_SECONDS,
 } from './describe-keys.ts';
 import { filePlace, type KeyPlace, readKeyFolder, sharedPlace } from './key-places.ts';
-import { createKeyRolls, notSigned } from './key-rolls.ts';
+import { createKeyRolls } from './key-rolls.ts';
 
 /**
  * Keeps the keys of signed zones: made once by whichever node is first and then those of all, or read from
@@ -58,8 +58,6 @@ export const KEYS_RETRY_MS = 5_000;
  */
 export const PEERS_WAIT_MS = 5_000;
 const WEEK_SECONDS = 7 * 86_400;
-/** Ends of signatures are spread over this part of the time between making and making anew. */
-const JITTER_SHARE = 0.25;
 
 /** One signed zone. */
 export type KeptZone = {
@@ -259,27 +257,29 @@ function readFiles({ dnssec, held, zone }: KeptZone, nowSeconds: number): Held {
 /** What was said of a zone's keys once is not said again until it changes. */
 function complain(kept: KeptZone, events: Pick<Events, 'record'>): void {
   const { complaint, dnssec, held, zone } = kept;
-  const [kind, text] = ((): readonly [string, string] => {
-    switch (held.kind) {
-      case 'none':
-        return [
-          'dnssec.no-keys',
-          `${zone} is answered unsigned, its keys are not known: ${held.reason}.`,
-        ];
-      case 'files':
-        return ['dnssec.key-files', held.problems.map((problem) => `${problem}.`).join(' ')];
-      case 'set':
-        return ['dnssec.keys-differ', differences(zone, held.set, dnssec).join(' ')];
-    }
-  })();
+  let text: string;
+  let say: () => void;
+  switch (held.kind) {
+    case 'none':
+      text = `${zone} is answered unsigned, its keys are not known: ${held.reason}.`;
+      say = () => events.record('dnssec.no-keys', zone, text, 'warn');
+      break;
+    case 'files':
+      text = held.problems.map((problem) => `${problem}.`).join(' ');
+      say = () => events.record('dnssec.key-files', zone, text, 'warn');
+      break;
+    case 'set':
+      text = differences(zone, held.set, dnssec).join(' ');
+      say = () => events.record('dnssec.keys-differ', zone, text, 'warn');
+  }
   if (text === complaint) return;
   kept.complaint = text;
-  if (text !== '') events.record(kind, zone, text, 'warn');
+  if (text !== '') say();
   else events.record('dnssec.keys-known', zone, `All is well with the keys of ${zone} again.`);
 }
 
 function timesOf({ refreshSeconds, validitySeconds }: DnssecConfig): SigningTimes {
-  const jitterSeconds = Math.floor((validitySeconds - refreshSeconds) * JITTER_SHARE);
+  const jitterSeconds = jitterSecondsOf(validitySeconds, refreshSeconds);
   return { validitySeconds, refreshSeconds, jitterSeconds };
 }
 

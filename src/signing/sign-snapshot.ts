@@ -1,5 +1,6 @@
 /** All that a snapshot needs before it can be served: signatures, and signed copies for secondaries. */
 
+import { COPY_LIFE_SECONDS } from '../dns/dnssec/validity.ts';
 import { lowerName } from '../dns/name.ts';
 import { NO_HEALTH } from '../health/health-words.ts';
 import { buildAnswers } from '../nameserver/answer.ts';
@@ -14,9 +15,6 @@ import { signContent } from './signed-content.ts';
 
 /** What signing adds to a snapshot. */
 export type SignedParts = Pick<Snapshot, 'signatures' | 'prepared' | 'transfers'>;
-
-/** Copies are signed anew with their serial, which counts weeks, and have to last until the one after. */
-export const COPY_LIFE_SECONDS = 7 * 86_400;
 
 /** A content, and what was made of it: one serial is one content. */
 export type SignedCopy = { readonly of: ZoneContent; readonly signed: ZoneContent };

@@ -6,9 +6,9 @@ import type { HealthWords } from '../health/health-words.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { NewSignatures } from '../signing/signer-desk.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { UdpEntrance } from './dns-entrances.ts';
-import type { NewSignatures } from './signer-messages.ts';
 
 /** What the main thread tells a DNS worker. A message is met between two packets, never within one. */
 export type ToDnsWorker =

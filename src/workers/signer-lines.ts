@@ -2,9 +2,9 @@ import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { NewSignatures } from '../signing/signer-desk.ts';
 import type { ToDnsWorker } from './dns-messages.ts';
 import type { Signer } from './signer.ts';
-import type { NewSignatures } from './signer-messages.ts';
 import type { Thread } from './thread.ts';
 
 /** What all workers serve, and what one that begins later is given. */

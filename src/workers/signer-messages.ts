@@ -2,10 +2,9 @@ import type { MessagePort } from 'node:worker_threads';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
-import type { PreparedSignature } from '../nameserver/body.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { SignedParts } from '../signing/sign-snapshot.ts';
-import type { ZoneSignatures } from '../zone/signatures.ts';
+import type { NewSignatures } from '../signing/signer-desk.ts';
 
 /** What the main thread tells the signer. */
 export type ToSigner =
@@ -25,11 +24,3 @@ export type FromSigner =
   | { readonly type: 'ready'; readonly engine: string }
   | { readonly type: 'signed'; readonly id: number; readonly parts: SignedParts }
   | ({ readonly type: 'signatures' } & NewSignatures);
-
-/** Signatures for what is served: renewed ones, and those of steered records that have come. */
-export type NewSignatures = {
-  readonly generation: number;
-  /** Renewed, and with them all that is prepared; undefined = something is added to that. */
-  readonly signatures: ZoneSignatures | undefined;
-  readonly prepared: readonly PreparedSignature[];
-};

@@ -4,10 +4,11 @@ import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { SignedParts } from '../signing/sign-snapshot.ts';
+import type { NewSignatures } from '../signing/signer-desk.ts';
 import { hasSignedZones } from '../zone/lookup.ts';
 import type { CompileResult } from './compile-messages.ts';
 import type { Compiler } from './compiler.ts';
-import type { FromSigner, NewSignatures, ToSigner } from './signer-messages.ts';
+import type { FromSigner, ToSigner } from './signer-messages.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
 /**

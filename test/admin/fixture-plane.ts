@@ -18,6 +18,7 @@ import type {
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
 import type { Location } from '../../src/geo/location.ts';
+import { createFixtureKeys } from './fixture-keys.ts';
 import { createFixtureRevisions } from './fixture-revisions.ts';
 
 /**
@@ -207,7 +208,12 @@ export function createFixturePlane(): FixturePlane {
   emit('node.start', 'node-1', 'Started with 3 regions.');
   emit('endpoint.up', 'web/frankfurt', 'Up: 3 of 3 vantage points agree.');
 
+  const keys = createFixtureKeys(STARTED_AT_MS, () => nowMs, emit);
+
   return {
+    zoneDnssec: keys.status,
+    startKeyRoll: keys.startRoll,
+    advanceKeyRoll: keys.advanceRoll,
     advance(ms) {
       nowMs += ms;
       for (const [key, { expiresAtMs }] of overrides) {

@@ -29,6 +29,8 @@ test('every command explains itself with an example', async (t) => {
   for (const path of [
     ['config', 'schema'],
     ['config', 'show'],
+    ['dnssec', 'ds'],
+    ['dnssec', 'roll', 'next'],
     ['drills', 'stop'],
   ]) {
     assert.match((await run(...path, '--help')).stdout, /Examples:/, path.join(' '));

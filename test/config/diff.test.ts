@@ -114,6 +114,16 @@ test('guardShrink() warns when answers would go', () => {
   assert.deepEqual(guardShrink(before, fewer), [
     'zones.gslb.example: steered app is removed; it will have no answer',
   ]);
+  const zone = before.zones['gslb.example']!;
+  const dnssec = {
+    ...({ scheme: 'csk', algorithm: 'ecdsap256', denial: 'compact' } as const),
+    ...{ validitySeconds: 1000, refreshSeconds: 500 },
+  };
+  const signed = { ...before, zones: { 'gslb.example': { ...zone, dnssec } } };
+  assert.deepEqual(guardShrink(before, signed), []);
+  assert.deepEqual(guardShrink(signed, before), [
+    'zones.gslb.example: the zone is not signed any more; while its parent has a DS, resolvers that validate have no answer',
+  ]);
 });
 
 test('diffConfig() says that a secret of a monitor changed, and never what it is', () => {

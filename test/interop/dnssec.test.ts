@@ -99,6 +99,26 @@ for (const name of Object.keys(ZONES)) {
     }
   });
 
+  test(`drill validates every kind of answer of ${name}, and follows it to the keys`, async () => {
+    const keys = join(scratch, `${name}.keys`);
+    writeFileSync(keys, await dig('+tcp', '+noall', '+answer', name, 'DNSKEY'));
+    const place = ['-k', keys, '-p', `${server.port}`, `@${server.address}`];
+    for (const [label, type, expected] of QUESTIONS) {
+      const question = [`${label}${name}`, type];
+      // It looks for the type that was asked for under the name that was asked for, alias or not.
+      if (!label.includes('alias')) {
+        const { output } = await run('drill', ['-a', '-D', ...place, ...question]);
+        const isDenial = expected === NEGATIVE;
+        assert.match(output, isDenial ? /^; Existence denied/m : /^; VALIDATED by/m, output);
+      }
+      // And wants a proof of no wildcard beside an NSEC record that shows names below the empty one.
+      if (label === 'ent.' && name === 'chain.example') continue;
+      const { output } = await run('drill', ['-a', '-S', ...place, ...question]);
+      assert.match(output, /^;; Chase successful/m, output);
+      assert.doesNotMatch(output, /bogus|no rrsig/i);
+    }
+  });
+
   test(`ldns-verify-zone and dnssec-verify find a copy of ${name} whole`, async () => {
     const file = join(scratch, `${name}.zone`);
     writeFileSync(file, await dig('+noall', '+answer', '+onesoa', name, 'AXFR'));

@@ -349,6 +349,8 @@ test('respond() counts', () => {
     'dns_dropped_total ': 1,
     'dns_client_subnet_total ': 1,
     'dns_delegations_total ': 1,
+    'dns_signed_on_demand_total busy': 0,
+    'dns_signed_on_demand_total taken': 0,
     'dns_sorry_total ': 0,
     'dns_explain_queries_total taken': 0,
     'dns_explain_queries_total dropped': 0,

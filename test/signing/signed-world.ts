@@ -1,6 +1,7 @@
 /** The fixture's zones, signed: a worker that has no keys, and a signer that has them. */
 import type { Config } from '../../src/config/config.ts';
 import { ECDSA_P256, generateKey, openKey, type ZoneKey } from '../../src/dns/dnssec/keys.ts';
+import type { ZoneSigningKeys } from '../../src/dns/dnssec/signing-keys.ts';
 import { formatRdata } from '../../src/dns/rdata/registry.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import type { WorkerState } from '../../src/nameserver/worker-state.ts';
@@ -20,6 +21,10 @@ export type SignedWorld = {
   readonly signer: WorkerState;
   readonly cache: SignatureCache;
   readonly ring: KeyRing;
+  /** What a signer is told. */
+  readonly keys: readonly ZoneSigningKeys[];
+  /** Before it was signed. */
+  readonly plain: Snapshot;
   /** DNSKEY rdata by zone; undefined = it is not signed. */
   readonly dnskeys: ReadonlyMap<string, Uint8Array | undefined>;
 };
@@ -31,15 +36,14 @@ export function signedWorld(
   before: Config = createConfig(),
 ): SignedWorld {
   const jwks = signed.map((zone) => ({ zone, jwk: generateKey(ECDSA_P256) }));
-  const keys = new Map(jwks.map(({ jwk, zone }) => [zone, openKey(jwk, 257)!] as const));
-  const config = withKeys(before, denial, keys);
+  const open = new Map(jwks.map(({ jwk, zone }) => [zone, openKey(jwk, 257)!] as const));
+  const config = withKeys(before, denial, open);
   const times = { validitySeconds: 14 * 86_400, refreshSeconds: 7 * 86_400, jitterSeconds: 86_400 };
-  const ring = openRing(
-    jwks.map(({ jwk, zone }) => {
-      const key = { jwk, flags: 257 };
-      return { zone, times, zoneKeys: [key], entryKeys: [key] };
-    }),
-  );
+  const keys = jwks.map(({ jwk, zone }) => {
+    const key = { jwk, flags: 257 };
+    return { zone, times, zoneKeys: [key], entryKeys: [key] };
+  });
+  const ring = openRing(keys);
   const cache = createSignatureCache(10_000);
   const plain = compiled(config);
   const parts = run(signSnapshot(plain, ring, cache, new Map(), NOW_SECONDS));
@@ -47,8 +51,9 @@ export function signedWorld(
   const signer = startWorker(snapshot);
   signer.signer = createColdSigner(snapshot, ring, cache, () => NOW_SECONDS);
   const names = Object.keys(config.zones);
-  const dnskeys = new Map(names.map((zone) => [zone, keys.get(zone)?.dnskey]));
-  return { config, snapshot, worker: startWorker(snapshot), signer, cache, ring, dnskeys };
+  const dnskeys = new Map(names.map((zone) => [zone, open.get(zone)?.dnskey]));
+  const worker = startWorker(snapshot);
+  return { config, snapshot, worker, signer, cache, ring, keys, plain, dnskeys };
 }
 
 function withKeys(

@@ -32,9 +32,15 @@ export function faultsOf(message: DecodedMessage, zones: Zones): readonly string
       if (fault !== undefined) faults.push(`${rrset[0]!.name} ${rrset[0]!.type}: ${fault}`);
     }
   }
-  const nsecs = message.authority.filter(({ type }) => type === NSEC).map(readNsec);
+  const nsecs = message.authority
+    .filter(({ type }) => type === NSEC)
+    .map((each) => ({ ...readNsec(each), signer: signerOf(each, message.authority) }));
   for (const name of expanded) {
-    if (!nsecs.some((nsec) => covers(nsec, name))) faults.push('a wildcard without its proof');
+    const apex = zoneOf(name, zones)?.apex;
+    const isProof = (nsec: Proof): boolean =>
+      nsec.signer !== undefined && apex !== undefined && equalNames(nsec.signer, apex);
+    if (!nsecs.some((nsec) => isProof(nsec) && covers(nsec, name)))
+      faults.push('a wildcard without its proof');
   }
   return [...faults, ...denialFaults(message, nsecs, zones)];
 }
@@ -78,8 +84,7 @@ function faultOf(
     if (labels < own) expanded.push(lowerName(owner));
     const source = labels < own ? wildcardOf(owner, labels) : owner;
     const data = { owner: source, type, ttlSeconds, rdata: rrset.map(({ rdata }) => rdata) };
-    const signer = rrsig.rdata.subarray(18, 18 + nameLength(rrsig.rdata, 18, rrsig.rdata.length));
-    if (!equalNames(signer, zone.apex)) return 'signed by another zone';
+    if (!equalNames(signerName(rrsig), zone.apex)) return 'signed by another zone';
     if (!verifyRrset(data, rrsig.rdata, zone.dnskey)) return 'a signature that is none';
     const original = new DataView(rrsig.rdata.buffer, rrsig.rdata.byteOffset + 4, 4).getUint32(0);
     if (original < ttlSeconds) return 'a TTL beyond what was signed';
@@ -90,15 +95,17 @@ function faultOf(
 /** What RFC 4035 5.4 wants of an answer that says no, and RFC 9824 of a compact one. */
 function denialFaults(
   { answer, authority, question, rcode }: DecodedMessage,
-  nsecs: readonly Nsec[],
+  allNsecs: readonly Proof[],
   zones: Zones,
 ): readonly string[] {
   const { name, type } = question[0]!;
   const follows = type !== CNAME && type !== ANY && type !== RRSIG;
   const at = lastName(parseName(name)!, follows ? answer : []);
   const isReferral = authority.some((each) => each.type === NS);
-  if (isReferral) return referralFaults(authority, nsecs, zones);
-  if (zoneOf(type === DS ? (parentName(at) ?? at) : at, zones) === undefined) return [];
+  if (isReferral) return referralFaults(authority, allNsecs, zones);
+  const zone = zoneOf(type === DS ? (parentName(at) ?? at) : at, zones);
+  if (zone === undefined) return [];
+  const nsecs = allNsecs.filter(({ signer }) => signer && equalNames(signer, zone.apex));
   const isAnswered = answer.some(
     (each) => equalNames(parseName(each.name)!, at) && each.type !== (type === RRSIG ? -1 : RRSIG),
   );
@@ -134,6 +141,19 @@ function referralFaults(
   const isProved = own?.types.includes(NS) && !own.types.includes(DS) && !own.types.includes(SOA);
   return isProved ? [] : ['a referral without proof'];
 }
+
+/** A zone says nothing about the names of another. */
+type Proof = Nsec & { readonly signer: Uint8Array | undefined };
+
+function signerOf({ name }: DecodedRecord, section: readonly DecodedRecord[]) {
+  const rrsig = section.find(
+    (each) => each.type === RRSIG && sameName(each.name, name) && typeCovered(each) === NSEC,
+  );
+  return rrsig && signerName(rrsig);
+}
+
+const signerName = ({ rdata }: DecodedRecord): Uint8Array =>
+  rdata.subarray(18, 18 + nameLength(rdata, 18, rdata.length));
 
 type Nsec = { readonly owner: Uint8Array; readonly next: Uint8Array; readonly types: number[] };
 

@@ -17,6 +17,15 @@ export type SigningTimes = {
 /** Clocks of resolvers may be late by this much (RFC 6781 4.4.2 asks for hours rather than minutes). */
 export const INCEPTION_OFFSET_SECONDS = 3600;
 
+/** Ends of signatures are spread over this part of the time between making and making anew. */
+const JITTER_SHARE = 0.25;
+
+export const jitterSecondsOf = (validitySeconds: number, refreshSeconds: number): number =>
+  Math.floor((validitySeconds - refreshSeconds) * JITTER_SHARE);
+
+/** Copies are signed anew with their serial, which counts weeks, and have to last until the one after. */
+export const COPY_LIFE_SECONDS = 7 * 86_400;
+
 /** @param draw between 0 and 1, of the RRset: the same each time spreads and does not wander */
 export function validityAt(nowSeconds: number, draw: number, times: SigningTimes): Validity {
   const spread = Math.floor(draw * times.jitterSeconds);

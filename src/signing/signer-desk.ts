@@ -1,0 +1,114 @@
+import type { CookieSecrets } from '../dns/cookie.ts';
+import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
+import type { HealthWords } from '../health/health-words.ts';
+import type { PreparedSignature } from '../nameserver/body.ts';
+import type { Client } from '../nameserver/client.ts';
+import { counterLayout } from '../nameserver/counters.ts';
+import { respond } from '../nameserver/respond.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import {
+  addSignatures,
+  createWorkerState,
+  setHealth,
+  setSnapshot,
+} from '../nameserver/worker-state.ts';
+import { createCounterRow } from '../telemetry/counters.ts';
+import type { ZoneSignatures } from '../zone/signatures.ts';
+import { createColdSigner } from './cold.ts';
+import { type KeyRing, openRing } from './key-ring.ts';
+import { PREPARED_MAX, prepareBodies } from './prepare.ts';
+import { presign } from './presign.ts';
+import { type SignedCopy, type SignedParts, signSnapshot } from './sign-snapshot.ts';
+import { createSignatureCache } from './signature-cache.ts';
+
+/**
+ * All that the signer does, without its thread and clock. Long work is a generator that yields every few
+ * signatures, so that cold queries come in between; one after the other, in the order they were asked for.
+ */
+export type SignerDesk = {
+  setKeys(keys: readonly ZoneSigningKeys[]): void;
+  setCookies(cookies: CookieSecrets): void;
+  /** What the snapshot needs before it can be served. */
+  sign(snapshot: Snapshot): Generator<void, SignedParts>;
+  /** Cold answers are of it from now on. */
+  serve(snapshot: Snapshot, health: HealthWords): void;
+  /** False = of another generation. */
+  setHealth(generation: number, health: HealthWords): boolean;
+  /** The answer to a query for which a worker lacks a signature; undefined = none. */
+  answer(query: Uint8Array, client: Client, nowMs: number): Uint8Array | undefined;
+  /** Signs steered records that have come to be answered; undefined = there are none. */
+  prepare(): Generator<void, NewSignatures | undefined>;
+  /** Makes anew what is due of all that is served. */
+  renew(): Generator<void, NewSignatures | undefined>;
+};
+
+/** Signatures for what is served: renewed ones, and those of steered records that have come. */
+export type NewSignatures = {
+  readonly generation: number;
+  /** Renewed, and with them all that is prepared; undefined = something is added to that. */
+  readonly signatures: ZoneSignatures | undefined;
+  readonly prepared: readonly PreparedSignature[];
+};
+
+/** Signatures that are kept so as not to be made again. */
+const CACHE_MAX = 1_000_000;
+const REPLY_MAX = 65_535;
+
+export function createSignerDesk(nowSeconds: () => number): SignerDesk {
+  const cache = createSignatureCache(CACHE_MAX);
+  const copies = new Map<string, SignedCopy>();
+  const state = createWorkerState(createCounterRow(counterLayout(0).length));
+  const reply = new Uint8Array(REPLY_MAX);
+  let ring: KeyRing = new Map();
+  /** Signatures of steered records that workers hold. */
+  let preparedCount = 0;
+  const setSigner = (): void => {
+    const { snapshot } = state;
+    if (snapshot) state.signer = createColdSigner(snapshot, ring, cache, nowSeconds);
+  };
+  function* renew(): ReturnType<SignerDesk['renew']> {
+    const { snapshot } = state;
+    if (snapshot?.signatures === undefined) return undefined;
+    const { generation } = snapshot;
+    const signatures = yield* presign(snapshot.zones, ring, cache, nowSeconds());
+    addSignatures(state, generation, signatures, []);
+    const prepared = yield* prepareBodies(state.answers!, ring, cache, nowSeconds());
+    addSignatures(state, generation, undefined, prepared);
+    preparedCount = prepared.length;
+    return { generation, signatures, prepared };
+  }
+  return {
+    setKeys(keys) {
+      ring = openRing(keys);
+      setSigner();
+    },
+    setCookies(cookies) {
+      state.cookies = cookies;
+    },
+    sign: (snapshot) => signSnapshot(snapshot, ring, cache, copies, nowSeconds()),
+    serve(snapshot, health) {
+      const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
+      setSnapshot(state, snapshot, health, row);
+      setSigner();
+      preparedCount = snapshot.prepared.length;
+    },
+    setHealth: (generation, health) => setHealth(state, health, generation),
+    answer(query, client, nowMs) {
+      const length = respond(state, client, query, query.length, nowMs, reply);
+      return length > 0 ? reply.slice(0, length) : undefined;
+    },
+    *prepare() {
+      const { answers, snapshot } = state;
+      if (answers === undefined || snapshot === undefined) return undefined;
+      const { generation } = snapshot;
+      const prepared = yield* prepareBodies(answers, ring, cache, nowSeconds());
+      if (prepared.length === 0) return undefined;
+      preparedCount += prepared.length;
+      // Those of states of health that have passed are let go.
+      if (preparedCount > PREPARED_MAX) return yield* renew();
+      addSignatures(state, generation, undefined, prepared);
+      return { generation, signatures: undefined, prepared };
+    },
+    renew,
+  };
+}

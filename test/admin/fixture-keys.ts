@@ -1,0 +1,31 @@
+import { formatKeySet, newKeySet } from '../../src/dns/dnssec/key-set.ts';
+import { ECDSA_P256 } from '../../src/dns/dnssec/keys.ts';
+import { keepZoneKeys, type ZoneKeysKeeper } from '../../src/node/zone-keys.ts';
+import { configOf, SHARED } from '../node/zone-keys-rig.ts';
+
+/** The keys of `gslb.example`, a KSK and a ZSK, as the keeper of a node has them: sealed for nobody. */
+export function createFixtureKeys(
+  startedAtMs: number,
+  nowMs: () => number,
+  record: (kind: string, subject: string, message: string) => void,
+): ZoneKeysKeeper {
+  let bytes: Uint8Array = Buffer.from(formatKeySet(newKeySet('ksk-zsk', ECDSA_P256, startedAtMs)));
+  return keepZoneKeys({
+    config: configOf({ 'gslb.example': '{ keys: ksk-zsk }' }, ...SHARED),
+    secrets: {
+      get: () => ({ state: 'known', bytes }),
+      put(name, next) {
+        bytes = next;
+        return { ok: true, key: name };
+      },
+      createOnce: async () => ({ ok: true, bytes, isNew: false }),
+      watch: () => () => {},
+    },
+    clock: { nowMs, setTimer: () => () => {} },
+    events: { record },
+    tell: () => {},
+    setOverlay: () => {},
+    isCutOff: () => false,
+    settled: async () => ({ shared: true, detail: 'the store has it' }),
+  });
+}

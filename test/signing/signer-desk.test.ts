@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Config } from '../../src/config/config.ts';
+import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
+import { DOWN } from '../../src/health/health-word.ts';
+import { respond, SIGN } from '../../src/nameserver/respond.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { addSignatures, setHealth } from '../../src/nameserver/worker-state.ts';
+import { createSignerDesk } from '../../src/signing/signer-desk.ts';
+import { buildQuery, opt } from '../dns/query-builder.ts';
+import {
+  allUp,
+  clientAt,
+  createConfig,
+  healthOf,
+  NOW_MS,
+  startWorker,
+  wireName,
+} from '../nameserver/fixture.ts';
+import { NOW_SECONDS, run, signedWorld } from './signed-world.ts';
+import { faultsOf } from './validator.ts';
+
+const DAY_SECONDS = 86_400;
+const REFRESH_SECONDS = 7 * DAY_SECONDS;
+const RRSIG = 46;
+
+/** A signer and a worker that has what the signer made; the clock stands until it is moved. */
+function openDesk(denial: 'compact' | 'nsec' = 'compact') {
+  const { dnskeys, keys, plain } = signedWorld(denial, ['gslb.example'], withAll());
+  let nowSeconds = NOW_SECONDS;
+  const desk = createSignerDesk(() => nowSeconds);
+  desk.setKeys(keys);
+  const snapshot: Snapshot = { ...plain, ...run(desk.sign(plain)) };
+  desk.serve(snapshot, healthOf(allUp(snapshot)));
+  const worker = startWorker(snapshot);
+  const hear = (news: ReturnType<typeof desk.renew> | ReturnType<typeof desk.prepare>) => {
+    const told = run(news);
+    if (told) addSignatures(worker, told.generation, told.signatures, told.prepared);
+    return told;
+  };
+  /** Undefined when the worker lacks a signature. */
+  const ask = (name: string, type: number): DecodedMessage | undefined => {
+    const reply = new Uint8Array(4096);
+    const query = queryOf(name, type);
+    const length = respond(worker, clientAt('80.1.1.1', true), query, query.length, NOW_MS, reply);
+    if (length === SIGN) return undefined;
+    const decoded = decodeMessage(reply.subarray(0, length));
+    assert.ok(decoded.ok);
+    assert.deepEqual(faultsOf(decoded.message, dnskeys), [], name);
+    return decoded.message;
+  };
+  const advance = (seconds: number) => {
+    nowSeconds += seconds;
+  };
+  return { desk, snapshot, worker, hear, ask, advance, now: () => nowSeconds };
+}
+
+/** With a name whose answer is all that is healthy. */
+function withAll(): Config {
+  const config = createConfig();
+  const zone = config.zones['gslb.example']!;
+  const all = { owner: 'all.gslb.example.', pool: 'web', policy: 'all', ttlMin: 5, ttlMax: 30 };
+  const zones = {
+    ...config.zones,
+    'gslb.example': { ...zone, steered: [...zone.steered, all] },
+  };
+  const policies = { ...config.policies, all: { chain: [{ kind: 'healthy', options: {} }] } };
+  return { ...config, zones, policies };
+}
+
+function queryOf(name: string, type: number): Uint8Array {
+  const question = [...wireName(name), type >> 8, type & 255, 0, 1];
+  return buildQuery({ question, records: [opt([], 1232, [0, 0, 0x80, 0])] });
+}
+
+/** Seconds since 1970, of each signature in the answer. */
+function endsOf(message: DecodedMessage | undefined): readonly number[] {
+  assert.ok(message);
+  const rrsigs = [...message.answer, ...message.authority].filter(({ type }) => type === RRSIG);
+  assert.ok(rrsigs.length > 0);
+  return rrsigs.map(({ rdata }) => new DataView(rdata.buffer, rdata.byteOffset).getUint32(8));
+}
+
+const ASKED = [
+  ['static.gslb.example', 1],
+  ['www.gslb.example', 1],
+  ['www.gslb.example', 28],
+  ['gslb.example', 48],
+  ['static.gslb.example', 28],
+] as const;
+
+test('signatures stay until they are due, and never end sooner than the time of renewal', () => {
+  const { advance, ask, hear, desk, now } = openDesk('nsec');
+  const all = () => ASKED.flatMap(([name, type]) => endsOf(ask(name, type)));
+  const first = all();
+  advance(DAY_SECONDS);
+  hear(desk.renew());
+  assert.deepEqual(all(), first, 'nothing was due');
+  for (let day = 2; day < 40; day += 1) {
+    advance(DAY_SECONDS);
+    hear(desk.renew());
+    for (const end of all()) assert.ok(end >= now() + REFRESH_SECONDS, `day ${day}`);
+  }
+  assert.ok(all().every((end, index) => end > first[index]!));
+});
+
+test('cold answers are signed anew in time, too', () => {
+  const { advance, ask, desk, now } = openDesk();
+  const client = clientAt('80.1.1.1', true);
+  const cold = () => {
+    assert.equal(ask('missing.gslb.example', 1), undefined);
+    const bytes = desk.answer(queryOf('missing.gslb.example', 1), client, NOW_MS);
+    const decoded = decodeMessage(bytes!);
+    assert.ok(decoded.ok);
+    return endsOf(decoded.message);
+  };
+  const first = cold();
+  assert.deepEqual(cold(), first);
+  advance(8 * DAY_SECONDS);
+  const [, ...others] = cold();
+  // The SOA's is of what is served, which renew() replaces.
+  assert.ok(others.every((end) => end >= now() + REFRESH_SECONDS));
+});
+
+test('what health makes of a steered name is signed before somebody asks again', () => {
+  const { ask, desk, hear, snapshot, worker } = openDesk();
+  const words = allUp(snapshot);
+  words[0] = DOWN;
+  assert.equal(desk.setHealth(snapshot.generation + 1, healthOf(words)), false);
+  assert.equal(desk.setHealth(snapshot.generation, healthOf(words)), true);
+  setHealth(worker, healthOf(words), snapshot.generation);
+  assert.ok(ask('www.gslb.example', 1), 'one endpoint was signed beforehand');
+  assert.equal(ask('all.gslb.example', 1), undefined, 'two were not');
+  hear(desk.prepare());
+  for (const type of [1, 28]) assert.ok(ask('all.gslb.example', type));
+  assert.equal(hear(desk.prepare()), undefined, 'and once is enough');
+});
+
+test('news of another generation change nothing', () => {
+  const { ask, desk, snapshot, worker } = openDesk('nsec');
+  const before = endsOf(ask('static.gslb.example', 1));
+  const signatures = { ...snapshot.signatures!, bytes: new Uint8Array() };
+  addSignatures(worker, snapshot.generation + 1, signatures, []);
+  assert.deepEqual(endsOf(ask('static.gslb.example', 1)), before);
+  assert.equal(desk.setHealth(snapshot.generation - 1, healthOf(allUp(snapshot))), false);
+});
+
+test('a successor of the keys signs alone, and without keys nothing is signed', () => {
+  const { desk, snapshot } = openDesk();
+  const other = signedWorld('compact');
+  desk.setKeys(other.keys);
+  const again = { ...other.plain, ...run(desk.sign(other.plain)) };
+  const worker = startWorker(again);
+  const reply = new Uint8Array(4096);
+  const query = queryOf('static.gslb.example', 1);
+  const client = clientAt('80.1.1.1', true);
+  const length = respond(worker, client, query, query.length, NOW_MS, reply);
+  const decoded = decodeMessage(reply.subarray(0, length));
+  assert.ok(decoded.ok);
+  assert.deepEqual(faultsOf(decoded.message, other.dnskeys), []);
+  desk.setKeys([]);
+  const bare = run(desk.sign(snapshot));
+  assert.equal(bare.prepared.length, 0);
+});
+
+test('a query that the signer cannot answer either gets nothing', () => {
+  const { desk } = openDesk();
+  assert.equal(desk.answer(new Uint8Array(5), clientAt('80.1.1.1'), NOW_MS), undefined);
+});
