@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { createSocket, type Socket } from 'node:dgram';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { decodeMessage } from '../../src/dns/decode.ts';
 import { readWord } from '../../src/dns/message.ts';
@@ -66,13 +69,14 @@ type Node = {
   readonly send: Send;
   readonly metrics: () => Promise<string>;
 };
-type Send = (query: Uint8Array) => Promise<Uint8Array | undefined>;
+type Send = (query: Uint8Array, mayBeLate?: boolean) => Promise<Uint8Array | undefined>;
 
-async function start(sizeMax: number): Promise<Node> {
+async function start(sizeMax: number, isSigned: boolean): Promise<Node> {
   const at = await place();
+  const stateDirectory = mkdtempSync(join(tmpdir(), 'meridian-amplification-'));
   const region = { location: 'DE', vips: ['192.0.2.1', '2001:db8::1'] };
   const fixture = await startNodeFixture({
-    node: { roles: ['nameserver'], workers: { dns: 1 } },
+    node: { roles: ['nameserver'], workers: { dns: 1 }, stateDirectory },
     regions: { a: region },
     pools: { web: { endpoints: ['a'] } },
     zones: {
@@ -82,6 +86,7 @@ async function start(sizeMax: number): Promise<Node> {
         records,
         steered: { www: { pool: 'web', https: { alpn: many(16, (i) => `protocol-${i}`) } } },
         transfer: { allow: ['127.0.0.0/8'] },
+        dnssec: isSigned && { keys: 'ksk-zsk', denial: 'nsec' },
       },
     },
     dns: {
@@ -97,12 +102,16 @@ async function start(sizeMax: number): Promise<Node> {
   after(async () => {
     socket.close();
     await fixture.stop();
+    rmSync(stateDirectory, { recursive: true });
   });
   const metrics = async (): Promise<string> => (await fixture.node.plane.metrics()).body;
   return { sizeMax, send: sender(socket), metrics };
 }
 
-/** Behind each query a short one that is always answered: what came before its answer is the reply. */
+/**
+ * Behind each query a short one that is always answered: what came before its answer is the reply, and
+ * what came after it, when a signature had to be made first.
+ */
 function sender(socket: Socket): Send {
   const heard: Uint8Array[] = [];
   let wake = (): void => {};
@@ -111,11 +120,12 @@ function sender(socket: Socket): Send {
     wake();
   });
   const mark = buildQuery({ id: MARK_ID, question: [...wireName(ZONE), ...word(SOA!), 0, 1] });
-  return async (query) => {
+  return async (query, mayBeLate = false) => {
     heard.length = 0;
     socket.send(query);
     socket.send(mark);
-    while (!heard.some((bytes) => readWord(bytes, 0) === MARK_ID)) {
+    const isMarked = (): boolean => heard.some((bytes) => readWord(bytes, 0) === MARK_ID);
+    while (!isMarked() || (mayBeLate && heard.length < 2)) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -248,9 +258,16 @@ const UNSOLICITED: Readonly<Record<string, Uint8Array>> = {
   nothing: new Uint8Array(0),
 };
 
-for (const sizeMax of [512, 1232, 4096]) {
-  test(`no response over UDP is larger than it may be, with udpSizeMax ${sizeMax}`, async (t) => {
-    const node = await start(sizeMax);
+const VARIANTS = [
+  { sizeMax: 512, isSigned: false },
+  { sizeMax: 1232, isSigned: false },
+  { sizeMax: 4096, isSigned: false },
+  { sizeMax: 1232, isSigned: true },
+];
+for (const { isSigned, sizeMax } of VARIANTS) {
+  const how = `udpSizeMax ${sizeMax}${isSigned ? ' and signatures' : ''}`;
+  test(`no response over UDP is larger than it may be, with ${how}`, async (t) => {
+    const node = await start(sizeMax, isSigned);
     const first = await node.send(
       buildQuery({ question: QUESTIONS['SOA']!, records: [opt(COOKIE, 4096)] }),
     );
@@ -259,7 +276,7 @@ for (const sizeMax of [512, 1232, 4096]) {
     let worst = { what: '', factor: 0, octets: 0 };
     let truncated = 0;
     for (const { what, query, advertised } of kinds([...made.message.edns.cookie])) {
-      const reply = await node.send(query);
+      const reply = await node.send(query, isSigned);
       assert.ok(reply, `${what}: no reply`);
       const limit = Math.min(sizeMax, Math.max(512, advertised));
       assert.ok(reply.length <= limit, `${what}: ${reply.length} octets of ${limit}`);
@@ -270,6 +287,7 @@ for (const sizeMax of [512, 1232, 4096]) {
       if (factor > worst.factor) worst = { what, factor, octets: reply.length };
     }
     assert.ok(truncated > 0);
+    if (isSigned) await checkSignatures(node);
     t.diagnostic(`worst: ${worst.factor.toFixed(1)} times, ${worst.octets} octets (${worst.what})`);
     for (const [what, bytes] of Object.entries(UNSOLICITED)) {
       assert.equal(await node.send(bytes), undefined, what);
@@ -277,4 +295,21 @@ for (const sizeMax of [512, 1232, 4096]) {
     const dropped = /^meridian_dns_dropped_total (\d+)/m.exec(await node.metrics())?.[1];
     assert.equal(dropped, `${Object.keys(UNSOLICITED).length}`);
   });
+}
+
+/** Else nothing was shown of signatures. */
+async function checkSignatures({ send }: Node): Promise<void> {
+  const wantsThem = opt([], 1232, [0, 0, 0x80, 0]);
+  for (const asked of [
+    QUESTIONS['SOA']!,
+    QUESTIONS['no such name']!,
+    QUESTIONS['a steered name']!,
+  ]) {
+    const decoded = decodeMessage(
+      (await send(buildQuery({ question: asked, records: [wantsThem] }), true))!,
+    );
+    assert.ok(decoded.ok && !decoded.message.truncated);
+    const { answer, authority } = decoded.message;
+    assert.ok([...answer, ...authority].some(({ type }) => type === RRSIG));
+  }
 }
