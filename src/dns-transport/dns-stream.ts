@@ -136,9 +136,9 @@ function createHandlers(
   };
   const goOn = (): void => {
     pump.goOn();
-    if (flow.isClosed || isHeld()) return;
-    read(rest);
-    if (flow.isClosed || isHeld()) return;
+    if (!flow.isClosed && !isHeld()) read(rest);
+    if (flow.isClosed) return;
+    if (isHeld()) return void connection.pause();
     connection.resume();
     if (flow.hasEnded && flow.later === 0) connection.end();
   };
@@ -149,10 +149,9 @@ function createHandlers(
   };
   return {
     onData(bytes) {
-      if (rest.length === 0) read(bytes);
-      else rest = Buffer.concat([rest, bytes]);
+      read(bytes);
       // The bytes are the engine's again when this returns.
-      if (rest.buffer === bytes.buffer) rest = new Uint8Array(rest);
+      if (rest.length > 0) rest = new Uint8Array(rest);
     },
     onEnd() {
       flow.hasEnded = true;
