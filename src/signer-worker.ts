@@ -54,7 +54,7 @@ function serve(port: MessagePort): void {
     const client = createClient(transport);
     client.family = family;
     client.address.set(address);
-    port.postMessage({ id, reply: desk.answer(query, client, nowMs) } satisfies ColdReply);
+    port.postMessage({ id, ...desk.answer(query, client, nowMs) } satisfies ColdReply);
   });
 }
 

@@ -14,6 +14,7 @@ import { createDeferrals, firstDeferralId } from './nameserver/defer.ts';
 import {
   addSignatures,
   createWorkerState,
+  learn,
   setHealth,
   setSnapshot,
   type WorkerState,
@@ -34,7 +35,9 @@ const listeners: Listener[] = [];
 const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
 );
-const signing = createSigningClient();
+const signing = createSigningClient((generation, learned) => {
+  if (state) learn(state, generation, learned);
+});
 let state: WorkerState | undefined;
 let sessions: Sessions | undefined;
 let certificates: Certificates | undefined;

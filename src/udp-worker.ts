@@ -13,6 +13,7 @@ import { DROP, respond, SIGN } from './nameserver/respond.ts';
 import {
   addSignatures,
   createWorkerState,
+  learn,
   setHealth,
   setSnapshot,
   type WorkerState,
@@ -31,7 +32,9 @@ const engines: UdpEngine[] = [];
 const deferrals = createDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
 );
-const signing = createSigningClient();
+const signing = createSigningClient((generation, learned) => {
+  if (state) learn(state, generation, learned);
+});
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {

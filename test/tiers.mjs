@@ -19,7 +19,7 @@ const TOOLS = {
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
   },
-  bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd' },
+  bench: { dnsperf: 'dnsperf', gdnsd: 'gdnsd', knotd: 'knot' },
   interop: {
     dig: 'bind9-dnsutils',
     kdig: 'knot-dnsutils',

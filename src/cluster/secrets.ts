@@ -1,7 +1,6 @@
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Fact, formatFact, parseFact } from './fact.ts';
-import { compareFacts } from './fact-shelf.ts';
 import type { Replica } from './replica.ts';
 import type { Keyring } from './sealed.ts';
 import { secretKindOf } from './secret-kinds.ts';
@@ -156,7 +155,8 @@ async function createOnce(
       const there = entry && parseFact(key, entry.value);
       const before = replica.get(key);
       if (there) replica.merge([there], clock.nowMs(), 'store');
-      if (there?.value !== undefined && (!before || compareFacts(before, there) < 0)) continue;
+      // Also when it came from another node while the store was asked.
+      if (get(name).state !== 'absent') continue;
       made ??= make();
       const stamps = createStampSource(node);
       const over = [there, before]

@@ -1,8 +1,8 @@
 /**
  * Signatures and proofs in answers of signed zones, for clients that want them (DO; RFC 4035 3.1). They are
- * copied, not made: what has to be signed under a name that nobody foresaw makes the answer a cold one, and
- * whoever has the keys composes it again, with this same code and `worker.signer`. Without one composing
- * goes on, and `worker.isCold` says that it was in vain.
+ * copied, not made: what has to be signed under a name that nobody foresaw, and was not learned before, makes
+ * the answer a cold one, and whoever has the keys composes it again, with this same code and `worker.signer`.
+ * Without one composing goes on, and `worker.isCold` says that it was in vain.
  *
  *   compact zone   a name that is not there, or is there by a wildcard, is signed as itself (RFC 9824)
  *   chain          a wildcard's records have its own signature, and a proof that nothing is nearer; all
@@ -35,6 +35,7 @@ import { coveringLink } from '../zone/covering.ts';
 import { isSigned, NXDOMAIN, rrsetOf } from '../zone/lookup.ts';
 import { SIGNATURE_LENGTH, SIGNATURE_OFFSET, SIGNATURE_WORDS } from '../zone/signatures.ts';
 import type { Body } from './body.ts';
+import { LEARNED_BODY, LEARNED_DENIAL, LEARNED_RRSET } from './learned.ts';
 import { spellName, writeRecords, writeRrset, zoneOf } from './records.ts';
 import type { WorkerState } from './worker-state.ts';
 
@@ -56,13 +57,15 @@ export function writeSignatures(
   owner: number,
   isSynthesized: boolean,
 ): boolean {
-  const { query, reply, signatures, signer } = worker;
+  const { query, reply, signatures } = worker;
   if (!query.ednsDo || signatures === undefined) return true;
   const zone = zoneOf(table, rrset);
   if (isSynthesized && isSigned(table, zone)) {
     if (!isCompact(table, zone)) addProof(worker, table, zone, owner);
-    else if (signer === undefined) return leaveToSigner(worker);
-    else return writeMade(reply, section, signer.rrset(nameAt(worker, owner), rrset), owner, -1);
+    else {
+      const records = rrsetRecords(worker, rrset, owner);
+      return records ? writeMade(reply, section, records, owner, -1) : leaveToSigner(worker);
+    }
   }
   return writeStatic(reply, worker.signatures!, section, rrset, owner);
 }
@@ -74,22 +77,19 @@ export function writeBodySignatures(
   body: Body,
   ttlSeconds: number,
 ): boolean {
-  const { cursor, reply, result, signer } = worker;
+  const { cursor, reply, result } = worker;
   const { service, wildcard, zone } = result;
   if (!wantsSignatures(worker, table, zone)) return true;
   const asItself = wildcard && isCompact(table, zone);
   if (wildcard && !asItself) addProof(worker, table, zone, cursor.name);
-  let records = asItself ? undefined : body.signatures.get(service);
-  if (records === undefined) {
-    if (signer === undefined) return leaveToSigner(worker);
-    records = signer.body(asItself ? nameAt(worker, cursor.name) : undefined, service, body);
-  }
+  const records = asItself ? bodyRecords(worker, service, body) : ownRecords(worker, service, body);
+  if (records === undefined) return leaveToSigner(worker);
   return writeMade(reply, SECTION_ANSWER, records, cursor.name, ttlSeconds);
 }
 
 /** Proof that the name at which the look-up ended has not the type, or is not there; behind the SOA. */
 export function writeDenial(worker: WorkerState, table: ZoneTable, outcome: number): boolean {
-  const { cursor, reply, result, signer } = worker;
+  const { cursor, reply, result } = worker;
   const { node, wildcard, zone } = result;
   if (!wantsSignatures(worker, table, zone)) return true;
   if (!isCompact(table, zone)) {
@@ -98,9 +98,9 @@ export function writeDenial(worker: WorkerState, table: ZoneTable, outcome: numb
   }
   if (outcome !== NXDOMAIN && !wildcard)
     return writeNsec(worker, table, nsecAt(table, result), cursor.name);
-  if (signer === undefined) return leaveToSigner(worker);
   const types = outcome === NXDOMAIN ? NONE : rrsetOf(table, node, TYPE_NSEC);
-  const records = signer.denial(nameAt(worker, cursor.name), zone, types);
+  const records = denialRecords(worker, zone, types);
+  if (records === undefined) return leaveToSigner(worker);
   return writeMade(reply, SECTION_AUTHORITY, records, cursor.name, -1);
 }
 
@@ -143,9 +143,35 @@ function leaveToSigner(worker: WorkerState): true {
 const isCompact = ({ zones }: ZoneTable, zone: number): boolean =>
   zones[zone * ZONE_WORDS + ZONE_DENIAL] === DENIAL_COMPACT;
 
-/** A copy, lower-cased. */
-function nameAt({ reply, spelled }: WorkerState, position: number): Uint8Array {
-  return spelled.slice(0, spellName(reply.out, position, spelled));
+const NOTHING = new Uint8Array();
+
+/** Signatures of a wildcard's RRset under the name at `owner`; undefined = nobody has made them. */
+function rrsetRecords(worker: WorkerState, rrset: number, owner: number): Uint8Array | undefined {
+  const { learned, reply, signer, spelled } = worker;
+  const length = spellName(reply.out, owner, spelled);
+  if (signer) return signer.rrset(spelled.slice(0, length), rrset);
+  return learned.recall(LEARNED_RRSET, rrset, 0, NOTHING, spelled, length);
+}
+
+/** Likewise of a steered wildcard's records under the current name. */
+function bodyRecords(worker: WorkerState, service: number, body: Body): Uint8Array | undefined {
+  const { cursor, learned, reply, signer, spelled } = worker;
+  const length = spellName(reply.out, cursor.name, spelled);
+  if (signer) return signer.body(spelled.slice(0, length), service, body);
+  return learned.recall(LEARNED_BODY, service, body.type, body.bytes, spelled, length);
+}
+
+/** Of steered records under the name of their service. */
+function ownRecords({ signer }: WorkerState, service: number, body: Body): Uint8Array | undefined {
+  return body.signatures.get(service) ?? signer?.body(undefined, service, body);
+}
+
+/** That the current name has no types but those of the RRset `types`, or is not there (NONE). */
+function denialRecords(worker: WorkerState, zone: number, types: number): Uint8Array | undefined {
+  const { cursor, learned, reply, signer, spelled } = worker;
+  const length = spellName(reply.out, cursor.name, spelled);
+  if (signer) return signer.denial(spelled.slice(0, length), zone, types);
+  return learned.recall(LEARNED_DENIAL, zone, types, NOTHING, spelled, length);
 }
 
 /** The NSEC of a name that is there; at the apex of a zone of ours that of the zone which answers. */

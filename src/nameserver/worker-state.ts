@@ -9,6 +9,7 @@ import type { ZoneSignatures } from '../zone/signatures.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
 import { type BodySignatures, keepSignatures, type PreparedSignature } from './body.ts';
 import type { ColdSigner } from './cold-signer.ts';
+import { createLearnedRecords, type Learned, type LearnedRecords } from './learned.ts';
 import { createPlace, type Place } from './place.ts';
 import {
   createRateLimiter,
@@ -37,6 +38,8 @@ export type WorkerState = {
   readonly bodySignatures: BodySignatures;
   /** Who signs what nobody foresaw; undefined = such answers are left to others (respond.ts). */
   signer: ColdSigner | undefined;
+  /** What others have signed for this worker under such names. */
+  readonly learned: LearnedRecords;
   /** The answer under way needs a signature that is not there. */
   isCold: boolean;
   /** Proofs that the answer under way ends with: links of pairs of a chain (covering.ts). */
@@ -70,6 +73,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     signatures: undefined,
     bodySignatures: new Map(),
     signer: undefined,
+    learned: createLearnedRecords(seed),
     isCold: false,
     proofs: new Int32Array(PROOFS_MAX),
     proofCount: 0,
@@ -95,6 +99,7 @@ export function setSnapshot(
 ): void {
   const { bodySignatures } = state;
   bodySignatures.clear();
+  state.learned.clear();
   keepSignatures(bodySignatures, snapshot.prepared);
   state.signatures = snapshot.signatures;
   state.answers = buildAnswers(snapshot, health, bodySignatures);
@@ -128,7 +133,18 @@ export function addSignatures(
   if (generation !== state.snapshot?.generation) return;
   if (signatures !== undefined) {
     state.signatures = signatures;
+    state.learned.clear();
     for (const known of state.bodySignatures.values()) known.clear();
   }
   keepSignatures(state.bodySignatures, prepared);
+}
+
+/** Takes over what was signed for an answer of this worker; of another generation it is ignored. */
+export function learn(
+  { learned, snapshot }: WorkerState,
+  generation: number,
+  news: readonly Learned[],
+): void {
+  if (generation !== snapshot?.generation) return;
+  for (const one of news) learned.learn(one);
 }

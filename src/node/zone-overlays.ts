@@ -6,34 +6,47 @@ export type ZoneOverlays = {
   current(): readonly ZoneOverlay[];
   /** Replaces what this source has for the zone; undefined = nothing any more. */
   set(source: string, zone: string, overlay: ZoneOverlay | undefined): void;
-  /** Called after every change, once there is somebody; returns the function that stops it. */
+  /**
+   * Called after every change, and at once when something has come that was not compiled yet; returns
+   * the function that stops it.
+   */
   onChange(hear: () => void): () => void;
+  /** What is compiled now is what there is. */
+  compiling(): readonly ZoneOverlay[];
 };
 
 export function createZoneOverlays(): ZoneOverlays {
   const overlays = new Map<string, ZoneOverlay>();
   const ears = new Set<() => void>();
+  let isCompiled = true;
   return {
     current: () => [...overlays.values()],
+    compiling() {
+      isCompiled = true;
+      return [...overlays.values()];
+    },
     set(source, zone, overlay) {
       const key = `${source} ${zone}`;
       if (overlay === undefined && !overlays.has(key)) return;
       if (overlay === undefined) overlays.delete(key);
       else overlays.set(key, overlay);
+      isCompiled = false;
       for (const hear of ears) hear();
     },
     onChange(hear) {
       ears.add(hear);
+      // A node takes seconds to start, and keys or a primary's copy may come meanwhile.
+      if (!isCompiled) hear();
       return () => ears.delete(hear);
     },
   };
 }
 
 /** Compiles what is to be served with the overlays of the moment; the past is compiled as it was written. */
-export function withZoneOverlays(compiler: Compiler, { current }: ZoneOverlays): Compiler {
+export function withZoneOverlays(compiler: Compiler, { compiling }: ZoneOverlays): Compiler {
   return {
     ...compiler,
     compile: (request) =>
-      compiler.compile(request.isPast ? request : { ...request, overlays: current() }),
+      compiler.compile(request.isPast ? request : { ...request, overlays: compiling() }),
   };
 }

@@ -2,6 +2,12 @@ import { TYPE_NSEC } from '../dns/constants.ts';
 import { deniedName, nextName } from '../dns/dnssec/denial.ts';
 import { lowerName, nameLength, parseName } from '../dns/name.ts';
 import type { ColdSigner } from '../nameserver/cold-signer.ts';
+import {
+  LEARNED_BODY,
+  LEARNED_DENIAL,
+  LEARNED_RRSET,
+  type Learned,
+} from '../nameserver/learned.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import {
   NONE,
@@ -17,12 +23,16 @@ import { bodyRrset, ringOf } from './prepare.ts';
 import { keysFor, ringsOf } from './presign.ts';
 import { recordBytes, type SignatureCache } from './signature-cache.ts';
 
-/** Signs under names that nobody foresaw, for one snapshot: about 60 microseconds each. */
+/**
+ * Signs under names that nobody foresaw, for one snapshot: about 60 microseconds each.
+ * @param note told of all that is made, so that it need not be asked for again
+ */
 export function createColdSigner(
   snapshot: Snapshot,
   ring: KeyRing,
   cache: SignatureCache,
   nowSeconds: () => number,
+  note: (made: Learned) => void,
 ): ColdSigner {
   const { maps, services, zones: table } = snapshot;
   const rings = ringsOf(table, ring);
@@ -31,7 +41,9 @@ export function createColdSigner(
       const keys = rings[table.rrsets[rrset * RRSET_WORDS + RRSET_ZONE]!];
       if (keys === undefined) return NOTHING;
       const data = rrsetData(table, rrset);
-      return cache.sign({ owner, ...data }, keys, keysFor(keys, data.type), nowSeconds());
+      const records = cache.sign({ owner, ...data }, keys, keysFor(keys, data.type), nowSeconds());
+      note({ kind: LEARNED_RRSET, first: rrset, second: 0, content: NOTHING, owner, records });
+      return records;
     },
     body(owner, service, body) {
       const { map, owner: text, zone } = services[service]!;
@@ -39,13 +51,19 @@ export function createColdSigner(
       if (keys === undefined) return NOTHING;
       const name = owner ?? lowerName(parseName(text)!);
       const rrset = bodyRrset(name, body, maps[map]!.ttlMaxSeconds);
-      return cache.sign(rrset, keys, keys.zoneKeys, nowSeconds());
+      const records = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds());
+      const { bytes: content, type: second } = body;
+      // Under the name of the service they are prepared for all.
+      if (owner) note({ kind: LEARNED_BODY, first: service, second, content, owner, records });
+      return records;
     },
     denial(owner, zone, nsec) {
       const keys = rings[zone];
-      return keys === undefined
-        ? NOTHING
-        : denial(table, zone, keys, cache, nowSeconds(), owner, nsec);
+      if (keys === undefined) return NOTHING;
+      const records = denial(table, zone, keys, cache, nowSeconds(), owner, nsec);
+      const [first, second, content] = [zone, nsec, NOTHING];
+      note({ kind: LEARNED_DENIAL, first, second, content, owner, records });
+      return records;
     },
   };
 }
@@ -68,7 +86,8 @@ function denial(
     nsec === NONE ? deniedName(owner) : sameTypes(rrsetData(table, nsec).rdata[0]!, owner);
   const rrset = { owner, type: TYPE_NSEC, ttlSeconds, rdata: [rdata] };
   const signatures = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds);
-  return Buffer.concat([recordBytes(TYPE_NSEC, ttlSeconds, rdata), signatures]);
+  // Not a piece of Buffer's pool, which would go to the worker, and be kept there, as a whole.
+  return new Uint8Array(Buffer.concat([recordBytes(TYPE_NSEC, ttlSeconds, rdata), signatures]));
 }
 
 /** The types of an NSEC record under another name. */

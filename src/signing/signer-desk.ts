@@ -4,6 +4,7 @@ import type { HealthWords } from '../health/health-words.ts';
 import type { PreparedSignature } from '../nameserver/body.ts';
 import type { Client } from '../nameserver/client.ts';
 import { counterLayout } from '../nameserver/counters.ts';
+import type { Learned } from '../nameserver/learned.ts';
 import { respond } from '../nameserver/respond.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import {
@@ -34,12 +35,20 @@ export type SignerDesk = {
   serve(snapshot: Snapshot, health: HealthWords): void;
   /** False = of another generation. */
   setHealth(generation: number, health: HealthWords): boolean;
-  /** The answer to a query for which a worker lacks a signature; undefined = none. */
-  answer(query: Uint8Array, client: Client, nowMs: number): Uint8Array | undefined;
+  /** The answer to a query for which a worker lacks a signature. */
+  answer(query: Uint8Array, client: Client, nowMs: number): ColdAnswer;
   /** Signs steered records that have come to be answered; undefined = there are none. */
   prepare(): Generator<void, NewSignatures | undefined>;
   /** Makes anew what is due of all that is served. */
   renew(): Generator<void, NewSignatures | undefined>;
+};
+
+export type ColdAnswer = {
+  /** Undefined = none. */
+  readonly reply: Uint8Array | undefined;
+  /** Of what is served, and what was signed for it, so that whoever asked need not ask again. */
+  readonly generation: number;
+  readonly learned: readonly Learned[];
 };
 
 /** Signatures for what is served: renewed ones, and those of steered records that have come. */
@@ -62,9 +71,14 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
   let ring: KeyRing = new Map();
   /** Signatures of steered records that workers hold. */
   let preparedCount = 0;
+  /** For the answer under way. */
+  let learned: Learned[] = [];
+  const note = (made: Learned): void => {
+    learned.push(made);
+  };
   const setSigner = (): void => {
     const { snapshot } = state;
-    if (snapshot) state.signer = createColdSigner(snapshot, ring, cache, nowSeconds);
+    if (snapshot) state.signer = createColdSigner(snapshot, ring, cache, nowSeconds, note);
   };
   function* renew(): ReturnType<SignerDesk['renew']> {
     const { snapshot } = state;
@@ -94,8 +108,10 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
     },
     setHealth: (generation, health) => setHealth(state, health, generation),
     answer(query, client, nowMs) {
+      learned = [];
       const length = respond(state, client, query, query.length, nowMs, reply);
-      return length > 0 ? reply.slice(0, length) : undefined;
+      const generation = state.snapshot?.generation ?? 0;
+      return { reply: length > 0 ? reply.slice(0, length) : undefined, generation, learned };
     },
     *prepare() {
       const { answers, snapshot } = state;

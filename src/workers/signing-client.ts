@@ -6,6 +6,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Client } from '../nameserver/client.ts';
 import { createGate } from '../nameserver/defer.ts';
+import type { Learned } from '../nameserver/learned.ts';
+import type { ColdAnswer } from '../signing/signer-desk.ts';
 import { type DeferredQuery, deferredQuery } from './dns-messages.ts';
 
 /** Queries that one worker hands to the signer in a second, and at once after a pause. */
@@ -29,9 +31,12 @@ export type ColdQuery = DeferredQuery & {
   readonly id: number;
   readonly transport: Client['transport'];
 };
-export type ColdReply = { readonly id: number; readonly reply: Uint8Array | undefined };
+export type ColdReply = ColdAnswer & { readonly id: number };
 
-export function createSigningClient(): SigningClient {
+/** @param learn told of what was signed, before the reply is */
+export function createSigningClient(
+  learn: (generation: number, learned: readonly Learned[]) => void,
+): SigningClient {
   const waiting = new Map<number, { readonly take: Take; readonly sinceMs: number }>();
   const gate = createGate(COLD_PER_SECOND_MAX);
   let line: MessagePort | undefined;
@@ -46,7 +51,10 @@ export function createSigningClient(): SigningClient {
       line?.close();
       line = port;
       for (const id of [...waiting.keys()]) settle(id, undefined);
-      port.on('message', ({ id, reply }: ColdReply) => settle(id, reply));
+      port.on('message', ({ generation, id, learned, reply }: ColdReply) => {
+        learn(generation, learned);
+        settle(id, reply);
+      });
       port.on('close', () => {
         if (line === port) line = undefined;
       });

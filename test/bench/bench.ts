@@ -5,6 +5,7 @@
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
+import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
 
 type Bench = {
   readonly name: string;
@@ -16,6 +17,7 @@ type Bench = {
 
 const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
+  { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
 

@@ -19,7 +19,7 @@ export type ServerOptions = {
 
 const READY_SECONDS = 60;
 const READY_INTERVAL_MS = 100;
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** gdnsd in the foreground with one UDP thread; all that it reads and writes is in the scratch directory. */
 export async function startGdnsd(scratch: Scratch, options: ServerOptions): Promise<Server> {
@@ -102,11 +102,11 @@ export async function startMeridian(scratch: Scratch, options: ServerOptions): P
   return whenReady('Meridian', port, scratch.start('taskset', words), options);
 }
 
-async function whenReady(
+export async function whenReady(
   name: string,
   port: number,
   child: Child,
-  { probe }: ServerOptions,
+  { probe }: Pick<ServerOptions, 'probe'>,
 ): Promise<Server> {
   const deadline = Date.now() + READY_SECONDS * 1000;
   for (;;) {
@@ -122,7 +122,7 @@ async function whenReady(
 }
 
 /** A port that is free for UDP and TCP now; both servers open both. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const tcp = createServer();
   await new Promise<void>((done, fail) => {
     tcp.once('error', fail);

@@ -5,13 +5,13 @@
  * neighbour on the machine, CPU time hardly does.
  */
 import { parseArgs } from 'node:util';
-import { allowedCores, coreBusySeconds, processCpuSeconds, residentBytes } from './cpu.ts';
 import { type Agreement, compareServers } from './dns-agreement.ts';
+import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
 import { prepare } from './dns-preparation.ts';
 import { type Server, startGdnsd, startMeridian } from './dns-servers.ts';
 import { agreementLine, type Measurement, resultTable } from './dns-table.ts';
 import { streamOf, type Workload } from './dns-workload.ts';
-import { CLIENTS, OUTSTANDING, runDnsperf } from './dnsperf.ts';
+import { CLIENTS, OUTSTANDING } from './dnsperf.ts';
 import { machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -125,13 +125,6 @@ function readOptions(words: readonly string[]): Options {
   };
 }
 
-/** A core for the servers and another one for dnsperf; the same where there is only one. */
-function chooseCores(): readonly [number, number] {
-  const [first = 0, second = first] = allowedCores();
-  if (first === second) say('There is only one core: dnsperf takes its time from the servers.');
-  return [first, second];
-}
-
 /** Throws when the servers do not answer alike. */
 async function agree(
   servers: readonly [Server, Server],
@@ -153,54 +146,8 @@ async function agree(
   return found;
 }
 
-type Drive = {
-  readonly scratch: Scratch;
-  readonly file: string;
-  readonly workload: string;
-  readonly serverCore: number;
-  readonly clientCore: number;
-};
-
-/** One run of dnsperf against one server. */
-async function measure(
-  { child, name, port }: Server,
-  { scratch, file, workload, serverCore, clientCore }: Drive,
-  { rate, seconds }: Pick<Options, 'rate' | 'seconds'>,
-): Promise<Measurement> {
-  const before = { process: processCpuSeconds(child.pid), core: coreBusySeconds(serverCore) };
-  const startedMs = performance.now();
-  const load = await runDnsperf(scratch, { port, file, seconds, rate, core: clientCore });
-  const elapsedSeconds = (performance.now() - startedMs) / 1000;
-  if (!child.running()) throw new Error(`${name} ended under load:\n${child.output()}`);
-  const cpuSeconds = processCpuSeconds(child.pid) - before.process;
-  const busySeconds = coreBusySeconds(serverCore) - before.core;
-  return {
-    workload,
-    server: name,
-    round: 0,
-    answersPerSecond: load.perSecond,
-    cpuPerMillion: (cpuSeconds / load.completed) * 1e6,
-    lost: load.lost,
-    otherCodes: load.otherCodes,
-    othersShare: Math.max(0, busySeconds - cpuSeconds) / elapsedSeconds,
-  };
-}
-
-function inWords({ answersPerSecond, cpuPerMillion, lost }: Measurement): string {
-  const rate = `${Math.round(answersPerSecond / 1000)}k/s`;
-  return `${rate}, ${cpuPerMillion.toFixed(2)} CPU s per million${lost > 0 ? `, ${lost} lost` : ''}`;
-}
-
 function loadInWords({ rate, rounds, seconds }: Options): string {
   const limit = rate > 0 ? `, at most ${rate} queries a second` : '';
   const each = `${rounds} rounds of ${seconds} s for each server and workload`;
   return `${each}, ${OUTSTANDING} queries under way from ${CLIENTS} sockets${limit}`;
-}
-
-function megabytes(pid: number): number {
-  return Math.round(residentBytes(pid) / 1e6);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -92,6 +92,18 @@ test('createOnce() gives all nodes one value, however many begin at once', async
   assert.ok(again.ok && !again.isNew);
 });
 
+test('createOnce() makes nothing when the value comes while the store is asked', async (t) => {
+  const { one, two } = await opened(t);
+  two.hold(true);
+  await one.facts.secrets.createOnce(NAME, () => Buffer.from('one'));
+  const late = two.facts.secrets.createOnce(NAME, () => assert.fail('made again'));
+  assert.equal(two.facts.secrets.get(NAME).state, 'absent');
+  // The news of it, and then the store's answer.
+  two.hold(false);
+  const made = await late;
+  assert.ok(made.ok && !made.isNew && Buffer.from(made.bytes).toString() === 'one');
+});
+
 test('createOnce() makes nothing without the store, and uses what is known', async (t) => {
   const { world, one, two } = await opened(t);
   await one.facts.secrets.createOnce(NAME, () => Buffer.from('x'));

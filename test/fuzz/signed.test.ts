@@ -6,6 +6,7 @@ import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
 import { typeNumber } from '../../src/dns/type-names.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { DROP, respond, SIGN } from '../../src/nameserver/respond.ts';
+import { learn } from '../../src/nameserver/worker-state.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import { clientAt, createConfig, geo, NOW_MS, wireName } from '../nameserver/fixture.ts';
 import { type SignedWorld, signedWorld } from '../signing/signed-world.ts';
@@ -114,13 +115,18 @@ function queryOf(name: string, type: string, flags: number): Uint8Array {
   return buildQuery({ question, records: [opt([], UDP_SIZE, [0, 0, flags, 0])] });
 }
 
-function answerOf({ signer, worker }: SignedWorld, query: Uint8Array) {
+function answerOf({ noted, signer, snapshot, worker }: SignedWorld, query: Uint8Array) {
   const reply = new Uint8Array(65_535);
   const client = clientAt('192.0.2.200', true);
   const length = respond(worker, client, query, query.length, NOW_MS, reply);
   if (length !== SIGN) return { bytes: reply.slice(0, length), isCold: false };
+  noted.length = 0;
   const later = respond(signer, client, query, query.length, NOW_MS, reply);
-  return { bytes: reply.slice(0, later), isCold: true };
+  const bytes = reply.slice(0, later);
+  learn(worker, snapshot.generation, noted);
+  const again = respond(worker, client, query, query.length, NOW_MS, reply);
+  assert.deepEqual(reply.slice(0, again), bytes, 'what was signed once is known');
+  return { bytes, isCold: true };
 }
 
 function configOf(zones: readonly NaiveZone[]): Config {

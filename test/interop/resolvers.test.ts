@@ -12,7 +12,7 @@ import {
 } from './resolvers/meridian.ts';
 import { absolute, checkReply, dataOf, EXPECTED } from './resolvers/names.ts';
 import { type ParentQuery, startParents } from './resolvers/parents.ts';
-import { ALL_ADDRESSES, CLIENTS } from './resolvers/places.ts';
+import { ALL_ADDRESSES, CLIENTS, TLD } from './resolvers/places.ts';
 import { POWERDNS } from './resolvers/powerdns.ts';
 import {
   familiesOf,
@@ -190,6 +190,47 @@ test('a DS without a key makes its zone bogus, and no other', { skip: skipAll },
       const replies = await resolver.resolve(...names.flatMap((name) => [name, 'A']));
       const status = replies.map((reply) => reply.status);
       assert.deepEqual(status, ['SERVFAIL', 'NOERROR'], kind.name);
+    });
+  }
+});
+
+test('the doctor compares the DS with the keys', { skip: skipAll }, async (t) => {
+  const { meridian, parents } = world!;
+  const doctor = () => meridian.command('doctor', ZONE, '--parent', TLD[4]);
+  const well = await doctor();
+  assert.match(well.stdout, /^\+ ok +dnssec .*$/m, well.stdout);
+  assert.doesNotMatch(well.stdout, /^\S+ (bad|warn) +dnssec/m, well.stdout);
+  const ds = await meridian.ds(ZONE);
+  await parents.delegate(ZONE, [`1 13 2 ${'0A'.repeat(32)}`]);
+  t.after(() => parents.delegate(ZONE, ds));
+  const ill = await doctor();
+  assert.match(ill.stdout, /^\S+ bad +dnssec .*$/m, ill.stdout);
+});
+
+test('a key is replaced when the parent shows its DS, and not before', {
+  skip: skipAll,
+}, async (t) => {
+  const { meridian, parents } = world!;
+  const dnssec = (...words: readonly string[]) => meridian.command('dnssec', ...words);
+  const before = await meridian.ds(CHAIN_ZONE);
+  const started = await dnssec('roll', 'start', CHAIN_ZONE, '--key', 'ksk');
+  assert.match(started.stdout, /ksk is being replaced, introduced/, started.stdout);
+  const next = () => dnssec('roll', 'next', CHAIN_ZONE, '--parent', TLD[4]);
+  const early = await next();
+  assert.notEqual(early.code, 0, early.stdout);
+  assert.match(`${early.stdout}${early.stderr}`, /DS/, 'it says what is missing');
+  const printed = await dnssec('ds', CHAIN_ZONE);
+  const both = printed.stdout.split('\n').flatMap((line) => line.split(' DS ')[1] ?? []);
+  assert.equal(both.length, 2, printed.stdout);
+  assert.ok(both.some((one) => before[0]!.split(' ')[0] === one.split(' ')[0]));
+  await parents.delegate(CHAIN_ZONE, both);
+  t.after(() => parents.delegate(CHAIN_ZONE, before));
+  const seen = await next();
+  assert.equal(seen.code, 0, `${seen.stdout}${seen.stderr}`);
+  assert.match(seen.stdout, /Wait until caches have forgotten/, seen.stdout);
+  for (const kind of KINDS) {
+    await withResolver(t, kind, 'over both families', async (resolver) => {
+      await checkAll(resolver, kind, 'over both families', CHAIN_ZONE);
     });
   }
 });

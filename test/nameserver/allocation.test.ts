@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { respond } from '../../src/nameserver/respond.ts';
-import type { WorkerState } from '../../src/nameserver/worker-state.ts';
+import { respond, SIGN } from '../../src/nameserver/respond.ts';
+import { learn, type WorkerState } from '../../src/nameserver/worker-state.ts';
 import { signedWorld } from '../signing/signed-world.ts';
 import { clientAt, NOW_MS, queryBytes, startWorker } from './fixture.ts';
 
@@ -43,6 +43,23 @@ test('respond() allocates nothing for signed answers, nor before it leaves one t
       signedQuery('x.old.gslb.example', 'A'),
     ]);
   }
+});
+
+test('respond() allocates nothing for what the signer has signed once', () => {
+  const { noted, signer, snapshot, worker } = signedWorld('compact');
+  const names = ['no', 'x.wild', 'x.app', 'y.app', 'no.wild'];
+  const queries = names.map((name) => signedQuery(`${name}.gslb.example`, 'A'));
+  const reply = new Uint8Array(1500);
+  const client = clientAt('192.0.2.200');
+  for (const query of queries) {
+    assert.equal(respond(worker, client, query, query.length, NOW_MS, reply), SIGN);
+    respond(signer, client, query, query.length, NOW_MS, reply);
+  }
+  learn(worker, snapshot.generation, noted);
+  for (const query of queries) {
+    assert.ok(respond(worker, client, query, query.length, NOW_MS, reply) > 0);
+  }
+  checkNothingAllocated(worker, queries);
 });
 
 function signedQuery(name: string, type: string): Uint8Array {

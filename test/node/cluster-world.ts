@@ -47,7 +47,12 @@ async function startWeb(t: TestContext): Promise<Web> {
   return { address, port: 8080, start, stop };
 }
 
-export async function startWorld(t: TestContext, store: unknown, cluster: object = {}) {
+export async function startWorld(
+  t: TestContext,
+  store: unknown,
+  cluster: object = {},
+  zone: object = {},
+) {
   const webs = new Map<Region, Web>();
   for (const name of NAMES) webs.set(name, await startWeb(t));
   const peers = new Map<Region, string>();
@@ -86,6 +91,7 @@ export async function startWorld(t: TestContext, store: unknown, cluster: object
     pools: { web: { monitor: 'web', port: 8080, endpoints: NAMES } },
     zones: {
       'gslb.example': {
+        ...zone,
         nameservers: ['ns1'],
         records: { ns1: { A: '192.0.2.53' } },
         steered: { www: { pool: 'web', ttl: { min: 1, max: 5 } } },

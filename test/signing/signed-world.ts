@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/config.ts';
 import { ECDSA_P256, generateKey, openKey, type ZoneKey } from '../../src/dns/dnssec/keys.ts';
 import type { ZoneSigningKeys } from '../../src/dns/dnssec/signing-keys.ts';
 import { formatRdata } from '../../src/dns/rdata/registry.ts';
+import type { Learned } from '../../src/nameserver/learned.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import type { WorkerState } from '../../src/nameserver/worker-state.ts';
 import { createColdSigner } from '../../src/signing/cold.ts';
@@ -19,6 +20,8 @@ export type SignedWorld = {
   /** Has no keys. */
   readonly worker: WorkerState;
   readonly signer: WorkerState;
+  /** What the signer has made under names that nobody foresaw. */
+  readonly noted: Learned[];
   readonly cache: SignatureCache;
   readonly ring: KeyRing;
   /** What a signer is told. */
@@ -49,11 +52,13 @@ export function signedWorld(
   const parts = run(signSnapshot(plain, ring, cache, new Map(), NOW_SECONDS));
   const snapshot = { ...plain, ...parts };
   const signer = startWorker(snapshot);
-  signer.signer = createColdSigner(snapshot, ring, cache, () => NOW_SECONDS);
+  const noted: Learned[] = [];
+  const note = (made: Learned) => noted.push(made);
+  signer.signer = createColdSigner(snapshot, ring, cache, () => NOW_SECONDS, note);
   const names = Object.keys(config.zones);
   const dnskeys = new Map(names.map((zone) => [zone, open.get(zone)?.dnskey]));
   const worker = startWorker(snapshot);
-  return { config, snapshot, worker, signer, cache, ring, keys, plain, dnskeys };
+  return { config, snapshot, worker, signer, noted, cache, ring, keys, plain, dnskeys };
 }
 
 function withKeys(

@@ -5,7 +5,7 @@ import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import { respond, SIGN } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
-import { addSignatures, setHealth } from '../../src/nameserver/worker-state.ts';
+import { addSignatures, learn, setHealth } from '../../src/nameserver/worker-state.ts';
 import { createSignerDesk } from '../../src/signing/signer-desk.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
@@ -109,8 +109,8 @@ test('cold answers are signed anew in time, too', () => {
   const client = clientAt('80.1.1.1', true);
   const cold = () => {
     assert.equal(ask('missing.gslb.example', 1), undefined);
-    const bytes = desk.answer(queryOf('missing.gslb.example', 1), client, NOW_MS);
-    const decoded = decodeMessage(bytes!);
+    const { reply } = desk.answer(queryOf('missing.gslb.example', 1), client, NOW_MS);
+    const decoded = decodeMessage(reply!);
     assert.ok(decoded.ok);
     return endsOf(decoded.message);
   };
@@ -120,6 +120,40 @@ test('cold answers are signed anew in time, too', () => {
   const [, ...others] = cold();
   // The SOA's is of what is served, which renew() replaces.
   assert.ok(others.every((end) => end >= now() + REFRESH_SECONDS));
+});
+
+test('what was signed once is answered by the worker, until something else is served', () => {
+  const { ask, desk, hear, snapshot, worker } = openDesk();
+  const client = clientAt('80.1.1.1', true);
+  const asked = [
+    ['missing.gslb.example', 1],
+    ['any.wild.gslb.example', 1],
+    ['any.wild.gslb.example', 16],
+    ['one.app.gslb.example', 1],
+    ['one.app.gslb.example', 15],
+  ] as const;
+  for (const [name, type] of asked) {
+    assert.equal(ask(name, type), undefined, 'nobody has signed it');
+    const query = queryOf(name, type);
+    const { generation, learned, reply } = desk.answer(query, client, NOW_MS);
+    for (const { content, owner, records } of learned) {
+      for (const { buffer, length } of [content, owner, records]) {
+        assert.equal(buffer.byteLength, length, 'no larger buffer goes with it');
+      }
+    }
+    learn(worker, generation + 1, learned);
+    assert.equal(ask(name, type), undefined, 'of another generation');
+    learn(worker, generation, learned);
+    assert.deepEqual(ask(name, type), (decodeMessage(reply!) as { message: unknown }).message);
+    assert.equal(ask(`x.${name}`, type), undefined);
+  }
+  assert.ok(ask('MISSING.gslb.example', 1), 'whatever the case');
+  // The other region's addresses are not those that were signed.
+  const words = allUp(snapshot).fill(DOWN, 2);
+  setHealth(worker, healthOf(words), snapshot.generation);
+  assert.equal(ask('one.app.gslb.example', 1), undefined);
+  hear(desk.renew());
+  for (const [name, type] of asked) assert.equal(ask(name, type), undefined, 'renewed');
 });
 
 test('what health makes of a steered name is signed before somebody asks again', () => {
@@ -165,5 +199,6 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
 
 test('a query that the signer cannot answer either gets nothing', () => {
   const { desk } = openDesk();
-  assert.equal(desk.answer(new Uint8Array(5), clientAt('80.1.1.1'), NOW_MS), undefined);
+  const { learned, reply } = desk.answer(new Uint8Array(5), clientAt('80.1.1.1'), NOW_MS);
+  assert.deepEqual([learned, reply], [[], undefined]);
 });

@@ -33,7 +33,8 @@ function openLine(t: TestContext) {
 
 test('a query goes over the line, and its reply to whoever asked', async (t) => {
   const line = openLine(t);
-  const cold = createSigningClient();
+  const heard: unknown[] = [];
+  const cold = createSigningClient((generation, learned) => heard.push(generation, ...learned));
   cold.connect(line.port);
   const reply = new Promise((take) => {
     assert.equal(cold.ask(query, client, NOW_MS, take), true);
@@ -41,19 +42,21 @@ test('a query goes over the line, and its reply to whoever asked', async (t) => 
   const [asked] = await line.hears(1);
   assert.deepEqual([...asked!.query], [1, 2, 3]);
   assert.deepEqual([asked!.transport, asked!.nowMs], [client.transport, NOW_MS]);
-  line.signer.postMessage({ id: asked!.id + 1, reply: Uint8Array.of(8) });
-  line.signer.postMessage({ id: asked!.id, reply: Uint8Array.of(9) });
+  const news = { generation: 3, learned: ['what was signed'] };
+  line.signer.postMessage({ ...news, id: asked!.id + 1, reply: Uint8Array.of(8) });
+  line.signer.postMessage({ ...news, id: asked!.id, reply: Uint8Array.of(9) });
   assert.deepEqual(await reply, Uint8Array.of(9));
+  assert.deepEqual(heard, [3, 'what was signed', 3, 'what was signed']);
 });
 
 test('without a signer there is no room', () => {
-  const cold = createSigningClient();
+  const cold = createSigningClient(() => {});
   assert.equal(cold.ask(query, client, NOW_MS, nobody), false);
 });
 
 test('so many wait and no more, until one is answered', async (t) => {
   const line = openLine(t);
-  const cold = createSigningClient();
+  const cold = createSigningClient(() => {});
   cold.connect(line.port);
   const ask = (take: () => void = () => {}) => cold.ask(query, client, NOW_MS, take);
   const answered = new Promise<void>((take) => {
@@ -69,7 +72,7 @@ test('so many wait and no more, until one is answered', async (t) => {
 });
 
 test('what is not answered in time is forgotten and makes room', (t) => {
-  const cold = createSigningClient();
+  const cold = createSigningClient(() => {});
   cold.connect(openLine(t).port);
   const forgotten: number[] = [];
   for (let n = 0; n < COLD_WAITING_MAX; n += 1) {
@@ -85,7 +88,7 @@ test('what is not answered in time is forgotten and makes room', (t) => {
 
 test('so many a second and no more', async (t) => {
   const line = openLine(t);
-  const cold = createSigningClient();
+  const cold = createSigningClient(() => {});
   cold.connect(line.port);
   line.signer.on('message', ({ id }: ColdQuery) => {
     line.signer.postMessage({ id, reply: undefined });
@@ -101,7 +104,7 @@ test('so many a second and no more', async (t) => {
 
 test('a new line forgets what the old one was asked', async (t) => {
   const [first, second] = [openLine(t), openLine(t)];
-  const cold = createSigningClient();
+  const cold = createSigningClient(() => {});
   cold.connect(first.port);
   const replies: unknown[] = [];
   assert.equal(
@@ -119,7 +122,7 @@ test('a new line forgets what the old one was asked', async (t) => {
 
 test('when the signer goes there is no room', async (t) => {
   const line = openLine(t);
-  const cold = createSigningClient();
+  const cold = createSigningClient(() => {});
   cold.connect(line.port);
   line.signer.close();
   await once(line.port, 'close');

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Outcome } from '../../lab/processes.ts';
 import { until } from '../../node/until.ts';
 import { REGIONS, type Region } from '../world-node.ts';
 import type { Island } from './island.ts';
@@ -13,6 +14,8 @@ export type Meridian = {
   queries(transport: 'udp' | 'tcp'): Promise<number>;
   /** Data of the DS records of a zone's keys that others are to trust, as its own DNSKEY records have them. */
   ds(zone: string): Promise<readonly string[]>;
+  /** The command line, on the island. */
+  command(...words: readonly string[]): Promise<Outcome>;
   /** What it has written, for when something is wrong. */
   said(): string;
 };
@@ -53,6 +56,7 @@ export async function startMeridian(island: Island): Promise<Meridian> {
   await until(answers, DEADLINE_MS, () => `Meridian answers: ${program.said()}`);
   return {
     said: program.said,
+    command: (...more) => island.run([...words.slice(0, -1), ...more]),
     async ds(zone) {
       const keys = await island.run([
         'dig',
