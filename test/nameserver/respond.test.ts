@@ -364,6 +364,7 @@ test('respond() counts', () => {
     'dns_connections_total refused': 0,
     'dns_connections_closed_total idle': 0,
     'dns_connections_closed_total garbage': 0,
+    'dns_connections_closed_total room': 0,
     'dns_stream_limited_total ': 0,
     'dns_transfers_total taken': 0,
     'dns_transfers_total refused': 0,
