@@ -29,6 +29,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'store', pure: false },
   { name: 'config', pure: true },
   { name: 'nameserver', pure: true },
+  { name: 'secondary', pure: true },
   { name: 'signing', pure: true },
   { name: 'balancer', pure: true },
   { name: 'drill', pure: true },

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { problemResponses } from './problem.ts';
-import { apiSchemas, list } from './schema.ts';
-import type { AdminServer } from './server.ts';
+import { orProblem, problemResponses } from './problem.ts';
+import { apiSchemas, list, requestName, timestampMs } from './schema.ts';
+import { type AdminServer, WRITE_ROUTE } from './server.ts';
 
 /** Zones: what the nameserver is authoritative for. */
 export function addZoneRoutes(server: AdminServer, plane: ControlPlane): void {
@@ -17,6 +17,21 @@ export function addZoneRoutes(server: AdminServer, plane: ControlPlane): void {
     },
     async () => plane.zones(),
   );
+  server.post(
+    '/api/v1/zones/:zone/refresh',
+    {
+      config: WRITE_ROUTE,
+      schema: {
+        tags: ['zones'],
+        summary:
+          'Look now whether the primary of a zone has a newer one; answers when that is known',
+        params: z.object({ zone: requestName }),
+        body: z.strictObject({}).default({}),
+        response: { 200: zoneSchema, ...problemResponses },
+      },
+    },
+    async ({ params }) => orProblem(await plane.refreshZone(params.zone)),
+  );
 }
 
 const steeredSchema = z.object({
@@ -26,11 +41,25 @@ const steeredSchema = z.object({
   classes: z.number().int().describe('Groups of client networks that are answered alike'),
 });
 
+const copySchema = z.object({
+  standing: z
+    .enum(['missing', 'current', 'expired'])
+    .describe('missing: nothing has come yet; expired: no primary has confirmed it for too long'),
+  serial: z.number().int().optional(),
+  rrsets: z.number().int(),
+  primary: z.string().optional().describe('Who gave or confirmed it last'),
+  confirmedAtMs: timestampMs.optional(),
+  nextLookAtMs: timestampMs,
+  expiresAtMs: timestampMs.optional(),
+  problem: z.string().optional().describe('Why the last look was in vain'),
+});
+
 const zoneSchema = z
   .object({
     name: z.string(),
     serial: z.number().int(),
     rrsets: z.number().int(),
     steered: list(steeredSchema),
+    copy: copySchema.optional().describe('Of a zone that is copied from a primary'),
   })
   .register(apiSchemas, { id: 'Zone' });

@@ -37,6 +37,7 @@ export type ApiClient = {
   pools(): Promise<readonly PoolStatus[]>;
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
+  refreshZone(zone: string): Promise<ZoneStatus>;
   zoneDnssec(zone: string): Promise<ZoneDnssec>;
   startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
   advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
@@ -109,6 +110,7 @@ export function createApiClient(options: {
     pools: () => get('pools'),
     cluster: () => get('nodes'),
     zones: () => get('zones'),
+    refreshZone: (zone) => post(`zones/${encodeURIComponent(zone)}/refresh`, {}),
     zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
     startKeyRoll: ({ zone, ...body }) =>
       post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),

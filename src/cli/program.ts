@@ -23,6 +23,7 @@ import { addReload } from './reload.ts';
 import { addRun } from './run.ts';
 import { addStatus } from './status.ts';
 import { addUndrain } from './undrain.ts';
+import { addZone } from './zone.ts';
 
 /**
  * The command line: every command is a client of the admin API without privileges, but for those that
@@ -94,6 +95,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addNodes(program, context);
   addEvents(program, context);
   addReload(program, context);
+  addZone(program, context);
   addConfig(program, context);
   addHealthcheck(program, context);
   addCompletion(program);

@@ -15,6 +15,7 @@ import {
   stateText,
   timeText,
 } from './output.ts';
+import { copiesTable } from './status-copies.ts';
 import { vantagesText } from './status-vantages.ts';
 import { formatTable } from './table.ts';
 
@@ -60,20 +61,23 @@ async function repaint(context: CliContext, view: typeof show): Promise<void> {
 
 async function show(context: CliContext, output: Output): Promise<void> {
   const api = context.api();
-  const [node, regions, balancers, overrides] = await Promise.all([
+  const [node, regions, balancers, overrides, zones] = await Promise.all([
     api.status(),
     api.regions(),
     api.balancers(),
     api.overrides(),
+    api.zones(),
   ]);
+  const copies = zones.filter(({ copy }) => copy !== undefined);
   const { paint } = output;
   const nowMs = context.io.nowMs();
-  await output.result({ node, regions, balancers, overrides }, () =>
+  await output.result({ node, regions, balancers, overrides, zones }, () =>
     [
       nodeText(node, nowMs, paint),
       regionTable(regions, paint),
       endpointTable(regions, paint),
       ...(balancers.length === 0 ? [] : [upstreamTable(balancers, paint)]),
+      ...(copies.length === 0 ? [] : [copiesTable(copies, nowMs, paint)]),
       ...(overrides.length === 0 ? [] : [overrideTable(overrides, nowMs, paint)]),
       workerTable(node, paint),
     ].join('\n'),

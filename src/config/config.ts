@@ -152,6 +152,10 @@ export type ZoneConfig = {
   readonly soa: SoaConfig;
   readonly rrsets: readonly RrsetConfig[];
   readonly steered: readonly SteeredConfig[];
+  /** Where its records come from; absent = from here. `soa` is then a stand-in until there is a copy. */
+  readonly primary?: PrimaryConfig;
+  /** Given by the overlay of a zone with a primary, never written; absent = there is no copy yet. */
+  readonly copy?: 'current' | 'expired';
   /** Who may copy the zone; absent = nobody. */
   readonly transfer?: TransferConfig;
   /** Absent = the zone is not signed. */
@@ -184,6 +188,22 @@ export type NotifyConfig = {
   readonly port: number;
   /** Name in `dns.keys` that signs it. */
   readonly key?: string;
+  /** Local address that it is sent from; absent = the system's choice. */
+  readonly source?: string;
+};
+export type PrimaryConfig = {
+  /** In the order in which they are asked. */
+  readonly servers: readonly PrimaryServerConfig[];
+  /** Default `servfail`. */
+  readonly whenExpired: 'servfail' | 'answer';
+};
+export type PrimaryServerConfig = {
+  readonly address: string;
+  readonly port: number;
+  /** Name in `dns.keys`. */
+  readonly key?: string;
+  /** Local address that it is asked from; absent = the system's choice. */
+  readonly source?: string;
 };
 /** `mname`, `rname` are absolute names in text form with a final dot. */
 export type SoaConfig = {

@@ -127,14 +127,20 @@ function diffZones(before: Config['zones'], after: Config['zones']): string[] {
 }
 
 function diffZone(name: string, before: ZoneConfig, after: ZoneConfig): string[] {
-  const head = diffFields(
-    { ttl: before.ttl, soa: before.soa, dnssec: before.dnssec },
-    { ttl: after.ttl, soa: after.soa, dnssec: after.dnssec },
-  ).map((change) => `changed ${change}`);
+  const head = diffFields(zoneHead(before), zoneHead(after)).map((change) => `changed ${change}`);
   const steered = diffNamed('steered', keyedSteered(name, before), keyedSteered(name, after));
   const records = diffNamed('record', keyedRrsets(name, before), keyedRrsets(name, after));
   return [...head, ...steered, ...records];
 }
+
+/** What a zone is besides its records and steered names. */
+const zoneHead = ({ dnssec, primary, soa, transfer, ttl }: ZoneConfig) => ({
+  ttl,
+  soa,
+  primary,
+  transfer,
+  dnssec,
+});
 
 function diffNamed(word: string, before: Records, after: Records): string[] {
   return namesOf(before, after).flatMap((name) => {

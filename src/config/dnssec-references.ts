@@ -27,7 +27,7 @@ export function checkDnssec(check: Check): void {
  * what is answered here, and older by `expire` when they cannot come for more (RFC 6781 4.4.2.3).
  */
 function checkCopies({ config, error, warn }: Check, zone: string, path: ConfigPath): void {
-  const { dnssec, soa, transfer } = config.zones[zone] ?? {};
+  const { dnssec, primary, soa, transfer } = config.zones[zone] ?? {};
   if (dnssec === undefined || soa === undefined || transfer === undefined) return;
   const { refreshSeconds, validitySeconds } = dnssec;
   const lifeSeconds = validitySeconds - jitterSecondsOf(validitySeconds, refreshSeconds);
@@ -35,7 +35,8 @@ function checkCopies({ config, error, warn }: Check, zone: string, path: ConfigP
   if (leftSeconds <= 0) {
     const message = 'signatures end before secondaries get new ones, which is once a week';
     error([...path, 'validity'], message, 'validity: 14d or more, or no transfer');
-  } else if (soa.expire > leftSeconds) {
+  } else if (primary === undefined && soa.expire > leftSeconds) {
+    // A copy has its primary's SOA, which is not known here.
     const message = `a secondary without contact would answer with signatures that have ended: the SOA's expire is ${soa.expire} s`;
     warn(path, message, `soa: { expire: ${leftSeconds} } or less, or a longer validity`, 'key');
   }

@@ -291,8 +291,8 @@ function checkSteered(check: Check): void {
   }
 }
 
-function checkTransfers({ config, error, file }: Check): void {
-  for (const [zone, { transfer }] of Object.entries(file.zones)) {
+function checkTransfers({ config, error, file, warn }: Check): void {
+  for (const [zone, { primary, transfer }] of Object.entries(file.zones)) {
     const path = ['zones', zone, 'transfer'];
     const check = (key: string | undefined, at: ConfigPath): void => {
       if (key === undefined || Object.hasOwn(config.dns.keys, key)) return;
@@ -304,6 +304,19 @@ function checkTransfers({ config, error, file }: Check): void {
     }
     for (const [index, each] of (transfer?.notify ?? []).entries()) {
       if ('key' in each) check(each.key, [...path, 'notify', index, 'key']);
+    }
+    for (const [index, each] of (primary?.servers ?? []).entries()) {
+      const at = ['zones', zone, 'primary', 'servers', index, 'key'];
+      if ('key' in each) check(each.key, at);
+    }
+    if (primary !== undefined && file.node.stateDirectory === undefined) {
+      const message = 'the copy is not kept: a node that starts while the primary is away has none';
+      warn(
+        ['zones', zone, 'primary'],
+        message,
+        'node: { stateDirectory: /var/lib/meridian }',
+        'key',
+      );
     }
   }
 }

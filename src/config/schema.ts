@@ -92,7 +92,7 @@ const node = z.strictObject({
   stateDirectory: path
     .optional()
     .describe(
-      'Directory for what outlives a restart: overrides and the last known health. Default: nothing is kept.',
+      'Directory for what outlives a restart: overrides, the last known health, copies of zones. Default: nothing is kept.',
     ),
   workers: z
     .strictObject({

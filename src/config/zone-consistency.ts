@@ -99,9 +99,11 @@ function highestBelow(
 }
 
 /** A zone without NS records is none (RFC 1034 section 4.2.1). */
-function checkServed({ apex, path, placed }: ResolvedZone, error: Report): void {
+function checkServed({ apex, config, path, placed }: ResolvedZone, error: Report): void {
+  if (config.primary !== undefined) return;
   if (placed.some(({ owner, type }) => type === 'NS' && equalNames(owner, apex))) return;
-  const hint = 'nameservers: [ns1.example.com, ns2.example.com], or file: with a master file';
+  const hint =
+    'nameservers: [ns1.example.com, ns2.example.com], file: with a master file, or primary:';
   error(path, 'this zone has no nameservers', hint, 'key');
 }
 

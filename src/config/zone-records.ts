@@ -5,6 +5,7 @@ import { typeName, typeNumber } from '../dns/type-names.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
 import type {
   DnssecConfig,
+  PrimaryConfig,
   SoaConfig,
   SteeredConfig,
   TransferConfig,
@@ -104,6 +105,7 @@ export function resolveZone(
       })),
       steered: steered.map(({ config }) => config),
       ...present({
+        primary: file.primary && resolvePrimary(file.primary),
         transfer: file.transfer && resolveTransfer(file.transfer),
         dnssec: file.dnssec && resolveDnssec(file.dnssec),
       }),
@@ -123,8 +125,15 @@ function resolveTransfer({
   return {
     networks: allow.flatMap((each) => ('network' in each ? each.network : [])),
     keys: allow.flatMap((each) => ('key' in each ? each.key : [])),
-    notify: notify.map((each) => present({ key: undefined, ...each })),
+    notify: notify.map((each) => present({ key: undefined, source: undefined, ...each })),
     steered,
+  };
+}
+
+function resolvePrimary({ servers, whenExpired }: NonNullable<ZoneFile['primary']>): PrimaryConfig {
+  return {
+    servers: servers.map((each) => present({ key: undefined, source: undefined, ...each })),
+    whenExpired,
   };
 }
 
@@ -191,6 +200,7 @@ function readNameservers(reader: ZoneReader): ReadSet | undefined {
   const { error, file } = reader;
   const path = [...reader.path, 'nameservers'];
   const { nameservers, ttl } = file;
+  reportBesidePrimary(reader);
   if (file.file !== undefined) {
     for (const key of ['nameservers', 'soa'] as const) {
       const hint = 'remove one of the two';
@@ -208,6 +218,22 @@ function readNameservers(reader: ZoneReader): ReadSet | undefined {
     data: nameservers,
     dataPath: path,
   });
+}
+
+/** A zone has one source of records: two would be two opinions about one serial. */
+function reportBesidePrimary({ error, file, path }: ZoneReader): void {
+  if (file.primary === undefined) return;
+  const written = {
+    file: file.file,
+    soa: file.soa,
+    nameservers: file.nameservers,
+    records: Object.keys(file.records).length > 0 ? file.records : undefined,
+  };
+  for (const key of ['file', 'soa', 'nameservers', 'records'] as const) {
+    if (written[key] === undefined) continue;
+    const hint = 'the primary has them: remove one of the two';
+    error([...path, key], `${key} and primary exclude each other`, hint, 'key');
+  }
 }
 
 function readRecords(reader: ZoneReader): readonly (ReadSet | undefined)[] {

@@ -22,6 +22,7 @@ const RDATA_TEXT_LENGTH_MAX = 65_535;
 const RECORDS_PER_SET_MAX = 1000;
 const PATH_LENGTH_MAX = 4096;
 const TRANSFERS_MAX = 64;
+const PRIMARIES_MAX = 16;
 
 const TTL_DEFAULT = 300;
 /** The policy of a steered name that states none; there even when the file does not define it. */
@@ -130,6 +131,9 @@ const notified = z
       address: address.describe('Of the secondary.'),
       port: port.default(53).describe('Port.'),
       key: keyName.optional().describe('The key in `dns.keys` that signs it. Default: none.'),
+      source: address
+        .optional()
+        .describe("Local address that it is sent from. Default: the system's choice."),
     }),
   ])
   .meta({ what: 'an address with a port', hint: '192.0.2.1:53, or { address: …, key: … }' });
@@ -153,6 +157,40 @@ const transfer = z.strictObject({
     ),
 });
 
+const primaryServer = z
+  .union([
+    socketAddress.transform((text) => parseSocketAddress(text)!),
+    z.strictObject({
+      address: address.describe('Of the primary.'),
+      port: port.default(53).describe('Port.'),
+      key: keyName
+        .optional()
+        .describe(
+          'The key in `dns.keys` that signs questions and answers, and that a NOTIFY may be signed with. Default: none.',
+        ),
+      source: address
+        .optional()
+        .describe("Local address that it is asked from. Default: the system's choice."),
+    }),
+  ])
+  .meta({ what: 'an address with a port', hint: '192.0.2.1:53, or { address: …, key: … }' });
+
+const primary = z.strictObject({
+  servers: z
+    .array(primaryServer)
+    .min(1)
+    .max(PRIMARIES_MAX)
+    .describe(
+      'Where the zone is copied from (IXFR, AXFR); those behind the first are asked when it fails.',
+    ),
+  whenExpired: z
+    .enum(['servfail', 'answer'])
+    .default('servfail')
+    .describe(
+      'What is done with the copied records when no primary was reached for as long as their SOA allows (RFC 1034): none of them is answered, or the old ones are. Steered names are answered in any case.',
+    ),
+});
+
 export const zone = z.strictObject({
   file: z
     .string()
@@ -171,7 +209,7 @@ export const zone = z.strictObject({
     .optional()
     .meta({ what: 'a name or a list of names' })
     .describe(
-      'Names of the nameservers: the NS records of the zone itself. Needed unless there is a `file`.',
+      'Names of the nameservers: the NS records of the zone itself. Needed unless there is a `file` or `primary`.',
     ),
   records: z
     .record(z.string(), z.record(z.string(), recordSet))
@@ -183,6 +221,11 @@ export const zone = z.strictObject({
     .record(z.string(), steered)
     .prefault({})
     .describe('Names whose A and AAAA are decided for each client.'),
+  primary: primary
+    .optional()
+    .describe(
+      'The zone is copied from another nameserver, with steered names on top. Instead of `file`, `soa`, `nameservers` and `records`, which all come from there.',
+    ),
   transfer: transfer.optional().describe('Copies by other servers. Default: none.'),
   dnssec: dnssec
     .optional()

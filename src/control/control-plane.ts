@@ -36,6 +36,8 @@ export type ControlPlane = {
   overrides(): readonly OverrideStatus[];
   setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
+  /** Looks now whether the primary of a zone has a newer one. */
+  refreshZone(zone: string): Promise<ZoneStatus | Problem>;
   reload(by: string): Promise<ReloadResult>;
   /** Shares a configuration with all nodes, or says what it would change. */
   publishConfig(request: PublishRequest): Promise<ConfigPublication | ConfigRefusal | Problem>;
@@ -210,6 +212,21 @@ export type ZoneStatus = {
     readonly policy: string;
     readonly classes: number;
   }[];
+  /** Of a zone that is copied from a primary. */
+  readonly copy?: CopyStatus;
+};
+export type CopyStatus = {
+  /** `missing`: nothing has come yet; `expired`: no primary has confirmed it for too long. */
+  readonly standing: 'missing' | 'current' | 'expired';
+  readonly serial: number | undefined;
+  readonly rrsets: number;
+  /** Who gave or confirmed it last. */
+  readonly primary: string | undefined;
+  readonly confirmedAtMs: number | undefined;
+  readonly nextLookAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  /** Why the last look was in vain. */
+  readonly problem: string | undefined;
 };
 export type ZoneDnssec = SignedZone;
 export type KeyRollRequest = RequestedRoll;

@@ -11,6 +11,7 @@ import type {
   Problem,
   ReloadResult,
   Target,
+  ZoneStatus,
 } from './control-plane.ts';
 import { createDrillWorld } from './drill-world.ts';
 import { createDrills, type Drills } from './drills.ts';
@@ -39,6 +40,8 @@ export type PlaneParts = {
   nodeStatus(): NodeStatus;
   clusterStatus(): ClusterStatus;
   reload(by: string): Promise<ReloadResult>;
+  /** Looks at a zone's primaries now; false when it has none. Absent = this node copies nothing. */
+  refreshCopy?(zone: string): Promise<boolean>;
   readonly configRevisions: ConfigRevisions;
   slotTotal(slot: number): number;
   readonly drillPhases: DrillPhases;
@@ -83,6 +86,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),
+    refreshZone: (zone) => refreshZone(parts, zone),
     reload: parts.reload,
     publishConfig: parts.configRevisions.publish,
     configRevisions: parts.configRevisions.list,
@@ -98,6 +102,38 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     config: () => redactConfig(facts().serving.config),
   };
   return { plane, drills };
+}
+
+/** A primary that takes longer is waited for, but not by who asked. */
+const REFRESH_WAIT_MS = 5000;
+
+async function refreshZone(
+  { clock, facts, refreshCopy }: PlaneParts,
+  zone: string,
+): Promise<ZoneStatus | Problem> {
+  const name = zone.length > 1 ? zone.replace(/\.$/, '').toLowerCase() : zone;
+  const find = (): ZoneStatus | undefined =>
+    zoneStatuses(facts()).find((each) => each.name === name);
+  if (find() === undefined) {
+    return {
+      problem: 'not-found',
+      code: 'zone.unknown',
+      message: `There is no zone ${name}.`,
+      hint: 'GET /api/v1/zones lists those that there are.',
+    };
+  }
+  const late = new Promise<true>((resolve) => {
+    clock.setTimer(REFRESH_WAIT_MS, () => resolve(true));
+  });
+  const isCopy = (await Promise.race([refreshCopy?.(name), late])) ?? false;
+  const status = find();
+  if (isCopy && status !== undefined) return status;
+  return {
+    problem: 'conflict',
+    code: 'zone.no-primary',
+    message: `The zone ${name} is not copied from a primary.`,
+    hint: 'Its records are in the configuration: "meridian reload" reads it again.',
+  };
 }
 
 function nowOf({ clock, replay }: PlaneParts): Instant {

@@ -1,4 +1,5 @@
 import type { ServerCounts } from '../balancer/counters.ts';
+import type { ZoneConfig } from '../config/config.ts';
 import { formatName } from '../dns/name.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { AgentReport } from '../health/statement.ts';
@@ -9,6 +10,7 @@ import { stateOfWord } from '../nameserver/explain-candidates.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
 import type { Thread } from '../workers/thread.ts';
 import type {
+  CopyStatus,
   EndpointStatus,
   HealthState,
   NodeStatus,
@@ -32,6 +34,8 @@ export type Facts = {
   readonly serverCounts: readonly ServerCounts[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
+  /** Of a zone that is copied from a primary; absent = this node copies none. */
+  copy?(zone: string): CopyStatus | undefined;
 };
 
 /** What nothing foreseeable changes is shown with this TTL. */
@@ -73,12 +77,11 @@ export function poolStatuses(facts: Facts): readonly PoolStatus[] {
   }));
 }
 
-export function zoneStatuses({ serving: { config, snapshot } }: Facts): readonly ZoneStatus[] {
+export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
+  const { config, snapshot } = facts.serving;
   return Object.entries(config.zones).map(([name, zone]) => ({
     name,
-    serial: zone.soa.serial,
-    // What people wrote and the SOA that every zone has.
-    rrsets: zone.rrsets.length + 1,
+    ...zoneSize(zone, facts.copy?.(name)),
     steered: snapshot.services
       .filter((service) => sameZone(service.zone, name))
       .map((service) => ({
@@ -88,6 +91,13 @@ export function zoneStatuses({ serving: { config, snapshot } }: Facts): readonly
         classes: snapshot.maps[service.map]!.classes.classes.length,
       })),
   }));
+}
+
+function zoneSize({ primary, rrsets, soa }: ZoneConfig, copy: CopyStatus | undefined) {
+  // What people wrote and the SOA that every zone has.
+  if (primary === undefined) return { serial: soa.serial, rrsets: rrsets.length + 1 };
+  if (copy === undefined) return { serial: 0, rrsets: 0 };
+  return { serial: copy.serial ?? 0, rrsets: copy.rrsets, copy };
 }
 
 export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {

@@ -101,6 +101,7 @@ export const EDE_INVALID_QUERY_TYPE = 30;
 export const EDE_PROHIBITED = 18;
 export const EDE_NOT_AUTHORITATIVE = 20;
 export const EDE_NOT_SUPPORTED = 21;
+export const EDE_STALE_ANSWER = 3;
 export const EDE_NOT_READY = 14;
 export const EDE_INVALID_DATA = 24;
 

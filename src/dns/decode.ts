@@ -91,8 +91,8 @@ export type DecodeResult =
   | { readonly ok: true; readonly message: DecodedMessage }
   | { readonly ok: false; readonly reason: string };
 
-/** A record before its owner and rdata are understood. */
-type RawRecord = {
+/** A record before its rdata are understood; numbers are offsets in the message. */
+export type RawRecord = {
   readonly owner: Uint8Array;
   readonly type: number;
   readonly fixed: number;
@@ -207,7 +207,8 @@ function assemble(
   };
 }
 
-function readRecord(bytes: Uint8Array, offset: number): RawRecord | undefined {
+/** The record at `offset`, in the message as it came; undefined when it is broken. */
+export function readRecord(bytes: Uint8Array, offset: number): RawRecord | undefined {
   const owner = expandName(bytes, offset, bytes.length);
   if (owner === undefined) return undefined;
   const fixed = owner.next;
@@ -232,7 +233,10 @@ function decodeRecord(bytes: Uint8Array, raw: RawRecord): DecodedRecord | undefi
 }
 
 /** The rdata with names expanded where the type has any; undefined when a name is broken. */
-function expandRdata(bytes: Uint8Array, { end, rdataStart, type }: RawRecord) {
+export function expandRdata(
+  bytes: Uint8Array,
+  { end, rdataStart, type }: RawRecord,
+): Uint8Array | undefined {
   const rdata = bytes.slice(rdataStart, end);
   const fields = rdataByType(type)?.fields ?? [];
   // Empty rdata stand for "any" or "none" in updates (RFC 2136 2.4): there is no name to expand.

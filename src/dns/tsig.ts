@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { HEADER_LENGTH, RECORD_FIXED_LENGTH } from './constants.ts';
 import { expandName } from './decode.ts';
-import { readWord } from './message.ts';
+import { readWord, skipName } from './message.ts';
 import { equalNames, lowerName, parseName } from './name.ts';
 
 /**
@@ -142,6 +143,26 @@ export function refuseTsig(
   const chain: TsigChain = { mac: tsig.mac, between: [], isLater: false };
   const mac = isTime ? macOf(key, message, fields, chain) : new Uint8Array();
   return append(message, { ...fields, mac });
+}
+
+/** Where the TSIG record of any message begins, which is its last one; undefined when there is none. */
+export function findTsig(message: Uint8Array): number | undefined {
+  const end = message.length;
+  if (end < HEADER_LENGTH || readWord(message, 10) === 0) return undefined;
+  let at = HEADER_LENGTH;
+  for (let count = readWord(message, 4); count > 0 && at >= 0; count -= 1) {
+    at = skipName(message, at, end);
+    if (at < 0 || at + 4 > end) return undefined;
+    at += 4;
+  }
+  const records = readWord(message, 6) + readWord(message, 8) + readWord(message, 10);
+  for (let index = 1; index <= records; index += 1) {
+    const fixed = skipName(message, at, end);
+    if (fixed < 0 || fixed + RECORD_FIXED_LENGTH > end) return undefined;
+    if (index === records) return readWord(message, fixed) === TYPE_TSIG ? at : undefined;
+    at = fixed + RECORD_FIXED_LENGTH + readWord(message, fixed + 8);
+  }
+  return undefined;
 }
 
 /** The record at `offset`, which is the message's last; undefined when it is not well formed. */

@@ -31,6 +31,7 @@ import type {
 } from './snapshot.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
 import { contentOf, nextContents } from './zone-contents.ts';
+import { primariesOf, STANDING_GOOD, standingOf, standingsOf } from './zone-standing.ts';
 
 /** `path` as in the configuration. */
 export type CompileIssue = { readonly path: string; readonly message: string };
@@ -103,6 +104,8 @@ export function compileSnapshot(
     signatures: undefined,
     prepared: [],
     tsigKeys: tsigKeysOf(config),
+    standings: standingsOf(config),
+    primaries: primariesOf(config),
   };
   const transfers = transfersOf(config, snapshot, before?.snapshot.transfers ?? []);
   return { ok: true, snapshot: { ...snapshot, transfers } };
@@ -123,7 +126,9 @@ function transfersOf(
 ): readonly ZoneTransfer[] {
   return Object.entries(config.zones).flatMap(([name, zone]) => {
     if (zone.transfer === undefined || !needsAnswers(config)) return [];
-    const content = contentOf(name, zone, snapshot);
+    // Secondaries of a secondary stop when it does: told nothing newer, theirs expires as well.
+    const isGood = standingOf(zone) === STANDING_GOOD;
+    const content = isGood ? contentOf(name, zone, snapshot) : undefined;
     if (content === undefined) return [];
     const known = before.find(({ contents }) => equalNames(contents.at(-1)!.apex, content.apex));
     return {

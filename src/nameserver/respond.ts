@@ -4,6 +4,7 @@
  * it needs was computed before (snapshot, answers). Reads as the table of outcomes that it is.
  *
  *   not a query                                silence
+ *   NOTIFY, where a zone is a copy             DEFER from a primary or with a signature, else REFUSED
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
  *   no question, but a cookie                  NOERROR with a cookie
@@ -13,6 +14,7 @@
  *   other classes, other zone transfer         REFUSED
  *   types that are no data                     NOTIMP, FORMERR
  *   TXT of _explain.NAME, from where it may    DEFER
+ *   a zone whose copy is missing or too old    SERVFAIL, but for what is steered
  *   else the zone look-up's outcome            answer, negative answer, referral, REFUSED
  *   signed under a name that nobody foresaw    SIGN
  *
@@ -30,6 +32,7 @@ import {
   FLAG_AA,
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
+  OPCODE_NOTIFY,
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
@@ -43,15 +46,24 @@ import {
   TYPE_AXFR,
   TYPE_HTTPS,
   TYPE_IXFR,
+  TYPE_NS,
   TYPE_NXNAME,
   TYPE_OPT,
   TYPE_RRSIG,
+  TYPE_SOA,
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
 import { COOKIE_ABSENT } from '../dns/cookie.ts';
 import { EDE_NONE, rejectQuery, writeOpt } from '../dns/edns.ts';
 import { beginReply, finishReply, truncate } from '../dns/encode.ts';
-import { PARSE_DROP, PARSE_NO_QUESTION, PARSE_OK, parseQuery, type Query } from '../dns/message.ts';
+import {
+  PARSE_DROP,
+  PARSE_NO_QUESTION,
+  PARSE_NOTIMP,
+  PARSE_OK,
+  parseQuery,
+  type Query,
+} from '../dns/message.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import {
   DELEGATION,
@@ -108,6 +120,7 @@ import { answerSigned } from './signed-query.ts';
 import { writeBodySignatures, writeProofs, writeSignatures } from './signed-records.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
+import { edeOfStanding, STANDING_GOOD, STANDING_STALE } from './zone-standing.ts';
 
 /** Outcomes of `respond` besides a length. Send nothing. */
 export const DROP = 0;
@@ -138,6 +151,7 @@ export function respond(
 ): number {
   worker.cookie = COOKIE_ABSENT;
   worker.kind = KIND_ERROR;
+  worker.zoneEde = EDE_NONE;
   worker.isCold = false;
   worker.proofCount = 0;
   const outcome = compose(worker, client, query, length, nowMs, reply);
@@ -175,6 +189,11 @@ function compose(
   counters[transport] = counters[transport]! + 1;
   const parse = parseQuery(parsed, query, length);
   const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
+  if (parse === PARSE_NOTIMP && isNotify(parsed, snapshot)) {
+    if (parsed.hasTsig || isListed(snapshot!.primaries, client)) return DEFER;
+    counters[rcodeSlot(RCODE_REFUSED)] = counters[rcodeSlot(RCODE_REFUSED)]! + 1;
+    return rejectQuery(worker.reply, reply, parsed, query, RCODE_REFUSED, udpSizeMax);
+  }
   if (parse !== PARSE_OK && parse !== PARSE_NO_QUESTION) {
     const slot = parse === PARSE_DROP ? COUNT_DROPPED : rcodeSlot(parse);
     counters[slot] = counters[slot]! + 1;
@@ -204,6 +223,11 @@ function compose(
     return answer(worker, snapshot, answers, client, nowMs);
   }
   return isTransfer(parsed) && mayTransfer(snapshot, client) ? STREAM : refuse(worker, udpSizeMax);
+}
+
+/** A primary says that a zone has changed (RFC 1996), to a server that has copies. */
+function isNotify({ opcode }: Query, snapshot: Snapshot | undefined): boolean {
+  return opcode === OPCODE_NOTIFY && snapshot !== undefined && snapshot.primaries.length > 0;
 }
 
 function isTransfer({ qclass, qtype }: Query): boolean {
@@ -303,6 +327,13 @@ function answer(
     return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_NOT_AUTHORITATIVE);
   }
   if (isExplainQuery(query) && isListed(snapshot.explainAllow, client)) return DEFER;
+  const standing = snapshot.standings[result.zone]!;
+  if (standing !== STANDING_GOOD && !isOwnData(worker, snapshot, outcome, standing)) {
+    worker.zoneEde = edeOfStanding(standing);
+    if (standing !== STANDING_STALE) {
+      return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NONE);
+    }
+  }
   if (!writeChain(worker, table)) return finishTruncated(worker, udpSizeMax, 0);
   if (outcome === STEERED) {
     const service = snapshot.services[result.service]!;
@@ -330,6 +361,21 @@ function answer(
       // FOLLOW: the CNAMEs are the answer; where they lead is for others to say.
       return finishAnswer(worker, snapshot, RCODE_NOERROR, 0);
   }
+}
+
+/**
+ * Whether the answer is this server's, whatever becomes of the zone around it: a steered name's, or of records that
+ * came besides the copy, as keys do. Without a copy nothing else is in the table, but for what stands in for the apex.
+ */
+function isOwnData(
+  { query: { qtype }, result }: WorkerState,
+  { services }: Snapshot,
+  outcome: number,
+  standing: number,
+): boolean {
+  if (outcome === STEERED) return hasType(services[result.service]!, qtype);
+  const isStandIn = qtype === TYPE_SOA || qtype === TYPE_NS || qtype === TYPE_ANY;
+  return outcome === HIT && standing !== STANDING_STALE && !isStandIn;
 }
 
 /** The RRset that was found, with its signatures, or these alone where they are what is asked for. */
@@ -440,7 +486,7 @@ function finish(
   const { counters, reply } = worker;
   const slot = rcodeSlot(rcode);
   counters[slot] = counters[slot]! + 1;
-  writeOpt(reply, udpSizeMax, scope, edeCode);
+  writeOpt(reply, udpSizeMax, scope, edeCode === EDE_NONE ? worker.zoneEde : edeCode);
   return finishReply(reply, rcode, flags);
 }
 

@@ -32,6 +32,10 @@ export type Snapshot = {
   /** Zones that others may copy, and the keys that they may have. */
   readonly transfers: readonly ZoneTransfer[];
   readonly tsigKeys: readonly TsigKey[];
+  /** STANDING_… of zone-standing.ts, indexed by the zones of `zones`. */
+  readonly standings: Uint8Array;
+  /** Who may say that a zone of theirs has changed; [] = NOTIFY is not for this server. */
+  readonly primaries: readonly Prefix[];
   /** Of what signed zones answer; undefined = no zone is signed. Signers add it (signing/). */
   readonly signatures: ZoneSignatures | undefined;
   /** Of steered records that are answered, or may soon be. */

@@ -28,7 +28,8 @@ const MESSAGE_BYTES_MIN = 12;
 /** A query larger than this is not one that an authoritative server needs to read. */
 export const STREAM_QUERY_BYTES_MAX = 16_384;
 
-export function createStreamFraming(): StreamFraming {
+/** @param bytesMax of one message */
+export function createStreamFraming(bytesMax = STREAM_QUERY_BYTES_MAX): StreamFraming {
   const prefix = new Uint8Array(LENGTH_BYTES);
   let prefixLength = 0;
   let pending: Uint8Array | undefined;
@@ -52,7 +53,7 @@ export function createStreamFraming(): StreamFraming {
           at += 1;
           continue;
         }
-        const length = announced(prefix);
+        const length = announced(prefix, bytesMax);
         if (length === STREAM_BROKEN) return STREAM_BROKEN;
         isBegun ||= mayBegin();
         if (!isBegun) return at;
@@ -73,16 +74,17 @@ export function createStreamFraming(): StreamFraming {
         onMessage(message);
       }
       // A prefix that arrives alone and announces nonsense is refused at once, not at the next read.
-      const isBroken = prefixLength === LENGTH_BYTES && announced(prefix) === STREAM_BROKEN;
+      const isBroken =
+        prefixLength === LENGTH_BYTES && announced(prefix, bytesMax) === STREAM_BROKEN;
       return isBroken ? STREAM_BROKEN : at;
     },
   };
 }
 
 /** The length that stands in front of a message. */
-function announced(prefix: Uint8Array): number {
+function announced(prefix: Uint8Array, bytesMax: number): number {
   const length = (prefix[0]! << 8) | prefix[1]!;
-  return length < MESSAGE_BYTES_MIN || length > STREAM_QUERY_BYTES_MAX ? STREAM_BROKEN : length;
+  return length < MESSAGE_BYTES_MIN || length > bytesMax ? STREAM_BROKEN : length;
 }
 
 function always(): boolean {

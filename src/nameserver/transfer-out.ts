@@ -16,6 +16,7 @@ import { EDE_NONE, writeOpt } from '../dns/edns.ts';
 import { beginReply, createReply, finishReply } from '../dns/encode.ts';
 import { type Query, readWord } from '../dns/message.ts';
 import { equalNames } from '../dns/name.ts';
+import { isNewerSerial } from '../dns/serial.ts';
 import { refuseTsig, signTsig, type TsigChain, type TsigKey, verifyTsig } from '../dns/tsig.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { ZoneContent } from '../zone/zone-content.ts';
@@ -102,8 +103,7 @@ function transferOf(
 }
 
 function changesSince(contents: ZoneContents, newest: ZoneContent, serial: number) {
-  // Serial numbers wrap (RFC 1982): newer is what is less than half the circle ahead.
-  if ((newest.serial - serial) << 0 <= 0) return upToDate(newest);
+  if (!isNewerSerial(newest.serial, serial)) return upToDate(newest);
   const from = contents.findIndex((content) => content.serial === serial);
   return from < 0 ? fullTransfer(newest) : incrementalTransfer(contents.slice(from));
 }

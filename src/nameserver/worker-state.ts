@@ -1,4 +1,5 @@
 import { COOKIE_ABSENT, type CookieSecrets, type CookieWord } from '../dns/cookie.ts';
+import { EDE_NONE } from '../dns/edns.ts';
 import { createReply, type Reply } from '../dns/encode.ts';
 import { createQuery, type Query } from '../dns/message.ts';
 import { NAME_LENGTH_MAX } from '../dns/name.ts';
@@ -33,6 +34,8 @@ export type WorkerState = {
   /** Of the query under way: what its cookie is worth, and what its response is. */
   cookie: CookieWord;
   kind: ResponseKind;
+  /** The extended error of an answer that has none of its own: its zone's (zone-standing.ts). */
+  zoneEde: number;
   /** Of the snapshot; undefined = nothing is signed, or it cannot be answered with signatures yet. */
   signatures: ZoneSignatures | undefined;
   readonly bodySignatures: BodySignatures;
@@ -70,6 +73,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     cookies: undefined,
     cookie: COOKIE_ABSENT,
     kind: KIND_ERROR,
+    zoneEde: EDE_NONE,
     signatures: undefined,
     bodySignatures: new Map(),
     signer: undefined,

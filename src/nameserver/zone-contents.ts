@@ -13,7 +13,7 @@ import {
   TYPE_SVCB,
 } from '../dns/constants.ts';
 import { parseName } from '../dns/name.ts';
-import { formatRdata, parseRdata } from '../dns/rdata/registry.ts';
+import { parseRdata } from '../dns/rdata/registry.ts';
 import { typeNumber } from '../dns/type-names.ts';
 import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
 import { decide } from '../steering/decide.ts';
@@ -128,6 +128,3 @@ function defaultEndpoints({ map: index }: Service, snapshot: Snapshot): readonly
 export function changedSilently(before: ZoneContent, after: ZoneContent): boolean {
   return before.serial === after.serial && Buffer.compare(before.records, after.records) !== 0;
 }
-
-/** For messages. */
-export const serialText = ({ soa }: ZoneContent): string => formatRdata(TYPE_SOA, soa.rdata);

@@ -19,6 +19,8 @@ import type { Log } from '../telemetry/log.ts';
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { createSigner, type Signer, withSigning } from '../workers/signer.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
+import { openSecondaries } from './open-secondaries.ts';
+import type { Secondaries } from './secondaries.ts';
 import { readState } from './state-file.ts';
 import { createZoneOverlays, withZoneOverlays, type ZoneOverlays } from './zone-overlays.ts';
 
@@ -30,6 +32,8 @@ export type Parts = {
   readonly signer: Signer;
   /** What zones have besides what is written; followed by what is served. */
   readonly overlays: ZoneOverlays;
+  /** What is copied from primaries. */
+  readonly secondaries: Secondaries;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -100,8 +104,10 @@ export async function openParts(
   const overlays = createZoneOverlays();
   const voice = { log, record: events.record };
   const signer = createSigner(files.signer, voice);
-  const plain = withZoneOverlays(createCompiler(files.compile, voice), overlays);
-  const compiler = withSigning(plain, signer);
+  const unsigned = withZoneOverlays(createCompiler(files.compile, voice), overlays);
+  const compiler = withSigning(unsigned, signer);
+  // What is only checked needs no signatures.
+  const secondaries = openSecondaries(config, unsigned, { overlays, events, log });
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
@@ -121,13 +127,10 @@ export async function openParts(
     },
   });
   const closeAll = async (): Promise<void> => {
+    await secondaries.close();
     await registry.close();
     await link?.close();
-    await desk.close();
-    await compiler.close();
-    await signer.close();
-    await facts.close();
-    await store.close();
+    for (const each of [desk, compiler, signer, facts, store]) await each.close();
   };
   if (!opened.ok) {
     await closeAll();
@@ -150,7 +153,7 @@ export async function openParts(
     await closeAll();
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
-  return { ok: true, parts: { ...made, signer, registry, told, begin, close } };
+  return { ok: true, parts: { ...made, signer, secondaries, registry, told, begin, close } };
 }
 
 /** Names of the vantage points that this node speaks for. */

@@ -1,11 +1,14 @@
+import { randomInt } from 'node:crypto';
 import type { Revision } from '../cluster/revisions.ts';
-import { systemClock } from '../control/clock.ts';
+import { systemClock, wallClockMs } from '../control/clock.ts';
 import type { Serving } from '../control/serving.ts';
 import { drainedRegions } from '../health/override.ts';
 import type { BalancerWorkers } from '../workers/balancer-workers.ts';
 import type { DnsWorkers } from '../workers/dns-workers.ts';
 import { type Agent, createAgent } from './agent.ts';
 import type { ConfigSource } from './config-file.ts';
+import { openDatagrams } from './datagrams.ts';
+import { createNotifier, type Notifier } from './notifier.ts';
 import { configSha, ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
 import { createReloader, type Reloader } from './reloader.ts';
@@ -63,6 +66,12 @@ export function createServed(
     const { generation, revision } = serving.snapshot;
     return { generation, revision, configSha: sha };
   };
+  const notifier = dns && openNotifier(parts);
+  const tellNameservers = ({ config, snapshot }: Serving): void => {
+    if (notifier === undefined) return;
+    notifier.serve(config, snapshot);
+    parts.secondaries.follow(config, snapshot);
+  };
   told.words(desk.words());
   balancer?.publishServers(desk.serverStates());
   told.overrides(overrides.current());
@@ -84,11 +93,14 @@ export function createServed(
       record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
+      // Only now: a secondary that asks at once must find what it was told of.
+      tellNameservers(next);
       from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
       return (await listening) ?? [];
     },
   });
+  tellNameservers(serving);
   const stopFollowing = followed.onNews((by) => {
     reloader.reload(by).catch((error: unknown) => {
       parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
@@ -113,7 +125,18 @@ export function createServed(
       from.zoneKeys?.close();
       agent.close();
       await reloader.close();
+      notifier?.close();
       await record.close();
     },
   };
+}
+
+function openNotifier({ events }: Parts): Notifier {
+  return createNotifier({
+    clock: systemClock,
+    wallSeconds: () => Math.floor(wallClockMs() / 1000),
+    drawId: () => randomInt(2 ** 16),
+    events,
+    open: openDatagrams,
+  });
 }

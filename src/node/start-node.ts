@@ -10,6 +10,7 @@ import { explainDeferred } from '../control/explain-now.ts';
 import { createControlPlane } from '../control/plane.ts';
 import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
+import { isNotify } from '../dns/notify.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
@@ -89,8 +90,12 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const { parts } = opened;
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
+  const choose = () => chooseServing(options, loaded, revisions, parts.compiler);
+  if (config.node.roles.includes('nameserver')) parts.secondaries.adopt(config);
   const zoneKeys = await openZoneKeys(parts, config);
-  const chosen = await chooseServing(options, loaded, revisions, parts.compiler);
+  let chosen = await choose();
+  // A copy that does not fit what is configured now is one that has to be fetched again.
+  if (!chosen.ok && parts.secondaries.disown()) chosen = await choose();
   if (!chosen.ok) {
     zoneKeys?.close();
     await parts.close();
@@ -231,11 +236,8 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   const { clock } = parts.facts;
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
-  const threads = (): Thread[] => [
-    ...(dns?.threads() ?? []),
-    ...parts.signer.threads(),
-    ...(balancer?.threads() ?? []),
-  ];
+  const threads = (): Thread[] =>
+    [dns, parts.signer, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   let ready = false;
@@ -249,7 +251,10 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
       draw: randomBytes,
       tell: dns.setCookies,
     });
-  dns?.onDeferred((query) => explainDeferred(facts(), query, record.replay.config()));
+  dns?.onDeferred((query) => {
+    if (isNotify(query.query)) return parts.secondaries.notified(query);
+    return explainDeferred(facts(), query, record.replay.config());
+  });
   const { plane, drills } = createControlPlane({
     clock,
     overrides,
@@ -270,6 +275,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
         queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
       }),
     reload: reloader.reload,
+    refreshCopy: parts.secondaries.refresh,
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,
@@ -306,7 +312,7 @@ function bringToLife(options: NodeOptions, parts: Parts, from: ServedFrom, roles
   };
 }
 
-function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): Facts {
+function factsOf(serving: Serving, { desk, secondaries }: Parts, { balancer, dns }: Roles): Facts {
   return {
     serving,
     words: desk.words(),
@@ -315,6 +321,7 @@ function factsOf(serving: Serving, { desk }: Parts, { balancer, dns }: Roles): F
     answers: dns?.counters.answers() ?? new Map(),
     serverCounts: balancer?.servers() ?? [],
     reports: desk.reports(),
+    copy: secondaries.status,
   };
 }
 

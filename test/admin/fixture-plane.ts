@@ -272,7 +272,17 @@ export function createFixturePlane(): FixturePlane {
         rrsets: 9,
         steered: [{ name: 'www.gslb.example.', pool: 'web', policy: 'nearest', classes: 251 }],
       },
+      ...copiedZones(nowMs),
     ],
+    refreshZone: (zone): Promise<ZoneStatus | Problem> =>
+      Promise.resolve(
+        copiedZones(nowMs).find(({ name }) => name === zone) ?? {
+          problem: 'conflict',
+          code: 'zone.no-primary',
+          message: `The zone ${zone} is not copied from a primary.`,
+          hint: 'Its records are in the configuration.',
+        },
+      ),
     cluster: () => ({
       nodes: [
         {
@@ -552,4 +562,31 @@ export function createFixturePlane(): FixturePlane {
     },
     config: () => ({ config: { admin: { tokens: ['(redacted)'] } }, schema: { type: 'object' } }),
   };
+}
+
+/** One that is well, one whose primary has not been heard of for too long, one that has not come yet. */
+function copiedZones(nowMs: number): readonly ZoneStatus[] {
+  const zone = (name: string, copy: NonNullable<ZoneStatus['copy']>): ZoneStatus => {
+    const { rrsets, serial = 0 } = copy;
+    return { name, serial, rrsets, steered: [], copy };
+  };
+  const good = {
+    standing: 'current',
+    serial: 42,
+    rrsets: 12,
+    primary: '192.0.2.7:53',
+    confirmedAtMs: nowMs - 60_000,
+    nextLookAtMs: nowMs + 3_540_000,
+    expiresAtMs: nowMs + 86_340_000,
+    problem: undefined,
+  } as const;
+  const problem = '192.0.2.7:53: nothing listens there';
+  const old = { confirmedAtMs: nowMs - 90_000_000, expiresAtMs: nowMs - 3_600_000 };
+  const none = { serial: undefined, rrsets: 0, primary: undefined };
+  const never = { confirmedAtMs: undefined, expiresAtMs: undefined, nextLookAtMs: nowMs };
+  return [
+    zone('copied.example', good),
+    zone('expired.example', { ...good, ...old, standing: 'expired', problem }),
+    zone('missing.example', { ...good, ...none, ...never, standing: 'missing', problem }),
+  ];
 }

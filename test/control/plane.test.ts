@@ -211,3 +211,9 @@ function parseMetrics(text: string): ReadonlyMap<string, number> {
   }
   return samples;
 }
+
+test('refreshZone() is for zones that there are, and that are copied', async () => {
+  const { plane } = await createPlaneFixture();
+  assert.equal(problemIn(await plane.refreshZone('mars.example')).code, 'zone.unknown');
+  assert.equal(problemIn(await plane.refreshZone('GSLB.example.')).code, 'zone.no-primary');
+});

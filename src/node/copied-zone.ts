@@ -1,0 +1,318 @@
+import type { Config, PrimaryServerConfig } from '../config/config.ts';
+import type { ZoneOverlay } from '../config/overlay.ts';
+import type { Clock } from '../control/clock.ts';
+import type { CopyStatus } from '../control/control-plane.ts';
+import type { Events } from '../control/events.ts';
+import { equalNames, parseName } from '../dns/name.ts';
+import type { TsigKey } from '../dns/tsig.ts';
+import type { Address } from '../ip/address.ts';
+import { containsAddress } from '../ip/prefix.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
+import { hostOf } from '../nameserver/zone-standing.ts';
+import {
+  decideLook,
+  expiresAtMs,
+  lookBegins,
+  lookFailed,
+  lookSucceeded,
+  type Schedule,
+  startSchedule,
+} from '../secondary/schedule.ts';
+import { overlayOf, soaOf } from '../secondary/zone-copy.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { ZoneContent } from '../zone/zone-content.ts';
+import { alterationsOf } from './copy-alterations.ts';
+import type { CopyFiles } from './copy-files.ts';
+import type { LookAnswer, Primary } from './primary-look.ts';
+import type { ZoneOverlays } from './zone-overlays.ts';
+
+/** One zone that is copied: what is done when it is time to, and with what comes of it. */
+export type Copied = {
+  readonly zone: string;
+  readonly apex: Uint8Array;
+  servers: readonly PrimaryServerConfig[];
+  schedule: Schedule;
+  /** Who says that there is something new. */
+  notifiedBy: Address | undefined;
+  content: ZoneContent | undefined;
+  /** The same as it is served. */
+  overlay: ZoneOverlay | undefined;
+  /** Where it came from, or was confirmed, last. */
+  primary: string | undefined;
+  /** Why the last look was in vain. */
+  problem: string | undefined;
+  /** What of it is not served, as it was told. */
+  altered: string;
+  /** Nobody looks after it any more. */
+  isGone: boolean;
+  cancel(): void;
+  /** Who waits for the end of the next look. */
+  waiting: (() => void)[];
+  /** Settles when all of it is on disk. */
+  keeping: Promise<void>;
+};
+
+/** What copying takes. */
+export type CopyParts = {
+  readonly clock: Clock;
+  /** Seconds since 1970, for signatures. */
+  wallSeconds(): number;
+  /** 0..1 */
+  draw(): number;
+  look(primary: Primary, apex: Uint8Array, copy: ZoneContent | undefined): Promise<LookAnswer>;
+  /** Why this cannot be served; [] = it can. */
+  check(config: Config, overlay: ZoneOverlay): Promise<readonly string[]>;
+  readonly files: CopyFiles;
+  readonly overlays: Pick<ZoneOverlays, 'set'>;
+  readonly events: Pick<Events, 'record'>;
+  readonly log: Pick<Log, 'warn'>;
+};
+
+export type Copying = CopyParts & {
+  /** Waits for its turn. */
+  run(act: () => Promise<void>): Promise<void>;
+  /** Undefined before anything is. */
+  served(): { readonly config: Config; readonly keys: readonly TsigKey[] } | undefined;
+};
+
+/** Whose the overlays are. */
+const SOURCE = 'primary';
+
+/** With the copy on disk, which is served at once. */
+export function openCopied(
+  parts: Copying,
+  zone: string,
+  servers: readonly PrimaryServerConfig[],
+): Copied | undefined {
+  const apex = parseName(zone === '.' ? zone : `${zone}.`);
+  if (apex === undefined) return undefined;
+  const kept = parts.files.read(apex);
+  const nowMs = parts.clock.nowMs();
+  const confirmed = kept && { ...factsOf(kept.content), confirmedMs: kept.confirmedMs };
+  const copied: Copied = {
+    ...{ zone, apex, servers, content: kept?.content, primary: kept?.primary },
+    schedule: startSchedule(nowMs, confirmed),
+    overlay: undefined,
+    problem: undefined,
+    notifiedBy: undefined,
+    altered: '',
+    isGone: false,
+    cancel: () => {},
+    waiting: [],
+    keeping: Promise.resolve(),
+  };
+  if (kept !== undefined) {
+    const isExpired = decideLook(copied.schedule, nowMs).standing === 'expired';
+    put(parts, copied, overlayOf(zone, kept.content, isExpired));
+  }
+  return copied;
+}
+
+/** Lets go of the copy, for as long as this node runs. */
+export function dropCopy({ clock, overlays }: Copying, copied: Copied): void {
+  copied.content = undefined;
+  copied.overlay = undefined;
+  copied.schedule = startSchedule(clock.nowMs(), undefined);
+  overlays.set(SOURCE, copied.zone, undefined);
+}
+
+/** Looks after it no more. */
+export function closeCopied({ overlays }: Copying, copied: Copied, isStopping: boolean): void {
+  copied.isGone = true;
+  copied.cancel();
+  for (const done of copied.waiting.splice(0)) done();
+  // A node that stops goes on serving to its end.
+  if (!isStopping) overlays.set(SOURCE, copied.zone, undefined);
+}
+
+/** Does what is due, and comes back when something is. */
+export function turn(parts: Copying, copied: Copied): void {
+  copied.cancel();
+  copied.cancel = () => {};
+  if (copied.isGone) return;
+  const nowMs = parts.clock.nowMs();
+  const { isDue, standing, wakeMs } = decideLook(copied.schedule, nowMs);
+  const { overlay } = copied;
+  if (overlay !== undefined && standing === 'expired' && overlay.isExpired !== true) {
+    tellExpired(parts, copied);
+    put(parts, copied, { ...overlay, isExpired: true });
+  }
+  if (isDue) {
+    copied.schedule = lookBegins(copied.schedule, nowMs);
+    const { waiting } = copied;
+    copied.waiting = [];
+    void parts
+      .run(() => look(parts, copied))
+      .then(() => {
+        for (const done of waiting) done();
+        turn(parts, copied);
+      });
+  }
+  if (wakeMs === Number.POSITIVE_INFINITY) return;
+  copied.cancel = parts.clock.setTimer(wakeMs - nowMs, () => turn(parts, copied));
+}
+
+/**
+ * Asks primaries in turn until one has something newer: those that have the same may just not have heard of it yet.
+ * Who said that there is something is asked first (RFC 1996 3.11).
+ */
+async function look(parts: Copying, copied: Copied): Promise<void> {
+  try {
+    const reasons: string[] = [];
+    let confirmedBy: string | undefined;
+    const servers = inTurn(copied);
+    copied.notifiedBy = undefined;
+    for (const server of servers) {
+      const keys = parts.served()?.keys ?? [];
+      const primary = { ...server, key: keyOf(server, keys) };
+      if (copied.isGone) return;
+      const answer = await parts.look(primary, copied.apex, comparedWith(parts, copied));
+      const who = formatSocketAddress(server);
+      if (answer.kind === 'current') confirmedBy ??= who;
+      else {
+        const refusal = await take(parts, copied, who, answer);
+        if (refusal === undefined) return;
+        reasons.push(`${who}: ${refusal}`);
+      }
+    }
+    if (confirmedBy === undefined) fail(parts, copied, reasons.join('; '));
+    else confirm(parts, copied, confirmedBy);
+  } catch (error) {
+    // A bug in a look is a look in vain: the next one may meet another zone.
+    fail(parts, copied, String(error));
+  }
+}
+
+function inTurn({ notifiedBy, servers }: Copied): readonly PrimaryServerConfig[] {
+  if (notifiedBy === undefined) return servers;
+  const isFirst = ({ address }: PrimaryServerConfig): boolean => {
+    const host = hostOf(address);
+    return host !== undefined && containsAddress(host, notifiedBy);
+  };
+  return [...servers.filter(isFirst), ...servers.filter((server) => !isFirst(server))];
+}
+
+/** An expired copy is no copy (RFC 1034 4.3.5): the primary's is taken whatever its serial, even one of a backup. */
+function comparedWith({ clock }: Copying, { content, schedule }: Copied): ZoneContent | undefined {
+  return decideLook(schedule, clock.nowMs()).standing === 'expired' ? undefined : content;
+}
+
+function keyOf({ key }: PrimaryServerConfig, keys: readonly TsigKey[]): TsigKey | undefined {
+  const name = key === undefined ? undefined : parseName(key);
+  return name && keys.find((each) => equalNames(each.name, name));
+}
+
+function fail(parts: Copying, copied: Copied, reason: string): void {
+  copied.schedule = lookFailed(copied.schedule, parts.clock.nowMs(), parts.draw());
+  if (copied.problem === undefined && !copied.isGone) tellFailed(parts, copied, reason);
+  copied.problem = reason;
+}
+
+/** Why the answer is refused; undefined = it is what is kept and served from now on. */
+async function take(
+  parts: Copying,
+  copied: Copied,
+  who: string,
+  answer: Exclude<LookAnswer, { readonly kind: 'current' }>,
+): Promise<string | undefined> {
+  if (answer.kind === 'failed') return answer.reason;
+  const { zone } = copied;
+  const { content, way } = answer;
+  const overlay = overlayOf(zone, content, false);
+  const served = parts.served();
+  const problems = served === undefined ? [] : await parts.check(served.config, overlay);
+  if (copied.isGone) return undefined;
+  if (problems.length > 0) return `its zone cannot be served: ${problems.join(' ')}`;
+  copied.content = content;
+  put(parts, copied, overlay);
+  const message = `${zone} has the serial ${content.serial} now, from ${who} (${way}).`;
+  parts.events.record('zone.transferred', zone, message);
+  confirm(parts, copied, who);
+  return undefined;
+}
+
+/** What is there is what a primary has. */
+function confirm(parts: Copying, copied: Copied, who: string): void {
+  const { overlay, zone } = copied;
+  const content = copied.content!;
+  const nowMs = parts.clock.nowMs();
+  copied.schedule = lookSucceeded(copied.schedule, factsOf(content), nowMs, parts.draw());
+  copied.primary = who;
+  // It expired while the primary was asked.
+  if (overlay?.isExpired === true) put(parts, copied, { ...overlay, isExpired: false });
+  if (copied.problem !== undefined) {
+    parts.events.record('zone.refreshed', zone, `${zone} can be refreshed again, from ${who}.`);
+  }
+  copied.problem = undefined;
+  keep(parts, copied, content, nowMs);
+}
+
+/** What the next looks depend on. */
+const factsOf = ({ count, soa }: ZoneContent) => ({ ...soaOf(soa), records: count });
+
+/** On disk, one after the other; nobody waits for it. */
+function keep(
+  { files, log }: Copying,
+  copied: Copied,
+  content: ZoneContent,
+  confirmedMs: number,
+): void {
+  const primary = copied.primary ?? '';
+  copied.keeping = copied.keeping.then(async () => {
+    const problem = await files.keep({ content, confirmedMs, primary });
+    if (problem === undefined) return;
+    log.warn('zone.copy-unwritable', `${problem}: the copy of ${copied.zone} is not kept.`);
+  });
+}
+
+function put(parts: Copying, copied: Copied, overlay: ZoneOverlay): void {
+  copied.overlay = overlay;
+  parts.overlays.set(SOURCE, copied.zone, overlay);
+  tellAlterations(parts, copied);
+}
+
+/** Once of each: what is steered may change with the configuration too. */
+export function tellAlterations({ events, served }: Copying, copied: Copied): void {
+  const { content, overlay, zone } = copied;
+  const config = served()?.config;
+  if (config === undefined || content === undefined || overlay === undefined) return;
+  const altered = alterationsOf(config, overlay, content);
+  if (altered !== '' && altered !== copied.altered) {
+    const message = `${zone} is not served as its primary has it: ${altered}.`;
+    events.record('zone.altered', zone, message, 'warn');
+  }
+  copied.altered = altered;
+}
+
+function tellFailed({ events }: Copying, { schedule, zone }: Copied, reason: string): void {
+  const expiresMs = expiresAtMs(schedule);
+  const then =
+    expiresMs === undefined
+      ? 'there is no copy yet'
+      : `the copy is good until ${new Date(expiresMs).toISOString()}`;
+  const message = `${zone} cannot be refreshed, ${then}: ${reason}.`;
+  events.record('zone.refresh-failed', zone, message, 'warn');
+}
+
+function tellExpired({ events }: Copying, { content, schedule, zone }: Copied): void {
+  const since = new Date(schedule.copy?.confirmedMs ?? 0).toISOString();
+  const message = `The copy of ${zone}, serial ${content?.serial}, has expired: no primary has confirmed it since ${since}.`;
+  events.record('zone.expired', zone, message, 'warn');
+}
+
+export function copyStatusOf(
+  { content, overlay, primary, problem, schedule }: Copied,
+  nowMs: number,
+): CopyStatus {
+  return {
+    standing: decideLook(schedule, nowMs).standing,
+    serial: content?.serial,
+    // And the SOA.
+    rrsets: overlay === undefined ? 0 : overlay.rrsets.length + 1,
+    primary,
+    confirmedAtMs: schedule.copy?.confirmedMs,
+    nextLookAtMs: schedule.isLooking ? nowMs : schedule.nextMs,
+    expiresAtMs: expiresAtMs(schedule),
+    problem,
+  };
+}

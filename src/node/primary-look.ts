@@ -1,0 +1,171 @@
+import {
+  FLAG_AA,
+  RCODE_FORMERR,
+  RCODE_NOTIMP,
+  RCODE_SERVFAIL,
+  TYPE_AXFR,
+  TYPE_IXFR,
+  TYPE_SOA,
+} from '../dns/constants.ts';
+import { readWord } from '../dns/message.ts';
+import { isNewerSerial } from '../dns/serial.ts';
+import { signTsig, type TsigKey } from '../dns/tsig.ts';
+import { readReply } from '../secondary/reply-message.ts';
+import {
+  createReplySignatures,
+  type ReplySignatures,
+  unsignedReply,
+} from '../secondary/reply-signature.ts';
+import { createTransferReader, type Transfer } from '../secondary/transfer-in.ts';
+import { writeTransferQuery } from '../secondary/transfer-query.ts';
+import { changedCopy, copyOf } from '../secondary/zone-copy.ts';
+import { serialOf, type ZoneContent } from '../zone/zone-content.ts';
+import type { Peer } from './datagrams.ts';
+import type { OpenStream, StreamLink } from './stream-link.ts';
+
+/**
+ * One look at one primary: its SOA, and what has changed since ours when it is newer; where that cannot be had or does
+ * not fit, all of it. Over one connection of TCP: nobody can forge it from elsewhere, and nothing is cut short.
+ */
+export type LookAnswer =
+  | { readonly kind: 'current' }
+  | { readonly kind: 'copied'; readonly content: ZoneContent; readonly way: 'AXFR' | 'IXFR' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export type Primary = Peer & { readonly key: TsigKey | undefined };
+
+export type LookParts = {
+  readonly open: OpenStream;
+  /** 16 random bits. */
+  drawId(): number;
+  /** Seconds since 1970, for signatures. */
+  wallSeconds(): number;
+};
+
+/** RCODEs of who does not know IXFR, or has lost what it would be made of. */
+const NO_CHANGES: readonly (number | undefined)[] = [RCODE_FORMERR, RCODE_NOTIMP, RCODE_SERVFAIL];
+
+/** @param copy what is there already, and may be followed by newer ones only; undefined = whatever there is */
+export async function lookAt(
+  parts: LookParts,
+  primary: Primary,
+  apex: Uint8Array,
+  copy: ZoneContent | undefined,
+): Promise<LookAnswer> {
+  if (copy !== undefined) {
+    const changed = await withLink(parts, primary, (link) => lookForChanges(link, apex, copy));
+    if (changed !== undefined) return changed;
+  }
+  return withLink(parts, primary, async (link) => {
+    const got = await transfer(link, apex, TYPE_AXFR, undefined);
+    if (typeof got === 'string') return failed(got);
+    if ('rcode' in got) return failed(got.reason);
+    if (got.kind !== 'whole') return failed('it gives no zone');
+    if (copy !== undefined && !isNewerSerial(serialOf(got.soa), copy.serial)) {
+      return failed(olderThan(serialOf(got.soa), copy));
+    }
+    return copied(copyOf(apex, got.soa, got.records), 'AXFR');
+  });
+}
+
+type Asker = LookParts & { readonly primary: Primary; readonly link: StreamLink };
+
+async function withLink<T>(
+  parts: LookParts,
+  primary: Primary,
+  act: (asker: Asker) => Promise<T>,
+): Promise<T> {
+  const link = parts.open(primary);
+  try {
+    return await act({ ...parts, primary, link });
+  } finally {
+    link.close();
+  }
+}
+
+/** Undefined = all of the zone is to be fetched. */
+async function lookForChanges(
+  asker: Asker,
+  apex: Uint8Array,
+  copy: ZoneContent,
+): Promise<LookAnswer | undefined> {
+  const serial = await askSerial(asker, apex);
+  if (typeof serial === 'string') return failed(serial);
+  if (serial === copy.serial) return { kind: 'current' };
+  if (!isNewerSerial(serial, copy.serial)) {
+    return failed(olderThan(serial, copy));
+  }
+  const got = await transfer(asker, apex, TYPE_IXFR, copy);
+  if (typeof got === 'string') return failed(got);
+  if ('rcode' in got) return NO_CHANGES.includes(got.rcode) ? undefined : failed(got.reason);
+  // It has just said that it has more: perhaps not all of what answers there is one server.
+  if (got.kind === 'current')
+    return failed('it says that there is something new, and gives nothing');
+  if (got.kind === 'whole') return copied(copyOf(apex, got.soa, got.records), 'AXFR');
+  const changed = changedCopy(copy, got.changes);
+  return changed.ok ? copied(changed, 'IXFR') : undefined;
+}
+
+function copied(result: ReturnType<typeof copyOf>, way: 'AXFR' | 'IXFR'): LookAnswer {
+  return result.ok ? { kind: 'copied', content: result.content, way } : failed(result.reason);
+}
+
+const olderThan = (serial: number, copy: ZoneContent): string =>
+  `it has the serial ${serial}, older than ${copy.serial}`;
+
+const failed = (reason: string): LookAnswer => ({ kind: 'failed', reason });
+
+/** Sends a question; returns its id and how its answer is to be signed. */
+function ask(
+  { drawId, link, primary, wallSeconds }: Asker,
+  apex: Uint8Array,
+  type: number,
+  copy?: ZoneContent,
+): { readonly id: number; readonly signatures: ReplySignatures } {
+  const id = drawId();
+  const query = writeTransferQuery(id, apex, type, copy);
+  const { key } = primary;
+  if (key === undefined) {
+    link.send(query);
+    return { id, signatures: unsignedReply };
+  }
+  const signed = signTsig(query, key, wallSeconds());
+  link.send(signed.message);
+  return { id, signatures: createReplySignatures(key, signed.mac) };
+}
+
+/** The serial that the primary has, or why it is not known. */
+async function askSerial(asker: Asker, apex: Uint8Array): Promise<number | string> {
+  const { id, signatures } = ask(asker, apex, TYPE_SOA);
+  const message = await asker.link.receive();
+  if (typeof message === 'string') return message;
+  const untrusted = signatures.take(message, asker.wallSeconds());
+  if (untrusted !== undefined) return untrusted;
+  const reply = readReply(message, { id, apex, type: TYPE_SOA });
+  if (!reply.ok) return reply.reason;
+  const soa = reply.records.find(({ type }) => type === TYPE_SOA);
+  if (soa === undefined || soa.rdata.length < 22) return 'it has no SOA for the zone';
+  // Who has lost the zone may still remember its SOA.
+  return (readWord(message, 2) & FLAG_AA) === 0 ? 'it is not authoritative' : serialOf(soa);
+}
+
+type Refusal = { readonly reason: string; readonly rcode: number | undefined };
+
+/** What the primary gives; a text = the connection failed. */
+async function transfer(
+  asker: Asker,
+  apex: Uint8Array,
+  type: number,
+  copy: ZoneContent | undefined,
+): Promise<Transfer | Refusal | string> {
+  const { id, signatures } = ask(asker, apex, type, copy);
+  const serial = copy === undefined ? {} : { serial: copy.serial };
+  const reader = createTransferReader({ id, apex, type, ...serial }, signatures);
+  for (;;) {
+    const message = await asker.link.receive();
+    if (typeof message === 'string') return message;
+    const step = reader.take(message, asker.wallSeconds());
+    if (step.state === 'done') return step.transfer;
+    if (step.state === 'refused') return { reason: step.reason, rcode: step.rcode };
+  }
+}
