@@ -82,7 +82,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
 
 async function open(worker: WorkerState, { certificates: first, streams, tcp }: Start) {
   const desk = createDesk(worker);
-  const opened = createSessions(tcp);
+  const opened = createSessions(tcp, (slot) => {
+    worker.counters[slot]! += 1;
+  });
   sessions = opened;
   certificates = createCertificates(first);
   for (const { service, socket } of streams) {

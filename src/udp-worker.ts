@@ -7,14 +7,15 @@ import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
 import { isListed } from './nameserver/access.ts';
 import { answerBusy } from './nameserver/busy.ts';
 import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
-import { COUNT_DROPPED } from './nameserver/counters.ts';
+import { COUNT_DROPPED, COUNT_UDP_SENT } from './nameserver/counters.ts';
 import {
   countDeferred,
   createAllDeferrals,
   deferKind,
   firstDeferralId,
 } from './nameserver/defer.ts';
-import { DROP, respond, SIGN } from './nameserver/respond.ts';
+import { DROP, SIGN } from './nameserver/outcomes.ts';
+import { respond } from './nameserver/respond.ts';
 import {
   addSignatures,
   createWorkerState,
@@ -80,9 +81,13 @@ async function open(worker: WorkerState, entrances: readonly UdpEntrance[]): Pro
   for (const { proxies, socket } of entrances) {
     try {
       let engine: UdpEngine | undefined;
-      const send: UdpEngine['send'] = (reply, port, address) => engine?.send(reply, port, address);
+      // What others answered is sent late, and counted then.
+      const send: UdpEngine['send'] = (reply, port, address) => {
+        countSent(worker, reply.length);
+        engine?.send(reply, port, address);
+      };
       const serve = createHandler(worker, send);
-      const handler = proxies === undefined ? direct(serve) : proxied(proxies, serve);
+      const handler = proxies === undefined ? direct(serve) : proxied(worker, proxies, serve);
       engine = await openPortableUdp(socket, handler, () => countDrop(worker));
       engines.push(engine);
     } catch (error) {
@@ -114,14 +119,17 @@ function direct(serve: Serve): DatagramHandler {
 }
 
 /** Datagrams of proxies only, which begin with a header that says who asks; others are dropped. */
-function proxied(proxies: readonly Prefix[], serve: Serve): DatagramHandler {
+function proxied(worker: WorkerState, proxies: readonly Prefix[], serve: Serve): DatagramHandler {
   const client = createClient(TRANSPORT_UDP);
   const told = createProxiedClient();
   return (packet, address, port, isIpv6, reply) => {
     setClientAddress(client, address, isIpv6);
     client.port = port;
     const header = isListed(proxies, client) ? readProxyHeader(told, packet, packet.length) : 0;
-    if (header <= 0) return DROP;
+    if (header <= 0) {
+      countDrop(worker);
+      return DROP;
+    }
     if (told.isTold) {
       client.family = told.family;
       client.address.set(told.address);
@@ -140,7 +148,10 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
       const isTaken = signing.ask(packet, client, nowMs, (late) => {
         if (late !== undefined) send(late, port, address);
       });
-      return isTaken ? DROP : answerBusy(worker, client, packet, reply);
+      if (isTaken) return DROP;
+      const busy = answerBusy(worker, client, packet, reply);
+      countSent(worker, busy);
+      return busy;
     }
     const kind = deferKind(length);
     const id = deferrals[kind].admit((late) => {
@@ -155,6 +166,10 @@ function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
 
 function countDrop({ counters }: WorkerState): void {
   counters[COUNT_DROPPED] = counters[COUNT_DROPPED]! + 1;
+}
+
+function countSent({ counters }: WorkerState, octets: number): void {
+  counters[COUNT_UDP_SENT] = counters[COUNT_UDP_SENT]! + octets;
 }
 
 function tell(message: FromDnsWorker): void {

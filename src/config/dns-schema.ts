@@ -100,13 +100,20 @@ export const dns = z.strictObject({
     .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
   tcp: z
     .strictObject({
-      connectionsMax: z.int().min(1).max(1_000_000).default(1024).describe('Connections at once.'),
+      connectionsMax: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1024)
+        .describe(
+          'Connections at once; beyond it the one that was of no use for longest makes room.',
+        ),
       perClientMax: z
         .int()
         .min(1)
         .max(1_000_000)
         .default(32)
-        .describe('Connections at once of one client address.'),
+        .describe('Connections at once of one client: an IPv4 address, or an IPv6 /64.'),
       idleTimeout: duration('100ms', '10m')
         .prefault('10s')
         .describe('A connection without a query is closed after this.'),
@@ -115,7 +122,7 @@ export const dns = z.strictObject({
         .min(0)
         .max(1_000_000)
         .default(2000)
-        .describe('Queries of one client address over all its connections; 0 = no limit.'),
+        .describe('Queries of one client over all its connections; 0 = no limit.'),
     })
     .prefault({})
     .describe('Limits of connections: TCP, TLS and HTTPS.'),

@@ -1,6 +1,7 @@
 import { equalNames, formatName, isSubdomain, lowerName, parentName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import { typeNumber } from '../dns/type-names.ts';
+import { RRSET_BYTES_MAX, rrsetBytes } from '../zone/compile.ts';
 import type { Config, SteeredConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import type { PlacedSet, ResolvedZone } from './zone-records.ts';
@@ -41,8 +42,17 @@ export function checkZones(
     for (const set of zone.placed) {
       if (set.type === 'NS' && isWhole(zone)) checkNameservers(view, set, error);
       checkTargets(view, set, warn);
+      checkSize(set, error);
     }
   }
+}
+
+/** The records of a name and type are answered together or not at all (RFC 2181 5). */
+function checkSize({ ownerText, path, rdata, type }: PlacedSet, error: Report): void {
+  const bytes = rrsetBytes(rdata);
+  if (bytes <= RRSET_BYTES_MAX) return;
+  const message = `${type} of ${ownerText} has ${bytes} octets: one answer holds ${RRSET_BYTES_MAX}`;
+  error(path, message, 'spread the data over several names', 'key');
 }
 
 type ZoneView = {
@@ -123,8 +133,8 @@ function checkAliases({ zone, sets, steered }: ZoneView, error: Report): void {
   }
 }
 
-/** One DNAME at most, and nothing below it (RFC 6672 2.4). */
-function checkRenamed({ zone }: ZoneView, error: Report): void {
+/** One DNAME at most, and nothing below it (RFC 6672 2.4); what is delegated is not renamed here too. */
+function checkRenamed({ delegationOf, zone }: ZoneView, error: Report): void {
   const renamed = new Set(
     zone.placed.filter(({ type }) => type === 'DNAME').map(({ ownerText }) => ownerText),
   );
@@ -135,6 +145,11 @@ function checkRenamed({ zone }: ZoneView, error: Report): void {
     }
     if (type === 'DNAME' && owner[0] === 1 && owner[1] === WILDCARD) {
       error(path, 'a wildcard cannot have a DNAME', 'give it to the name above', 'key');
+    }
+    const cut = type === 'DNAME' ? delegationOf(owner) : undefined;
+    if (cut !== undefined) {
+      const message = `DNAME of ${ownerText} has no effect: ${cut} is delegated`;
+      error(path, message, 'move it to that zone, or do not delegate the name', 'key');
     }
     checkBelow(owner, ownerText, path);
   }

@@ -1,7 +1,8 @@
 import { answerBusy } from '../nameserver/busy.ts';
 import type { Client } from '../nameserver/client.ts';
 import { countDeferred, type DeferKind, deferKind } from '../nameserver/defer.ts';
-import { DROP, respond, SIGN, STREAM } from '../nameserver/respond.ts';
+import { DROP, SIGN, STREAM } from '../nameserver/outcomes.ts';
+import { respond } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
 
@@ -76,6 +77,7 @@ export function transferFrom(
   // Both are used again for the next query.
   const query = structuredClone(worker.query);
   const nowSeconds = Math.floor(nowMs() / 1000);
-  const { transfers, tsigKeys } = snapshot;
-  return answerTransfer(transfers, tsigKeys, query, message.slice(), client, nowSeconds);
+  const { transfers, tsigKeys, udpSizeMax } = snapshot;
+  const bytes = new Uint8Array(message);
+  return answerTransfer(transfers, tsigKeys, query, bytes, client, nowSeconds, udpSizeMax);
 }

@@ -6,6 +6,7 @@ import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { acceptTls } from '../io/tls-layer.ts';
 import { createClient, setClientAddress, TRANSPORT_HTTPS } from '../nameserver/client.ts';
 import {
+  BODY_TOO_LONG,
   DNS_MESSAGE,
   DOH_QUERY_BYTES_MAX,
   type DohStep,
@@ -28,8 +29,13 @@ export type DohServer = {
 /** Requests at once on one HTTP/2 connection. */
 const STREAMS_MAX = 64;
 const HEADER_BYTES_MAX = 8192;
+/** Octets of replies on one connection that its peer has not taken: HTTP/2 would let it hold back all of its streams'. */
+const UNTAKEN_BYTES_MAX = 64 * 4096;
 /** Of one HTTP/2 session, in megabytes. */
 const SESSION_MEMORY_MAX = 1;
+
+/** Whose requests they are. */
+type Owner = { readonly session: Session; untakenBytes: number };
 
 type Request = http.IncomingMessage | Http2ServerRequest;
 type Response = http.ServerResponse | Http2ServerResponse;
@@ -43,7 +49,7 @@ export function createDohServer(
   path: string,
 ): DohServer {
   /** Whose requests come over a socket, or over an HTTP/2 session. */
-  const owners = new WeakMap<object, Session>();
+  const owners = new WeakMap<object, Owner>();
   const handle = (request: Request, response: Response): void => {
     const owner = owners.get('stream' in request ? request.stream.session! : request.socket);
     if (owner === undefined) return void (response as http.ServerResponse).end();
@@ -63,11 +69,12 @@ export function createDohServer(
   );
   two.on('sessionError', () => {});
   const begin = (socket: TLSSocket, session: Session): void => {
+    const owner = { session, untakenBytes: 0 };
     if (socket.alpnProtocol === 'h2') {
-      two.once('session', (spoken) => owners.set(spoken, session));
+      two.once('session', (spoken) => owners.set(spoken, owner));
       two.emit('connection', socket);
     } else {
-      owners.set(socket, session);
+      owners.set(socket, owner);
       one.emit('connection', socket);
     }
   };
@@ -75,12 +82,14 @@ export function createDohServer(
     accept(connection) {
       const session = sessions.open(connection, desk.nowMs());
       if (session === undefined) return SILENT_HANDLERS;
-      return acceptTls(
+      const handlers = acceptTls(
         connection,
         { context, protocols: ['h2', 'http/1.1'] },
         (socket) => begin(socket, session),
         () => sessions.forget(session),
       );
+      session.gone = () => handlers.onClose('');
+      return handlers;
     },
   };
 }
@@ -88,17 +97,22 @@ export function createDohServer(
 function serve(
   desk: Desk,
   sessions: Sessions,
-  session: Session,
+  owner: Owner,
   path: string,
   request: Request,
   response: Response,
 ): void {
+  const { session } = owner;
   const { headers, method = '', url: target = '' } = request;
   const give = (outcome: Outcome): void => {
-    session.lastActiveMs = desk.nowMs();
+    sessions.touch(session, desk.nowMs());
     if ('why' in outcome) refuse(response, outcome);
-    else send(response, outcome, method === 'HEAD');
+    else send(owner, response, outcome, method === 'HEAD');
   };
+  if (owner.untakenBytes >= UNTAKEN_BYTES_MAX) {
+    give({ status: 503, why: 'replies wait to be taken' });
+    return;
+  }
   const take = (step: DohStep): void => {
     if (step.step === 'refuse') give(step);
     else if (step.step === 'query') answer(desk, sessions, session, step.query, give);
@@ -120,12 +134,11 @@ function readBody(request: Request, take: (step: DohStep) => void): void {
   let length = 0;
   request.on('data', (part: Buffer) => {
     length += part.length;
-    // What is beyond is counted, and not kept.
+    // What is beyond is counted and not kept: whoever sends it still gets to read why.
     if (length <= DOH_QUERY_BYTES_MAX) parts.push(part);
   });
   request.on('end', () => {
-    const isTooLong = length > DOH_QUERY_BYTES_MAX;
-    take(readDohBody(isTooLong ? new Uint8Array(length) : Buffer.concat(parts)));
+    take(length > DOH_QUERY_BYTES_MAX ? BODY_TOO_LONG : readDohBody(Buffer.concat(parts)));
   });
 }
 
@@ -152,12 +165,16 @@ function answer(
   else if (length !== LATER) give({ bytes: reply.subarray(0, length), isOwn });
 }
 
-function send(response: Response, { bytes, isOwn }: Answer, isHead: boolean): void {
+function send(owner: Owner, response: Response, { bytes, isOwn }: Answer, isHead: boolean): void {
   const age = `max-age=${freshnessSeconds(bytes)}`;
   response.statusCode = 200;
   response.setHeader('content-type', DNS_MESSAGE);
   response.setHeader('content-length', bytes.length);
   response.setHeader('cache-control', isOwn ? `private, ${age}` : age);
+  owner.untakenBytes += bytes.length;
+  response.once('close', () => {
+    owner.untakenBytes -= bytes.length;
+  });
   // A copy: the next reply is written in the same place.
   (response as http.ServerResponse).end(isHead ? undefined : Buffer.from(bytes));
 }

@@ -13,7 +13,8 @@ import {
   TRANSPORT_TLS,
   type Transport,
 } from '../nameserver/client.ts';
-import { createStreamFraming } from '../nameserver/stream-framing.ts';
+import { COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
+import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
 import { askDesk, type Desk, LATER, MANY } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createTransferPump } from './transfer-pump.ts';
@@ -26,6 +27,7 @@ import { createTransferPump } from './transfer-pump.ts';
 
 /** Queries of one connection that wait for others to answer them. */
 const LATER_MAX = 16;
+const NOTHING_READ = new Uint8Array();
 const LENGTH_BYTES = 2;
 const REPLY_BYTES = 65_535;
 
@@ -41,7 +43,9 @@ export function serveDnsStream(
 ): ConnectionHandlers {
   const session = sessions.open(connection, desk.nowMs());
   if (session === undefined) return SILENT_HANDLERS;
-  return createHandlers(desk, sessions, session, TRANSPORT_TCP, connection);
+  const handlers = createHandlers(desk, sessions, session, TRANSPORT_TCP, connection);
+  session.gone = () => handlers.onClose('');
+  return handlers;
 }
 
 /** The same in TLS; a handshake that is not finished is a connection like others. */
@@ -53,7 +57,7 @@ export function serveDnsTls(
 ): ConnectionHandlers {
   const session = sessions.open(connection, desk.nowMs());
   if (session === undefined) return SILENT_HANDLERS;
-  return acceptTls(
+  const handlers = acceptTls(
     connection,
     { context, protocols: ['dot'] },
     (socket) =>
@@ -62,6 +66,8 @@ export function serveDnsTls(
       ),
     () => sessions.forget(session),
   );
+  session.gone = () => handlers.onClose('');
+  return handlers;
 }
 
 function createHandlers(
@@ -73,19 +79,20 @@ function createHandlers(
 ): ConnectionHandlers {
   const framing = createStreamFraming();
   const client = clientOf(connection, transport);
-  /** Queries that came while the client took no answers, or had asked too many. */
-  const waiting: Uint8Array[] = [];
+  /** What came of queries while the client took no answers, or had asked too many: at most a read of the engine's. */
+  let rest: Uint8Array = NOTHING_READ;
   const flow: Flow = { later: 0, isFull: false, isPoor: false, hasEnded: false, isClosed: false };
   const isHeld = (): boolean => isBusy(flow) || pump.isActive();
 
-  const close = (): void => {
+  const close = (counter?: number): void => {
+    if (counter !== undefined) desk.worker.counters[counter]! += 1;
     pump.end();
     flow.isClosed = true;
     sessions.forget(session);
     session.connection.destroy();
   };
   const send = (length: number): void => {
-    session.lastActiveMs = desk.nowMs();
+    sessions.touch(session, desk.nowMs());
     framed[0] = length >> 8;
     framed[1] = length & 0xff;
     if (!connection.write(framed.subarray(0, LENGTH_BYTES + length))) flow.isFull = true;
@@ -94,14 +101,12 @@ function createHandlers(
     reply.set(message);
     send(message.length);
   };
-  const pump = createTransferPump(desk, sendMade, () => !flow.isFull && !flow.isClosed);
+  const mayGoOn = (): boolean => !flow.isFull && !flow.isClosed;
+  const pump = createTransferPump(desk, session.client, sendMade, mayGoOn);
   const takeLate = (late: Uint8Array | undefined): void => {
     flow.later -= 1;
     if (flow.isClosed) return;
-    if (late === undefined) {
-      close();
-      return;
-    }
+    if (late === undefined) return void close();
     sendMade(late);
     goOn();
   };
@@ -109,35 +114,33 @@ function createHandlers(
     const length = askDesk(desk, client, message, reply, takeLate);
     if (length > 0) send(length);
     else if (length === LATER) flow.later += 1;
-    else if (length === MANY) copy(message);
-    // Over a stream a message without an answer can only be garbage.
-    else close();
+    else if (length === MANY) {
+      if (pump.begin(client, message)) return;
+      send(errorReply(reply, message, message.length, RCODE_REFUSED));
+      // Over a stream a message without an answer can only be garbage.
+    } else close(COUNT_CLOSED_GARBAGE);
   };
-  const copy = (message: Uint8Array): void => {
-    if (pump.begin(client, message)) return;
-    send(errorReply(reply, message, message.length, RCODE_REFUSED));
-  };
-  /** False when the query has to wait. */
-  const mayAnswer = (): boolean => {
-    if (isHeld()) return false;
+  /** False when the next query has to wait. */
+  const mayBegin = (): boolean => {
+    if (flow.isClosed || isHeld()) return false;
     flow.isPoor = !sessions.spend(session, desk.nowMs());
     return !flow.isPoor;
   };
   // One read may hold a thousand queries with long answers: they are asked when there is room.
-  const take = (message: Uint8Array): void => {
+  const read = (bytes: Uint8Array): void => {
+    const taken = framing.receive(bytes, answer, mayBegin);
     if (flow.isClosed) return;
-    if (waiting.length === 0 && mayAnswer()) answer(message);
-    else waiting.push(message.slice());
+    if (taken === STREAM_BROKEN) return void close(COUNT_CLOSED_GARBAGE);
+    rest = taken < bytes.length ? bytes.subarray(taken) : NOTHING_READ;
     if (isHeld()) connection.pause();
   };
   const goOn = (): void => {
     pump.goOn();
-    let next = 0;
-    while (!flow.isClosed && next < waiting.length && mayAnswer()) answer(waiting[next++]!);
-    waiting.splice(0, next);
-    if (flow.isClosed || isHeld()) return;
+    if (!flow.isClosed && !isHeld()) read(rest);
+    if (flow.isClosed) return;
+    if (isHeld()) return void connection.pause();
     connection.resume();
-    if (flow.hasEnded && flow.later === 0 && waiting.length === 0) connection.end();
+    if (flow.hasEnded && flow.later === 0) connection.end();
   };
   session.wake = () => {
     if (!flow.isPoor) return;
@@ -146,11 +149,13 @@ function createHandlers(
   };
   return {
     onData(bytes) {
-      if (!framing.receive(bytes, take) && !flow.isClosed) close();
+      read(bytes);
+      // The bytes are the engine's again when this returns.
+      if (rest.length > 0) rest = new Uint8Array(rest);
     },
     onEnd() {
       flow.hasEnded = true;
-      if (flow.later === 0 && waiting.length === 0 && !pump.isActive()) connection.end();
+      if (flow.later === 0 && rest.length === 0 && !pump.isActive()) connection.end();
     },
     onDrain() {
       flow.isFull = false;

@@ -1,6 +1,7 @@
+import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { proxied } from '../io/proxied.ts';
-import type { ListenAt, Listener, OnConnection, StreamEngine } from '../io/stream.ts';
+import type { Connection, ListenAt, Listener, OnConnection, StreamEngine } from '../io/stream.ts';
 import { parseAddress } from '../ip/address.ts';
 import { containsAddress, type Prefix } from '../ip/prefix.ts';
 import type { Desk } from './desk.ts';
@@ -38,9 +39,10 @@ export function createCertificates(first: readonly Certificate[]): Certificates 
   return { context: (index) => contexts[index]!, set };
 }
 
-/** The certificate as TLS uses it (RFC 9325: nothing below version 1.2). */
+/** The certificate as TLS uses it (RFC 9325: nothing below version 1.2, and no second handshake on a connection). */
 export function openCertificate({ chain, key }: Certificate): SecureContext {
-  return createSecureContext({ cert: chain, key, minVersion: 'TLSv1.2' });
+  const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
+  return createSecureContext({ cert: chain, key, minVersion: 'TLSv1.2', secureOptions });
 }
 
 /** Opens one listener; rejects with the system's error. */
@@ -59,7 +61,12 @@ export function openStreamListener(
     const address = parseAddress(text);
     return address !== undefined && proxies.some((network) => containsAddress(network, address));
   };
-  return engine.listen(where, proxied(isProxy, serve));
+  const hall = {
+    enter: (connection: Connection): void => sessions.greet(connection, desk.nowMs()),
+    leave: sessions.dismiss,
+    refuse: sessions.refuse,
+  };
+  return engine.listen(where, proxied(isProxy, serve, hall));
 }
 
 function serverOf(

@@ -1,37 +1,64 @@
 import type { Connection } from '../io/stream.ts';
+import { parseAddress } from '../ip/address.ts';
+import { formatPrefix, networkOf } from '../ip/prefix.ts';
+import {
+  COUNT_CLOSED_FOR_OTHERS,
+  COUNT_CLOSED_IDLE,
+  COUNT_CONNECTIONS,
+  COUNT_CONNECTIONS_REFUSED,
+  COUNT_STREAM_LIMITED,
+} from '../nameserver/counters.ts';
 
 /**
  * The connections that a stream worker has, each at a bounded cost: their number, their number per
- * client, how long one may be idle, and how many queries a client may ask in a second over all of its.
+ * client, how long one may be idle, and how many queries a client may ask in a second over all of its. When there
+ * is room for no more, the one that was of no use for longest makes room (RFC 7766 6.2.3): a flood of
+ * connections that ask nothing passes, and who asks at once is answered.
  */
 export type SessionLimits = {
   readonly connectionsMax: number;
   readonly perClientMax: number;
   readonly idleTimeoutMs: number;
-  /** Of one client address; 0 = as many as it likes. */
+  /** Of one client; 0 = as many as it likes. */
   readonly queriesPerSecond: number;
 };
 
 export type Session = {
   readonly connection: Connection;
   readonly client: ClientAccount;
-  /** When it was last of use: only answers count, not bytes. */
+  /** When it was last of use: touch(). */
   lastActiveMs: number;
   /** Called when the client may ask again; set by who waits for it. */
   wake: () => void;
+  /** Called once, when it is forgotten, whoever ended it; set by who has anything to give up. */
+  gone: () => void;
 };
 
-/** What all connections of one address share. */
+/**
+ * What all connections of one client share: of an IPv4 address, or of an IPv6 /64, of which one host has all the
+ * addresses.
+ */
 export type ClientAccount = {
+  readonly name: string;
   connections: number;
+  /** Zones on their way to it. */
+  transfers: number;
   /** Queries that may be asked at once. */
   credit: number;
   creditMs: number;
 };
 
 export type Sessions = {
-  /** Undefined when there is no room: the connection is then destroyed. */
+  /** Undefined when the client has too many: the connection is then destroyed. */
   open(connection: Connection, nowMs: number): Session | undefined;
+  /** It was of use: only answers count, not bytes. */
+  touch(session: Session, nowMs: number): void;
+  /** A connection whose client nobody has named yet; one of all, idle like others. */
+  greet(connection: Connection, nowMs: number): void;
+  /** It has been named, or is gone. */
+  dismiss(connection: Connection): void;
+  /** Counts one that nobody may have. */
+  refuse(connection: Connection): void;
   /** Takes one query from the client's credit; false when it has to wait. */
   spend(session: Session, nowMs: number): boolean;
   forget(session: Session): void;
@@ -44,54 +71,139 @@ export type Sessions = {
   endAll(): void;
 };
 
-export function createSessions(limits: SessionLimits): Sessions {
-  const sessions = new Set<Session>();
-  const clients = new Map<string, ClientAccount>();
-  const { queriesPerSecond } = limits;
+const IPV6_CLIENT_BITS = 64;
+/** Clients that have gone and are remembered, so that a new connection brings no new credit. */
+export const GONE_CLIENTS_MAX = 4096;
 
+/** @param count adds one to a counter by its slot */
+export function createSessions(
+  limits: SessionLimits,
+  count: (slot: number) => void = () => {},
+): Sessions {
+  /** The one that was of no use for longest is first; likewise the guests. */
+  const sessions = new Set<Session>();
+  const guests = new Map<Connection, number>();
+  const accounts = createAccounts(limits);
+  const close = (session: Session, slot: number): void => {
+    forget(session);
+    session.connection.destroy();
+    count(slot);
+  };
+  const turnOut = (guest: Connection, slot: number): void => {
+    guests.delete(guest);
+    guest.destroy();
+    count(slot);
+  };
+  const makeRoom = (): void => {
+    if (sessions.size + guests.size < limits.connectionsMax) return;
+    const [session] = sessions;
+    const [[guest, sinceMs = 0] = []] = guests;
+    const isOlder = session === undefined || sinceMs < session.lastActiveMs;
+    if (guest !== undefined && isOlder) turnOut(guest, COUNT_CLOSED_FOR_OTHERS);
+    else if (session !== undefined) close(session, COUNT_CLOSED_FOR_OTHERS);
+  };
+  const refuse = (connection: Connection): void => {
+    connection.destroy();
+    count(COUNT_CONNECTIONS_REFUSED);
+  };
   const forget = (session: Session): void => {
     if (!sessions.delete(session)) return;
-    session.client.connections -= 1;
-    if (session.client.connections === 0) clients.delete(session.connection.remoteAddress);
+    session.gone();
+    accounts.leave(session.client);
   };
   return {
     open(connection, nowMs) {
-      const known = clients.get(connection.remoteAddress);
-      const isFull = sessions.size >= limits.connectionsMax;
-      if (isFull || (known?.connections ?? 0) >= limits.perClientMax) {
-        connection.destroy();
+      const client = accounts.enter(clientNameOf(connection.remoteAddress), nowMs);
+      if (client === undefined) {
+        refuse(connection);
         return undefined;
       }
-      const client = known ?? { connections: 0, credit: queriesPerSecond, creditMs: nowMs };
-      client.connections += 1;
-      clients.set(connection.remoteAddress, client);
-      const session: Session = { connection, client, lastActiveMs: nowMs, wake() {} };
+      makeRoom();
+      count(COUNT_CONNECTIONS);
+      const session: Session = { connection, client, lastActiveMs: nowMs, wake() {}, gone() {} };
       sessions.add(session);
       return session;
     },
+    touch(session, nowMs) {
+      session.lastActiveMs = nowMs;
+      if (sessions.delete(session)) sessions.add(session);
+    },
+    greet(connection, nowMs) {
+      makeRoom();
+      guests.set(connection, nowMs);
+    },
+    dismiss: (connection) => void guests.delete(connection),
+    refuse,
     spend({ client }, nowMs) {
-      if (queriesPerSecond === 0) return true;
-      const earned = (Math.max(0, nowMs - client.creditMs) * queriesPerSecond) / 1000;
-      client.credit = Math.min(queriesPerSecond, client.credit + earned);
+      if (limits.queriesPerSecond === 0 || accounts.spend(client, nowMs)) return true;
+      count(COUNT_STREAM_LIMITED);
+      return false;
+    },
+    forget,
+    sweep(nowMs) {
+      const oldest = nowMs - limits.idleTimeoutMs;
+      // Who is woken may be of use at once, and is then last: all are looked at once.
+      let left = sessions.size;
+      for (const session of sessions) {
+        if (left-- === 0) break;
+        if (session.lastActiveMs < oldest) close(session, COUNT_CLOSED_IDLE);
+        else session.wake();
+      }
+      for (const [guest, sinceMs] of guests) {
+        if (sinceMs < oldest) turnOut(guest, COUNT_CLOSED_IDLE);
+      }
+      accounts.sweep(nowMs);
+    },
+    endAll() {
+      for (const { connection } of sessions) connection.end();
+      for (const guest of guests.keys()) guest.destroy();
+    },
+  };
+}
+
+function createAccounts({ connectionsMax, perClientMax, queriesPerSecond }: SessionLimits) {
+  const clients = new Map<string, ClientAccount>();
+  const creditOf = ({ credit, creditMs }: ClientAccount, nowMs: number): number => {
+    const earned = (Math.max(0, nowMs - creditMs) * queriesPerSecond) / 1000;
+    return Math.min(queriesPerSecond, credit + earned);
+  };
+  return {
+    /** One connection more; undefined when the client has too many. */
+    enter(name: string, nowMs: number): ClientAccount | undefined {
+      const known = clients.get(name);
+      if ((known?.connections ?? 0) >= perClientMax) return undefined;
+      const fresh = { name, connections: 0, transfers: 0, credit: queriesPerSecond };
+      const client = known ?? { ...fresh, creditMs: nowMs };
+      client.connections += 1;
+      clients.set(name, client);
+      return client;
+    },
+    leave(client: ClientAccount): void {
+      client.connections -= 1;
+      if (client.connections > 0) return;
+      const isRemembered = clients.size <= connectionsMax + GONE_CLIENTS_MAX;
+      if (!isRemembered || client.credit >= queriesPerSecond / 2) clients.delete(client.name);
+    },
+    spend(client: ClientAccount, nowMs: number): boolean {
+      client.credit = creditOf(client, nowMs);
       client.creditMs = nowMs;
       if (client.credit < 1) return false;
       client.credit -= 1;
       return true;
     },
-    forget,
-    sweep(nowMs) {
-      const oldest = nowMs - limits.idleTimeoutMs;
-      for (const session of sessions) {
-        if (session.lastActiveMs >= oldest) {
-          session.wake();
-          continue;
-        }
-        forget(session);
-        session.connection.destroy();
+    /** Forgets those that have gone and have all their credit again. */
+    sweep(nowMs: number): void {
+      for (const client of clients.values()) {
+        const isFull = creditOf(client, nowMs) >= queriesPerSecond;
+        if (client.connections === 0 && isFull) clients.delete(client.name);
       }
     },
-    endAll() {
-      for (const { connection } of sessions) connection.end();
-    },
   };
+}
+
+function clientNameOf(remoteAddress: string): string {
+  if (!remoteAddress.includes(':')) return remoteAddress;
+  const zone = remoteAddress.indexOf('%');
+  const address = parseAddress(zone < 0 ? remoteAddress : remoteAddress.slice(0, zone));
+  return address ? formatPrefix(networkOf(address, IPV6_CLIENT_BITS)) : remoteAddress;
 }

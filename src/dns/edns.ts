@@ -61,6 +61,12 @@ export function offerPadding(reply: Reply, block: number): void {
   if (reserveOption(reply, 0)) reply.paddingBlock = block;
 }
 
+/** Of a reply that has to be short: the cookie stays, for it lets the client show who it is. */
+export function withdrawOffers(reply: Reply): void {
+  reply.nsid = undefined;
+  reply.reportChannel = undefined;
+}
+
 /**
  * Writes OPT when the query had one, and nothing otherwise (RFC 6891 7): our UDP size, DO as
  * received (RFC 3225 3), the client subnet echoed with `ecsScope` when the query had one (RFC 7871

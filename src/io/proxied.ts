@@ -15,6 +15,15 @@ export const SILENT_HANDLERS: ConnectionHandlers = {
   onClose() {},
 };
 
+/** Where connections wait until their header has come: whoever has a clock and limits bounds time and number. */
+export type Hall = {
+  enter(connection: Connection): void;
+  /** Its header has come, or it has gone. */
+  leave(connection: Connection): void;
+  /** Ends one that is of no proxy, or begins with no header. */
+  refuse(connection: Connection): void;
+};
+
 /**
  * The layer that takes a PROXY header off the front of each connection; what is above sees the client's
  * address. Connections from anybody but the proxies, and without a header, are closed: else anybody
@@ -23,17 +32,23 @@ export const SILENT_HANDLERS: ConnectionHandlers = {
 export function proxied(
   isProxy: (address: string) => boolean,
   onConnection: OnConnection,
+  hall: Hall,
 ): OnConnection {
   return (connection) => {
     if (!isProxy(connection.remoteAddress)) {
-      connection.destroy();
+      hall.refuse(connection);
       return SILENT_HANDLERS;
     }
-    return behindHeader(connection, onConnection);
+    hall.enter(connection);
+    return behindHeader(connection, onConnection, hall);
   };
 }
 
-function behindHeader(connection: Connection, onConnection: OnConnection): ConnectionHandlers {
+function behindHeader(
+  connection: Connection,
+  onConnection: OnConnection,
+  hall: Hall,
+): ConnectionHandlers {
   const client = createProxiedClient();
   let head = new Uint8Array();
   let inner: ConnectionHandlers | undefined;
@@ -42,8 +57,9 @@ function behindHeader(connection: Connection, onConnection: OnConnection): Conne
     head = Uint8Array.from([...head, ...bytes.subarray(0, PROXY_HEADER_LENGTH_MAX - before)]);
     const length = readProxyHeader(client, head, head.length);
     if (length === PROXY_INCOMPLETE && head.length < PROXY_HEADER_LENGTH_MAX) return;
+    hall.leave(connection);
     if (length <= 0) {
-      connection.destroy();
+      hall.refuse(connection);
       return;
     }
     inner = onConnection(client.isTold ? { ...connection, ...peerOf(client) } : connection);
@@ -52,9 +68,16 @@ function behindHeader(connection: Connection, onConnection: OnConnection): Conne
   };
   return {
     onData: (bytes) => (inner ? inner.onData(bytes) : begin(bytes)),
-    onEnd: () => (inner ? inner.onEnd() : connection.destroy()),
+    onEnd() {
+      if (inner) return inner.onEnd();
+      hall.leave(connection);
+      connection.destroy();
+    },
     onDrain: () => inner?.onDrain(),
-    onClose: (problem) => inner?.onClose(problem),
+    onClose(problem) {
+      if (inner) inner.onClose(problem);
+      else hall.leave(connection);
+    },
   };
 }
 

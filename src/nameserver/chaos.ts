@@ -36,7 +36,7 @@ function isAsked({ qname, qnameLength }: Query, name: Uint8Array): boolean {
   return true;
 }
 
-/** Writes the record; it is not to be kept by caches. False when it does not fit. */
+/** Writes the record; it is not to be kept by caches. False when it does not fit: the reply is then to be truncated. */
 export function writeChaos(reply: Reply, text: Uint8Array): boolean {
   if (!writeRecordHeader(reply, reply.query.qname, 0, TYPE_TXT, CLASS_CH, 0)) return false;
   const start = reply.position;

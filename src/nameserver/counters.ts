@@ -34,17 +34,35 @@ export const COUNT_LIMITED_WITHHELD = 21;
 /** Queries with a server cookie of ours, and with one that is not good. */
 export const COUNT_COOKIES_GOOD = 22;
 export const COUNT_COOKIES_BAD = 23;
+/** Octets of queries and responses over UDP: what is sent may be meant for somebody else. */
+export const COUNT_UDP_RECEIVED = 24;
+export const COUNT_UDP_SENT = 25;
+/** Connections that were taken, and those of clients that had too many, or of nobody who may come. */
+export const COUNT_CONNECTIONS = 26;
+export const COUNT_CONNECTIONS_REFUSED = 27;
+/** Connections that we closed: too long without a query, for what no client says, and to make room for another. */
+export const COUNT_CLOSED_IDLE = 28;
+export const COUNT_CLOSED_GARBAGE = 29;
+export const COUNT_CLOSED_FOR_OTHERS = 37;
+/** Times that a client had asked too much over its connections: it had to wait, or to ask again (HTTPS). */
+export const COUNT_STREAM_LIMITED = 30;
+/** Requests for a copy of a zone that were granted, and those by who may not or when too many were under way. */
+export const COUNT_TRANSFERS = 31;
+export const COUNT_TRANSFERS_REFUSED = 32;
+/** Queries with a signature of a key of ours, and with one that is not good. */
+export const COUNT_SIGNED_GOOD = 33;
+export const COUNT_SIGNED_BAD = 34;
 /** Queries whose answer was signed when it was asked for, and those for which nobody had time. */
-export const COUNT_COLD = 24;
-export const COUNT_COLD_BUSY = 25;
+export const COUNT_COLD = 35;
+export const COUNT_COLD_BUSY = 36;
 /** Updates that a key has signed and that were handed to the main thread, and those that nobody had time for. */
-export const COUNT_UPDATES = 26;
-export const COUNT_UPDATES_DROPPED = 27;
+export const COUNT_UPDATES = 38;
+export const COUNT_UPDATES_DROPPED = 39;
 /** NOTIFYs for copied zones that were handed to the main thread, and those that nobody had time for. */
-export const COUNT_NOTIFIES = 28;
-export const COUNT_NOTIFIES_DROPPED = 29;
+export const COUNT_NOTIFIES = 40;
+export const COUNT_NOTIFIES_DROPPED = 41;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 30;
+export const COUNT_ANSWERS = 42;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -80,6 +98,18 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_LIMITED_WITHHELD, 'dns_rate_limited_total', 'result', 'withheld'),
   named(COUNT_COOKIES_GOOD, 'dns_cookies_total', 'result', 'good'),
   named(COUNT_COOKIES_BAD, 'dns_cookies_total', 'result', 'bad'),
+  named(COUNT_UDP_RECEIVED, 'dns_udp_bytes_total', 'direction', 'received'),
+  named(COUNT_UDP_SENT, 'dns_udp_bytes_total', 'direction', 'sent'),
+  named(COUNT_CONNECTIONS, 'dns_connections_total', 'result', 'taken'),
+  named(COUNT_CONNECTIONS_REFUSED, 'dns_connections_total', 'result', 'refused'),
+  named(COUNT_CLOSED_IDLE, 'dns_connections_closed_total', 'reason', 'idle'),
+  named(COUNT_CLOSED_GARBAGE, 'dns_connections_closed_total', 'reason', 'garbage'),
+  named(COUNT_CLOSED_FOR_OTHERS, 'dns_connections_closed_total', 'reason', 'room'),
+  named(COUNT_STREAM_LIMITED, 'dns_stream_limited_total', '', ''),
+  named(COUNT_TRANSFERS, 'dns_transfers_total', 'result', 'taken'),
+  named(COUNT_TRANSFERS_REFUSED, 'dns_transfers_total', 'result', 'refused'),
+  named(COUNT_SIGNED_GOOD, 'dns_signed_queries_total', 'result', 'good'),
+  named(COUNT_SIGNED_BAD, 'dns_signed_queries_total', 'result', 'bad'),
   named(COUNT_COLD, 'dns_signed_on_demand_total', 'result', 'taken'),
   named(COUNT_COLD_BUSY, 'dns_signed_on_demand_total', 'result', 'busy'),
 ];

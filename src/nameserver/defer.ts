@@ -14,7 +14,7 @@ import {
   rcodeSlot,
 } from './counters.ts';
 
-import { DEFER_NOTIFY, DEFER_UPDATE } from './respond.ts';
+import { DEFER_NOTIFY, DEFER_UPDATE } from './outcomes.ts';
 
 export type DeferLimits = {
   /** Queries that one worker hands over in a second, and at once after a pause. */

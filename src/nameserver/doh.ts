@@ -43,9 +43,12 @@ export function readDohRequest(request: DohRequest, path: string): DohStep {
   }
 }
 
+/** Of a body of more than DOH_QUERY_BYTES_MAX octets, which need not be kept to know it. */
+export const BODY_TOO_LONG = refuse(413, 'the query is too long');
+
 /** The body of a POST, whole. */
 export function readDohBody(body: Uint8Array): DohStep {
-  if (body.length > DOH_QUERY_BYTES_MAX) return refuse(413, 'the query is too long');
+  if (body.length > DOH_QUERY_BYTES_MAX) return BODY_TOO_LONG;
   return body.length < QUERY_BYTES_MIN
     ? refuse(400, 'the body is no DNS message')
     : { step: 'query', query: body };

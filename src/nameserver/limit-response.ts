@@ -1,5 +1,5 @@
 import { FLAG_AA, RCODE_NOERROR } from '../dns/constants.ts';
-import { EDE_NONE, writeOpt } from '../dns/edns.ts';
+import { EDE_NONE, withdrawOffers, writeOpt } from '../dns/edns.ts';
 import { finishReply, truncate } from '../dns/encode.ts';
 import { isListed } from './access.ts';
 import { type Client, TRANSPORT_UDP } from './client.ts';
@@ -40,14 +40,20 @@ export function limitResponse(
   counters[slot] = counters[slot]! + 1;
   if (!slips) return 0;
   truncate(reply);
+  // Nothing is gained by who asks in another's name.
+  withdrawOffers(reply);
   writeOpt(reply, udpSizeMax, 0, EDE_NONE);
   return finishReply(reply, RCODE_NOERROR, FLAG_AA);
 }
 
+/**
+ * What the response is about. All names that one wildcard or DNAME answers for are one subject: whoever floods
+ * somebody else would draw a new name for every query.
+ */
 function subjectOf({ kind, result }: WorkerState): number {
   switch (kind) {
     case KIND_ANSWER:
-      return result.nameHash;
+      return result.chainLength > 0 ? ~result.chain[0]! : result.node;
     case KIND_NEGATIVE:
       return result.zone;
     case KIND_ERROR:

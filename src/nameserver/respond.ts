@@ -33,8 +33,6 @@ import {
   FLAG_AA,
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
-  OPCODE_NOTIFY,
-  OPCODE_UPDATE,
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
@@ -82,13 +80,7 @@ import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { writeChain } from './chain.ts';
 import { chaosText, writeChaos } from './chaos.ts';
-import {
-  type Client,
-  TRANSPORT_HTTPS,
-  TRANSPORT_TCP,
-  TRANSPORT_TLS,
-  TRANSPORT_UDP,
-} from './client.ts';
+import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
@@ -97,11 +89,15 @@ import {
   COUNT_DROPPED,
   COUNT_QUERIES_TCP,
   COUNT_QUERIES_UDP,
+  COUNT_SIGNED_BAD,
+  COUNT_SIGNED_GOOD,
   COUNT_SORRY,
   COUNT_TRUNCATED,
   COUNT_TYPE_A,
   COUNT_TYPE_AAAA,
   COUNT_TYPE_OTHER,
+  COUNT_UDP_RECEIVED,
+  COUNT_UDP_SENT,
   rcodeSlot,
 } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
@@ -110,6 +106,7 @@ import { isExplainQuery } from './explain-query.ts';
 import { jitteredTtl } from './jitter.ts';
 import { limitResponse } from './limit-response.ts';
 import { negativeRcode, writeNegative } from './negative.ts';
+import { DEFER, SIGN, STREAM } from './outcomes.ts';
 import { placeClient } from './place.ts';
 import {
   KIND_ANSWER,
@@ -120,25 +117,12 @@ import {
 } from './rate-limit.ts';
 import { writeBody, writeRrset } from './records.ts';
 import { writeReferral } from './referral.ts';
+import { answerRequest, isServed } from './request.ts';
 import { answerSigned } from './signed-query.ts';
 import { writeBodySignatures, writeProofs, writeSignatures } from './signed-records.ts';
-import { openUpdate } from './signed-update.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 import { edeOfStanding, STANDING_GOOD, STANDING_STALE } from './zone-standing.ts';
-
-/** Outcomes of `respond` besides a length. Send nothing. */
-export const DROP = 0;
-/** Not answered here but by the main thread, without haste: a query for an explanation. */
-export const DEFER = -1;
-/** The answer is many messages (transfer-out.ts); `worker.query` is what was asked. */
-export const STREAM = -2;
-/** A signature is missing that only somebody with the keys can make; `reply` is spoilt. */
-export const SIGN = -3;
-/** Answered by the main thread: an update that a known key has signed. */
-export const DEFER_UPDATE = -4;
-/** Likewise a NOTIFY of a primary. */
-export const DEFER_NOTIFY = -5;
 
 /** QTYPEs from here to ANY are no data but requests for an action (RFC 6895 3.1). */
 const META_TYPE_MIN = 128;
@@ -164,12 +148,23 @@ export function respond(
   worker.isCold = false;
   worker.proofCount = 0;
   const outcome = compose(worker, client, query, length, nowMs, reply);
-  // Who signs is asked by those who limit.
+  const sent = settle(worker, client, outcome, nowMs);
+  if (client.transport === TRANSPORT_UDP) countOctets(worker, length, sent);
+  return sent;
+}
+
+/** The limits have the last word, and who signs is asked after them. */
+function settle(worker: WorkerState, client: Client, outcome: number, nowMs: number): number {
   if (outcome <= 0 || worker.signer !== undefined) return outcome;
   const limited = limitResponse(worker, client, outcome, nowMs);
   if (!worker.isCold || limited !== outcome) return limited;
   worker.counters[COUNT_COLD] = worker.counters[COUNT_COLD]! + 1;
   return SIGN;
+}
+
+function countOctets({ counters }: WorkerState, received: number, sent: number): void {
+  counters[COUNT_UDP_RECEIVED] = counters[COUNT_UDP_RECEIVED]! + received;
+  if (sent > 0) counters[COUNT_UDP_SENT] = counters[COUNT_UDP_SENT]! + sent;
 }
 
 /** The response, whoever it is for. */
@@ -187,15 +182,10 @@ function compose(
   counters[transport] = counters[transport]! + 1;
   const parse = parseQuery(parsed, query, length);
   const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
-  if (parse === PARSE_NOTIMP && isNotify(parsed, snapshot)) {
-    if (parsed.hasTsig || isListed(snapshot!.primaries, client)) return DEFER_NOTIFY;
-    counters[rcodeSlot(RCODE_REFUSED)] = counters[rcodeSlot(RCODE_REFUSED)]! + 1;
-    return rejectQuery(worker.reply, reply, parsed, query, RCODE_REFUSED, udpSizeMax);
+  if (parse === PARSE_NOTIMP && isServed(snapshot, parsed, client)) {
+    return answerRequest(worker, snapshot, client, query.subarray(0, length), nowMs, reply);
   }
   if (parse !== PARSE_OK && parse !== PARSE_NO_QUESTION) {
-    if (parse === PARSE_NOTIMP && takesUpdate(snapshot, parsed, client)) {
-      return composeUpdate(worker, snapshot!, query.slice(0, length), nowMs, reply);
-    }
     const slot = parse === PARSE_DROP ? COUNT_DROPPED : rcodeSlot(parse);
     counters[slot] = counters[slot]! + 1;
     return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
@@ -208,7 +198,14 @@ function compose(
     return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NOT_READY);
   }
   if (parsed.hasTsig && !(isTransfer(parsed) && mayTransfer(snapshot, client))) {
-    return composeSigned(worker, snapshot, client, query.slice(0, length), nowMs, reply);
+    return composeSigned(
+      worker,
+      snapshot,
+      client,
+      new Uint8Array(query.subarray(0, length)),
+      nowMs,
+      reply,
+    );
   }
   offerEdns(worker, snapshot.identity, client, query, nowMs);
   if (parse === PARSE_NO_QUESTION) return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
@@ -219,11 +216,6 @@ function compose(
   return isTransfer(parsed) && mayTransfer(snapshot, client) ? STREAM : refuse(worker, udpSizeMax);
 }
 
-/** A primary says that a zone has changed (RFC 1996), to a server that has copies. */
-function isNotify({ opcode }: Query, snapshot: Snapshot | undefined): boolean {
-  return opcode === OPCODE_NOTIFY && snapshot !== undefined && snapshot.primaries.length > 0;
-}
-
 function isTransfer({ qclass, qtype }: Query): boolean {
   return qclass === CLASS_IN && (qtype === TYPE_AXFR || qtype === TYPE_IXFR);
 }
@@ -231,31 +223,6 @@ function isTransfer({ qclass, qtype }: Query): boolean {
 /** Over a stream of DNS, from a server that is copied by anybody at all. */
 function mayTransfer({ transfers }: Snapshot, { transport }: Client): boolean {
   return transfers.length > 0 && (transport === TRANSPORT_TCP || transport === TRANSPORT_TLS);
-}
-
-function takesUpdate(
-  snapshot: Snapshot | undefined,
-  { opcode }: Query,
-  { transport }: Client,
-): boolean {
-  return (
-    opcode === OPCODE_UPDATE && transport !== TRANSPORT_HTTPS && snapshot?.takesUpdates === true
-  );
-}
-
-function composeUpdate(
-  { counters, query }: WorkerState,
-  { tsigKeys }: Snapshot,
-  bytes: Uint8Array,
-  nowMs: number,
-  reply: Uint8Array,
-): number {
-  const opened = openUpdate(query, bytes, tsigKeys, nowMs);
-  if (opened.ok) return DEFER_UPDATE;
-  const slot = rcodeSlot(opened.reply[3]! & 0xf);
-  counters[slot] = counters[slot]! + 1;
-  reply.set(opened.reply);
-  return opened.reply.length;
 }
 
 /** Apart, for what a closure captures is allocated with every call of the function around it. */
@@ -269,9 +236,23 @@ function composeSigned(
 ): number {
   const { query } = worker;
   const limit = client.transport === TRANSPORT_UDP ? udpLimit(query, udpSizeMax) : reply.length;
-  return answerSigned(query, bytes, tsigKeys, nowMs, reply, limit, (unsigned) =>
-    compose(worker, client, unsigned, unsigned.length, nowMs, reply),
+  const { counters } = worker;
+  let slot = COUNT_SIGNED_BAD;
+  const length = answerSigned(
+    query,
+    bytes,
+    tsigKeys,
+    nowMs,
+    reply,
+    limit,
+    udpSizeMax,
+    (unsigned) => {
+      slot = COUNT_SIGNED_GOOD;
+      return compose(worker, client, unsigned, unsigned.length, nowMs, reply);
+    },
   );
+  counters[slot] = counters[slot]! + 1;
+  return length;
 }
 
 /** Largest UDP response: what the client takes, and what we send at all (RFC 6891 6.2.3). */
@@ -305,10 +286,16 @@ function refuse(worker: WorkerState, udpSizeMax: number): number {
 }
 
 function answerChaos(worker: WorkerState, { identity, udpSizeMax }: Snapshot): number {
-  const text = chaosText(worker.query, identity);
-  return text !== undefined && writeChaos(worker.reply, text)
-    ? finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE)
-    : finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
+  const { counters, query, reply } = worker;
+  const text = chaosText(query, identity);
+  if (text === undefined) {
+    return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
+  }
+  if (!writeChaos(reply, text)) {
+    counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+    truncate(reply);
+  }
+  return finish(worker, RCODE_NOERROR, FLAG_AA, 0, udpSizeMax, EDE_NONE);
 }
 
 function answer(

@@ -4,6 +4,7 @@
  * Rare, so that it may allocate.
  */
 import { FLAG_TC, RCODE_FORMERR, RCODE_NOTAUTH, UDP_SIZE_MIN } from '../dns/constants.ts';
+import { EDE_NONE, writeOpt } from '../dns/edns.ts';
 import { beginReply, createReply, finishReply } from '../dns/encode.ts';
 import type { Query } from '../dns/message.ts';
 import { refuseTsig, signTsig, type TsigKey, verifyTsig, withoutTsig } from '../dns/tsig.ts';
@@ -13,6 +14,7 @@ import { refuseTsig, signTsig, type TsigKey, verifyTsig, withoutTsig } from '../
  * @param query parsed from `bytes`
  * @param answer answers the query that was signed, into `reply`; its length, or an outcome of 0 and below
  * @param limit largest length of the reply
+ * @param udpSizeMax what OPT tells of us
  */
 export function answerSigned(
   query: Query,
@@ -21,34 +23,44 @@ export function answerSigned(
   nowMs: number,
   reply: Uint8Array,
   limit: number,
+  udpSizeMax: number,
   answer: (unsigned: Uint8Array) => number,
 ): number {
   const nowSeconds = Math.floor(nowMs / 1000);
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
-    return put(reply, refuseTsig(bare(query, bytes, rcode, 0), verdict, nowSeconds));
+    const plain = bare(query, bytes, rcode, 0, udpSizeMax);
+    return put(reply, limit, refuseTsig(plain, verdict, nowSeconds), plain);
   }
   const { key, tsig } = verdict;
   // Parsing the unsigned query fills the same record again: what is needed later is taken now.
-  const cut = bare(query, bytes, 0, FLAG_TC);
+  const cut = bare(query, bytes, 0, FLAG_TC, udpSizeMax);
   const length = answer(withoutTsig(bytes, tsig));
   if (length <= 0) return length;
   const chain = { mac: tsig.mac, between: [], isLater: false };
   const signed = signTsig(reply.slice(0, length), key, nowSeconds, chain).message;
-  const fits = signed.length <= limit;
-  return put(reply, fits ? signed : signTsig(cut, key, nowSeconds, chain).message);
+  return put(reply, limit, signed, signTsig(cut, key, nowSeconds, chain).message, cut);
 }
 
-/** Header and question only. */
-export function bare(query: Query, bytes: Uint8Array, rcode: number, flags: number): Uint8Array {
+/** Header, question and, when the query has one, OPT. */
+export function bare(
+  query: Query,
+  bytes: Uint8Array,
+  rcode: number,
+  flags: number,
+  udpSizeMax = UDP_SIZE_MIN,
+): Uint8Array {
   const reply = createReply();
   const out = new Uint8Array(UDP_SIZE_MIN);
-  beginReply(reply, out, { ...query, hasEdns: false }, bytes, out.length);
+  beginReply(reply, out, query, bytes, out.length);
+  writeOpt(reply, udpSizeMax, 0, EDE_NONE);
   return out.slice(0, finishReply(reply, rcode, flags));
 }
 
-function put(reply: Uint8Array, message: Uint8Array): number {
+/** The first that fits: names of keys and algorithms may be longer than a datagram. The last one always does. */
+function put(reply: Uint8Array, limit: number, ...messages: readonly Uint8Array[]): number {
+  const message = messages.find(({ length }) => length <= limit) ?? messages.at(-1)!;
   reply.set(message);
   return message.length;
 }

@@ -6,12 +6,21 @@
 export type StreamFraming = {
   /**
    * Takes what was read. Calls `onMessage` once per whole message, whose bytes are valid only during
-   * the call. Returns false when the peer breaks the protocol and the connection should be closed.
+   * the call. Before it begins with one it asks `mayBegin`, once for each that it then takes.
+   *
+   * @returns how many octets were taken: all, or those before the message that may not begin yet, which are to
+   *   be given again; STREAM_BROKEN when the peer breaks the protocol and the connection should be closed
    */
-  receive(bytes: Uint8Array, onMessage: (message: Uint8Array) => void): boolean;
+  receive(
+    bytes: Uint8Array,
+    onMessage: (message: Uint8Array) => void,
+    mayBegin?: () => boolean,
+  ): number;
   /** True between the first byte of a message and its last. */
   readonly isMidMessage: () => boolean;
 };
+
+export const STREAM_BROKEN = -1;
 
 const LENGTH_BYTES = 2;
 /** A query is a header and a question at least; anything shorter cannot be answered. */
@@ -25,10 +34,17 @@ export function createStreamFraming(bytesMax = STREAM_QUERY_BYTES_MAX): StreamFr
   let prefixLength = 0;
   let pending: Uint8Array | undefined;
   let filled = 0;
+  let isBegun = false;
+  const finish = (): void => {
+    pending = undefined;
+    filled = 0;
+    prefixLength = 0;
+    isBegun = false;
+  };
 
   return {
     isMidMessage: () => prefixLength > 0,
-    receive(bytes, onMessage) {
+    receive(bytes, onMessage, mayBegin = always) {
       let at = 0;
       while (at < bytes.length) {
         if (prefixLength < LENGTH_BYTES) {
@@ -37,10 +53,12 @@ export function createStreamFraming(bytesMax = STREAM_QUERY_BYTES_MAX): StreamFr
           at += 1;
           continue;
         }
-        const length = (prefix[0]! << 8) | prefix[1]!;
-        if (length < MESSAGE_BYTES_MIN || length > bytesMax) return false;
+        const length = announced(prefix, bytesMax);
+        if (length === STREAM_BROKEN) return STREAM_BROKEN;
+        isBegun ||= mayBegin();
+        if (!isBegun) return at;
         if (pending === undefined && bytes.length - at >= length) {
-          prefixLength = 0;
+          finish();
           onMessage(bytes.subarray(at, at + length));
           at += length;
           continue;
@@ -52,15 +70,23 @@ export function createStreamFraming(bytesMax = STREAM_QUERY_BYTES_MAX): StreamFr
         at += take;
         if (filled < length) continue;
         const message = pending;
-        pending = undefined;
-        filled = 0;
-        prefixLength = 0;
+        finish();
         onMessage(message);
       }
       // A prefix that arrives alone and announces nonsense is refused at once, not at the next read.
-      if (prefixLength < LENGTH_BYTES) return true;
-      const announced = (prefix[0]! << 8) | prefix[1]!;
-      return announced >= MESSAGE_BYTES_MIN && announced <= bytesMax;
+      const isBroken =
+        prefixLength === LENGTH_BYTES && announced(prefix, bytesMax) === STREAM_BROKEN;
+      return isBroken ? STREAM_BROKEN : at;
     },
   };
+}
+
+/** The length that stands in front of a message. */
+function announced(prefix: Uint8Array, bytesMax: number): number {
+  const length = (prefix[0]! << 8) | prefix[1]!;
+  return length < MESSAGE_BYTES_MIN || length > bytesMax ? STREAM_BROKEN : length;
+}
+
+function always(): boolean {
+  return true;
 }

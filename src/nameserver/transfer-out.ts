@@ -12,6 +12,7 @@ import {
   TYPE_SOA,
 } from '../dns/constants.ts';
 import { expandName } from '../dns/decode.ts';
+import { EDE_NONE, writeOpt } from '../dns/edns.ts';
 import { beginReply, createReply, finishReply } from '../dns/encode.ts';
 import { type Query, readWord } from '../dns/message.ts';
 import { equalNames } from '../dns/name.ts';
@@ -44,24 +45,26 @@ export function answerTransfer(
   bytes: Uint8Array,
   client: Client,
   nowSeconds: number,
+  udpSizeMax: number,
 ): TransferReply {
   const name = query.qname.subarray(0, query.qnameLength);
+  const plain = (rcode: number): Uint8Array => plainReply(query, bytes, rcode, udpSizeMax);
   const zone = transfers.find(({ contents }) => equalNames(contents.at(-1)!.apex, name));
   if (!query.hasTsig) {
-    if (zone === undefined) return [plain(query, bytes, RCODE_NOTAUTH)];
+    if (zone === undefined) return [plain(RCODE_NOTAUTH)];
     return isListed(zone.networks, client)
-      ? transferOf(zone, query, bytes)
-      : [plain(query, bytes, RCODE_REFUSED)];
+      ? transferOf(zone, query, bytes, udpSizeMax)
+      : [plain(RCODE_REFUSED)];
   }
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
-    return [refuseTsig(plain(query, bytes, rcode), verdict, nowSeconds)];
+    return [refuseTsig(plain(rcode), verdict, nowSeconds)];
   }
   const { key, tsig } = verdict;
   const may = zone !== undefined && (isListed(zone.networks, client) || hasKey(zone, key));
   const rcode = zone === undefined ? RCODE_NOTAUTH : RCODE_REFUSED;
-  const messages = may ? transferOf(zone, query, bytes) : [plain(query, bytes, rcode)];
+  const messages = may ? transferOf(zone, query, bytes, udpSizeMax) : [plain(rcode)];
   return signed(messages, key, tsig.mac, nowSeconds);
 }
 
@@ -84,12 +87,19 @@ function* signed(
   }
 }
 
-function transferOf({ contents }: ZoneTransfer, query: Query, bytes: Uint8Array): TransferReply {
+function transferOf(
+  { contents }: ZoneTransfer,
+  query: Query,
+  bytes: Uint8Array,
+  udpSizeMax: number,
+): TransferReply {
   const newest = contents.at(-1)!;
-  if (query.qtype !== TYPE_IXFR) return transferMessages(query, bytes, fullTransfer(newest));
+  if (query.qtype !== TYPE_IXFR) {
+    return transferMessages(query, bytes, fullTransfer(newest), udpSizeMax);
+  }
   const serial = askedSerial(query, bytes);
-  if (serial === undefined) return [plain(query, bytes, RCODE_FORMERR)];
-  return transferMessages(query, bytes, changesSince(contents, newest, serial));
+  if (serial === undefined) return [plainReply(query, bytes, RCODE_FORMERR, udpSizeMax)];
+  return transferMessages(query, bytes, changesSince(contents, newest, serial), udpSizeMax);
 }
 
 function changesSince(contents: ZoneContents, newest: ZoneContent, serial: number) {
@@ -112,10 +122,16 @@ function askedSerial({ questionEnd }: Query, bytes: Uint8Array): number | undefi
   return new DataView(bytes.buffer, bytes.byteOffset + rname.next, 4).getUint32(0);
 }
 
-/** A message without records. */
-function plain(query: Query, bytes: Uint8Array, rcode: number): Uint8Array {
+/** A message without records but OPT. */
+function plainReply(
+  query: Query,
+  bytes: Uint8Array,
+  rcode: number,
+  udpSizeMax: number,
+): Uint8Array {
   const reply = createReply();
   const out = new Uint8Array(512);
-  beginReply(reply, out, { ...query, hasEdns: false }, bytes, out.length);
+  beginReply(reply, out, query, bytes, out.length);
+  writeOpt(reply, udpSizeMax, 0, EDE_NONE);
   return out.slice(0, finishReply(reply, rcode, rcode === RCODE_NOERROR ? FLAG_AA : 0));
 }

@@ -4,6 +4,7 @@
  * many as fit.
  */
 import { FLAG_AA, RCODE_NOERROR, SECTION_ANSWER } from '../dns/constants.ts';
+import { EDE_NONE, writeOpt } from '../dns/edns.ts';
 import { beginReply, createReply, finishReply, writeRecord } from '../dns/encode.ts';
 import type { Query } from '../dns/message.ts';
 import {
@@ -51,19 +52,25 @@ export function* upToDate({ soa }: ZoneContent): Generator<ContentRecord> {
 
 /**
  * The records in messages. The question is in the first one (RFC 5936 2.2.1 lets it be left out after).
- * Each message is in fresh memory, to be kept until it is sent.
+ * Each message is in fresh memory, to be kept until it is sent. OPT is in the first one when the request has it
+ * (2.2.5), where the SOA leaves it room.
+ * @param udpSizeMax what OPT tells of us
  */
 export function* transferMessages(
   query: Query,
   bytes: Uint8Array,
   records: Iterable<ContentRecord>,
+  udpSizeMax: number,
 ): Generator<Uint8Array> {
   const reply = createReply();
   const out = new Uint8Array(TRANSFER_MESSAGE_BYTES);
-  const begin = (): void =>
-    beginReply(reply, out, { ...query, hasEdns: false }, bytes, TRANSFER_MESSAGE_BYTES - TSIG_ROOM);
-  const take = (): Uint8Array => out.slice(0, finishReply(reply, RCODE_NOERROR, FLAG_AA));
-  begin();
+  const begin = (hasEdns: boolean): void =>
+    beginReply(reply, out, { ...query, hasEdns }, bytes, TRANSFER_MESSAGE_BYTES - TSIG_ROOM);
+  const take = (): Uint8Array => {
+    writeOpt(reply, udpSizeMax, 0, EDE_NONE);
+    return out.slice(0, finishReply(reply, RCODE_NOERROR, FLAG_AA));
+  };
+  begin(query.hasEdns);
   let held = 0;
   for (const { owner, rdata, ttlSeconds, type } of records) {
     const write = (): boolean =>
@@ -71,7 +78,7 @@ export function* transferMessages(
     if (!write()) {
       // An empty message would end some readers' patience.
       if (held > 0) yield take();
-      begin();
+      begin(false);
       held = 0;
       // A record longer than a message of the usual length has one of its own.
       if (!write()) yield* longRecord(query, bytes, { owner, rdata, ttlSeconds, type });

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { MESSAGE_LENGTH_MAX } from '../dns/constants.ts';
-import { createStreamFraming } from '../nameserver/stream-framing.ts';
+import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
 import type { Peer } from './datagrams.ts';
 
 /** A connection to a nameserver on which questions are asked and messages awaited. */
@@ -64,7 +64,8 @@ async function* messagesOf(socket: Socket): AsyncGenerator<Uint8Array, undefined
   const framing = createStreamFraming(MESSAGE_LENGTH_MAX);
   for await (const chunk of socket) {
     const whole: Uint8Array[] = [];
-    if (!framing.receive(chunk as Buffer, (message) => whole.push(message.slice()))) {
+    const take = (message: Uint8Array): unknown => whole.push(new Uint8Array(message));
+    if (framing.receive(chunk as Buffer, take) === STREAM_BROKEN) {
       throw new Error('it does not speak DNS');
     }
     yield* whole;

@@ -338,12 +338,17 @@ function readRrset(source: RrsetSource, zone: ZoneDraft, report: Report): RrsetD
     rdata.set(key(parsed.rdata), parsed.rdata);
   }
   const records = [...rdata.values()];
-  const bytes = records.reduce((sum, record) => sum + RECORD_HEADER_LENGTH + record.length, 0);
+  const bytes = rrsetBytes(records);
   if (bytes > RRSET_BYTES_MAX) {
     report('.data', `${bytes} bytes are more than one answer holds (${RRSET_BYTES_MAX})`);
     return undefined;
   }
   return { type, ttl: source.ttl, rdata: records, glue: [] };
+}
+
+/** Octets of an RRset in an answer, at most. */
+export function rrsetBytes(records: readonly Uint8Array[]): number {
+  return records.reduce((sum, { length }) => sum + RECORD_HEADER_LENGTH + length, 0);
 }
 
 /** Makes the empty non-terminals between a name and its zone's apex, and above a child's apex. */

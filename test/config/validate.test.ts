@@ -258,6 +258,17 @@ test('validateConfig() reads CRLF files and a byte order mark', () => {
   validated(`\ufeff${minimal.replaceAll('\n', '\r\n')}`);
 });
 
+test('validateConfig() refuses an RRset that no answer holds', () => {
+  const texts = (count: number): string =>
+    JSON.stringify(Array.from({ length: count }, (_, index) => `${index} ${'x'.repeat(240)}`));
+  const zone = (count: number): string =>
+    `zones: { z.test: { nameservers: [ns.else.test.], records: { big: { TXT: ${texts(count)} } } } }`;
+  assert.deepEqual(issues(zone(200)), []);
+  const [issue, ...others] = issues(zone(300));
+  assert.match(issue!.message, /^TXT of big\.z\.test\. has \d+ octets: one answer holds 60000$/);
+  assert.deepEqual(others, []);
+});
+
 test('validateConfig() is quick on a zone of ten thousand names', () => {
   const records = Array.from(
     { length: 10_000 },

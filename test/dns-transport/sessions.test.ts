@@ -2,6 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSessions, type SessionLimits } from '../../src/dns-transport/sessions.ts';
 import type { Connection } from '../../src/io/stream.ts';
+import {
+  COUNT_CLOSED_FOR_OTHERS,
+  COUNT_CLOSED_IDLE,
+  COUNT_CONNECTIONS,
+  COUNT_CONNECTIONS_REFUSED,
+  COUNT_STREAM_LIMITED,
+} from '../../src/nameserver/counters.ts';
 
 const limits: SessionLimits = {
   connectionsMax: 4,
@@ -41,9 +48,94 @@ test('a client has so many connections, and all clients together', () => {
   sessions.forget(first);
   assert.ok(open('192.0.2.1'), 'forgetting twice frees one place');
   assert.equal(open('192.0.2.1'), undefined);
-  assert.ok(open('192.0.2.2'));
-  assert.ok(open('192.0.2.3'));
-  assert.equal(open('192.0.2.4'), undefined, 'no room for anybody');
+  const places = createSessions({ ...limits, perClientMax: 9 });
+  for (let index = 0; index < limits.connectionsMax; index += 1) {
+    assert.ok(places.open(connectionFrom('192.0.2.2').connection, 0));
+  }
+});
+
+test('when all places are taken, the one that was of no use for longest makes room', () => {
+  const counted: number[] = [];
+  const sessions = createSessions(limits, (slot) => void counted.push(slot));
+  const all = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((from, index) => {
+    const { connection, said } = connectionFrom(from);
+    return { session: sessions.open(connection, index)!, said };
+  });
+  const guest = connectionFrom('192.0.2.4');
+  sessions.greet(guest.connection, 3);
+  sessions.touch(all[0]!.session, 4);
+  let gone = 0;
+  all[1]!.session.gone = () => {
+    gone += 1;
+  };
+  const open = (from: string): void => {
+    assert.ok(sessions.open(connectionFrom(from).connection, 5));
+  };
+  open('192.0.2.5');
+  assert.deepEqual([all[0]!.said, all[1]!.said, all[2]!.said, gone], [[], ['destroy'], [], 1]);
+  open('192.0.2.6');
+  assert.deepEqual([all[2]!.said, guest.said], [['destroy'], []]);
+  open('192.0.2.7');
+  assert.deepEqual([guest.said, all[0]!.said], [['destroy'], []]);
+  open('192.0.2.8');
+  assert.deepEqual(all[0]!.said, ['destroy']);
+  assert.equal(counted.filter((slot) => slot === COUNT_CLOSED_FOR_OTHERS).length, 4);
+});
+
+test('a connection without a name is idle like others, and forgotten with its name', () => {
+  const sessions = createSessions(limits);
+  const [one, two] = [connectionFrom('192.0.2.1'), connectionFrom('192.0.2.1')];
+  sessions.greet(one.connection, 0);
+  sessions.greet(two.connection, 0);
+  sessions.dismiss(two.connection);
+  sessions.sweep(1001);
+  assert.deepEqual([one.said, two.said], [['destroy'], []]);
+});
+
+test('a new connection brings a client no new credit', () => {
+  const sessions = createSessions(limits);
+  const again = () => sessions.open(connectionFrom('192.0.2.1').connection, 0)!;
+  const first = again();
+  for (let query = 0; query < 10; query += 1) assert.ok(sessions.spend(first, 0));
+  sessions.forget(first);
+  const second = again();
+  assert.ok(!sessions.spend(second, 0));
+  sessions.forget(second);
+  sessions.sweep(500);
+  assert.ok(!sessions.spend(again(), 0), 'half of it is not all');
+  sessions.sweep(5000);
+  const later = sessions.open(connectionFrom('192.0.2.1').connection, 5000)!;
+  assert.ok(sessions.spend(later, 5000));
+});
+
+test('an IPv6 client is a /64: one host has all of its addresses', () => {
+  const sessions = createSessions(limits);
+  const open = (from: string) => sessions.open(connectionFrom(from).connection, 0);
+  const first = open('2001:db8::1')!;
+  assert.ok(open('2001:db8::ffff:0:0:1'));
+  assert.equal(open('2001:db8:0:0:1::9'), undefined);
+  assert.ok(open('2001:db8:0:1::1'), 'the next one');
+  sessions.forget(first);
+  assert.ok(open('fe80::1%eth0'));
+  assert.ok(open('2001:db8::7'), 'its place is free again');
+});
+
+test('what becomes of connections is counted', () => {
+  const counted = new Map<number, number>();
+  const sessions = createSessions(limits, (slot) => {
+    counted.set(slot, (counted.get(slot) ?? 0) + 1);
+  });
+  const open = (from: string) => sessions.open(connectionFrom(from).connection, 0);
+  const session = open('192.0.2.1')!;
+  for (const from of ['192.0.2.1', '192.0.2.1', '192.0.2.2']) open(from);
+  for (let query = 0; query < 12; query += 1) sessions.spend(session, 0);
+  sessions.sweep(limits.idleTimeoutMs + 1);
+  assert.deepEqual(
+    [COUNT_CONNECTIONS, COUNT_CONNECTIONS_REFUSED, COUNT_STREAM_LIMITED, COUNT_CLOSED_IDLE].map(
+      (slot) => counted.get(slot),
+    ),
+    [3, 1, 2, 3],
+  );
 });
 
 test('all connections of a client share its queries, which come back with time', () => {
@@ -69,7 +161,7 @@ test('who is idle is closed; who waits for credit is woken', () => {
   session.wake = () => {
     woken += 1;
   };
-  session.lastActiveMs = 600;
+  sessions.touch(session, 600);
   sessions.sweep(1001);
   assert.deepEqual([idle.said, busy.said, woken], [['destroy'], [], 1]);
   sessions.endAll();

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import dnsPacket from 'dns-packet';
 import { DOWN } from '../../src/health/health-word.ts';
-import { DROP, respond } from '../../src/nameserver/respond.ts';
+import { DROP } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { setHealth, type WorkerState } from '../../src/nameserver/worker-state.ts';
 import {
   allUp,

@@ -5,7 +5,8 @@ import type { Config, RrsetConfig, ZoneConfig } from '../../src/config/config.ts
 import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
 import { typeNumber } from '../../src/dns/type-names.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
-import { DROP, respond, SIGN } from '../../src/nameserver/respond.ts';
+import { DROP, SIGN } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { learn } from '../../src/nameserver/worker-state.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import { clientAt, createConfig, geo, NOW_MS, wireName } from '../nameserver/fixture.ts';

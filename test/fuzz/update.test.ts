@@ -28,7 +28,8 @@ import {
   unpackAdditions,
 } from '../../src/nameserver/added-records.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
-import { DEFER_UPDATE, respond } from '../../src/nameserver/respond.ts';
+import { DEFER_UPDATE } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { readUpdate } from '../../src/nameserver/signed-update.ts';
 import { zoneOf } from '../../src/nameserver/update.ts';
 import { zoneKey, zoneUpdate } from '../../src/nameserver/update-view.ts';

@@ -144,6 +144,18 @@ const BASIC: readonly Row[] = [
     reply: notImp,
   })),
   {
+    // Keepalive of a DSO session, as a client that knows RFC 8490 tries it.
+    name: 'DSO, which has no question',
+    section: 'RFC 8490 5.1',
+    query: {
+      flags: opcode(6),
+      question: [],
+      counts: [0, 0, 0, 0],
+      records: [[0, 1, 0, 8, 0, 0, 0x3a, 0x98, 0, 0, 0x3a, 0x98]],
+    },
+    reply: { ...notImp, questions: 0 },
+  },
+  {
     name: 'an opcode with OPT',
     section: '3.1.4, RFC 6891 6.1.1',
     query: soa(opcode(15), [edns()]),

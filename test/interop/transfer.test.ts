@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { TRANSFERS_MAX } from '../../src/dns-transport/transfer-pump.ts';
+import { TRANSFERS_MAX, TRANSFERS_PER_CLIENT_MAX } from '../../src/dns-transport/transfer-pump.ts';
 import { buildQuery } from '../dns/query-builder.ts';
 import { loopbackAddress } from '../node/free-addresses.ts';
 import { run, serverWords } from './ask.ts';
@@ -162,8 +162,10 @@ test('those who take nothing of their copies hold up a bounded number, and nobod
   const query = buildQuery({ question });
   const framed = Buffer.concat([Buffer.from([0, query.length]), query]);
   const open = () =>
-    Array.from({ length: TRANSFERS_MAX + 1 }, () => {
-      const socket = connect({ host: address, port });
+    Array.from({ length: TRANSFERS_MAX + 1 }, (_, index) => {
+      // No client may have all of them.
+      const last = 1 + Math.floor(index / TRANSFERS_PER_CLIENT_MAX);
+      const socket = connect({ host: address, port, localAddress: `127.98.1.${last}` });
       socket.pause();
       socket.write(framed);
       return socket;

@@ -114,6 +114,11 @@ const STEERED = buildQuery({
     1,
   ],
 });
+const ELSEWHERE = buildQuery({
+  id: 0,
+  flags: 0,
+  question: [5, ...Buffer.from('other'), 0, 0, 1, 0, 1],
+});
 const NOWHERE = buildQuery({
   id: 0,
   flags: 0,
@@ -161,7 +166,10 @@ test('curl gets DNS messages with the freshness of their TTLs, over HTTP/1.1 and
     assert.deepEqual([found.status, found.version], [200, version]);
     assert.equal(found.header('content-type'), 'application/dns-message');
     assert.equal(found.header('cache-control'), 'max-age=300');
-    assert.equal((await curl(flag, get(NOWHERE))).header('cache-control'), 'max-age=60');
+    const nowhere = await curl(flag, get(NOWHERE));
+    assert.deepEqual([nowhere.status, nowhere.header('cache-control')], [200, 'max-age=60']);
+    const refused = await curl(flag, get(ELSEWHERE));
+    assert.deepEqual([refused.status, refused.header('cache-control')], [200, 'max-age=0']);
     assert.match(
       (await curl(flag, get(STEERED))).header('cache-control')!,
       /^private, max-age=(2[7-9]|30)$/,

@@ -15,14 +15,17 @@ export type UnboundOptions = {
   readonly place: Place;
   /** Name and address of the only root server, which listens on port 53. */
   readonly root: { readonly name: string; readonly address: string };
-  /** Further lines of the `server:` clause. */
+  /** Further lines of the 'server:' clause. */
   readonly lines?: readonly string[];
+  /** Further clauses, line by line. */
+  readonly clauses?: readonly string[];
 };
 export type Unbound = { readonly place: Place; stop(): Promise<void> };
 
 const START_TIMEOUT_MS = 20_000;
 
-export async function startUnbound({ place, root, lines = [] }: UnboundOptions): Promise<Unbound> {
+export async function startUnbound(options: UnboundOptions): Promise<Unbound> {
+  const { place, root } = options;
   const directory = mkdtempSync(join(tmpdir(), 'meridian-unbound-'));
   const type = root.address.includes(':') ? 'AAAA' : 'A';
   writeFileSync(
@@ -30,7 +33,7 @@ export async function startUnbound({ place, root, lines = [] }: UnboundOptions):
     `. 3600000 NS ${root.name}\n${root.name} 3600000 ${type} ${root.address}\n`,
   );
   const file = join(directory, 'unbound.conf');
-  writeFileSync(file, configuration(directory, place, lines));
+  writeFileSync(file, configuration(directory, options));
   const child = spawn('unbound', ['-d', '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) {
@@ -60,7 +63,10 @@ export async function startUnbound({ place, root, lines = [] }: UnboundOptions):
   return { place, stop };
 }
 
-function configuration(directory: string, place: Place, lines: readonly string[]): string {
+function configuration(
+  directory: string,
+  { place, lines = [], clauses = [] }: UnboundOptions,
+): string {
   const server = [
     `interface: ${place.address}@${place.port}`,
     'access-control: 0.0.0.0/0 allow',
@@ -87,5 +93,6 @@ function configuration(directory: string, place: Place, lines: readonly string[]
     'aggressive-nsec: yes',
     ...lines,
   ];
-  return `server:\n${server.map((line) => `  ${line}\n`).join('')}remote-control:\n  control-enable: no\n`;
+  const control = ['remote-control:', '  control-enable: no'];
+  return ['server:', ...server.map((line) => `  ${line}`), ...control, ...clauses, ''].join('\n');
 }

@@ -5,7 +5,8 @@ import type { Config, RrsetConfig, SteeredConfig } from '../../src/config/config
 import { withOverlays, type ZoneOverlay } from '../../src/config/overlay.ts';
 import { writeNotify } from '../../src/dns/notify.ts';
 import { signTsig } from '../../src/dns/tsig.ts';
-import { DEFER_NOTIFY, respond } from '../../src/nameserver/respond.ts';
+import { DEFER_NOTIFY } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { APEX, KEY, NOW, soa } from '../secondary/primary-stream.ts';
 import {
   ask,

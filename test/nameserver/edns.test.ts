@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { COOKIE_GOOD, checkCookie } from '../../src/dns/cookie.ts';
 import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
+import { COOKIE_REPLY_LENGTH } from '../../src/dns/edns-reply.ts';
 import { parseName } from '../../src/dns/name.ts';
 import {
   TRANSPORT_HTTPS,
@@ -12,7 +13,8 @@ import {
 } from '../../src/nameserver/client.ts';
 import { PADDING_BLOCK } from '../../src/nameserver/edns-offers.ts';
 import { respond } from '../../src/nameserver/respond.ts';
-import type { WorkerState } from '../../src/nameserver/worker-state.ts';
+import { createWorkerState, type WorkerState } from '../../src/nameserver/worker-state.ts';
+import { createCounterRow } from '../../src/telemetry/counters.ts';
 import { buildQuery, opt, option, QUESTION, type QuerySpec } from '../dns/query-builder.ts';
 import { clientAt, compiled, createConfig, NOW_MS, startWorker, wireName } from './fixture.ts';
 
@@ -203,6 +205,9 @@ test('odd answers say why (RFC 8914)', () => {
   }
   const elsewhere = at(1, 1, 'elsewhere.test');
   assert.deepEqual([elsewhere.rcode, elsewhere.edns!.extendedErrors[0]?.code], [5, 20]);
+  // Before there is anything to serve: another server may have it.
+  const early = send([], { worker: createWorkerState(createCounterRow(64)) });
+  assert.deepEqual([early.rcode, early.edns!.extendedErrors[0]?.code], [2, 14]);
 });
 
 test('CD is copied, AD is not (RFC 4035 3)', () => {
@@ -242,4 +247,53 @@ test('a forged client gets the same answer so often; a proved one, TCP and the e
   assert.equal(one('192.0.2.200', option(COOKIE, [...optionOf(first, COOKIE)!])), '1');
   assert.equal(one('192.0.2.201', option(COOKIE, [...optionOf(first, COOKIE)!])), 'withheld');
   for (let index = 0; index < 9; index += 1) assert.equal(one('198.51.100.7'), '1');
+});
+
+test('what slips through a limit is no longer than its query, but for the cookie that would lift the limit', () => {
+  const { dns } = createConfig();
+  const rateLimit = { ...dns.rateLimit, answersPerSecond: 1, slip: 1 };
+  const identity = { ...dns.identity, id: 'n'.repeat(255), reportChannel: 'agent.example' };
+  const worker = startWorker(compiled(createConfig({ dns: { ...dns, identity, rateLimit } })));
+  worker.cookies = { current: SECRET, others: [] };
+  const query = buildQuery({
+    question: WWW,
+    records: [opt([...option(NSID, []), ...option(COOKIE, CLIENT_COOKIE)])],
+  });
+  const reply = new Uint8Array(512);
+  const lengths = [1, 2, 3].map(() => {
+    return respond(worker, clientAt('192.0.2.200'), query, query.length, NOW_MS, reply);
+  });
+  assert.ok(lengths[0]! > query.length + 255);
+  const room = COOKIE_REPLY_LENGTH - CLIENT_COOKIE.length;
+  assert.ok(lengths[1]! <= query.length + room && lengths[2] === lengths[1]);
+  const slipped = decodeMessage(reply.slice(0, lengths[2]));
+  assert.ok(slipped.ok && slipped.message.truncated);
+  assert.equal(slipped.message.edns?.cookie?.length, COOKIE_REPLY_LENGTH);
+});
+
+test('names that one wildcard or DNAME makes are limited as one', () => {
+  const { dns } = createConfig();
+  const rateLimit = { ...dns.rateLimit, answersPerSecond: 3, slip: 0 };
+  const sentOf = (names: readonly string[], type = 1): number => {
+    const worker = startWorker(compiled(createConfig({ dns: { ...dns, rateLimit } })));
+    return names.filter((name) => {
+      const query = buildQuery({ question: [...wireName(name), 0, type, 0, 1] });
+      const reply = new Uint8Array(512);
+      const client = clientAt('192.0.2.200');
+      return respond(worker, client, query, query.length, NOW_MS, reply) > 0;
+    }).length;
+  };
+  const drawn = (zone: string): string[] => Array.from({ length: 9 }, (_, i) => `n${i}.${zone}`);
+  assert.equal(sentOf(drawn('wild.gslb.example')), 3, 'a wildcard');
+  assert.equal(sentOf(drawn('app.gslb.example')), 3, 'a steered one');
+  assert.equal(sentOf(drawn('star.gslb.example')), 3, 'a CNAME');
+  assert.equal(sentOf(drawn('out.gslb.example')), 3, 'a DNAME');
+  assert.equal(sentOf(['www.gslb.example', 'v4.gslb.example', 'static.gslb.example']), 3);
+  const each = [
+    'www.gslb.example',
+    'static.gslb.example',
+    'share.gslb.example',
+    'x.new.gslb.example',
+  ];
+  assert.equal(sentOf([...each, ...each]), 8, 'others have their own');
 });

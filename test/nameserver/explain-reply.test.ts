@@ -7,7 +7,8 @@ import {
   explanationLines,
   LINE_LENGTH_MAX,
 } from '../../src/nameserver/explain-lines.ts';
-import { DEFER, respond } from '../../src/nameserver/respond.ts';
+import { DEFER } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { contextOf, explained, snapshot } from './explain-rig.ts';
 import {
   type Ask,

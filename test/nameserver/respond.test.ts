@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { counterSlots } from '../../src/nameserver/counters.ts';
-import { DROP, respond } from '../../src/nameserver/respond.ts';
+import { DROP } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { createWorkerState } from '../../src/nameserver/worker-state.ts';
 import { createCounterRow } from '../../src/telemetry/counters.ts';
 import { buildQuery, ecs, opt, option } from '../dns/query-builder.ts';
@@ -309,14 +310,25 @@ test('respond() writes nothing behind the length that it returns', () => {
 
 test('respond() counts', () => {
   const counted = startWorker();
-  ask(counted, 'www.gslb.example', 'A', { subnet: '80.0.0.0/24' });
+  const asked: readonly (readonly [string, string, Ask])[] = [
+    ['www.gslb.example', 'A', { subnet: '80.0.0.0/24' }],
+    ['no.gslb.example', 'TXT', {}],
+    ['sub.gslb.example', 'A', {}],
+    ['big.gslb.example', 'TXT', {}],
+  ];
+  let received = 0;
+  let sent = 0;
+  for (const [name, type, how] of asked) {
+    received += queryBytes(name, type, how).length;
+    sent += ask(counted, name, type, how).bytes.length;
+  }
   ask(counted, 'www.gslb.example', 'AAAA', { tcp: true });
-  ask(counted, 'no.gslb.example', 'TXT');
-  ask(counted, 'sub.gslb.example', 'A');
-  ask(counted, 'big.gslb.example', 'TXT');
   const reply = new Uint8Array(512);
-  respond(counted, clientAt('::1'), new Uint8Array(3), 3, NOW_MS, reply);
-  respond(counted, clientAt('::1'), buildQuery({ counts: [0, 0, 0, 0] }), 12, NOW_MS, reply);
+  const bad = buildQuery({ question: [], counts: [0, 0, 0, 0] });
+  for (const bytes of [new Uint8Array(3), bad]) {
+    received += bytes.length;
+    sent += respond(counted, clientAt('::1'), bytes, bytes.length, NOW_MS, reply);
+  }
   const counts = Object.fromEntries(
     counterSlots.map(({ slot, metric, value }) => [`${metric} ${value}`, counted.counters[slot]]),
   );
@@ -351,5 +363,17 @@ test('respond() counts', () => {
     'dns_rate_limited_total withheld': 0,
     'dns_cookies_total good': 0,
     'dns_cookies_total bad': 0,
+    'dns_udp_bytes_total received': received,
+    'dns_udp_bytes_total sent': sent,
+    'dns_connections_total taken': 0,
+    'dns_connections_total refused': 0,
+    'dns_connections_closed_total idle': 0,
+    'dns_connections_closed_total garbage': 0,
+    'dns_connections_closed_total room': 0,
+    'dns_stream_limited_total ': 0,
+    'dns_transfers_total taken': 0,
+    'dns_transfers_total refused': 0,
+    'dns_signed_queries_total good': 0,
+    'dns_signed_queries_total bad': 0,
   });
 });

@@ -15,7 +15,8 @@ import {
   TSIG_BADTRUNC,
 } from '../../src/dns/tsig.ts';
 import { TRANSPORT_HTTPS, TRANSPORT_TLS } from '../../src/nameserver/client.ts';
-import { DEFER_UPDATE, respond } from '../../src/nameserver/respond.ts';
+import { DEFER_UPDATE } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import { clientAt, compiled, createConfig, NOW_MS, startWorker } from './fixture.ts';
 import { KEY, NOW_SECONDS, signedUpdate, config as updated, updateMessage } from './update-rig.ts';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   createStreamFraming,
+  STREAM_BROKEN,
   STREAM_QUERY_BYTES_MAX,
 } from '../../src/nameserver/stream-framing.ts';
 
@@ -13,7 +14,7 @@ function collect(chunks: readonly Uint8Array[]): { messages: Uint8Array[]; open:
   const messages: Uint8Array[] = [];
   let open = true;
   for (const chunk of chunks)
-    open &&= framing.receive(chunk, (bytes) => messages.push(bytes.slice()));
+    open &&= framing.receive(chunk, (bytes) => messages.push(bytes.slice())) !== STREAM_BROKEN;
   return { messages, open };
 }
 
@@ -32,6 +33,35 @@ test('receive() finds the same messages however the bytes are cut', () => {
         [40, 3],
       ],
     );
+  }
+});
+
+test('receive() gives back what may not begin yet, wherever the bytes are cut', () => {
+  const stream = Uint8Array.of(...message(12, 1), ...message(300, 2), ...message(40, 3));
+  for (let cut = 1; cut <= stream.length; cut += 1) {
+    const framing = createStreamFraming();
+    const taken: number[] = [];
+    let asked = 0;
+    let rest: Uint8Array = stream.subarray(0, cut);
+    let credit = 0;
+    const mayBegin = (): boolean => {
+      asked += 1;
+      return credit-- > 0;
+    };
+    const receive = (): void => {
+      rest = rest.subarray(framing.receive(rest, (bytes) => taken.push(bytes[0]!), mayBegin));
+    };
+    receive();
+    assert.deepEqual(taken, []);
+    rest = Buffer.concat([rest, stream.subarray(cut)]);
+    for (const expected of [[1], [1, 2], [1, 2, 3]]) {
+      credit = 1;
+      receive();
+      assert.deepEqual(taken, expected, `cut at ${cut}`);
+    }
+    assert.equal(rest.length, 0);
+    // Once for each that was taken, and once for each that was not.
+    assert.ok(asked <= 6 && asked >= 5, `${asked}`);
   }
 });
 

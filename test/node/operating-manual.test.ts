@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { counterSlots } from '../../src/nameserver/counters.ts';
 import { createPlaneFixture } from '../control/plane-fixture.ts';
 
 /** docs/OPERATING.md names what people build alerts on: every event that there is, and no other. */
@@ -46,6 +47,10 @@ test('docs/OPERATING.md names metrics that there are', async () => {
   const metrics = [...manual.matchAll(/\bmeridian_[a-z_]+/g)].map(([name]) => String(name));
   assert.ok(metrics.length > 5);
   for (const name of metrics) assert.ok(body.includes(`# TYPE ${name} `), name);
+});
+
+test('docs/OPERATING.md names every counter of the nameserver', () => {
+  for (const { metric } of counterSlots) assert.ok(manual.includes(`\`${metric}`), metric);
 });
 
 test('every file that the manuals point to is there', () => {

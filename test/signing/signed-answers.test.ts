@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { decodeMessage } from '../../src/dns/decode.ts';
 import { typeName } from '../../src/dns/type-names.ts';
-import { respond, SIGN } from '../../src/nameserver/respond.ts';
+import { SIGN } from '../../src/nameserver/outcomes.ts';
+import { respond } from '../../src/nameserver/respond.ts';
 import type { WorkerState } from '../../src/nameserver/worker-state.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import { clientAt, createConfig, NOW_MS, rrset, wireName } from '../nameserver/fixture.ts';
@@ -122,6 +123,56 @@ function family(): Config {
   return { ...config, zones };
 }
 
+test('what does not fit over UDP is truncated and empty: no proof goes without its half (RFC 4035 3.1.1)', () => {
+  for (const denial of ['compact', 'nsec'] as const) {
+    const world = signedWorld(denial);
+    const seen = { whole: 0, truncated: 0 };
+    for (const size of [512, 700, 1232]) {
+      for (const name of NAMES) {
+        for (const type of TYPES) {
+          const { bytes } = answerOf(world, name, type, size);
+          assert.ok(bytes.length <= size, `${name} ${type}: ${bytes.length} of ${size}`);
+          const decoded = decodeMessage(bytes);
+          assert.ok(decoded.ok, `${name} ${type}`);
+          const { answer, truncated } = decoded.message;
+          if (truncated) assert.deepEqual(answer, [], `${name} ${type} ${size}`);
+          else assert.deepEqual(faultsOf(decoded.message, world.dnskeys), [], `${name} ${type}`);
+          seen[truncated ? 'truncated' : 'whole'] += 1;
+        }
+      }
+    }
+    assert.ok(seen.whole > 100 && seen.truncated > 30, JSON.stringify(seen));
+  }
+});
+
+test('a denial is kept as long as a negative answer: the least of SOA and MINIMUM (RFC 9077 3)', () => {
+  const NSEC = 47;
+  for (const denial of ['compact', 'nsec'] as const) {
+    for (const [ttl, expected] of [
+      [3600, 60],
+      [30, 30],
+    ] as const) {
+      const config = createConfig();
+      const zone = { ...config.zones['gslb.example']!, ttl };
+      const world = signedWorld(denial, ['gslb.example'], {
+        ...config,
+        zones: { ...config.zones, 'gslb.example': zone },
+      });
+      let seen = 0;
+      for (const name of NAMES) {
+        const decoded = decodeMessage(answerOf(world, name, NSEC).bytes);
+        assert.ok(decoded.ok, name);
+        for (const record of [...decoded.message.answer, ...decoded.message.authority]) {
+          if (record.type !== NSEC) continue;
+          assert.equal(record.ttlSeconds, expected, name);
+          seen += 1;
+        }
+      }
+      assert.ok(seen > 10, `${seen}`);
+    }
+  }
+});
+
 test('faultsOf() misses no record that is taken away, and no signature that is bent', () => {
   const world = signedWorld('nsec');
   let seen = 0;
@@ -163,21 +214,27 @@ test('faultsOf() misses no record that is taken away, and no signature that is b
   assert.ok(seen > 20, `${seen}`);
 });
 
-function answerOf(world: SignedWorld, name: string, type: number) {
-  const reply = respondTo(world.worker, name, type);
+/** @param udpSize over UDP with so much room; 0 = over TCP */
+function answerOf(world: SignedWorld, name: string, type: number, udpSize = 0) {
+  const reply = respondTo(world.worker, name, type, udpSize);
   if (reply !== undefined) return { bytes: reply, isCold: false };
-  const bytes = respondTo(world.signer, name, type);
+  const bytes = respondTo(world.signer, name, type, udpSize);
   assert.ok(bytes, `${name} ${type}: the signer cannot sign`);
   return { bytes, isCold: true };
 }
 
 /** Undefined when a signature is missing. */
-function respondTo(worker: WorkerState, name: string, type: number): Uint8Array | undefined {
+function respondTo(
+  worker: WorkerState,
+  name: string,
+  type: number,
+  udpSize: number,
+): Uint8Array | undefined {
   const question = [...wireName(name), type >> 8, type & 255, 0, 1];
-  const records = [opt([], 1232, [0, 0, 0x80, 0])];
+  const records = [opt([], udpSize || 1232, [0, 0, 0x80, 0])];
   const query = buildQuery({ question, records });
   const reply = new Uint8Array(65_535);
-  const client = clientAt('192.0.2.200', true);
+  const client = clientAt('192.0.2.200', udpSize === 0);
   const length = respond(worker, client, query, query.length, NOW_MS, reply);
   if (length === SIGN) return undefined;
   assert.ok(length > 0, `${name} ${type}: ${length}`);

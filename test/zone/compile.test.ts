@@ -156,6 +156,33 @@ const CASES: Readonly<Record<string, readonly [ZoneSource, RegExp]>> = {
     zone('example', { rrsets: [rrset('*.example.', 'NS', 'ns.test.')] }),
     /rrsets\.0\.owner: a wildcard cannot be a delegation/,
   ],
+  'a wildcard DNAME': [
+    zone('example', { rrsets: [rrset('*.example.', 'DNAME', 'b.test.')] }),
+    /: \*\.example\.: a wildcard cannot have a DNAME/,
+  ],
+  'two DNAMEs': [
+    zone('example', { rrsets: [rrset('a.example.', 'DNAME', 'b.test.', 'c.test.')] }),
+    /a\.example\.: there can be only one DNAME/,
+  ],
+  'a CNAME beside a DNAME': [
+    zone('example', {
+      rrsets: [rrset('a.example.', 'DNAME', 'b.test.'), rrset('a.example.', 'CNAME', 'c.test.')],
+    }),
+    /a\.example\.: a CNAME cannot have other records beside it/,
+  ],
+  'a name below a DNAME': [
+    zone('example', {
+      rrsets: [rrset('a.example.', 'DNAME', 'b.test.'), rrset('x.a.example.', 'TXT', '"x"')],
+    }),
+    /x\.a\.example\.: the DNAME of a\.example\. hides this name/,
+  ],
+  'a steered name below a DNAME': [
+    zone('example', {
+      rrsets: [rrset('a.example.', 'DNAME', 'b.test.')],
+      steered: [{ owner: 'x.a.example.', service: 0 }],
+    }),
+    /x\.a\.example\.: the DNAME of a\.example\. hides this name/,
+  ],
   'a DS at its own apex': [
     zone('example', { rrsets: [rrset('example.', 'DS', '\\# 5 0001 0d09 ab')] }),
     /rrsets\.0\.owner: DS records of a zone stand in its parent zone/,

@@ -18,8 +18,9 @@ const place: RdataField = {
   parse(tokens) {
     const words = tokens.map(({ text }) => text);
     const latitude = readAngle(words, 90, 'N', 'S');
-    const longitude = latitude && readAngle(words, 180, 'E', 'W');
-    if (latitude === undefined || longitude === undefined) return problem('no place', SYNTAX);
+    if (latitude === undefined) return problem('no place', SYNTAX);
+    const longitude = readAngle(words, 180, 'E', 'W');
+    if (longitude === undefined) return problem('no place', SYNTAX);
     const [altitude, ...sizes] = words.map(readCentimetres);
     if (altitude === undefined || sizes.length > 3) return problem('no altitude', SYNTAX);
     const [size, horizontal, vertical] = DEFAULTS_CM.map((usual, index) =>

@@ -43,6 +43,18 @@ const valid: readonly (readonly [string, string, string, string?])[] = [
   ['TYPE65280', '\\# 0', '', '\\# 0'],
   ['HTTPS', '\\# 3 000100', '000100', '1 .'],
   ['a', '\\# 4 c0000201', 'c0000201', '192.0.2.1'],
+  // On the equator, and where it meets the meridian.
+  [
+    'LOC',
+    '0 N 4 53 32 E 0m',
+    '0012161380000000810cbce000989680',
+    '0 0 0.000 N 4 53 32.000 E 0.00m 1.00m 10000.00m 10.00m',
+  ],
+  [
+    'LOC',
+    '0 0 0.000 N 0 0 0.000 E -100000.00m 0.00m 0.00m 0.00m',
+    '00000000800000008000000000000000',
+  ],
 ];
 
 test('parseRdata() and formatRdata() read and write every type', () => {
