@@ -343,9 +343,8 @@ function typesOf(
 }
 
 /** A zone is signed when it has keys: until they are known it is answered as if it were not. */
-function denialOf({ dnssec, rrsets }: ZoneConfig): Pick<ZoneSource, 'denial'> {
-  const hasKeys = rrsets.some(({ type }) => type === 'DNSKEY');
-  return dnssec !== undefined && hasKeys ? { denial: dnssec.denial } : {};
+function denialOf({ dnssec, isKeyed }: ZoneConfig): Pick<ZoneSource, 'denial'> {
+  return dnssec !== undefined && isKeyed ? { denial: dnssec.denial } : {};
 }
 
 function mapOf(

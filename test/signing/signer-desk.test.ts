@@ -8,13 +8,16 @@ import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { addSignatures, learn, setHealth } from '../../src/nameserver/worker-state.ts';
 import { createSignerDesk } from '../../src/signing/signer-desk.ts';
+import { hasSignedZones } from '../../src/zone/lookup.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
   allUp,
   clientAt,
+  compiled,
   createConfig,
   healthOf,
   NOW_MS,
+  rrset,
   startWorker,
   wireName,
 } from '../nameserver/fixture.ts';
@@ -196,6 +199,16 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
   desk.setKeys([]);
   const bare = run(desk.sign(snapshot));
   assert.equal(bare.prepared.length, 0);
+});
+
+test('a zone with DNSKEY records of its own and no known keys is not signed', () => {
+  const config = createConfig();
+  const zone = config.zones['gslb.example']!;
+  const { dnssec } = signedWorld('compact').config.zones['gslb.example']!;
+  const own = rrset('gslb.example.', 'DNSKEY', ['257 3 13 AAAA']);
+  const unkeyed = { ...zone, dnssec: dnssec!, rrsets: [...zone.rrsets, own] };
+  const snapshot = compiled({ ...config, zones: { ...config.zones, 'gslb.example': unkeyed } });
+  assert.equal(hasSignedZones(snapshot.zones), false);
 });
 
 test('a query that the signer cannot answer either gets nothing', () => {
