@@ -129,7 +129,7 @@ function transfersOf(
     if (zone.transfer === undefined || !needsAnswers(config)) return [];
     // Secondaries of a secondary stop when it does: told nothing newer, theirs expires as well.
     const isGood = standingOf(zone) === STANDING_GOOD;
-    const content = isGood ? contentOf(name, zone, snapshot) : undefined;
+    const content = isGood ? contentOf(name, zone, config.zones, snapshot) : undefined;
     if (content === undefined) return [];
     const known = before.find(({ contents }) => equalNames(contents.at(-1)!.apex, content.apex));
     return {
