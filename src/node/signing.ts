@@ -22,8 +22,10 @@ export async function openZoneKeys(
     setOverlay: (zone, overlay) => overlays.set('dnssec', zone, overlay),
     isCutOff() {
       if (config.store.kind !== 'memory') return store.status().state !== 'ready';
-      const { peers } = link.exchange;
-      return cluster.peers.length > 0 && !peers().some(({ state }) => state === 'connected');
+      // The list of all nodes may have this one, too.
+      const others = cluster.peers.filter((peer) => peer !== link.address);
+      const peers = link.exchange.peers();
+      return others.length > 0 && !peers.some(({ state }) => state === 'connected');
     },
     settled: facts.settled,
   });

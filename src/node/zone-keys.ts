@@ -9,6 +9,7 @@ import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/d
 import { type KeySet, newKeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import { jitterSecondsOf, type SigningTimes } from '../dns/dnssec/validity.ts';
+import { type Company, createCompany, PEERS_WAIT_MS } from './company.ts';
 import {
   ALGORITHM_NUMBERS,
   apexOf,
@@ -52,11 +53,6 @@ export type ZoneKeysParts = {
 export const KEYS_LOOK_MS = 60_000;
 /** The same while some zone has no keys. */
 export const KEYS_RETRY_MS = 5_000;
-/**
- * Nodes without a store make keys each for itself, and then the earliest count: one that has just come waits
- * for the others to tell it theirs.
- */
-export const PEERS_WAIT_MS = 5_000;
 const WEEK_SECONDS = 7 * 86_400;
 
 /** One signed zone. */
@@ -74,7 +70,12 @@ export type KeptZone = {
   stopWatching(): void;
 };
 export type Held =
-  | { readonly kind: 'set'; readonly set: KeySet }
+  | {
+      readonly kind: 'set';
+      readonly set: KeySet;
+      /** Of this node alone: they become those of all when another node is there, if it has none. */
+      readonly isOwn?: boolean;
+    }
   /** As their times are at an instant: the last one at which they could sign. */
   | {
       readonly kind: 'files';
@@ -88,6 +89,8 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const { clock, events } = parts;
   const zones = new Map<string, KeptZone>();
   const shown = createShown(parts);
+  const company = createCompany(clock, parts.isCutOff);
+  let { config } = parts;
   let isClosed = false;
   let cancel = (): void => {};
 
@@ -99,15 +102,16 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     complain(kept, events);
   };
   const lookAtAll = async (): Promise<void> => {
+    const awaited = company.awaited(config);
     const looks = [...zones.values()].map((kept) =>
-      lookAt(parts, kept, (held) => hold(kept, held)),
+      lookAt(parts, kept, awaited, (held) => hold(kept, held)),
     );
     await Promise.all(looks);
     publish();
   };
   const lookSoon = (): void => {
     if (isClosed) return;
-    const isMissing = [...zones.values()].some(({ held }) => held.kind === 'none');
+    const isMissing = [...zones.values()].some(isUnsettled);
     cancel();
     cancel = clock.setTimer(isMissing ? KEYS_RETRY_MS : KEYS_LOOK_MS, () => {
       void lookAtAll().then(lookSoon);
@@ -130,8 +134,8 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
       kept.stopWatching = kept.place?.watch(hear) ?? kept.stopWatching;
     }
   };
-  adopt(parts.config);
-  const ready = waitForPeers(parts, zones).then(lookAtAll);
+  adopt(config);
+  const ready = waitForPeers(parts, company, zones).then(lookAtAll);
   void ready.then(lookSoon);
   const rolls = createKeyRolls(
     parts,
@@ -148,7 +152,8 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
       const kept = zones.get(zone);
       return kept === undefined ? notSigned(zone) : statusOf(kept, clock.nowMs());
     },
-    setConfig(config) {
+    setConfig(next) {
+      config = next;
       adopt(config);
       void lookAtAll().then(lookSoon);
     },
@@ -160,17 +165,21 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   };
 }
 
+/** Without keys, or with some that the other nodes have not heard of. */
+function isUnsettled({ held }: KeptZone): boolean {
+  return held.kind === 'none' || (held.kind === 'set' && held.isOwn === true);
+}
+
 /** Without a store it is the others who may have the keys already: they are given a moment to say so. */
 function waitForPeers(
-  { clock, config: { cluster, store } }: ZoneKeysParts,
+  { clock, config }: ZoneKeysParts,
+  company: Company,
   zones: ReadonlyMap<string, KeptZone>,
 ): Promise<void> {
   const isLacking = [...zones.values()].some(
     ({ place }) => place?.kind === 'shared' && place.read().state === 'absent',
   );
-  if (!isLacking || store.kind !== 'memory' || cluster.listen.length === 0) {
-    return Promise.resolve();
-  }
+  if (!isLacking || company.awaited(config) === undefined) return Promise.resolve();
   return new Promise((resolve) => {
     clock.setTimer(PEERS_WAIT_MS, resolve);
   });
@@ -210,10 +219,14 @@ function readPlace({ place }: KeptZone, hold: (held: Held) => void): boolean {
   return true;
 }
 
-/** Finds the keys of a zone, or makes its first. */
+/**
+ * Finds the keys of a zone, or makes its first.
+ * @param awaited why none can be made for all nodes now
+ */
 async function lookAt(
   { clock, events }: ZoneKeysParts,
   kept: KeptZone,
+  awaited: string | undefined,
   hold: (held: Held) => void,
 ): Promise<void> {
   const { dnssec, earlier, held, place, zone } = kept;
@@ -222,23 +235,34 @@ async function lookAt(
     return;
   }
   // What was there and is not any more is not made a second time: the parent knows the first.
-  if (readPlace(kept, hold) || held.kind === 'set') return;
-  let isMoved = false;
-  const made = await place.make(() => {
-    const own = earlier?.read();
-    isMoved = own?.state === 'known';
-    if (own?.state === 'known') return own.set;
-    return newKeySet(dnssec.scheme, ALGORITHM_NUMBERS[dnssec.algorithm], clock.nowMs());
-  });
+  if (readPlace(kept, hold) || (held.kind === 'set' && held.isOwn !== true)) return;
+  const own = earlier?.read();
+  // The parent may know what this node had alone.
+  const lack = (reason: string): void =>
+    hold(
+      own?.state === 'known'
+        ? { kind: 'set', set: own.set, isOwn: true }
+        : { kind: 'none', reason },
+    );
+  if (place.kind === 'shared' && awaited !== undefined) {
+    lack(awaited);
+    return;
+  }
+  const made = await place.make(() =>
+    own?.state === 'known'
+      ? own.set
+      : newKeySet(dnssec.scheme, ALGORITHM_NUMBERS[dnssec.algorithm], clock.nowMs()),
+  );
   if (!made.ok) {
-    hold({ kind: 'none', reason: made.reason });
+    lack(made.reason);
     return;
   }
   hold({ kind: 'set', set: made.set });
   if (!made.isNew) return;
-  const message = isMoved
-    ? `The keys that this node had for ${zone} are those of all nodes now.`
-    : `${zone} has keys and is signed. "meridian dnssec status ${zone}" says when its parent may have the DS.`;
+  const message =
+    own?.state === 'known'
+      ? `The keys that this node had for ${zone} are those of all nodes now.`
+      : `${zone} has keys and is signed. "meridian dnssec status ${zone}" says when its parent may have the DS.`;
   events.record('dnssec.keys-made', zone, message);
 }
 
