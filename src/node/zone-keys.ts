@@ -18,7 +18,8 @@ import {
   differences,
   KEY_TTL_SECONDS,
 } from './describe-keys.ts';
-import { filePlace, type KeyPlace, readKeyFolder, sharedPlace } from './key-places.ts';
+import { heldFiles } from './held-files.ts';
+import { filePlace, type KeyPlace, sharedPlace } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
 
 /**
@@ -231,7 +232,7 @@ async function lookAt(
 ): Promise<void> {
   const { dnssec, earlier, held, place, zone } = kept;
   if (place === undefined) {
-    hold(readFiles(kept, clock.nowMs() / 1000));
+    hold(heldFiles(kept, clock.nowMs() / 1000));
     return;
   }
   // What was there and is not any more is not made a second time: the parent knows the first.
@@ -264,18 +265,6 @@ async function lookAt(
       ? `The keys that this node had for ${zone} are those of all nodes now.`
       : `${zone} has keys and is signed. "meridian dnssec status ${zone}" says when its parent may have the DS.`;
   events.record('dnssec.keys-made', zone, message);
-}
-
-/** A folder that is away, was emptied, or whose keys have all gone to rest, takes no signature away. */
-function readFiles({ dnssec, held, zone }: KeptZone, nowSeconds: number): Held {
-  const { keys, problems } = readKeyFolder(dnssec.folder!, zone);
-  if (fileSigningKeys(keys, zone, timesOf(dnssec), nowSeconds) !== undefined) {
-    return { kind: 'files', keys, atSeconds: nowSeconds, problems };
-  }
-  const why = problems.length > 0 ? problems : [`no key in ${dnssec.folder} is active`];
-  return held.kind === 'files'
-    ? { ...held, problems: [...why, 'the keys that were there last are used'] }
-    : { kind: 'none', reason: why.join('; ') };
 }
 
 /** What was said of a zone's keys once is not said again until it changes. */
