@@ -110,6 +110,19 @@ export function filePlace(directory: string, zone: string): KeyPlace {
   };
 }
 
+/** Those that `filePlace` has something of. */
+export function zonesWithFiles(directory: string): readonly string[] {
+  try {
+    const names = readdirSync(join(directory, KEYS_FOLDER)).filter((name) =>
+      name.endsWith('.json'),
+    );
+    return names.map((name) => decodeURIComponent(name.slice(0, -'.json'.length)));
+  } catch {
+    // No folder, or a name that is not ours: whoever needs the keys of a zone says so.
+    return [];
+  }
+}
+
 export type KeyFolder = {
   readonly keys: readonly FileKey[];
   /** Files that are of no use, and why. */

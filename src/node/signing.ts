@@ -8,7 +8,7 @@ export const KEYS_START_WAIT_MS = 3000;
 
 /** Opens the keys of signed zones on a node that answers for them, before anything is compiled. */
 export async function openZoneKeys(
-  { facts, link, events, overlays, signer, store }: Parts,
+  { facts, link, events, log, overlays, signer, store }: Parts,
   config: Config,
 ): Promise<ZoneKeysKeeper | undefined> {
   const { cluster, node } = config;
@@ -18,6 +18,7 @@ export async function openZoneKeys(
     secrets: facts.secrets,
     clock: facts.clock,
     events,
+    log,
     tell: signer.setKeys,
     setOverlay: (zone, overlay) => overlays.set('dnssec', zone, overlay),
     isCutOff() {

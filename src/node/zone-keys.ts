@@ -5,22 +5,22 @@ import type { ZoneOverlay } from '../config/overlay.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Events } from '../control/events.ts';
 import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
-import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/dnssec/key-files.ts';
-import { type KeySet, newKeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
+import type { FileKey } from '../dns/dnssec/key-files.ts';
+import { type KeySet, newKeySet } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
-import { jitterSecondsOf, type SigningTimes } from '../dns/dnssec/validity.ts';
+import type { Log } from '../telemetry/log.ts';
 import { type Company, createCompany, PEERS_WAIT_MS } from './company.ts';
 import {
   ALGORITHM_NUMBERS,
-  apexOf,
   describeKeyFiles,
   describeKeySet,
   differences,
-  KEY_TTL_SECONDS,
 } from './describe-keys.ts';
 import { heldFiles } from './held-files.ts';
-import { filePlace, type KeyPlace, sharedPlace } from './key-places.ts';
+import { filePlace, type KeyPlace, sharedPlace, zonesWithFiles } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
+import { createShown, type RestingZone } from './shown-keys.ts';
+import { openSigningMemory, type SigningMemory } from './signing-memory.ts';
 
 /**
  * Keeps the keys of signed zones: made once by whichever node is first and then those of all, or read from
@@ -41,6 +41,7 @@ export type ZoneKeysParts = {
   /** The cluster's: times of keys are compared across nodes. */
   readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
   readonly events: Pick<Events, 'record'>;
+  readonly log: Pick<Log, 'warn'>;
   /** What signs from now on, of all zones; before the zones show it. */
   tell(keys: readonly ZoneSigningKeys[]): void;
   setOverlay(zone: string, overlay: ZoneOverlay | undefined): void;
@@ -54,7 +55,6 @@ export type ZoneKeysParts = {
 export const KEYS_LOOK_MS = 60_000;
 /** The same while some zone has no keys. */
 export const KEYS_RETRY_MS = 5_000;
-const WEEK_SECONDS = 7 * 86_400;
 
 /** One signed zone. */
 export type KeptZone = {
@@ -89,14 +89,20 @@ export type Held =
 export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const { clock, events } = parts;
   const zones = new Map<string, KeptZone>();
-  const shown = createShown(parts);
+  const memory = openSigningMemory(parts.config.node.stateDirectory, (kind, problem) => {
+    const message = `${problem}: serials of signed zones may go back after a restart.`;
+    if (kind === 'unreadable') parts.log.warn('state.unreadable', message);
+    else parts.log.warn('state.unwritable', message);
+  });
+  const shown = createShown(parts, memory);
   const company = createCompany(clock, parts.isCutOff);
   let { config } = parts;
+  let resting: readonly RestingZone[] = [];
   let isClosed = false;
   let cancel = (): void => {};
 
   const publish = (): void => {
-    if (!isClosed) shown.show([...zones.values()], clock.nowMs() / 1000);
+    if (!isClosed) shown.show([...zones.values()], resting, clock.nowMs());
   };
   const hold = (kept: KeptZone, held: Held): void => {
     kept.held = held;
@@ -125,6 +131,7 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     stopWatching();
     const before = new Map(zones);
     zones.clear();
+    resting = restingZones(parts, config, memory);
     for (const [zone, { dnssec }] of Object.entries(config.zones)) {
       if (dnssec === undefined) continue;
       const kept = keptZone(parts, config, zone, dnssec, before.get(zone));
@@ -136,6 +143,7 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     }
   };
   adopt(config);
+  shown.begin([...zones.values()], resting);
   const ready = waitForPeers(parts, company, zones).then(lookAtAll);
   void ready.then(lookSoon);
   const rolls = createKeyRolls(
@@ -208,6 +216,24 @@ function keptZone(
     complaint: before?.complaint ?? '',
     stopWatching: () => {},
   };
+}
+
+/** Those that are not signed any more: their serials must not go back. */
+function restingZones(
+  { secrets }: ZoneKeysParts,
+  config: Config,
+  memory: SigningMemory,
+): readonly RestingZone[] {
+  const { stateDirectory } = config.node;
+  const inFiles = stateDirectory === undefined ? [] : zonesWithFiles(stateDirectory);
+  return Object.entries(config.zones).flatMap(([zone, { dnssec }]) => {
+    if (dnssec !== undefined) return [];
+    const shared = sharedPlace(secrets, zone).read();
+    const own = inFiles.includes(zone) ? filePlace(stateDirectory!, zone).read() : undefined;
+    const read = shared.state === 'known' ? shared : own;
+    const set = read?.state === 'known' ? read.set : undefined;
+    return set === undefined && memory.get(zone) === undefined ? [] : [{ zone, set }];
+  });
 }
 
 /** False when there is nothing to be read. */
@@ -291,11 +317,6 @@ function complain(kept: KeptZone, events: Pick<Events, 'record'>): void {
   else events.record('dnssec.keys-known', zone, `All is well with the keys of ${zone} again.`);
 }
 
-function timesOf({ refreshSeconds, validitySeconds }: DnssecConfig): SigningTimes {
-  const jitterSeconds = jitterSecondsOf(validitySeconds, refreshSeconds);
-  return { validitySeconds, refreshSeconds, jitterSeconds };
-}
-
 function statusOf({ config, dnssec, held, place, zone }: KeptZone, nowMs: number): ZoneDnssec {
   const kept: ZoneDnssec['kept'] = place?.kind ?? 'folder';
   switch (held.kind) {
@@ -310,62 +331,5 @@ function statusOf({ config, dnssec, held, place, zone }: KeptZone, nowMs: number
       const nothing = { keys: [], ds: [], cds: [], cdnskey: [], warnings: [] };
       return { kept, zone, problem: `${dnssec.folder ?? 'keys'}: ${held.reason}`, ...nothing };
     }
-  }
-}
-
-/** What the signer and the zones were told last: each change is told once, the signer first. */
-function createShown({ setOverlay, tell }: ZoneKeysParts) {
-  const overlays = new Map<string, string>();
-  let told = '[]';
-  return {
-    show(zones: readonly KeptZone[], nowSeconds: number): void {
-      const signing = zones.flatMap((kept) => signingOf(kept) ?? []);
-      const text = JSON.stringify(signing);
-      if (text !== told) {
-        told = text;
-        tell(signing);
-      }
-      const wanted = new Map(zones.map((kept) => [kept.zone, overlayOf(kept, nowSeconds)]));
-      for (const zone of new Set([...overlays.keys(), ...wanted.keys()])) {
-        const overlay = wanted.get(zone);
-        const now = overlay === undefined ? '' : JSON.stringify(overlay);
-        if (now === (overlays.get(zone) ?? '')) continue;
-        overlays.set(zone, now);
-        setOverlay(zone, overlay);
-      }
-    },
-  };
-}
-
-function signingOf({ dnssec, held, zone }: KeptZone): ZoneSigningKeys | undefined {
-  const times = timesOf(dnssec);
-  if (held.kind === 'set') return signingKeysOf(held.set, zone, times);
-  return held.kind === 'files'
-    ? fileSigningKeys(held.keys, zone, times, held.atSeconds)
-    : undefined;
-}
-
-/**
- * Secondaries copy a zone when its serial grows: with each change of its keys, and every week, for they
- * have to come by new signatures (PowerDNS calls this INCREMENT-WEEKS).
- */
-function overlayOf({ held, zone }: KeptZone, nowSeconds: number): ZoneOverlay | undefined {
-  const weeks = Math.floor(nowSeconds / WEEK_SECONDS);
-  const apex = apexOf(zone);
-  switch (held.kind) {
-    case 'set':
-      return {
-        zone,
-        serialIncrement: weeks + held.set.revision,
-        rrsets: publishedRrsets(held.set, apex, KEY_TTL_SECONDS),
-      };
-    case 'files':
-      return {
-        zone,
-        serialIncrement: weeks + passedTimes(held.keys, held.atSeconds),
-        rrsets: fileRrsets(held.keys, apex, KEY_TTL_SECONDS, held.atSeconds),
-      };
-    case 'none':
-      return undefined;
   }
 }

@@ -23,6 +23,7 @@ export function createFixtureKeys(
     },
     clock: { nowMs, setTimer: () => () => {} },
     events: { record },
+    log: { warn: () => {} },
     tell: () => {},
     setOverlay: () => {},
     isCutOff: () => false,

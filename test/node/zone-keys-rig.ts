@@ -69,6 +69,7 @@ export function keysRig(
         events.push(`${kind}: ${message}`);
       },
     },
+    log: { warn: (kind, message) => events.push(`${kind}: ${message}`) },
     tell(keys) {
       told = keys;
       order.push(`tell ${keys.map(({ zone }) => zone).join()}`);
