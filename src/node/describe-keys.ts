@@ -36,25 +36,34 @@ export function rollFactsOf({ rrsets, soa, steered, transfer, ttl }: ZoneConfig)
   };
 }
 
+/** How long ago the zone became signed, and how long caches may have what was before. */
+export type SignedSince = { readonly sinceMs: number; readonly facts: RollFacts };
+
+/** Before it, caches may hold unsigned answers. */
+function dsFrom({ facts, sinceMs }: SignedSince, nowMs: number): Pick<ZoneDnssec, 'dsFromMs'> {
+  const { longestTtlSeconds, propagationSeconds } = facts;
+  const dsFromMs = sinceMs + (longestTtlSeconds + propagationSeconds) * 1000;
+  return nowMs < dsFromMs ? { dsFromMs } : {};
+}
+
 /** Keys that are made and kept by the nodes. */
 export function describeKeySet(
   zone: string,
   set: KeySet,
-  config: ZoneConfig,
+  config: Pick<ZoneConfig, 'dnssec'>,
+  signed: SignedSince,
   nowMs: number,
 ): Omit<ZoneDnssec, 'kept'> {
-  const { longestTtlSeconds, propagationSeconds } = rollFactsOf(config);
   const algorithm = ALGORITHM_NAMES[set.algorithm];
   const keys = set.keys.map((key): ZoneKeyStatus => {
     const { role, sinceMs, stage } = key;
     return { tag: tagOf(key), role, algorithm, stage, sinceMs };
   });
-  const dsFromMs = set.madeAtMs + (longestTtlSeconds + propagationSeconds) * 1000;
   return {
     zone,
     keys,
     ...wishes(publishedRrsets(set, apexOf(zone), KEY_TTL_SECONDS)),
-    ...(nowMs < dsFromMs ? { dsFromMs } : {}),
+    ...dsFrom(signed, nowMs),
     ...(set.roll === undefined ? {} : { roll: describeRoll(zone, set, set.roll, nowMs) }),
     warnings: config.dnssec === undefined ? [] : differences(zone, set, config.dnssec),
   };
@@ -130,6 +139,7 @@ function toDo(zone: string, { step }: KeyRoll, waitsFor: KeyRollStatus['waitsFor
 export function describeKeyFiles(
   zone: string,
   keys: readonly FileKey[],
+  signed: SignedSince,
   nowMs: number,
 ): Omit<ZoneDnssec, 'kept'> {
   const nowSeconds = nowMs / 1000;
@@ -154,6 +164,7 @@ export function describeKeyFiles(
     ...said,
     // Whoever made the files may not have said when the parent is to know them.
     ds: said.ds.length > 0 ? said.ds : entries.map(({ dnskey }) => dsText(apex, dnskey)),
+    ...dsFrom(signed, nowMs),
     warnings: [],
   };
 }

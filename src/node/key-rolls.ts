@@ -3,7 +3,7 @@ import type { Problem } from '../control/control-plane.ts';
 import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
 import { advanceRoll, needsDs, type RollResult, startRoll } from '../dns/dnssec/key-roll.ts';
 import type { KeySet } from '../dns/dnssec/key-set.ts';
-import { describeKeySet, rollFactsOf } from './describe-keys.ts';
+import { describeKeySet, type SignedSince } from './describe-keys.ts';
 import { secretName } from './key-places.ts';
 import type { KeptZone, ZoneKeysParts } from './zone-keys.ts';
 
@@ -15,9 +15,13 @@ import type { KeptZone, ZoneKeysParts } from './zone-keys.ts';
 /** How long whoever takes a step waits to hear whether others have it. */
 const SHARE_WAIT_MS = 2000;
 
-/** @param take what the zone's keys are from now on, here */
+/**
+ * @param signed since when a zone is, and how long what was before it is remembered
+ * @param take what the zone's keys are from now on, here
+ */
 export function createKeyRolls(
   parts: ZoneKeysParts,
+  signed: (kept: KeptZone) => SignedSince,
   find: (zone: string) => KeptZone | undefined,
   take: (kept: KeptZone, set: KeySet) => void,
 ): Omit<ZoneKeys, 'status'> {
@@ -41,7 +45,7 @@ export function createKeyRolls(
     events.record('dnssec.roll', zone, say(result.set, held.set));
     const status = {
       kept: place.kind,
-      ...describeKeySet(zone, result.set, kept.config, clock.nowMs()),
+      ...describeKeySet(zone, result.set, kept.config, signed(kept), clock.nowMs()),
     };
     if (place.kind === 'file') return status;
     const sharing = await settled(SECRETS_PREFIX + secretName(zone), SHARE_WAIT_MS);
@@ -51,18 +55,17 @@ export function createKeyRolls(
     startRoll: ({ by, key, zone }) =>
       change(
         zone,
-        (set, { config, dnssec }) =>
-          startRoll(set, key, dnssec.scheme, clock.nowMs(), rollFactsOf(config)),
+        (set, kept) => startRoll(set, key, kept.dnssec.scheme, clock.nowMs(), signed(kept).facts),
         () => `${by} has begun to replace the ${key.toUpperCase()} of ${zone}.`,
       ),
     advanceRoll: ({ by, dsSeen, dsTtlSeconds, zone }) =>
       change(
         zone,
-        (set, { config }) =>
+        (set, kept) =>
           advanceRoll(
             set,
             clock.nowMs(),
-            rollFactsOf(config),
+            signed(kept).facts,
             dsSeen === true ? { ttlSeconds: dsTtlSeconds } : undefined,
           ),
         (set, before) => stepText(zone, set, before, by),

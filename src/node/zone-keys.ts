@@ -15,6 +15,8 @@ import {
   describeKeyFiles,
   describeKeySet,
   differences,
+  rollFactsOf,
+  type SignedSince,
 } from './describe-keys.ts';
 import { heldFiles } from './held-files.ts';
 import { filePlace, type KeyPlace, sharedPlace, zonesWithFiles } from './key-places.ts';
@@ -89,11 +91,7 @@ export type Held =
 export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const { clock, events } = parts;
   const zones = new Map<string, KeptZone>();
-  const memory = openSigningMemory(parts.config.node.stateDirectory, (kind, problem) => {
-    const message = `${problem}: serials of signed zones may go back after a restart.`;
-    if (kind === 'unreadable') parts.log.warn('state.unreadable', message);
-    else parts.log.warn('state.unwritable', message);
-  });
+  const memory = openMemory(parts);
   const shown = createShown(parts, memory);
   const company = createCompany(clock, parts.isCutOff);
   let { config } = parts;
@@ -146,8 +144,13 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   shown.begin([...zones.values()], resting);
   const ready = waitForPeers(parts, company, zones).then(lookAtAll);
   void ready.then(lookSoon);
+  const signed = ({ config, held, zone }: KeptZone): SignedSince => {
+    const madeAtMs = held.kind === 'set' ? held.set.madeAtMs : clock.nowMs();
+    return { sinceMs: memory.get(zone)?.signedSinceMs ?? madeAtMs, facts: rollFactsOf(config) };
+  };
   const rolls = createKeyRolls(
     parts,
+    signed,
     (zone) => zones.get(zone),
     (kept, set) => {
       hold(kept, { kind: 'set', set });
@@ -159,7 +162,7 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     ...rolls,
     status(zone) {
       const kept = zones.get(zone);
-      return kept === undefined ? notSigned(zone) : statusOf(kept, clock.nowMs());
+      return kept === undefined ? notSigned(zone) : statusOf(kept, signed(kept), clock.nowMs());
     },
     setConfig(next) {
       config = next;
@@ -172,6 +175,14 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
       stopWatching();
     },
   };
+}
+
+function openMemory({ config, log }: ZoneKeysParts): SigningMemory {
+  return openSigningMemory(config.node.stateDirectory, (kind, problem) => {
+    const message = `${problem}: serials of signed zones may go back after a restart.`;
+    if (kind === 'unreadable') log.warn('state.unreadable', message);
+    else log.warn('state.unwritable', message);
+  });
 }
 
 /** Without keys, or with some that the other nodes have not heard of. */
@@ -317,14 +328,18 @@ function complain(kept: KeptZone, events: Pick<Events, 'record'>): void {
   else events.record('dnssec.keys-known', zone, `All is well with the keys of ${zone} again.`);
 }
 
-function statusOf({ config, dnssec, held, place, zone }: KeptZone, nowMs: number): ZoneDnssec {
+function statusOf(
+  { config, dnssec, held, place, zone }: KeptZone,
+  signed: SignedSince,
+  nowMs: number,
+): ZoneDnssec {
   const kept: ZoneDnssec['kept'] = place?.kind ?? 'folder';
   switch (held.kind) {
     case 'set':
-      return { kept, ...describeKeySet(zone, held.set, config, nowMs) };
+      return { kept, ...describeKeySet(zone, held.set, config, signed, nowMs) };
     case 'files': {
       const problem = held.problems.join('; ');
-      const status = { kept, ...describeKeyFiles(zone, held.keys, held.atSeconds * 1000) };
+      const status = { kept, ...describeKeyFiles(zone, held.keys, signed, held.atSeconds * 1000) };
       return problem === '' ? status : { ...status, problem };
     }
     case 'none': {

@@ -156,3 +156,43 @@ test('a memory that is damaged is begun anew, with a word; what is remembered ha
   }
   assert.ok(greatest <= CHANGES_MAX);
 });
+
+test('the DS waits from when the zone became signed, each time anew', async () => {
+  const directory = scratchDirectory('keys');
+  const on = configOf({ [ZONE]: 'true' }, ALONE(directory));
+  const { clock, rig } = await started(NOW, directory, 'true');
+  const waitMs = rig.status().dsFromMs! - NOW;
+  assert.ok(waitMs >= 3_900_000);
+  rig.keeper.setConfig(configOf({ [ZONE]: 'false' }, ALONE(directory)));
+  await clock.advance(2 * waitMs);
+  const turnedMs = clock.nowMs();
+  rig.keeper.setConfig(on);
+  await clock.advance(0);
+  assert.equal(rig.status().dsFromMs, turnedMs + waitMs);
+  rig.keeper.close();
+  const again = await started(turnedMs + 1000, directory, 'true');
+  assert.equal(again.rig.status().dsFromMs, turnedMs + waitMs, 'after a restart');
+  again.rig.keeper.close();
+  const off = await started(turnedMs + 2000, directory, 'false');
+  off.rig.keeper.close();
+  const last = await started(turnedMs + 3000, directory, 'true');
+  assert.equal(last.rig.status().dsFromMs, turnedMs + 3000 + waitMs, 'off for one life');
+  last.rig.keeper.close();
+});
+
+test('the DS of keys in a folder waits, too', async () => {
+  const clock = createMovedClock(NOW);
+  const folder = scratchDirectory('keys');
+  const config = configOf({ [ZONE]: `{ folder: ${folder} }` }, ALONE(scratchDirectory('keys')));
+  const rig = keysRig(clock, config, undefined);
+  await rig.keeper.ready;
+  const words = ['-q', '-K', folder, '-a', '13', '-P', '20200101', '-A', '20200101', ZONE];
+  assert.equal(spawnSync('dnssec-keygen', words).status, 0);
+  await clock.advance(KEYS_LOOK_MS);
+  const { dsFromMs } = rig.status();
+  assert.ok(dsFromMs! >= NOW + 3_900_000 && dsFromMs! <= NOW + KEYS_LOOK_MS + 3_900_000);
+  await clock.advance(3_900_000 + KEYS_LOOK_MS);
+  assert.equal(rig.status().dsFromMs, undefined);
+  assert.equal(rig.status().ds.length, 1);
+  rig.keeper.close();
+});
