@@ -1,9 +1,14 @@
 import { SECRETS_PREFIX } from '../cluster/secrets.ts';
 import type { Problem } from '../control/control-plane.ts';
 import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
-import { advanceRoll, needsDs, type RollResult, startRoll } from '../dns/dnssec/key-roll.ts';
+import {
+  advanceRoll,
+  needsDs,
+  type RollFacts,
+  type RollResult,
+  startRoll,
+} from '../dns/dnssec/key-roll.ts';
 import type { KeySet } from '../dns/dnssec/key-set.ts';
-import { describeKeySet, type SignedSince } from './describe-keys.ts';
 import { secretName } from './key-places.ts';
 import type { KeptZone, ZoneKeysParts } from './zone-keys.ts';
 
@@ -16,12 +21,14 @@ import type { KeptZone, ZoneKeysParts } from './zone-keys.ts';
 const SHARE_WAIT_MS = 2000;
 
 /**
- * @param signed since when a zone is, and how long what was before it is remembered
+ * @param facts what a step that begins now waits for
+ * @param status of keys as they are from now on
  * @param take what the zone's keys are from now on, here
  */
 export function createKeyRolls(
   parts: ZoneKeysParts,
-  signed: (kept: KeptZone) => SignedSince,
+  facts: (kept: KeptZone) => RollFacts,
+  status: (kept: KeptZone) => ZoneDnssec,
   find: (zone: string) => KeptZone | undefined,
   take: (kept: KeptZone, set: KeySet) => void,
 ): Omit<ZoneKeys, 'status'> {
@@ -43,19 +50,15 @@ export function createKeyRolls(
     if (problem !== undefined) return unwritten(problem);
     take(kept, result.set);
     events.record('dnssec.roll', zone, say(result.set, held.set));
-    const status = {
-      kept: place.kind,
-      ...describeKeySet(zone, result.set, kept.config, signed(kept), clock.nowMs()),
-    };
-    if (place.kind === 'file') return status;
+    if (place.kind === 'file') return status(kept);
     const sharing = await settled(SECRETS_PREFIX + secretName(zone), SHARE_WAIT_MS);
-    return { ...status, sharing };
+    return { ...status(kept), sharing };
   };
   return {
     startRoll: ({ by, key, zone }) =>
       change(
         zone,
-        (set, kept) => startRoll(set, key, kept.dnssec.scheme, clock.nowMs(), signed(kept).facts),
+        (set, kept) => startRoll(set, key, kept.dnssec.scheme, clock.nowMs(), facts(kept)),
         () => `${by} has begun to replace the ${key.toUpperCase()} of ${zone}.`,
       ),
     advanceRoll: ({ by, dsSeen, dsTtlSeconds, zone }) =>
@@ -65,7 +68,7 @@ export function createKeyRolls(
           advanceRoll(
             set,
             clock.nowMs(),
-            signed(kept).facts,
+            facts(kept),
             dsSeen === true ? { ttlSeconds: dsTtlSeconds } : undefined,
           ),
         (set, before) => stepText(zone, set, before, by),

@@ -20,6 +20,7 @@ export async function openZoneKeys(
     events,
     log,
     tell: signer.setKeys,
+    overlays,
     setOverlay: (zone, overlay) => overlays.set('dnssec', zone, overlay),
     isCutOff() {
       if (config.store.kind !== 'memory') return store.status().state !== 'ready';

@@ -9,20 +9,20 @@ import type { FileKey } from '../dns/dnssec/key-files.ts';
 import { type KeySet, newKeySet } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { Log } from '../telemetry/log.ts';
+import { followRollWaits } from './cache-lives.ts';
 import { type Company, createCompany, PEERS_WAIT_MS } from './company.ts';
 import {
   ALGORITHM_NUMBERS,
   describeKeyFiles,
   describeKeySet,
   differences,
-  rollFactsOf,
-  type SignedSince,
 } from './describe-keys.ts';
 import { heldFiles } from './held-files.ts';
 import { filePlace, type KeyPlace, sharedPlace, zonesWithFiles } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
 import { createShown, type RestingZone } from './shown-keys.ts';
 import { openSigningMemory, type SigningMemory } from './signing-memory.ts';
+import type { ZoneOverlays } from './zone-overlays.ts';
 
 /**
  * Keeps the keys of signed zones: made once by whichever node is first and then those of all, or read from
@@ -47,6 +47,8 @@ export type ZoneKeysParts = {
   /** What signs from now on, of all zones; before the zones show it. */
   tell(keys: readonly ZoneSigningKeys[]): void;
   setOverlay(zone: string, overlay: ZoneOverlay | undefined): void;
+  /** Of all zones, whoever they come from. */
+  readonly overlays: Pick<ZoneOverlays, 'current' | 'onChange'>;
   /** True while what is said here reaches no other node that should hear it. */
   isCutOff(): boolean;
   /** Whether others have the fact; see cluster/facts.ts. */
@@ -95,6 +97,7 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const shown = createShown(parts, memory);
   const company = createCompany(clock, parts.isCutOff);
   let { config } = parts;
+  const waits = followRollWaits(clock, parts.overlays, () => config.zones);
   let resting: readonly RestingZone[] = [];
   let isClosed = false;
   let cancel = (): void => {};
@@ -107,6 +110,7 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     complain(kept, events);
   };
   const lookAtAll = async (): Promise<void> => {
+    waits.look();
     const awaited = company.awaited(config);
     const looks = [...zones.values()].map((kept) =>
       lookAt(parts, kept, awaited, (held) => hold(kept, held)),
@@ -125,32 +129,26 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const stopWatching = (): void => {
     for (const kept of zones.values()) kept.stopWatching();
   };
-  const adopt = (config: Config): void => {
-    stopWatching();
-    const before = new Map(zones);
-    zones.clear();
-    resting = restingZones(parts, config, memory);
-    for (const [zone, { dnssec }] of Object.entries(config.zones)) {
-      if (dnssec === undefined) continue;
-      const kept = keptZone(parts, config, zone, dnssec, before.get(zone));
-      zones.set(zone, kept);
-      const hear = (): void => {
-        if (readPlace(kept, (held) => hold(kept, held))) publish();
-      };
-      kept.stopWatching = kept.place?.watch(hear) ?? kept.stopWatching;
-    }
+  const hear = (kept: KeptZone): void => {
+    if (readPlace(kept, (held) => hold(kept, held))) publish();
   };
-  adopt(config);
+  const adopt = (): void => {
+    stopWatching();
+    resting = restingZones(parts, config, memory);
+    adoptZones(parts, config, zones, hear);
+  };
+  adopt();
   shown.begin([...zones.values()], resting);
   const ready = waitForPeers(parts, company, zones).then(lookAtAll);
   void ready.then(lookSoon);
-  const signed = ({ config, held, zone }: KeptZone): SignedSince => {
-    const madeAtMs = held.kind === 'set' ? held.set.madeAtMs : clock.nowMs();
-    return { sinceMs: memory.get(zone)?.signedSinceMs ?? madeAtMs, facts: rollFactsOf(config) };
+  const status = (kept: KeptZone): ZoneDnssec => {
+    const sinceMs = memory.get(kept.zone)?.signedSinceMs ?? clock.nowMs();
+    return statusOf(kept, waits.dsFromMs(kept.zone, kept.config, sinceMs), clock.nowMs());
   };
   const rolls = createKeyRolls(
     parts,
-    signed,
+    ({ config, zone }) => waits.facts(zone, config),
+    status,
     (zone) => zones.get(zone),
     (kept, set) => {
       hold(kept, { kind: 'set', set });
@@ -162,16 +160,19 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     ...rolls,
     status(zone) {
       const kept = zones.get(zone);
-      return kept === undefined ? notSigned(zone) : statusOf(kept, signed(kept), clock.nowMs());
+      return kept === undefined ? notSigned(zone) : status(kept);
     },
     setConfig(next) {
+      // What it had until now is in caches.
+      waits.look();
       config = next;
-      adopt(config);
+      adopt();
       void lookAtAll().then(lookSoon);
     },
     close() {
       isClosed = true;
       cancel();
+      waits.close();
       stopWatching();
     },
   };
@@ -203,6 +204,23 @@ function waitForPeers(
   return new Promise((resolve) => {
     clock.setTimer(PEERS_WAIT_MS, resolve);
   });
+}
+
+/** Those that the configuration has signed take the place of those that were. */
+function adoptZones(
+  parts: ZoneKeysParts,
+  config: Config,
+  zones: Map<string, KeptZone>,
+  hear: (kept: KeptZone) => void,
+): void {
+  const before = new Map(zones);
+  zones.clear();
+  for (const [zone, { dnssec }] of Object.entries(config.zones)) {
+    if (dnssec === undefined) continue;
+    const kept = keptZone(parts, config, zone, dnssec, before.get(zone));
+    zones.set(zone, kept);
+    kept.stopWatching = kept.place?.watch(() => hear(kept)) ?? kept.stopWatching;
+  }
 }
 
 function keptZone(
@@ -330,16 +348,19 @@ function complain(kept: KeptZone, events: Pick<Events, 'record'>): void {
 
 function statusOf(
   { config, dnssec, held, place, zone }: KeptZone,
-  signed: SignedSince,
+  dsFromMs: number,
   nowMs: number,
 ): ZoneDnssec {
   const kept: ZoneDnssec['kept'] = place?.kind ?? 'folder';
   switch (held.kind) {
     case 'set':
-      return { kept, ...describeKeySet(zone, held.set, config, signed, nowMs) };
+      return { kept, ...describeKeySet(zone, held.set, config, dsFromMs, nowMs) };
     case 'files': {
       const problem = held.problems.join('; ');
-      const status = { kept, ...describeKeyFiles(zone, held.keys, signed, held.atSeconds * 1000) };
+      const status = {
+        kept,
+        ...describeKeyFiles(zone, held.keys, dsFromMs, held.atSeconds * 1000),
+      };
       return problem === '' ? status : { ...status, problem };
     }
     case 'none': {

@@ -1,6 +1,7 @@
 import { formatKeySet, newKeySet } from '../../src/dns/dnssec/key-set.ts';
 import { ECDSA_P256 } from '../../src/dns/dnssec/keys.ts';
 import { keepZoneKeys, type ZoneKeysKeeper } from '../../src/node/zone-keys.ts';
+import { createZoneOverlays } from '../../src/node/zone-overlays.ts';
 import { configOf, SHARED } from '../node/zone-keys-rig.ts';
 
 /** The keys of `gslb.example`, a KSK and a ZSK, as the keeper of a node has them: sealed for nobody. */
@@ -26,6 +27,7 @@ export function createFixtureKeys(
     log: { warn: () => {} },
     tell: () => {},
     setOverlay: () => {},
+    overlays: createZoneOverlays(),
     isCutOff: () => false,
     settled: async () => ({ shared: true, detail: 'the store has it' }),
   });

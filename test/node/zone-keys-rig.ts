@@ -6,6 +6,7 @@ import type { Problem } from '../../src/control/control-plane.ts';
 import type { ZoneDnssec } from '../../src/control/zone-dnssec.ts';
 import type { ZoneSigningKeys } from '../../src/dns/dnssec/signing-keys.ts';
 import { keepZoneKeys, type ZoneKeysKeeper, type ZoneKeysParts } from '../../src/node/zone-keys.ts';
+import { createZoneOverlays } from '../../src/node/zone-overlays.ts';
 import type { FactNode } from '../cluster/fact-world.ts';
 import { centroids } from '../config/centroids.ts';
 import type { MovedClock } from '../monitoring/moved-clock.ts';
@@ -79,6 +80,7 @@ export function keysRig(
       else overlays.set(zone, overlay);
       order.push(`overlay ${zone}`);
     },
+    overlays: createZoneOverlays(),
     isCutOff: () => node?.facts.isStoreAway() ?? false,
     settled: async () => ({ shared: true, detail: 'the store has it' }),
     ...more,
