@@ -46,8 +46,8 @@ export function createKeyRolls(
     if (place.kind === 'shared' && isCutOff()) return CUT_OFF;
     const result = work(held.set, kept);
     if (!result.ok) return refusal(zone, held.set, result);
-    const problem = place.write(result.set);
-    if (problem !== undefined) return unwritten(problem);
+    const written = await place.write(result.set, held.set);
+    if (!written.ok) return written.why === 'changed' ? outrun(zone) : unwritten(written.reason);
     take(kept, result.set);
     events.record('dnssec.roll', zone, say(result.set, held.set));
     if (place.kind === 'file') return status(kept);
@@ -110,6 +110,16 @@ const CUT_OFF: Problem = {
   message: 'The other nodes cannot hear of it now, and would go on with the keys as they are.',
   hint: 'Nothing is changed. Try again when the store answers (meridian nodes).',
 };
+
+/** Of two who ask for a step at one moment one takes it, and the other looks again. */
+function outrun(zone: string): Problem {
+  return {
+    problem: 'conflict',
+    code: 'keys-changed',
+    message: `Somebody else has changed the keys of ${zone} at the same moment. Nothing more is changed.`,
+    hint: `Look at what they have done: meridian dnssec status ${zone}.`,
+  };
+}
 
 function unwritten(reason: string): Problem {
   return {

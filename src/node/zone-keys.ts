@@ -39,7 +39,7 @@ export type ZoneKeysKeeper = ZoneKeys & {
 
 export type ZoneKeysParts = {
   readonly config: Config;
-  readonly secrets: Pick<Secrets, 'get' | 'put' | 'createOnce' | 'watch'>;
+  readonly secrets: Pick<Secrets, 'get' | 'update' | 'createOnce' | 'watch'>;
   /** The cluster's: times of keys are compared across nodes. */
   readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
   readonly events: Pick<Events, 'record'>;

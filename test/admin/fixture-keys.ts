@@ -15,9 +15,10 @@ export function createFixtureKeys(
     config: configOf({ 'gslb.example': '{ keys: ksk-zsk }' }, ...SHARED),
     secrets: {
       get: () => ({ state: 'known', bytes }),
-      put(name, next) {
-        bytes = next;
-        return { ok: true, key: name };
+      async update(name, change) {
+        const next = change(bytes);
+        bytes = next ?? bytes;
+        return { ok: true, key: name, isChanged: next !== undefined };
       },
       createOnce: async () => ({ ok: true, bytes, isNew: false }),
       watch: () => () => {},

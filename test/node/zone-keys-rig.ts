@@ -108,7 +108,7 @@ export function refused(result: ZoneDnssec | Problem): string {
 
 const NO_SECRETS: ZoneKeysParts['secrets'] = {
   get: () => ({ state: 'absent' }),
-  put: (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
+  update: async (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
   createOnce: async (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
   watch: () => () => {},
 };

@@ -153,6 +153,26 @@ test('a roll is gone through on one node and followed by all', async (t) => {
   for (const { keeper } of rigs) keeper.close();
 });
 
+test('of two rolls that are begun at one moment on two nodes one is refused', async (t) => {
+  const world = await sharing(t);
+  const config = configOf({ [ZONE]: 'true' }, ...SHARED);
+  const nodes = [await world.node('one'), await world.node('two')];
+  const rigs = nodes.map((node) => keysRig(world.clock, config, node));
+  await Promise.all(rigs.map(({ keeper }) => keeper.ready));
+  await world.settle();
+  const begun = await Promise.all(
+    rigs.map(({ keeper }) => keeper.startRoll({ ...RETRY, key: 'csk' })),
+  );
+  await world.settle();
+  assert.deepEqual(begun.map(refused).sort(), ['keys-changed', 'taken']);
+  const [one, two] = rigs.map((rig) => rig.data('DNSKEY'));
+  assert.equal(one?.length, 2);
+  assert.deepEqual(one, two);
+  const taken = begun.find((each) => refused(each) === 'taken')!;
+  assert.deepEqual(good(taken).keys, rigs[0]!.status().keys);
+  for (const { keeper } of rigs) keeper.close();
+});
+
 test('the serial moves at the end of the week, and only then', async () => {
   const clock = createMovedClock(NOW);
   const rig = keysRig(
