@@ -233,7 +233,8 @@ function keptZone(
   const canShare = cluster.keys.length + cluster.keyFiles.length > 0;
   const file = stateDirectory === undefined ? undefined : filePlace(stateDirectory, zone);
   const isOwn = file !== undefined && !canShare;
-  const place = isOwn ? file : sharedPlace(secrets, zone);
+  const shared = sharedPlace(secrets, zone);
+  const place = isOwn ? instead(file, shared) : shared;
   const isSame = before !== undefined && before.dnssec.folder === dnssec.folder;
   return {
     zone,
@@ -263,6 +264,22 @@ function restingZones(
     const set = read?.state === 'known' ? read.set : undefined;
     return set === undefined && memory.get(zone) === undefined ? [] : [{ zone, set }];
   });
+}
+
+/**
+ * A node that has lost its cluster key has the shared keys on its disk and cannot open them: none are made in
+ * their place.
+ */
+function instead(own: KeyPlace, shared: KeyPlace): KeyPlace {
+  return {
+    ...own,
+    async make(first) {
+      if (own.read().state !== 'absent' || shared.read().state === 'absent') return own.make(first);
+      const reason =
+        'they are shared by all nodes, and this node has no cluster key (cluster.keys) to open them with; none are made in their place';
+      return { ok: false, reason };
+    },
+  };
 }
 
 /** False when there is nothing to be read. */

@@ -96,6 +96,30 @@ test('keys that another cluster key has sealed are not made anew', async (t) => 
   for (const { keeper } of [one, two]) keeper.close();
 });
 
+test('a node that has lost its cluster key makes no keys in the place of the shared ones', async (t) => {
+  const world = await sharing(t);
+  const directory = scratchDirectory('keys');
+  const keyed = configOf({ [ZONE]: 'true' }, ALONE(directory), ...SHARED);
+  const before = await world.node('one', { directory });
+  const first = keysRig(world.clock, keyed, before);
+  await first.keeper.ready;
+  first.keeper.close();
+  await before.close();
+  const keyless = await world.node('one', { directory, keyTexts: [] });
+  const config = configOf({ [ZONE]: 'true', 'new.example': 'true' }, ALONE(directory));
+  const second = keysRig(world.clock, config, keyless);
+  await second.keeper.ready;
+  assert.equal(second.signing(), undefined);
+  assert.match(second.status().problem ?? '', /no cluster key \(cluster\.keys\)/);
+  assert.equal(second.data('DNSKEY', 'new.example').length, 1, 'others have keys of their own');
+  second.keeper.close();
+  await keyless.close();
+  const again = keysRig(world.clock, keyed, await world.node('one', { directory }));
+  await again.keeper.ready;
+  assert.deepEqual(again.signing(), first.signing());
+  again.keeper.close();
+});
+
 test('a roll is gone through on one node and followed by all', async (t) => {
   const world = await sharing(t);
   const config = configOf({ [ZONE]: '{ keys: ksk-zsk }' }, ...SHARED);
