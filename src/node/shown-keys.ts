@@ -11,6 +11,9 @@ import type { Held, KeptZone, ZoneKeysParts } from './zone-keys.ts';
 
 const WEEK_SECONDS = 7 * 86_400;
 
+/** Before the first look: nobody knows yet that there are none. */
+export const LOOKED_FOR: Held = { kind: 'none', reason: 'they are being looked for' };
+
 /** A zone that is not signed by its configuration, and has keys from when it was. */
 export type RestingZone = { readonly zone: string; readonly set: KeySet | undefined };
 
@@ -21,7 +24,7 @@ export function createShown({ setOverlay, tell }: ZoneKeysParts, memory: Signing
   const bare = new Set<string>();
   let told = '[]';
   const note = ({ held, zone }: KeptZone, nowMs: number): void => {
-    if (held.kind === 'none') bare.add(zone);
+    if (held.kind === 'none' && held !== LOOKED_FOR) bare.add(zone);
     if (held.kind === 'none' && memory.get(zone) === undefined) return;
     const isAnew = held.kind !== 'none' && bare.delete(zone);
     const seen = { isSigned: true, isAnew, weeks: weeksAt(nowMs), nowMs };

@@ -20,7 +20,7 @@ import {
 import { heldFiles } from './held-files.ts';
 import { filePlace, type KeyPlace, sharedPlace, zonesWithFiles } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
-import { createShown, type RestingZone } from './shown-keys.ts';
+import { createShown, LOOKED_FOR, type RestingZone } from './shown-keys.ts';
 import { openSigningMemory, type SigningMemory } from './signing-memory.ts';
 import type { ZoneOverlays } from './zone-overlays.ts';
 
@@ -242,7 +242,7 @@ function keptZone(
     dnssec,
     place: dnssec.folder === undefined ? place : undefined,
     earlier: isOwn ? undefined : file,
-    held: isSame ? before.held : { kind: 'none', reason: 'they are being looked for' },
+    held: isSame ? before.held : LOOKED_FOR,
     complaint: before?.complaint ?? '',
     stopWatching: () => {},
   };
