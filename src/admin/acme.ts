@@ -6,14 +6,14 @@ import {
 } from '../control/acme-challenges.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { orProblem, problemResponses } from './problem.ts';
-import { apiSchemas, list, requestName, timestampMs } from './schema.ts';
+import { apiSchemas, fromPath, list, requestName, timestampMs, zoneInPath } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
 import { visibility } from './visibility.ts';
 
 /** ACME challenges: TXT records that prove names to a certificate authority, and go by themselves. */
 export function addAcmeRoutes(server: AdminServer, plane: ControlPlane): void {
   const tags = ['zones'];
-  const zoneParams = z.object({ zone: requestName.describe('The zone’s name') });
+  const zoneParams = z.object({ zone: zoneInPath });
   server.get(
     '/api/v1/zones/:zone/acme-challenges',
     {
@@ -24,7 +24,7 @@ export function addAcmeRoutes(server: AdminServer, plane: ControlPlane): void {
         response: { 200: list(challengeSchema), ...problemResponses },
       },
     },
-    async ({ params }) => orProblem(plane.acmeChallenges(params.zone)),
+    async ({ params }) => orProblem(plane.acmeChallenges(fromPath(params.zone))),
   );
   server.post(
     '/api/v1/zones/:zone/acme-challenges',
@@ -42,7 +42,7 @@ export function addAcmeRoutes(server: AdminServer, plane: ControlPlane): void {
       const { expiresInSeconds, name, ttlSeconds, value } = body;
       return orProblem(
         await plane.setAcmeChallenge({
-          zone: params.zone,
+          zone: fromPath(params.zone),
           name,
           value,
           by: caller,
@@ -69,7 +69,8 @@ export function addAcmeRoutes(server: AdminServer, plane: ControlPlane): void {
     async ({ caller, params, query }) =>
       orProblem(
         await plane.clearAcmeChallenge({
-          ...params,
+          zone: fromPath(params.zone),
+          name: params.name,
           by: caller,
           ...(query.value === undefined ? {} : { value: query.value }),
         }),

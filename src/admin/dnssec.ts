@@ -2,18 +2,18 @@ import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { orProblem, problemResponses } from './problem.ts';
-import { apiSchemas, list, requestName, sharingSchema, timestampMs } from './schema.ts';
+import { apiSchemas, fromPath, list, sharingSchema, timestampMs, zoneInPath } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
 
 /** Keys of signed zones: which there are, what the parent is to know of them, and how one follows another. */
 export function addDnssecRoutes(server: AdminServer, plane: ControlPlane): void {
   const tags = ['zones'];
-  const params = z.object({ zone: requestName });
+  const params = z.object({ zone: zoneInPath });
   const response = { 200: dnssecSchema, ...problemResponses };
   server.get(
     '/api/v1/zones/:zone/dnssec',
     { schema: { tags, summary: 'How a zone is signed, without its secrets', params, response } },
-    async ({ params: { zone } }) => orProblem(plane.zoneDnssec(zone)),
+    async ({ params: { zone } }) => orProblem(plane.zoneDnssec(fromPath(zone))),
   );
   server.post(
     '/api/v1/zones/:zone/dnssec/roll',
@@ -28,7 +28,7 @@ export function addDnssecRoutes(server: AdminServer, plane: ControlPlane): void 
       },
     },
     async ({ body: { key }, caller, params: { zone } }) =>
-      orProblem(await plane.startKeyRoll({ zone, key, by: caller })),
+      orProblem(await plane.startKeyRoll({ zone: fromPath(zone), key, by: caller })),
   );
   server.post(
     '/api/v1/zones/:zone/dnssec/roll/next',
@@ -45,7 +45,7 @@ export function addDnssecRoutes(server: AdminServer, plane: ControlPlane): void 
     async ({ body: { dsSeen, dsTtlSeconds }, caller, params: { zone } }) =>
       orProblem(
         await plane.advanceKeyRoll({
-          ...{ zone, by: caller },
+          ...{ zone: fromPath(zone), by: caller },
           ...(dsSeen === undefined ? {} : { dsSeen }),
           ...(dsTtlSeconds === undefined ? {} : { dsTtlSeconds }),
         }),

@@ -3,14 +3,22 @@ import type { ControlPlane } from '../control/control-plane.ts';
 import { RECORD_EXPIRES_SECONDS_MAX, RECORD_TTL_SECONDS } from '../control/record-writer.ts';
 import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
 import { orProblem, problemResponses } from './problem.ts';
-import { apiSchemas, list, requestName, timestampMs } from './schema.ts';
+import {
+  apiSchemas,
+  fromPath,
+  list,
+  nameInPath,
+  requestName,
+  timestampMs,
+  zoneInPath,
+} from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
 import { visibility } from './visibility.ts';
 
 /** Records that zones have besides the configuration: those of updates, of challenges, of people. */
 export function addRecordRoutes(server: AdminServer, plane: ControlPlane): void {
   const tags = ['zones'];
-  const zoneParams = z.object({ zone: requestName.describe('The zone’s name') });
+  const zoneParams = z.object({ zone: zoneInPath });
   server.get(
     '/api/v1/zones/:zone/added-records',
     {
@@ -21,7 +29,7 @@ export function addRecordRoutes(server: AdminServer, plane: ControlPlane): void 
         response: { 200: list(recordSchema), ...problemResponses },
       },
     },
-    async ({ params }) => orProblem(plane.addedRecords(params.zone)),
+    async ({ params }) => orProblem(plane.addedRecords(fromPath(params.zone))),
   );
   server.post(
     '/api/v1/zones/:zone/added-records',
@@ -40,7 +48,7 @@ export function addRecordRoutes(server: AdminServer, plane: ControlPlane): void 
       return orProblem(
         await plane.addRecord({
           ...record,
-          zone: params.zone,
+          zone: fromPath(params.zone),
           by: caller,
           ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
           ...(expiresInSeconds === undefined ? {} : { expiresInSeconds }),
@@ -55,7 +63,7 @@ export function addRecordRoutes(server: AdminServer, plane: ControlPlane): void 
       schema: {
         tags,
         summary: 'Remove records that were added',
-        params: zoneParams.extend({ name: requestName, type: recordType }),
+        params: zoneParams.extend({ name: nameInPath, type: recordType }),
         querystring: z.object({
           data: recordData.optional().describe('Only this one; absent = all of the name and type'),
         }),
@@ -65,7 +73,9 @@ export function addRecordRoutes(server: AdminServer, plane: ControlPlane): void 
     async ({ caller, params, query }) =>
       orProblem(
         await plane.removeRecords({
-          ...params,
+          zone: fromPath(params.zone),
+          name: fromPath(params.name),
+          type: params.type,
           by: caller,
           ...(query.data === undefined ? {} : { data: query.data }),
         }),

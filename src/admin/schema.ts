@@ -58,3 +58,10 @@ export const locationSchema = z
     city: z.string().optional(),
   })
   .register(apiSchemas, { id: 'Location' });
+
+/** A zone in a path, where the root cannot be a dot: URL parsers take that for a step within the path. */
+export const zoneInPath = requestName.describe('The zone’s name; `@` is the root');
+export const nameInPath = requestName.describe('In full; `@` is the root');
+
+/** The name that such a part of a path means. */
+export const fromPath = (part: string): string => (part === '@' ? '.' : part);

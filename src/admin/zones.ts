@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { orProblem, problemResponses } from './problem.ts';
-import { apiSchemas, list, requestName, timestampMs } from './schema.ts';
+import { apiSchemas, fromPath, list, timestampMs, zoneInPath } from './schema.ts';
 import { type AdminServer, WRITE_ROUTE } from './server.ts';
 
 /** Zones: what the nameserver is authoritative for. */
@@ -25,12 +25,12 @@ export function addZoneRoutes(server: AdminServer, plane: ControlPlane): void {
         tags: ['zones'],
         summary:
           'Look now whether the primary of a zone has a newer one; answers when that is known',
-        params: z.object({ zone: requestName }),
+        params: z.object({ zone: zoneInPath }),
         body: z.strictObject({}).default({}),
         response: { 200: zoneSchema, ...problemResponses },
       },
     },
-    async ({ params }) => orProblem(await plane.refreshZone(params.zone)),
+    async ({ params }) => orProblem(await plane.refreshZone(fromPath(params.zone))),
   );
 }
 

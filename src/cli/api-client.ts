@@ -184,7 +184,7 @@ function zoneCalls(call: Call) {
   const { get, post } = verbs(call);
   return {
     zones: () => get('zones'),
-    refreshZone: (zone) => post(`zones/${encodeURIComponent(zone)}/refresh`, {}),
+    refreshZone: (zone) => post(pathOf('zones', zone, 'refresh'), {}),
     acmeChallenges: (zone) => get(challengesPath(zone)),
     setAcmeChallenge: (zone, body) => post(challengesPath(zone), body),
     clearAcmeChallenge: (zone, name, value) =>
@@ -193,11 +193,10 @@ function zoneCalls(call: Call) {
     addRecord: (zone, body) => post(recordsPath(zone), body),
     removeRecords: (zone, name, type, data) =>
       call('DELETE', `api/v1/${recordsPath(zone, name, type)}${asked({ data })}`),
-    zoneDnssec: (zone) => get(`zones/${encodeURIComponent(zone)}/dnssec`),
-    startKeyRoll: ({ zone, ...body }) =>
-      post(`zones/${encodeURIComponent(zone)}/dnssec/roll`, body),
+    zoneDnssec: (zone) => get(pathOf('zones', zone, 'dnssec')),
+    startKeyRoll: ({ zone, ...body }) => post(pathOf('zones', zone, 'dnssec', 'roll'), body),
     advanceKeyRoll: ({ zone, ...body }) =>
-      post(`zones/${encodeURIComponent(zone)}/dnssec/roll/next`, body),
+      post(pathOf('zones', zone, 'dnssec', 'roll', 'next'), body),
   } satisfies Partial<ApiClient>;
 }
 
@@ -234,7 +233,9 @@ function createSender(base: URL, headers: Readonly<Record<string, string>>) {
 }
 
 const WRITES_ZONES = /\/(acme-challenges|added-records)(\/|$)/;
-const pathOf = (...parts: readonly string[]): string => parts.map(encodeURIComponent).join('/');
+/** A dot alone would be a step within the path to every URL parser, escaped or not: the root is `@`. */
+const pathOf = (...parts: readonly string[]): string =>
+  parts.map((part) => (part === '.' ? '@' : encodeURIComponent(part))).join('/');
 const recordsPath = (zone: string, ...more: readonly string[]): string =>
   pathOf('zones', zone, 'added-records', ...more);
 const challengesPath = (zone: string, ...more: readonly string[]): string =>

@@ -41,15 +41,19 @@ async function check(context: CliContext, file: string): Promise<number> {
   const { io } = context;
   const text = await readConfig(io, file);
   // Only this command needs the schemas and the places; the others start faster without.
-  const [{ validateConfig }, { readCentroids }, { openZoneFiles }] = await Promise.all([
-    import('../config/validate.ts'),
-    import('../workers/geo-files.ts'),
-    import('../workers/zone-files.ts'),
-  ]);
+  const [{ validateConfig }, { readCentroids }, { openZoneFiles }, { placeKeyFolders }] =
+    await Promise.all([
+      import('../config/validate.ts'),
+      import('../workers/geo-files.ts'),
+      import('../workers/zone-files.ts'),
+      import('../workers/key-folders.ts'),
+    ]);
   const zoneFiles = openZoneFiles(file);
   const result = validateConfig(text, file, io.env, readCentroids(), zoneFiles);
   const issues = result.ok ? [] : result.issues;
-  const warnings = result.ok ? result.warnings : [];
+  const warnings = result.ok
+    ? [...result.warnings, ...placeKeyFolders(result.config, file).warnings]
+    : [];
   await context.output().result({ ok: result.ok, issues, warnings }, () => {
     const lines = [...issues.map(issueText), ...warnings.map(warningText)];
     return `${lines.join('')}${summary(file, issues.length, warnings.length)}\n`;

@@ -40,7 +40,7 @@ const signed = z.strictObject({
   folder: path
     .optional()
     .describe(
-      'A folder with key files as `dnssec-keygen` makes them, which are then the keys of the zone. Default: keys are made here, and shared by all nodes.',
+      'A folder with key files as `dnssec-keygen` makes them, which are then the keys of the zone; relative to the folder of this file. Default: keys are made here, and shared by all nodes.',
     ),
 });
 

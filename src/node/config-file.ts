@@ -5,6 +5,7 @@ import type { ConfigIssue } from '../config/issue.ts';
 import { followsShared, type SharedText } from '../config/own-sections.ts';
 import { type Validation, validateConfig, validateShared } from '../config/validate.ts';
 import { readCentroids } from '../workers/geo-files.ts';
+import { placeKeyFolders } from '../workers/key-folders.ts';
 import { openZoneFiles } from '../workers/zone-files.ts';
 
 /** A configuration file as this node is to run it: validated, then narrowed by the command line. */
@@ -81,7 +82,9 @@ function finish(validation: Validation, source: ConfigSource, revision: number):
   if (!validation.ok) return validation;
   const problem = checkRegion(validation.config, source);
   if (problem) return { ok: false, issues: [problem] };
-  return { ...validation, config: narrow(validation.config, source), revision };
+  const placed = placeKeyFolders(validation.config, source.file);
+  const warnings = [...validation.warnings, ...placed.warnings];
+  return { ok: true, config: narrow(placed.config, source), warnings, revision };
 }
 
 /** How messages call a revision, in the place of a file's name. */

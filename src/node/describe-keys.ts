@@ -2,7 +2,7 @@ import type { DnssecConfig, ZoneConfig } from '../config/config.ts';
 import type { KeyRollStatus, ZoneDnssec, ZoneKeyStatus } from '../control/zone-dnssec.ts';
 import { dsText } from '../dns/dnssec/key-digest.ts';
 import { type FileKey, fileKeyAt, fileRrsets } from '../dns/dnssec/key-files.ts';
-import { needsDs, type RollFacts, waitsUntil } from '../dns/dnssec/key-roll.ts';
+import { needsDs, waitsUntil } from '../dns/dnssec/key-roll.ts';
 import {
   type KeyRoll,
   type KeySet,
@@ -26,30 +26,25 @@ export const ALGORITHM_NUMBERS = { ecdsap256: ECDSA_P256, ed25519: ED25519 } as 
 
 export const apexOf = (zone: string): string => (zone === '.' ? zone : `${zone}.`);
 
-/** How long caches, nodes and secondaries of the zone remember what was. */
-export function rollFactsOf({ rrsets, soa, steered, transfer, ttl }: ZoneConfig): RollFacts {
-  const ttls = [...rrsets.map((set) => set.ttl), ...steered.map(({ ttlMax }) => ttlMax)];
-  return {
-    keyTtlSeconds: KEY_TTL_SECONDS,
-    longestTtlSeconds: Math.max(KEY_TTL_SECONDS, ttl, soa.minimum, ...ttls),
-    propagationSeconds: NODES_PROPAGATION_SECONDS + (transfer ? soa.refresh + soa.retry : 0),
-  };
+/** Until a change is with all nodes and secondaries of the zone. */
+export function propagationSecondsOf({ soa, transfer }: ZoneConfig): number {
+  return NODES_PROPAGATION_SECONDS + (transfer ? soa.refresh + soa.retry : 0);
 }
 
 /** Keys that are made and kept by the nodes. */
 export function describeKeySet(
   zone: string,
   set: KeySet,
-  config: ZoneConfig,
+  config: Pick<ZoneConfig, 'dnssec'>,
+  /** Before it, caches may hold unsigned answers. */
+  dsFromMs: number,
   nowMs: number,
 ): Omit<ZoneDnssec, 'kept'> {
-  const { longestTtlSeconds, propagationSeconds } = rollFactsOf(config);
   const algorithm = ALGORITHM_NAMES[set.algorithm];
   const keys = set.keys.map((key): ZoneKeyStatus => {
     const { role, sinceMs, stage } = key;
     return { tag: tagOf(key), role, algorithm, stage, sinceMs };
   });
-  const dsFromMs = set.madeAtMs + (longestTtlSeconds + propagationSeconds) * 1000;
   return {
     zone,
     keys,
@@ -130,6 +125,8 @@ function toDo(zone: string, { step }: KeyRoll, waitsFor: KeyRollStatus['waitsFor
 export function describeKeyFiles(
   zone: string,
   keys: readonly FileKey[],
+  /** Before it, caches may hold unsigned answers. */
+  dsFromMs: number,
   nowMs: number,
 ): Omit<ZoneDnssec, 'kept'> {
   const nowSeconds = nowMs / 1000;
@@ -154,6 +151,7 @@ export function describeKeyFiles(
     ...said,
     // Whoever made the files may not have said when the parent is to know them.
     ds: said.ds.length > 0 ? said.ds : entries.map(({ dnskey }) => dsText(apex, dnskey)),
+    ...(nowMs < dsFromMs ? { dsFromMs } : {}),
     warnings: [],
   };
 }

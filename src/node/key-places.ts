@@ -11,8 +11,8 @@ export type KeyPlace = {
   read(): HeldKeys;
   /** What is there, or is put there now; nothing without an answer of whoever decides. */
   make(first: () => KeySet): Promise<MadeKeys>;
-  /** Why not, in words. */
-  write(set: KeySet): string | undefined;
+  /** In the place of those that it was made of, and of no others. */
+  write(set: KeySet, over: KeySet): Promise<WrittenKeys>;
   watch(onChange: () => void): () => void;
 };
 
@@ -23,13 +23,17 @@ export type HeldKeys =
 export type MadeKeys =
   | { readonly ok: true; readonly set: KeySet; readonly isNew: boolean }
   | { readonly ok: false; readonly reason: string };
+export type WrittenKeys =
+  | { readonly ok: true }
+  /** `changed`: somebody else has changed them meanwhile. */
+  | { readonly ok: false; readonly why: 'changed' | 'unwritten'; readonly reason: string };
 
 export const secretName = (zone: string): string => `dnssec-keys/${zone}`;
 const UNREADABLE = 'are there and are not what this version writes; they are left alone';
 
 /** With all nodes that have the cluster's key. */
 export function sharedPlace(
-  secrets: Pick<Secrets, 'get' | 'put' | 'createOnce' | 'watch'>,
+  secrets: Pick<Secrets, 'get' | 'update' | 'createOnce' | 'watch'>,
   zone: string,
 ): KeyPlace {
   const name = secretName(zone);
@@ -49,12 +53,26 @@ export function sharedPlace(
       if (held.state === 'known') return { ok: true, set: held.set, isNew: made.isNew };
       return { ok: false, reason: held.state === 'locked' ? held.reason : 'they are gone' };
     },
-    write(set) {
-      const done = secrets.put(name, Buffer.from(formatKeySet(set)));
-      return done.ok ? undefined : done.reason;
+    async write(set, over) {
+      const done = await secrets.update(name, (bytes) => {
+        const held = read(bytes === undefined ? { state: 'absent' } : { state: 'known', bytes });
+        return isSame(held, over) ? Buffer.from(formatKeySet(set)) : undefined;
+      });
+      if (!done.ok) return { ok: false, why: 'unwritten', reason: done.reason };
+      return done.isChanged ? { ok: true } : CHANGED;
     },
     watch: (onChange) => secrets.watch(name, onChange),
   };
+}
+
+const CHANGED: WrittenKeys = {
+  ok: false,
+  why: 'changed',
+  reason: 'the keys have been changed meanwhile',
+};
+
+function isSame(held: HeldKeys, set: KeySet): boolean {
+  return held.state === 'known' && formatKeySet(held.set) === formatKeySet(set);
 }
 
 const KEYS_FOLDER = 'dnssec-keys';
@@ -94,7 +112,13 @@ export function filePlace(directory: string, zone: string): KeyPlace {
   return {
     kind: 'file',
     read,
-    write,
+    async write(set, over) {
+      if (!isSame(read(), over)) return CHANGED;
+      const problem = write(set);
+      return problem === undefined
+        ? { ok: true }
+        : { ok: false, why: 'unwritten', reason: problem };
+    },
     async make(first) {
       const held = read();
       if (held.state === 'locked') return { ok: false, reason: held.reason };
@@ -108,6 +132,19 @@ export function filePlace(directory: string, zone: string): KeyPlace {
     // Nobody else writes it.
     watch: () => () => {},
   };
+}
+
+/** Those that `filePlace` has something of. */
+export function zonesWithFiles(directory: string): readonly string[] {
+  try {
+    const names = readdirSync(join(directory, KEYS_FOLDER)).filter((name) =>
+      name.endsWith('.json'),
+    );
+    return names.map((name) => decodeURIComponent(name.slice(0, -'.json'.length)));
+  } catch {
+    // No folder, or a name that is not ours: whoever needs the keys of a zone says so.
+    return [];
+  }
 }
 
 export type KeyFolder = {

@@ -1,9 +1,14 @@
 import { SECRETS_PREFIX } from '../cluster/secrets.ts';
 import type { Problem } from '../control/control-plane.ts';
 import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
-import { advanceRoll, needsDs, type RollResult, startRoll } from '../dns/dnssec/key-roll.ts';
+import {
+  advanceRoll,
+  needsDs,
+  type RollFacts,
+  type RollResult,
+  startRoll,
+} from '../dns/dnssec/key-roll.ts';
 import type { KeySet } from '../dns/dnssec/key-set.ts';
-import { describeKeySet, rollFactsOf } from './describe-keys.ts';
 import { secretName } from './key-places.ts';
 import type { KeptZone, ZoneKeysParts } from './zone-keys.ts';
 
@@ -15,9 +20,15 @@ import type { KeptZone, ZoneKeysParts } from './zone-keys.ts';
 /** How long whoever takes a step waits to hear whether others have it. */
 const SHARE_WAIT_MS = 2000;
 
-/** @param take what the zone's keys are from now on, here */
+/**
+ * @param facts what a step that begins now waits for
+ * @param status of keys as they are from now on
+ * @param take what the zone's keys are from now on, here
+ */
 export function createKeyRolls(
   parts: ZoneKeysParts,
+  facts: (kept: KeptZone) => RollFacts,
+  status: (kept: KeptZone) => ZoneDnssec,
   find: (zone: string) => KeptZone | undefined,
   take: (kept: KeptZone, set: KeySet) => void,
 ): Omit<ZoneKeys, 'status'> {
@@ -35,34 +46,29 @@ export function createKeyRolls(
     if (place.kind === 'shared' && isCutOff()) return CUT_OFF;
     const result = work(held.set, kept);
     if (!result.ok) return refusal(zone, held.set, result);
-    const problem = place.write(result.set);
-    if (problem !== undefined) return unwritten(problem);
+    const written = await place.write(result.set, held.set);
+    if (!written.ok) return written.why === 'changed' ? outrun(zone) : unwritten(written.reason);
     take(kept, result.set);
     events.record('dnssec.roll', zone, say(result.set, held.set));
-    const status = {
-      kept: place.kind,
-      ...describeKeySet(zone, result.set, kept.config, clock.nowMs()),
-    };
-    if (place.kind === 'file') return status;
+    if (place.kind === 'file') return status(kept);
     const sharing = await settled(SECRETS_PREFIX + secretName(zone), SHARE_WAIT_MS);
-    return { ...status, sharing };
+    return { ...status(kept), sharing };
   };
   return {
     startRoll: ({ by, key, zone }) =>
       change(
         zone,
-        (set, { config, dnssec }) =>
-          startRoll(set, key, dnssec.scheme, clock.nowMs(), rollFactsOf(config)),
+        (set, kept) => startRoll(set, key, kept.dnssec.scheme, clock.nowMs(), facts(kept)),
         () => `${by} has begun to replace the ${key.toUpperCase()} of ${zone}.`,
       ),
     advanceRoll: ({ by, dsSeen, dsTtlSeconds, zone }) =>
       change(
         zone,
-        (set, { config }) =>
+        (set, kept) =>
           advanceRoll(
             set,
             clock.nowMs(),
-            rollFactsOf(config),
+            facts(kept),
             dsSeen === true ? { ttlSeconds: dsTtlSeconds } : undefined,
           ),
         (set, before) => stepText(zone, set, before, by),
@@ -104,6 +110,16 @@ const CUT_OFF: Problem = {
   message: 'The other nodes cannot hear of it now, and would go on with the keys as they are.',
   hint: 'Nothing is changed. Try again when the store answers (meridian nodes).',
 };
+
+/** Of two who ask for a step at one moment one takes it, and the other looks again. */
+function outrun(zone: string): Problem {
+  return {
+    problem: 'conflict',
+    code: 'keys-changed',
+    message: `Somebody else has changed the keys of ${zone} at the same moment. Nothing more is changed.`,
+    hint: `Look at what they have done: meridian dnssec status ${zone}.`,
+  };
+}
 
 function unwritten(reason: string): Problem {
   return {

@@ -8,7 +8,7 @@ export const KEYS_START_WAIT_MS = 3000;
 
 /** Opens the keys of signed zones on a node that answers for them, before anything is compiled. */
 export async function openZoneKeys(
-  { facts, link, events, overlays, signer, store }: Parts,
+  { facts, link, events, log, overlays, signer, store }: Parts,
   config: Config,
 ): Promise<ZoneKeysKeeper | undefined> {
   const { cluster, node } = config;
@@ -18,12 +18,16 @@ export async function openZoneKeys(
     secrets: facts.secrets,
     clock: facts.clock,
     events,
+    log,
     tell: signer.setKeys,
+    overlays,
     setOverlay: (zone, overlay) => overlays.set('dnssec', zone, overlay),
     isCutOff() {
       if (config.store.kind !== 'memory') return store.status().state !== 'ready';
-      const { peers } = link.exchange;
-      return cluster.peers.length > 0 && !peers().some(({ state }) => state === 'connected');
+      // The list of all nodes may have this one, too.
+      const others = cluster.peers.filter((peer) => peer !== link.address);
+      const peers = link.exchange.peers();
+      return others.length > 0 && !peers.some(({ state }) => state === 'connected');
     },
     settled: facts.settled,
   });

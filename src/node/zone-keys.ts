@@ -5,20 +5,24 @@ import type { ZoneOverlay } from '../config/overlay.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Events } from '../control/events.ts';
 import { notSigned, type ZoneDnssec, type ZoneKeys } from '../control/zone-dnssec.ts';
-import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/dnssec/key-files.ts';
-import { type KeySet, newKeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
+import type { FileKey } from '../dns/dnssec/key-files.ts';
+import { type KeySet, newKeySet } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
-import { jitterSecondsOf, type SigningTimes } from '../dns/dnssec/validity.ts';
+import type { Log } from '../telemetry/log.ts';
+import { followRollWaits } from './cache-lives.ts';
+import { type Company, createCompany, PEERS_WAIT_MS } from './company.ts';
 import {
   ALGORITHM_NUMBERS,
-  apexOf,
   describeKeyFiles,
   describeKeySet,
   differences,
-  KEY_TTL_SECONDS,
 } from './describe-keys.ts';
-import { filePlace, type KeyPlace, readKeyFolder, sharedPlace } from './key-places.ts';
+import { heldFiles } from './held-files.ts';
+import { filePlace, type KeyPlace, sharedPlace, zonesWithFiles } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
+import { createShown, LOOKED_FOR, type RestingZone } from './shown-keys.ts';
+import { openSigningMemory, type SigningMemory } from './signing-memory.ts';
+import type { ZoneOverlays } from './zone-overlays.ts';
 
 /**
  * Keeps the keys of signed zones: made once by whichever node is first and then those of all, or read from
@@ -35,13 +39,16 @@ export type ZoneKeysKeeper = ZoneKeys & {
 
 export type ZoneKeysParts = {
   readonly config: Config;
-  readonly secrets: Pick<Secrets, 'get' | 'put' | 'createOnce' | 'watch'>;
+  readonly secrets: Pick<Secrets, 'get' | 'update' | 'createOnce' | 'watch'>;
   /** The cluster's: times of keys are compared across nodes. */
   readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
   readonly events: Pick<Events, 'record'>;
+  readonly log: Pick<Log, 'warn'>;
   /** What signs from now on, of all zones; before the zones show it. */
   tell(keys: readonly ZoneSigningKeys[]): void;
   setOverlay(zone: string, overlay: ZoneOverlay | undefined): void;
+  /** Of all zones, whoever they come from. */
+  readonly overlays: Pick<ZoneOverlays, 'current' | 'onChange'>;
   /** True while what is said here reaches no other node that should hear it. */
   isCutOff(): boolean;
   /** Whether others have the fact; see cluster/facts.ts. */
@@ -52,12 +59,6 @@ export type ZoneKeysParts = {
 export const KEYS_LOOK_MS = 60_000;
 /** The same while some zone has no keys. */
 export const KEYS_RETRY_MS = 5_000;
-/**
- * Nodes without a store make keys each for itself, and then the earliest count: one that has just come waits
- * for the others to tell it theirs.
- */
-export const PEERS_WAIT_MS = 5_000;
-const WEEK_SECONDS = 7 * 86_400;
 
 /** One signed zone. */
 export type KeptZone = {
@@ -74,7 +75,12 @@ export type KeptZone = {
   stopWatching(): void;
 };
 export type Held =
-  | { readonly kind: 'set'; readonly set: KeySet }
+  | {
+      readonly kind: 'set';
+      readonly set: KeySet;
+      /** Of this node alone: they become those of all when another node is there, if it has none. */
+      readonly isOwn?: boolean;
+    }
   /** As their times are at an instant: the last one at which they could sign. */
   | {
       readonly kind: 'files';
@@ -87,27 +93,34 @@ export type Held =
 export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const { clock, events } = parts;
   const zones = new Map<string, KeptZone>();
-  const shown = createShown(parts);
+  const memory = openMemory(parts);
+  const shown = createShown(parts, memory);
+  const company = createCompany(clock, parts.isCutOff);
+  let { config } = parts;
+  const waits = followRollWaits(clock, parts.overlays, () => config.zones);
+  let resting: readonly RestingZone[] = [];
   let isClosed = false;
   let cancel = (): void => {};
 
   const publish = (): void => {
-    if (!isClosed) shown.show([...zones.values()], clock.nowMs() / 1000);
+    if (!isClosed) shown.show([...zones.values()], resting, clock.nowMs());
   };
   const hold = (kept: KeptZone, held: Held): void => {
     kept.held = held;
     complain(kept, events);
   };
   const lookAtAll = async (): Promise<void> => {
+    waits.look();
+    const awaited = company.awaited(config);
     const looks = [...zones.values()].map((kept) =>
-      lookAt(parts, kept, (held) => hold(kept, held)),
+      lookAt(parts, kept, awaited, (held) => hold(kept, held)),
     );
     await Promise.all(looks);
     publish();
   };
   const lookSoon = (): void => {
     if (isClosed) return;
-    const isMissing = [...zones.values()].some(({ held }) => held.kind === 'none');
+    const isMissing = [...zones.values()].some(isUnsettled);
     cancel();
     cancel = clock.setTimer(isMissing ? KEYS_RETRY_MS : KEYS_LOOK_MS, () => {
       void lookAtAll().then(lookSoon);
@@ -116,25 +129,26 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const stopWatching = (): void => {
     for (const kept of zones.values()) kept.stopWatching();
   };
-  const adopt = (config: Config): void => {
-    stopWatching();
-    const before = new Map(zones);
-    zones.clear();
-    for (const [zone, { dnssec }] of Object.entries(config.zones)) {
-      if (dnssec === undefined) continue;
-      const kept = keptZone(parts, config, zone, dnssec, before.get(zone));
-      zones.set(zone, kept);
-      const hear = (): void => {
-        if (readPlace(kept, (held) => hold(kept, held))) publish();
-      };
-      kept.stopWatching = kept.place?.watch(hear) ?? kept.stopWatching;
-    }
+  const hear = (kept: KeptZone): void => {
+    if (readPlace(kept, (held) => hold(kept, held))) publish();
   };
-  adopt(parts.config);
-  const ready = waitForPeers(parts, zones).then(lookAtAll);
+  const adopt = (): void => {
+    stopWatching();
+    resting = restingZones(parts, config, memory);
+    adoptZones(parts, config, zones, hear);
+  };
+  adopt();
+  shown.begin([...zones.values()], resting);
+  const ready = waitForPeers(parts, company, zones).then(lookAtAll);
   void ready.then(lookSoon);
+  const status = (kept: KeptZone): ZoneDnssec => {
+    const sinceMs = memory.get(kept.zone)?.signedSinceMs ?? clock.nowMs();
+    return statusOf(kept, waits.dsFromMs(kept.zone, kept.config, sinceMs), clock.nowMs());
+  };
   const rolls = createKeyRolls(
     parts,
+    ({ config, zone }) => waits.facts(zone, config),
+    status,
     (zone) => zones.get(zone),
     (kept, set) => {
       hold(kept, { kind: 'set', set });
@@ -146,34 +160,67 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     ...rolls,
     status(zone) {
       const kept = zones.get(zone);
-      return kept === undefined ? notSigned(zone) : statusOf(kept, clock.nowMs());
+      return kept === undefined ? notSigned(zone) : status(kept);
     },
-    setConfig(config) {
-      adopt(config);
+    setConfig(next) {
+      // What it had until now is in caches.
+      waits.look();
+      config = next;
+      adopt();
       void lookAtAll().then(lookSoon);
     },
     close() {
       isClosed = true;
       cancel();
+      waits.close();
       stopWatching();
     },
   };
 }
 
+function openMemory({ config, log }: ZoneKeysParts): SigningMemory {
+  return openSigningMemory(config.node.stateDirectory, (kind, problem) => {
+    const message = `${problem}: serials of signed zones may go back after a restart.`;
+    if (kind === 'unreadable') log.warn('state.unreadable', message);
+    else log.warn('state.unwritable', message);
+  });
+}
+
+/** Without keys, or with some that the other nodes have not heard of. */
+function isUnsettled({ held }: KeptZone): boolean {
+  return held.kind === 'none' || (held.kind === 'set' && held.isOwn === true);
+}
+
 /** Without a store it is the others who may have the keys already: they are given a moment to say so. */
 function waitForPeers(
-  { clock, config: { cluster, store } }: ZoneKeysParts,
+  { clock, config }: ZoneKeysParts,
+  company: Company,
   zones: ReadonlyMap<string, KeptZone>,
 ): Promise<void> {
   const isLacking = [...zones.values()].some(
     ({ place }) => place?.kind === 'shared' && place.read().state === 'absent',
   );
-  if (!isLacking || store.kind !== 'memory' || cluster.listen.length === 0) {
-    return Promise.resolve();
-  }
+  if (!isLacking || company.awaited(config) === undefined) return Promise.resolve();
   return new Promise((resolve) => {
     clock.setTimer(PEERS_WAIT_MS, resolve);
   });
+}
+
+/** Those that the configuration has signed take the place of those that were. */
+function adoptZones(
+  parts: ZoneKeysParts,
+  config: Config,
+  zones: Map<string, KeptZone>,
+  hear: (kept: KeptZone) => void,
+): void {
+  const before = new Map(zones);
+  zones.clear();
+  for (const [zone, { dnssec }] of Object.entries(config.zones)) {
+    if (dnssec === undefined) continue;
+    const kept = keptZone(parts, config, zone, dnssec, before.get(zone));
+    zones.set(zone, kept);
+    kept.stopWatching = kept.place?.watch(() => hear(kept)) ?? kept.stopWatching;
+  }
 }
 
 function keptZone(
@@ -186,7 +233,8 @@ function keptZone(
   const canShare = cluster.keys.length + cluster.keyFiles.length > 0;
   const file = stateDirectory === undefined ? undefined : filePlace(stateDirectory, zone);
   const isOwn = file !== undefined && !canShare;
-  const place = isOwn ? file : sharedPlace(secrets, zone);
+  const shared = sharedPlace(secrets, zone);
+  const place = isOwn ? instead(file, shared) : shared;
   const isSame = before !== undefined && before.dnssec.folder === dnssec.folder;
   return {
     zone,
@@ -194,9 +242,43 @@ function keptZone(
     dnssec,
     place: dnssec.folder === undefined ? place : undefined,
     earlier: isOwn ? undefined : file,
-    held: isSame ? before.held : { kind: 'none', reason: 'they are being looked for' },
+    held: isSame ? before.held : LOOKED_FOR,
     complaint: before?.complaint ?? '',
     stopWatching: () => {},
+  };
+}
+
+/** Those that are not signed any more: their serials must not go back. */
+function restingZones(
+  { secrets }: ZoneKeysParts,
+  config: Config,
+  memory: SigningMemory,
+): readonly RestingZone[] {
+  const { stateDirectory } = config.node;
+  const inFiles = stateDirectory === undefined ? [] : zonesWithFiles(stateDirectory);
+  return Object.entries(config.zones).flatMap(([zone, { dnssec }]) => {
+    if (dnssec !== undefined) return [];
+    const shared = sharedPlace(secrets, zone).read();
+    const own = inFiles.includes(zone) ? filePlace(stateDirectory!, zone).read() : undefined;
+    const read = shared.state === 'known' ? shared : own;
+    const set = read?.state === 'known' ? read.set : undefined;
+    return set === undefined && memory.get(zone) === undefined ? [] : [{ zone, set }];
+  });
+}
+
+/**
+ * A node that has lost its cluster key has the shared keys on its disk and cannot open them: none are made in
+ * their place.
+ */
+function instead(own: KeyPlace, shared: KeyPlace): KeyPlace {
+  return {
+    ...own,
+    async make(first) {
+      if (own.read().state !== 'absent' || shared.read().state === 'absent') return own.make(first);
+      const reason =
+        'they are shared by all nodes, and this node has no cluster key (cluster.keys) to open them with; none are made in their place';
+      return { ok: false, reason };
+    },
   };
 }
 
@@ -210,48 +292,51 @@ function readPlace({ place }: KeptZone, hold: (held: Held) => void): boolean {
   return true;
 }
 
-/** Finds the keys of a zone, or makes its first. */
+/**
+ * Finds the keys of a zone, or makes its first.
+ * @param awaited why none can be made for all nodes now
+ */
 async function lookAt(
   { clock, events }: ZoneKeysParts,
   kept: KeptZone,
+  awaited: string | undefined,
   hold: (held: Held) => void,
 ): Promise<void> {
   const { dnssec, earlier, held, place, zone } = kept;
   if (place === undefined) {
-    hold(readFiles(kept, clock.nowMs() / 1000));
+    hold(heldFiles(kept, clock.nowMs() / 1000));
     return;
   }
   // What was there and is not any more is not made a second time: the parent knows the first.
-  if (readPlace(kept, hold) || held.kind === 'set') return;
-  let isMoved = false;
-  const made = await place.make(() => {
-    const own = earlier?.read();
-    isMoved = own?.state === 'known';
-    if (own?.state === 'known') return own.set;
-    return newKeySet(dnssec.scheme, ALGORITHM_NUMBERS[dnssec.algorithm], clock.nowMs());
-  });
+  if (readPlace(kept, hold) || (held.kind === 'set' && held.isOwn !== true)) return;
+  const own = earlier?.read();
+  // The parent may know what this node had alone.
+  const lack = (reason: string): void =>
+    hold(
+      own?.state === 'known'
+        ? { kind: 'set', set: own.set, isOwn: true }
+        : { kind: 'none', reason },
+    );
+  if (place.kind === 'shared' && awaited !== undefined) {
+    lack(awaited);
+    return;
+  }
+  const made = await place.make(() =>
+    own?.state === 'known'
+      ? own.set
+      : newKeySet(dnssec.scheme, ALGORITHM_NUMBERS[dnssec.algorithm], clock.nowMs()),
+  );
   if (!made.ok) {
-    hold({ kind: 'none', reason: made.reason });
+    lack(made.reason);
     return;
   }
   hold({ kind: 'set', set: made.set });
   if (!made.isNew) return;
-  const message = isMoved
-    ? `The keys that this node had for ${zone} are those of all nodes now.`
-    : `${zone} has keys and is signed. "meridian dnssec status ${zone}" says when its parent may have the DS.`;
+  const message =
+    own?.state === 'known'
+      ? `The keys that this node had for ${zone} are those of all nodes now.`
+      : `${zone} has keys and is signed. "meridian dnssec status ${zone}" says when its parent may have the DS.`;
   events.record('dnssec.keys-made', zone, message);
-}
-
-/** A folder that is away, was emptied, or whose keys have all gone to rest, takes no signature away. */
-function readFiles({ dnssec, held, zone }: KeptZone, nowSeconds: number): Held {
-  const { keys, problems } = readKeyFolder(dnssec.folder!, zone);
-  if (fileSigningKeys(keys, zone, timesOf(dnssec), nowSeconds) !== undefined) {
-    return { kind: 'files', keys, atSeconds: nowSeconds, problems };
-  }
-  const why = problems.length > 0 ? problems : [`no key in ${dnssec.folder} is active`];
-  return held.kind === 'files'
-    ? { ...held, problems: [...why, 'the keys that were there last are used'] }
-    : { kind: 'none', reason: why.join('; ') };
 }
 
 /** What was said of a zone's keys once is not said again until it changes. */
@@ -278,83 +363,26 @@ function complain(kept: KeptZone, events: Pick<Events, 'record'>): void {
   else events.record('dnssec.keys-known', zone, `All is well with the keys of ${zone} again.`);
 }
 
-function timesOf({ refreshSeconds, validitySeconds }: DnssecConfig): SigningTimes {
-  const jitterSeconds = jitterSecondsOf(validitySeconds, refreshSeconds);
-  return { validitySeconds, refreshSeconds, jitterSeconds };
-}
-
-function statusOf({ config, dnssec, held, place, zone }: KeptZone, nowMs: number): ZoneDnssec {
+function statusOf(
+  { config, dnssec, held, place, zone }: KeptZone,
+  dsFromMs: number,
+  nowMs: number,
+): ZoneDnssec {
   const kept: ZoneDnssec['kept'] = place?.kind ?? 'folder';
   switch (held.kind) {
     case 'set':
-      return { kept, ...describeKeySet(zone, held.set, config, nowMs) };
+      return { kept, ...describeKeySet(zone, held.set, config, dsFromMs, nowMs) };
     case 'files': {
       const problem = held.problems.join('; ');
-      const status = { kept, ...describeKeyFiles(zone, held.keys, held.atSeconds * 1000) };
+      const status = {
+        kept,
+        ...describeKeyFiles(zone, held.keys, dsFromMs, held.atSeconds * 1000),
+      };
       return problem === '' ? status : { ...status, problem };
     }
     case 'none': {
       const nothing = { keys: [], ds: [], cds: [], cdnskey: [], warnings: [] };
       return { kept, zone, problem: `${dnssec.folder ?? 'keys'}: ${held.reason}`, ...nothing };
     }
-  }
-}
-
-/** What the signer and the zones were told last: each change is told once, the signer first. */
-function createShown({ setOverlay, tell }: ZoneKeysParts) {
-  const overlays = new Map<string, string>();
-  let told = '[]';
-  return {
-    show(zones: readonly KeptZone[], nowSeconds: number): void {
-      const signing = zones.flatMap((kept) => signingOf(kept) ?? []);
-      const text = JSON.stringify(signing);
-      if (text !== told) {
-        told = text;
-        tell(signing);
-      }
-      const wanted = new Map(zones.map((kept) => [kept.zone, overlayOf(kept, nowSeconds)]));
-      for (const zone of new Set([...overlays.keys(), ...wanted.keys()])) {
-        const overlay = wanted.get(zone);
-        const now = overlay === undefined ? '' : JSON.stringify(overlay);
-        if (now === (overlays.get(zone) ?? '')) continue;
-        overlays.set(zone, now);
-        setOverlay(zone, overlay);
-      }
-    },
-  };
-}
-
-function signingOf({ dnssec, held, zone }: KeptZone): ZoneSigningKeys | undefined {
-  const times = timesOf(dnssec);
-  if (held.kind === 'set') return signingKeysOf(held.set, zone, times);
-  return held.kind === 'files'
-    ? fileSigningKeys(held.keys, zone, times, held.atSeconds)
-    : undefined;
-}
-
-/**
- * Secondaries copy a zone when its serial grows: with each change of its keys, and every week, for they
- * have to come by new signatures (PowerDNS calls this INCREMENT-WEEKS).
- */
-function overlayOf({ held, zone }: KeptZone, nowSeconds: number): ZoneOverlay | undefined {
-  const weeks = Math.floor(nowSeconds / WEEK_SECONDS);
-  const apex = apexOf(zone);
-  switch (held.kind) {
-    case 'set':
-      return {
-        zone,
-        serialIncrement: weeks + held.set.revision,
-        isKeyed: true,
-        rrsets: publishedRrsets(held.set, apex, KEY_TTL_SECONDS),
-      };
-    case 'files':
-      return {
-        zone,
-        serialIncrement: weeks + passedTimes(held.keys, held.atSeconds),
-        isKeyed: true,
-        rrsets: fileRrsets(held.keys, apex, KEY_TTL_SECONDS, held.atSeconds),
-      };
-    case 'none':
-      return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { formatKeySet, newKeySet } from '../../src/dns/dnssec/key-set.ts';
 import { ECDSA_P256 } from '../../src/dns/dnssec/keys.ts';
 import { keepZoneKeys, type ZoneKeysKeeper } from '../../src/node/zone-keys.ts';
+import { createZoneOverlays } from '../../src/node/zone-overlays.ts';
 import { configOf, SHARED } from '../node/zone-keys-rig.ts';
 
 /** The keys of `gslb.example`, a KSK and a ZSK, as the keeper of a node has them: sealed for nobody. */
@@ -14,17 +15,20 @@ export function createFixtureKeys(
     config: configOf({ 'gslb.example': '{ keys: ksk-zsk }' }, ...SHARED),
     secrets: {
       get: () => ({ state: 'known', bytes }),
-      put(name, next) {
-        bytes = next;
-        return { ok: true, key: name };
+      async update(name, change) {
+        const next = change(bytes);
+        bytes = next ?? bytes;
+        return { ok: true, key: name, isChanged: next !== undefined };
       },
       createOnce: async () => ({ ok: true, bytes, isNew: false }),
       watch: () => () => {},
     },
     clock: { nowMs, setTimer: () => () => {} },
     events: { record },
+    log: { warn: () => {} },
     tell: () => {},
     setOverlay: () => {},
+    overlays: createZoneOverlays(),
     isCutOff: () => false,
     settled: async () => ({ shared: true, detail: 'the store has it' }),
   });

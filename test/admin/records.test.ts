@@ -36,3 +36,12 @@ test('what does not fit is a conflict, what is no request is refused', async (t)
     assertProblem(reply, 400, 'invalid-request');
   }
 });
+
+test('the root is an @ in paths', async (t) => {
+  const { call } = await openAdmin(t);
+  const body = { name: '.', type: 'TXT', data: '"x"' };
+  const added = await call('POST', '/api/v1/zones/@/added-records', { body });
+  assert.equal(added.json<RecordChange>().records[0]?.zone, '.');
+  const removed = await call('DELETE', '/api/v1/zones/@/added-records/@/TXT');
+  assert.equal(removed.json<RecordChange>().records[0]?.name, '.');
+});

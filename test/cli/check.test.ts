@@ -29,6 +29,15 @@ test('check prints every issue with file, line and column, and ends with 78', as
   assert.equal(issues[0].file, 'mine.yaml');
 });
 
+test('check warns of a folder with keys that is not there', async (t) => {
+  const { runIn } = await openCli(t);
+  const zone = '{ nameservers: ns.other.example., dnssec: { folder: no/such/keys } }';
+  const io = { readFile: async () => `zones: { gslb.example: ${zone} }` };
+  const { code, stdout } = await runIn(io, 'check', '/etc/nowhere/mine.yaml');
+  assert.equal(code, 0);
+  assert.match(stdout, /\/etc\/nowhere\/no\/such\/keys does not exist/);
+});
+
 test('check of a file that cannot be read is a sentence', async (t) => {
   const { run } = await openCli(t);
   const { code, stderr } = await run('check', 'missing.yaml');

@@ -116,3 +116,18 @@ test('the parent is found by a resolver; one that does not answer is not asked o
   assert.equal((await again('--parent', 'nowhere')).code, 2);
   assert.equal((await again('--ds-seen')).code, 0);
 });
+
+test('commands for the root zone reach it', async (t) => {
+  const { run } = await openCli(t);
+  for (const words of [
+    ['dnssec', 'status', '.'],
+    ['dnssec', 'roll', 'start', '.', '--key', 'zsk'],
+    ['dnssec', 'roll', 'next', '.', '--ds-seen'],
+  ]) {
+    const { code, stderr } = await run(...words);
+    assert.equal(code, 1, words.join(' '));
+    assert.match(stderr, /This node signs no zone "\."/, words.join(' '));
+  }
+  const { stderr } = await run('zone', 'refresh', '.');
+  assert.match(stderr, /The zone \. is not copied from a primary/);
+});

@@ -101,3 +101,30 @@ function scratch(t: TestContext): string {
   t.after(() => rmSync(directory, { recursive: true }));
   return directory;
 }
+
+test('folders of keys are those beside the file; one that is not there is a warning', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'meridian-config-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'meridian.yaml');
+  const zones = Object.fromEntries(
+    ['there', 'away', 'not/there'].map((folder, at) => [
+      `z${at}.example`,
+      { nameservers: 'ns.other.example.', dnssec: { folder } },
+    ]),
+  );
+  mkdirSync(join(directory, 'there'));
+  writeFileSync(file, JSON.stringify({ zones }));
+  const loaded = loadConfig({ file, environment: {} });
+  assert.ok(loaded.ok);
+  const folders = Object.values(loaded.config.zones).map(({ dnssec }) => dnssec?.folder);
+  assert.deepEqual(
+    folders,
+    ['there', 'away', 'not/there'].map((folder) => join(directory, folder)),
+  );
+  const about = loaded.warnings.filter(({ path }) => path.endsWith('.folder'));
+  assert.deepEqual(
+    about.map(({ path }) => path),
+    ['zones.z1.example.dnssec.folder', 'zones.z2.example.dnssec.folder'],
+  );
+  assert.match(about[0]!.message, /away does not exist: z1\.example is answered unsigned/);
+});

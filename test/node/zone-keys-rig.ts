@@ -6,6 +6,7 @@ import type { Problem } from '../../src/control/control-plane.ts';
 import type { ZoneDnssec } from '../../src/control/zone-dnssec.ts';
 import type { ZoneSigningKeys } from '../../src/dns/dnssec/signing-keys.ts';
 import { keepZoneKeys, type ZoneKeysKeeper, type ZoneKeysParts } from '../../src/node/zone-keys.ts';
+import { createZoneOverlays } from '../../src/node/zone-overlays.ts';
 import type { FactNode } from '../cluster/fact-world.ts';
 import { centroids } from '../config/centroids.ts';
 import type { MovedClock } from '../monitoring/moved-clock.ts';
@@ -69,6 +70,7 @@ export function keysRig(
         events.push(`${kind}: ${message}`);
       },
     },
+    log: { warn: (kind, message) => events.push(`${kind}: ${message}`) },
     tell(keys) {
       told = keys;
       order.push(`tell ${keys.map(({ zone }) => zone).join()}`);
@@ -78,6 +80,7 @@ export function keysRig(
       else overlays.set(zone, overlay);
       order.push(`overlay ${zone}`);
     },
+    overlays: createZoneOverlays(),
     isCutOff: () => node?.facts.isStoreAway() ?? false,
     settled: async () => ({ shared: true, detail: 'the store has it' }),
     ...more,
@@ -105,7 +108,7 @@ export function refused(result: ZoneDnssec | Problem): string {
 
 const NO_SECRETS: ZoneKeysParts['secrets'] = {
   get: () => ({ state: 'absent' }),
-  put: (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
+  update: async (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
   createOnce: async (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
   watch: () => () => {},
 };

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { KEYS_LOOK_MS, KEYS_RETRY_MS, PEERS_WAIT_MS } from '../../src/node/zone-keys.ts';
+import { PEERS_WAIT_MS } from '../../src/node/company.ts';
+import { KEYS_LOOK_MS, KEYS_RETRY_MS } from '../../src/node/zone-keys.ts';
 import { createFactWorld, KEY_A, KEY_B } from '../cluster/fact-world.ts';
 import { createMovedClock } from '../monitoring/moved-clock.ts';
 import { scratchDirectory } from './scratch.ts';
@@ -95,6 +96,30 @@ test('keys that another cluster key has sealed are not made anew', async (t) => 
   for (const { keeper } of [one, two]) keeper.close();
 });
 
+test('a node that has lost its cluster key makes no keys in the place of the shared ones', async (t) => {
+  const world = await sharing(t);
+  const directory = scratchDirectory('keys');
+  const keyed = configOf({ [ZONE]: 'true' }, ALONE(directory), ...SHARED);
+  const before = await world.node('one', { directory });
+  const first = keysRig(world.clock, keyed, before);
+  await first.keeper.ready;
+  first.keeper.close();
+  await before.close();
+  const keyless = await world.node('one', { directory, keyTexts: [] });
+  const config = configOf({ [ZONE]: 'true', 'new.example': 'true' }, ALONE(directory));
+  const second = keysRig(world.clock, config, keyless);
+  await second.keeper.ready;
+  assert.equal(second.signing(), undefined);
+  assert.match(second.status().problem ?? '', /no cluster key \(cluster\.keys\)/);
+  assert.equal(second.data('DNSKEY', 'new.example').length, 1, 'others have keys of their own');
+  second.keeper.close();
+  await keyless.close();
+  const again = keysRig(world.clock, keyed, await world.node('one', { directory }));
+  await again.keeper.ready;
+  assert.deepEqual(again.signing(), first.signing());
+  again.keeper.close();
+});
+
 test('a roll is gone through on one node and followed by all', async (t) => {
   const world = await sharing(t);
   const config = configOf({ [ZONE]: '{ keys: ksk-zsk }' }, ...SHARED);
@@ -149,6 +174,26 @@ test('a roll is gone through on one node and followed by all', async (t) => {
   assert.equal(said.length, 8);
   const shown = JSON.stringify(one.status());
   for (const { jwk } of one.signing()!.zoneKeys) assert.ok(!shown.includes(jwk.d!));
+  for (const { keeper } of rigs) keeper.close();
+});
+
+test('of two rolls that are begun at one moment on two nodes one is refused', async (t) => {
+  const world = await sharing(t);
+  const config = configOf({ [ZONE]: 'true' }, ...SHARED);
+  const nodes = [await world.node('one'), await world.node('two')];
+  const rigs = nodes.map((node) => keysRig(world.clock, config, node));
+  await Promise.all(rigs.map(({ keeper }) => keeper.ready));
+  await world.settle();
+  const begun = await Promise.all(
+    rigs.map(({ keeper }) => keeper.startRoll({ ...RETRY, key: 'csk' })),
+  );
+  await world.settle();
+  assert.deepEqual(begun.map(refused).sort(), ['keys-changed', 'taken']);
+  const [one, two] = rigs.map((rig) => rig.data('DNSKEY'));
+  assert.equal(one?.length, 2);
+  assert.deepEqual(one, two);
+  const taken = begun.find((each) => refused(each) === 'taken')!;
+  assert.deepEqual(good(taken).keys, rigs[0]!.status().keys);
   for (const { keeper } of rigs) keeper.close();
 });
 
@@ -306,7 +351,7 @@ test('a folder is looked at every minute; one that was emptied takes no signatur
   assert.equal(rig.signing()?.zoneKeys.length, 2);
   assert.match(
     rig.events.at(-1) ?? '',
-    /dnssec\.key-files.*the keys that were there last are used/,
+    /dnssec\.key-files.*any more, and is used as it was there last/,
   );
   assert.match(rig.status().problem ?? '', /no key files/);
   rig.keeper.close();
