@@ -1,7 +1,6 @@
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
-import type { PreparedSignature } from '../nameserver/body.ts';
 import type { Client } from '../nameserver/client.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import type { Learned } from '../nameserver/learned.ts';
@@ -14,9 +13,10 @@ import {
   setSnapshot,
 } from '../nameserver/worker-state.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
-import type { ZoneSignatures } from '../zone/signatures.ts';
 import { createColdSigner } from './cold.ts';
 import { type KeyRing, openRing } from './key-ring.ts';
+import { createKeysInUse } from './keys-in-use.ts';
+import type { NewSignatures } from './new-signatures.ts';
 import { PREPARED_MAX, prepareBodies } from './prepare.ts';
 import { presign } from './presign.ts';
 import { type SignedCopy, type SignedParts, signSnapshot } from './sign-snapshot.ts';
@@ -27,11 +27,12 @@ import { createSignatureCache } from './signature-cache.ts';
  * signatures, so that cold queries come in between; one after the other, in the order they were asked for.
  */
 export type SignerDesk = {
+  /** What is signed from now on has these; what is served keeps those that it was signed with. */
   setKeys(keys: readonly ZoneSigningKeys[]): void;
   setCookies(cookies: CookieSecrets): void;
-  /** What the snapshot needs before it can be served. */
+  /** What the snapshot needs before it can be served, with the keys of the moment of the call. */
   sign(snapshot: Snapshot): Generator<void, SignedParts>;
-  /** Cold answers are of it from now on. */
+  /** Cold answers are of it from now on. One that another signer has signed has the keys of this moment. */
   serve(snapshot: Snapshot, health: HealthWords): void;
   /** False = of another generation. */
   setHealth(generation: number, health: HealthWords): boolean;
@@ -51,14 +52,6 @@ export type ColdAnswer = {
   readonly learned: readonly Learned[];
 };
 
-/** Signatures for what is served: renewed ones, and those of steered records that have come. */
-export type NewSignatures = {
-  readonly generation: number;
-  /** Renewed, and with them all that is prepared; undefined = something is added to that. */
-  readonly signatures: ZoneSignatures | undefined;
-  readonly prepared: readonly PreparedSignature[];
-};
-
 /** Signatures that are kept so as not to be made again. */
 const CACHE_MAX = 1_000_000;
 const REPLY_MAX = 65_535;
@@ -68,7 +61,7 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
   const copies = new Map<string, SignedCopy>();
   const state = createWorkerState(createCounterRow(counterLayout(0).length));
   const reply = new Uint8Array(REPLY_MAX);
-  let ring: KeyRing = new Map();
+  const keysInUse = createKeysInUse<KeyRing>(new Map());
   /** Signatures of steered records that workers hold. */
   let preparedCount = 0;
   /** For the answer under way. */
@@ -76,34 +69,46 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
   const note = (made: Learned): void => {
     learned.push(made);
   };
-  const setSigner = (): void => {
-    const { snapshot } = state;
-    if (snapshot) state.signer = createColdSigner(snapshot, ring, cache, nowSeconds, note);
-  };
   function* renew(): ReturnType<SignerDesk['renew']> {
-    const { snapshot } = state;
-    if (snapshot?.signatures === undefined) return undefined;
+    const { answers, snapshot } = state;
+    if (answers === undefined || snapshot?.signatures === undefined) return undefined;
     const { generation } = snapshot;
-    const signatures = yield* presign(snapshot.zones, ring, cache, nowSeconds());
+    const keys = keysInUse.served();
+    const signatures = yield* presign(snapshot.zones, keys, cache, nowSeconds());
     addSignatures(state, generation, signatures, []);
-    const prepared = yield* prepareBodies(state.answers!, ring, cache, nowSeconds());
+    const prepared = yield* prepareBodies(answers, keys, cache, nowSeconds());
+    // Something else came to be served meanwhile.
+    if (state.snapshot !== snapshot) return undefined;
     addSignatures(state, generation, undefined, prepared);
     preparedCount = prepared.length;
     return { generation, signatures, prepared };
   }
   return {
     setKeys(keys) {
-      ring = openRing(keys);
-      setSigner();
+      keysInUse.set(openRing(keys));
     },
     setCookies(cookies) {
       state.cookies = cookies;
     },
-    sign: (snapshot) => signSnapshot(snapshot, ring, cache, copies, nowSeconds()),
+    sign(snapshot) {
+      return signSnapshot(
+        snapshot,
+        keysInUse.sign(snapshot.generation),
+        cache,
+        copies,
+        nowSeconds(),
+      );
+    },
     serve(snapshot, health) {
-      const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
-      setSnapshot(state, snapshot, health, row);
-      setSigner();
+      const { endpoints, generation } = snapshot;
+      keysInUse.serve(generation);
+      setSnapshot(
+        state,
+        snapshot,
+        health,
+        createCounterRow(counterLayout(endpoints.length).length),
+      );
+      state.signer = createColdSigner(snapshot, keysInUse.served(), cache, nowSeconds, note);
       preparedCount = snapshot.prepared.length;
     },
     setHealth: (generation, health) => setHealth(state, health, generation),
@@ -115,10 +120,10 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
     },
     *prepare() {
       const { answers, snapshot } = state;
-      if (answers === undefined || snapshot === undefined) return undefined;
+      if (answers === undefined || snapshot?.signatures === undefined) return undefined;
       const { generation } = snapshot;
-      const prepared = yield* prepareBodies(answers, ring, cache, nowSeconds());
-      if (prepared.length === 0) return undefined;
+      const prepared = yield* prepareBodies(answers, keysInUse.served(), cache, nowSeconds());
+      if (prepared.length === 0 || state.snapshot !== snapshot) return undefined;
       preparedCount += prepared.length;
       // Those of states of health that have passed are let go.
       if (preparedCount > PREPARED_MAX) return yield* renew();

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
+import { ECDSA_P256, generateKey } from '../../src/dns/dnssec/keys.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import { SIGN } from '../../src/nameserver/outcomes.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
-import { addSignatures, learn, setHealth } from '../../src/nameserver/worker-state.ts';
+import { addSignatures, learn, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
 import { createSignerDesk } from '../../src/signing/signer-desk.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
@@ -53,8 +54,10 @@ function openDesk(denial: 'compact' | 'nsec' = 'compact') {
   const advance = (seconds: number) => {
     nowSeconds += seconds;
   };
-  return { desk, snapshot, worker, hear, ask, advance, now: () => nowSeconds };
+  return { desk, dnskeys, keys, snapshot, worker, hear, ask, advance, now: () => nowSeconds };
 }
+
+const keyMaterial = () => ({ jwk: generateKey(ECDSA_P256), flags: 257 });
 
 /** With a name whose answer is all that is healthy. */
 function withAll(): Config {
@@ -196,6 +199,40 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
   desk.setKeys([]);
   const bare = run(desk.sign(snapshot));
   assert.equal(bare.prepared.length, 0);
+});
+
+test('what is served keeps the keys that it was signed with, until something signed with others is', () => {
+  const { ask, desk, hear, keys, snapshot, worker } = openDesk('nsec');
+  const client = clientAt('80.1.1.1', true);
+  const others = keys.map((each) => ({ ...each, entryKeys: [keyMaterial()] }));
+  desk.setKeys(others);
+  hear(desk.renew());
+  assert.ok(ask('gslb.example', 48), 'a key that it does not show would be no good to validators');
+  const next = { ...snapshot, generation: snapshot.generation + 1 };
+  const again = { ...next, ...run(desk.sign(next)) };
+  hear(desk.renew());
+  assert.ok(ask('gslb.example', 48), 'it was signed and not served');
+  // The same generation is signed once more, with the first keys.
+  desk.setKeys(keys);
+  const last = { ...next, ...run(desk.sign(next)) };
+  desk.setKeys(others);
+  assert.notDeepEqual(last.signatures, again.signatures);
+  desk.serve(last, healthOf(allUp(last)));
+  setSnapshot(worker, last, healthOf(allUp(last)));
+  hear(desk.renew());
+  assert.ok(ask('gslb.example', 48));
+  const { reply } = desk.answer(queryOf('gslb.example', 48), client, NOW_MS);
+  assert.deepEqual(decodeMessage(reply!), { ok: true, message: ask('gslb.example', 48) });
+});
+
+test('cold answers have the keys of what is served, too', () => {
+  const { desk, dnskeys, keys } = openDesk();
+  desk.setKeys(keys.map((each) => ({ ...each, zoneKeys: [keyMaterial()] })));
+  const query = queryOf('missing.gslb.example', 1);
+  const { reply } = desk.answer(query, clientAt('80.1.1.1', true), NOW_MS);
+  const decoded = decodeMessage(reply!);
+  assert.ok(decoded.ok);
+  assert.deepEqual(faultsOf(decoded.message, dnskeys), []);
 });
 
 test('a query that the signer cannot answer either gets nothing', () => {

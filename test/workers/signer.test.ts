@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { ZoneSigningKeys } from '../../src/dns/dnssec/signing-keys.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { createSigner } from '../../src/workers/signer.ts';
+import { allUp, compiled, createConfig, healthOf } from '../nameserver/fixture.ts';
+import { until } from '../node/until.ts';
+import { createVoice, fixture } from './voice.ts';
+
+const DEADLINE_MS = 10_000;
+const snapshotOf = (generation: number) => compiled(createConfig(), generation);
+const health = healthOf(allUp(snapshotOf(1)));
+const times = { validitySeconds: 1_209_600, refreshSeconds: 604_800, jitterSeconds: 86_400 };
+const keysOf = (zone: string): ZoneSigningKeys => ({ zone, times, zoneKeys: [], entryKeys: [] });
+
+test('a successor is told with which keys that was signed that is served, and then the newest', async (t) => {
+  const { heard, sign, signer } = open(t);
+  signer.setKeys([keysOf('first')]);
+  signer.serve(await sign(1), health);
+  await until(() => heard.length > 0, DEADLINE_MS, 'the first');
+  signer.setKeys([keysOf('second')]);
+  heard.length = 0;
+  await signer.threads()[0]!.kill();
+  await until(() => heard.length > 0, DEADLINE_MS, 'the successor');
+  assert.deepEqual(heard, ['1 first']);
+  const next = await sign(2);
+  assert.deepEqual(next.signatures, ['second']);
+  heard.length = 0;
+  signer.serve(next, health);
+  await until(() => heard.length > 0, DEADLINE_MS, 'the second');
+  await signer.threads()[0]!.kill();
+  await until(() => heard.length > 1, DEADLINE_MS, 'the second successor');
+  assert.deepEqual(heard, ['2 second', '2 second']);
+});
+
+test('keys that nothing is signed with yet are heard of, also by who listens later', async (t) => {
+  const { sign, signer } = open(t);
+  const heard: string[] = [];
+  signer.onKeys(() => heard.push('before any'))();
+  signer.setKeys([keysOf('first')]);
+  const stop = signer.onKeys(() => heard.push('late'));
+  assert.deepEqual(heard, ['late']);
+  stop();
+  await sign(1);
+  const stopNext = signer.onKeys(() => heard.push('next'));
+  assert.deepEqual(heard, ['late'], 'all is signed with them');
+  signer.setKeys([keysOf('second')]);
+  assert.deepEqual(heard, ['late', 'next']);
+  stopNext();
+});
+
+function open(t: TestContext) {
+  const voice = createVoice();
+  const signer = createSigner(fixture('signer-worker'), voice);
+  t.after(signer.close);
+  const heard: string[] = [];
+  signer.attach({
+    reconnect() {},
+    signatures({ generation, signatures }) {
+      heard.push(`${generation} ${(signatures as unknown as { zones: string[] }).zones}`);
+    },
+  });
+  const sign = async (generation: number): Promise<Snapshot> => {
+    const snapshot = snapshotOf(generation);
+    return { ...snapshot, ...(await signer.sign(snapshot)) };
+  };
+  return { heard, sign, signer, voice };
+}
