@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { systemClock } from './control/clock.ts';
+import { systemClock, wallClockMs } from './control/clock.ts';
 import { createClient } from './nameserver/client.ts';
 import type { NewSignatures } from './signing/new-signatures.ts';
 import { createSignerDesk } from './signing/signer-desk.ts';
@@ -12,7 +12,7 @@ import type { ColdQuery, ColdReply } from './workers/signing-client.ts';
 /** How often it is looked for signatures that are due. */
 const RENEW_MS = 600_000;
 
-const desk = createSignerDesk(() => Math.floor(systemClock.nowMs() / 1000));
+const desk = createSignerDesk(() => Math.floor(wallClockMs() / 1000));
 /** One piece of long work after the other. */
 let work: Promise<unknown> = Promise.resolve();
 

@@ -1,6 +1,6 @@
 /** All that a snapshot needs before it can be served: signatures, and signed copies for secondaries. */
 
-import { COPY_LIFE_SECONDS } from '../dns/dnssec/validity.ts';
+import { COPY_LIFE_SECONDS, isDue } from '../dns/dnssec/validity.ts';
 import { lowerName } from '../dns/name.ts';
 import { NO_HEALTH } from '../health/health-words.ts';
 import { buildAnswers } from '../nameserver/answer.ts';
@@ -11,13 +11,13 @@ import { type KeyRing, nameKey, type ZoneRing } from './key-ring.ts';
 import { prepareBodies } from './prepare.ts';
 import { presign } from './presign.ts';
 import type { SignatureCache } from './signature-cache.ts';
-import { signContent } from './signed-content.ts';
+import { type SignedContent, signContent } from './signed-content.ts';
 
 /** What signing adds to a snapshot. */
 export type SignedParts = Pick<Snapshot, 'signatures' | 'prepared' | 'transfers'>;
 
-/** A content, and what was made of it: one serial is one content. */
-export type SignedCopy = { readonly of: ZoneContent; readonly signed: ZoneContent };
+/** A content, and what was made of it and how. */
+export type SignedCopy = SignedContent & { readonly of: ZoneContent; readonly keys: ZoneRing };
 
 /**
  * Yields between short pieces of work.
@@ -44,16 +44,36 @@ export function* signSnapshot(
       continue;
     }
     const known = copies.get(key);
-    const isSame = known !== undefined && isSameContent(known.of, content);
-    const signed = isSame
-      ? known.signed
-      : yield* signContent(content, lasting(keys), cache, nowSeconds);
-    copies.set(key, { of: content, signed });
+    const copy =
+      known && isGood(known, content, keys, nowSeconds)
+        ? known
+        : { of: content, keys, ...(yield* signContent(content, lasting(keys), cache, nowSeconds)) };
+    copies.set(key, copy);
     // Whole: signatures differ from node to node, so what has changed depends on whom one asked before.
-    transfers.push({ ...transfer, contents: [signed] });
+    transfers.push({ ...transfer, contents: [copy.signed] });
   }
   return { signatures, prepared, transfers };
 }
+
+/** Whether it would be made the same way again; while it is served it may be as old as what is answered. */
+function isGood(
+  { keys: before, of, validity }: SignedCopy,
+  content: ZoneContent,
+  keys: ZoneRing,
+  nowSeconds: number,
+): boolean {
+  return (
+    isSameContent(of, content) &&
+    signingText(before) === signingText(keys) &&
+    !isDue(validity, nowSeconds, keys.times)
+  );
+}
+
+const signingText = ({ entryKeys, times, zoneKeys }: ZoneRing): string =>
+  JSON.stringify([
+    times,
+    ...[zoneKeys, entryKeys].map((keys) => keys.map(({ dnskey }) => [...dnskey])),
+  ]);
 
 const isSameContent = (a: ZoneContent, b: ZoneContent): boolean =>
   a.serial === b.serial && Buffer.compare(a.records, b.records) === 0;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { CLASS_IN, HEADER_LENGTH, POINTER_BITS, TYPE_RRSIG } from '../dns/constants.ts';
 import { canonicalRecords, type Rrset } from '../dns/dnssec/canonical.ts';
 import type { ZoneKey } from '../dns/dnssec/keys.ts';
-import { signRrset } from '../dns/dnssec/sign.ts';
+import { signRrset, type Validity } from '../dns/dnssec/sign.ts';
 import { isDue, type SigningTimes, validityAt } from '../dns/dnssec/validity.ts';
 
 /**
@@ -18,7 +18,7 @@ export type SignatureCache = {
 
 export type SigningZone = { readonly apex: Uint8Array; readonly times: SigningTimes };
 
-type Made = { readonly records: Uint8Array; readonly expiration: number };
+type Made = { readonly records: Uint8Array; readonly validity: Validity };
 
 export const RECORD_HEADER_LENGTH = 12;
 
@@ -35,7 +35,7 @@ export function createSignatureCache(max: number): SignatureCache {
     const digest = createHash('sha256').update(key.dnskey).update(canonicalRecords(rrset)).digest();
     const name = digest.toString('latin1');
     const known = young.get(name) ?? old.get(name);
-    if (known !== undefined && !isDue(known.expiration, nowSeconds, zone.times)) {
+    if (known !== undefined && !isDue(known.validity, nowSeconds, zone.times)) {
       if (!young.has(name)) keep(name, known);
       return known.records;
     }
@@ -44,7 +44,7 @@ export function createSignatureCache(max: number): SignatureCache {
     const rrsig = signRrset(rrset, zone.apex, key, validity);
     const records = recordBytes(TYPE_RRSIG, rrset.ttlSeconds, rrsig);
     count += 1;
-    keep(name, { records, expiration: validity.expiration });
+    keep(name, { records, validity });
     return records;
   };
   return {

@@ -27,9 +27,10 @@ const REFRESH_SECONDS = 7 * DAY_SECONDS;
 const RRSIG = 46;
 
 /** A signer and a worker that has what the signer made; the clock stands until it is moved. */
-function openDesk(denial: 'compact' | 'nsec' = 'compact') {
-  const { dnskeys, keys, plain } = signedWorld(denial, ['gslb.example'], withAll());
-  let nowSeconds = NOW_SECONDS;
+function openDesk(denial: 'compact' | 'nsec' = 'compact', aheadSeconds = 0, isCopied = false) {
+  const world = signedWorld(denial, ['gslb.example'], withAll(isCopied));
+  const { dnskeys, keys, plain } = world;
+  let nowSeconds = NOW_SECONDS + aheadSeconds;
   const desk = createSignerDesk(() => nowSeconds);
   desk.setKeys(keys);
   const snapshot: Snapshot = { ...plain, ...run(desk.sign(plain)) };
@@ -59,14 +60,15 @@ function openDesk(denial: 'compact' | 'nsec' = 'compact') {
 
 const keyMaterial = () => ({ jwk: generateKey(ECDSA_P256), flags: 257 });
 
-/** With a name whose answer is all that is healthy. */
-function withAll(): Config {
+/** With a name whose answer is all that is healthy; others may copy the zone, or nobody. */
+function withAll(isCopied: boolean): Config {
   const config = createConfig();
+  const transfer = { networks: [], keys: [], notify: [], steered: 'omit' } as const;
   const zone = config.zones['gslb.example']!;
   const all = { owner: 'all.gslb.example.', pool: 'web', policy: 'all', ttlMin: 5, ttlMax: 30 };
   const zones = {
     ...config.zones,
-    'gslb.example': { ...zone, steered: [...zone.steered, all] },
+    'gslb.example': { ...zone, steered: [...zone.steered, all], ...(isCopied && { transfer }) },
   };
   const policies = { ...config.policies, all: { chain: [{ kind: 'healthy', options: {} }] } };
   return { ...config, zones, policies };
@@ -78,11 +80,14 @@ function queryOf(name: string, type: number): Uint8Array {
 }
 
 /** Seconds since 1970, of each signature in the answer. */
-function endsOf(message: DecodedMessage | undefined): readonly number[] {
+const endsOf = (message: DecodedMessage | undefined) => timesOf(message, 8);
+const beginsOf = (message: DecodedMessage | undefined) => timesOf(message, 12);
+
+function timesOf(message: DecodedMessage | undefined, at: number): readonly number[] {
   assert.ok(message);
   const rrsigs = [...message.answer, ...message.authority].filter(({ type }) => type === RRSIG);
   assert.ok(rrsigs.length > 0);
-  return rrsigs.map(({ rdata }) => new DataView(rdata.buffer, rdata.byteOffset).getUint32(8));
+  return rrsigs.map(({ rdata }) => new DataView(rdata.buffer, rdata.byteOffset).getUint32(at));
 }
 
 const ASKED = [
@@ -199,6 +204,39 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
   desk.setKeys([]);
   const bare = run(desk.sign(snapshot));
   assert.equal(bare.prepared.length, 0);
+});
+
+test('a clock that was ahead leaves nothing behind when it is set back', () => {
+  const { advance, ask, desk, hear, now } = openDesk('compact', 365 * DAY_SECONDS);
+  advance(-365 * DAY_SECONDS);
+  hear(desk.renew());
+  for (const [name, type] of ASKED) {
+    for (const begin of beginsOf(ask(name, type))) assert.ok(begin < now(), name);
+  }
+});
+
+test('copies are made once, and anew for other keys, other times, or a clock that is set back', () => {
+  const { advance, desk, keys, snapshot } = openDesk('compact', 0, true);
+  const copy = () => run(desk.sign(snapshot)).transfers[0]!.contents.at(-1)!;
+  let last = copy();
+  const isAnew = () => {
+    const before = last;
+    last = copy();
+    return last !== before;
+  };
+  assert.ok(!isAnew());
+  advance(DAY_SECONDS);
+  assert.ok(!isAnew());
+  advance(8 * DAY_SECONDS);
+  assert.ok(isAnew(), 'they end soon');
+  advance(-3 * DAY_SECONDS);
+  assert.ok(isAnew(), 'they are of the future');
+  const times = { ...keys[0]!.times, validitySeconds: 10 * DAY_SECONDS };
+  desk.setKeys(keys.map((each) => ({ ...each, times })));
+  assert.ok(isAnew(), 'other times');
+  desk.setKeys(keys.map((each) => ({ ...each, times, zoneKeys: [keyMaterial()] })));
+  assert.ok(isAnew(), 'other keys');
+  assert.ok(!isAnew());
 });
 
 test('what is served keeps the keys that it was signed with, until something signed with others is', () => {
