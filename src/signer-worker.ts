@@ -33,7 +33,8 @@ parentPort?.on('message', (message: ToSigner) => {
     }
     case 'snapshot':
       desk.serve(message.snapshot, message.health);
-      later(async () => tellNews(await inPieces(desk.prepare())));
+      // What another signer has signed may be due by now.
+      later(async () => tellNews(await inPieces(desk.begin())));
       break;
     case 'health':
       if (desk.setHealth(message.generation, message.health)) {

@@ -8,6 +8,7 @@ export type KeysInUse<Keys> = {
   set(keys: Keys): void;
   /** The newest, with which this generation is signed now; it may never come to be served. */
   sign(generation: number): Keys;
+  isSigned(generation: number): boolean;
   /** This generation is served: with the keys that it was signed with here, or else the newest. */
   serve(generation: number): void;
   served(): Keys;
@@ -30,6 +31,7 @@ export function createKeysInUse<Keys>(first: Keys): KeysInUse<Keys> {
       lastUsed = newest;
       return newest;
     },
+    isSigned: (generation) => signed.has(generation),
     serve(generation) {
       served = signed.get(generation) ?? newest;
       for (const known of signed.keys()) if (known <= generation) signed.delete(known);

@@ -38,6 +38,8 @@ export type SignerDesk = {
   setHealth(generation: number, health: HealthWords): boolean;
   /** The answer to a query for which a worker lacks a signature. */
   answer(query: Uint8Array, client: Client, nowMs: number): ColdAnswer;
+  /** After what another signer has signed came to be served: renews it; otherwise prepares. */
+  begin(): Generator<void, NewSignatures | undefined>;
   /** Signs steered records that have come to be answered; undefined = there are none. */
   prepare(): Generator<void, NewSignatures | undefined>;
   /** Makes anew what is due of all that is served. */
@@ -62,6 +64,7 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
   const state = createWorkerState(createCounterRow(counterLayout(0).length));
   const reply = new Uint8Array(REPLY_MAX);
   const keysInUse = createKeysInUse<KeyRing>(new Map());
+  let isOfAnother = false;
   /** Signatures of steered records that workers hold. */
   let preparedCount = 0;
   /** For the answer under way. */
@@ -83,6 +86,18 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
     preparedCount = prepared.length;
     return { generation, signatures, prepared };
   }
+  function* prepare(): ReturnType<SignerDesk['prepare']> {
+    const { answers, snapshot } = state;
+    if (answers === undefined || snapshot?.signatures === undefined) return undefined;
+    const { generation } = snapshot;
+    const prepared = yield* prepareBodies(answers, keysInUse.served(), cache, nowSeconds());
+    if (prepared.length === 0 || state.snapshot !== snapshot) return undefined;
+    preparedCount += prepared.length;
+    // Those of states of health that have passed are let go.
+    if (preparedCount > PREPARED_MAX) return yield* renew();
+    addSignatures(state, generation, undefined, prepared);
+    return { generation, signatures: undefined, prepared };
+  }
   return {
     setKeys(keys) {
       keysInUse.set(openRing(keys));
@@ -101,6 +116,7 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
     },
     serve(snapshot, health) {
       const { endpoints, generation } = snapshot;
+      isOfAnother = !keysInUse.isSigned(generation);
       keysInUse.serve(generation);
       setSnapshot(
         state,
@@ -118,18 +134,8 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
       const generation = state.snapshot?.generation ?? 0;
       return { reply: length > 0 ? reply.slice(0, length) : undefined, generation, learned };
     },
-    *prepare() {
-      const { answers, snapshot } = state;
-      if (answers === undefined || snapshot?.signatures === undefined) return undefined;
-      const { generation } = snapshot;
-      const prepared = yield* prepareBodies(answers, keysInUse.served(), cache, nowSeconds());
-      if (prepared.length === 0 || state.snapshot !== snapshot) return undefined;
-      preparedCount += prepared.length;
-      // Those of states of health that have passed are let go.
-      if (preparedCount > PREPARED_MAX) return yield* renew();
-      addSignatures(state, generation, undefined, prepared);
-      return { generation, signatures: undefined, prepared };
-    },
+    prepare,
+    begin: () => (isOfAnother ? renew() : prepare()),
     renew,
   };
 }

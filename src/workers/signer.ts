@@ -4,7 +4,7 @@ import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createKeysInUse, type KeysInUse } from '../signing/keys-in-use.ts';
-import type { NewSignatures } from '../signing/new-signatures.ts';
+import { type NewSignatures, withSignatures } from '../signing/new-signatures.ts';
 import type { SignedParts } from '../signing/sign-snapshot.ts';
 import { hasSignedZones } from '../zone/lookup.ts';
 import type { CompileResult } from './compile-messages.ts';
@@ -66,6 +66,8 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
         orders.settle(message.id, message.parts);
         break;
       case 'signatures':
+        // Those that a successor begins with.
+        if (served) served = { ...served, snapshot: withSignatures(served.snapshot, message) };
         ears?.signatures(message);
     }
   };

@@ -273,6 +273,22 @@ test('cold answers have the keys of what is served, too', () => {
   assert.deepEqual(faultsOf(decoded.message, dnskeys), []);
 });
 
+test('a successor renews what is served before anything else', () => {
+  const { advance, hear, ask, keys, now, snapshot } = openDesk('nsec');
+  advance(12 * DAY_SECONDS);
+  const successor = createSignerDesk(now);
+  successor.setKeys(keys);
+  successor.serve(snapshot, healthOf(allUp(snapshot)));
+  assert.ok(hear(successor.begin())?.signatures);
+  for (const [name, type] of ASKED) {
+    for (const end of endsOf(ask(name, type))) assert.ok(end > now() + REFRESH_SECONDS, name);
+  }
+  const next = { ...snapshot, generation: snapshot.generation + 1 };
+  const again = { ...next, ...run(successor.sign(next)) };
+  successor.serve(again, healthOf(allUp(again)));
+  assert.equal(run(successor.begin()), undefined, 'its own are new');
+});
+
 test('a query that the signer cannot answer either gets nothing', () => {
   const { desk } = openDesk();
   const { learned, reply } = desk.answer(new Uint8Array(5), clientAt('80.1.1.1'), NOW_MS);
