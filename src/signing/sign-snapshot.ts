@@ -6,15 +6,16 @@ import { NO_HEALTH } from '../health/health-words.ts';
 import { buildAnswers } from '../nameserver/answer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { ZoneTransfer } from '../nameserver/transfer-out.ts';
+import { NONE, ZONE_DENIAL, ZONE_WORDS, type ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneContent } from '../zone/zone-content.ts';
 import { type KeyRing, nameKey, type ZoneRing } from './key-ring.ts';
 import { prepareBodies } from './prepare.ts';
-import { presign } from './presign.ts';
+import { presign, ringsOf } from './presign.ts';
 import type { SignatureCache } from './signature-cache.ts';
 import { type SignedContent, signContent } from './signed-content.ts';
 
 /** What signing adds to a snapshot. */
-export type SignedParts = Pick<Snapshot, 'signatures' | 'prepared' | 'transfers'>;
+export type SignedParts = Pick<Snapshot, 'zones' | 'signatures' | 'prepared' | 'transfers'>;
 
 /** A content, and what was made of it and how. */
 export type SignedCopy = SignedContent & { readonly of: ZoneContent; readonly keys: ZoneRing };
@@ -52,7 +53,17 @@ export function* signSnapshot(
     // Whole: signatures differ from node to node, so what has changed depends on whom one asked before.
     transfers.push({ ...transfer, contents: [copy.signed] });
   }
-  return { signatures, prepared, transfers };
+  return { zones: onlySigned(snapshot.zones, ring), signatures, prepared, transfers };
+}
+
+/** A zone whose keys are not there is answered unsigned: a denial without signatures would be bogus. */
+function onlySigned(table: ZoneTable, ring: KeyRing): ZoneTable {
+  const zones = new Int32Array(new SharedArrayBuffer(table.zones.byteLength));
+  zones.set(table.zones);
+  for (const [zone, keys] of ringsOf(table, ring).entries()) {
+    if (keys === undefined) zones[zone * ZONE_WORDS + ZONE_DENIAL] = NONE;
+  }
+  return { ...table, zones };
 }
 
 /** Whether it would be made the same way again; while it is served it may be as old as what is answered. */

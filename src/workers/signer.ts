@@ -6,9 +6,6 @@ import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createKeysInUse, type KeysInUse } from '../signing/keys-in-use.ts';
 import { type NewSignatures, withSignatures } from '../signing/new-signatures.ts';
 import type { SignedParts } from '../signing/sign-snapshot.ts';
-import { hasSignedZones } from '../zone/lookup.ts';
-import type { CompileResult } from './compile-messages.ts';
-import type { Compiler } from './compiler.ts';
 import type { FromSigner, ToSigner } from './signer-messages.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
@@ -24,8 +21,10 @@ export type Signer = {
    * function that stops it.
    */
   onKeys(hear: () => void): () => void;
-  /** What the snapshot needs to be served; undefined when the signer fails. */
+  /** What the snapshot needs to be served; undefined when the signer fails. Only while there are keys. */
   sign(snapshot: Snapshot): Promise<SignedParts | undefined>;
+  /** False = nobody has told it of any: there is nothing to sign with. */
+  hasKeys(): boolean;
   /** Cold answers are of this from now on. */
   serve(snapshot: Snapshot, health: HealthWords): void;
   publishHealth(generation: number, health: HealthWords): void;
@@ -53,8 +52,7 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
   let cookies: CookieSecrets | undefined;
   let served: (ToSigner & { readonly type: 'snapshot' }) | undefined;
   let ears: SignerEars | undefined;
-  const post = (message: ToSigner, transfer?: readonly MessagePort[]): void =>
-    thread?.post(message, transfer);
+  const post = (message: ToSigner): void => thread?.post(message);
   const hear = (message: FromSigner): void => {
     switch (message.type) {
       case 'ready':
@@ -94,6 +92,7 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
       if (!keys.isNewestUsed()) hear();
       return () => keyEars.delete(hear);
     },
+    hasKeys: () => keys.newest().length > 0,
     async sign(snapshot) {
       if (thread === undefined) return undefined;
       await thread.ready;
@@ -118,9 +117,7 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
     },
     connect() {
       if (thread?.state() !== 'running') return undefined;
-      const { port1, port2 } = new MessageChannel();
-      post({ type: 'client', port: port1 }, [port1]);
-      return port2;
+      return openLine(thread);
     },
     attach(next) {
       ears = next;
@@ -131,6 +128,12 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
       await thread?.stop(CLOSE_GRACE_MS);
     },
   };
+}
+
+function openLine(thread: Thread): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  thread.post({ type: 'client', port: port1 } satisfies ToSigner, [port1]);
+  return port2;
 }
 
 /** A successor knows nothing: what is served and with which keys it is, and then those of what comes. */
@@ -162,25 +165,4 @@ function createOrders() {
       waiting.clear();
     },
   };
-}
-
-/** Signs what is compiled to be served, before anybody serves it. */
-export function withSigning(compiler: Compiler, signer: Pick<Signer, 'sign'>): Compiler {
-  return {
-    ...compiler,
-    async compile(request) {
-      const result = await compiler.compile(request);
-      return result.ok && !request.isPast ? signed(result, signer) : result;
-    },
-  };
-}
-
-async function signed(
-  result: CompileResult & { readonly ok: true },
-  signer: Pick<Signer, 'sign'>,
-): Promise<CompileResult> {
-  if (!hasSignedZones(result.snapshot.zones)) return result;
-  const parts = await signer.sign(result.snapshot);
-  if (parts === undefined) return { ok: false, reasons: ['The signer failed; see the log.'] };
-  return { ...result, snapshot: { ...result.snapshot, ...parts } };
 }

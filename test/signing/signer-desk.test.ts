@@ -25,6 +25,7 @@ import { faultsOf } from './validator.ts';
 const DAY_SECONDS = 86_400;
 const REFRESH_SECONDS = 7 * DAY_SECONDS;
 const RRSIG = 46;
+const NSEC = 47;
 
 /** A signer and a worker that has what the signer made; the clock stands until it is moved. */
 function openDesk(denial: 'compact' | 'nsec' = 'compact', aheadSeconds = 0, isCopied = false) {
@@ -204,6 +205,16 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
   desk.setKeys([]);
   const bare = run(desk.sign(snapshot));
   assert.equal(bare.prepared.length, 0);
+  const unsigned = startWorker({ ...snapshot, ...bare });
+  for (const name of ['static.gslb.example', 'missing.gslb.example', 'www.gslb.example']) {
+    const asked = queryOf(name, 1);
+    const answer = decodeMessage(
+      reply.subarray(0, respond(unsigned, client, asked, asked.length, NOW_MS, reply)),
+    );
+    assert.ok(answer.ok);
+    const types = [...answer.message.answer, ...answer.message.authority].map(({ type }) => type);
+    assert.ok(types.length > 0 && !types.includes(RRSIG) && !types.includes(NSEC), name);
+  }
 });
 
 test('a clock that was ahead leaves nothing behind when it is set back', () => {
