@@ -12,8 +12,12 @@ import { isDue, type SigningTimes, validityAt } from '../dns/dnssec/validity.ts'
 export type SignatureCache = {
   /** RRSIG records of the RRset, one for each key, their owner a pointer to the question. */
   sign(rrset: Rrset, zone: SigningZone, keys: readonly ZoneKey[], nowSeconds: number): Uint8Array;
+  /** Keeps so many from now on, those that were asked for last. */
+  keep(max: number): void;
   /** Signatures that were made since the cache is there. */
   made(): number;
+  /** That it holds: never more than twice as many as it is to keep. */
+  size(): number;
 };
 
 export type SigningZone = { readonly apex: Uint8Array; readonly times: SigningTimes };
@@ -22,13 +26,14 @@ type Made = { readonly records: Uint8Array; readonly validity: Validity };
 
 export const RECORD_HEADER_LENGTH = 12;
 
-/** @param max signatures that are kept; beyond it the longest unused half is forgotten */
-export function createSignatureCache(max: number): SignatureCache {
+/** @param first signatures that are kept, those that were asked for last */
+export function createSignatureCache(first: number): SignatureCache {
+  let max = first;
   let young = new Map<string, Made>();
   let old = new Map<string, Made>();
   let count = 0;
   const keep = (key: string, made: Made): void => {
-    if (young.size >= max / 2) [old, young] = [young, new Map()];
+    if (young.size >= max) [old, young] = [young, new Map()];
     young.set(key, made);
   };
   const signOne = (rrset: Rrset, zone: SigningZone, key: ZoneKey, nowSeconds: number) => {
@@ -48,7 +53,11 @@ export function createSignatureCache(max: number): SignatureCache {
     return records;
   };
   return {
+    keep(next) {
+      max = next;
+    },
     made: () => count,
+    size: () => young.size + old.size,
     sign(rrset, zone, keys, nowSeconds) {
       const [first, ...others] = keys.map((key) => signOne(rrset, zone, key, nowSeconds));
       return others.length === 0 ? first! : new Uint8Array(Buffer.concat([first!, ...others]));

@@ -13,6 +13,7 @@ import {
   setSnapshot,
 } from '../nameserver/worker-state.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
+import { RRSET_WORDS } from '../zone/compiled-zones.ts';
 import { createColdSigner } from './cold.ts';
 import { type KeyRing, openRing } from './key-ring.ts';
 import { createKeysInUse } from './keys-in-use.ts';
@@ -54,12 +55,18 @@ export type ColdAnswer = {
   readonly learned: readonly Learned[];
 };
 
-/** Signatures that are kept so as not to be made again. */
-const CACHE_MAX = 1_000_000;
+export const DESK_LIMITS = {
+  /** Signatures under names that nobody foresaw, some 450 octets each; workers keep what they asked for. */
+  cold: 10_000,
+};
+/** Of an RRset: two of each key while keys change, in what is answered and in a copy's chain. */
+const SIGNATURES_OF_RRSET = 4;
 const REPLY_MAX = 65_535;
 
-export function createSignerDesk(nowSeconds: () => number): SignerDesk {
-  const cache = createSignatureCache(CACHE_MAX);
+export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS): SignerDesk {
+  const cache = createSignatureCache(PREPARED_MAX);
+  // Of its own: a flood of names pushes nothing out that is served.
+  const coldCache = createSignatureCache(limits.cold);
   const copies = new Map<string, SignedCopy>();
   const state = createWorkerState(createCounterRow(counterLayout(0).length));
   const reply = new Uint8Array(REPLY_MAX);
@@ -106,13 +113,10 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
       state.cookies = cookies;
     },
     sign(snapshot) {
-      return signSnapshot(
-        snapshot,
-        keysInUse.sign(snapshot.generation),
-        cache,
-        copies,
-        nowSeconds(),
-      );
+      const rrsets = snapshot.zones.rrsets.length / RRSET_WORDS;
+      cache.keep(PREPARED_MAX + rrsets * SIGNATURES_OF_RRSET);
+      const ring = keysInUse.sign(snapshot.generation);
+      return signSnapshot(snapshot, ring, cache, copies, nowSeconds());
     },
     serve(snapshot, health) {
       const { endpoints, generation } = snapshot;
@@ -124,7 +128,7 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
         health,
         createCounterRow(counterLayout(endpoints.length).length),
       );
-      state.signer = createColdSigner(snapshot, keysInUse.served(), cache, nowSeconds, note);
+      state.signer = createColdSigner(snapshot, keysInUse.served(), coldCache, nowSeconds, note);
       preparedCount = snapshot.prepared.length;
     },
     setHealth: (generation, health) => setHealth(state, health, generation),

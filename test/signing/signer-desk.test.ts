@@ -8,7 +8,7 @@ import { SIGN } from '../../src/nameserver/outcomes.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { addSignatures, learn, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
-import { createSignerDesk } from '../../src/signing/signer-desk.ts';
+import { createSignerDesk, DESK_LIMITS } from '../../src/signing/signer-desk.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
   allUp,
@@ -28,11 +28,16 @@ const RRSIG = 46;
 const NSEC = 47;
 
 /** A signer and a worker that has what the signer made; the clock stands until it is moved. */
-function openDesk(denial: 'compact' | 'nsec' = 'compact', aheadSeconds = 0, isCopied = false) {
+function openDesk(
+  denial: 'compact' | 'nsec' = 'compact',
+  aheadSeconds = 0,
+  isCopied = false,
+  limits = {},
+) {
   const world = signedWorld(denial, ['gslb.example'], withAll(isCopied));
   const { dnskeys, keys, plain } = world;
   let nowSeconds = NOW_SECONDS + aheadSeconds;
-  const desk = createSignerDesk(() => nowSeconds);
+  const desk = createSignerDesk(() => nowSeconds, { ...DESK_LIMITS, ...limits });
   desk.setKeys(keys);
   const snapshot: Snapshot = { ...plain, ...run(desk.sign(plain)) };
   desk.serve(snapshot, healthOf(allUp(snapshot)));
@@ -298,6 +303,19 @@ test('a successor renews what is served before anything else', () => {
   const again = { ...next, ...run(successor.sign(next)) };
   successor.serve(again, healthOf(allUp(again)));
   assert.equal(run(successor.begin()), undefined, 'its own are new');
+});
+
+test('a flood of names pushes nothing out that is served', () => {
+  const { desk, snapshot } = openDesk('compact', 0, false, { cold: 5 });
+  const client = clientAt('80.1.1.1', true);
+  const cold = (name: string) => desk.answer(queryOf(name, 1), client, NOW_MS).learned[0]!.records;
+  const first = cold('first.gslb.example');
+  assert.deepEqual(cold('first.gslb.example'), first);
+  for (let n = 0; n < 40; n += 1) cold(`n${n}.gslb.example`);
+  assert.notDeepEqual(cold('first.gslb.example'), first, 'forgotten');
+  const { prepared, signatures } = run(desk.sign({ ...snapshot, generation: 2, prepared: [] }));
+  assert.deepEqual(signatures, snapshot.signatures);
+  assert.deepEqual(prepared, snapshot.prepared);
 });
 
 test('a query that the signer cannot answer either gets nothing', () => {
