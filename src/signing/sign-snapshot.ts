@@ -9,7 +9,7 @@ import type { ZoneTransfer } from '../nameserver/transfer-out.ts';
 import { NONE, ZONE_DENIAL, ZONE_WORDS, type ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneContent } from '../zone/zone-content.ts';
 import { type KeyRing, nameKey, type ZoneRing } from './key-ring.ts';
-import { prepareBodies } from './prepare.ts';
+import { PREPARED_LIMITS, type PreparedLimits, prepareBodies } from './prepare.ts';
 import { presign, ringsOf } from './presign.ts';
 import type { SignatureCache } from './signature-cache.ts';
 import { type SignedContent, signContent } from './signed-content.ts';
@@ -30,11 +30,12 @@ export function* signSnapshot(
   cache: SignatureCache,
   copies: Map<string, SignedCopy>,
   nowSeconds: number,
+  limits: PreparedLimits = PREPARED_LIMITS,
 ): Generator<void, SignedParts> {
   const signatures = yield* presign(snapshot.zones, ring, cache, nowSeconds);
   // As if everything were up: what health makes of it follows.
   const table = buildAnswers(snapshot, NO_HEALTH);
-  const prepared = yield* prepareBodies(table, ring, cache, nowSeconds);
+  const prepared = yield* prepareBodies(table, ring, cache, nowSeconds, limits);
   const transfers: ZoneTransfer[] = [];
   for (const transfer of snapshot.transfers) {
     const content = transfer.contents.at(-1)!;

@@ -18,7 +18,7 @@ import { createColdSigner } from './cold.ts';
 import { type KeyRing, openRing } from './key-ring.ts';
 import { createKeysInUse } from './keys-in-use.ts';
 import type { NewSignatures } from './new-signatures.ts';
-import { PREPARED_MAX, prepareBodies } from './prepare.ts';
+import { PREPARED_LIMITS, prepareBodies, prepareMissing } from './prepare.ts';
 import { presign } from './presign.ts';
 import { type SignedCopy, type SignedParts, signSnapshot } from './sign-snapshot.ts';
 import { createSignatureCache } from './signature-cache.ts';
@@ -58,13 +58,16 @@ export type ColdAnswer = {
 export const DESK_LIMITS = {
   /** Signatures under names that nobody foresaw, some 450 octets each; workers keep what they asked for. */
   cold: 10_000,
+  ...PREPARED_LIMITS,
+  /** When there is no room left, what health has left behind is let go if it is more than this. */
+  stale: 25_000,
 };
 /** Of an RRset: two of each key while keys change, in what is answered and in a copy's chain. */
 const SIGNATURES_OF_RRSET = 4;
 const REPLY_MAX = 65_535;
 
 export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS): SignerDesk {
-  const cache = createSignatureCache(PREPARED_MAX);
+  const cache = createSignatureCache(limits.prepared);
   // Of its own: a flood of names pushes nothing out that is served.
   const coldCache = createSignatureCache(limits.cold);
   const copies = new Map<string, SignedCopy>();
@@ -79,31 +82,37 @@ export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS)
   const note = (made: Learned): void => {
     learned.push(made);
   };
+  /** What is told has to be of what is served by now. */
+  const take = (news: NewSignatures): NewSignatures | undefined => {
+    const { generation, prepared, signatures } = news;
+    if (generation !== state.snapshot?.generation) return undefined;
+    addSignatures(state, generation, signatures, prepared);
+    preparedCount = (signatures === undefined ? preparedCount : 0) + prepared.length;
+    return news;
+  };
   function* renew(): ReturnType<SignerDesk['renew']> {
     const { answers, snapshot } = state;
     if (answers === undefined || snapshot?.signatures === undefined) return undefined;
     const { generation } = snapshot;
     const keys = keysInUse.served();
     const signatures = yield* presign(snapshot.zones, keys, cache, nowSeconds());
-    addSignatures(state, generation, signatures, []);
-    const prepared = yield* prepareBodies(answers, keys, cache, nowSeconds());
-    // Something else came to be served meanwhile.
-    if (state.snapshot !== snapshot) return undefined;
-    addSignatures(state, generation, undefined, prepared);
-    preparedCount = prepared.length;
-    return { generation, signatures, prepared };
+    const prepared = yield* prepareBodies(answers, keys, cache, nowSeconds(), limits);
+    return take({ generation, signatures, prepared });
   }
   function* prepare(): ReturnType<SignerDesk['prepare']> {
     const { answers, snapshot } = state;
     if (answers === undefined || snapshot?.signatures === undefined) return undefined;
     const { generation } = snapshot;
-    const prepared = yield* prepareBodies(answers, keysInUse.served(), cache, nowSeconds());
-    if (prepared.length === 0 || state.snapshot !== snapshot) return undefined;
-    preparedCount += prepared.length;
-    // Those of states of health that have passed are let go.
-    if (preparedCount > PREPARED_MAX) return yield* renew();
-    addSignatures(state, generation, undefined, prepared);
-    return { generation, signatures: undefined, prepared };
+    const tools = [keysInUse.served(), cache, nowSeconds(), limits] as const;
+    const { added, inUse, isFull } = yield* prepareMissing(answers, ...tools, preparedCount);
+    if (state.snapshot !== snapshot) return undefined;
+    if (isFull && preparedCount - inUse > limits.stale) {
+      const prepared = yield* prepareBodies(answers, ...tools);
+      return take({ generation, signatures: state.signatures!, prepared });
+    }
+    return added.length > 0
+      ? take({ generation, signatures: undefined, prepared: added })
+      : undefined;
   }
   return {
     setKeys(keys) {
@@ -114,9 +123,9 @@ export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS)
     },
     sign(snapshot) {
       const rrsets = snapshot.zones.rrsets.length / RRSET_WORDS;
-      cache.keep(PREPARED_MAX + rrsets * SIGNATURES_OF_RRSET);
+      cache.keep(limits.prepared + rrsets * SIGNATURES_OF_RRSET);
       const ring = keysInUse.sign(snapshot.generation);
-      return signSnapshot(snapshot, ring, cache, copies, nowSeconds());
+      return signSnapshot(snapshot, ring, cache, copies, nowSeconds(), limits);
     },
     serve(snapshot, health) {
       const { endpoints, generation } = snapshot;

@@ -318,6 +318,40 @@ test('a flood of names pushes nothing out that is served', () => {
   assert.deepEqual(prepared, snapshot.prepared);
 });
 
+test('with more steered names than there is room for, what is answered now comes first', () => {
+  const { ask, desk, hear, snapshot, worker } = openDesk('compact', 0, false, {
+    prepared: 34,
+    likely: 30,
+    stale: 3,
+  });
+  const steered = ['www', 'v4', 'share', 'all'].map((name) => `${name}.gslb.example`);
+  for (const name of steered) assert.ok(ask(name, 1), name);
+  assert.ok(snapshot.prepared.length === 30, String(snapshot.prepared.length));
+  const endpoints = snapshot.endpoints.length;
+  let [told, anew] = [0, 0];
+  for (let turn = 0; turn < 12; turn += 1) {
+    const words = allUp(snapshot);
+    for (let bit = 0; bit < endpoints; bit += 1) if (((turn + 1) >> bit) & 1) words[bit] = DOWN;
+    desk.setHealth(snapshot.generation, healthOf(words));
+    setHealth(worker, healthOf(words), snapshot.generation);
+    const news = hear(desk.prepare());
+    assert.ok((news?.prepared.length ?? 0) <= 34);
+    if (news?.signatures === undefined) told += news?.prepared.length ?? 0;
+    else {
+      anew += 1;
+      assert.equal(news.signatures, snapshot.signatures, 'nothing was due');
+    }
+    for (const name of steered) {
+      const query = queryOf(name, 1);
+      if (ask(name, 1)) continue;
+      const { generation, learned } = desk.answer(query, clientAt('80.1.1.1', true), NOW_MS);
+      learn(worker, generation, learned);
+      assert.ok(ask(name, 1), 'and the rest is learned');
+    }
+  }
+  assert.ok(told > 4 && anew > 0 && anew < 6, `${told} told, ${anew} times all`);
+});
+
 test('a query that the signer cannot answer either gets nothing', () => {
   const { desk } = openDesk();
   const { learned, reply } = desk.answer(new Uint8Array(5), clientAt('80.1.1.1'), NOW_MS);
