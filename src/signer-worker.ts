@@ -9,8 +9,8 @@ import type { ColdQuery, ColdReply } from './workers/signing-client.ts';
 
 /** The signer's thread: it has the keys of zones, and no socket. Long work goes on between messages. */
 
-/** How often it is looked for signatures that are due. */
-const RENEW_MS = 600_000;
+/** How often the desk is asked whether it is time to renew: soon also after somebody has set the clock. */
+const RENEW_LOOK_MS = 120_000;
 
 const desk = createSignerDesk(() => Math.floor(wallClockMs() / 1000));
 /** One piece of long work after the other. */
@@ -51,7 +51,7 @@ parentPort?.on('message', (message: ToSigner) => {
       process.exit(0);
   }
 });
-systemClock.setTimer(RENEW_MS, renewSoon);
+systemClock.setTimer(RENEW_LOOK_MS, renewSoon);
 
 function serve(port: MessagePort): void {
   port.on('message', ({ address, family, id, nowMs, query, transport }: ColdQuery) => {
@@ -64,7 +64,7 @@ function serve(port: MessagePort): void {
 
 function renewSoon(): void {
   later(async () => tellNews(await inPieces(desk.renew())));
-  systemClock.setTimer(RENEW_MS, renewSoon);
+  systemClock.setTimer(RENEW_LOOK_MS, renewSoon);
 }
 
 /** After all that was begun before; a bug ends the thread, which is then replaced. */

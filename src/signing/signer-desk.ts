@@ -6,20 +6,15 @@ import { counterLayout } from '../nameserver/counters.ts';
 import type { Learned } from '../nameserver/learned.ts';
 import { respond } from '../nameserver/respond.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
-import {
-  addSignatures,
-  createWorkerState,
-  setHealth,
-  setSnapshot,
-} from '../nameserver/worker-state.ts';
+import { createWorkerState, setHealth, setSnapshot } from '../nameserver/worker-state.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
 import { RRSET_WORDS } from '../zone/compiled-zones.ts';
 import { createColdSigner } from './cold.ts';
 import { type KeyRing, openRing } from './key-ring.ts';
 import { createKeysInUse } from './keys-in-use.ts';
 import type { NewSignatures } from './new-signatures.ts';
-import { PREPARED_LIMITS, prepareBodies, prepareMissing } from './prepare.ts';
-import { presign } from './presign.ts';
+import { PREPARED_LIMITS } from './prepare.ts';
+import { createServedSignatures, type ServedLimits } from './served-signatures.ts';
 import { type SignedCopy, type SignedParts, signSnapshot } from './sign-snapshot.ts';
 import { createSignatureCache } from './signature-cache.ts';
 
@@ -43,7 +38,10 @@ export type SignerDesk = {
   begin(): Generator<void, NewSignatures | undefined>;
   /** Signs steered records that have come to be answered; undefined = there are none. */
   prepare(): Generator<void, NewSignatures | undefined>;
-  /** Makes anew what is due of all that is served. */
+  /**
+   * Makes anew what is due of all that is served: when it is time to look, or the clock was set back. Undefined
+   * also when nothing of it has changed.
+   */
   renew(): Generator<void, NewSignatures | undefined>;
 };
 
@@ -55,11 +53,10 @@ export type ColdAnswer = {
   readonly learned: readonly Learned[];
 };
 
-export const DESK_LIMITS = {
+export const DESK_LIMITS: ServedLimits & { readonly cold: number } = {
   /** Signatures under names that nobody foresaw, some 450 octets each; workers keep what they asked for. */
   cold: 10_000,
   ...PREPARED_LIMITS,
-  /** When there is no room left, what health has left behind is let go if it is more than this. */
   stale: 25_000,
 };
 /** Of an RRset: two of each key while keys change, in what is answered and in a copy's chain. */
@@ -75,45 +72,13 @@ export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS)
   const reply = new Uint8Array(REPLY_MAX);
   const keysInUse = createKeysInUse<KeyRing>(new Map());
   let isOfAnother = false;
-  /** Signatures of steered records that workers hold. */
-  let preparedCount = 0;
   /** For the answer under way. */
   let learned: Learned[] = [];
   const note = (made: Learned): void => {
     learned.push(made);
+    served.learned();
   };
-  /** What is told has to be of what is served by now. */
-  const take = (news: NewSignatures): NewSignatures | undefined => {
-    const { generation, prepared, signatures } = news;
-    if (generation !== state.snapshot?.generation) return undefined;
-    addSignatures(state, generation, signatures, prepared);
-    preparedCount = (signatures === undefined ? preparedCount : 0) + prepared.length;
-    return news;
-  };
-  function* renew(): ReturnType<SignerDesk['renew']> {
-    const { answers, snapshot } = state;
-    if (answers === undefined || snapshot?.signatures === undefined) return undefined;
-    const { generation } = snapshot;
-    const keys = keysInUse.served();
-    const signatures = yield* presign(snapshot.zones, keys, cache, nowSeconds());
-    const prepared = yield* prepareBodies(answers, keys, cache, nowSeconds(), limits);
-    return take({ generation, signatures, prepared });
-  }
-  function* prepare(): ReturnType<SignerDesk['prepare']> {
-    const { answers, snapshot } = state;
-    if (answers === undefined || snapshot?.signatures === undefined) return undefined;
-    const { generation } = snapshot;
-    const tools = [keysInUse.served(), cache, nowSeconds(), limits] as const;
-    const { added, inUse, isFull } = yield* prepareMissing(answers, ...tools, preparedCount);
-    if (state.snapshot !== snapshot) return undefined;
-    if (isFull && preparedCount - inUse > limits.stale) {
-      const prepared = yield* prepareBodies(answers, ...tools);
-      return take({ generation, signatures: state.signatures!, prepared });
-    }
-    return added.length > 0
-      ? take({ generation, signatures: undefined, prepared: added })
-      : undefined;
-  }
+  const served = createServedSignatures(state, cache, nowSeconds, limits);
   return {
     setKeys(keys) {
       keysInUse.set(openRing(keys));
@@ -138,7 +103,7 @@ export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS)
         createCounterRow(counterLayout(endpoints.length).length),
       );
       state.signer = createColdSigner(snapshot, keysInUse.served(), coldCache, nowSeconds, note);
-      preparedCount = snapshot.prepared.length;
+      served.serve(keysInUse.served(), isOfAnother);
     },
     setHealth: (generation, health) => setHealth(state, health, generation),
     answer(query, client, nowMs) {
@@ -147,8 +112,8 @@ export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS)
       const generation = state.snapshot?.generation ?? 0;
       return { reply: length > 0 ? reply.slice(0, length) : undefined, generation, learned };
     },
-    prepare,
-    begin: () => (isOfAnother ? renew() : prepare()),
-    renew,
+    prepare: served.prepare,
+    begin: () => (isOfAnother ? served.renew() : served.prepare()),
+    renew: served.renew,
   };
 }

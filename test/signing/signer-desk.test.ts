@@ -8,6 +8,7 @@ import { SIGN } from '../../src/nameserver/outcomes.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { addSignatures, learn, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
+import { RENEW_SECONDS } from '../../src/signing/served-signatures.ts';
 import { createSignerDesk, DESK_LIMITS } from '../../src/signing/signer-desk.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
@@ -138,7 +139,7 @@ test('cold answers are signed anew in time, too', () => {
 });
 
 test('what was signed once is answered by the worker, until something else is served', () => {
-  const { ask, desk, hear, snapshot, worker } = openDesk();
+  const { advance, ask, desk, hear, snapshot, worker } = openDesk();
   const client = clientAt('80.1.1.1', true);
   const asked = [
     ['missing.gslb.example', 1],
@@ -167,8 +168,12 @@ test('what was signed once is answered by the worker, until something else is se
   const words = allUp(snapshot).fill(DOWN, 2);
   setHealth(worker, healthOf(words), snapshot.generation);
   assert.equal(ask('one.app.gslb.example', 1), undefined);
-  hear(desk.renew());
+  assert.equal(hear(desk.renew()), undefined, 'it is too soon');
+  advance(RENEW_SECONDS);
+  assert.equal(hear(desk.renew())?.signatures?.arena.length, snapshot.signatures!.arena.length);
   for (const [name, type] of asked) assert.equal(ask(name, type), undefined, 'renewed');
+  advance(RENEW_SECONDS);
+  assert.equal(hear(desk.renew()), undefined, 'nothing was learned since');
 });
 
 test('what health makes of a steered name is signed before somebody asks again', () => {
@@ -256,15 +261,19 @@ test('copies are made once, and anew for other keys, other times, or a clock tha
 });
 
 test('what is served keeps the keys that it was signed with, until something signed with others is', () => {
-  const { ask, desk, hear, keys, snapshot, worker } = openDesk('nsec');
+  const { advance, ask, desk, hear, keys, snapshot, worker } = openDesk('nsec');
   const client = clientAt('80.1.1.1', true);
   const others = keys.map((each) => ({ ...each, entryKeys: [keyMaterial()] }));
   desk.setKeys(others);
-  hear(desk.renew());
+  const renew = () => {
+    advance(8 * DAY_SECONDS);
+    assert.ok(hear(desk.renew())?.signatures);
+  };
+  renew();
   assert.ok(ask('gslb.example', 48), 'a key that it does not show would be no good to validators');
   const next = { ...snapshot, generation: snapshot.generation + 1 };
   const again = { ...next, ...run(desk.sign(next)) };
-  hear(desk.renew());
+  renew();
   assert.ok(ask('gslb.example', 48), 'it was signed and not served');
   // The same generation is signed once more, with the first keys.
   desk.setKeys(keys);
@@ -273,7 +282,7 @@ test('what is served keeps the keys that it was signed with, until something sig
   assert.notDeepEqual(last.signatures, again.signatures);
   desk.serve(last, healthOf(allUp(last)));
   setSnapshot(worker, last, healthOf(allUp(last)));
-  hear(desk.renew());
+  renew();
   assert.ok(ask('gslb.example', 48));
   const { reply } = desk.answer(queryOf('gslb.example', 48), client, NOW_MS);
   assert.deepEqual(decodeMessage(reply!), { ok: true, message: ask('gslb.example', 48) });
@@ -350,6 +359,43 @@ test('with more steered names than there is room for, what is answered now comes
     }
   }
   assert.ok(told > 4 && anew > 0 && anew < 6, `${told} told, ${anew} times all`);
+});
+
+test('what health has left behind goes with the next renewal, and nothing else is sent', () => {
+  const { advance, ask, desk, hear, snapshot, worker } = openDesk();
+  const change = (words: Uint32Array) => {
+    desk.setHealth(snapshot.generation, healthOf(words));
+    setHealth(worker, healthOf(words), snapshot.generation);
+    return hear(desk.prepare());
+  };
+  const words = allUp(snapshot);
+  words[0] = DOWN;
+  assert.ok(change(words));
+  change(allUp(snapshot));
+  advance(RENEW_SECONDS);
+  assert.equal(hear(desk.renew())?.prepared.length, snapshot.prepared.length);
+  for (let hour = 0; hour < 3; hour += 1) {
+    advance(RENEW_SECONDS);
+    assert.equal(hear(desk.renew()), undefined);
+  }
+  setHealth(worker, healthOf(words), snapshot.generation);
+  assert.equal(ask('all.gslb.example', 1), undefined);
+});
+
+test('signatures that are renewed early are looked for more often', () => {
+  const { advance, desk, keys, snapshot } = openDesk();
+  const times = { validitySeconds: 3000, refreshSeconds: 600, jitterSeconds: 0 };
+  desk.setKeys(keys.map((each) => ({ ...each, times })));
+  const next = { ...snapshot, generation: snapshot.generation + 1 };
+  const signed = { ...next, ...run(desk.sign(next)) };
+  desk.serve(signed, healthOf(allUp(signed)));
+  for (let second = 0; second < 2400; second += 150) {
+    assert.equal(run(desk.renew()), undefined);
+    advance(150);
+  }
+  assert.equal(run(desk.renew()), undefined, 'not due yet, by a second');
+  advance(150);
+  assert.ok(run(desk.renew())?.signatures);
 });
 
 test('a query that the signer cannot answer either gets nothing', () => {
