@@ -26,6 +26,7 @@ export const REFRESH_PAUSE_MAX_MS = 300_000;
 export function createRefresher({ clock, complain, refresh }: RefresherParts): Refresher {
   let complaint = '';
   let pauseMs = REFRESH_PAUSE_FIRST_MS;
+  let attempts = 0;
   let isClosed = false;
   let cancel = (): void => {};
   const rest = (): void => {
@@ -35,13 +36,15 @@ export function createRefresher({ clock, complain, refresh }: RefresherParts): R
   };
   const attempt = async (): Promise<void> => {
     cancel();
+    attempts += 1;
+    const own = attempts;
     const reasons = await refresh().catch((error: unknown) => [String(error)]);
     if (reasons.length === 0) return rest();
-    if (isClosed) return;
+    // Another one that was asked for meanwhile says how it went.
+    if (isClosed || own !== attempts) return;
     const text = reasons.join(' ');
     if (text !== complaint) complain(reasons);
     complaint = text;
-    cancel();
     cancel = clock.setTimer(pauseMs, () => void attempt());
     pauseMs = Math.min(REFRESH_PAUSE_MAX_MS, pauseMs * 2);
   };

@@ -49,6 +49,16 @@ test('what could not be served is tried again until it is, with growing pauses',
   assert.equal(world.tries, tries + 1, 'soon again');
 });
 
+test('what is asked for twice at once is tried again once', async () => {
+  const { clock, complaints, refresher, world } = open();
+  refresher.refresh();
+  refresher.refresh();
+  await settle();
+  assert.deepEqual([world.tries, clock.pending(), complaints.length], [2, 1, 1]);
+  await clock.advance(REFRESH_PAUSE_FIRST_MS);
+  assert.equal(world.tries, 3);
+});
+
 test('nothing is tried any more when something newer is served, or when the node stops', async () => {
   const { clock, refresher, world } = open();
   refresher.refresh();
