@@ -145,8 +145,11 @@ test('the end of a signature is spread, and it is made anew in time', () => {
 });
 
 test('a signature that would not be made now is made anew', () => {
-  const times = { validitySeconds: 10_000, refreshSeconds: 300, jitterSeconds: 100 };
+  const times = { validitySeconds: 10_000, refreshSeconds: 300, jitterSeconds: 5000 };
   const { validitySeconds } = times;
+  const early = validityAt(50_000, 0.99, times);
+  assert.ok(!isDue(early, 50_000 - INCEPTION_MARGIN_SECONDS, times));
+  assert.ok(isDue(early, 50_000 - INCEPTION_MARGIN_SECONDS - 1, times));
   const validity = validityAt(50_000, 0, times);
   // The clock is set back: resolvers' late clocks would not take it.
   assert.ok(!isDue(validity, 50_000 - INCEPTION_MARGIN_SECONDS, times));
