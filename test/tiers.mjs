@@ -1,4 +1,4 @@
-// Sets up and runs one tier of tests: `npm test` (all that is quick), `check` (types, lint, structure),
+// Sets up and runs one tier of tests: `npm test` (all that is quick), `check` (types, lint, structure), `e2e`,
 // `fuzz`, `sim`, `interop`, `lab`, `bench`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,12 @@ const TOOLS = {
     unbound: 'unbound',
     dnsperf: 'dnsperf',
     chromium: 'chromium',
+    curl: 'curl',
+    'redis-server': 'redis-server',
+    'redis-cli': 'redis-tools',
+  },
+  e2e: {
+    dig: 'bind9-dnsutils',
     curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
@@ -60,7 +66,7 @@ const TOOLS = {
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const [tier = 'test', ...rest] = process.argv.slice(2);
-const tiers = { test, check, fuzz, sim, interop, lab, bench };
+const tiers = { test, check, e2e, fuzz, sim, interop, lab, bench };
 if (!Object.hasOwn(tiers, tier)) {
   process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
   process.exit(2);
@@ -87,7 +93,13 @@ function check() {
 function test() {
   if (rest.length > 0) return runTests(rest);
   ensureDashboard(node);
-  return examine() || runTests(testFiles('test', ['bench', 'interop', 'lab']));
+  return examine() || runTests(testFiles('test', ['bench', 'e2e', 'interop', 'lab']));
+}
+
+/** Whole nodes as processes, and what is done to them. */
+function e2e() {
+  ensureDashboard(node);
+  return runTests(rest.length > 0 ? rest : testFiles('test/e2e', []));
 }
 
 /** What needs no running: types, lint and format. */

@@ -162,6 +162,8 @@ export type ZoneConfig = {
   readonly update?: UpdateConfig;
   /** Absent = the zone is not signed. */
   readonly dnssec?: DnssecConfig;
+  /** While a node runs: the keys of the zone are known and among its records, so it can be signed. */
+  readonly isKeyed?: boolean;
 };
 export type DnssecConfig = {
   /** One key for all, or a KSK and a ZSK. Default `csk`. */

@@ -21,6 +21,8 @@ export type ZoneOverlay = {
   readonly serialIncrement?: number;
   /** Joined with the configuration's: an RRset that both have has all data, and the TTL that is written here. */
   readonly rrsets: readonly RrsetConfig[];
+  /** The zone's keys are among these records, and whoever has them can sign it. */
+  readonly isKeyed?: boolean;
   /** What cannot stand beside what is there (standing.ts) is left out. Default: it must fit. */
   readonly yields?: boolean;
 };
@@ -48,7 +50,7 @@ export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): 
       const kept = overlay.yields ? standBeside(name, zone, config.pools, rrsets).kept : rrsets;
       zone = { ...zone, rrsets: joinedWith(zone.rrsets, kept) };
     }
-    zones[name] = zone;
+    zones[name] = others.some(({ isKeyed }) => isKeyed) ? { ...zone, isKeyed: true } : zone;
   }
   return { ...config, zones };
 }

@@ -76,7 +76,7 @@ export function buildAnswers(
       const tiers = map.classes.classes.map((entry) => classTiers(entry, candidates));
       return { map, policy, tiers, classes: [] };
     }),
-    bodies: { known: new Map(), signatures },
+    bodies: { known: new Map(), signatures, knownMax: INTERNED_BODIES_MAX },
   };
   const word = wordOf(health);
   for (const answers of table.maps) {
@@ -96,8 +96,7 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   if (changed.size === 0) return 0;
   table.health = health;
   const word = wordOf(health);
-  const { known } = table.bodies;
-  if (known.size > INTERNED_BODIES_MAX) known.clear();
+  if (table.bodies.known.size > table.bodies.knownMax) forgetBodies(table);
   let evaluated = 0;
   for (const answers of table.maps) {
     for (const [index, { decision }] of answers.classes.entries()) {
@@ -107,6 +106,28 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
     }
   }
   return evaluated;
+}
+
+/** All that is not answered now, but for what has been signed. */
+function forgetBodies({ bodies, maps }: AnswerTable): void {
+  const { known, signatures } = bodies;
+  const used = new Set<string>();
+  for (const { classes } of maps) {
+    for (const { stages } of classes) {
+      for (const { outcomes } of stages) {
+        for (const { alias, body4, body6, https, svcb } of outcomes) {
+          for (const { key } of [alias, body4, body6, https, svcb]) used.add(key);
+        }
+      }
+    }
+  }
+  for (const key of known.keys()) if (!used.has(key)) known.delete(key);
+  // A body that is answered holds its own, to which signatures may yet come.
+  for (const [key, made] of signatures) {
+    if (made.size === 0 && !used.has(key)) signatures.delete(key);
+  }
+  // Where many are in use, not again with every change.
+  bodies.knownMax = Math.max(INTERNED_BODIES_MAX, 2 * known.size);
 }
 
 /** The endpoint as the steering steps see it. */

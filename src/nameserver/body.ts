@@ -17,7 +17,7 @@ import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapsho
 
 /** Records of one type in one answer; those of the first candidates stay. */
 export const RECORDS_MAX = 64;
-/** Bodies kept for reuse before the interner starts anew; those in use live on. */
+/** Bodies kept for reuse, at least, before those that are not in use are forgotten. */
 export const INTERNED_BODIES_MAX = 20_000;
 
 const RECORD_HEADER_LENGTH = 12;
@@ -39,6 +39,8 @@ export type Bodies = {
   readonly known: Map<string, Body>;
   /** By a body's key, whether it is known or not yet. */
   readonly signatures: BodySignatures;
+  /** With more than so many, those that are not answered are forgotten. */
+  knownMax: number;
 };
 export type BodySignatures = Map<string, Map<number, Uint8Array>>;
 

@@ -129,7 +129,7 @@ function transfersOf(
     if (zone.transfer === undefined || !needsAnswers(config)) return [];
     // Secondaries of a secondary stop when it does: told nothing newer, theirs expires as well.
     const isGood = standingOf(zone) === STANDING_GOOD;
-    const content = isGood ? contentOf(name, zone, snapshot) : undefined;
+    const content = isGood ? contentOf(name, zone, config.zones, snapshot) : undefined;
     if (content === undefined) return [];
     const known = before.find(({ contents }) => equalNames(contents.at(-1)!.apex, content.apex));
     return {
@@ -343,9 +343,8 @@ function typesOf(
 }
 
 /** A zone is signed when it has keys: until they are known it is answered as if it were not. */
-function denialOf({ dnssec, rrsets }: ZoneConfig): Pick<ZoneSource, 'denial'> {
-  const hasKeys = rrsets.some(({ type }) => type === 'DNSKEY');
-  return dnssec !== undefined && hasKeys ? { denial: dnssec.denial } : {};
+function denialOf({ dnssec, isKeyed }: ZoneConfig): Pick<ZoneSource, 'denial'> {
+  return dnssec !== undefined && isKeyed ? { denial: dnssec.denial } : {};
 }
 
 function mapOf(

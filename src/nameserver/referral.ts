@@ -10,7 +10,7 @@ import {
   type ZoneTable,
 } from '../zone/compiled-zones.ts';
 import { suffixPosition, writeRrset } from './records.ts';
-import { writeDelegationProof } from './signed-records.ts';
+import { writeDelegationProof, writeProofs } from './signed-records.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /** The referral fits with all its glue; or not its NS; or not some in-domain glue. */
@@ -29,7 +29,9 @@ export function writeReferral(worker: WorkerState, table: ZoneTable): ReferralFi
   if (!writeRrset(reply, table, SECTION_AUTHORITY, result.rrset, owner, cursor.apex)) {
     return 'not-ns';
   }
-  if (!writeDelegationProof(worker, table, owner)) return 'not-ns';
+  // With what proves that the aliases which led here are those of wildcards.
+  const isProved = writeDelegationProof(worker, table, owner) && writeProofs(worker, table);
+  if (!isProved) return 'not-ns';
   const row = result.rrset * RRSET_WORDS;
   const first = rrsets[row + RRSET_GLUE]!;
   for (let i = 0; i < rrsets[row + RRSET_GLUE_COUNT]!; i++) {

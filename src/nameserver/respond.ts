@@ -119,7 +119,13 @@ import { writeBody, writeRrset } from './records.ts';
 import { writeReferral } from './referral.ts';
 import { answerRequest, isServed } from './request.ts';
 import { answerSigned } from './signed-query.ts';
-import { writeBodySignatures, writeProofs, writeSignatures } from './signed-records.ts';
+import {
+  isWildcardDenial,
+  writeBodySignatures,
+  writeProofs,
+  writeSignatures,
+  writeWildcardDenial,
+} from './signed-records.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 import { edeOfStanding, STANDING_GOOD, STANDING_STALE } from './zone-standing.ts';
@@ -190,6 +196,7 @@ function compose(
     counters[slot] = counters[slot]! + 1;
     return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
   }
+  worker.wantsSigned = parsed.ednsDo;
   countQuestion(worker, parsed);
   const limit =
     client.transport === TRANSPORT_UDP ? udpLimit(parsed, udpSizeMax) : MESSAGE_LENGTH_MAX;
@@ -369,7 +376,8 @@ function writeHit(worker: WorkerState, table: ZoneTable): boolean {
   const { cursor, query, reply, result } = worker;
   const { rrset, wildcard } = result;
   const { apex, name } = cursor;
-  if (query.qtype === TYPE_RRSIG) query.ednsDo = true;
+  if (isWildcardDenial(worker, table, rrset)) return writeWildcardDenial(worker, rrset);
+  if (query.qtype === TYPE_RRSIG) worker.wantsSigned = true;
   else if (!writeRrset(reply, table, SECTION_ANSWER, rrset, name, apex)) return false;
   return writeSignatures(worker, table, SECTION_ANSWER, rrset, name, wildcard);
 }

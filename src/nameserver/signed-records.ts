@@ -25,6 +25,7 @@ import {
   NONE,
   RRSET_BODY,
   RRSET_BODY_LENGTH,
+  RRSET_TYPE,
   RRSET_WORDS,
   ZONE_DENIAL,
   ZONE_DENIAL_AT_PARENT,
@@ -41,11 +42,11 @@ import type { WorkerState } from './worker-state.ts';
 
 /** Whether answers of the zone have signatures for this client. */
 export function wantsSignatures(
-  { query, signatures }: WorkerState,
+  { signatures, wantsSigned }: WorkerState,
   table: ZoneTable,
   zone: number,
 ): boolean {
-  return query.ednsDo && signatures !== undefined && isSigned(table, zone);
+  return wantsSigned && signatures !== undefined && isSigned(table, zone);
 }
 
 /** The signatures of an RRset that was just written with its owner at `owner`. */
@@ -57,8 +58,8 @@ export function writeSignatures(
   owner: number,
   isSynthesized: boolean,
 ): boolean {
-  const { query, reply, signatures } = worker;
-  if (!query.ednsDo || signatures === undefined) return true;
+  const { reply, signatures, wantsSigned } = worker;
+  if (!wantsSigned || signatures === undefined) return true;
   const zone = zoneOf(table, rrset);
   if (isSynthesized && isSigned(table, zone)) {
     if (!isCompact(table, zone)) addProof(worker, table, zone, owner);
@@ -85,6 +86,27 @@ export function writeBodySignatures(
   const records = asItself ? bodyRecords(worker, service, body) : ownRecords(worker, service, body);
   if (records === undefined) return leaveToSigner(worker);
   return writeMade(reply, SECTION_ANSWER, records, cursor.name, ttlSeconds);
+}
+
+/**
+ * Whether an RRset under a name of a wildcard is the wildcard's own NSEC in a compact zone: as such it would
+ * deny names that the wildcard makes.
+ */
+export function isWildcardDenial(
+  { result }: WorkerState,
+  table: ZoneTable,
+  rrset: number,
+): boolean {
+  const type = table.rrsets[rrset * RRSET_WORDS + RRSET_TYPE]!;
+  return result.wildcard && type === TYPE_NSEC && isCompact(table, result.zone);
+}
+
+/** What such a name has instead: an NSEC record of its own, which only its types are taken from. */
+export function writeWildcardDenial(worker: WorkerState, rrset: number): boolean {
+  const { cursor, reply, result } = worker;
+  const records = denialRecords(worker, result.zone, rrset);
+  if (records === undefined) return leaveToSigner(worker);
+  return writeMade(reply, SECTION_ANSWER, records, cursor.name, -1);
 }
 
 /** Proof that the name at which the look-up ended has not the type, or is not there; behind the SOA. */
@@ -115,6 +137,7 @@ export function writeDelegationProof(
   if (!wantsSignatures(worker, table, zone)) return true;
   const ds = rrsetOf(table, node, TYPE_DS);
   const rrset = ds === NONE ? rrsetOf(table, node, TYPE_NSEC) : ds;
+  dropProof(worker, table, rrset);
   return (
     writeRrset(reply, table, SECTION_AUTHORITY, rrset, owner, cursor.apex) &&
     writeSignatures(worker, table, SECTION_AUTHORITY, rrset, owner, false)
@@ -252,6 +275,16 @@ function keepProof(worker: WorkerState, link: number): void {
   }
   worker.proofs[worker.proofCount] = link;
   worker.proofCount += 1;
+}
+
+/** It is written otherwise. */
+function dropProof(worker: WorkerState, table: ZoneTable, rrset: number): void {
+  for (let index = 0; index < worker.proofCount; index += 1) {
+    if (table.links[worker.proofs[index]! + 1] !== rrset) continue;
+    worker.proofCount -= 1;
+    worker.proofs[index] = worker.proofs[worker.proofCount]!;
+    return;
+  }
 }
 
 /** One record with its owner spelled out, as it stands nowhere in the message. */

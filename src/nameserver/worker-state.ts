@@ -43,6 +43,8 @@ export type WorkerState = {
   signer: ColdSigner | undefined;
   /** What others have signed for this worker under such names. */
   readonly learned: LearnedRecords;
+  /** The answer under way is to have signatures: the client wants them, or nothing else. */
+  wantsSigned: boolean;
   /** The answer under way needs a signature that is not there. */
   isCold: boolean;
   /** Proofs that the answer under way ends with: links of pairs of a chain (covering.ts). */
@@ -78,6 +80,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     bodySignatures: new Map(),
     signer: undefined,
     learned: createLearnedRecords(seed),
+    wantsSigned: false,
     isCold: false,
     proofs: new Int32Array(PROOFS_MAX),
     proofCount: 0,

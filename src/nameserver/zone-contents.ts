@@ -3,7 +3,7 @@
  * known while everything is well, for a copy has no eyes. Contents of before stay a while, so that a
  * secondary can be told what has changed.
  */
-import type { SteeredConfig, ZoneConfig } from '../config/config.ts';
+import type { RrsetConfig, SteeredConfig, ZoneConfig } from '../config/config.ts';
 import {
   TYPE_A,
   TYPE_AAAA,
@@ -46,10 +46,14 @@ export function nextContents(before: ZoneContents, content: ZoneContent): ZoneCo
   return kept.slice(from + 1);
 }
 
-/** The zone's records of now; undefined when something in them cannot be read, which compiling reports. */
+/**
+ * The zone's records of now; undefined when something in them cannot be read, which compiling reports.
+ * @param zones all that are served: to a copy, those below this one are delegations
+ */
 export function contentOf(
   name: string,
   zone: ZoneConfig,
+  zones: Readonly<Record<string, ZoneConfig>>,
   snapshot: Snapshot,
 ): ZoneContent | undefined {
   const apex = parseName(name === '.' ? name : `${name}.`);
@@ -58,7 +62,7 @@ export function contentOf(
   const soa = parseRdata('SOA', `${mname} ${rname} ${numbers}`);
   if (apex === undefined || !soa.ok) return undefined;
   const records: ContentRecord[] = [];
-  for (const { data, owner, ttl, type } of zone.rrsets) {
+  for (const { data, owner, ttl, type } of [...zone.rrsets, ...delegationsOf(name, zone, zones)]) {
     for (const text of data) {
       const rdata = parseRdata(type, text, apex);
       if (!rdata.ok) return undefined;
@@ -76,6 +80,38 @@ export function contentOf(
   const first = { owner: apex, type: TYPE_SOA, ttlSeconds: zone.ttl, rdata: soa.rdata };
   return packContent(apex, first, records);
 }
+
+/** NS records, and addresses of nameservers below them, of zones of ours whose parent has not written them. */
+function delegationsOf(
+  name: string,
+  { rrsets: written }: ZoneConfig,
+  zones: Readonly<Record<string, ZoneConfig>>,
+): readonly RrsetConfig[] {
+  const apex = apexOf(name);
+  const below = Object.entries(zones)
+    .map(([child, { rrsets }]) => ({ apex: apexOf(child), rrsets }))
+    .filter((child) => isBelow(child.apex, apex));
+  const nearest = below.filter((child) => !below.some((other) => isBelow(child.apex, other.apex)));
+  return nearest.flatMap((child) => {
+    const isNs = ({ owner, type }: RrsetConfig): boolean =>
+      type === 'NS' && owner.toLowerCase() === child.apex;
+    const ns = child.rrsets.filter(isNs);
+    if (written.some(isNs) || ns.length === 0) return [];
+    const targets = new Set(ns.flatMap(({ data }) => data.map((target) => target.toLowerCase())));
+    const glue = child.rrsets.filter(
+      ({ owner, type }) =>
+        (type === 'A' || type === 'AAAA') &&
+        targets.has(owner.toLowerCase()) &&
+        !written.some((each) => each.type === type && sameText(each.owner, owner)),
+    );
+    return [...ns, ...glue];
+  });
+}
+
+const apexOf = (zone: string): string => (zone === '.' ? zone : `${zone.toLowerCase()}.`);
+const isBelow = (name: string, apex: string): boolean =>
+  name !== apex && (apex === '.' || name.endsWith(`.${apex}`));
+const sameText = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 const STEERED_TYPES = [TYPE_A, TYPE_AAAA, TYPE_HTTPS, TYPE_SVCB];
 /** No client has it, and no geo data know it (RFC 1122 3.2.1.3). */

@@ -344,12 +344,14 @@ function overlayOf({ held, zone }: KeptZone, nowSeconds: number): ZoneOverlay | 
       return {
         zone,
         serialIncrement: weeks + held.set.revision,
+        isKeyed: true,
         rrsets: publishedRrsets(held.set, apex, KEY_TTL_SECONDS),
       };
     case 'files':
       return {
         zone,
         serialIncrement: weeks + passedTimes(held.keys, held.atSeconds),
+        isKeyed: true,
         rrsets: fileRrsets(held.keys, apex, KEY_TTL_SECONDS, held.atSeconds),
       };
     case 'none':

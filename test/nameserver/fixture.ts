@@ -75,6 +75,7 @@ export const RECORDS: readonly RrsetConfig[] = [
   rrset('away.gslb.example.', 'CNAME', ['www.elsewhere.test.']),
   rrset('gone.gslb.example.', 'CNAME', ['missing.gslb.example.']),
   rrset('into-sub.gslb.example.', 'CNAME', ['host.sub.gslb.example.']),
+  rrset('*.into.gslb.example.', 'CNAME', ['host.sub.gslb.example.']),
   rrset('loop.gslb.example.', 'CNAME', ['pool.gslb.example.']),
   rrset('pool.gslb.example.', 'CNAME', ['loop.gslb.example.']),
   rrset('to-steered.gslb.example.', 'CNAME', ['www.gslb.example.']),

@@ -77,7 +77,7 @@ function withKeys(
     } as const;
     const published = rrset(`${name}.`, 'DNSKEY', [formatRdata(48, dnskey)]);
     const zone = zones[name]!;
-    zones[name] = { ...zone, dnssec, rrsets: [...zone.rrsets, published] };
+    zones[name] = { ...zone, dnssec, isKeyed: true, rrsets: [...zone.rrsets, published] };
   }
   return { ...config, zones };
 }

@@ -10,13 +10,16 @@ import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { addSignatures, learn, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
 import { RENEW_SECONDS } from '../../src/signing/served-signatures.ts';
 import { createSignerDesk, DESK_LIMITS } from '../../src/signing/signer-desk.ts';
+import { hasSignedZones } from '../../src/zone/lookup.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
   allUp,
   clientAt,
+  compiled,
   createConfig,
   healthOf,
   NOW_MS,
+  rrset,
   startWorker,
   wireName,
 } from '../nameserver/fixture.ts';
@@ -396,6 +399,16 @@ test('signatures that are renewed early are looked for more often', () => {
   assert.equal(run(desk.renew()), undefined, 'not due yet, by a second');
   advance(150);
   assert.ok(run(desk.renew())?.signatures);
+});
+
+test('a zone with DNSKEY records of its own and no known keys is not signed', () => {
+  const config = createConfig();
+  const zone = config.zones['gslb.example']!;
+  const { dnssec } = signedWorld('compact').config.zones['gslb.example']!;
+  const own = rrset('gslb.example.', 'DNSKEY', ['257 3 13 AAAA']);
+  const unkeyed = { ...zone, dnssec: dnssec!, rrsets: [...zone.rrsets, own] };
+  const snapshot = compiled({ ...config, zones: { ...config.zones, 'gslb.example': unkeyed } });
+  assert.equal(hasSignedZones(snapshot.zones), false);
 });
 
 test('a query that the signer cannot answer either gets nothing', () => {

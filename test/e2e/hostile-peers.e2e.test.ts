@@ -16,10 +16,19 @@ import { runInNewContext } from 'node:vm';
 import { TRANSFERS_MAX, TRANSFERS_PER_CLIENT_MAX } from '../../src/dns-transport/transfer-pump.ts';
 import { DNS_MESSAGE, DOH_QUERY_BYTES_MAX } from '../../src/nameserver/doh.ts';
 import { STREAM_QUERY_BYTES_MAX } from '../../src/nameserver/stream-framing.ts';
+import {
+  CA,
+  type Door,
+  frame,
+  LONG,
+  type Peer,
+  PROXY,
+  type Rig,
+  startRig,
+} from '../dns-transport/stream-rig.ts';
 import { queryBytes } from '../nameserver/fixture.ts';
 import { loopbackAddress } from '../node/free-addresses.ts';
 import { until } from '../node/until.ts';
-import { CA, type Door, frame, LONG, type Peer, PROXY, type Rig, startRig } from './stream-rig.ts';
 
 /**
  * Peers that mean no good, on real sockets: each way to hold something of the server's is tried at once from as
