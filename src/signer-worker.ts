@@ -1,17 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { systemClock } from './control/clock.ts';
+import { systemClock, wallClockMs } from './control/clock.ts';
 import { createClient } from './nameserver/client.ts';
-import { createSignerDesk, type NewSignatures } from './signing/signer-desk.ts';
+import type { NewSignatures } from './signing/new-signatures.ts';
+import { createSignerDesk } from './signing/signer-desk.ts';
 import type { FromSigner, ToSigner } from './workers/signer-messages.ts';
 import type { ColdQuery, ColdReply } from './workers/signing-client.ts';
 
 /** The signer's thread: it has the keys of zones, and no socket. Long work goes on between messages. */
 
-/** How often it is looked for signatures that are due. */
-const RENEW_MS = 600_000;
+/** How often the desk is asked whether it is time to renew: soon also after somebody has set the clock. */
+const RENEW_LOOK_MS = 120_000;
 
-const desk = createSignerDesk(() => Math.floor(systemClock.nowMs() / 1000));
+const desk = createSignerDesk(() => Math.floor(wallClockMs() / 1000));
 /** One piece of long work after the other. */
 let work: Promise<unknown> = Promise.resolve();
 
@@ -25,12 +26,15 @@ parentPort?.on('message', (message: ToSigner) => {
       break;
     case 'sign': {
       const { id, snapshot } = message;
-      later(async () => tell({ type: 'signed', id, parts: await inPieces(desk.sign(snapshot)) }));
+      // With the keys of now, whatever comes while it waits for its turn.
+      const steps = desk.sign(snapshot);
+      later(async () => tell({ type: 'signed', id, parts: await inPieces(steps) }));
       break;
     }
     case 'snapshot':
       desk.serve(message.snapshot, message.health);
-      later(async () => tellNews(await inPieces(desk.prepare())));
+      // What another signer has signed may be due by now.
+      later(async () => tellNews(await inPieces(desk.begin())));
       break;
     case 'health':
       if (desk.setHealth(message.generation, message.health)) {
@@ -47,7 +51,7 @@ parentPort?.on('message', (message: ToSigner) => {
       process.exit(0);
   }
 });
-systemClock.setTimer(RENEW_MS, renewSoon);
+systemClock.setTimer(RENEW_LOOK_MS, renewSoon);
 
 function serve(port: MessagePort): void {
   port.on('message', ({ address, family, id, nowMs, query, transport }: ColdQuery) => {
@@ -60,7 +64,7 @@ function serve(port: MessagePort): void {
 
 function renewSoon(): void {
   later(async () => tellNews(await inPieces(desk.renew())));
-  systemClock.setTimer(RENEW_MS, renewSoon);
+  systemClock.setTimer(RENEW_LOOK_MS, renewSoon);
 }
 
 /** After all that was begun before; a bug ends the thread, which is then replaced. */

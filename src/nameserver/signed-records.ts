@@ -185,8 +185,16 @@ function bodyRecords(worker: WorkerState, service: number, body: Body): Uint8Arr
 }
 
 /** Of steered records under the name of their service. */
-function ownRecords({ signer }: WorkerState, service: number, body: Body): Uint8Array | undefined {
-  return body.signatures.get(service) ?? signer?.body(undefined, service, body);
+function ownRecords(
+  { learned, signer }: WorkerState,
+  service: number,
+  body: Body,
+): Uint8Array | undefined {
+  const prepared = body.signatures.get(service);
+  if (prepared !== undefined || signer !== undefined)
+    return prepared ?? signer?.body(undefined, service, body);
+  // Where there are more names than can be prepared.
+  return learned.recall(LEARNED_BODY, service, body.type, body.bytes, NOTHING, 0);
 }
 
 /** That the current name has no types but those of the RRset `types`, or is not there (NONE). */

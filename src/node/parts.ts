@@ -17,7 +17,8 @@ import { storeKinds } from '../store/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Compiler, createCompiler } from '../workers/compiler.ts';
-import { createSigner, type Signer, withSigning } from '../workers/signer.ts';
+import { createSigner, type Signer } from '../workers/signer.ts';
+import { withSigning } from '../workers/signing-compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
 import { openSecondaries } from './open-secondaries.ts';
 import type { Secondaries } from './secondaries.ts';
@@ -106,7 +107,7 @@ export async function openParts(
   const voice = { log, record: events.record };
   const signer = createSigner(files.signer, voice);
   const unsigned = withZoneOverlays(createCompiler(files.compile, voice), overlays);
-  const compiler = withSigning(unsigned, signer);
+  const compiler = withSigning(unsigned, signer, log);
   // What is only checked needs no signatures.
   const secondaries = openSecondaries(config, unsigned, { overlays, events, log });
   const desk = openDesk(events, told, () => link);

@@ -6,6 +6,7 @@ import type { ControlPlane } from '../control/control-plane.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { Log } from '../telemetry/log.ts';
 import { VERSION } from '../telemetry/version.ts';
+import type { Thread } from '../workers/thread.ts';
 import type { LoadedConfig } from './config-file.ts';
 import { type NodeOptions, type RunningNode, type StartProblem, startNode } from './start-node.ts';
 
@@ -102,7 +103,7 @@ function hearReloads(log: Log): { serve(plane: ControlPlane): void } {
 
 /** What serves, where, and through which engine. */
 function describeReady({ adminUrl, config, dns, threads }: RunningNode): string {
-  const engines = threads().map((thread) => `${thread.name} (${thread.engine()})`);
+  const engines = threads().map(describeThread);
   const balances = config.node.roles.includes('balancer');
   const vips = balances ? config.balancer.listeners : [];
   const parts = [
@@ -112,6 +113,12 @@ function describeReady({ adminUrl, config, dns, threads }: RunningNode): string 
     ...(engines.length === 0 ? [] : [`workers ${engines.join(', ')}`]),
   ];
   return `Ready. Roles ${config.node.roles.join(', ')}; ${parts.join('; ')}.`;
+}
+
+/** One that comes with the first keys may not have said yet what it is. */
+export function describeThread({ engine, name }: Pick<Thread, 'name' | 'engine'>): string {
+  const known = engine();
+  return known === '' || known === name ? name : `${name} (${known})`;
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a later second one ends the process at once. */

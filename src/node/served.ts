@@ -11,6 +11,7 @@ import { openDatagrams } from './datagrams.ts';
 import { createNotifier, type Notifier } from './notifier.ts';
 import { configSha, ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
+import { createRefresher, type Refresher } from './refresher.ts';
 import { createReloader, type Reloader } from './reloader.ts';
 import { type FollowedFrom, followShared } from './revision.ts';
 import type { ZoneKeysKeeper } from './zone-keys.ts';
@@ -76,7 +77,8 @@ export function createServed(
   balancer?.publishServers(desk.serverStates());
   told.overrides(overrides.current());
 
-  const reloader = createReloader({
+  const refresher = openRefresher(parts, () => reloader.refresh());
+  const reloader: Reloader = createReloader({
     source,
     clock: systemClock,
     compiler: parts.compiler,
@@ -97,6 +99,7 @@ export function createServed(
       tellNameservers(next);
       from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
+      refresher.served();
       told.config(next.config);
       return (await listening) ?? [];
     },
@@ -107,13 +110,9 @@ export function createServed(
       parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
     });
   });
-  const stopOverlays = parts.overlays.onChange(() => {
-    void reloader.refresh().then((reasons) => {
-      if (reasons.length === 0) return;
-      const message = `What came to a zone cannot be served: ${reasons.join(' ')}`;
-      parts.events.record('zone.refused', 'zones', message, 'warn');
-    });
-  });
+  const stopOverlays = parts.overlays.onChange(refresher.refresh);
+  // Other keys may come without anything that a zone shows of them.
+  const stopKeys = parts.signer.onKeys(refresher.refresh);
   return {
     current: () => serving,
     kept: from.shelf.all,
@@ -123,6 +122,8 @@ export function createServed(
     async close() {
       stopFollowing();
       stopOverlays();
+      stopKeys();
+      refresher.close();
       from.zoneKeys?.close();
       agent.close();
       await reloader.close();
@@ -130,6 +131,17 @@ export function createServed(
       await record.close();
     },
   };
+}
+
+function openRefresher({ events }: Parts, refresh: Reloader['refresh']): Refresher {
+  return createRefresher({
+    clock: systemClock,
+    refresh,
+    complain(reasons) {
+      const message = `What came to a zone cannot be served: ${reasons.join(' ')}`;
+      events.record('zone.refused', 'zones', message, 'warn');
+    },
+  });
 }
 
 function openNotifier({ events }: Parts): Notifier {

@@ -53,8 +53,8 @@ export function createColdSigner(
       const rrset = bodyRrset(name, body, maps[map]!.ttlMaxSeconds);
       const records = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds());
       const { bytes: content, type: second } = body;
-      // Under the name of the service they are prepared for all.
-      if (owner) note({ kind: LEARNED_BODY, first: service, second, content, owner, records });
+      const first = service;
+      note({ kind: LEARNED_BODY, first, second, content, owner: owner ?? NOTHING, records });
       return records;
     },
     denial(owner, zone, nsec) {

@@ -11,37 +11,124 @@ import type { KeyRing, ZoneRing } from './key-ring.ts';
 import { nameKey } from './key-ring.ts';
 import type { SignatureCache } from './signature-cache.ts';
 
-/** Signatures that are made before they are asked for; each is held by every worker. */
-export const PREPARED_MAX = 100_000;
+/** How many signatures are made before they are asked for; each is held by every worker. */
+export type PreparedLimits = {
+  /** Of steered records that are answered now, and of all that are held. */
+  readonly prepared: number;
+  /** Up to here those that may be answered: the rest is room for what health brings. */
+  readonly likely: number;
+};
+export const PREPARED_LIMITS: PreparedLimits = { prepared: 100_000, likely: 50_000 };
 /** Signatures that are made in one go. */
 export const PREPARE_STEP = 64;
+/** Names that are looked at in one go. */
+const LOOK_STEP = 4096;
 
-/** Yields after every few signatures; returns those that the table's bodies do not have yet. */
+/** Yields after every few signatures; returns those of all that is likely, what is answered now first. */
 export function* prepareBodies(
   table: AnswerTable,
   ring: KeyRing,
   cache: SignatureCache,
   nowSeconds: number,
+  limits: PreparedLimits,
 ): Generator<void, readonly PreparedSignature[]> {
   const prepared: PreparedSignature[] = [];
-  const byMap = new Map<number, readonly Body[]>();
-  for (const [index, service] of table.snapshot.services.entries()) {
-    const keys = ringOf(ring, service.zone);
-    const owner = parseName(service.owner);
-    if (keys === undefined || owner === undefined) continue;
-    const bodies = byMap.get(service.map) ?? likelyBodies(table, table.maps[service.map]!);
-    byMap.set(service.map, bodies);
-    for (const body of bodies) {
-      if (prepared.length >= PREPARED_MAX) return prepared;
-      if (body.records === 0 || !hasBody(service, body) || body.signatures.has(index)) continue;
-      const { ttlMaxSeconds } = table.maps[service.map]!.map;
-      const rrset = bodyRrset(lowerName(owner), body, ttlMaxSeconds);
-      const records = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds);
-      prepared.push({ key: body.key, service: index, records });
-      if (prepared.length % PREPARE_STEP === 0) yield;
-    }
+  let seen = 0;
+  for (const wanted of wantedBodies(table, ring)) {
+    seen += 1;
+    if (seen % PREPARE_STEP === 0) yield;
+    if (prepared.length >= (wanted.isNow ? limits.prepared : limits.likely)) continue;
+    prepared.push(signBody(wanted, cache, nowSeconds));
   }
   return prepared;
+}
+
+export type Missing = {
+  /** Signed now. */
+  readonly added: readonly PreparedSignature[];
+  /** Of what is held, signatures that are still likely to be asked for. */
+  readonly inUse: number;
+  /** Whether something is answered now for which there is no room. */
+  readonly isFull: boolean;
+};
+
+/**
+ * Yields after every few signatures; adds those that the table's bodies do not have yet, as far as there is room.
+ * @param held signatures that workers have, of states of health that have passed as well
+ */
+export function* prepareMissing(
+  table: AnswerTable,
+  ring: KeyRing,
+  cache: SignatureCache,
+  nowSeconds: number,
+  limits: PreparedLimits,
+  held: number,
+): Generator<void, Missing> {
+  const added: PreparedSignature[] = [];
+  let [seen, inUse, isFull] = [0, 0, false];
+  for (const wanted of wantedBodies(table, ring)) {
+    const { body, isNow, service } = wanted;
+    seen += 1;
+    if (seen % LOOK_STEP === 0) yield;
+    if (body.signatures.has(service)) {
+      inUse += 1;
+      continue;
+    }
+    if (held + added.length >= (isNow ? limits.prepared : limits.likely)) {
+      isFull ||= isNow;
+      continue;
+    }
+    added.push(signBody(wanted, cache, nowSeconds));
+    if (added.length % PREPARE_STEP === 0) yield;
+  }
+  return { added, inUse, isFull };
+}
+
+type Wanted = {
+  readonly service: number;
+  readonly body: Body;
+  readonly owner: Uint8Array;
+  readonly keys: ZoneRing;
+  readonly ttlMaxSeconds: number;
+  /** Answered at this moment, and not only when others go. */
+  readonly isNow: boolean;
+};
+
+/** What is answered now of all services, and then what may be. */
+function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
+  const now = new Map<number, ReadonlySet<Body>>();
+  const later = new Map<number, ReadonlySet<Body>>();
+  const known = (map: number, isNow: boolean): ReadonlySet<Body> => {
+    const sets = isNow ? now : later;
+    const bodies =
+      sets.get(map) ??
+      (isNow ? currentBodies(table.maps[map]!) : aloneBodies(table, map, known(map, true)));
+    sets.set(map, bodies);
+    return bodies;
+  };
+  for (const isNow of [true, false]) {
+    for (const [index, service] of table.snapshot.services.entries()) {
+      const keys = ringOf(ring, service.zone);
+      const owner = parseName(service.owner);
+      if (keys === undefined || owner === undefined) continue;
+      const { ttlMaxSeconds } = table.maps[service.map]!.map;
+      const name = lowerName(owner);
+      for (const body of known(service.map, isNow)) {
+        if (body.records === 0 || !hasBody(service, body)) continue;
+        yield { service: index, body, owner: name, keys, ttlMaxSeconds, isNow };
+      }
+    }
+  }
+}
+
+function signBody(
+  { body, keys, owner, service, ttlMaxSeconds }: Wanted,
+  cache: SignatureCache,
+  nowSeconds: number,
+): PreparedSignature {
+  const rrset = bodyRrset(owner, body, ttlMaxSeconds);
+  const records = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds);
+  return { key: body.key, service, records };
 }
 
 /** By the name that a zone has in the configuration. */
@@ -60,10 +147,7 @@ function hasBody({ has4, has6, isAlias }: Service, { type }: Body): boolean {
   return type === TYPE_A ? has4 : type === TYPE_AAAA ? has6 : true;
 }
 
-function likelyBodies(
-  { bodies, snapshot }: AnswerTable,
-  { classes, map }: MapAnswers,
-): readonly Body[] {
+function currentBodies({ classes }: MapAnswers): ReadonlySet<Body> {
   const found = new Set<Body>();
   for (const { stages } of classes) {
     for (const { outcomes } of stages) {
@@ -72,12 +156,23 @@ function likelyBodies(
       }
     }
   }
+  return found;
+}
+
+function aloneBodies(
+  { bodies, maps, snapshot }: AnswerTable,
+  index: number,
+  current: ReadonlySet<Body>,
+): ReadonlySet<Body> {
+  const { map } = maps[index]!;
+  const found = new Set<Body>();
   for (const endpoints of aloneOrNone(map)) {
     for (const type of [TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB]) {
-      found.add(bodyOf(bodies, snapshot, map, endpoints, type));
+      const body = bodyOf(bodies, snapshot, map, endpoints, type);
+      if (!current.has(body)) found.add(body);
     }
   }
-  return [...found];
+  return found;
 }
 
 /** Each endpoint by itself, and the sorry addresses. */

@@ -4,6 +4,7 @@
  */
 import { TYPE_DS, TYPE_NS, TYPE_NSEC, TYPE_RRSIG } from '../dns/constants.ts';
 import { nsecRdata } from '../dns/dnssec/denial.ts';
+import { type Validity, validityOf } from '../dns/dnssec/sign.ts';
 import { equalNames, isSubdomain, lowerName } from '../dns/name.ts';
 import {
   type ContentRecord,
@@ -21,13 +22,20 @@ type Owner = {
   readonly rrsets: readonly (readonly ContentRecord[])[];
 };
 
-/** Yields after every few RRsets; returns the content with its chain and signatures. */
+export type SignedContent = {
+  /** With its chain and signatures. */
+  readonly signed: ZoneContent;
+  /** From when to when all of them are good. */
+  readonly validity: Validity;
+};
+
+/** Yields after every few RRsets. */
 export function* signContent(
   content: ZoneContent,
   keys: ZoneRing,
   cache: SignatureCache,
   nowSeconds: number,
-): Generator<void, ZoneContent> {
+): Generator<void, SignedContent> {
   const { apex, soa } = content;
   const added: ContentRecord[] = [];
   const owners = authoritativeOwners(content);
@@ -50,7 +58,19 @@ export function* signContent(
       if (count % PRESIGN_STEP === 0) yield;
     }
   }
-  return packContent(apex, soa, [...recordsOf(content), ...added]);
+  const signed = packContent(apex, soa, [...recordsOf(content), ...added]);
+  return { signed, validity: commonValidity(added) };
+}
+
+function commonValidity(records: readonly ContentRecord[]): Validity {
+  let [inception, expiration] = [0, Number.POSITIVE_INFINITY];
+  for (const { rdata, type } of records) {
+    if (type !== TYPE_RRSIG) continue;
+    const validity = validityOf(rdata);
+    inception = Math.max(inception, validity.inception);
+    expiration = Math.min(expiration, validity.expiration);
+  }
+  return { inception, expiration };
 }
 
 /** In canonical order; glue is nobody's to sign (RFC 4035 2.2). */

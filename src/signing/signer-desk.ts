@@ -1,24 +1,20 @@
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
-import type { PreparedSignature } from '../nameserver/body.ts';
 import type { Client } from '../nameserver/client.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import type { Learned } from '../nameserver/learned.ts';
 import { respond } from '../nameserver/respond.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
-import {
-  addSignatures,
-  createWorkerState,
-  setHealth,
-  setSnapshot,
-} from '../nameserver/worker-state.ts';
+import { createWorkerState, setHealth, setSnapshot } from '../nameserver/worker-state.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
-import type { ZoneSignatures } from '../zone/signatures.ts';
+import { RRSET_WORDS } from '../zone/compiled-zones.ts';
 import { createColdSigner } from './cold.ts';
 import { type KeyRing, openRing } from './key-ring.ts';
-import { PREPARED_MAX, prepareBodies } from './prepare.ts';
-import { presign } from './presign.ts';
+import { createKeysInUse } from './keys-in-use.ts';
+import type { NewSignatures } from './new-signatures.ts';
+import { PREPARED_LIMITS } from './prepare.ts';
+import { createServedSignatures, type ServedLimits } from './served-signatures.ts';
 import { type SignedCopy, type SignedParts, signSnapshot } from './sign-snapshot.ts';
 import { createSignatureCache } from './signature-cache.ts';
 
@@ -27,19 +23,25 @@ import { createSignatureCache } from './signature-cache.ts';
  * signatures, so that cold queries come in between; one after the other, in the order they were asked for.
  */
 export type SignerDesk = {
+  /** What is signed from now on has these; what is served keeps those that it was signed with. */
   setKeys(keys: readonly ZoneSigningKeys[]): void;
   setCookies(cookies: CookieSecrets): void;
-  /** What the snapshot needs before it can be served. */
+  /** What the snapshot needs before it can be served, with the keys of the moment of the call. */
   sign(snapshot: Snapshot): Generator<void, SignedParts>;
-  /** Cold answers are of it from now on. */
+  /** Cold answers are of it from now on. One that another signer has signed has the keys of this moment. */
   serve(snapshot: Snapshot, health: HealthWords): void;
   /** False = of another generation. */
   setHealth(generation: number, health: HealthWords): boolean;
   /** The answer to a query for which a worker lacks a signature. */
   answer(query: Uint8Array, client: Client, nowMs: number): ColdAnswer;
+  /** After what another signer has signed came to be served: renews it; otherwise prepares. */
+  begin(): Generator<void, NewSignatures | undefined>;
   /** Signs steered records that have come to be answered; undefined = there are none. */
   prepare(): Generator<void, NewSignatures | undefined>;
-  /** Makes anew what is due of all that is served. */
+  /**
+   * Makes anew what is due of all that is served: when it is time to look, or the clock was set back. Undefined
+   * also when nothing of it has changed.
+   */
   renew(): Generator<void, NewSignatures | undefined>;
 };
 
@@ -51,60 +53,57 @@ export type ColdAnswer = {
   readonly learned: readonly Learned[];
 };
 
-/** Signatures for what is served: renewed ones, and those of steered records that have come. */
-export type NewSignatures = {
-  readonly generation: number;
-  /** Renewed, and with them all that is prepared; undefined = something is added to that. */
-  readonly signatures: ZoneSignatures | undefined;
-  readonly prepared: readonly PreparedSignature[];
+export const DESK_LIMITS: ServedLimits & { readonly cold: number } = {
+  /** Signatures under names that nobody foresaw, some 450 octets each; workers keep what they asked for. */
+  cold: 10_000,
+  ...PREPARED_LIMITS,
+  stale: 25_000,
 };
-
-/** Signatures that are kept so as not to be made again. */
-const CACHE_MAX = 1_000_000;
+/** Of an RRset: two of each key while keys change, in what is answered and in a copy's chain. */
+const SIGNATURES_OF_RRSET = 4;
 const REPLY_MAX = 65_535;
 
-export function createSignerDesk(nowSeconds: () => number): SignerDesk {
-  const cache = createSignatureCache(CACHE_MAX);
+export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS): SignerDesk {
+  const cache = createSignatureCache(limits.prepared);
+  // Of its own: a flood of names pushes nothing out that is served.
+  const coldCache = createSignatureCache(limits.cold);
   const copies = new Map<string, SignedCopy>();
   const state = createWorkerState(createCounterRow(counterLayout(0).length));
   const reply = new Uint8Array(REPLY_MAX);
-  let ring: KeyRing = new Map();
-  /** Signatures of steered records that workers hold. */
-  let preparedCount = 0;
+  const keysInUse = createKeysInUse<KeyRing>(new Map());
+  let isOfAnother = false;
   /** For the answer under way. */
   let learned: Learned[] = [];
   const note = (made: Learned): void => {
     learned.push(made);
+    served.learned();
   };
-  const setSigner = (): void => {
-    const { snapshot } = state;
-    if (snapshot) state.signer = createColdSigner(snapshot, ring, cache, nowSeconds, note);
-  };
-  function* renew(): ReturnType<SignerDesk['renew']> {
-    const { snapshot } = state;
-    if (snapshot?.signatures === undefined) return undefined;
-    const { generation } = snapshot;
-    const signatures = yield* presign(snapshot.zones, ring, cache, nowSeconds());
-    addSignatures(state, generation, signatures, []);
-    const prepared = yield* prepareBodies(state.answers!, ring, cache, nowSeconds());
-    addSignatures(state, generation, undefined, prepared);
-    preparedCount = prepared.length;
-    return { generation, signatures, prepared };
-  }
+  const served = createServedSignatures(state, cache, nowSeconds, limits);
   return {
     setKeys(keys) {
-      ring = openRing(keys);
-      setSigner();
+      keysInUse.set(openRing(keys));
     },
     setCookies(cookies) {
       state.cookies = cookies;
     },
-    sign: (snapshot) => signSnapshot(snapshot, ring, cache, copies, nowSeconds()),
+    sign(snapshot) {
+      const rrsets = snapshot.zones.rrsets.length / RRSET_WORDS;
+      cache.keep(limits.prepared + rrsets * SIGNATURES_OF_RRSET);
+      const ring = keysInUse.sign(snapshot.generation);
+      return signSnapshot(snapshot, ring, cache, copies, nowSeconds(), limits);
+    },
     serve(snapshot, health) {
-      const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
-      setSnapshot(state, snapshot, health, row);
-      setSigner();
-      preparedCount = snapshot.prepared.length;
+      const { endpoints, generation } = snapshot;
+      isOfAnother = !keysInUse.isSigned(generation);
+      keysInUse.serve(generation);
+      setSnapshot(
+        state,
+        snapshot,
+        health,
+        createCounterRow(counterLayout(endpoints.length).length),
+      );
+      state.signer = createColdSigner(snapshot, keysInUse.served(), coldCache, nowSeconds, note);
+      served.serve(keysInUse.served(), isOfAnother);
     },
     setHealth: (generation, health) => setHealth(state, health, generation),
     answer(query, client, nowMs) {
@@ -113,18 +112,8 @@ export function createSignerDesk(nowSeconds: () => number): SignerDesk {
       const generation = state.snapshot?.generation ?? 0;
       return { reply: length > 0 ? reply.slice(0, length) : undefined, generation, learned };
     },
-    *prepare() {
-      const { answers, snapshot } = state;
-      if (answers === undefined || snapshot === undefined) return undefined;
-      const { generation } = snapshot;
-      const prepared = yield* prepareBodies(answers, ring, cache, nowSeconds());
-      if (prepared.length === 0) return undefined;
-      preparedCount += prepared.length;
-      // Those of states of health that have passed are let go.
-      if (preparedCount > PREPARED_MAX) return yield* renew();
-      addSignatures(state, generation, undefined, prepared);
-      return { generation, signatures: undefined, prepared };
-    },
-    renew,
+    prepare: served.prepare,
+    begin: () => (isOfAnother ? served.renew() : served.prepare()),
+    renew: served.renew,
   };
 }

@@ -7,7 +7,7 @@ import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
-import type { NewSignatures } from '../signing/signer-desk.ts';
+import type { NewSignatures } from '../signing/new-signatures.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { UdpEntrance } from './dns-entrances.ts';
 

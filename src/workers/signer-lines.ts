@@ -2,7 +2,7 @@ import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
-import type { NewSignatures } from '../signing/signer-desk.ts';
+import { withSignatures } from '../signing/new-signatures.ts';
 import type { ToDnsWorker } from './dns-messages.ts';
 import type { Signer } from './signer.ts';
 import type { Thread } from './thread.ts';
@@ -35,14 +35,4 @@ export function openSignerLines(signer: Signer, served: Served, threads: readonl
       for (const thread of threads) if (thread.name === name) connect(thread);
     },
   };
-}
-
-function withSignatures(
-  snapshot: Snapshot,
-  { generation, prepared, signatures }: NewSignatures,
-): Snapshot {
-  if (generation !== snapshot.generation) return snapshot;
-  return signatures === undefined
-    ? { ...snapshot, prepared: [...snapshot.prepared, ...prepared] }
-    : { ...snapshot, signatures, prepared };
 }

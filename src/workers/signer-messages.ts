@@ -3,8 +3,8 @@ import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { NewSignatures } from '../signing/new-signatures.ts';
 import type { SignedParts } from '../signing/sign-snapshot.ts';
-import type { NewSignatures } from '../signing/signer-desk.ts';
 
 /** What the main thread tells the signer. */
 export type ToSigner =

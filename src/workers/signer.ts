@@ -3,11 +3,9 @@ import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import { createKeysInUse, type KeysInUse } from '../signing/keys-in-use.ts';
+import { type NewSignatures, withSignatures } from '../signing/new-signatures.ts';
 import type { SignedParts } from '../signing/sign-snapshot.ts';
-import type { NewSignatures } from '../signing/signer-desk.ts';
-import { hasSignedZones } from '../zone/lookup.ts';
-import type { CompileResult } from './compile-messages.ts';
-import type { Compiler } from './compiler.ts';
 import type { FromSigner, ToSigner } from './signer-messages.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
@@ -16,9 +14,17 @@ import { createThread, type Thread, type ThreadVoice } from './thread.ts';
  * before it is served, and for the DNS workers what nobody foresaw. There is none until a zone is signed.
  */
 export type Signer = {
+  /** What is signed from now on has these; what is served keeps those that it was signed with. */
   setKeys(keys: readonly ZoneSigningKeys[]): void;
-  /** What the snapshot needs to be served; undefined when the signer fails. */
+  /**
+   * Called when there are keys that nothing is signed with yet, and at once when there are; returns the
+   * function that stops it.
+   */
+  onKeys(hear: () => void): () => void;
+  /** What the snapshot needs to be served; undefined when the signer fails. Only while there are keys. */
   sign(snapshot: Snapshot): Promise<SignedParts | undefined>;
+  /** False = nobody has told it of any: there is nothing to sign with. */
+  hasKeys(): boolean;
   /** Cold answers are of this from now on. */
   serve(snapshot: Snapshot, health: HealthWords): void;
   publishHealth(generation: number, health: HealthWords): void;
@@ -39,33 +45,27 @@ export type SignerEars = {
 const CLOSE_GRACE_MS = 500;
 
 export function createSigner(file: URL, voice: ThreadVoice): Signer {
-  const waiting = new Map<number, (parts: SignedParts | undefined) => void>();
-  let nextId = 1;
+  const orders = createOrders();
   let thread: Thread | undefined;
-  let keys: readonly ZoneSigningKeys[] = [];
+  const keys = createKeysInUse<readonly ZoneSigningKeys[]>([]);
+  const keyEars = new Set<() => void>();
   let cookies: CookieSecrets | undefined;
   let served: (ToSigner & { readonly type: 'snapshot' }) | undefined;
   let ears: SignerEars | undefined;
-  const post = (message: ToSigner, transfer?: readonly MessagePort[]): void =>
-    thread?.post(message, transfer);
-  const failAll = (): void => {
-    for (const done of waiting.values()) done(undefined);
-    waiting.clear();
-  };
+  const post = (message: ToSigner): void => thread?.post(message);
   const hear = (message: FromSigner): void => {
     switch (message.type) {
       case 'ready':
-        // A successor knows nothing.
-        post({ type: 'keys', keys });
         if (cookies) post({ type: 'cookies', cookies });
-        if (served) post(served);
+        for (const told of servedFirst(keys, served)) post(told);
         ears?.reconnect();
         break;
       case 'signed':
-        waiting.get(message.id)?.(message.parts);
-        waiting.delete(message.id);
+        orders.settle(message.id, message.parts);
         break;
       case 'signatures':
+        // Those that a successor begins with.
+        if (served) served = { ...served, snapshot: withSignatures(served.snapshot, message) };
         ears?.signatures(message);
     }
   };
@@ -75,28 +75,35 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
       name: 'signer',
       file,
       start() {
-        failAll();
+        orders.failAll();
         return { type: 'start' };
       },
       onMessage: (message) => hear(message as FromSigner),
     });
   return {
     setKeys(next) {
-      keys = next;
-      if (keys.length > 0) thread ??= open();
-      post({ type: 'keys', keys });
+      keys.set(next);
+      if (next.length > 0) thread ??= open();
+      post({ type: 'keys', keys: next });
+      for (const hear of keyEars) hear();
     },
+    onKeys(hear) {
+      keyEars.add(hear);
+      if (!keys.isNewestUsed()) hear();
+      return () => keyEars.delete(hear);
+    },
+    hasKeys: () => keys.newest().length > 0,
     async sign(snapshot) {
       if (thread === undefined) return undefined;
       await thread.ready;
-      const id = nextId++;
-      return new Promise((done) => {
-        waiting.set(id, done);
-        if (thread?.state() === 'running') post({ type: 'sign', id, snapshot });
-        else failAll();
-      });
+      if (thread.state() !== 'running') return undefined;
+      keys.sign(snapshot.generation);
+      const { id, parts } = orders.take();
+      post({ type: 'sign', id, snapshot });
+      return parts;
     },
     serve(snapshot, health) {
+      keys.serve(snapshot.generation);
       served = { type: 'snapshot', snapshot, health };
       post(served);
     },
@@ -110,38 +117,52 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
     },
     connect() {
       if (thread?.state() !== 'running') return undefined;
-      const { port1, port2 } = new MessageChannel();
-      post({ type: 'client', port: port1 }, [port1]);
-      return port2;
+      return openLine(thread);
     },
     attach(next) {
       ears = next;
     },
     threads: () => (thread ? [thread] : []),
     async close() {
-      failAll();
+      orders.failAll();
       await thread?.stop(CLOSE_GRACE_MS);
     },
   };
 }
 
-/** Signs what is compiled to be served, before anybody serves it. */
-export function withSigning(compiler: Compiler, signer: Pick<Signer, 'sign'>): Compiler {
-  return {
-    ...compiler,
-    async compile(request) {
-      const result = await compiler.compile(request);
-      return result.ok && !request.isPast ? signed(result, signer) : result;
-    },
-  };
+function openLine(thread: Thread): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  thread.post({ type: 'client', port: port1 } satisfies ToSigner, [port1]);
+  return port2;
 }
 
-async function signed(
-  result: CompileResult & { readonly ok: true },
-  signer: Pick<Signer, 'sign'>,
-): Promise<CompileResult> {
-  if (!hasSignedZones(result.snapshot.zones)) return result;
-  const parts = await signer.sign(result.snapshot);
-  if (parts === undefined) return { ok: false, reasons: ['The signer failed; see the log.'] };
-  return { ...result, snapshot: { ...result.snapshot, ...parts } };
+/** A successor knows nothing: what is served and with which keys it is, and then those of what comes. */
+function servedFirst(
+  { newest, served }: KeysInUse<readonly ZoneSigningKeys[]>,
+  message: ToSigner | undefined,
+): readonly ToSigner[] {
+  const last: ToSigner = { type: 'keys', keys: newest() };
+  return message === undefined ? [last] : [{ type: 'keys', keys: served() }, message, last];
+}
+
+/** What the signer was asked to sign and has not signed yet. */
+function createOrders() {
+  const waiting = new Map<number, (parts: SignedParts | undefined) => void>();
+  let nextId = 1;
+  return {
+    take() {
+      const id = nextId++;
+      const { promise: parts, resolve } = Promise.withResolvers<SignedParts | undefined>();
+      waiting.set(id, resolve);
+      return { id, parts };
+    },
+    settle(id: number, parts: SignedParts): void {
+      waiting.get(id)?.(parts);
+      waiting.delete(id);
+    },
+    failAll(): void {
+      for (const done of waiting.values()) done(undefined);
+      waiting.clear();
+    },
+  };
 }

@@ -12,7 +12,7 @@ import {
   openKey,
 } from '../../src/dns/dnssec/keys.ts';
 import { signRrset, verifyRrset } from '../../src/dns/dnssec/sign.ts';
-import { isDue, validityAt } from '../../src/dns/dnssec/validity.ts';
+import { INCEPTION_MARGIN_SECONDS, isDue, validityAt } from '../../src/dns/dnssec/validity.ts';
 import { compareNames, parseName } from '../../src/dns/name.ts';
 import { formatRdata, parseRdata } from '../../src/dns/rdata/registry.ts';
 import { typeNumber } from '../../src/dns/type-names.ts';
@@ -139,6 +139,23 @@ test('the end of a signature is spread, and it is made anew in time', () => {
   const early = validityAt(50_000, 0.99, times);
   assert.deepEqual(validityAt(50_000, 0, times), { inception: 46_400, expiration: 51_000 });
   assert.deepEqual(early.expiration, 50_901);
-  assert.ok(!isDue(51_000, 50_700, times));
-  assert.ok(isDue(51_000, 50_701, times));
+  const validity = validityAt(50_000, 0, times);
+  assert.ok(!isDue(validity, 50_700, times));
+  assert.ok(isDue(validity, 50_701, times));
+});
+
+test('a signature that would not be made now is made anew', () => {
+  const times = { validitySeconds: 10_000, refreshSeconds: 300, jitterSeconds: 5000 };
+  const { validitySeconds } = times;
+  const early = validityAt(50_000, 0.99, times);
+  assert.ok(!isDue(early, 50_000 - INCEPTION_MARGIN_SECONDS, times));
+  assert.ok(isDue(early, 50_000 - INCEPTION_MARGIN_SECONDS - 1, times));
+  const validity = validityAt(50_000, 0, times);
+  // The clock is set back: resolvers' late clocks would not take it.
+  assert.ok(!isDue(validity, 50_000 - INCEPTION_MARGIN_SECONDS, times));
+  assert.ok(isDue(validity, 50_000 - INCEPTION_MARGIN_SECONDS - 1, times));
+  // Signatures are to last less long than when it was made.
+  const shorter = { ...times, validitySeconds: validitySeconds - INCEPTION_MARGIN_SECONDS - 1 };
+  assert.ok(isDue(validity, 50_000, shorter));
+  assert.ok(!isDue(validity, 50_001, shorter));
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Role } from '../../src/config/config.ts';
+import { describeThread } from '../../src/node/run-node.ts';
 import { startNodeFixture } from './node-fixture.ts';
 import { runCommand, startProgram } from './program.ts';
 import { place, planThreeRegions, runOrigins } from './three-regions.ts';
@@ -51,6 +52,13 @@ test('a command whose reader goes away ends without a word', async (t) => {
   const { stderr, stdout } = await runCommand(t, 'bash', ['-c', script, process.execPath]);
   assert.equal(stderr, '');
   assert.equal(stdout, '0\n');
+});
+
+test('a thread is named with its engine, once it has said that', () => {
+  const named = (name: string, engine: string) => describeThread({ name, engine: () => engine });
+  assert.equal(named('dns-udp-1', 'udp'), 'dns-udp-1 (udp)');
+  assert.equal(named('signer', 'signer'), 'signer');
+  assert.equal(named('signer', ''), 'signer');
 });
 
 test('every role runs alone', async (t) => {

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
+import { ECDSA_P256, generateKey } from '../../src/dns/dnssec/keys.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import { SIGN } from '../../src/nameserver/outcomes.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
-import { addSignatures, learn, setHealth } from '../../src/nameserver/worker-state.ts';
-import { createSignerDesk } from '../../src/signing/signer-desk.ts';
+import { addSignatures, learn, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
+import { RENEW_SECONDS } from '../../src/signing/served-signatures.ts';
+import { createSignerDesk, DESK_LIMITS } from '../../src/signing/signer-desk.ts';
 import { hasSignedZones } from '../../src/zone/lookup.ts';
 import { buildQuery, opt } from '../dns/query-builder.ts';
 import {
@@ -27,12 +29,19 @@ import { faultsOf } from './validator.ts';
 const DAY_SECONDS = 86_400;
 const REFRESH_SECONDS = 7 * DAY_SECONDS;
 const RRSIG = 46;
+const NSEC = 47;
 
 /** A signer and a worker that has what the signer made; the clock stands until it is moved. */
-function openDesk(denial: 'compact' | 'nsec' = 'compact') {
-  const { dnskeys, keys, plain } = signedWorld(denial, ['gslb.example'], withAll());
-  let nowSeconds = NOW_SECONDS;
-  const desk = createSignerDesk(() => nowSeconds);
+function openDesk(
+  denial: 'compact' | 'nsec' = 'compact',
+  aheadSeconds = 0,
+  isCopied = false,
+  limits = {},
+) {
+  const world = signedWorld(denial, ['gslb.example'], withAll(isCopied));
+  const { dnskeys, keys, plain } = world;
+  let nowSeconds = NOW_SECONDS + aheadSeconds;
+  const desk = createSignerDesk(() => nowSeconds, { ...DESK_LIMITS, ...limits });
   desk.setKeys(keys);
   const snapshot: Snapshot = { ...plain, ...run(desk.sign(plain)) };
   desk.serve(snapshot, healthOf(allUp(snapshot)));
@@ -56,17 +65,20 @@ function openDesk(denial: 'compact' | 'nsec' = 'compact') {
   const advance = (seconds: number) => {
     nowSeconds += seconds;
   };
-  return { desk, snapshot, worker, hear, ask, advance, now: () => nowSeconds };
+  return { desk, dnskeys, keys, snapshot, worker, hear, ask, advance, now: () => nowSeconds };
 }
 
-/** With a name whose answer is all that is healthy. */
-function withAll(): Config {
+const keyMaterial = () => ({ jwk: generateKey(ECDSA_P256), flags: 257 });
+
+/** With a name whose answer is all that is healthy; others may copy the zone, or nobody. */
+function withAll(isCopied: boolean): Config {
   const config = createConfig();
+  const transfer = { networks: [], keys: [], notify: [], steered: 'omit' } as const;
   const zone = config.zones['gslb.example']!;
   const all = { owner: 'all.gslb.example.', pool: 'web', policy: 'all', ttlMin: 5, ttlMax: 30 };
   const zones = {
     ...config.zones,
-    'gslb.example': { ...zone, steered: [...zone.steered, all] },
+    'gslb.example': { ...zone, steered: [...zone.steered, all], ...(isCopied && { transfer }) },
   };
   const policies = { ...config.policies, all: { chain: [{ kind: 'healthy', options: {} }] } };
   return { ...config, zones, policies };
@@ -78,11 +90,14 @@ function queryOf(name: string, type: number): Uint8Array {
 }
 
 /** Seconds since 1970, of each signature in the answer. */
-function endsOf(message: DecodedMessage | undefined): readonly number[] {
+const endsOf = (message: DecodedMessage | undefined) => timesOf(message, 8);
+const beginsOf = (message: DecodedMessage | undefined) => timesOf(message, 12);
+
+function timesOf(message: DecodedMessage | undefined, at: number): readonly number[] {
   assert.ok(message);
   const rrsigs = [...message.answer, ...message.authority].filter(({ type }) => type === RRSIG);
   assert.ok(rrsigs.length > 0);
-  return rrsigs.map(({ rdata }) => new DataView(rdata.buffer, rdata.byteOffset).getUint32(8));
+  return rrsigs.map(({ rdata }) => new DataView(rdata.buffer, rdata.byteOffset).getUint32(at));
 }
 
 const ASKED = [
@@ -127,7 +142,7 @@ test('cold answers are signed anew in time, too', () => {
 });
 
 test('what was signed once is answered by the worker, until something else is served', () => {
-  const { ask, desk, hear, snapshot, worker } = openDesk();
+  const { advance, ask, desk, hear, snapshot, worker } = openDesk();
   const client = clientAt('80.1.1.1', true);
   const asked = [
     ['missing.gslb.example', 1],
@@ -156,8 +171,12 @@ test('what was signed once is answered by the worker, until something else is se
   const words = allUp(snapshot).fill(DOWN, 2);
   setHealth(worker, healthOf(words), snapshot.generation);
   assert.equal(ask('one.app.gslb.example', 1), undefined);
-  hear(desk.renew());
+  assert.equal(hear(desk.renew()), undefined, 'it is too soon');
+  advance(RENEW_SECONDS);
+  assert.equal(hear(desk.renew())?.signatures?.arena.length, snapshot.signatures!.arena.length);
   for (const [name, type] of asked) assert.equal(ask(name, type), undefined, 'renewed');
+  advance(RENEW_SECONDS);
+  assert.equal(hear(desk.renew()), undefined, 'nothing was learned since');
 });
 
 test('what health makes of a steered name is signed before somebody asks again', () => {
@@ -199,6 +218,187 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
   desk.setKeys([]);
   const bare = run(desk.sign(snapshot));
   assert.equal(bare.prepared.length, 0);
+  const unsigned = startWorker({ ...snapshot, ...bare });
+  for (const name of ['static.gslb.example', 'missing.gslb.example', 'www.gslb.example']) {
+    const asked = queryOf(name, 1);
+    const answer = decodeMessage(
+      reply.subarray(0, respond(unsigned, client, asked, asked.length, NOW_MS, reply)),
+    );
+    assert.ok(answer.ok);
+    const types = [...answer.message.answer, ...answer.message.authority].map(({ type }) => type);
+    assert.ok(types.length > 0 && !types.includes(RRSIG) && !types.includes(NSEC), name);
+  }
+});
+
+test('a clock that was ahead leaves nothing behind when it is set back', () => {
+  const { advance, ask, desk, hear, now } = openDesk('compact', 365 * DAY_SECONDS);
+  advance(-365 * DAY_SECONDS);
+  hear(desk.renew());
+  for (const [name, type] of ASKED) {
+    for (const begin of beginsOf(ask(name, type))) assert.ok(begin < now(), name);
+  }
+});
+
+test('copies are made once, and anew for other keys, other times, or a clock that is set back', () => {
+  const { advance, desk, keys, snapshot } = openDesk('compact', 0, true);
+  const copy = () => run(desk.sign(snapshot)).transfers[0]!.contents.at(-1)!;
+  let last = copy();
+  const isAnew = () => {
+    const before = last;
+    last = copy();
+    return last !== before;
+  };
+  assert.ok(!isAnew());
+  advance(DAY_SECONDS);
+  assert.ok(!isAnew());
+  advance(8 * DAY_SECONDS);
+  assert.ok(isAnew(), 'they end soon');
+  advance(-3 * DAY_SECONDS);
+  assert.ok(isAnew(), 'they are of the future');
+  const times = { ...keys[0]!.times, validitySeconds: 10 * DAY_SECONDS };
+  desk.setKeys(keys.map((each) => ({ ...each, times })));
+  assert.ok(isAnew(), 'other times');
+  desk.setKeys(keys.map((each) => ({ ...each, times, zoneKeys: [keyMaterial()] })));
+  assert.ok(isAnew(), 'other keys');
+  assert.ok(!isAnew());
+});
+
+test('what is served keeps the keys that it was signed with, until something signed with others is', () => {
+  const { advance, ask, desk, hear, keys, snapshot, worker } = openDesk('nsec');
+  const client = clientAt('80.1.1.1', true);
+  const others = keys.map((each) => ({ ...each, entryKeys: [keyMaterial()] }));
+  desk.setKeys(others);
+  const renew = () => {
+    advance(8 * DAY_SECONDS);
+    assert.ok(hear(desk.renew())?.signatures);
+  };
+  renew();
+  assert.ok(ask('gslb.example', 48), 'a key that it does not show would be no good to validators');
+  const next = { ...snapshot, generation: snapshot.generation + 1 };
+  const again = { ...next, ...run(desk.sign(next)) };
+  renew();
+  assert.ok(ask('gslb.example', 48), 'it was signed and not served');
+  // The same generation is signed once more, with the first keys.
+  desk.setKeys(keys);
+  const last = { ...next, ...run(desk.sign(next)) };
+  desk.setKeys(others);
+  assert.notDeepEqual(last.signatures, again.signatures);
+  desk.serve(last, healthOf(allUp(last)));
+  setSnapshot(worker, last, healthOf(allUp(last)));
+  renew();
+  assert.ok(ask('gslb.example', 48));
+  const { reply } = desk.answer(queryOf('gslb.example', 48), client, NOW_MS);
+  assert.deepEqual(decodeMessage(reply!), { ok: true, message: ask('gslb.example', 48) });
+});
+
+test('cold answers have the keys of what is served, too', () => {
+  const { desk, dnskeys, keys } = openDesk();
+  desk.setKeys(keys.map((each) => ({ ...each, zoneKeys: [keyMaterial()] })));
+  const query = queryOf('missing.gslb.example', 1);
+  const { reply } = desk.answer(query, clientAt('80.1.1.1', true), NOW_MS);
+  const decoded = decodeMessage(reply!);
+  assert.ok(decoded.ok);
+  assert.deepEqual(faultsOf(decoded.message, dnskeys), []);
+});
+
+test('a successor renews what is served before anything else', () => {
+  const { advance, hear, ask, keys, now, snapshot } = openDesk('nsec');
+  advance(12 * DAY_SECONDS);
+  const successor = createSignerDesk(now);
+  successor.setKeys(keys);
+  successor.serve(snapshot, healthOf(allUp(snapshot)));
+  assert.ok(hear(successor.begin())?.signatures);
+  for (const [name, type] of ASKED) {
+    for (const end of endsOf(ask(name, type))) assert.ok(end > now() + REFRESH_SECONDS, name);
+  }
+  const next = { ...snapshot, generation: snapshot.generation + 1 };
+  const again = { ...next, ...run(successor.sign(next)) };
+  successor.serve(again, healthOf(allUp(again)));
+  assert.equal(run(successor.begin()), undefined, 'its own are new');
+});
+
+test('a flood of names pushes nothing out that is served', () => {
+  const { desk, snapshot } = openDesk('compact', 0, false, { cold: 5 });
+  const client = clientAt('80.1.1.1', true);
+  const cold = (name: string) => desk.answer(queryOf(name, 1), client, NOW_MS).learned[0]!.records;
+  const first = cold('first.gslb.example');
+  assert.deepEqual(cold('first.gslb.example'), first);
+  for (let n = 0; n < 40; n += 1) cold(`n${n}.gslb.example`);
+  assert.notDeepEqual(cold('first.gslb.example'), first, 'forgotten');
+  const { prepared, signatures } = run(desk.sign({ ...snapshot, generation: 2, prepared: [] }));
+  assert.deepEqual(signatures, snapshot.signatures);
+  assert.deepEqual(prepared, snapshot.prepared);
+});
+
+test('with more steered names than there is room for, what is answered now comes first', () => {
+  const { ask, desk, hear, snapshot, worker } = openDesk('compact', 0, false, {
+    prepared: 34,
+    likely: 30,
+    stale: 3,
+  });
+  const steered = ['www', 'v4', 'share', 'all'].map((name) => `${name}.gslb.example`);
+  for (const name of steered) assert.ok(ask(name, 1), name);
+  assert.ok(snapshot.prepared.length === 30, String(snapshot.prepared.length));
+  const endpoints = snapshot.endpoints.length;
+  let [told, anew] = [0, 0];
+  for (let turn = 0; turn < 12; turn += 1) {
+    const words = allUp(snapshot);
+    for (let bit = 0; bit < endpoints; bit += 1) if (((turn + 1) >> bit) & 1) words[bit] = DOWN;
+    desk.setHealth(snapshot.generation, healthOf(words));
+    setHealth(worker, healthOf(words), snapshot.generation);
+    const news = hear(desk.prepare());
+    assert.ok((news?.prepared.length ?? 0) <= 34);
+    if (news?.signatures === undefined) told += news?.prepared.length ?? 0;
+    else {
+      anew += 1;
+      assert.equal(news.signatures, snapshot.signatures, 'nothing was due');
+    }
+    for (const name of steered) {
+      const query = queryOf(name, 1);
+      if (ask(name, 1)) continue;
+      const { generation, learned } = desk.answer(query, clientAt('80.1.1.1', true), NOW_MS);
+      learn(worker, generation, learned);
+      assert.ok(ask(name, 1), 'and the rest is learned');
+    }
+  }
+  assert.ok(told > 4 && anew > 0 && anew < 6, `${told} told, ${anew} times all`);
+});
+
+test('what health has left behind goes with the next renewal, and nothing else is sent', () => {
+  const { advance, ask, desk, hear, snapshot, worker } = openDesk();
+  const change = (words: Uint32Array) => {
+    desk.setHealth(snapshot.generation, healthOf(words));
+    setHealth(worker, healthOf(words), snapshot.generation);
+    return hear(desk.prepare());
+  };
+  const words = allUp(snapshot);
+  words[0] = DOWN;
+  assert.ok(change(words));
+  change(allUp(snapshot));
+  advance(RENEW_SECONDS);
+  assert.equal(hear(desk.renew())?.prepared.length, snapshot.prepared.length);
+  for (let hour = 0; hour < 3; hour += 1) {
+    advance(RENEW_SECONDS);
+    assert.equal(hear(desk.renew()), undefined);
+  }
+  setHealth(worker, healthOf(words), snapshot.generation);
+  assert.equal(ask('all.gslb.example', 1), undefined);
+});
+
+test('signatures that are renewed early are looked for more often', () => {
+  const { advance, desk, keys, snapshot } = openDesk();
+  const times = { validitySeconds: 3000, refreshSeconds: 600, jitterSeconds: 0 };
+  desk.setKeys(keys.map((each) => ({ ...each, times })));
+  const next = { ...snapshot, generation: snapshot.generation + 1 };
+  const signed = { ...next, ...run(desk.sign(next)) };
+  desk.serve(signed, healthOf(allUp(signed)));
+  for (let second = 0; second < 2400; second += 150) {
+    assert.equal(run(desk.renew()), undefined);
+    advance(150);
+  }
+  assert.equal(run(desk.renew()), undefined, 'not due yet, by a second');
+  advance(150);
+  assert.ok(run(desk.renew())?.signatures);
 });
 
 test('a zone with DNSKEY records of its own and no known keys is not signed', () => {

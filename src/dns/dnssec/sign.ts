@@ -38,6 +38,12 @@ export function verifyRrset(rrset: Rrset, rrsig: Uint8Array, dnskey: Uint8Array)
   return verify(hashOf(dnskey[3]!), data, key, rrsig.subarray(end));
 }
 
+/** Of an RRSIG record's rdata; numbers of 32 bits, so right until 2106 (RFC 4034 3.1.5). */
+export function validityOf(rrsig: Uint8Array): Validity {
+  const view = new DataView(rrsig.buffer, rrsig.byteOffset, rrsig.length);
+  return { inception: view.getUint32(12), expiration: view.getUint32(8) };
+}
+
 /** The rdata up to the signature (RFC 4034 3.1); the signer's name is in lower case (RFC 4034 6.2). */
 function signatureHead(
   { owner, ttlSeconds, type }: Rrset,

@@ -17,6 +17,9 @@ export type SigningTimes = {
 /** Clocks of resolvers may be late by this much (RFC 6781 4.4.2 asks for hours rather than minutes). */
 export const INCEPTION_OFFSET_SECONDS = 3600;
 
+/** Of that, what has to be left when this server's own clock is set back; otherwise it signs anew. */
+export const INCEPTION_MARGIN_SECONDS = 1800;
+
 /** Ends of signatures are spread over this part of the time between making and making anew. */
 const JITTER_SHARE = 0.25;
 
@@ -35,7 +38,19 @@ export function validityAt(nowSeconds: number, draw: number, times: SigningTimes
   };
 }
 
-/** Whether a signature has to be made anew. */
-export function isDue(expiration: number, nowSeconds: number, times: SigningTimes): boolean {
-  return expiration - nowSeconds < times.refreshSeconds;
+/**
+ * Whether a signature has to be made anew: it ends soon, or it is one that would not be made now, for the
+ * clock that it was made by was ahead, or signatures were to last longer then.
+ */
+export function isDue(
+  { expiration, inception }: Validity,
+  nowSeconds: number,
+  { refreshSeconds, validitySeconds }: SigningTimes,
+): boolean {
+  const leftSeconds = expiration - nowSeconds;
+  return (
+    leftSeconds < refreshSeconds ||
+    leftSeconds > validitySeconds + INCEPTION_MARGIN_SECONDS ||
+    inception > nowSeconds - INCEPTION_MARGIN_SECONDS
+  );
 }
