@@ -63,14 +63,14 @@ export const PRIVATE_NETWORKS = [
  * own address, with this scope (RFC 7871 section 11.1). Allocates nothing.
  */
 export function privateScope(family: 4 | 6, bytes: Uint8Array, offset: number): number {
-  if (family === 4) return privateScope4(bytesToUint32(bytes, offset));
-  const first = bytesToUint32(bytes, offset);
+  if (family === 4) return privateScope4(bytesToInt32(bytes, offset));
+  const first = bytesToInt32(bytes, offset);
   if (first >>> 25 === 0xfc >>> 1) return 7; // fc00::/7, RFC 4193
   if (first >>> 22 === 0xfe80 >>> 6) return 10; // fe80::/10, RFC 4291
-  if (first !== 0 || bytesToUint32(bytes, offset + 4) !== 0) return -1;
-  const third = bytesToUint32(bytes, offset + 8);
-  const last = bytesToUint32(bytes, offset + 12);
-  if (third === 0) return last <= 1 ? 128 : -1; // :: and ::1
+  if (first !== 0 || bytesToInt32(bytes, offset + 4) !== 0) return -1;
+  const third = bytesToInt32(bytes, offset + 8);
+  const last = bytesToInt32(bytes, offset + 12);
+  if (third === 0) return last >>> 1 === 0 ? 128 : -1; // :: and ::1
   if (third !== 0xffff) return -1;
   const mapped = privateScope4(last);
   return mapped < 0 ? -1 : mapped + 96;
@@ -81,14 +81,18 @@ export function addressToUint32(address: Address): number {
   return bytesToUint32(address.bytes, 0);
 }
 
-/** Four bytes in network order as an unsigned 32-bit number. Allocates nothing. */
+/** Four bytes in network order as an unsigned 32-bit number, which from 2^31 on may be a heap object. */
 export function bytesToUint32(bytes: Uint8Array, offset: number): number {
+  return bytesToInt32(bytes, offset) >>> 0;
+}
+
+/** The same as a signed number. Allocates nothing. */
+export function bytesToInt32(bytes: Uint8Array, offset: number): number {
   return (
-    ((bytes[offset]! << 24) |
-      (bytes[offset + 1]! << 16) |
-      (bytes[offset + 2]! << 8) |
-      bytes[offset + 3]!) >>>
-    0
+    (bytes[offset]! << 24) |
+    (bytes[offset + 1]! << 16) |
+    (bytes[offset + 2]! << 8) |
+    bytes[offset + 3]!
   );
 }
 

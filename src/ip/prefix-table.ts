@@ -18,7 +18,7 @@
  * NAT64's 64:ff9b::/96 (RFC 6052), 6to4's 2002::/16 (RFC 3056). Teredo is not among them: its client
  * address is in the last bits, which no resolver sends.
  */
-import { type Address, addressToUint32 } from './address.ts';
+import { type Address, addressToUint32, bytesToInt32 } from './address.ts';
 import { type Prefix, parsePrefix } from './prefix.ts';
 import {
   combineRanges,
@@ -248,15 +248,6 @@ function buildIndex6(starts: Uint32Array): { buckets6: Uint32Array; cells6: Uint
 function startsUpTo(starts: Uint32Array, at: number, first: number): boolean {
   if (starts[at]! !== first) return starts[at]! < first;
   return (starts[at + 1]! | starts[at + 2]! | starts[at + 3]!) === 0;
-}
-
-function bytesToInt32(bytes: Uint8Array, offset: number): number {
-  return (
-    (bytes[offset]! << 24) |
-    (bytes[offset + 1]! << 16) |
-    (bytes[offset + 2]! << 8) |
-    bytes[offset + 3]!
-  );
 }
 
 function startsAfter(

@@ -197,10 +197,11 @@ export function thresholdsOf(shares: readonly number[]): Uint32Array {
   return thresholds;
 }
 
-/** Index of the outcome that a 32-bit draw falls on. */
+/** Index of the outcome that a 32-bit draw falls on, signed or unsigned. */
 export function outcomeOf(thresholds: Uint32Array, draw: number): number {
   const last = thresholds.length - 1;
+  const drawn = draw >>> 0;
   let index = 0;
-  while (index < last && draw >= thresholds[index]!) index++;
+  while (index < last && drawn >= thresholds[index]!) index++;
   return index;
 }

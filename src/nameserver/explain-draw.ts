@@ -77,7 +77,7 @@ function drawn(shares: readonly number[], draw: number): Drawn {
   return {
     number: index + 1,
     of,
-    draw: draw / DRAWS,
+    draw: (draw >>> 0) / DRAWS,
     from: index === 0 ? 0 : thresholds[index - 1]! / DRAWS,
     // The last has no bound.
     to: index === of - 1 ? 1 : thresholds[index]! / DRAWS,

@@ -1,6 +1,6 @@
 import { ECS_FAMILY_IPV4, ECS_FAMILY_NONE } from '../dns/ecs.ts';
 import type { Query } from '../dns/message.ts';
-import { bytesToUint32, privateScope } from '../ip/address.ts';
+import { bytesToInt32, privateScope } from '../ip/address.ts';
 import { lookup4, lookup6, type PrefixTable } from '../ip/prefix-table.ts';
 import type { Client } from './client.ts';
 import { bucketOf } from './draw.ts';
@@ -51,7 +51,7 @@ export function placeClient(place: Place, table: PrefixTable, query: Query, clie
 /** Sets class and bucket of an address; returns the scope of its class. */
 function classify(place: Place, table: PrefixTable, family: 4 | 6, address: Uint8Array): number {
   const found =
-    family === 4 ? lookup4(table, bytesToUint32(address, 0)) : lookup6(table, address, 0);
+    family === 4 ? lookup4(table, bytesToInt32(address, 0)) : lookup6(table, address, 0);
   place.classId = Math.floor(found / 256);
   place.bucket = bucketOf(family, address);
   return found & 0xff;

@@ -168,7 +168,7 @@ test('decide() depends on nothing but the endpoints that it names', () => {
 });
 
 test('decide() moves clients only to what returns, and never back, as its share grows', () => {
-  const draws = Array.from({ length: 64 }, (_, bucket) => stickyDrawOf(77, bucket));
+  const draws = Array.from({ length: 64 }, (_, bucket) => stickyDrawOf(77, bucket) >>> 0);
   const rule = { from: 0.1, overMs: 60_000 };
   const others = fc.constantFrom<State>('up', 'down', 'degraded', 0.5);
   fc.assert(
@@ -203,7 +203,10 @@ const sum = (values: readonly number[]): number => values.reduce((total, each) =
 test('stickyDrawOf() parts clients as evenly as the shares say, and each name otherwise', () => {
   const count = 4096;
   const below = (nameHash: number): boolean[] =>
-    Array.from({ length: count }, (_, bucket) => stickyDrawOf(nameHash, bucket) < 0.25 * 2 ** 32);
+    Array.from(
+      { length: count },
+      (_, bucket) => stickyDrawOf(nameHash, bucket) >>> 0 < 0.25 * 2 ** 32,
+    );
   const [one, two] = [below(1), below(2)];
   for (const each of [one, two]) {
     const part = each.filter(Boolean).length / count;
