@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { AcmeChallenge, AcmeChallengeChange } from '../control/control-plane.ts';
 import type { ApiClient } from './api-client.ts';
 import { type CliContext, examples, parseSeconds } from './context.ts';
-import { CliExit, EXIT_NO, EXIT_OK, EXIT_USAGE } from './exit.ts';
+import { CliExit, EXIT_OK, EXIT_USAGE } from './exit.ts';
 import { timeText } from './output.ts';
 import { formatTable } from './table.ts';
-import { visibilityText, zoneOf } from './zone-writing.ts';
+import { showChange, zoneOf } from './zone-writing.ts';
 
 /** `meridian acme`: challenges of certificate authorities, set before they look and gone by themselves. */
 export function addAcme(program: Command, context: CliContext): void {
@@ -53,8 +53,7 @@ function addSet(acme: Command, context: CliContext): void {
     .action(
       context.action(async (name: string, value: string, options: SetFlags) => {
         const change = await set(context.api(), name, value, options);
-        await context.output().result(change, () => changeText('set', change));
-        return change.visible ? EXIT_OK : EXIT_NO;
+        return showChange(context, change, linesOf('set', change));
       }),
     );
 }
@@ -69,8 +68,7 @@ function addClear(acme: Command, context: CliContext): void {
     .action(
       context.action(async (name: string, value: string | undefined) => {
         const change = await clear(context.api(), name, value);
-        await context.output().result(change, () => changeText('cleared', change));
-        return change.visible ? EXIT_OK : EXIT_NO;
+        return showChange(context, change, linesOf('cleared', change));
       }),
     );
 }
@@ -97,8 +95,7 @@ function addHooks(acme: Command, context: CliContext): void {
       context.action(async () => {
         const [name, value] = [named('CERTBOT_DOMAIN'), named('CERTBOT_VALIDATION')];
         const change = await set(context.api(), name, value, {});
-        await context.output().result(change, () => changeText('set', change));
-        return change.visible ? EXIT_OK : EXIT_NO;
+        return showChange(context, change, linesOf('set', change));
       }),
     );
   acme
@@ -109,7 +106,7 @@ function addHooks(acme: Command, context: CliContext): void {
       context.action(async () => {
         const [name, value] = [named('CERTBOT_DOMAIN'), named('CERTBOT_VALIDATION')];
         const change = await clear(context.api(), name, value);
-        await context.output().result(change, () => changeText('cleared', change));
+        await showChange(context, change, linesOf('cleared', change));
         return EXIT_OK;
       }),
     );
@@ -131,9 +128,8 @@ async function clear(api: ApiClient, name: string, value: string | undefined) {
   return api.clearAcmeChallenge(await zoneOf(api, name), name, value);
 }
 
-function changeText(did: 'set' | 'cleared', change: AcmeChallengeChange): string {
-  const lines = change.challenges.map(({ name, value }) => `${name} TXT ${value} is ${did}.\n`);
-  return `${lines.join('')}${visibilityText(change)}`;
+function linesOf(did: 'set' | 'cleared', { challenges }: AcmeChallengeChange): readonly string[] {
+  return challenges.map(({ name, value }) => `${name} TXT ${value} is ${did}.\n`);
 }
 
 function challengesText(challenges: readonly AcmeChallenge[]): string {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { AddedRecordStatus, RecordChange } from '../control/control-plane.ts';
 import { type CliContext, examples, parseSeconds } from './context.ts';
-import { EXIT_NO, EXIT_OK } from './exit.ts';
+import { EXIT_OK } from './exit.ts';
 import { timeText } from './output.ts';
 import { formatTable } from './table.ts';
-import { visibilityText, zoneOf } from './zone-writing.ts';
+import { showChange, zoneOf } from './zone-writing.ts';
 
 /** `meridian records`: what zones have besides their configuration. */
 export function addRecords(program: Command, context: CliContext): void {
@@ -60,8 +60,7 @@ function addAdd(records: Command, context: CliContext): void {
           ...(flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl }),
           ...(flags.for === undefined ? {} : { expiresInSeconds: flags.for }),
         });
-        await context.output().result(change, () => changeText('added', change));
-        return change.visible ? EXIT_OK : EXIT_NO;
+        return showChange(context, change, linesOf('added', change));
       }),
     );
 }
@@ -78,17 +77,13 @@ function addRemove(records: Command, context: CliContext): void {
       context.action(async (name: string, type: string, data: string | undefined) => {
         const api = context.api();
         const change = await api.removeRecords(await zoneOf(api, name), name, type, data);
-        await context.output().result(change, () => changeText('removed', change));
-        return change.visible ? EXIT_OK : EXIT_NO;
+        return showChange(context, change, linesOf('removed', change));
       }),
     );
 }
 
-function changeText(did: 'added' | 'removed', change: RecordChange): string {
-  const lines = change.records.map(
-    ({ data, name, type }) => `${name} ${type} ${data} is ${did}.\n`,
-  );
-  return `${lines.join('')}${visibilityText(change)}`;
+function linesOf(did: 'added' | 'removed', { records }: RecordChange): readonly string[] {
+  return records.map(({ data, name, type }) => `${name} ${type} ${data} is ${did}.\n`);
 }
 
 function recordsText(records: readonly AddedRecordStatus[]): string {

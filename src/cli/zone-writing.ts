@@ -1,6 +1,7 @@
 import type { AcmeChallengeChange } from '../control/control-plane.ts';
 import type { ApiClient } from './api-client.ts';
-import { CliExit, EXIT_NO } from './exit.ts';
+import type { CliContext } from './context.ts';
+import { CliExit, EXIT_NO, EXIT_OK } from './exit.ts';
 
 /** The closest of the node's zones at or above the name. */
 export async function zoneOf(api: ApiClient, name: string): Promise<string> {
@@ -17,10 +18,23 @@ export async function zoneOf(api: ApiClient, name: string): Promise<string> {
   );
 }
 
+/** A line for each record that was changed, and where it is seen; the exit code is whether by all nodes. */
+export async function showChange(
+  context: CliContext,
+  change: Visibility,
+  lines: readonly string[],
+): Promise<number> {
+  await context.output().result(change, () => `${lines.join('')}${visibilityText(change)}`);
+  return change.visible ? EXIT_OK : EXIT_NO;
+}
+
+type Visibility = Pick<
+  AcmeChallengeChange,
+  'confirmed' | 'pending' | 'serial' | 'silent' | 'visible'
+>;
+
 /** Who answers with a change by now, in sentences. */
-export function visibilityText(
-  change: Pick<AcmeChallengeChange, 'confirmed' | 'pending' | 'serial' | 'silent' | 'visible'>,
-): string {
+function visibilityText(change: Visibility): string {
   const { confirmed, pending, serial, silent, visible } = change;
   const where = visible ? 'All nodes answer so' : 'Not all nodes have said that they answer so';
   const waiting = pending.length === 0 ? '' : `Not confirmed by ${pending.join(', ')}.\n`;

@@ -42,6 +42,7 @@ export const STEERED_TTL_SECONDS = 30;
 
 export type Workload = { readonly name: string; readonly queries: readonly Uint8Array[] };
 
+const DO = 0x8000;
 const ECS_QUERIES = 100_000;
 /** One in so many client subnets is an IPv6 /56, the others are IPv4 /24. */
 const IPV6_EVERY = 5;
@@ -77,7 +78,8 @@ export function streamOf(queries: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(queries.flatMap((bytes, index) => [lengths[index]!, bytes]));
 }
 
-function query(host: string, options: OptAnswer['options']): Uint8Array {
+/** @param isSigned with DO */
+export function query(host: string, options: OptAnswer['options'], isSigned = false): Uint8Array {
   return encode({
     type: 'query',
     questions: [{ type: 'A', name: `${host}.${ZONE}` }],
@@ -88,8 +90,8 @@ function query(host: string, options: OptAnswer['options']): Uint8Array {
         udpPayloadSize: 1232,
         extendedRcode: 0,
         ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
+        flags: isSigned ? DO : 0,
+        flag_do: isSigned,
         options,
       },
     ],

@@ -5,11 +5,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { encode } from 'dns-packet';
 import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
 import { freePort, MAIN, type Server, whenReady } from './dns-servers.ts';
 import { type Measurement, resultTable } from './dns-table.ts';
-import { STATIC_HOSTS, streamOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import { query, STATIC_HOSTS, streamOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -24,7 +23,6 @@ Workloads: names that are there; the same 1000 names that are not there; names t
 asked for once.
 `;
 
-const DO = 0x8000;
 const MISSING = 1000;
 const WARM_UP_SECONDS = 1;
 const START_SECONDS = 60;
@@ -103,35 +101,17 @@ type Workload = {
 };
 
 function workloads(rate: number, seconds: number): readonly Workload[] {
-  const missing = Array.from({ length: MISSING }, (_, index) => query(`no${index}`));
+  const missing = Array.from({ length: MISSING }, (_, index) => signedQuery(`no${index}`));
   const once = () =>
-    Array.from({ length: rate * (seconds + 1) }, () => query(randomBytes(8).toString('hex')));
+    Array.from({ length: rate * (seconds + 1) }, () => signedQuery(randomBytes(8).toString('hex')));
   return [
-    { name: 'signed', rate: 0, make: () => STATIC_HOSTS.map(([host]) => query(host)) },
+    { name: 'signed', rate: 0, make: () => STATIC_HOSTS.map(([host]) => signedQuery(host)) },
     { name: 'missing-again', rate: 0, make: () => missing },
     { name: 'missing-once', rate, make: once },
   ];
 }
 
-/** With DO. */
-function query(host: string): Uint8Array {
-  return encode({
-    type: 'query',
-    questions: [{ type: 'A', name: `${host}.${ZONE}` }],
-    additionals: [
-      {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: 1232,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: DO,
-        flag_do: true,
-        options: [],
-      },
-    ],
-  });
-}
+const signedQuery = (host: string): Uint8Array => query(host, [], true);
 
 async function startKnot(scratch: Scratch, core: number): Promise<Server> {
   const port = await freePort();
@@ -171,7 +151,7 @@ zone:
 `,
   );
   const child = scratch.start('taskset', ['-c', String(core), 'knotd', '-c', config]);
-  return whenReady('Knot', port, child, { probe: query('h0') });
+  return whenReady('Knot', port, child, { probe: signedQuery('h0') });
 }
 
 async function startSignedMeridian(scratch: Scratch, core: number): Promise<Server> {
@@ -195,5 +175,5 @@ async function startSignedMeridian(scratch: Scratch, core: number): Promise<Serv
   const words = ['-c', String(core), process.execPath];
   words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
   const child = scratch.start('taskset', words);
-  return whenReady('Meridian', port, child, { probe: query('h0') });
+  return whenReady('Meridian', port, child, { probe: signedQuery('h0') });
 }
