@@ -5,45 +5,21 @@ import {
   createAcmeChallenges,
 } from '../../src/control/acme-challenges.ts';
 import type { AcmeChallengeChange, Problem } from '../../src/control/control-plane.ts';
-import { changed, NO_ADDITIONS } from '../../src/nameserver/added-records.ts';
 import { config, configOf, record, ZONE } from '../nameserver/update-rig.ts';
+import { keepRecords } from './kept-records.ts';
 
 const NOW_MS = 1_780_000_000_000;
 const OWNER = '_acme-challenge.www.gslb.example.';
 
 function open(served = config) {
-  let state = NO_ADDITIONS;
-  let reason: string | undefined;
+  const kept = keepRecords(NOW_MS);
   const kinds: string[] = [];
   const challenges = createAcmeChallenges({
+    ...kept.parts,
     config: () => served,
-    serialOf: () => state.serial,
-    records: {
-      additions: () => state,
-      async change(_zone, decide) {
-        if (reason !== undefined) return { ok: false, refusal: undefined, reason };
-        const decided = decide(state.records, NOW_MS);
-        if ('refusal' in decided) return { ok: false, refusal: decided.refusal };
-        const before = state;
-        state = changed(state, decided.records, 7);
-        return { ok: true, state, isChanged: before !== state };
-      },
-    },
-    clock: { nowMs: () => NOW_MS },
     events: { record: (kind) => void kinds.push(kind) },
-    shown: async () => ({ visible: true, confirmed: ['one'], pending: [], silent: [] }),
   });
-  return {
-    challenges,
-    kinds,
-    records: () => state.records,
-    add: (...records: Parameters<typeof changed>[1]) => {
-      state = changed(state, [...state.records, ...records], 7);
-    },
-    fail(next: string) {
-      reason = next;
-    },
-  };
+  return { challenges, kinds, records: kept.all, add: kept.add, fail: kept.fail };
 }
 
 const done = (result: AcmeChallengeChange | Problem): AcmeChallengeChange => {

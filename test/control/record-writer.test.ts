@@ -2,33 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Problem, RecordChange } from '../../src/control/control-plane.ts';
 import { createRecordWriter } from '../../src/control/record-writer.ts';
-import { changed, NO_ADDITIONS } from '../../src/nameserver/added-records.ts';
 import { config, ZONE } from '../nameserver/update-rig.ts';
+import { keepRecords } from './kept-records.ts';
 
 const NOW_MS = 1_780_000_000_000;
 const NAME = 'new.gslb.example';
 
 function open() {
-  let state = NO_ADDITIONS;
-  let reason: string | undefined;
+  const kept = keepRecords(NOW_MS);
   const told: string[] = [];
   const writer = createRecordWriter({
+    ...kept.parts,
     config: () => config,
-    serialOf: () => state.serial,
-    records: {
-      additions: () => state,
-      async change(_zone, decide) {
-        if (reason !== undefined) return { ok: false, refusal: undefined, reason };
-        const decided = decide(state.records, NOW_MS);
-        if ('refusal' in decided) return { ok: false, refusal: decided.refusal };
-        const before = state;
-        state = changed(state, decided.records, 7);
-        return { ok: true, state, isChanged: before !== state };
-      },
-    },
-    clock: { nowMs: () => NOW_MS },
     events: { record: (kind, _zone, message) => void told.push(`${kind} ${message}`) },
-    shown: async () => ({ visible: true, confirmed: ['one'], pending: [], silent: [] }),
   });
   const request = (type: string, data: string, more: object = {}) => ({
     zone: ZONE,
@@ -51,11 +37,13 @@ function open() {
         ...(data === undefined ? {} : { data }),
         ...more,
       }),
-    texts: () => state.records.map(({ data, ttl, type }) => `${ttl} ${type} ${data}`).toSorted(),
-    expiries: () => state.records.map(({ expiresAtMs }) => expiresAtMs),
-    fail(next: string) {
-      reason = next;
-    },
+    texts: () =>
+      kept
+        .all()
+        .map(({ data, ttl, type }) => `${ttl} ${type} ${data}`)
+        .toSorted(),
+    expiries: () => kept.all().map(({ expiresAtMs }) => expiresAtMs),
+    fail: kept.fail,
   };
 }
 
