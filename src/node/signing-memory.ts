@@ -1,4 +1,3 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -8,6 +7,7 @@ import {
   serialMemoryShape,
   type ZoneMemory,
 } from './serial-memory.ts';
+import { readWholeJson, writeWhole } from './whole-file.ts';
 
 /** What this node remembers of the signing of its zones, in the folder of its state, where there is one. */
 export type SigningMemory = {
@@ -18,14 +18,13 @@ export type SigningMemory = {
   save(): void;
 };
 
-/** @param complain told once why it is not kept, or not read */
+/** @param complain told each time why it is not kept, or not read */
 export function openSigningMemory(
   directory: string | undefined,
   complain: (kind: 'unreadable' | 'unwritable', problem: string) => void,
 ): SigningMemory {
   const zones = new Map(directory === undefined ? [] : read(directory, complain));
   let isChanged = false;
-  let hasComplained = false;
   return {
     get: (zone) => zones.get(zone),
     note(zone, shared, seen) {
@@ -39,8 +38,7 @@ export function openSigningMemory(
       if (!isChanged || directory === undefined) return;
       const problem = write(directory, zones);
       isChanged = problem !== undefined;
-      if (problem !== undefined && !hasComplained) complain('unwritable', problem);
-      hasComplained = problem !== undefined;
+      if (problem !== undefined) complain('unwritable', problem);
     },
   };
 }
@@ -58,26 +56,12 @@ function read(
   directory: string,
   complain: (kind: 'unreadable', problem: string) => void,
 ): readonly (readonly [string, ZoneMemory])[] {
-  const file = join(directory, FILE_NAME);
-  try {
-    return Object.entries(savedSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).zones);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT') complain('unreadable', `${file} cannot be read (${code ?? 'damaged'})`);
-    return [];
-  }
+  const read = readWholeJson(join(directory, FILE_NAME), savedSchema);
+  if (!read.ok) complain('unreadable', read.problem);
+  return read.ok ? Object.entries(read.value?.zones ?? {}) : [];
 }
 
-/** In one step, and on the disk when it returns. */
 function write(directory: string, zones: ReadonlyMap<string, ZoneMemory>): string | undefined {
-  try {
-    mkdirSync(directory, { recursive: true });
-    const file = join(directory, FILE_NAME);
-    const text = JSON.stringify({ version: 1, zones: Object.fromEntries(zones) });
-    writeFileSync(`${file}.next`, text, { flush: true });
-    renameSync(`${file}.next`, file);
-    return undefined;
-  } catch (error) {
-    return `${directory} cannot be written (${(error as NodeJS.ErrnoException).code})`;
-  }
+  const text = JSON.stringify({ version: 1, zones: Object.fromEntries(zones) });
+  return writeWhole(join(directory, FILE_NAME), text);
 }

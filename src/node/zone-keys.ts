@@ -9,7 +9,6 @@ import type { FileKey } from '../dns/dnssec/key-files.ts';
 import { type KeySet, newKeySet } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { Log } from '../telemetry/log.ts';
-import { followRollWaits } from './cache-lives.ts';
 import { type Company, createCompany, PEERS_WAIT_MS } from './company.ts';
 import {
   ALGORITHM_NUMBERS,
@@ -21,6 +20,7 @@ import { heldFiles } from './held-files.ts';
 import { filePlace, type KeyPlace, sharedPlace } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
 import { keepRestingZones } from './resting-zones.ts';
+import { followRollWaits, type RollWaits } from './roll-waits.ts';
 import { createShown, LOOKED_FOR } from './shown-keys.ts';
 import { openSigningMemory, type SigningMemory } from './signing-memory.ts';
 import { createToldSerials } from './told-serials.ts';
@@ -100,7 +100,7 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const shown = createShown(parts, memory, serials);
   const company = createCompany(clock, parts.isCutOff);
   let { config } = parts;
-  const waits = followRollWaits(clock, parts.overlays, () => config.zones);
+  const waits = openWaits(parts, () => config.zones);
   let isClosed = false;
   let cancel = (): void => {};
 
@@ -192,11 +192,34 @@ function soon(run: () => void): () => void {
 }
 
 function openMemory({ config, log }: ZoneKeysParts): SigningMemory {
-  return openSigningMemory(config.node.stateDirectory, (kind, problem) => {
-    const message = `${problem}: serials of signed zones may go back after a restart.`;
-    if (kind === 'unreadable') log.warn('state.unreadable', message);
-    else log.warn('state.unwritable', message);
-  });
+  return openSigningMemory(
+    config.node.stateDirectory,
+    complainOnce(log, 'serials of signed zones may go back after a restart'),
+  );
+}
+
+function openWaits(
+  { clock, config, log, overlays }: ZoneKeysParts,
+  zones: () => Config['zones'],
+): RollWaits {
+  return followRollWaits(
+    clock,
+    overlays,
+    zones,
+    config.node.stateDirectory,
+    complainOnce(log, 'TTLs that were lowered before a restart are not waited for after it'),
+  );
+}
+
+function complainOnce(log: ZoneKeysParts['log'], effect: string) {
+  let last: string | undefined;
+  return (kind: 'unreadable' | 'unwritable', problem: string): void => {
+    if (problem === last) return;
+    last = problem;
+    // Two calls, so that both kinds can be found.
+    if (kind === 'unreadable') log.warn('state.unreadable', `${problem}: ${effect}.`);
+    else log.warn('state.unwritable', `${problem}: ${effect}.`);
+  };
 }
 
 /** Without keys, or with some that the other nodes have not heard of. */
