@@ -4,7 +4,8 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { acceptTls } from '../io/tls-layer.ts';
-import { createClient, setClientAddress, TRANSPORT_HTTPS } from '../nameserver/client.ts';
+import { setSourceAddress } from '../ip/source.ts';
+import { createClient, TRANSPORT_HTTPS } from '../nameserver/client.ts';
 import {
   BODY_TOO_LONG,
   DNS_MESSAGE,
@@ -151,7 +152,7 @@ function answer(
 ): void {
   const { remoteAddress, remotePort } = session.connection;
   const client = createClient(TRANSPORT_HTTPS);
-  setClientAddress(client, remoteAddress, remoteAddress.includes(':'));
+  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
   client.port = remotePort;
   if (!sessions.spend(session, desk.nowMs())) {
     give({ status: 429, why: 'too many queries' });

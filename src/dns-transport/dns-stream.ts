@@ -5,10 +5,10 @@ import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { wrapSocket } from '../io/stream-portable.ts';
 import { acceptTls } from '../io/tls-layer.ts';
+import { setSourceAddress } from '../ip/source.ts';
 import {
   type Client,
   createClient,
-  setClientAddress,
   TRANSPORT_TCP,
   TRANSPORT_TLS,
   type Transport,
@@ -187,7 +187,7 @@ function isBusy({ isFull, isPoor, later }: Flow): boolean {
 
 function clientOf({ remoteAddress, remotePort }: Connection, transport: Transport): Client {
   const client = createClient(transport);
-  setClientAddress(client, remoteAddress, remoteAddress.includes(':'));
+  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
   client.port = remotePort;
   return client;
 }

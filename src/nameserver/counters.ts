@@ -61,8 +61,12 @@ export const COUNT_UPDATES_DROPPED = 39;
 /** NOTIFYs for copied zones that were handed to the main thread, and those that nobody had time for. */
 export const COUNT_NOTIFIES = 40;
 export const COUNT_NOTIFIES_DROPPED = 41;
+/** Replies that the kernel did not take. */
+export const COUNT_UNSENT = 42;
+/** Times that a worker was handed datagrams, by how many came together: 1, 2-3, 4-7, 8-15, 16-31, 32. */
+export const COUNT_BATCHES = 43;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 42;
+export const COUNT_ANSWERS = 49;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -72,6 +76,7 @@ export type CounterSlot = {
   readonly value: string;
 };
 
+const BATCH_SIZES = ['1', '3', '7', '15', '31', '32'];
 const RCODES = ['noerror', 'formerr', 'servfail', 'nxdomain', 'notimp', 'refused', 'yxdomain'];
 
 /** Every fixed slot with the metric that it is shown as; labels are empty where there is one only. */
@@ -112,6 +117,10 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_SIGNED_BAD, 'dns_signed_queries_total', 'result', 'bad'),
   named(COUNT_COLD, 'dns_signed_on_demand_total', 'result', 'taken'),
   named(COUNT_COLD_BUSY, 'dns_signed_on_demand_total', 'result', 'busy'),
+  named(COUNT_UNSENT, 'dns_unsent_total', '', ''),
+  ...BATCH_SIZES.map((size, index) =>
+    named(COUNT_BATCHES + index, 'dns_batches_total', 'up_to', size),
+  ),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */
@@ -128,6 +137,11 @@ export function counterLayout(endpointCount: number): {
 /** The slot of a response's RCODE. */
 export function rcodeSlot(rcode: number): number {
   return rcode < RCODES.length ? COUNT_RCODE + rcode : COUNT_RCODE_OTHER;
+}
+
+/** The slot of a batch of datagrams. */
+export function batchSlot(count: number): number {
+  return COUNT_BATCHES + Math.min(BATCH_SIZES.length - 1, 31 - Math.clz32(count));
 }
 
 function named(slot: number, metric: string, label: string, value: string): CounterSlot {

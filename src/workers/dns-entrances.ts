@@ -3,6 +3,7 @@ import {
   type HandedSocket,
   type Opened,
   type OwnedSocket,
+  openBatchSockets,
   openTcpSocket,
   openUdpSockets,
   type SocketProblem,
@@ -27,18 +28,22 @@ export type UdpEntrance = {
   readonly proxies: readonly Prefix[] | undefined;
 };
 
-/** Opens the sockets of all listeners, or says what is wrong with any. */
+/**
+ * Opens the sockets of all listeners, or says what is wrong with any.
+ * @param hasBatches UDP is read by the batch (io/udp-batch.ts)
+ */
 export function openEntrances(
   listeners: readonly DnsListenerConfig[],
   syscalls: Syscalls | undefined,
   workers: number,
+  hasBatches: boolean,
 ):
   | { readonly ok: true; readonly entrances: readonly Entrance[] }
   | { readonly ok: false; readonly problems: readonly SocketProblem[] } {
   const entrances: Entrance[] = [];
   const problems: SocketProblem[] = [];
   for (const listener of listeners) {
-    const opened = openEntrance(listener, syscalls, workers);
+    const opened = openEntrance(listener, syscalls, workers, hasBatches);
     entrances.push(opened.entrance);
     problems.push(...opened.problems);
   }
@@ -67,6 +72,7 @@ function openEntrance(
   listener: DnsListenerConfig,
   syscalls: Syscalls | undefined,
   workers: number,
+  hasBatches: boolean,
   attempt = 1,
 ): { readonly entrance: Entrance; readonly problems: readonly SocketProblem[] } {
   const { address, protocol } = listener;
@@ -74,13 +80,16 @@ function openEntrance(
   const stream = protocol === 'udp' ? NOTHING : openTcpSocket(syscalls, listener, bytes);
   const port = (stream.ok ? stream.value?.port : undefined) ?? listener.port;
   const isDatagram = protocol === 'dns' || protocol === 'udp';
-  const udp = isDatagram
-    ? openUdpSockets(syscalls, { address, port }, bytes, workers)
-    : ({ ok: true, value: [] } as const);
+  const at = { address, port };
+  const udp = !isDatagram
+    ? ({ ok: true, value: [] } as const)
+    : syscalls && hasBatches
+      ? openBatchSockets(syscalls, at, bytes, workers)
+      : openUdpSockets(syscalls, at, bytes, workers);
   const isTaken = stream.ok && !udp.ok && udp.problem.code === 'EADDRINUSE';
   if (isTaken && listener.port === 0 && attempt < PORT_ATTEMPTS_MAX) {
     stream.value?.close();
-    return openEntrance(listener, syscalls, workers, attempt + 1);
+    return openEntrance(listener, syscalls, workers, hasBatches, attempt + 1);
   }
   const sockets = udp.ok ? udp.value : [];
   return {
