@@ -65,11 +65,9 @@ export function openBatchUdp(
           isBusy = only.turn(MSG_WAITFORONE);
         } else {
           sleep.wait();
-          isBusy = false;
-          for (let index = 0; index < ports.length; index += 1) {
-            if (sleep.isReady(index) && ports[index]!.turn(MSG_DONTWAIT)) isBusy = true;
-          }
           if (sleep.isReady(ports.length)) hush(bell);
+          // What was said before a datagram came is met before it is answered.
+          if (heard(bell) === rings) isBusy = answerReady(ports, sleep);
         }
         const now = heard(bell);
         if (now === rings) continue;
@@ -78,6 +76,18 @@ export function openBatchUdp(
       }
     },
   };
+}
+
+type Port = ReturnType<typeof openPort>;
+type Sleep = ReturnType<typeof createSleep>;
+
+/** False when there was nothing. */
+function answerReady(ports: readonly Port[], sleep: Sleep): boolean {
+  let isBusy = false;
+  for (let index = 0; index < ports.length; index += 1) {
+    if (sleep.isReady(index) && ports[index]!.turn(MSG_DONTWAIT)) isBusy = true;
+  }
+  return isBusy;
 }
 
 /** One socket with its slab. */
