@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { parseAddress } from '../ip/address.ts';
 import { formatSocketAddress, type SocketAddress } from '../ip/socket-address.ts';
 import { RECEIVE_BUFFER_BYTES, RECEIVE_WAIT_MS } from './datagram.ts';
-import type { SyscallError, Syscalls } from './syscall.ts';
+import type { ReceiveQueue, SyscallError, Syscalls } from './syscall.ts';
 
 /**
  * The listening sockets of a node. The main thread opens each once and keeps it for the node's life;
@@ -19,8 +19,8 @@ export type HandedSocket = SocketAddress & { readonly fd: number | undefined };
 
 export type OwnedSocket = SocketAddress & {
   hand(): HandedSocket;
-  /** What waits in the kernel at most, and what it has thrown away; undefined = not known. */
-  queue(): { readonly bytesMax: number; readonly drops: number } | undefined;
+  /** Undefined = not known. */
+  queue(): ReceiveQueue | undefined;
   close(): void;
 };
 

@@ -20,8 +20,8 @@ export type Syscalls = {
    * address every datagram comes with the local address that it was sent to.
    */
   batchSocket(address: Uint8Array, port: number, waitMs: number, receiveBytes: number): number;
-  /** What the kernel holds for a socket at most, and how many datagrams it has thrown away. */
-  receiveQueue(fd: number): { readonly bytesMax: number; readonly drops: number };
+  /** Asked for when somebody wants to know; SO_RXQ_OVFL would tell it with every datagram. */
+  receiveQueue(fd: number): ReceiveQueue;
   /** A listening TCP socket: the kernel completes handshakes even while no worker accepts. */
   tcpSocket(address: Uint8Array, port: number): number;
   /**
@@ -35,6 +35,9 @@ export type Syscalls = {
   /** A counter to be woken by (eventfd): readable while it is above 0. */
   eventCounter(): number;
 };
+
+/** What the kernel holds for a socket at most, and how many datagrams it has thrown away. */
+export type ReceiveQueue = { readonly bytesMax: number; readonly drops: number };
 
 /**
  * The calls of a worker that waits in the kernel and takes datagrams by the batch. All parameters are

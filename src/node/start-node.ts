@@ -317,7 +317,7 @@ function bringToLife(
       check: (text, name) => checkShared(options, { text, name }),
     }),
     drillPhases: options.drillPhases ?? {},
-    slotTotal: (slot) => dns?.counters.total(slot) ?? 0,
+    ...numbersOf(dns),
   });
   return {
     plane,
@@ -349,6 +349,13 @@ function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Fact
     serverCounts: balancer?.servers() ?? [],
     reports: desk.reports(),
     copy: secondaries.status,
+  };
+}
+
+function numbersOf(dns: DnsWorkers | undefined) {
+  return {
+    slotTotal: (slot: number) => dns?.counters.total(slot) ?? 0,
+    socketQueues: () => dns?.queues() ?? [],
   };
 }
 

@@ -5,7 +5,8 @@ import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import { type Bell, hangBell, type OwnedBell, ring } from '../io/bell.ts';
 import type { SocketProblem } from '../io/sockets.ts';
-import type { Syscalls } from '../io/syscall.ts';
+import type { ReceiveQueue, Syscalls } from '../io/syscall.ts';
+import type { SocketAddress } from '../ip/socket-address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import { createGate, DEFER_LIMITS, type DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
@@ -40,9 +41,13 @@ export type DnsWorkers = {
   /** Who answers what workers defer for this; until somebody is there it is dropped. */
   onDeferred(kind: DeferKind, answer: AnswerDeferred): void;
   readonly counters: CounterLedger;
+  /** Of each UDP socket, as far as it is known. */
+  queues(): readonly SocketQueue[];
   threads(): readonly Thread[];
   stop(): Promise<void>;
 };
+
+export type SocketQueue = SocketAddress & ReceiveQueue & { readonly worker: string };
 
 /** Undefined = no reply. */
 export type AnswerDeferred = (
@@ -133,6 +138,7 @@ function startWorkers(
     ready: Promise.race([allReady, firstProblem.promise]),
     listeners: entrances.map(listenerOf),
     counters,
+    queues: () => queuesOf(entrances),
     threads: () => threads,
     publish(nextSnapshot, nextHealth) {
       served.snapshot = nextSnapshot;
@@ -169,6 +175,17 @@ function startWorkers(
       bells.close();
     },
   };
+}
+
+function queuesOf(entrances: readonly Entrance[]): readonly SocketQueue[] {
+  return entrances.flatMap(({ udp }) =>
+    udp.flatMap((sockets, index) =>
+      sockets.flatMap(({ address, port, queue }) => {
+        const known = queue();
+        return known === undefined ? [] : [{ address, port, worker: udpName(index), ...known }];
+      }),
+    ),
+  );
 }
 
 function openRow(counters: CounterLedger, worker: string, snapshot: Snapshot): CounterRow {
