@@ -1,5 +1,5 @@
 /**
- * A thread that makes what the servers and dnsperf are given: seconds of computing, during which the bench
+ * A thread that makes what the servers and the load generator are given: seconds of computing, during which the bench
  * must still hear Ctrl-C.
  */
 import { once } from 'node:events';

@@ -11,6 +11,10 @@ export type Measurement = {
   readonly cpuPerMillion: number;
   readonly lost: number;
   readonly otherCodes: string;
+  /** Microseconds, at this load. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
   /** Share of the server's core that anything else took: interrupts, neighbours, the hypervisor. */
   readonly othersShare: number;
 };
@@ -21,6 +25,7 @@ const HEAD = [
   'CPU s per million, min / median',
   'CPU relative to the reference, median of rounds',
   'answers/s, median / max',
+  'p50 / p99 / p99.9 in µs at this load, median',
   'core used by others, max',
   'remarks',
 ];
@@ -69,6 +74,9 @@ function resultRow(
     `${Math.min(...cpu).toFixed(2)} / ${median(cpu).toFixed(2)}`,
     median(ratios).toFixed(2),
     `${thousands(median(rates))} / ${thousands(Math.max(...rates))}`,
+    [rounds.map(({ p50 }) => p50), rounds.map(({ p99 }) => p99), rounds.map(({ p999 }) => p999)]
+      .map((each) => Math.round(median(each)))
+      .join(' / '),
     `${Math.round(Math.max(...rounds.map(({ othersShare }) => othersShare)) * 100)} %`,
     remarksOf(rounds),
   ];

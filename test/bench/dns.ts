@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- dns`: Meridian beside gdnsd with its geoip plugin. Both servers are up the whole time, on
- * one core; dnsperf, on another, drives them in alternating rounds. The figure is CPU seconds per million
- * answers of the whole server process: rates hit dnsperf's own limit near 150,000 a second and move with every
+ * one core; a load generator, on another, drives them in alternating rounds. The figure is CPU seconds per million
+ * answers of the whole server process: rates move with every
  * neighbour on the machine, CPU time hardly does.
  */
 import { parseArgs } from 'node:util';
@@ -11,7 +11,7 @@ import { prepare } from './dns-preparation.ts';
 import { type Server, startGdnsd, startMeridian } from './dns-servers.ts';
 import { agreementLine, type Measurement, resultTable } from './dns-table.ts';
 import { streamOf, type Workload } from './dns-workload.ts';
-import { CLIENTS, OUTSTANDING } from './dnsperf.ts';
+import { CLIENTS, OUTSTANDING } from './load.ts';
 import { machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -38,7 +38,7 @@ const SAMPLE = 2000;
 const AGREEMENT_MIN = 0.99;
 /** What preparation may take beside the rounds, on a busy machine. */
 const PREPARATION_SECONDS = 75;
-/** Start and end of dnsperf, for each of its runs. */
+/** Start and end of the load generator, for each of its runs. */
 const RUN_OVERHEAD_SECONDS = 1;
 
 export async function dnsBench(words: readonly string[], scratch: Scratch): Promise<number> {
@@ -48,10 +48,7 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
     2 * (options.rounds * (options.seconds + RUN_OVERHEAD_SECONDS) + WARM_UP_SECONDS + 1);
   const limit = PREPARATION_SECONDS + runs * Math.max(1, options.workloads.length);
   scratch.endAfter(limit, `bench dns: not finished after ${limit} s, so it was stopped.`);
-  const versions = [
-    ['gdnsd', versionOf('gdnsd', ['-h'])],
-    ['dnsperf', versionOf('dnsperf', ['-h'])],
-  ] as const;
+  const versions = [['gdnsd', versionOf('gdnsd', ['-h'])]] as const;
   const command = ['npm run bench -- dns', ...words].join(' ');
   const facts = machineFacts(versions, command);
 
@@ -83,7 +80,7 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   const lines = [
     '',
     ...facts.map(([name, value]) => `- ${name}: ${value}`),
-    `- load: ${loadInWords(options)}; server on core ${serverCore}, dnsperf on core ${clientCore}`,
+    `- load: ${loadInWords(options)}; server on core ${serverCore}, load generator on core ${clientCore}`,
     ...agreements.map(([name, agreement]) => `- ${agreementLine(name, agreement)}`),
     `- resident memory at the end: ${memory.join(', ')}`,
     '',
