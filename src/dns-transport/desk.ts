@@ -1,3 +1,5 @@
+import { EDE_NOT_READY, RCODE_REFUSED, UDP_SIZE_MIN } from '../dns/constants.ts';
+import { rejectQuery } from '../dns/edns.ts';
 import { answerBusy } from '../nameserver/busy.ts';
 import type { Client } from '../nameserver/client.ts';
 import { countDeferred, type DeferKind, deferKind } from '../nameserver/defer.ts';
@@ -80,4 +82,11 @@ export function transferFrom(
   const { transfers, tsigKeys, udpSizeMax } = snapshot;
   const bytes = new Uint8Array(message);
   return answerTransfer(transfers, tsigKeys, query, bytes, client, nowSeconds, udpSizeMax);
+}
+
+/** The refusal, into `reply`, of what was asked last by a client that may have it when less is under way. */
+export function refuseForNow({ worker }: Desk, message: Uint8Array, reply: Uint8Array): number {
+  const { query, snapshot } = worker;
+  const udpSizeMax = snapshot?.udpSizeMax ?? UDP_SIZE_MIN;
+  return rejectQuery(worker.reply, reply, query, message, RCODE_REFUSED, udpSizeMax, EDE_NOT_READY);
 }

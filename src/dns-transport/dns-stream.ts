@@ -1,6 +1,4 @@
 import type { SecureContext } from 'node:tls';
-import { RCODE_REFUSED } from '../dns/constants.ts';
-import { errorReply } from '../dns/encode.ts';
 import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { wrapSocket } from '../io/stream-portable.ts';
@@ -15,7 +13,7 @@ import {
 } from '../nameserver/client.ts';
 import { COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
 import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
-import { askDesk, type Desk, LATER, MANY } from './desk.ts';
+import { askDesk, type Desk, LATER, MANY, refuseForNow } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createTransferPump } from './transfer-pump.ts';
 
@@ -116,7 +114,7 @@ function createHandlers(
     else if (length === LATER) flow.later += 1;
     else if (length === MANY) {
       if (pump.begin(client, message)) return;
-      send(errorReply(reply, message, message.length, RCODE_REFUSED));
+      send(refuseForNow(desk, message, reply));
       // Over a stream a message without an answer can only be garbage.
     } else close(COUNT_CLOSED_GARBAGE);
   };

@@ -8,7 +8,7 @@
  *   UPDATE that a known key has signed         DEFER_UPDATE, where zones take any; else REFUSED, NOTAUTH
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
- *   no question, but a cookie                  NOERROR with a cookie
+ *   no question, but a cookie                  NOERROR or BADCOOKIE, with a cookie
  *   class CHAOS                                what the node says of itself, or REFUSED
  *   zone transfer, over a stream               STREAM
  *   signed with a key                          what is asked, signed; else NOTAUTH
@@ -33,6 +33,7 @@ import {
   FLAG_AA,
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
+  RCODE_BADCOOKIE,
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
@@ -53,7 +54,7 @@ import {
   TYPE_SOA,
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
-import { COOKIE_ABSENT } from '../dns/cookie.ts';
+import { COOKIE_ABSENT, COOKIE_BAD } from '../dns/cookie.ts';
 import { EDE_NONE, rejectQuery, writeOpt } from '../dns/edns.ts';
 import { beginReply, finishReply, truncate } from '../dns/encode.ts';
 import {
@@ -215,7 +216,11 @@ function compose(
     );
   }
   offerEdns(worker, snapshot.identity, client, query, nowMs);
-  if (parse === PARSE_NO_QUESTION) return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
+  if (parse === PARSE_NO_QUESTION) {
+    // Whoever asks whether its cookie is still good is told (RFC 7873 5.4).
+    const rcode = worker.cookie === COOKIE_BAD ? RCODE_BADCOOKIE : RCODE_NOERROR;
+    return finish(worker, rcode, 0, 0, udpSizeMax, EDE_NONE);
+  }
   if (parsed.qclass === CLASS_CH) return answerChaos(worker, snapshot);
   if (parsed.qclass === CLASS_IN && isData(parsed.qtype)) {
     return answer(worker, snapshot, answers, client, nowMs);

@@ -2,8 +2,15 @@
  * UPDATE messages (RFC 2136) at the door: only what a known key has signed (RFC 8945) gets any further. A worker
  * refuses all others at once, so that nobody without a key can busy the main thread.
  */
-import { OPCODE_UPDATE, RCODE_FORMERR, RCODE_NOTAUTH, RCODE_REFUSED } from '../dns/constants.ts';
+import {
+  EDE_PROHIBITED,
+  OPCODE_UPDATE,
+  RCODE_FORMERR,
+  RCODE_NOTAUTH,
+  RCODE_REFUSED,
+} from '../dns/constants.ts';
 import { type DecodedMessage, decodeMessage } from '../dns/decode.ts';
+import { EDE_NONE } from '../dns/edns.ts';
 import { createQuery, PARSE_NOTIMP, parseQuery, type Query } from '../dns/message.ts';
 import {
   refuseTsig,
@@ -33,22 +40,31 @@ export function openUpdate(
   bytes: Uint8Array,
   keys: readonly TsigKey[],
   nowMs: number,
+  udpSizeMax?: number,
 ): OpenedUpdate {
   if (!query.hasTsig) {
-    const rcode = decodeMessage(bytes).ok ? RCODE_REFUSED : RCODE_FORMERR;
-    return { ok: false, reply: bare(query, bytes, rcode, 0) };
+    // Its records are for those who have a key: to decode them for anybody would take a worker's second
+    // per datagram, where names end in pointers to a long one.
+    const rcode = query.isWhole ? RCODE_REFUSED : RCODE_FORMERR;
+    const ede = query.isWhole ? EDE_PROHIBITED : EDE_NONE;
+    return { ok: false, reply: bare(query, bytes, rcode, 0, udpSizeMax, ede) };
   }
   const nowSeconds = Math.floor(nowMs / 1000);
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
-    return { ok: false, reply: refuseTsig(bare(query, bytes, rcode, 0), verdict, nowSeconds) };
+    return {
+      ok: false,
+      reply: refuseTsig(bare(query, bytes, rcode, 0, udpSizeMax), verdict, nowSeconds),
+    };
   }
   const { key, tsig } = verdict;
   const decoded = decodeMessage(withoutTsig(bytes, tsig));
   const asked = structuredClone(query);
-  const reply = (rcode: number, repliedMs: number): Uint8Array =>
-    signed(bare(asked, bytes, rcode, 0), key, tsig, repliedMs);
+  const reply = (rcode: number, repliedMs: number): Uint8Array => {
+    const ede = rcode === RCODE_REFUSED ? EDE_PROHIBITED : EDE_NONE;
+    return signed(bare(asked, bytes, rcode, 0, udpSizeMax, ede), key, tsig, repliedMs);
+  };
   if (!decoded.ok) return { ok: false, reply: reply(RCODE_FORMERR, nowMs) };
   return { ok: true, message: decoded.message, key, mac: tsig.mac, reply };
 }

@@ -3,6 +3,8 @@
  * it was asked. Everything else that comes of it is one message.
  */
 import {
+  EDE_NOT_AUTHORITATIVE,
+  EDE_PROHIBITED,
   FLAG_AA,
   RCODE_FORMERR,
   RCODE_NOERROR,
@@ -122,6 +124,12 @@ function askedSerial({ questionEnd }: Query, bytes: Uint8Array): number | undefi
   return new DataView(bytes.buffer, bytes.byteOffset + rname.next, 4).getUint32(0);
 }
 
+/** What says more than the RCODE (RFC 8914 4.19, 4.21). */
+const EDE_OF_RCODE: ReadonlyMap<number, number> = new Map([
+  [RCODE_REFUSED, EDE_PROHIBITED],
+  [RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE],
+]);
+
 /** A message without records but OPT. */
 function plainReply(
   query: Query,
@@ -132,6 +140,6 @@ function plainReply(
   const reply = createReply();
   const out = new Uint8Array(512);
   beginReply(reply, out, query, bytes, out.length);
-  writeOpt(reply, udpSizeMax, 0, EDE_NONE);
+  writeOpt(reply, udpSizeMax, 0, EDE_OF_RCODE.get(rcode) ?? EDE_NONE);
   return out.slice(0, finishReply(reply, rcode, rcode === RCODE_NOERROR ? FLAG_AA : 0));
 }

@@ -58,6 +58,10 @@ test('where no zone takes updates they are not implemented, nor over HTTPS', () 
 test('nobody’s update is refused, and a broken one FORMERR', () => {
   assert.equal(knock(updateMessage(LINES)).rcode, RCODE_REFUSED);
   assert.equal(knock(updateMessage(LINES).subarray(0, 40)).rcode, RCODE_FORMERR);
+  // Four octets of data as an address of three: nobody looks into the records of somebody without a key.
+  const unread = updateMessage(LINES);
+  unread[unread.length - 5] = 3;
+  assert.equal(knock(unread.subarray(0, -1)).rcode, RCODE_REFUSED);
 });
 
 test('wrong keys, signatures and times are NOTAUTH with the error in TSIG (RFC 8945 5.2)', () => {
