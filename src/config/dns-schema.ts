@@ -18,6 +18,8 @@ const PATH_LENGTH_MAX = 256;
 const SECRET_OCTETS_MIN = 16;
 /** Looked through one by one. */
 const NETWORKS_MAX = 64;
+/** Looked up, in a table that is made of them with every change. */
+const ACCESS_NETWORKS_MAX = 20_000;
 
 const certificate = z.strictObject({
   file: path.describe('The certificate with its chain, as PEM.'),
@@ -123,6 +125,14 @@ export const dns = z.strictObject({
         .max(1_000_000)
         .default(2000)
         .describe('Queries of one client over all its connections; 0 = no limit.'),
+      connectionsPerSecond: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(200)
+        .describe(
+          'New connections of one client, of which each may cost a handshake of TLS; 0 = no limit.',
+        ),
     })
     .prefault({})
     .describe('Limits of connections: TCP, TLS and HTTPS.'),
@@ -191,6 +201,23 @@ export const dns = z.strictObject({
     .prefault({})
     .describe(
       'Limits of responses over UDP, per client network and second, against forged addresses; 0 = no limit. Clients with a DNS cookie of this server, and TCP, are not limited.',
+    ),
+  access: z
+    .strictObject({
+      allow: z
+        .array(network)
+        .max(ACCESS_NETWORKS_MAX)
+        .default([])
+        .describe('Networks that are answered; all others are REFUSED. Default: everybody is.'),
+      deny: z
+        .array(network)
+        .max(ACCESS_NETWORKS_MAX)
+        .default([])
+        .describe('Networks that hear nothing: queries are dropped, connections closed.'),
+    })
+    .prefault({})
+    .describe(
+      'Who is answered, over every transport. The longest network that holds the client decides, whichever list it is in. IPv6 addresses that carry an IPv4 address (NAT64, 6to4) count as that one.',
     ),
   explain: z
     .strictObject({

@@ -177,7 +177,13 @@ export function createConfig(changes: Partial<Config> = {}): Config {
     dns: {
       listeners: [],
       udpSizeMax: 1232,
-      tcp: { connectionsMax: 1, perClientMax: 1, idleTimeoutMs: 12_345, queriesPerSecond: 0 },
+      tcp: {
+        connectionsMax: 1,
+        perClientMax: 1,
+        idleTimeoutMs: 12_345,
+        queriesPerSecond: 0,
+        connectionsPerSecond: 0,
+      },
       keys: {},
       identity: { id: 'node-1', version: 'Meridian' },
       rateLimit: {
@@ -189,6 +195,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
         ipv6Bits: 56,
         exempt: [],
       },
+      access: { allow: [], deny: [] },
       explain: { allow: ['127.0.0.0/8', '::1/128'] },
     },
     balancer: { upstreams: {}, listeners: [] },
