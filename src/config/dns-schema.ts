@@ -58,12 +58,18 @@ const dnsListener = z
         path: z
           .string()
           .max(PATH_LENGTH_MAX)
-          .refine((text) => /^\/[!-~]*$/.test(text), saying('is not a path'))
-          .default(QUERY_PATH)
-          .describe('Where `https` takes queries.'),
+          .refine((text) => /^\/[!-~]*$/.test(text) && !/[?#]/.test(text), saying('is not a path'))
+          .optional()
+          .describe(`Where \`https\` takes queries. Default: ${QUERY_PATH}.`),
       })
-      .transform(({ port: own, ...rest }) => ({
+      .superRefine(({ path, protocol }, { addIssue }) => {
+        if (path === undefined || protocol === 'https') return;
+        const said = saying('is for https only');
+        addIssue({ code: 'custom', path: ['path'], input: path, ...said });
+      })
+      .transform(({ path = QUERY_PATH, port: own, ...rest }) => ({
         ...rest,
+        path,
         port: own ?? PROTOCOL_PORTS[rest.protocol],
       })),
   ])
@@ -166,6 +172,7 @@ export const dns = z.strictObject({
         ),
       version: selfText.default('Meridian').describe('What `version.bind` says; false = not told.'),
       reportChannel: domainName
+        .refine((name) => name !== '.', saying('is the root, which is nobody to report to'))
         .optional()
         .describe(
           'The name below which resolvers report errors (RFC 9567), a zone with a nameserver that listens to them. Default: none.',
