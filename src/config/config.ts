@@ -313,6 +313,7 @@ export type RateLimitConfig = {
   readonly negativesPerSecond: number;
   /** To one network. Default 500. */
   readonly errorsPerSecond: number;
+  readonly responsesPerSecond: number;
   /** Default 2. */
   readonly slip: number;
   /** Default 24 and 56. */

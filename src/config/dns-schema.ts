@@ -189,6 +189,9 @@ export const dns = z.strictObject({
         'That a name or type is not there, for one zone; and the same referral.',
       ),
       errorsPerSecond: perSecond(500).describe('Errors, for one client network.'),
+      responsesPerSecond: perSecond(20_000).describe(
+        'All responses to one client network together, whatever the names.',
+      ),
       slip: z
         .int()
         .min(0)

@@ -69,6 +69,8 @@ export type RateLimits = {
   /** That something is not there, by zone, and the same referral. */
   readonly negativesPerSecond: number;
   readonly errorsPerSecond: number;
+  /** All of them together. */
+  readonly responsesPerSecond: number;
   /** Of the responses withheld every so many is an empty one with TC; 0 = none. */
   readonly slip: number;
   /** Prefix lengths of a client network. */

@@ -154,6 +154,19 @@ test('responses to one network are limited, every second one leads to TCP', asyn
   }
 });
 
+test('many names do not get around the limit: all responses to one network have one too', async (t) => {
+  const { rateLimit } = LIMITED;
+  const names = ['static', 'other', 'a.wild', 'x.out', 'missing', 'n.cut'];
+  const asked = (index: number): Asked => ({ name: `${names[index % names.length]}.${ZONE}` });
+  const open = await start(t, LIMITED);
+  const all = await burst(open, loopbackAddress(), asked);
+  assert.ok(all.full > all.fullMax, `${all.full} of ${all.fullMax}: each name has its own`);
+  const closed = await start(t, { rateLimit: { ...rateLimit, responsesPerSecond: PER_SECOND } });
+  const { full, fullMax, slipped, withheld } = await burst(closed, loopbackAddress(), asked);
+  assert.ok(full >= PER_SECOND && full <= fullMax, `${full} of ${fullMax}`);
+  assert.ok(Math.abs(slipped - withheld) <= 1, `${slipped} slipped, ${withheld} not`);
+});
+
 test('errors are limited, and have nothing that could be fetched over TCP', async (t) => {
   const nameserver = await start(t, LIMITED);
   for (const name of [() => 'elsewhere.test', (index: number) => `n${index}.elsewhere.test`]) {

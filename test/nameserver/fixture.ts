@@ -190,6 +190,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
         answersPerSecond: 0,
         negativesPerSecond: 0,
         errorsPerSecond: 0,
+        responsesPerSecond: 0,
         slip: 2,
         ipv4Bits: 24,
         ipv6Bits: 56,
