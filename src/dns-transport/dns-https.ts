@@ -74,8 +74,11 @@ export function createDohServer(
   const begin = (socket: TLSSocket, session: Session, valve: Valve): void => {
     const owner = { session, untakenBytes: 0, valve };
     if (socket.alpnProtocol === 'h2') {
-      two.once('session', (spoken) => owners.set(spoken, owner));
+      // Node tells of the session while it takes the socket; one that it does not make is nobody's.
+      const own = (spoken: object): void => void owners.set(spoken, owner);
+      two.once('session', own);
       two.emit('connection', socket);
+      two.off('session', own);
     } else {
       owners.set(socket, owner);
       one.emit('connection', socket);

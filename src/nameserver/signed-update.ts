@@ -3,6 +3,7 @@
  * refuses all others at once, so that nobody without a key can busy the main thread.
  */
 import {
+  EDE_NOT_AUTHORITATIVE,
   EDE_PROHIBITED,
   OPCODE_UPDATE,
   RCODE_FORMERR,
@@ -46,8 +47,7 @@ export function openUpdate(
     // Its records are for those who have a key: to decode them for anybody would take a worker's second
     // per datagram, where names end in pointers to a long one.
     const rcode = query.isWhole ? RCODE_REFUSED : RCODE_FORMERR;
-    const ede = query.isWhole ? EDE_PROHIBITED : EDE_NONE;
-    return { ok: false, reply: bare(query, bytes, rcode, 0, udpSizeMax, ede) };
+    return { ok: false, reply: bare(query, bytes, rcode, 0, udpSizeMax, edeOf(rcode)) };
   }
   const nowSeconds = Math.floor(nowMs / 1000);
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
@@ -62,11 +62,16 @@ export function openUpdate(
   const decoded = decodeMessage(withoutTsig(bytes, tsig));
   const asked = structuredClone(query);
   const reply = (rcode: number, repliedMs: number): Uint8Array => {
-    const ede = rcode === RCODE_REFUSED ? EDE_PROHIBITED : EDE_NONE;
-    return signed(bare(asked, bytes, rcode, 0, udpSizeMax, ede), key, tsig, repliedMs);
+    return signed(bare(asked, bytes, rcode, 0, udpSizeMax, edeOf(rcode)), key, tsig, repliedMs);
   };
   if (!decoded.ok) return { ok: false, reply: reply(RCODE_FORMERR, nowMs) };
   return { ok: true, message: decoded.message, key, mac: tsig.mac, reply };
+}
+
+/** What says more than the RCODE (RFC 8914 4.19, 4.21); of a bad signature TSIG does. */
+function edeOf(rcode: number): number {
+  if (rcode === RCODE_REFUSED) return EDE_PROHIBITED;
+  return rcode === RCODE_NOTAUTH ? EDE_NOT_AUTHORITATIVE : EDE_NONE;
 }
 
 /** The same of octets that nobody has looked at yet; undefined for what is no UPDATE. */
