@@ -71,6 +71,12 @@ export function createDohServer(
     handle,
   );
   two.on('sessionError', () => {});
+  two.on('checkContinue', (request, response) => {
+    // Left to Node, it would throw for a request that its peer has cancelled meanwhile, and end the worker.
+    if (response.stream.closed || response.stream.destroyed) return;
+    response.writeContinue();
+    handle(request, response);
+  });
   const begin = (socket: TLSSocket, session: Session, valve: Valve): void => {
     const owner = { session, untakenBytes: 0, valve };
     if (socket.alpnProtocol === 'h2') {
