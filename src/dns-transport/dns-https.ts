@@ -97,7 +97,7 @@ export function createDohServer(
       const valve = createValve(connection);
       const handlers = acceptTls(
         valve.connection,
-        { context, protocols: ['h2', 'http/1.1'] },
+        { context, protocols: ['h2', 'http/1.1'], allowHalfOpen: false },
         (socket) => {
           session.isBegun = true;
           begin(socket, session, valve);

@@ -50,7 +50,7 @@ export function serveDnsTls(
   if (session === undefined) return SILENT_HANDLERS;
   const handlers = acceptTls(
     connection,
-    { context, protocols: ['dot'] },
+    { context, protocols: ['dot'], allowHalfOpen: true },
     (socket) =>
       wrapSocket(socket, connection, (clear) => {
         session.isBegun = true;

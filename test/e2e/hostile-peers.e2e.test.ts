@@ -405,3 +405,49 @@ test('handshakes are counted where they fail, and limited per client', async (t)
   socket.destroy();
   assert.equal(rig.count(failed), 6);
 });
+
+/** Ways to leave a connection that TLS is spoken on, each without another word. */
+const LEAVINGS: Readonly<Record<string, (rig: Rig, door: Door, from: string) => Promise<Socket>>> =
+  {
+    'before the handshake': async (rig, door, from) => {
+      const { socket } = await rig.open(door, from);
+      return socket.end();
+    },
+    'in its middle': async (rig, door, from) => {
+      const { socket } = await rig.open(door, from);
+      return socket.end(Buffer.from([22, 3, 1, 2, 0, 1]));
+    },
+    'after it': async (rig, door, from) => {
+      const { socket } = await securedFrom(rig, door, from);
+      return socket.end();
+    },
+    'after it, without an end of TLS': async (rig, door, from) => {
+      const { raw } = await securedFrom(rig, door, from);
+      return raw.end();
+    },
+  };
+
+async function securedFrom(rig: Rig, door: Door, from: string) {
+  const { socket: raw } = await rig.open(door, from);
+  const ALPNProtocols = door === 'https' ? ['h2'] : ['dot'];
+  const socket = connectTls({ socket: raw, ca: CA, servername: 'ns1.example', ALPNProtocols });
+  socket.on('error', () => {});
+  socket.resume();
+  await once(socket, 'secureConnect');
+  return { socket, raw };
+}
+
+for (const [way, leave] of Object.entries(LEAVINGS)) {
+  test(`who leaves ${way} holds no place any more`, async (t) => {
+    const rig = await startRig(t, LIMITS);
+    for (const door of ['tls', 'https'] as const) {
+      const from = loopbackAddress();
+      for (let index = 0; index < LIMITS.perClientMax + 2; index += 1) {
+        const socket = await leave(rig, door, from);
+        socket.resume();
+        if (!socket.destroyed) await once(socket, 'close', { signal: AbortSignal.timeout(5000) });
+      }
+      assert.equal(rig.count(REFUSED), 0, door);
+    }
+  });
+}
