@@ -6,7 +6,7 @@ import type { HandedSocket } from './sockets.ts';
  * UDP through node:dgram: one system call per packet each way, on every platform. The handler is
  * bytes in, length out; 0 means silence. A reply that the kernel cannot take at once stays queued in
  * libuv, which keeps a pointer to its bytes, so every reply has a slot of its own in a slab until it
- * is sent; when all slots wait, queries are dropped (`onDrop` counts them), never queued without bound.
+ * is sent; when all slots wait, queries are dropped (`onDrop` counts them and all that is dropped here), never queued without bound.
  */
 export type DatagramHandler = (
   packet: Uint8Array,
@@ -52,7 +52,7 @@ export async function openPortableUdp(
   const slots = createSlots();
   udp.on('message', (packet, from) => {
     // Port 0 says that no answer is wanted (RFC 768). Nobody can be sent one: node throws on trying.
-    if (from.port === 0) return;
+    if (from.port === 0) return onDrop();
     const slot = slots.take();
     if (slot < 0) {
       onDrop();

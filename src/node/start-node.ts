@@ -13,7 +13,7 @@ import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openSyscalls } from '../io/syscall.ts';
-import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
+import { queriesTotal } from '../nameserver/counters.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
@@ -282,7 +282,7 @@ function bringToLife(
         storeOk: store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),
-        queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
+        queriesTotal: dns === undefined ? 0 : queriesTotal(dns.counters.total),
       }),
     reload: reloader.reload,
     refreshCopy: parts.secondaries.refresh,
@@ -338,9 +338,6 @@ function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Fact
     copy: secondaries.status,
   };
 }
-
-const queriesTotal = ({ counters }: DnsWorkers): number =>
-  counters.total(COUNT_QUERIES_UDP) + counters.total(COUNT_QUERIES_TCP);
 
 async function openAdmin(options: NodeOptions, config: Config, plane: ControlPlane) {
   if (!config.node.roles.includes('admin')) return undefined;
