@@ -273,11 +273,15 @@ export type DnsConfig = {
     readonly idleTimeoutMs: number;
     /** Of one client address; 0 = no limit. Default 2000. */
     readonly queriesPerSecond: number;
+    /** New ones of one client; 0 = no limit. Default 200. */
+    readonly connectionsPerSecond: number;
   };
   /** TSIG keys by name: absolute, lower case. */
   readonly keys: Readonly<Record<string, KeyConfig>>;
   readonly identity: IdentityConfig;
   readonly rateLimit: RateLimitConfig;
+  /** Who is answered at all; the longest network decides. Default: everybody. */
+  readonly access: { readonly allow: readonly string[]; readonly deny: readonly string[] };
   /** Networks that may ask TXT of `_explain.NAME`; empty = nobody. Default: loopback. */
   readonly explain: { readonly allow: readonly string[] };
 };
@@ -311,6 +315,7 @@ export type RateLimitConfig = {
   readonly negativesPerSecond: number;
   /** To one network. Default 500. */
   readonly errorsPerSecond: number;
+  readonly responsesPerSecond: number;
   /** Default 2. */
   readonly slip: number;
   /** Default 24 and 56. */

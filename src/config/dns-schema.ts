@@ -18,6 +18,8 @@ const PATH_LENGTH_MAX = 256;
 const SECRET_OCTETS_MIN = 16;
 /** Looked through one by one. */
 const NETWORKS_MAX = 64;
+/** Looked up, in a table that is made of them with every change. */
+const ACCESS_NETWORKS_MAX = 20_000;
 
 const certificate = z.strictObject({
   file: path.describe('The certificate with its chain, as PEM.'),
@@ -56,12 +58,18 @@ const dnsListener = z
         path: z
           .string()
           .max(PATH_LENGTH_MAX)
-          .refine((text) => /^\/[!-~]*$/.test(text), saying('is not a path'))
-          .default(QUERY_PATH)
-          .describe('Where `https` takes queries.'),
+          .refine((text) => /^\/[!-~]*$/.test(text) && !/[?#]/.test(text), saying('is not a path'))
+          .optional()
+          .describe(`Where \`https\` takes queries. Default: ${QUERY_PATH}.`),
       })
-      .transform(({ port: own, ...rest }) => ({
+      .superRefine(({ path, protocol }, { addIssue }) => {
+        if (path === undefined || protocol === 'https') return;
+        const said = saying('is for https only');
+        addIssue({ code: 'custom', path: ['path'], input: path, ...said });
+      })
+      .transform(({ path = QUERY_PATH, port: own, ...rest }) => ({
         ...rest,
+        path,
         port: own ?? PROTOCOL_PORTS[rest.protocol],
       })),
   ])
@@ -129,6 +137,14 @@ export const dns = z.strictObject({
         .max(1_000_000)
         .default(2000)
         .describe('Queries of one client over all its connections; 0 = no limit.'),
+      connectionsPerSecond: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(200)
+        .describe(
+          'New connections of one client, of which each may cost a handshake of TLS; 0 = no limit.',
+        ),
     })
     .prefault({})
     .describe('Limits of connections: TCP, TLS and HTTPS.'),
@@ -162,6 +178,7 @@ export const dns = z.strictObject({
         ),
       version: selfText.default('Meridian').describe('What `version.bind` says; false = not told.'),
       reportChannel: domainName
+        .refine((name) => name !== '.', saying('is the root, which is nobody to report to'))
         .optional()
         .describe(
           'The name below which resolvers report errors (RFC 9567), a zone with a nameserver that listens to them. Default: none.',
@@ -178,6 +195,9 @@ export const dns = z.strictObject({
         'That a name or type is not there, for one zone; and the same referral.',
       ),
       errorsPerSecond: perSecond(500).describe('Errors, for one client network.'),
+      responsesPerSecond: perSecond(20_000).describe(
+        'All responses to one client network together, whatever the names.',
+      ),
       slip: z
         .int()
         .min(0)
@@ -197,6 +217,23 @@ export const dns = z.strictObject({
     .prefault({})
     .describe(
       'Limits of responses over UDP, per client network and second, against forged addresses; 0 = no limit. Clients with a DNS cookie of this server, and TCP, are not limited.',
+    ),
+  access: z
+    .strictObject({
+      allow: z
+        .array(network)
+        .max(ACCESS_NETWORKS_MAX)
+        .default([])
+        .describe('Networks that are answered; all others are REFUSED. Default: everybody is.'),
+      deny: z
+        .array(network)
+        .max(ACCESS_NETWORKS_MAX)
+        .default([])
+        .describe('Networks that hear nothing: queries are dropped, connections closed.'),
+    })
+    .prefault({})
+    .describe(
+      'Who is answered, over every transport. The longest network that holds the client decides, whichever list it is in. IPv6 addresses that carry an IPv4 address (NAT64, 6to4) count as that one.',
     ),
   explain: z
     .strictObject({

@@ -92,12 +92,17 @@ export function resolveConfig(
         perClientMax: file.dns.tcp.perClientMax,
         idleTimeoutMs: file.dns.tcp.idleTimeout,
         queriesPerSecond: file.dns.tcp.queriesPerSecond,
+        connectionsPerSecond: file.dns.tcp.connectionsPerSecond,
       },
       keys: resolveKeys(file, error),
       identity: resolveIdentity(file, nodeName),
       rateLimit: {
         ...file.dns.rateLimit,
         exempt: file.dns.rateLimit.exempt.map(canonicalNetwork),
+      },
+      access: {
+        allow: file.dns.access.allow.map(canonicalNetwork),
+        deny: file.dns.access.deny.map(canonicalNetwork),
       },
       explain: { allow: file.dns.explain.allow.map(canonicalNetwork) },
     },

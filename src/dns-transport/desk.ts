@@ -1,10 +1,17 @@
+import { EDE_NOT_READY, RCODE_REFUSED, UDP_SIZE_MIN } from '../dns/constants.ts';
+import { rejectQuery } from '../dns/edns.ts';
+import type { Connection } from '../io/stream.ts';
+import { setSourceAddress } from '../ip/source.ts';
+import { ACCESS_DENIED, accessOf } from '../nameserver/access.ts';
 import { answerBusy } from '../nameserver/busy.ts';
-import type { Client } from '../nameserver/client.ts';
+import { type Client, createClient, type Transport } from '../nameserver/client.ts';
+import { COUNT_DENIED } from '../nameserver/counters.ts';
 import { countDeferred, type DeferKind, deferKind } from '../nameserver/defer.ts';
 import { DROP, SIGN, STREAM } from '../nameserver/outcomes.ts';
 import { respond } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
 import type { WorkerState } from '../nameserver/worker-state.ts';
+import type { Session, Sessions } from './sessions.ts';
 
 /** Where the transports of a stream worker bring their queries. */
 export type Desk = {
@@ -29,6 +36,33 @@ export type Desk = {
     take: (reply: Uint8Array | undefined) => void,
   ): boolean;
 };
+
+/** A place for a connection that has just come; undefined = it is destroyed, for its client has too many, or none. */
+export function enter(
+  { nowMs, worker }: Desk,
+  sessions: Sessions,
+  connection: Connection,
+  transport: Transport,
+): Session | undefined {
+  const { counters, snapshot } = worker;
+  const client = clientOf(connection, transport);
+  if (accessOf(snapshot?.access, client) !== ACCESS_DENIED) {
+    return sessions.open(connection, nowMs());
+  }
+  counters[COUNT_DENIED]! += 1;
+  connection.destroy();
+  return undefined;
+}
+
+export function clientOf(
+  { remoteAddress, remotePort }: Pick<Connection, 'remoteAddress' | 'remotePort'>,
+  transport: Transport,
+): Client {
+  const client = createClient(transport);
+  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
+  client.port = remotePort;
+  return client;
+}
 
 /** A reply later than now. */
 export const LATER = -1;
@@ -80,4 +114,11 @@ export function transferFrom(
   const { transfers, tsigKeys, udpSizeMax } = snapshot;
   const bytes = new Uint8Array(message);
   return answerTransfer(transfers, tsigKeys, query, bytes, client, nowSeconds, udpSizeMax);
+}
+
+/** The refusal, into `reply`, of what was asked last by a client that may have it when less is under way. */
+export function refuseForNow({ worker }: Desk, message: Uint8Array, reply: Uint8Array): number {
+  const { query, snapshot } = worker;
+  const udpSizeMax = snapshot?.udpSizeMax ?? UDP_SIZE_MIN;
+  return rejectQuery(worker.reply, reply, query, message, RCODE_REFUSED, udpSizeMax, EDE_NOT_READY);
 }

@@ -4,8 +4,8 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { acceptTls } from '../io/tls-layer.ts';
-import { setSourceAddress } from '../ip/source.ts';
-import { createClient, TRANSPORT_HTTPS } from '../nameserver/client.ts';
+import { TRANSPORT_HTTPS } from '../nameserver/client.ts';
+import { COUNT_HTTP_REFUSED } from '../nameserver/counters.ts';
 import {
   BODY_TOO_LONG,
   DNS_MESSAGE,
@@ -16,7 +16,7 @@ import {
   readDohRequest,
 } from '../nameserver/doh.ts';
 import { STEERED } from '../zone/lookup.ts';
-import { askDesk, type Desk, LATER, NOTHING } from './desk.ts';
+import { askDesk, clientOf, type Desk, enter, LATER, NOTHING } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
 
 /**
@@ -32,11 +32,13 @@ const STREAMS_MAX = 64;
 const HEADER_BYTES_MAX = 8192;
 /** Octets of replies on one connection that its peer has not taken: HTTP/2 would let it hold back all of its streams'. */
 const UNTAKEN_BYTES_MAX = 64 * 4096;
+/** Credit comes back by the second. */
+const RETRY_AFTER_SECONDS = 1;
 /** Of one HTTP/2 session, in megabytes. */
 const SESSION_MEMORY_MAX = 1;
 
 /** Whose requests they are. */
-type Owner = { readonly session: Session; untakenBytes: number };
+type Owner = { readonly session: Session; untakenBytes: number; readonly valve: Valve };
 
 type Request = http.IncomingMessage | Http2ServerRequest;
 type Response = http.ServerResponse | Http2ServerResponse;
@@ -69,11 +71,20 @@ export function createDohServer(
     handle,
   );
   two.on('sessionError', () => {});
-  const begin = (socket: TLSSocket, session: Session): void => {
-    const owner = { session, untakenBytes: 0 };
+  two.on('checkContinue', (request, response) => {
+    // Left to Node, it would throw for a request that its peer has cancelled meanwhile, and end the worker.
+    if (response.stream.closed || response.stream.destroyed) return;
+    response.writeContinue();
+    handle(request, response);
+  });
+  const begin = (socket: TLSSocket, session: Session, valve: Valve): void => {
+    const owner = { session, untakenBytes: 0, valve };
     if (socket.alpnProtocol === 'h2') {
-      two.once('session', (spoken) => owners.set(spoken, owner));
+      // Node tells of the session while it takes the socket; one that it does not make is nobody's.
+      const own = (spoken: object): void => void owners.set(spoken, owner);
+      two.once('session', own);
       two.emit('connection', socket);
+      two.off('session', own);
     } else {
       owners.set(socket, owner);
       one.emit('connection', socket);
@@ -81,16 +92,55 @@ export function createDohServer(
   };
   return {
     accept(connection) {
-      const session = sessions.open(connection, desk.nowMs());
+      const session = enter(desk, sessions, connection, TRANSPORT_HTTPS);
       if (session === undefined) return SILENT_HANDLERS;
+      const valve = createValve(connection);
       const handlers = acceptTls(
-        connection,
-        { context, protocols: ['h2', 'http/1.1'] },
-        (socket) => begin(socket, session),
-        () => sessions.forget(session),
+        valve.connection,
+        { context, protocols: ['h2', 'http/1.1'], allowHalfOpen: false },
+        (socket) => {
+          session.isBegun = true;
+          begin(socket, session, valve);
+        },
+        () => sessions.leave(session),
       );
       session.gone = () => handlers.onClose('');
+      session.wake = valve.open;
       return handlers;
+    },
+  };
+}
+
+/**
+ * A connection whose reading can be held up, whatever TLS and HTTP above it want: who asks too much waits, as on the
+ * other transports. To refuse request after request would cost as much as to answer them.
+ */
+type Valve = { readonly connection: Connection; shut(): void; open(): void };
+
+function createValve(connection: Connection): Valve {
+  let isShut = false;
+  let isWanted = true;
+  const { end, destroy, id, localAddress, remoteAddress, remotePort, reset, write } = connection;
+  return {
+    connection: {
+      ...{ end, destroy, id, localAddress, remoteAddress, remotePort, reset, write },
+      pause() {
+        isWanted = false;
+        connection.pause();
+      },
+      resume() {
+        isWanted = true;
+        if (!isShut) connection.resume();
+      },
+    },
+    shut() {
+      isShut = true;
+      connection.pause();
+    },
+    open() {
+      if (!isShut) return;
+      isShut = false;
+      if (isWanted) connection.resume();
     },
   };
 }
@@ -105,18 +155,32 @@ function serve(
 ): void {
   const { session } = owner;
   const { headers, method = '', url: target = '' } = request;
+  let isGone = false;
+  response.once('close', () => {
+    isGone = true;
+  });
   const give = (outcome: Outcome): void => {
+    // Its peer does not want it any more.
+    if (isGone) return;
     sessions.touch(session, desk.nowMs());
-    if ('why' in outcome) refuse(response, outcome);
-    else send(owner, response, outcome, method === 'HEAD');
+    if ('why' in outcome) {
+      desk.worker.counters[COUNT_HTTP_REFUSED]! += 1;
+      refuse(response, outcome);
+    } else send(owner, response, outcome, method === 'HEAD');
   };
+  // Whatever is asked: what is no query costs as much.
+  if (!sessions.spend(session, desk.nowMs())) {
+    owner.valve.shut();
+    give({ status: 429, why: 'too many queries' });
+    return;
+  }
   if (owner.untakenBytes >= UNTAKEN_BYTES_MAX) {
     give({ status: 503, why: 'replies wait to be taken' });
     return;
   }
   const take = (step: DohStep): void => {
     if (step.step === 'refuse') give(step);
-    else if (step.step === 'query') answer(desk, sessions, session, step.query, give);
+    else if (step.step === 'query') answer(desk, session, step.query, give);
     else readBody(request, take);
   };
   take(readDohRequest({ method, target, contentType: headers['content-type'] }, path));
@@ -145,19 +209,11 @@ function readBody(request: Request, take: (step: DohStep) => void): void {
 
 function answer(
   desk: Desk,
-  sessions: Sessions,
   session: Session,
   query: Uint8Array,
   give: (outcome: Outcome) => void,
 ): void {
-  const { remoteAddress, remotePort } = session.connection;
-  const client = createClient(TRANSPORT_HTTPS);
-  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
-  client.port = remotePort;
-  if (!sessions.spend(session, desk.nowMs())) {
-    give({ status: 429, why: 'too many queries' });
-    return;
-  }
+  const client = clientOf(session.connection, TRANSPORT_HTTPS);
   const length = askDesk(desk, client, query, reply, (late) => {
     give(late ? { bytes: late, isOwn: true } : { status: 503, why: 'nobody had time for it' });
   });
@@ -184,6 +240,7 @@ function refuse(response: Response, { status, why }: Refusal): void {
   response.statusCode = status;
   response.setHeader('content-type', 'text/plain; charset=utf-8');
   response.setHeader('cache-control', 'no-store');
-  if (status === 405) response.setHeader('allow', 'GET, POST');
+  if (status === 405) response.setHeader('allow', 'GET, HEAD, POST');
+  if (status === 429) response.setHeader('retry-after', RETRY_AFTER_SECONDS);
   (response as http.ServerResponse).end(`${why}\n`);
 }

@@ -1,21 +1,12 @@
 import type { SecureContext } from 'node:tls';
-import { RCODE_REFUSED } from '../dns/constants.ts';
-import { errorReply } from '../dns/encode.ts';
 import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { wrapSocket } from '../io/stream-portable.ts';
 import { acceptTls } from '../io/tls-layer.ts';
-import { setSourceAddress } from '../ip/source.ts';
-import {
-  type Client,
-  createClient,
-  TRANSPORT_TCP,
-  TRANSPORT_TLS,
-  type Transport,
-} from '../nameserver/client.ts';
+import { TRANSPORT_TCP, TRANSPORT_TLS, type Transport } from '../nameserver/client.ts';
 import { COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
 import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
-import { askDesk, type Desk, LATER, MANY } from './desk.ts';
+import { askDesk, clientOf, type Desk, enter, LATER, MANY, refuseForNow } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createTransferPump } from './transfer-pump.ts';
 
@@ -41,7 +32,7 @@ export function serveDnsStream(
   sessions: Sessions,
   connection: Connection,
 ): ConnectionHandlers {
-  const session = sessions.open(connection, desk.nowMs());
+  const session = enter(desk, sessions, connection, TRANSPORT_TCP);
   if (session === undefined) return SILENT_HANDLERS;
   const handlers = createHandlers(desk, sessions, session, TRANSPORT_TCP, connection);
   session.gone = () => handlers.onClose('');
@@ -55,16 +46,17 @@ export function serveDnsTls(
   context: () => SecureContext,
   connection: Connection,
 ): ConnectionHandlers {
-  const session = sessions.open(connection, desk.nowMs());
+  const session = enter(desk, sessions, connection, TRANSPORT_TLS);
   if (session === undefined) return SILENT_HANDLERS;
   const handlers = acceptTls(
     connection,
-    { context, protocols: ['dot'] },
+    { context, protocols: ['dot'], allowHalfOpen: true },
     (socket) =>
-      wrapSocket(socket, connection, (clear) =>
-        createHandlers(desk, sessions, session, TRANSPORT_TLS, clear),
-      ),
-    () => sessions.forget(session),
+      wrapSocket(socket, connection, (clear) => {
+        session.isBegun = true;
+        return createHandlers(desk, sessions, session, TRANSPORT_TLS, clear);
+      }),
+    () => sessions.leave(session),
   );
   session.gone = () => handlers.onClose('');
   return handlers;
@@ -116,7 +108,7 @@ function createHandlers(
     else if (length === LATER) flow.later += 1;
     else if (length === MANY) {
       if (pump.begin(client, message)) return;
-      send(errorReply(reply, message, message.length, RCODE_REFUSED));
+      send(refuseForNow(desk, message, reply));
       // Over a stream a message without an answer can only be garbage.
     } else close(COUNT_CLOSED_GARBAGE);
   };
@@ -183,11 +175,4 @@ type Flow = {
 
 function isBusy({ isFull, isPoor, later }: Flow): boolean {
   return isFull || isPoor || later >= LATER_MAX;
-}
-
-function clientOf({ remoteAddress, remotePort }: Connection, transport: Transport): Client {
-  const client = createClient(transport);
-  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
-  client.port = remotePort;
-  return client;
 }

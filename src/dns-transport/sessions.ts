@@ -3,6 +3,7 @@ import { parseAddress } from '../ip/address.ts';
 import { formatPrefix, networkOf } from '../ip/prefix.ts';
 import {
   COUNT_CLOSED_FOR_OTHERS,
+  COUNT_CLOSED_HANDSHAKE,
   COUNT_CLOSED_IDLE,
   COUNT_CONNECTIONS,
   COUNT_CONNECTIONS_REFUSED,
@@ -11,7 +12,8 @@ import {
 
 /**
  * The connections that a stream worker has, each at a bounded cost: their number, their number per
- * client, how long one may be idle, and how many queries a client may ask in a second over all of its. When there
+ * client, how long one may be idle, how many of them a client may begin in a second and how many queries it may ask
+ * over all of its. When there
  * is room for no more, the one that was of no use for longest makes room (RFC 7766 6.2.3): a flood of
  * connections that ask nothing passes, and who asks at once is answered.
  */
@@ -21,11 +23,15 @@ export type SessionLimits = {
   readonly idleTimeoutMs: number;
   /** Of one client; 0 = as many as it likes. */
   readonly queriesPerSecond: number;
+  /** New ones of one client; 0 = as many as it likes. */
+  readonly connectionsPerSecond: number;
 };
 
 export type Session = {
   readonly connection: Connection;
   readonly client: ClientAccount;
+  /** The handshake of TLS, where there is one, is done. */
+  isBegun: boolean;
   /** When it was last of use: touch(). */
   lastActiveMs: number;
   /** Called when the client may ask again; set by who waits for it. */
@@ -44,9 +50,13 @@ export type ClientAccount = {
   /** Zones on their way to it. */
   transfers: number;
   /** Queries that may be asked at once. */
-  credit: number;
-  creditMs: number;
+  readonly queries: Credit;
+  /** Connections that may be begun at once. */
+  readonly beginnings: Credit;
 };
+
+/** What was left at a time. */
+type Credit = { left: number; sinceMs: number };
 
 export type Sessions = {
   /** Undefined when the client has too many: the connection is then destroyed. */
@@ -62,6 +72,8 @@ export type Sessions = {
   /** Takes one query from the client's credit; false when it has to wait. */
   spend(session: Session, nowMs: number): boolean;
   forget(session: Session): void;
+  /** It has ended of itself; in the middle of a handshake is counted. */
+  leave(session: Session): void;
   /**
    * Closes what is idle: those that take a query apart into single bytes, half-open ones and slow
    * readers too. Wakes those that waited for credit.
@@ -120,7 +132,8 @@ export function createSessions(
       }
       makeRoom();
       count(COUNT_CONNECTIONS);
-      const session: Session = { connection, client, lastActiveMs: nowMs, wake() {}, gone() {} };
+      const fresh = { isBegun: false, lastActiveMs: nowMs, wake() {}, gone() {} };
+      const session: Session = { connection, client, ...fresh };
       sessions.add(session);
       return session;
     },
@@ -140,17 +153,24 @@ export function createSessions(
       return false;
     },
     forget,
+    leave(session) {
+      if (sessions.has(session) && !session.isBegun) count(COUNT_CLOSED_HANDSHAKE);
+      forget(session);
+    },
     sweep(nowMs) {
       const oldest = nowMs - limits.idleTimeoutMs;
       // Who is woken may be of use at once, and is then last: all are looked at once.
       let left = sessions.size;
       for (const session of sessions) {
         if (left-- === 0) break;
+        // A clock that was set back makes nobody last longer.
+        session.lastActiveMs = Math.min(session.lastActiveMs, nowMs);
         if (session.lastActiveMs < oldest) close(session, COUNT_CLOSED_IDLE);
         else session.wake();
       }
       for (const [guest, sinceMs] of guests) {
         if (sinceMs < oldest) turnOut(guest, COUNT_CLOSED_IDLE);
+        else if (sinceMs > nowMs) guests.set(guest, nowMs);
       }
       accounts.sweep(nowMs);
     },
@@ -161,19 +181,39 @@ export function createSessions(
   };
 }
 
-function createAccounts({ connectionsMax, perClientMax, queriesPerSecond }: SessionLimits) {
+/** What a credit has grown to, of so much in a second and at once. */
+function creditOf({ left, sinceMs }: Credit, perSecond: number, nowMs: number): number {
+  const earned = (Math.max(0, nowMs - sinceMs) * perSecond) / 1000;
+  return Math.min(perSecond, left + earned);
+}
+
+/** Takes one; false when there is less. */
+function take(credit: Credit, perSecond: number, nowMs: number): boolean {
+  credit.left = creditOf(credit, perSecond, nowMs);
+  credit.sinceMs = nowMs;
+  if (credit.left < 1) return false;
+  credit.left -= 1;
+  return true;
+}
+
+function createAccounts(limits: SessionLimits) {
+  const { connectionsMax, connectionsPerSecond, perClientMax, queriesPerSecond } = limits;
   const clients = new Map<string, ClientAccount>();
-  const creditOf = ({ credit, creditMs }: ClientAccount, nowMs: number): number => {
-    const earned = (Math.max(0, nowMs - creditMs) * queriesPerSecond) / 1000;
-    return Math.min(queriesPerSecond, credit + earned);
-  };
   return {
     /** One connection more; undefined when the client has too many. */
     enter(name: string, nowMs: number): ClientAccount | undefined {
       const known = clients.get(name);
       if ((known?.connections ?? 0) >= perClientMax) return undefined;
-      const fresh = { name, connections: 0, transfers: 0, credit: queriesPerSecond };
-      const client = known ?? { ...fresh, creditMs: nowMs };
+      const client = known ?? {
+        name,
+        connections: 0,
+        transfers: 0,
+        queries: { left: queriesPerSecond, sinceMs: nowMs },
+        beginnings: { left: connectionsPerSecond, sinceMs: nowMs },
+      };
+      if (connectionsPerSecond > 0 && !take(client.beginnings, connectionsPerSecond, nowMs)) {
+        return undefined;
+      }
       client.connections += 1;
       clients.set(name, client);
       return client;
@@ -181,21 +221,24 @@ function createAccounts({ connectionsMax, perClientMax, queriesPerSecond }: Sess
     leave(client: ClientAccount): void {
       client.connections -= 1;
       if (client.connections > 0) return;
-      const isRemembered = clients.size <= connectionsMax + GONE_CLIENTS_MAX;
-      if (!isRemembered || client.credit >= queriesPerSecond / 2) clients.delete(client.name);
+      // Who has spent anything is remembered until it is earned again: else the next connection brings it all back.
+      const { beginnings, queries } = client;
+      const isWhole = queries.left >= queriesPerSecond && beginnings.left >= connectionsPerSecond;
+      const isRoom = clients.size <= connectionsMax + GONE_CLIENTS_MAX;
+      if (isWhole || !isRoom) clients.delete(client.name);
     },
     spend(client: ClientAccount, nowMs: number): boolean {
-      client.credit = creditOf(client, nowMs);
-      client.creditMs = nowMs;
-      if (client.credit < 1) return false;
-      client.credit -= 1;
-      return true;
+      return take(client.queries, queriesPerSecond, nowMs);
     },
     /** Forgets those that have gone and have all their credit again. */
     sweep(nowMs: number): void {
       for (const client of clients.values()) {
-        const isFull = creditOf(client, nowMs) >= queriesPerSecond;
-        if (client.connections === 0 && isFull) clients.delete(client.name);
+        if (client.connections > 0) continue;
+        const { beginnings, queries } = client;
+        const isFull =
+          creditOf(queries, queriesPerSecond, nowMs) >= queriesPerSecond &&
+          creditOf(beginnings, connectionsPerSecond, nowMs) >= connectionsPerSecond;
+        if (isFull) clients.delete(client.name);
       }
     },
   };

@@ -3,6 +3,7 @@
  * can still be read and its room can be set aside; writeOpt() writes all of it behind the records.
  */
 import {
+  EDE_NOT_SUPPORTED,
   EDNS_FLAG_DO,
   OPTION_CLIENT_SUBNET,
   OPTION_COOKIE,
@@ -16,7 +17,7 @@ import {
 import { ecsOptionLength, writeEcs } from './ecs.ts';
 import { COOKIE_REPLY_LENGTH } from './edns-reply.ts';
 import { beginReply, finishReply, OPT_FIXED_LENGTH, type Reply } from './encode.ts';
-import { PARSE_DROP, type Query } from './message.ts';
+import { PARSE_DROP, PARSE_NOTIMP, type Query } from './message.ts';
 
 /** writeOpt(): no extended error. */
 export const EDE_NONE = -1;
@@ -155,7 +156,7 @@ function writePadding({ out, paddingBlock }: Reply, position: number, limit: num
 /**
  * The whole reply to a query that parseQuery() did not accept: its outcome as RCODE, the question
  * when it was understood, and a bare OPT (no client subnet: RFC 7871 asks for none in an error about
- * it) when the query had one (RFC 6891 7).
+ * it) when the query had one (RFC 6891 7), with an extended error where one says more than the RCODE.
  * @returns the length of the reply; 0 for PARSE_DROP, which gets none.
  */
 export function rejectQuery(
@@ -165,10 +166,11 @@ export function rejectQuery(
   queryBytes: Uint8Array,
   outcome: number,
   udpSize: number,
+  edeCode = outcome === PARSE_NOTIMP ? EDE_NOT_SUPPORTED : EDE_NONE,
 ): number {
   if (outcome === PARSE_DROP) return 0;
   query.hasEcs = false;
   beginReply(reply, out, query, queryBytes, out.length);
-  writeOpt(reply, udpSize, 0, EDE_NONE);
+  writeOpt(reply, udpSize, 0, edeCode);
   return finishReply(reply, outcome, 0);
 }

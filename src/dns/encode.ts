@@ -39,7 +39,7 @@ import {
 } from './constants.ts';
 import { ecsOptionLength } from './ecs.ts';
 import { clearEdns, createEdnsReply, type EdnsReply } from './edns-reply.ts';
-import { createQuery, type Query, readWord } from './message.ts';
+import { createQuery, type Query } from './message.ts';
 import { nameLength } from './name.ts';
 
 /** Suffixes that one reply remembers as pointer targets; later names are written without adding any. */
@@ -279,39 +279,6 @@ export function finishReply(reply: Reply, rcode: number, flags: number): number 
   out[11] = reply.additionalCount;
   if (reply.optOffset !== 0) out[reply.optOffset + 5] = rcode >> 4;
   return reply.position;
-}
-
-/**
- * An error reply straight from a query's bytes, without a parse: header with ID, opcode and RD,
- * the question when there is exactly one well-formed one, no OPT. For a parsed query prefer
- * rejectQuery(), which answers OPT with OPT.
- * @returns the length of the reply; 0 (send nothing) for a response or less than a header.
- */
-export function errorReply(
-  out: Uint8Array,
-  queryBytes: Uint8Array,
-  length: number,
-  rcode: number,
-): number {
-  const end = Math.min(length, queryBytes.length);
-  if (end < HEADER_LENGTH || out.length < HEADER_LENGTH) return 0;
-  const flags = readWord(queryBytes, 2);
-  if ((flags & FLAG_QR) !== 0) return 0;
-  let questionEnd = HEADER_LENGTH;
-  if (((flags >> 11) & 0xf) === OPCODE_QUERY && readWord(queryBytes, 4) === 1) {
-    const name = nameLength(queryBytes, HEADER_LENGTH, end);
-    const after = HEADER_LENGTH + name + 4;
-    if (name > 0 && after <= end && after <= out.length) questionEnd = after;
-  }
-  if (out !== queryBytes) {
-    for (let index = 0; index < questionEnd; index += 1) out[index] = queryBytes[index]!;
-  }
-  const word = FLAG_QR | (flags & (OPCODE_BITS | FLAG_RD)) | (rcode & 0xf);
-  out[2] = word >> 8;
-  out[3] = word;
-  for (let index = 4; index < HEADER_LENGTH; index += 1) out[index] = 0;
-  out[5] = questionEnd > HEADER_LENGTH ? 1 : 0;
-  return questionEnd;
 }
 
 function clearRecords(reply: Reply): void {

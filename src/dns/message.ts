@@ -61,6 +61,8 @@ export type Query = EcsFields & {
   ad: boolean;
   /** Offset just after the question; 0 when there is no well-formed question. */
   questionEnd: number;
+  /** Of another opcode than QUERY: question and records could be stepped over to the last. */
+  isWhole: boolean;
   /** Lower-cased uncompressed name, valid up to qnameLength. */
   readonly qname: Uint8Array;
   /** Octets of qname, root included. */
@@ -101,6 +103,7 @@ export function createQuery(): Query {
     cd: false,
     ad: false,
     questionEnd: 0,
+    isWhole: false,
     qname: new Uint8Array(NAME_LENGTH_MAX),
     qnameLength: 0,
     qnameLabels: 0,
@@ -150,7 +153,7 @@ export function parseQuery(query: Query, bytes: Uint8Array, length: number): num
   if (end < HEADER_LENGTH || (bytes[2]! & 0x80) !== 0) return PARSE_DROP;
   clearQuery(query, bytes);
   if (query.opcode !== OPCODE_QUERY) {
-    readFrame(query, bytes, end);
+    query.isWhole = readFrame(query, bytes, end);
     return PARSE_NOTIMP;
   }
   const questions = readWord(bytes, 4);
@@ -244,14 +247,15 @@ function readQuestion(query: Query, bytes: Uint8Array, end: number): number {
  * Question and OPT of a message with another opcode, for its refusal: all opcodes have the frame of a
  * query (RFC 1035 4.1, RFC 2136 2), and OPT must be answered with OPT (RFC 6891 6.1.1). Where the
  * frame is broken the reading ends, and the refusal carries what was found.
+ * @returns whether it is whole; what stands in its records was not looked at
  */
-function readFrame(query: Query, bytes: Uint8Array, end: number): void {
-  if (readWord(bytes, 4) !== 1) return;
+function readFrame(query: Query, bytes: Uint8Array, end: number): boolean {
+  if (readWord(bytes, 4) !== 1) return false;
   const questionEnd = readQuestion(query, bytes, end);
-  if (questionEnd < 0) return;
+  if (questionEnd < 0) return false;
   query.questionEnd = questionEnd;
   const before = readWord(bytes, 6) + readWord(bytes, 8);
-  readRecords(query, bytes, end, before, readWord(bytes, 10));
+  return readRecords(query, bytes, end, before, readWord(bytes, 10)) === PARSE_OK;
 }
 
 /** Steps over the records behind the question, reading OPT and noting TSIG. */

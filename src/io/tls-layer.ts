@@ -12,6 +12,8 @@ export type TlsOptions = {
   context(): SecureContext;
   /** Protocols by ALPN, in the order of preference. */
   readonly protocols: readonly string[];
+  /** Whoever speaks above ends its side itself when the peer has ended its own; else it ends with that. */
+  readonly allowHalfOpen: boolean;
 };
 
 /**
@@ -20,11 +22,12 @@ export type TlsOptions = {
  */
 export function acceptTls(
   connection: Connection,
-  { context, protocols }: TlsOptions,
+  { allowHalfOpen, context, protocols }: TlsOptions,
   onSecure: (socket: TLSSocket) => void,
   onGone: () => void,
 ): ConnectionHandlers {
-  const { handlers, stream } = asDuplex(connection);
+  const { handlers, stream } = asDuplex(connection, allowHalfOpen);
+  let isSecure = false;
   try {
     const socket = new TLSSocket(stream, {
       isServer: true,
@@ -37,6 +40,7 @@ export function acceptTls(
     socket.on('error', () => {});
     socket.on('_tlsError', () => connection.destroy());
     socket.once('secure', () => {
+      isSecure = true;
       Object.assign(socket, { secureConnecting: false });
       onSecure(socket);
     });
@@ -49,17 +53,27 @@ export function acceptTls(
     onGone();
     return SILENT_HANDLERS;
   }
-  return handlers;
+  return {
+    ...handlers,
+    onEnd() {
+      handlers.onEnd();
+      // Who has left cannot finish the handshake, and nothing above is there yet to see that it has left.
+      if (!isSecure) stream.destroy();
+    },
+  };
 }
 
 /** The connection as a stream, with the handlers that feed it. */
-function asDuplex(connection: Connection): {
+function asDuplex(
+  connection: Connection,
+  allowHalfOpen: boolean,
+): {
   readonly stream: Duplex;
   readonly handlers: ConnectionHandlers;
 } {
   let whenDrained: (() => void) | undefined;
   const stream = new Duplex({
-    allowHalfOpen: true,
+    allowHalfOpen,
     read: () => connection.resume(),
     write(chunk: Buffer, _, done) {
       if (connection.write(chunk)) done();

@@ -113,9 +113,11 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
     for (let index = 0; index < count; index += 1) {
       const length = slab.lengthOf(index);
       slab.readSource(index, source);
-      if (length < 0) meter.dropped();
       // Port 0 says that no answer is wanted (RFC 768).
-      if (length < 0 || source.port === 0) continue;
+      if (length < 0 || source.port === 0) {
+        meter.dropped();
+        continue;
+      }
       current = index;
       const written = handler.serve(packets[index]!, length, nowMs, replies[ready]!, later);
       if (written <= 0) continue;

@@ -47,7 +47,7 @@ export async function openPortableUdp(
   udp.on('message', (packet, from) => {
     meter.received(1);
     // Port 0 says that no answer is wanted (RFC 768). Nobody can be sent one: node throws on trying.
-    if (from.port === 0) return;
+    if (from.port === 0) return meter.dropped();
     const slot = packet.length > DATAGRAM_BYTES_MAX ? -1 : slots.take();
     if (slot < 0) {
       meter.dropped();

@@ -16,6 +16,12 @@ export const PROXY_INCOMPLETE = 0;
 /** It is not a header: the peer is no proxy, or not one that we speak to. */
 export const PROXY_MALFORMED = -1;
 
+/** The last address family (of Unix) and protocol (datagrams) that there are; others "must be rejected as invalid". */
+const FAMILY_MAX = 3;
+const PROTOCOL_MAX = 2;
+/** An IPv4 address in an IPv6 one stands behind so many octets, of which the last two are 255 (RFC 4291 2.5.5.2). */
+const MAPPED_AT = 12;
+
 /** The client that a header tells of; one record per reader, filled anew. */
 export type ProxiedClient = {
   /** False: the proxy speaks for itself (a health check of its own), and its address is the client's. */
@@ -45,18 +51,31 @@ export function readProxyHeader(client: ProxiedClient, bytes: Uint8Array, length
   if (bytes[12]! >> 4 !== 2 || command > 1 || total > PROXY_HEADER_LENGTH_MAX) {
     return PROXY_MALFORMED;
   }
-  if (length < total) return PROXY_INCOMPLETE;
   const family = bytes[13]! >> 4;
+  // Of a proxy that speaks for itself the family means nothing.
+  const isKnown = family <= FAMILY_MAX && (bytes[13]! & 0x0f) <= PROTOCOL_MAX;
+  if (command === 1 && !isKnown) return PROXY_MALFORMED;
+  if (length < total) return PROXY_INCOMPLETE;
   const octets = family === 1 ? 4 : family === 2 ? 16 : 0;
   // LOCAL, and families without addresses (unspecified, Unix), leave the connection's own.
   client.isTold = command === 1 && octets > 0;
   if (!client.isTold) return total;
   if (total - FIXED_LENGTH < 2 * octets + 4) return PROXY_MALFORMED;
-  client.family = octets === 4 ? 4 : 6;
-  for (let index = 0; index < octets; index += 1) {
-    client.address[index] = bytes[FIXED_LENGTH + index]!;
+  // A proxy that listens on both families may tell of IPv4 clients in IPv6 form. They are IPv4 clients to all who
+  // count and judge networks, and not one network together.
+  const start = octets === 16 && isMapped(bytes, FIXED_LENGTH) ? MAPPED_AT : 0;
+  client.family = octets - start === 4 ? 4 : 6;
+  for (let index = start; index < octets; index += 1) {
+    client.address[index - start] = bytes[FIXED_LENGTH + index]!;
   }
   const port = FIXED_LENGTH + 2 * octets;
   client.port = (bytes[port]! << 8) | bytes[port + 1]!;
   return total;
+}
+
+function isMapped(bytes: Uint8Array, offset: number): boolean {
+  for (let index = 0; index < MAPPED_AT; index += 1) {
+    if (bytes[offset + index] !== (index < MAPPED_AT - 2 ? 0 : 0xff)) return false;
+  }
+  return true;
 }

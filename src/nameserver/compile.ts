@@ -21,6 +21,7 @@ import {
   ANSWERS_HTTPS,
   ANSWERS_SVCB,
 } from '../zone/compiled-zones.ts';
+import { buildAccess } from './access.ts';
 import { candidateOf } from './answer.ts';
 import type {
   ServerIdentity,
@@ -86,7 +87,7 @@ export function compileSnapshot(
   const issues = zones.ok ? work.issues : [...work.issues, ...zones.issues];
   if (!zones.ok || issues.length > 0) return { ok: false, issues };
   const { services, maps, endpoints } = work;
-  const { explain, rateLimit, udpSizeMax } = config.dns;
+  const { access, explain, rateLimit, udpSizeMax } = config.dns;
   const zoneTable = zones.table;
   const snapshot: Snapshot = {
     generation,
@@ -99,6 +100,7 @@ export function compileSnapshot(
     udpSizeMax,
     identity: identityOf(config),
     rateLimits: { ...rateLimit, exempt: prefixesOf(rateLimit.exempt) },
+    access: buildAccess(prefixesOf(access.allow), prefixesOf(access.deny)),
     explainAllow: prefixesOf(explain.allow),
     transfers: [],
     signatures: undefined,

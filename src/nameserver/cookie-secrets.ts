@@ -12,6 +12,9 @@ export const COOKIE_SECRET_NOTICE_MS = 600_000;
 /** A cookie is good for an hour, and clocks may be five minutes apart (RFC 9018 4.3). */
 const COOKIE_LIFE_MS = 3_900_000;
 
+/** Secrets of wrong clocks that are kept. */
+const ASTRAY_MAX = 2;
+
 /** Oldest first; each makes cookies from its time on until the next one does. */
 export type CookiePlan = readonly { readonly secret: Uint8Array; readonly fromMs: number }[];
 
@@ -21,6 +24,16 @@ export function nextCookiePlan(
   nowMs: number,
   draw: (octets: number) => Uint8Array,
 ): CookiePlan {
+  const isAstray = ({ fromMs }: CookiePlan[number]): boolean =>
+    fromMs > nowMs + COOKIE_SECRET_LIFE_MS;
+  // What is planned for later than the day after was planned by a wrong clock: it is kept, for whoever has that
+  // clock, and holds up nothing.
+  const astray = plan.filter(isAstray);
+  if (astray.length > 0) {
+    const own = plan.filter((each) => !isAstray(each));
+    const next = nextCookiePlan(own, nowMs, draw);
+    return next === own ? plan : [...next, ...astray.slice(-ASTRAY_MAX)];
+  }
   const newest = plan.at(-1);
   if (newest === undefined) return [{ secret: draw(COOKIE_SECRET_LENGTH), fromMs: nowMs }];
   const dueMs = newest.fromMs + COOKIE_SECRET_LIFE_MS;

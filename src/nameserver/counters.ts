@@ -5,6 +5,10 @@
  * beyond a typed array's end does nothing.
  */
 
+import { TYPE_A, TYPE_AAAA } from '../dns/constants.ts';
+import type { CounterRow } from '../telemetry/counters.ts';
+import type { Transport } from './client.ts';
+
 /** Queries by transport. */
 export const COUNT_QUERIES_UDP = 0;
 export const COUNT_QUERIES_TCP = 1;
@@ -17,7 +21,7 @@ export const COUNT_RCODE = 5;
 export const COUNT_RCODE_OTHER = 12;
 /** Responses with TC. */
 export const COUNT_TRUNCATED = 13;
-/** Without any response: too short, themselves responses, or more than the socket took replies for. */
+/** Without any response: too short, themselves responses, from ports that nobody asks from, or more than the socket took replies for. */
 export const COUNT_DROPPED = 14;
 /** Queries with a client subnet that could be used. */
 export const COUNT_CLIENT_SUBNET = 15;
@@ -61,12 +65,22 @@ export const COUNT_UPDATES_DROPPED = 39;
 /** NOTIFYs for copied zones that were handed to the main thread, and those that nobody had time for. */
 export const COUNT_NOTIFIES = 40;
 export const COUNT_NOTIFIES_DROPPED = 41;
+/** Requests over HTTP that were not answered with a DNS message: no query, too long, or too many. */
+export const COUNT_HTTP_REFUSED = 42;
+/** Connections that ended before they had anything to say: a handshake of TLS that failed. */
+export const COUNT_CLOSED_HANDSHAKE = 43;
+/** Queries, and connections, of those in `deny`; and queries of those who are not in `allow`. */
+export const COUNT_DENIED = 44;
+export const COUNT_NOT_ALLOWED = 45;
+/** Queries over TLS and HTTPS. */
+export const COUNT_QUERIES_TLS = 46;
+export const COUNT_QUERIES_HTTPS = 47;
 /** Replies that the kernel did not take. */
-export const COUNT_UNSENT = 42;
+export const COUNT_UNSENT = 48;
 /** Times that a worker was handed datagrams, by how many came together: 1, 2-3, 4-7, 8-15, 16-31, 32. */
-export const COUNT_BATCHES = 43;
+export const COUNT_BATCHES = 49;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 49;
+export const COUNT_ANSWERS = 55;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -83,6 +97,10 @@ const RCODES = ['noerror', 'formerr', 'servfail', 'nxdomain', 'notimp', 'refused
 export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_QUERIES_UDP, 'dns_queries_total', 'transport', 'udp'),
   named(COUNT_QUERIES_TCP, 'dns_queries_total', 'transport', 'tcp'),
+  named(COUNT_QUERIES_TLS, 'dns_queries_total', 'transport', 'tls'),
+  named(COUNT_QUERIES_HTTPS, 'dns_queries_total', 'transport', 'https'),
+  named(COUNT_DENIED, 'dns_denied_total', '', ''),
+  named(COUNT_NOT_ALLOWED, 'dns_not_allowed_total', '', ''),
   named(COUNT_TYPE_A, 'dns_questions_total', 'type', 'a'),
   named(COUNT_TYPE_AAAA, 'dns_questions_total', 'type', 'aaaa'),
   named(COUNT_TYPE_OTHER, 'dns_questions_total', 'type', 'other'),
@@ -109,6 +127,8 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_CONNECTIONS_REFUSED, 'dns_connections_total', 'result', 'refused'),
   named(COUNT_CLOSED_IDLE, 'dns_connections_closed_total', 'reason', 'idle'),
   named(COUNT_CLOSED_GARBAGE, 'dns_connections_closed_total', 'reason', 'garbage'),
+  named(COUNT_CLOSED_HANDSHAKE, 'dns_connections_closed_total', 'reason', 'handshake'),
+  named(COUNT_HTTP_REFUSED, 'dns_http_refused_total', '', ''),
   named(COUNT_CLOSED_FOR_OTHERS, 'dns_connections_closed_total', 'reason', 'room'),
   named(COUNT_STREAM_LIMITED, 'dns_stream_limited_total', '', ''),
   named(COUNT_TRANSFERS, 'dns_transfers_total', 'result', 'taken'),
@@ -132,6 +152,30 @@ export function counterLayout(endpointCount: number): {
   readonly length: number;
 } {
   return { slots: counterSlots, answers: COUNT_ANSWERS, length: COUNT_ANSWERS + endpointCount };
+}
+
+const QUERIES_BY_TRANSPORT = [
+  COUNT_QUERIES_UDP,
+  COUNT_QUERIES_TCP,
+  COUNT_QUERIES_TLS,
+  COUNT_QUERIES_HTTPS,
+] as const;
+
+/** Queries over every transport. */
+export function queriesTotal(total: (slot: number) => number): number {
+  return QUERIES_BY_TRANSPORT.reduce((sum: number, slot) => sum + total(slot), 0);
+}
+
+export function countQuery(counters: CounterRow, transport: Transport): void {
+  const slot = QUERIES_BY_TRANSPORT[transport];
+  counters[slot] = counters[slot]! + 1;
+}
+
+/** Of a query that could be parsed. */
+export function countQuestion(counters: CounterRow, qtype: number): void {
+  const slot =
+    qtype === TYPE_A ? COUNT_TYPE_A : qtype === TYPE_AAAA ? COUNT_TYPE_AAAA : COUNT_TYPE_OTHER;
+  counters[slot] = counters[slot]! + 1;
 }
 
 /** The slot of a response's RCODE. */

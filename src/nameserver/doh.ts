@@ -1,6 +1,6 @@
 /** The HTTP side of DNS over HTTPS (RFC 8484) without HTTP: which request is a query, how long a reply keeps. */
-import { TYPE_SOA } from '../dns/constants.ts';
-import { decodeMessage } from '../dns/decode.ts';
+import { FLAG_TC, HEADER_LENGTH, RECORD_FIXED_LENGTH, TYPE_SOA } from '../dns/constants.ts';
+import { readWord, skipName } from '../dns/message.ts';
 
 export const DNS_MESSAGE = 'application/dns-message';
 /** A query larger than this is not one that an authoritative server needs to read. */
@@ -8,7 +8,9 @@ export const DOH_QUERY_BYTES_MAX = 4096;
 /** Octets in base 64. */
 const GET_LENGTH_MAX = Math.ceil((DOH_QUERY_BYTES_MAX * 4) / 3);
 /** A header; what is wrong behind it, DNS itself says. */
-const QUERY_BYTES_MIN = 12;
+const QUERY_BYTES_MIN = HEADER_LENGTH;
+/** Type and class behind a question's name. */
+const QUESTION_FIXED_LENGTH = 4;
 
 export type DohRequest = {
   readonly method: string;
@@ -25,13 +27,15 @@ export type DohStep =
 
 /** @param path where queries are served, for instance `/dns-query` */
 export function readDohRequest(request: DohRequest, path: string): DohStep {
-  const mark = request.target.indexOf('?');
-  const asked = mark < 0 ? request.target : request.target.slice(0, mark);
+  // A proxy may say where it is asked too (RFC 9112 3.2.2).
+  const target = request.target.replace(/^https?:\/\/[^/?#]*/i, '');
+  const mark = target.indexOf('?');
+  const asked = mark < 0 ? target : target.slice(0, mark);
   if (asked !== path) return refuse(404, `DNS queries go to ${path}`);
   switch (request.method) {
     case 'GET':
     case 'HEAD':
-      return readGet(mark < 0 ? '' : request.target.slice(mark + 1));
+      return readGet(mark < 0 ? '' : target.slice(mark + 1));
     case 'POST': {
       const [type = ''] = (request.contentType ?? '').split(';');
       return type.trim().toLowerCase() === DNS_MESSAGE
@@ -70,15 +74,27 @@ function refuse(status: number, why: string): DohStep {
 }
 
 /**
- * Seconds for which an HTTP cache may keep a reply: the smallest TTL of the answer, or of the SOA that
- * says no (RFC 8484 5.1); 0 for what has neither, an error for instance.
+ * Seconds for which an HTTP cache may keep a reply of ours: the smallest TTL of the answer and of the SOA that says
+ * no, also at the end of aliases (RFC 8484 5.1, RFC 2308 5); 0 for what has neither, an error for instance. Steps
+ * over the records without a look at what is in them, for this is done for every reply.
  */
 export function freshnessSeconds(reply: Uint8Array): number {
-  const decoded = decodeMessage(reply);
-  if (!decoded.ok) return 0;
-  const { answer, authority, truncated } = decoded.message;
-  if (truncated) return 0;
-  const relevant = answer.length > 0 ? answer : authority.filter(({ type }) => type === TYPE_SOA);
-  if (relevant.length === 0) return 0;
-  return Math.min(...relevant.map(({ ttlSeconds }) => ttlSeconds));
+  if (reply.length < HEADER_LENGTH || (readWord(reply, 2) & FLAG_TC) !== 0) return 0;
+  let position = HEADER_LENGTH;
+  for (let left = readWord(reply, 4); left > 0; left -= 1) {
+    const name = skipName(reply, position, reply.length);
+    if (name < 0) return 0;
+    position = name + QUESTION_FIXED_LENGTH;
+  }
+  const answers = readWord(reply, 6);
+  let seconds = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < answers + readWord(reply, 8); index += 1) {
+    const fixed = skipName(reply, position, reply.length);
+    if (fixed < 0 || fixed + RECORD_FIXED_LENGTH > reply.length) return 0;
+    const isRelevant = index < answers || readWord(reply, fixed) === TYPE_SOA;
+    const ttlSeconds = readWord(reply, fixed + 4) * 0x10000 + readWord(reply, fixed + 6);
+    if (isRelevant) seconds = Math.min(seconds, ttlSeconds);
+    position = fixed + RECORD_FIXED_LENGTH + readWord(reply, fixed + 8);
+  }
+  return Number.isFinite(seconds) ? seconds : 0;
 }

@@ -8,6 +8,7 @@ import { isProved } from './edns-offers.ts';
 import {
   ADMIT,
   admitResponse,
+  KIND_ALL,
   KIND_ANSWER,
   KIND_ERROR,
   KIND_NEGATIVE,
@@ -32,7 +33,8 @@ export function limitResponse(
   }
   const { rateLimits, udpSizeMax } = snapshot;
   const subject = subjectOf(worker);
-  const word = admitResponse(rateLimiter, rateLimits, client, kind, subject, nowMs);
+  let word = admitResponse(rateLimiter, rateLimits, client, kind, subject, nowMs);
+  if (word === ADMIT) word = admitResponse(rateLimiter, rateLimits, client, KIND_ALL, 0, nowMs);
   if (word === ADMIT || isListed(rateLimits.exempt, client)) return length;
   // An error has no longer form that could be fetched over TCP.
   const slips = word === SLIP && kind !== KIND_ERROR;

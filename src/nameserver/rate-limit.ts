@@ -10,16 +10,19 @@ import type { RateLimits } from './snapshot.ts';
 /** Slots of the table, a power of two; each is 20 octets. */
 export const RATE_LIMIT_SLOTS = 65_536;
 
-/** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors. */
+/** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors; and all. */
 export type ResponseKind =
   | typeof KIND_ANSWER
   | typeof KIND_NEGATIVE
   | typeof KIND_REFERRAL
-  | typeof KIND_ERROR;
+  | typeof KIND_ERROR
+  | typeof KIND_ALL;
 export const KIND_ANSWER = 1;
 export const KIND_NEGATIVE = 2;
 export const KIND_REFERRAL = 3;
 export const KIND_ERROR = 4;
+/** Whatever it is: who floods somebody may draw from all the names that there are. */
+export const KIND_ALL = 5;
 
 /** One per worker. */
 export type RateLimiter = {
@@ -91,6 +94,8 @@ function rateOf(limits: RateLimits, kind: ResponseKind): number {
       return limits.answersPerSecond;
     case KIND_ERROR:
       return limits.errorsPerSecond;
+    case KIND_ALL:
+      return limits.responsesPerSecond;
     default:
       return limits.negativesPerSecond;
   }

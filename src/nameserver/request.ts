@@ -2,13 +2,22 @@
  * Requests that are no queries: what a primary says of its zone (NOTIFY, RFC 1996), and changes that somebody
  * with a key wants (UPDATE, RFC 2136). The main thread answers them; here is decided who may ask it to.
  */
-import { OPCODE_NOTIFY, OPCODE_UPDATE, RCODE_REFUSED } from '../dns/constants.ts';
+import {
+  EDE_PROHIBITED,
+  OPCODE_NOTIFY,
+  OPCODE_UPDATE,
+  RCODE_FORMERR,
+  RCODE_NOTAUTH,
+  RCODE_REFUSED,
+} from '../dns/constants.ts';
 import { rejectQuery } from '../dns/edns.ts';
 import type { Query } from '../dns/message.ts';
+import { refuseTsig, verifyTsig } from '../dns/tsig.ts';
 import { isListed } from './access.ts';
 import { type Client, TRANSPORT_HTTPS } from './client.ts';
 import { rcodeSlot } from './counters.ts';
 import { DEFER_NOTIFY, DEFER_UPDATE } from './outcomes.ts';
+import { bare } from './signed-query.ts';
 import { openUpdate } from './signed-update.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -37,20 +46,42 @@ export function answerRequest(
     return answerUpdate(worker, snapshot, bytes, nowMs, reply);
   }
   const { query } = worker;
-  if (query.hasTsig || isListed(snapshot.primaries, client)) return DEFER_NOTIFY;
+  if (query.hasTsig) return answerSignedNotify(worker, snapshot, bytes, nowMs, reply);
+  if (isListed(snapshot.primaries, client)) return DEFER_NOTIFY;
   count(worker, RCODE_REFUSED);
-  return rejectQuery(worker.reply, reply, query, bytes, RCODE_REFUSED, snapshot.udpSizeMax);
+  const { udpSizeMax } = snapshot;
+  return rejectQuery(worker.reply, reply, query, bytes, RCODE_REFUSED, udpSizeMax, EDE_PROHIBITED);
+}
+
+/** Who only says that it has a key gets no further: the main thread's few places are for those who have. */
+function answerSignedNotify(
+  worker: WorkerState,
+  { tsigKeys, udpSizeMax }: Snapshot,
+  bytes: Uint8Array,
+  nowMs: number,
+  reply: Uint8Array,
+): number {
+  const { query } = worker;
+  const copy = new Uint8Array(bytes);
+  const nowSeconds = Math.floor(nowMs / 1000);
+  const verdict = verifyTsig(copy, query.tsigOffset, tsigKeys, nowSeconds);
+  if (verdict.ok) return DEFER_NOTIFY;
+  const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
+  count(worker, rcode);
+  const refusal = refuseTsig(bare(query, copy, rcode, 0, udpSizeMax), verdict, nowSeconds);
+  reply.set(refusal);
+  return refusal.length;
 }
 
 function answerUpdate(
   worker: WorkerState,
-  { tsigKeys }: Snapshot,
+  { tsigKeys, udpSizeMax }: Snapshot,
   bytes: Uint8Array,
   nowMs: number,
   reply: Uint8Array,
 ): number {
   // What verifying changes must not be the packet.
-  const opened = openUpdate(worker.query, new Uint8Array(bytes), tsigKeys, nowMs);
+  const opened = openUpdate(worker.query, new Uint8Array(bytes), tsigKeys, nowMs, udpSizeMax);
   if (opened.ok) return DEFER_UPDATE;
   count(worker, opened.reply[3]! & 0xf);
   reply.set(opened.reply);

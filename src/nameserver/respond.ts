@@ -6,9 +6,12 @@
  *   not a query                                silence
  *   NOTIFY, where a zone is a copy             DEFER_NOTIFY, from primaries or signed; else REFUSED
  *   UPDATE that a known key has signed         DEFER_UPDATE, where zones take any; else REFUSED, NOTAUTH
+ *   from networks in `deny`, or a service that
+ *   answers whatever it is sent                silence
  *   malformed, other opcode, EDNS version > 0  FORMERR, NOTIMP, BADVERS
  *   no snapshot yet                            SERVFAIL
- *   no question, but a cookie                  NOERROR with a cookie
+ *   from networks not in `allow`               REFUSED, but for transfers, which have a list of their own
+ *   no question, but a cookie                  NOERROR or BADCOOKIE, with a cookie
  *   class CHAOS                                what the node says of itself, or REFUSED
  *   zone transfer, over a stream               STREAM
  *   signed with a key                          what is asked, signed; else NOTAUTH
@@ -33,6 +36,7 @@ import {
   FLAG_AA,
   FLAG_TC,
   MESSAGE_LENGTH_MAX,
+  RCODE_BADCOOKIE,
   RCODE_FORMERR,
   RCODE_NOERROR,
   RCODE_NOTIMP,
@@ -53,7 +57,7 @@ import {
   TYPE_SOA,
   UDP_SIZE_MIN,
 } from '../dns/constants.ts';
-import { COOKIE_ABSENT } from '../dns/cookie.ts';
+import { COOKIE_ABSENT, COOKIE_BAD } from '../dns/cookie.ts';
 import { EDE_NONE, rejectQuery, writeOpt } from '../dns/edns.ts';
 import { beginReply, finishReply, truncate } from '../dns/encode.ts';
 import {
@@ -75,7 +79,7 @@ import {
   STEERED,
   YXDOMAIN,
 } from '../zone/lookup.ts';
-import { isListed } from './access.ts';
+import { ACCESS_REFUSED, accessOf, isListed } from './access.ts';
 import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { writeChain } from './chain.ts';
@@ -87,17 +91,15 @@ import {
   COUNT_COLD,
   COUNT_DELEGATIONS,
   COUNT_DROPPED,
-  COUNT_QUERIES_TCP,
-  COUNT_QUERIES_UDP,
+  COUNT_NOT_ALLOWED,
   COUNT_SIGNED_BAD,
   COUNT_SIGNED_GOOD,
   COUNT_SORRY,
   COUNT_TRUNCATED,
-  COUNT_TYPE_A,
-  COUNT_TYPE_AAAA,
-  COUNT_TYPE_OTHER,
   COUNT_UDP_RECEIVED,
   COUNT_UDP_SENT,
+  countQuery,
+  countQuestion,
   rcodeSlot,
 } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
@@ -106,7 +108,7 @@ import { isExplainQuery } from './explain-query.ts';
 import { jitteredTtl } from './jitter.ts';
 import { limitResponse } from './limit-response.ts';
 import { negativeRcode, writeNegative } from './negative.ts';
-import { DEFER, SIGN, STREAM } from './outcomes.ts';
+import { DEFER, DROP, SIGN, STREAM } from './outcomes.ts';
 import { placeClient } from './place.ts';
 import {
   KIND_ANSWER,
@@ -127,6 +129,7 @@ import {
   writeWildcardDenial,
 } from './signed-records.ts';
 import type { Snapshot } from './snapshot.ts';
+import { isUnheard } from './unheard.ts';
 import type { WorkerState } from './worker-state.ts';
 import { edeOfStanding, STANDING_GOOD, STANDING_STALE } from './zone-standing.ts';
 
@@ -184,8 +187,8 @@ function compose(
 ): number {
   const { counters, snapshot, answers } = worker;
   const parsed = worker.query;
-  const transport = client.transport === TRANSPORT_UDP ? COUNT_QUERIES_UDP : COUNT_QUERIES_TCP;
-  counters[transport] = counters[transport]! + 1;
+  countQuery(counters, client.transport);
+  if (isUnheard(worker, client)) return DROP;
   const parse = parseQuery(parsed, query, length);
   const udpSizeMax = snapshot === undefined ? UDP_SIZE_MIN : snapshot.udpSizeMax;
   if (parse === PARSE_NOTIMP && isServed(snapshot, parsed, client)) {
@@ -197,7 +200,7 @@ function compose(
     return rejectQuery(worker.reply, reply, parsed, query, parse, udpSizeMax);
   }
   worker.wantsSigned = parsed.ednsDo;
-  countQuestion(worker, parsed);
+  countQuestion(counters, parsed.qtype);
   const limit =
     client.transport === TRANSPORT_UDP ? udpLimit(parsed, udpSizeMax) : MESSAGE_LENGTH_MAX;
   beginReply(worker.reply, reply, parsed, query, limit);
@@ -215,12 +218,21 @@ function compose(
     );
   }
   offerEdns(worker, snapshot.identity, client, query, nowMs);
-  if (parse === PARSE_NO_QUESTION) return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
+  const isTransferred = isTransfer(parsed) && mayTransfer(snapshot, client);
+  if (!isTransferred && accessOf(snapshot.access, client) === ACCESS_REFUSED) {
+    counters[COUNT_NOT_ALLOWED] = counters[COUNT_NOT_ALLOWED]! + 1;
+    return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
+  }
+  if (parse === PARSE_NO_QUESTION) {
+    // Whoever asks whether its cookie is still good is told (RFC 7873 5.4).
+    const rcode = worker.cookie === COOKIE_BAD ? RCODE_BADCOOKIE : RCODE_NOERROR;
+    return finish(worker, rcode, 0, 0, udpSizeMax, EDE_NONE);
+  }
   if (parsed.qclass === CLASS_CH) return answerChaos(worker, snapshot);
   if (parsed.qclass === CLASS_IN && isData(parsed.qtype)) {
     return answer(worker, snapshot, answers, client, nowMs);
   }
-  return isTransfer(parsed) && mayTransfer(snapshot, client) ? STREAM : refuse(worker, udpSizeMax);
+  return isTransferred ? STREAM : refuse(worker, udpSizeMax);
 }
 
 function isTransfer({ qclass, qtype }: Query): boolean {
@@ -482,11 +494,4 @@ function finish(
   counters[slot] = counters[slot]! + 1;
   writeOpt(reply, udpSizeMax, scope, edeCode === EDE_NONE ? worker.zoneEde : edeCode);
   return finishReply(reply, rcode, flags);
-}
-
-function countQuestion(worker: WorkerState, { qtype }: Query): void {
-  const { counters } = worker;
-  const slot =
-    qtype === TYPE_A ? COUNT_TYPE_A : qtype === TYPE_AAAA ? COUNT_TYPE_AAAA : COUNT_TYPE_OTHER;
-  counters[slot] = counters[slot]! + 1;
 }

@@ -43,18 +43,19 @@ export function answerSigned(
   return put(reply, limit, signed, signTsig(cut, key, nowSeconds, chain).message, cut);
 }
 
-/** Header, question and, when the query has one, OPT. */
+/** Header, question and, when the query has one, OPT, with an extended error or EDE_NONE. */
 export function bare(
   query: Query,
   bytes: Uint8Array,
   rcode: number,
   flags: number,
   udpSizeMax = UDP_SIZE_MIN,
+  edeCode = EDE_NONE,
 ): Uint8Array {
   const reply = createReply();
   const out = new Uint8Array(UDP_SIZE_MIN);
   beginReply(reply, out, query, bytes, out.length);
-  writeOpt(reply, udpSizeMax, 0, EDE_NONE);
+  writeOpt(reply, udpSizeMax, 0, edeCode);
   return out.slice(0, finishReply(reply, rcode, flags));
 }
 

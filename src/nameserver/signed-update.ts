@@ -2,8 +2,16 @@
  * UPDATE messages (RFC 2136) at the door: only what a known key has signed (RFC 8945) gets any further. A worker
  * refuses all others at once, so that nobody without a key can busy the main thread.
  */
-import { OPCODE_UPDATE, RCODE_FORMERR, RCODE_NOTAUTH, RCODE_REFUSED } from '../dns/constants.ts';
+import {
+  EDE_NOT_AUTHORITATIVE,
+  EDE_PROHIBITED,
+  OPCODE_UPDATE,
+  RCODE_FORMERR,
+  RCODE_NOTAUTH,
+  RCODE_REFUSED,
+} from '../dns/constants.ts';
 import { type DecodedMessage, decodeMessage } from '../dns/decode.ts';
+import { EDE_NONE } from '../dns/edns.ts';
 import { createQuery, PARSE_NOTIMP, parseQuery, type Query } from '../dns/message.ts';
 import {
   refuseTsig,
@@ -33,24 +41,37 @@ export function openUpdate(
   bytes: Uint8Array,
   keys: readonly TsigKey[],
   nowMs: number,
+  udpSizeMax?: number,
 ): OpenedUpdate {
   if (!query.hasTsig) {
-    const rcode = decodeMessage(bytes).ok ? RCODE_REFUSED : RCODE_FORMERR;
-    return { ok: false, reply: bare(query, bytes, rcode, 0) };
+    // Its records are for those who have a key: to decode them for anybody would take a worker's second
+    // per datagram, where names end in pointers to a long one.
+    const rcode = query.isWhole ? RCODE_REFUSED : RCODE_FORMERR;
+    return { ok: false, reply: bare(query, bytes, rcode, 0, udpSizeMax, edeOf(rcode)) };
   }
   const nowSeconds = Math.floor(nowMs / 1000);
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
-    return { ok: false, reply: refuseTsig(bare(query, bytes, rcode, 0), verdict, nowSeconds) };
+    return {
+      ok: false,
+      reply: refuseTsig(bare(query, bytes, rcode, 0, udpSizeMax), verdict, nowSeconds),
+    };
   }
   const { key, tsig } = verdict;
   const decoded = decodeMessage(withoutTsig(bytes, tsig));
   const asked = structuredClone(query);
-  const reply = (rcode: number, repliedMs: number): Uint8Array =>
-    signed(bare(asked, bytes, rcode, 0), key, tsig, repliedMs);
+  const reply = (rcode: number, repliedMs: number): Uint8Array => {
+    return signed(bare(asked, bytes, rcode, 0, udpSizeMax, edeOf(rcode)), key, tsig, repliedMs);
+  };
   if (!decoded.ok) return { ok: false, reply: reply(RCODE_FORMERR, nowMs) };
   return { ok: true, message: decoded.message, key, mac: tsig.mac, reply };
+}
+
+/** What says more than the RCODE (RFC 8914 4.19, 4.21); of a bad signature TSIG does. */
+function edeOf(rcode: number): number {
+  if (rcode === RCODE_REFUSED) return EDE_PROHIBITED;
+  return rcode === RCODE_NOTAUTH ? EDE_NOT_AUTHORITATIVE : EDE_NONE;
 }
 
 /** The same of octets that nobody has looked at yet; undefined for what is no UPDATE. */

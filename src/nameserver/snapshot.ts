@@ -1,6 +1,7 @@
 import type { TsigKey } from '../dns/tsig.ts';
 import type { Location } from '../geo/location.ts';
 import type { Prefix } from '../ip/prefix.ts';
+import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
@@ -43,6 +44,8 @@ export type Snapshot = {
   /** Of steered records that are answered, or may soon be. */
   readonly prepared: readonly PreparedSignature[];
   readonly rateLimits: RateLimits;
+  /** Who is answered at all: buildAccess(); undefined = everybody. */
+  readonly access: PrefixTable | undefined;
   /** Who may ask for explanations (explain-query.ts). */
   readonly explainAllow: readonly Prefix[];
 };
@@ -66,6 +69,8 @@ export type RateLimits = {
   /** That something is not there, by zone, and the same referral. */
   readonly negativesPerSecond: number;
   readonly errorsPerSecond: number;
+  /** All of them together. */
+  readonly responsesPerSecond: number;
   /** Of the responses withheld every so many is an empty one with TC; 0 = none. */
   readonly slip: number;
   /** Prefix lengths of a client network. */

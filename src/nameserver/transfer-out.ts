@@ -3,6 +3,8 @@
  * it was asked. Everything else that comes of it is one message.
  */
 import {
+  EDE_NOT_AUTHORITATIVE,
+  EDE_PROHIBITED,
   FLAG_AA,
   RCODE_FORMERR,
   RCODE_NOERROR,
@@ -59,7 +61,8 @@ export function answerTransfer(
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
-    return [refuseTsig(plain(rcode), verdict, nowSeconds)];
+    const told = plainReply(query, bytes, rcode, udpSizeMax, EDE_NONE);
+    return [refuseTsig(told, verdict, nowSeconds)];
   }
   const { key, tsig } = verdict;
   const may = zone !== undefined && (isListed(zone.networks, client) || hasKey(zone, key));
@@ -122,16 +125,23 @@ function askedSerial({ questionEnd }: Query, bytes: Uint8Array): number | undefi
   return new DataView(bytes.buffer, bytes.byteOffset + rname.next, 4).getUint32(0);
 }
 
+/** What says more than the RCODE (RFC 8914 4.19, 4.21); of a bad signature TSIG does. */
+const EDE_OF_RCODE: ReadonlyMap<number, number> = new Map([
+  [RCODE_REFUSED, EDE_PROHIBITED],
+  [RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE],
+]);
+
 /** A message without records but OPT. */
 function plainReply(
   query: Query,
   bytes: Uint8Array,
   rcode: number,
   udpSizeMax: number,
+  edeCode = EDE_OF_RCODE.get(rcode) ?? EDE_NONE,
 ): Uint8Array {
   const reply = createReply();
   const out = new Uint8Array(512);
   beginReply(reply, out, query, bytes, out.length);
-  writeOpt(reply, udpSizeMax, 0, EDE_NONE);
+  writeOpt(reply, udpSizeMax, 0, edeCode);
   return out.slice(0, finishReply(reply, rcode, rcode === RCODE_NOERROR ? FLAG_AA : 0));
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../control/clock.ts';
 import type { Events } from '../control/events.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
 import type { SocketProblem } from '../io/sockets.ts';
-import { certificatesOf, readCertificate } from '../workers/certificates.ts';
+import { certificatesOf, hasEnded, readCertificate } from '../workers/certificates.ts';
 import { fileVersion } from '../workers/geo-files.ts';
 
 /**
@@ -52,12 +52,16 @@ export function openCertificates(
       if (version === versions[index]) continue;
       versions[index] = version;
       const read = readCertificate(each, clock.nowMs());
+      // One that has ended, a copy of long ago for instance, is better than none, and than nothing else.
+      const hadEnded = hasEnded(certificates[index]!, clock.nowMs());
+      const isTaken = read.ok && (read.warning === undefined || hadEnded);
+      const kept = read.ok && !isTaken ? ' The one from before stays.' : '';
       const said = read.ok
         ? (read.warning ?? `The certificate in ${each.file} was read again.`)
         : `The certificate was not read again: ${read.message}.`;
       const isGood = read.ok && read.warning === undefined;
-      events.record('dns.certificate', each.file, said, isGood ? 'info' : 'warn');
-      if (!read.ok) continue;
+      events.record('dns.certificate', each.file, `${said}${kept}`, isGood ? 'info' : 'warn');
+      if (!isTaken) continue;
       certificates[index] = read.certificate;
       isNew = true;
     }

@@ -14,7 +14,7 @@ import type { DrillPhases } from '../drill/plan.ts';
 import { probeBatches } from '../io/batch-probe.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { openBatchCalls, openSyscalls, type Syscalls } from '../io/syscall.ts';
-import { COUNT_QUERIES_TCP, COUNT_QUERIES_UDP } from '../nameserver/counters.ts';
+import { queriesTotal } from '../nameserver/counters.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
@@ -295,7 +295,7 @@ function bringToLife(
         storeOk: store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),
-        queriesTotal: dns === undefined ? 0 : queriesTotal(dns),
+        queriesTotal: dns === undefined ? 0 : queriesTotal(dns.counters.total),
       }),
     reload: reloader.reload,
     refreshCopy: parts.secondaries.refresh,
@@ -358,9 +358,6 @@ function numbersOf(dns: DnsWorkers | undefined) {
     socketQueues: () => dns?.queues() ?? [],
   };
 }
-
-const queriesTotal = ({ counters }: DnsWorkers): number =>
-  counters.total(COUNT_QUERIES_UDP) + counters.total(COUNT_QUERIES_TCP);
 
 async function openAdmin(options: NodeOptions, config: Config, plane: ControlPlane) {
   if (!config.node.roles.includes('admin')) return undefined;

@@ -4,6 +4,8 @@
  */
 import {
   CLASS_IN,
+  EDE_NOT_AUTHORITATIVE,
+  EDE_PROHIBITED,
   FLAG_AA,
   OPCODE_NOTIFY,
   RCODE_FORMERR,
@@ -69,7 +71,8 @@ export function answerNotify(
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
-    return { reply: refuseTsig(say(rcode), verdict, nowSeconds), zone: undefined };
+    const told = plain(query, bytes, rcode, udpSizeMax, EDE_NONE);
+    return { reply: refuseTsig(told, verdict, nowSeconds), zone: undefined };
   }
   const { key, tsig } = verdict;
   const hasKey = copied?.servers.some((each) => each.key && equalNames(each.key, key.name));
@@ -80,10 +83,22 @@ export function answerNotify(
   return { reply, zone: may ? copied?.zone : undefined };
 }
 
-function plain(query: Query, bytes: Uint8Array, rcode: number, udpSizeMax: number): Uint8Array {
+/** What says more than the RCODE (RFC 8914 4.19, 4.21); of a bad signature TSIG does. */
+const EDE_OF_RCODE: ReadonlyMap<number, number> = new Map([
+  [RCODE_REFUSED, EDE_PROHIBITED],
+  [RCODE_NOTAUTH, EDE_NOT_AUTHORITATIVE],
+]);
+
+function plain(
+  query: Query,
+  bytes: Uint8Array,
+  rcode: number,
+  udpSizeMax: number,
+  edeCode = EDE_OF_RCODE.get(rcode) ?? EDE_NONE,
+): Uint8Array {
   const reply = createReply();
   const out = new Uint8Array(REPLY_BYTES);
   beginReply(reply, out, query, bytes, out.length);
-  writeOpt(reply, udpSizeMax, 0, EDE_NONE);
+  writeOpt(reply, udpSizeMax, 0, edeCode);
   return out.slice(0, finishReply(reply, rcode, rcode === RCODE_NOERROR ? FLAG_AA : 0));
 }

@@ -39,11 +39,17 @@ export function readCertificate(
   try {
     openCertificate(certificate);
     const { validTo } = new X509Certificate(certificate.chain);
-    const hasEnded = Date.parse(validTo) < nowMs;
-    const warning = hasEnded ? `The certificate in ${file} has ended on ${validTo}.` : undefined;
+    const warning = hasEnded(certificate, nowMs)
+      ? `The certificate in ${file} has ended on ${validTo}.`
+      : undefined;
     return { ok: true, certificate, warning };
   } catch (error) {
     const why = (error as Error).message;
     return { ok: false, message: `${file} and ${keyFile} are no certificate with its key: ${why}` };
   }
+}
+
+/** @param certificate one that was read: its chain is PEM */
+export function hasEnded({ chain }: Certificate, nowMs: number): boolean {
+  return Date.parse(new X509Certificate(chain).validTo) < nowMs;
 }

@@ -8,7 +8,13 @@ import { COUNT_CLOSED_GARBAGE } from '../../src/nameserver/counters.ts';
 import { NOW_MS, queryBytes, startWorker } from '../nameserver/fixture.ts';
 
 /** One connection of DNS over TCP on a connection that only remembers what was written to it. */
-const LIMITS = { connectionsMax: 1, perClientMax: 1, idleTimeoutMs: 1000, queriesPerSecond: 0 };
+const LIMITS = {
+  connectionsMax: 1,
+  perClientMax: 1,
+  idleTimeoutMs: 1000,
+  queriesPerSecond: 0,
+  connectionsPerSecond: 0,
+};
 
 type Take = (reply: Uint8Array | undefined) => void;
 

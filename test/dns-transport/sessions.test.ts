@@ -4,6 +4,7 @@ import { createSessions, type SessionLimits } from '../../src/dns-transport/sess
 import type { Connection } from '../../src/io/stream.ts';
 import {
   COUNT_CLOSED_FOR_OTHERS,
+  COUNT_CLOSED_HANDSHAKE,
   COUNT_CLOSED_IDLE,
   COUNT_CONNECTIONS,
   COUNT_CONNECTIONS_REFUSED,
@@ -15,6 +16,7 @@ const limits: SessionLimits = {
   perClientMax: 2,
   idleTimeoutMs: 1000,
   queriesPerSecond: 10,
+  connectionsPerSecond: 0,
 };
 
 let ids = 0;
@@ -106,6 +108,60 @@ test('a new connection brings a client no new credit', () => {
   sessions.sweep(5000);
   const later = sessions.open(connectionFrom('192.0.2.1').connection, 5000)!;
   assert.ok(sessions.spend(later, 5000));
+});
+
+test('queries over many connections, one after the other, are limited as over one', () => {
+  const sessions = createSessions(limits);
+  let asked = 0;
+  for (let round = 0; round < 100; round += 1) {
+    const session = sessions.open(connectionFrom('192.0.2.1').connection, 0)!;
+    for (let query = 0; query < 3; query += 1) asked += sessions.spend(session, 0) ? 1 : 0;
+    sessions.forget(session);
+  }
+  assert.equal(asked, limits.queriesPerSecond);
+});
+
+test('a client may begin so many connections in a second, one after the other too', () => {
+  const counted: number[] = [];
+  const sessions = createSessions({ ...limits, connectionsPerSecond: 5 }, (slot) => {
+    counted.push(slot);
+  });
+  const churn = (from: string, nowMs: number): number => {
+    let taken = 0;
+    for (let round = 0; round < 20; round += 1) {
+      const session = sessions.open(connectionFrom(from).connection, nowMs);
+      if (session === undefined) continue;
+      taken += 1;
+      sessions.forget(session);
+    }
+    return taken;
+  };
+  assert.equal(churn('192.0.2.1', 0), 5);
+  assert.equal(churn('192.0.2.2', 0), 5);
+  sessions.sweep(400);
+  assert.equal(churn('192.0.2.1', 400), 2);
+  assert.equal(counted.filter((slot) => slot === COUNT_CONNECTIONS_REFUSED).length, 48);
+});
+
+test('a clock that is set back keeps nobody longer', () => {
+  const sessions = createSessions(limits);
+  const [idle, guest] = [connectionFrom('192.0.2.1'), connectionFrom('192.0.2.2')];
+  sessions.open(idle.connection, 3_600_000);
+  sessions.greet(guest.connection, 3_600_000);
+  sessions.sweep(0);
+  sessions.sweep(limits.idleTimeoutMs + 1);
+  assert.deepEqual([idle.said, guest.said], [['destroy'], ['destroy']]);
+});
+
+test('a connection that ends in the middle of a handshake is counted', () => {
+  const counted: number[] = [];
+  const sessions = createSessions(limits, (slot) => void counted.push(slot));
+  const [half, whole] = ['192.0.2.1', '192.0.2.2'].map(
+    (from) => sessions.open(connectionFrom(from).connection, 0)!,
+  );
+  whole!.isBegun = true;
+  for (const session of [half!, whole!, half!]) sessions.leave(session);
+  assert.equal(counted.filter((slot) => slot === COUNT_CLOSED_HANDSHAKE).length, 1);
 });
 
 test('an IPv6 client is a /64: one host has all of its addresses', () => {

@@ -38,7 +38,12 @@ export type Rig = {
   /** A connection from an address of 127/8; ended with the test at the latest. */
   open(door: Door, from: string): Promise<Peer>;
   /** Asks as somebody who knows nothing of what else goes on, and takes the answer. */
-  ask(door: 'tcp' | 'tls', name: string, type: string): Promise<DecodedMessage>;
+  ask(
+    door: 'tcp' | 'tls',
+    name: string,
+    type: string,
+    how?: { readonly edns: boolean },
+  ): Promise<DecodedMessage>;
 };
 export type Door = 'tcp' | 'tls' | 'https' | 'proxied';
 export type Peer = {
@@ -153,14 +158,14 @@ export async function startRig(t: TestContext, limits: SessionLimits): Promise<R
       nowMs += ms;
       sessions.sweep(nowMs);
     },
-    async ask(door, name, type) {
+    async ask(door, name, type, how) {
       const { socket } = await open(door, loopbackAddress());
       const stream =
         door === 'tls'
           ? connectTls({ socket, ca: authority.cert, servername: 'ns1.example' })
           : socket;
       stream.on('error', () => {});
-      stream.write(frame(queryBytes(name, type)));
+      stream.write(frame(queryBytes(name, type, how)));
       const reply = await firstMessage(stream);
       socket.destroy();
       return reply;

@@ -154,6 +154,19 @@ test('responses to one network are limited, every second one leads to TCP', asyn
   }
 });
 
+test('many names do not get around the limit: all responses to one network have one too', async (t) => {
+  const { rateLimit } = LIMITED;
+  const names = ['static', 'other', 'a.wild', 'x.out', 'missing', 'n.cut'];
+  const asked = (index: number): Asked => ({ name: `${names[index % names.length]}.${ZONE}` });
+  const open = await start(t, LIMITED);
+  const all = await burst(open, loopbackAddress(), asked);
+  assert.ok(all.full > all.fullMax, `${all.full} of ${all.fullMax}: each name has its own`);
+  const closed = await start(t, { rateLimit: { ...rateLimit, responsesPerSecond: PER_SECOND } });
+  const { full, fullMax, slipped, withheld } = await burst(closed, loopbackAddress(), asked);
+  assert.ok(full >= PER_SECOND && full <= fullMax, `${full} of ${fullMax}`);
+  assert.ok(Math.abs(slipped - withheld) <= 1, `${slipped} slipped, ${withheld} not`);
+});
+
 test('errors are limited, and have nothing that could be fetched over TCP', async (t) => {
   const nameserver = await start(t, LIMITED);
   for (const name of [() => 'elsewhere.test', (index: number) => `n${index}.elsewhere.test`]) {
@@ -321,4 +334,32 @@ test('transfers and signatures of strangers are refused and counted', async (t) 
   assert.equal(count('dns_transfers_total taken'), 0);
   assert.equal(count('dns_signed_queries_total good'), 1);
   assert.equal(count('dns_signed_queries_total bad'), 1);
+});
+
+test('denied networks hear nothing, and others that they are not allowed', async (t) => {
+  const [friend, foe, stranger] = ['127.66.1.1', '127.66.2.1', '127.67.0.1'];
+  const access = { allow: ['127.66.0.0/16'], deny: ['127.66.2.0/24'] };
+  const { at, node } = await start(t, { access });
+  const asked = { name: `static.${ZONE}` };
+  const one = await open(t, at, friend);
+  one.send(queryOf(asked, 1));
+  await until(() => one.replies().length === 1, DEADLINE_MS, 'a friend is answered');
+  const denied = await open(t, at, foe);
+  await until(denied.isClosed, DEADLINE_MS, 'a foe is closed');
+  const other = await open(t, at, stranger);
+  other.send(queryOf(asked, 2));
+  await until(() => other.replies().length === 1, DEADLINE_MS, 'a stranger is told');
+  assert.deepEqual([one.replies()[0]!.rcode, other.replies()[0]!.rcode], [0, 5]);
+  const udp = createSocket('udp4');
+  t.after(() => udp.close());
+  await new Promise<void>((done) => udp.bind(0, foe, done));
+  udp.on('message', () => assert.fail('a foe was answered'));
+  udp.send(queryOf(asked, 3), at.port, at.address);
+  const count = await counters({ at, node });
+  assert.ok(count('dns_denied_total') >= 1);
+  const isCounted = async (): Promise<boolean> => {
+    const now = await counters({ at, node });
+    return now('dns_denied_total') === 2 && now('dns_not_allowed_total') === 1;
+  };
+  await until(isCounted, DEADLINE_MS, 'all are counted');
 });

@@ -40,6 +40,7 @@ const LIMITS = {
   perClientMax: 4,
   idleTimeoutMs: 10_000,
   queriesPerSecond: 400,
+  connectionsPerSecond: 0,
 };
 /** More than there are places. */
 const PEERS = LIMITS.connectionsMax + 4;
@@ -282,7 +283,8 @@ test('copies of zones are limited per client and in all, and given up with their
       await copy(loopbackAddress(), TRANSFERS_PER_CLIENT_MAX);
     }
     await until(() => rig.count(taken) - before === TRANSFERS_MAX, DEADLINE_MS, 'all are taken');
-    assert.equal((await rig.ask('tcp', 'large.test', 'AXFR')).rcode, 5);
+    const { edns, rcode } = await rig.ask('tcp', 'large.test', 'AXFR', { edns: true });
+    assert.deepEqual([rcode, edns?.extendedErrors], [5, [{ code: 14, text: '' }]]);
     assert.equal((await rig.ask('tcp', 'large.test', 'SOA')).answer.length, 1);
     rig.pass(LIMITS.idleTimeoutMs + 1);
   }
@@ -327,3 +329,125 @@ test('requests over HTTP/2 have limits: streams at once, headers, a body, a quer
   assert.equal((await rig.ask('tls', LONG, 'TXT')).answer.length, 140);
   spoken.destroy();
 });
+
+test('what is no query counts like one over HTTPS, and who asks too much is not read on', async (t) => {
+  const limits = { ...LIMITS, queriesPerSecond: 20 };
+  const rig = await startRig(t, limits);
+  const { socket } = await secured(rig, 'https', ['h2']);
+  const spoken = http2(socket, {});
+  const answered = new Map<unknown, number>();
+  const sendSome = (count: number): void => {
+    for (let index = 0; index < count; index += 1) {
+      const stream = spoken.request({ ':path': '/else' });
+      stream.on('error', () => {});
+      stream.on('response', ({ ':status': status }) => {
+        answered.set(status, (answered.get(status) ?? 0) + 1);
+      });
+      stream.resume();
+    }
+  };
+  const total = (): number => [...answered.values()].reduce((sum, count) => sum + count, 0);
+  const first = limits.queriesPerSecond + 3;
+  sendSome(first);
+  await until(() => total() === first, DEADLINE_MS, 'all that came at once are answered');
+  assert.deepEqual([answered.get(404), answered.get(429)], [20, 3]);
+  assert.equal(rig.count('dns_http_refused_total'), first);
+  assert.equal(rig.count('dns_stream_limited_total'), 3);
+  sendSome(3);
+  // Another's question and answer take longer than these would.
+  assert.equal((await rig.ask('tls', LONG, 'TXT')).answer.length, 140);
+  assert.equal(total(), first, 'nobody reads them');
+  rig.pass(1000);
+  await until(() => total() === first + 3, DEADLINE_MS, 'later they are read');
+  assert.equal(answered.get(404), 23);
+  spoken.destroy();
+});
+
+test('the same over HTTP/1.1', async (t) => {
+  const limits = { ...LIMITS, queriesPerSecond: 5 };
+  const rig = await startRig(t, limits);
+  const { socket } = await secured(rig, 'https', ['http/1.1']);
+  let read = '';
+  socket.on('data', (bytes: Buffer) => {
+    read += bytes.toString('latin1');
+  });
+  const heard = (status: number): number => read.split(`HTTP/1.1 ${status} `).length - 1;
+  const query = get(queryBytes('static.gslb.example', 'A'));
+  for (let asked = 0; asked < 7; asked += 1) socket.write(query);
+  await until(() => heard(200) === 5 && heard(429) > 0, DEADLINE_MS, 'five are answered');
+  const before = heard(429);
+  socket.write(query);
+  assert.equal((await rig.ask('tls', LONG, 'TXT')).answer.length, 140);
+  assert.equal(heard(429), before, 'nobody reads more');
+  rig.pass(1000);
+  await until(() => heard(200) > 5, DEADLINE_MS, 'later it is read');
+  socket.destroy();
+});
+
+test('handshakes are counted where they fail, and limited per client', async (t) => {
+  const rig = await startRig(t, { ...LIMITS, connectionsPerSecond: 6 });
+  const from = loopbackAddress();
+  for (let index = 0; index < 6; index += 1) {
+    const peer = await rig.open(index % 2 === 0 ? 'tls' : 'https', from);
+    peer.socket.resume();
+    peer.socket.write('GET / HTTP/1.0\r\n\r\n');
+    await closedAll([peer], 'what is not TLS ends');
+  }
+  const failed = 'dns_connections_closed_total handshake';
+  await until(() => rig.count(failed) === 6, DEADLINE_MS, 'all are counted');
+  const beyond = await rig.open('tls', from);
+  beyond.socket.resume();
+  await closedAll([beyond], 'one more is closed');
+  assert.equal(rig.count(REFUSED), 1);
+  assert.equal((await rig.ask('tls', LONG, 'TXT')).answer.length, 140, 'others are taken');
+  rig.pass(1000);
+  const { socket } = await secured(rig, 'tls');
+  socket.destroy();
+  assert.equal(rig.count(failed), 6);
+});
+
+/** Ways to leave a connection that TLS is spoken on, each without another word. */
+const LEAVINGS: Readonly<Record<string, (rig: Rig, door: Door, from: string) => Promise<Socket>>> =
+  {
+    'before the handshake': async (rig, door, from) => {
+      const { socket } = await rig.open(door, from);
+      return socket.end();
+    },
+    'in its middle': async (rig, door, from) => {
+      const { socket } = await rig.open(door, from);
+      return socket.end(Buffer.from([22, 3, 1, 2, 0, 1]));
+    },
+    'after it': async (rig, door, from) => {
+      const { socket } = await securedFrom(rig, door, from);
+      return socket.end();
+    },
+    'after it, without an end of TLS': async (rig, door, from) => {
+      const { raw } = await securedFrom(rig, door, from);
+      return raw.end();
+    },
+  };
+
+async function securedFrom(rig: Rig, door: Door, from: string) {
+  const { socket: raw } = await rig.open(door, from);
+  const ALPNProtocols = door === 'https' ? ['h2'] : ['dot'];
+  const socket = connectTls({ socket: raw, ca: CA, servername: 'ns1.example', ALPNProtocols });
+  socket.on('error', () => {});
+  socket.resume();
+  await once(socket, 'secureConnect');
+  return { socket, raw };
+}
+
+for (const [way, leave] of Object.entries(LEAVINGS)) {
+  test(`who leaves ${way} holds no place any more`, async (t) => {
+    const rig = await startRig(t, LIMITS);
+    for (const door of ['tls', 'https'] as const) {
+      const from = loopbackAddress();
+      for (let index = 0; index < LIMITS.perClientMax + 2; index += 1) {
+        const socket = await leave(rig, door, from);
+        socket.resume();
+        if (!socket.destroyed) await once(socket, 'close', { signal: AbortSignal.timeout(5000) });
+      }
+      assert.equal(rig.count(REFUSED), 0, door);
+    }
+  });
+}

@@ -17,6 +17,7 @@ const LIMITS = {
   // Who waits for credit is idle, too.
   idleTimeoutMs: 86_400_000,
   queriesPerSecond: 5,
+  connectionsPerSecond: 0,
 };
 const worker = startWorker();
 const QUERIES = [

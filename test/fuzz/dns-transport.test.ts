@@ -65,3 +65,29 @@ test('requests and replies of DoH are read without an exception', () => {
     options,
   );
 });
+
+test('a reply over HTTPS keeps as long as the least TTL of its answer and its SOA', () => {
+  const TYPES = [1, 5, 6, 16, 46, 47];
+  const record = fc.record({
+    name: fc.constantFrom([0], [0xc0, 12], [1, 97, 0], [1, 97, 0xc0, 12]),
+    type: fc.constantFrom(...TYPES),
+    ttl: fc.integer({ min: 0, max: 0x7fffffff }),
+    data: fc.array(fc.nat(255), { maxLength: 40 }),
+  });
+  const section = fc.array(record, { maxLength: 4 });
+  fc.assert(
+    fc.property(section, section, section, fc.nat(200), (answer, authority, other, cut) => {
+      const octets = [answer, authority, other].flat().flatMap(({ data, name, ttl, type }) => {
+        const times = [ttl >>> 24, (ttl >>> 16) & 255, (ttl >>> 8) & 255, ttl & 255];
+        return [...name, 0, type, 0, 1, ...times, 0, data.length, ...data];
+      });
+      const counts = [answer, authority, other].flatMap(({ length }) => [0, length]);
+      const whole = [0, 1, 0x84, 0, 0, 1, ...counts, 1, 120, 0, 0, 1, 0, 1, ...octets];
+      const relevant = [...answer, ...authority.filter(({ type }) => type === 6)];
+      const expected = relevant.length === 0 ? 0 : Math.min(...relevant.map(({ ttl }) => ttl));
+      assert.equal(freshnessSeconds(Uint8Array.from(whole)), expected);
+      assert.ok(freshnessSeconds(Uint8Array.from(whole.slice(0, cut))) >= 0);
+    }),
+    options,
+  );
+});

@@ -39,6 +39,7 @@ export const RCODES = {
   REFUSED: 5,
   NOTAUTH: 9,
   BADVERS: 16,
+  BADCOOKIE: 23,
 } as const;
 
 /** Bits of the header's second word; Z is the one that is still reserved. */
@@ -159,7 +160,7 @@ const BASIC: readonly Row[] = [
     name: 'an opcode with OPT',
     section: '3.1.4, RFC 6891 6.1.1',
     query: soa(opcode(15), [edns()]),
-    reply: { ...notImp, edns: '' },
+    reply: { ...notImp, edns: '', options: [EDE] },
   },
   {
     name: 'a class that nobody has',
@@ -361,6 +362,17 @@ const OPTIONS: readonly Row[] = [
       records: [edns({ options: cookie })],
     },
     reply: { rcode: 'NOERROR', flags: '', questions: 0, edns: '', options: [COOKIE] },
+  },
+  {
+    name: 'no question but a server cookie that nobody made',
+    section: 'RFC 7873 5.4',
+    query: {
+      flags: 0,
+      question: [],
+      counts: [0, 0, 0, 1],
+      records: [edns({ options: option(COOKIE, [...COOKIE_BYTES, ...Array<number>(16).fill(9)]) })],
+    },
+    reply: { rcode: 'BADCOOKIE', flags: '', questions: 0, edns: '', options: [COOKIE] },
   },
   {
     name: 'no question, and OPT without a cookie',

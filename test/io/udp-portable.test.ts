@@ -64,9 +64,16 @@ test('openPortableUdp() says nothing to port 0, to which nothing can be sent', a
   const handler = echo(() => {
     heard += 1;
   });
-  const socket = await serveInside(t, handler);
+  let drops = 0;
+  const meter = {
+    ...SILENT,
+    dropped() {
+      drops += 1;
+    },
+  };
+  const socket = await serveInside(t, handler, meter);
   assert.doesNotThrow(() => socket.emit('message', ...packetFrom(0)));
-  assert.equal(heard, 0);
+  assert.deepEqual([heard, drops], [0, 1], 'and it is counted');
 });
 
 test('openPortableUdp() drops queries while every reply waits for the kernel', async (t) => {

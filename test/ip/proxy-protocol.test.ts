@@ -69,7 +69,24 @@ test('readProxyHeader() refuses what is no header, as soon as it shows', () => {
     header(0x22, 0x11, IPV4),
     header(0x21, 0x11, IPV4.slice(1)),
     header(0x21, 0x21, IPV4),
+    header(0x21, 0x41, IPV4),
+    header(0x21, 0xf1, IPV4).slice(0, 16),
+    header(0x21, 0x13, IPV4),
     header(0x21, 0x11, new Array<number>(PROXY_HEADER_LENGTH_MAX).fill(0)),
   ];
   for (const bytes of cases) assert.equal(read(bytes).end, PROXY_MALFORMED, bytes.join(' '));
+});
+
+test('readProxyHeader() takes an IPv4 client in IPv6 form for an IPv4 client', () => {
+  const mapped = [...new Array<number>(10).fill(0), 255, 255, 192, 0, 2, 1];
+  const told = read(header(0x21, 0x21, [...mapped, ...mapped, 0x12, 0x34, 0, 53]));
+  assert.deepEqual(told, {
+    end: 52,
+    isTold: true,
+    family: 4,
+    port: 0x1234,
+    address: [192, 0, 2, 1],
+  });
+  const near = mapped.with(10, 254);
+  assert.equal(read(header(0x21, 0x21, [...near, ...near, 0x12, 0x34, 0, 53])).family, 6);
 });

@@ -45,6 +45,24 @@ test('after a long pause the next secret still has its notice', () => {
   assert.deepEqual(numbersOf(plan, late + COOKIE_SECRET_NOTICE_MS), [2, 1]);
 });
 
+test('what a wrong clock has planned holds nothing up, and is kept', () => {
+  const draw = drawer();
+  const year = 365 * COOKIE_SECRET_LIFE_MS;
+  const first = nextCookiePlan([], 0, draw);
+  // A node whose clock is a year ahead sees that one is due.
+  const ahead = nextCookiePlan(first, year, draw);
+  assert.deepEqual(numbersOf(ahead, 0), [1, 2]);
+  assert.equal(nextCookiePlan(ahead, HOUR_MS, draw), ahead);
+  const due = nextCookiePlan(ahead, COOKIE_SECRET_LIFE_MS, draw);
+  const from = COOKIE_SECRET_LIFE_MS + COOKIE_SECRET_NOTICE_MS;
+  assert.deepEqual(numbersOf(due, from), [3, 1, 2], 'the others go on');
+  assert.equal(nextCookiePlan(due, year + HOUR_MS, draw), due, 'and so does that one');
+  // One whose clock is a year behind knows nobody, and takes nothing away.
+  const behind = nextCookiePlan(due, -year, draw);
+  assert.deepEqual(numbersOf(behind, -year), [4, 2, 3]);
+  assert.deepEqual(numbersOf(behind, from)[0], 3);
+});
+
 test('a plan is read back, and nothing else is taken for one', () => {
   const draw = drawer();
   const plan = nextCookiePlan(nextCookiePlan([], 5, draw), COOKIE_SECRET_LIFE_MS, draw);

@@ -155,7 +155,11 @@ test('a steered name where the primary delegates is refused', () => {
 });
 
 test('NOTIFY of a primary, or signed, is for the main thread; of others it is refused at once', () => {
-  const at = worker(configOf(), overlay);
+  const { dns, ...rest } = configOf();
+  const keys = {
+    'key.': { algorithm: KEY.algorithm, secret: Buffer.from(KEY.secret).toString('base64') },
+  };
+  const at = worker({ ...rest, dns: { ...dns, keys } }, overlay);
   const none = startWorker();
   const plain = writeNotify(7, APEX, soa(9));
   const signed = signTsig(plain, KEY, NOW).message;
@@ -167,6 +171,11 @@ test('NOTIFY of a primary, or signed, is for the main thread; of others it is re
   assert.equal(outcome(at, '192.0.2.1', plain), DEFER_NOTIFY);
   assert.equal(outcome(at, '192.0.2.2', plain), 5);
   assert.equal(outcome(at, '192.0.2.2', signed), DEFER_NOTIFY);
+  const forged = signTsig(plain, { ...KEY, secret: new Uint8Array(32) }, NOW).message;
+  for (const from of ['192.0.2.1', '192.0.2.2']) {
+    assert.equal(outcome(at, from, forged), 9, 'who only says that it has the key gets no further');
+  }
+  assert.equal(outcome(at, '192.0.2.2', signed), DEFER_NOTIFY, 'the packet was not spoilt');
   assert.equal(outcome(none, '192.0.2.1', plain), 4);
   assert.equal(outcome(none, '192.0.2.1', signed), 4);
 });

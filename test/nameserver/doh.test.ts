@@ -15,7 +15,11 @@ const request = (method: string, target: string, contentType?: string) =>
   readDohRequest({ method, target, contentType }, '/dns-query');
 
 test('readDohRequest() takes the query of a GET, and asks for the body of a POST', () => {
-  for (const target of [`/dns-query?dns=${text}`, `/dns-query?x=1&dns=${text}&y`]) {
+  for (const target of [
+    `/dns-query?dns=${text}`,
+    `/dns-query?x=1&dns=${text}&y`,
+    `HTTPS://ns1.example:443/dns-query?dns=${text}`,
+  ]) {
     assert.deepEqual(request('GET', target), { step: 'query', query });
   }
   assert.deepEqual(request('POST', '/dns-query', `${DNS_MESSAGE.toUpperCase()} ; q=1`), {
@@ -54,4 +58,10 @@ test('freshnessSeconds() is the smallest TTL of the answer, or that of the no', 
   assert.equal(of('elsewhere.test', 'A'), 0, 'refused');
   assert.equal(of('sub.gslb.example', 'A'), 0, 'a referral');
   assert.equal(freshnessSeconds(new Uint8Array(3)), 0);
+  // An alias that keeps long, to a name that is not there.
+  const record = (type: number, ttl: number) => [0, 0, type, 0, 1, 0, 0, 0, ttl, 0, 1, 0];
+  const counts = [0, 1, 0, 1, 0, 1, 0, 0];
+  const chain = [0, 1, 0x84, 3, ...counts, 0, 0, 1, 0, 1, ...record(5, 200), ...record(6, 60)];
+  assert.equal(freshnessSeconds(Uint8Array.from(chain)), 60);
+  assert.equal(freshnessSeconds(Uint8Array.from(chain.with(-11, 2))), 200, 'no SOA');
 });

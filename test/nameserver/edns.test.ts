@@ -86,6 +86,11 @@ test('a query without a question is for a cookie, or malformed (RFC 7873 5.4)', 
   assert.equal(asked.rcode, 0);
   assert.equal(optionOf(asked, COOKIE)?.length, 24);
   assert.deepEqual([asked.question, asked.answer], [[], []]);
+  const good = [...optionOf(asked, COOKIE)!];
+  assert.equal(send(option(COOKIE, good), { question: [], counts }).rcode, 0);
+  const bad = send(option(COOKIE, good.with(20, good[20]! ^ 1)), { question: [], counts });
+  assert.equal(bad.rcode, 23, 'BADCOOKIE');
+  assert.deepEqual([...optionOf(bad, COOKIE)!], good, 'with one that is good');
   assert.equal(send([], { question: [], counts }).rcode, 1);
   assert.equal(send([], { question: [], counts: [0, 0, 0, 0], records: [] }).rcode, 1);
 });

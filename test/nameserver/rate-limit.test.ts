@@ -18,6 +18,7 @@ const limits: RateLimits = {
   answersPerSecond: 10,
   negativesPerSecond: 5,
   errorsPerSecond: 2,
+  responsesPerSecond: 0,
   slip: 2,
   ipv4Bits: 24,
   ipv6Bits: 56,

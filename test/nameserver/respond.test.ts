@@ -335,6 +335,16 @@ test('respond() counts', () => {
   assert.deepEqual(counts, {
     'dns_queries_total udp': 6,
     'dns_queries_total tcp': 1,
+    'dns_queries_total tls': 0,
+    'dns_queries_total https': 0,
+    'dns_denied_total ': 0,
+    'dns_not_allowed_total ': 0,
+    'dns_http_refused_total ': 0,
+    'dns_unsent_total ': 0,
+    ...Object.fromEntries(
+      ['1', '3', '7', '15', '31', '32'].map((size) => [`dns_batches_total ${size}`, 0]),
+    ),
+    'dns_connections_closed_total handshake': 0,
     'dns_questions_total a': 2,
     'dns_questions_total aaaa': 1,
     'dns_questions_total other': 2,

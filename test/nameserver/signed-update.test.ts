@@ -17,7 +17,7 @@ import {
 import { TRANSPORT_HTTPS, TRANSPORT_TLS } from '../../src/nameserver/client.ts';
 import { DEFER_UPDATE } from '../../src/nameserver/outcomes.ts';
 import { respond } from '../../src/nameserver/respond.ts';
-import { clientAt, compiled, createConfig, NOW_MS, startWorker } from './fixture.ts';
+import { clientAt, compiled, createConfig, NOW_MS, startWorker, wireName } from './fixture.ts';
 import { KEY, NOW_SECONDS, signedUpdate, config as updated, updateMessage } from './update-rig.ts';
 
 /** UPDATE at the door of a worker: it hands over what a known key has signed, and answers all else itself. */
@@ -58,6 +58,11 @@ test('where no zone takes updates they are not implemented, nor over HTTPS', () 
 test('nobody’s update is refused, and a broken one FORMERR', () => {
   assert.equal(knock(updateMessage(LINES)).rcode, RCODE_REFUSED);
   assert.equal(knock(updateMessage(LINES).subarray(0, 40)).rcode, RCODE_FORMERR);
+  // An address of three octets: nobody looks into the records of somebody without a key.
+  const header = [0, 1, 0x28, 0, 0, 1, 0, 0, 0, 1, 0, 0];
+  const record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 3, 192, 0, 2];
+  const unread = [...header, ...wireName('gslb.example'), 0, 6, 0, 1, ...record];
+  assert.equal(knock(Uint8Array.from(unread)).rcode, RCODE_REFUSED);
 });
 
 test('wrong keys, signatures and times are NOTAUTH with the error in TSIG (RFC 8945 5.2)', () => {

@@ -40,7 +40,7 @@ test('a certificate that changes on disk is told, one that cannot serve is not',
   opened.keeper.watch((certificates) => told.push(certificates));
   await clock.advance(10 * CERTIFICATE_POLL_MS);
   assert.deepEqual([told, events], [[], []]);
-  const renewed = authority.issue(['a.example']);
+  const renewed = authority.issue(['a.example'], { fromDays: -1, toDays: 1 });
   write('one', renewed);
   await clock.advance(CERTIFICATE_POLL_MS);
   assert.deepEqual(told, [[{ chain: renewed.cert, key: renewed.key }]]);
@@ -51,8 +51,14 @@ test('a certificate that changes on disk is told, one that cannot serve is not',
   assert.match(events[1]!, /^warn dns\.certificate: The certificate was not read again: /);
   write('one', authority.issue(['a.example'], { fromDays: -20, toDays: -10 }));
   await clock.advance(CERTIFICATE_POLL_MS);
-  assert.equal(told.length, 2, 'a late one is better than none');
-  assert.match(events[2]!, /^warn dns\.certificate: The certificate in \/one\.pem has ended on /);
+  assert.equal(told.length, 1, 'one that has ended takes no place of one that has not');
+  const ended = /^warn dns\.certificate: The certificate in \/one\.pem has ended on .*\./;
+  assert.match(events[2]!, new RegExp(`${ended.source} The one from before stays\\.$`));
+  await clock.advance(2 * 24 * 3600_000);
+  write('one', authority.issue(['a.example'], { fromDays: -30, toDays: -20 }));
+  await clock.advance(CERTIFICATE_POLL_MS);
+  assert.equal(told.length, 2, 'but of one that has ended too');
+  assert.match(events[3]!, new RegExp(`${ended.source}$`));
   opened.keeper.close();
   assert.equal(clock.pending(), 0);
 });

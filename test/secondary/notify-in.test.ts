@@ -7,7 +7,7 @@ import { findTsig, signTsig, type TsigKey } from '../../src/dns/tsig.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { hostOf } from '../../src/nameserver/zone-standing.ts';
 import { answerNotify, type CopiedZone } from '../../src/secondary/notify-in.ts';
-import { buildQuery } from '../dns/query-builder.ts';
+import { buildQuery, opt } from '../dns/query-builder.ts';
 import { APEX, KEY, NOW, soa } from './primary-stream.ts';
 
 const OTHER: TsigKey = { ...KEY, name: parseName('other.')! };
@@ -49,6 +49,24 @@ test('a wrong signature is refused, wherever it comes from', () => {
   const said = answer(signTsig(NOTIFY, forged, NOW).message, '192.0.2.1');
   assert.equal(said!.zone, undefined);
   assert.equal(said!.reply[3]! & 15, 9);
+});
+
+test('what is refused says why, where the sender knows EDNS', () => {
+  const notify = (name: string): Uint8Array =>
+    buildQuery({ question: [...parseName(name)!, 0, 6, 0, 1], flags: 0x2400, records: [opt([])] });
+  const forged = { ...KEY, secret: new Uint8Array(32) };
+  const rows: readonly (readonly [Uint8Array, string, number, number | undefined])[] = [
+    [notify('example.'), '192.0.2.1', 0, undefined],
+    [notify('example.'), '192.0.2.2', 5, 18],
+    [notify('elsewhere.'), '192.0.2.1', 9, 20],
+    [signTsig(notify('example.'), forged, NOW).message, '192.0.2.1', 9, undefined],
+  ];
+  for (const [bytes, from, rcode, code] of rows) {
+    const decoded = decodeMessage(answer(bytes, from)!.reply);
+    assert.ok(decoded.ok);
+    const { edns, rcode: said } = decoded.message;
+    assert.deepEqual([said, edns?.extendedErrors[0]?.code], [rcode, code]);
+  }
 });
 
 test('other zones and other questions are not for us', () => {
