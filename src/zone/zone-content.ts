@@ -22,6 +22,8 @@ export type ZoneContent = {
   readonly serial: number;
   readonly records: Uint8Array;
   readonly count: number;
+  /** Something else was served under the same serial: whoever has the serial may have either. */
+  readonly isUnsure?: boolean;
 };
 
 /** Type, class, TTL and rdata length. */

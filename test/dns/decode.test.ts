@@ -180,6 +180,23 @@ test('expandName() follows pointers backward only', () => {
   }
 });
 
+test('expandName() follows as many pointers as a name has labels, and no chain of thousands', () => {
+  const last = (length: number): number => 4 + 2 * (length - 1);
+  // The first leads to the name, each other one to the one before it.
+  const made = (length: number): Uint8Array => {
+    const bytes = new Uint8Array(4 + 2 * length);
+    bytes.set([1, 97, 0]);
+    for (let index = 0; index < length; index += 1) {
+      const to = index === 0 ? 0 : 4 + 2 * (index - 1);
+      bytes[4 + 2 * index] = 0xc0 | (to >> 8);
+      bytes[5 + 2 * index] = to & 0xff;
+    }
+    return bytes;
+  };
+  assert.ok(expandName(made(127), last(127), 4 + 2 * 127));
+  assert.equal(expandName(made(128), last(128), 4 + 2 * 128), undefined);
+});
+
 test('expandName() stops at 255 octets', () => {
   const labels = Array.from({ length: 127 }, () => [1, 97]).flat();
   const fits = Uint8Array.from([...labels, 0]);
