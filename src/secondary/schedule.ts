@@ -30,6 +30,8 @@ export type Schedule = {
 export const REFRESH_SECONDS_MIN = 10;
 export const REFRESH_SECONDS_MAX = 28 * 86_400;
 export const RETRY_SECONDS_MIN = 5;
+/** Longer than the shortest refresh: a copy that is confirmed as often as can be is a good one. */
+export const EXPIRE_SECONDS_MIN = 12;
 /** Retries must not be what lets a zone expire. */
 export const RETRY_SECONDS_MAX = 86_400;
 /** Without a copy: doubled after every failure, up to the longest. */
@@ -69,7 +71,9 @@ export function lookSucceeded(
   nowMs: number,
   draw: number,
 ): Schedule {
-  const seconds = within(refresh, REFRESH_SECONDS_MIN, REFRESH_SECONDS_MAX);
+  // A refresh beyond expire would let every copy expire, with its primary there to be asked.
+  const early = Math.min(refresh, expire / 2);
+  const seconds = within(early, REFRESH_SECONDS_MIN, REFRESH_SECONDS_MAX);
   const next = { ...schedule, copy: { expire, refresh, retry, records, confirmedMs: nowMs } };
   return {
     ...next,
@@ -142,7 +146,7 @@ export function decideLook(schedule: Schedule, nowMs: number): Decision {
 
 /** When the copy may not be served any more; undefined = there is none. */
 export function expiresAtMs({ copy }: Schedule): number | undefined {
-  return copy && copy.confirmedMs + copy.expire * 1000;
+  return copy && copy.confirmedMs + Math.max(copy.expire, EXPIRE_SECONDS_MIN) * 1000;
 }
 
 const within = (value: number, least: number, most: number): number =>

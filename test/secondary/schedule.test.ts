@@ -64,7 +64,13 @@ test('after a success it looks when refresh has passed, after a failure when ret
     ['refresh', copied(), 3600],
     ['a tenth earlier at most, so that nodes come apart', copied({}, 1), 3240],
     ['a refresh that is too short', copied({ refresh: 1 }), REFRESH_SECONDS_MIN],
-    ['a refresh that is too long', copied({ refresh: 2 ** 31 - 1 }), REFRESH_SECONDS_MAX],
+    [
+      'a refresh that is too long',
+      copied({ refresh: 2 ** 31 - 1, expire: 2 ** 31 - 1 }),
+      REFRESH_SECONDS_MAX,
+    ],
+    ['a refresh beyond expire', copied({ expire: 600 }), 300],
+    ['an expire that is too short', copied({ expire: 1 }), REFRESH_SECONDS_MIN],
     ['retry', lookFailed(lookBegins(copied(), T0), T0, 0), 600],
     ['a second retry', lookFailed(lookFailed(copied(), T0, 0), T0, 0), 600],
     ['a retry that is too short', lookFailed(copied({ retry: 0 }), T0, 0), RETRY_SECONDS_MIN],
@@ -96,7 +102,7 @@ test('it expires when no primary has confirmed it, goes on looking, and recovers
 });
 
 test('it wakes to expire before a look that would come later', () => {
-  const schedule = copied({ refresh: 3600, expire: 60 });
+  const schedule = lookFailed(copied({ retry: 3600, expire: 60 }), T0, 0);
   assert.equal(decideLook(schedule, T0).wakeMs, T0 + 60 * S);
   assert.equal(decideLook(schedule, T0 + 60 * S).wakeMs, T0 + 3600 * S);
 });
