@@ -220,13 +220,12 @@ function compose(
   if (parsed.qclass === CLASS_IN && isData(parsed.qtype)) {
     return answer(worker, snapshot, answers, client, nowMs);
   }
-  if (isTransfer(parsed) && snapshot.transfers.length > 0) {
-    if (mayTransfer(snapshot, client)) return STREAM;
-    // Whoever begins with a datagram asks again over a stream (RFC 1995 2); AXFR never does (RFC 5936 4.2).
-    if (parsed.qtype === TYPE_IXFR && client.transport === TRANSPORT_UDP) {
-      truncate(worker.reply);
-      return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
-    }
+  if (isTransfer(parsed) && mayTransfer(snapshot, client)) return STREAM;
+  // Whoever begins with a datagram asks again over a stream (RFC 1995 2); AXFR never does (RFC 5936 4.2).
+  const isDatagram = client.transport === TRANSPORT_UDP && snapshot.transfers.length > 0;
+  if (isDatagram && isTransfer(parsed) && parsed.qtype === TYPE_IXFR) {
+    truncate(worker.reply);
+    return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
   }
   return refuse(worker, udpSizeMax);
 }

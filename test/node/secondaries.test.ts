@@ -5,9 +5,14 @@ import type { ZoneOverlay } from '../../src/config/overlay.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { writeNotify } from '../../src/dns/notify.ts';
 import type { CopyParts } from '../../src/node/copied-zone.ts';
+import { factsOfCopy } from '../../src/node/copy-alterations.ts';
 import type { KeptCopy } from '../../src/node/copy-files.ts';
 import type { LookAnswer } from '../../src/node/primary-look.ts';
-import { createSecondaries, LOOKS_AT_ONCE_MAX } from '../../src/node/secondaries.ts';
+import {
+  createSecondaries,
+  LOOKS_AT_ONCE_MAX,
+  LOOKS_AT_SERVER_MAX,
+} from '../../src/node/secondaries.ts';
 import { copyOf } from '../../src/secondary/zone-copy.ts';
 import type { ZoneContent } from '../../src/zone/zone-content.ts';
 import { createMovedClock, settle } from '../monitoring/moved-clock.ts';
@@ -52,9 +57,10 @@ function open(say: Say, kept?: KeptCopy) {
       looks.push(`${(clock.nowMs() - START_MS) / 1000} ${zone} ${address} ${serial ?? '-'}`);
       return world.say({ address, zone, ...(serial === undefined ? {} : { serial }) });
     },
+    factsOf: async (config, zone, content) => factsOfCopy(config, zone, content),
     check: async () => world.problems,
     files: {
-      read: () => kept,
+      read: async () => kept,
       async keep(copy) {
         keeps.push(copy);
         return undefined;
@@ -248,7 +254,7 @@ test('a NOTIFY while a look is under way makes another one', async () => {
 test('a copy on disk is served at once, with its age', async () => {
   const kept = { content: contentOf(7), confirmedMs: START_MS - 1000, primary: '192.0.2.1:53' };
   const young = open(fails, kept);
-  young.secondaries.adopt(young.configOf([ONE]));
+  await young.secondaries.adopt(young.configOf([ONE]));
   assert.equal(young.overlays.get('example')?.isExpired, false);
   await young.follow(young.configOf([ONE]));
   assert.deepEqual(young.looks, ['0 example. 192.0.2.1 7']);
@@ -256,7 +262,7 @@ test('a copy on disk is served at once, with its age', async () => {
   assert.equal(young.overlays.get('example')?.isExpired, true);
 
   const old = open(fails, { ...kept, confirmedMs: START_MS - EXPIRE * 1000 });
-  old.secondaries.adopt(old.configOf([ONE]));
+  await old.secondaries.adopt(old.configOf([ONE]));
   assert.equal(old.overlays.get('example')?.isExpired, true);
   assert.equal(old.secondaries.disown(), true);
   assert.equal(old.overlays.size, 0);
@@ -289,13 +295,30 @@ test('another primary is asked at once; a zone that has none any more is let go 
   assert.equal(clock.pending(), 0);
 });
 
+test('a server that takes its time with its zones does not keep those of others from theirs', async () => {
+  const { configOf, follow, looks } = open((look) =>
+    look.address === ONE.address ? new Promise(() => {}) : gives(7)(look),
+  );
+  const slow = Array.from({ length: LOOKS_AT_ONCE_MAX + 3 }, (_, index) => `z${index}.example`);
+  const all = configOf([ONE], [...slow, 'example']);
+  const primary = { servers: [TWO], whenExpired: 'servfail' } as const;
+  await follow({ ...all, zones: { ...all.zones, example: { ...all.zones['example']!, primary } } });
+  assert.equal(looks.length, LOOKS_AT_SERVER_MAX + 1);
+  assert.equal(looks.at(-1), '0 example. 192.0.2.2 -');
+});
+
 test('of many zones only so many are looked at at once', async () => {
   const ends: (() => void)[] = [];
   const { configOf, follow, looks, secondaries } = open(
     (look) => new Promise((resolve) => ends.push(() => resolve(fails(look)))),
   );
   const names = Array.from({ length: LOOKS_AT_ONCE_MAX + 3 }, (_, index) => `z${index}.example`);
-  await follow(configOf([ONE], names));
+  const all = configOf([ONE], names);
+  const zones = Object.entries(all.zones).map(([name, zone], index) => {
+    const servers = [{ address: `192.0.2.${1 + index}`, port: 53 }];
+    return [name, { ...zone, primary: { servers, whenExpired: 'servfail' } }] as const;
+  });
+  await follow({ ...all, zones: Object.fromEntries(zones) });
   assert.equal(looks.length, LOOKS_AT_ONCE_MAX);
   ends.shift()!();
   await settle();

@@ -1,0 +1,47 @@
+import { randomInt } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+import { wallClockMs } from './control/clock.ts';
+import type { CopyTask, FromCopier, ToCopier } from './node/copier.ts';
+import { factsOfCopy } from './node/copy-alterations.ts';
+import { type CopyFiles, openCopyFiles } from './node/copy-files.ts';
+import { lookAt } from './node/primary-look.ts';
+import { openStream } from './node/stream-link.ts';
+
+/** The copier's thread: it asks primaries, reads what they send, and keeps copies on disk. */
+
+let files: CopyFiles = openCopyFiles(undefined);
+const wallSeconds = (): number => Math.floor(wallClockMs() / 1000);
+const drawId = (): number => randomInt(2 ** 16);
+const tell = (message: FromCopier): void => parentPort?.postMessage(message);
+
+parentPort?.on('message', (message: ToCopier) => {
+  switch (message.type) {
+    case 'start':
+      files = openCopyFiles(message.stateDirectory);
+      tell({ type: 'ready', engine: 'copy' });
+      break;
+    case 'task': {
+      const { id, task } = message;
+      // A bug ends the thread, which is then replaced.
+      void run(task).then((result) => tell({ type: 'done', id, result }));
+      break;
+    }
+    case 'stop':
+      process.exit(0);
+  }
+});
+
+async function run(task: CopyTask): Promise<unknown> {
+  switch (task.kind) {
+    case 'look':
+      return lookAt({ open: openStream, drawId, wallSeconds }, task.primary, task.apex, task.copy);
+    case 'facts':
+      return factsOfCopy(task.config, task.zone, task.content);
+    case 'read':
+      return files.read(task.apex);
+    case 'keep': {
+      const problem = await files.keep(task.copy);
+      return problem === undefined ? {} : { problem };
+    }
+  }
+}
