@@ -4,7 +4,7 @@ import { wallClockMs } from './control/clock.ts';
 import type { CopyTask, FromCopier, ToCopier } from './node/copier.ts';
 import { factsOfCopy } from './node/copy-alterations.ts';
 import { type CopyFiles, openCopyFiles } from './node/copy-files.ts';
-import { lookAt } from './node/primary-look.ts';
+import { type LookParts, lookAt } from './node/primary-look.ts';
 import { openStream } from './node/stream-link.ts';
 
 /** The copier's thread: it asks primaries, reads what they send, and keeps copies on disk. */
@@ -12,7 +12,11 @@ import { openStream } from './node/stream-link.ts';
 let files: CopyFiles = openCopyFiles(undefined);
 const wallSeconds = (): number => Math.floor(wallClockMs() / 1000);
 const drawId = (): number => randomInt(2 ** 16);
+/** Settles when the last large zone that was begun is read. */
+let large = Promise.resolve();
 const tell = (message: FromCopier): void => parentPort?.postMessage(message);
+
+const LOOK_PARTS: LookParts = { open: openStream, drawId, wallSeconds, enterLarge };
 
 parentPort?.on('message', (message: ToCopier) => {
   switch (message.type) {
@@ -31,10 +35,17 @@ parentPort?.on('message', (message: ToCopier) => {
   }
 });
 
+function enterLarge(): Promise<() => void> {
+  const before = large;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  large = promise;
+  return before.then(() => resolve);
+}
+
 async function run(task: CopyTask): Promise<unknown> {
   switch (task.kind) {
     case 'look':
-      return lookAt({ open: openStream, drawId, wallSeconds }, task.primary, task.apex, task.copy);
+      return lookAt(LOOK_PARTS, task.primary, task.apex, task.copy);
     case 'facts':
       return factsOfCopy(task.config, task.zone, task.content);
     case 'read':

@@ -13,7 +13,7 @@ import {
   TRANSPORT_TLS,
   type Transport,
 } from '../nameserver/client.ts';
-import { COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
+import { COUNT_CLOSED_FOR_OTHERS, COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
 import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
 import { askDesk, type Desk, LATER, MANY } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -102,7 +102,8 @@ function createHandlers(
     send(message.length);
   };
   const mayGoOn = (): boolean => !flow.isFull && !flow.isClosed;
-  const pump = createTransferPump(desk, session.client, sendMade, mayGoOn);
+  const giveWay = (): void => close(COUNT_CLOSED_FOR_OTHERS);
+  const pump = createTransferPump(desk, session.client, sendMade, mayGoOn, giveWay);
   const takeLate = (late: Uint8Array | undefined): void => {
     flow.later -= 1;
     if (flow.isClosed) return;

@@ -40,7 +40,12 @@ export type LookParts = {
   drawId(): number;
   /** Seconds since 1970, for signatures. */
   wallSeconds(): number;
+  /** Waits until no other large zone is being read, for they share memory; returns what ends one's turn. */
+  readonly enterLarge?: () => Promise<() => void>;
 };
+
+/** Of more records there is one zone at a time. */
+export const LARGE_ZONE_RECORDS = 100_000;
 
 /** RCODEs of who does not know IXFR, or has lost what it would be made of. */
 const NO_CHANGES: readonly (number | undefined)[] = [RCODE_FORMERR, RCODE_NOTIMP, RCODE_SERVFAIL];
@@ -68,7 +73,11 @@ export async function lookAt(
   });
 }
 
-type Asker = LookParts & { readonly primary: Primary; readonly link: StreamLink };
+type Asker = LookParts & {
+  readonly primary: Primary;
+  readonly link: StreamLink;
+  leaveLarge: (() => void) | undefined;
+};
 
 async function withLink<T>(
   parts: LookParts,
@@ -76,10 +85,12 @@ async function withLink<T>(
   act: (asker: Asker) => Promise<T>,
 ): Promise<T> {
   const link = parts.open(primary);
+  const asker: Asker = { ...parts, primary, link, leaveLarge: undefined };
   try {
-    return await act({ ...parts, primary, link });
+    return await act(asker);
   } finally {
     link.close();
+    asker.leaveLarge?.();
   }
 }
 
@@ -167,5 +178,8 @@ async function transfer(
     const step = reader.take(message, asker.wallSeconds());
     if (step.state === 'done') return step.transfer;
     if (step.state === 'refused') return { reason: step.reason, rcode: step.rcode };
+    if (reader.records() > LARGE_ZONE_RECORDS) {
+      asker.leaveLarge ??= await asker.enterLarge?.();
+    }
   }
 }

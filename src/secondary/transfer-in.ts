@@ -37,7 +37,11 @@ export type TransferStep =
   | { readonly state: 'done'; readonly transfer: Transfer }
   | { readonly state: 'refused'; readonly reason: string; readonly rcode?: number };
 
-export type TransferReader = { take(message: Uint8Array, nowSeconds: number): TransferStep };
+export type TransferReader = {
+  take(message: Uint8Array, nowSeconds: number): TransferStep;
+  /** That have come so far. */
+  records(): number;
+};
 
 export type TransferLimits = {
   /** Records of one transfer, those of changes included. */
@@ -63,6 +67,7 @@ export function createTransferReader(
   let bytes = 0;
   let empty = 0;
   return {
+    records: () => records,
     take(message, nowSeconds) {
       const untrusted = signatures.take(message, nowSeconds);
       const reply = readReply(message, asked);
