@@ -10,6 +10,7 @@ import { containsAddress } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import { hostOf } from '../nameserver/zone-standing.ts';
 import {
+  confirmedAtMs,
   decideLook,
   expiresAtMs,
   lookBegins,
@@ -81,9 +82,14 @@ export type CopyParts = {
 export type Copying = CopyParts & {
   /** Waits for its turn, among others that ask the same server and among all. */
   run(server: string, act: () => Promise<void>): Promise<void>;
+  /** Of all copies but this one. */
+  recordsBeside(copied: Copied): number;
   /** Undefined before anything is. */
   served(): { readonly config: Config; readonly keys: readonly TsigKey[] } | undefined;
 };
+
+/** Of all copies: what they are compiled with has them all in memory, and one primary must not take it from others. */
+export const COPIED_RECORDS_MAX = 2_000_000;
 
 /** Whose the overlays are. */
 const SOURCE = 'primary';
@@ -182,6 +188,7 @@ async function look(parts: Copying, copied: Copied): Promise<void> {
   try {
     const reasons: string[] = [];
     let confirmedBy: string | undefined;
+    let expireSeconds: number | undefined;
     const servers = inTurn(copied);
     copied.notifiedBy = undefined;
     for (const server of servers) {
@@ -190,15 +197,20 @@ async function look(parts: Copying, copied: Copied): Promise<void> {
       if (copied.isGone) return;
       const answer = await parts.look(primary, copied.apex, comparedWith(parts, copied));
       const who = formatSocketAddress(server);
-      if (answer.kind === 'current') confirmedBy ??= who;
-      else {
+      if (answer.kind === 'current') {
+        // Of several the one that has it from nearer to its source.
+        const isFirst = confirmedBy === undefined;
+        const { expireSeconds: told = Number.POSITIVE_INFINITY } = answer;
+        expireSeconds = Math.max(told, isFirst ? 0 : (expireSeconds ?? 0));
+        confirmedBy ??= who;
+      } else {
         const refusal = await take(parts, copied, who, answer);
         if (refusal === undefined) return;
         reasons.push(`${who}: ${refusal}`);
       }
     }
     if (confirmedBy === undefined) fail(parts, copied, reasons.join('; '));
-    else confirm(parts, copied, confirmedBy);
+    else confirm(parts, copied, confirmedBy, false, expireSeconds);
   } catch (error) {
     // A bug in a look is a look in vain: the next one may meet another zone.
     fail(parts, copied, String(error));
@@ -246,6 +258,9 @@ async function take(
   const overlay = overlayOf(zone, content, facts.ttlMax, false);
   const problems = served === undefined ? [] : await parts.check(served.config, overlay);
   if (copied.isGone) return undefined;
+  if (content.count + parts.recordsBeside(copied) > COPIED_RECORDS_MAX) {
+    return `with its ${content.count} records all copies would have more than ${COPIED_RECORDS_MAX}`;
+  }
   if (problems.length > 0) return `its zone cannot be served: ${problems.join(' ')}`;
   copied.content = content;
   copied.rrsets = facts.rrsets + 1;
@@ -253,24 +268,33 @@ async function take(
   tellAltered(parts, copied, facts.altered);
   const message = `${zone} has the serial ${content.serial} now, from ${who} (${way}).`;
   parts.events.record('zone.transferred', zone, message);
-  confirm(parts, copied, who);
+  confirm(parts, copied, who, true, answer.expireSeconds);
   return undefined;
 }
 
 /** What is there is what a primary has. */
-function confirm(parts: Copying, copied: Copied, who: string): void {
-  const { overlay, zone } = copied;
+function confirm(
+  parts: Copying,
+  copied: Copied,
+  who: string,
+  isNew: boolean,
+  expireSeconds: number | undefined,
+): void {
+  const { overlay, schedule, zone } = copied;
   const content = copied.content!;
   const nowMs = parts.clock.nowMs();
-  copied.schedule = lookSucceeded(copied.schedule, scheduledOf(content), nowMs, parts.draw());
+  const timers = scheduledOf(content);
+  const confirmedMs = confirmedAtMs(schedule, timers, expireSeconds, isNew, nowMs);
+  copied.schedule = lookSucceeded(schedule, timers, nowMs, parts.draw(), confirmedMs);
   copied.primary = who;
   // It expired while the primary was asked.
-  if (overlay?.isExpired === true) put(parts, copied, { ...overlay, isExpired: false });
+  const isGood = decideLook(copied.schedule, nowMs).standing === 'current';
+  if (overlay?.isExpired === true && isGood) put(parts, copied, { ...overlay, isExpired: false });
   if (copied.problem !== undefined) {
     parts.events.record('zone.refreshed', zone, `${zone} can be refreshed again, from ${who}.`);
   }
   copied.problem = undefined;
-  keep(parts, copied, content, nowMs);
+  keep(parts, copied, content, confirmedMs);
 }
 
 /** What the next looks depend on. */

@@ -59,6 +59,7 @@ export function createSecondaries(parts: CopyParts): Secondaries {
     ...parts,
     run: createTurns(LOOKS_AT_ONCE_MAX, LOOKS_AT_SERVER_MAX),
     served: () => served,
+    recordsBeside: (copied) => recordsBeside(zones, copied),
   };
   /** Settles when what is on disk is known. */
   const open = async (zone: string, servers: readonly PrimaryServerConfig[]): Promise<void> => {
@@ -138,6 +139,11 @@ export function createSecondaries(parts: CopyParts): Secondaries {
       await Promise.all(open.map(({ keeping }) => keeping));
     },
   };
+}
+
+function recordsBeside(zones: ReadonlyMap<string, Copied>, copied: Copied): number {
+  const counts = zones.values().map((each) => (each === copied ? 0 : (each.content?.count ?? 0)));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function answerNotified(

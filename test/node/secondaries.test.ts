@@ -4,7 +4,7 @@ import type { Config, PrimaryServerConfig } from '../../src/config/config.ts';
 import type { ZoneOverlay } from '../../src/config/overlay.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { writeNotify } from '../../src/dns/notify.ts';
-import type { CopyParts } from '../../src/node/copied-zone.ts';
+import { COPIED_RECORDS_MAX, type CopyParts } from '../../src/node/copied-zone.ts';
 import { factsOfCopy } from '../../src/node/copy-alterations.ts';
 import type { KeptCopy } from '../../src/node/copy-files.ts';
 import type { LookAnswer } from '../../src/node/primary-look.ts';
@@ -340,4 +340,34 @@ test('what is steered here and not of the primary is told, once', async () => {
   const told = events.filter((event) => event.startsWith('zone.altered'));
   assert.equal(told.length, 1);
   assert.match(told[0]!, /steered here are www\.example\. A/);
+});
+
+test('a copy of a copy expires when that one does, and is good again when it is', async () => {
+  const { clock, configOf, follow, kinds, overlays, secondaries, world } = open(gives(7));
+  await follow(configOf([ONE]));
+  world.say = () => ({ kind: 'current', expireSeconds: 0 });
+  await clock.advance(REFRESH * 1000);
+  // It was confirmed an hour ago, which is later than that.
+  assert.equal(secondaries.status('example')?.confirmedAtMs, START_MS);
+  await clock.advance((EXPIRE - REFRESH) * 1000);
+  assert.equal(overlays.get('example')?.isExpired, true);
+  assert.equal(kinds(), 'transferred expired');
+  world.say = () => ({ kind: 'current', expireSeconds: 0 });
+  await clock.advance(REFRESH * 1000);
+  assert.equal(overlays.get('example')?.isExpired, true);
+  world.say = () => ({ ...gives(7)({ address: '', zone: '' }), expireSeconds: 500 }) as LookAnswer;
+  await clock.advance(REFRESH * 1000);
+  assert.equal(overlays.get('example')?.isExpired, false);
+  assert.equal(secondaries.status('example')?.standing, 'current');
+});
+
+test('what one primary sends takes no memory from the copies of others', async () => {
+  const { configOf, events, follow } = open((look) => {
+    const content = { ...contentOf(7), count: COPIED_RECORDS_MAX / 2 + 1 };
+    return look.zone === 'b.example.' || look.zone === 'a.example.'
+      ? { kind: 'copied', content, way: 'AXFR' }
+      : fails(look);
+  });
+  await follow(configOf([ONE], ['a.example', 'b.example']));
+  assert.match(events.join(), /b\.example cannot be refreshed.*all copies would have more than/);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  confirmedAtMs,
   decideLook,
   expiresAtMs,
   FIRST_RETRY_SECONDS,
@@ -152,4 +153,22 @@ test('a person makes it look at once', () => {
   assert.equal(decideLook(lookForced(copied(), T0 + 1), T0 + 1).isDue, true);
   const during = lookForced(lookBegins(copied(), T0), T0);
   assert.equal(lookSucceeded(during, timers, T0 + S, 0).nextMs, T0 + S);
+});
+
+test('of a primary that has a copy itself, the copy here is good for as long as that one', () => {
+  const before = copied();
+  const nowMs = T0 + 3600 * S;
+  const age = (schedule: Schedule, told: number | undefined, isNew: boolean): number =>
+    (nowMs - confirmedAtMs(schedule, timers, told, isNew, nowMs)) / S;
+  assert.equal(age(before, undefined, false), 0);
+  assert.equal(age(before, timers.expire, false), 0);
+  assert.equal(age(before, timers.expire - 60, false), 60);
+  // Nobody's copy is good for longer than its SOA says (RFC 7314 4).
+  assert.equal(age(before, 2 ** 31, false), 0);
+  // What is there was confirmed later than what the primary has; what is new was not.
+  assert.equal(age(before, 60, false), 3600);
+  assert.equal(age(before, 60, true), timers.expire - 60);
+  const next = lookSucceeded(before, timers, nowMs, 0, nowMs - (timers.expire - 60) * S);
+  assert.equal(expiresAtMs(next), nowMs + 60 * S);
+  assert.equal(next.nextMs, nowMs + 30 * S);
 });
