@@ -20,7 +20,7 @@ import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { createSigner, type Signer } from '../workers/signer.ts';
 import { withSigning } from '../workers/signing-compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
-import { createCopier } from './copier.ts';
+import { type Copier, createCopier } from './copier.ts';
 import { openSecondaries } from './open-secondaries.ts';
 import type { Secondaries } from './secondaries.ts';
 import { readState } from './state-file.ts';
@@ -36,6 +36,7 @@ export type Parts = {
   readonly overlays: ZoneOverlays;
   /** What is copied from primaries. */
   readonly secondaries: Secondaries;
+  readonly copier: Pick<Copier, 'threads'>;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -159,7 +160,7 @@ export async function openParts(
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
   const isKeyed = found.keys.length > 0;
-  const others = { signer, secondaries, registry, isKeyed, told };
+  const others = { signer, copier, secondaries, registry, isKeyed, told };
   return { ok: true, parts: { ...made, ...others, begin, close } };
 }
 

@@ -248,7 +248,7 @@ function bringToLife(
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
   const threads = (): Thread[] =>
-    [dns, parts.signer, balancer].flatMap((each) => each?.threads() ?? []);
+    [dns, parts.signer, parts.copier, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   const writers = startWriters(parts, keeper, served, dns);
