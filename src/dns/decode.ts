@@ -28,6 +28,7 @@ import {
 import { ECS_FAMILY_IPV4, ECS_FAMILY_IPV6, ECS_FIXED_LENGTH } from './ecs.ts';
 import { readWord } from './message.ts';
 import { formatName, LABEL_LENGTH_MAX, LABELS_MAX, NAME_LENGTH_MAX } from './name.ts';
+import { oldFields } from './old-rdata.ts';
 import { formatRdata, rdataByType } from './rdata/registry.ts';
 
 export type DecodedQuestion = {
@@ -241,7 +242,7 @@ export function expandRdata(
   { end, rdataStart, type }: RawRecord,
 ): Uint8Array | undefined {
   const rdata = bytes.slice(rdataStart, end);
-  const fields = rdataByType(type)?.fields ?? [];
+  const fields = rdataByType(type)?.fields ?? oldFields(type);
   // Empty rdata stand for "any" or "none" in updates (RFC 2136 2.4): there is no name to expand.
   if (rdata.length === 0 || !fields.some(({ name }) => name !== undefined)) return rdata;
   const parts: Uint8Array[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeMessage, expandName } from '../../src/dns/decode.ts';
+import { decodeMessage, expandName, expandRdata } from '../../src/dns/decode.ts';
 import { formatMessage } from '../../src/dns/format.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { ascii, buildQuery, ecs, opt, option, QUESTION, record, word } from './query-builder.ts';
@@ -153,6 +153,17 @@ test('decodeMessage() says where a message is broken', () => {
     [/2 octets after/, Uint8Array.of(...buildQuery(), 0, 0)],
   ];
   for (const [expected, bytes] of cases) assert.match(reason(bytes), expected);
+});
+
+test('expandRdata() expands names of types that have no text form here', () => {
+  const header = new Array<number>(12).fill(0);
+  // MINFO: a.example.com, and the name that it stands beside.
+  const rdata = [1, 97, 0xc0, 16, 0xc0, 12];
+  const bytes = Uint8Array.from([...header, ...QUESTION, ...rdata]);
+  const raw = { owner: Uint8Array.of(0), type: 14, fixed: 0, rdataStart: 33, end: bytes.length };
+  const [first, second] = [expandName(bytes, 33, 37)!.wire, expandName(bytes, 12, 33)!.wire];
+  assert.deepEqual(expandRdata(bytes, raw), new Uint8Array([...first, ...second]));
+  assert.equal(expandRdata(bytes, { ...raw, end: bytes.length - 1 }), undefined);
 });
 
 test('expandName() follows pointers backward only', () => {
