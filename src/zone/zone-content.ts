@@ -6,7 +6,7 @@
  *   owner, type, class, TTL, rdata length, rdata   as in messages (RFC 1035 4.1.3)
  */
 import { CLASS_IN } from '../dns/constants.ts';
-import { compareNames, nameLength } from '../dns/name.ts';
+import { compareNames, equalNames, nameLength } from '../dns/name.ts';
 
 export type ContentRecord = {
   readonly owner: Uint8Array;
@@ -29,13 +29,14 @@ export type ZoneContent = {
 /** Type, class, TTL and rdata length. */
 const FIXED_LENGTH = 10;
 
-/** Lays the records out; the SOA apart. */
+/** Lays the records out, each once (RFC 2181 5) with its least TTL; the SOA apart. */
 export function packContent(
   apex: Uint8Array,
   soa: ContentRecord,
   records: readonly ContentRecord[],
 ): ZoneContent {
-  const ordered = records.toSorted(compareRecords);
+  const sorted = records.toSorted(compareRecords);
+  const ordered = sorted.filter((each, index) => index === 0 || !isSame(sorted[index - 1]!, each));
   const length = ordered.reduce((sum, record) => sum + sizeOf(record), 0);
   const packed = new Uint8Array(new SharedArrayBuffer(length));
   const view = new DataView(packed.buffer);
@@ -52,6 +53,9 @@ export function packContent(
   }
   return { apex, soa, serial: serialOf(soa), records: packed, count: ordered.length };
 }
+
+const isSame = (a: ContentRecord, b: ContentRecord): boolean =>
+  a.type === b.type && Buffer.compare(a.rdata, b.rdata) === 0 && equalNames(a.owner, b.owner);
 
 const sizeOf = ({ owner, rdata }: ContentRecord): number =>
   owner.length + FIXED_LENGTH + rdata.length;

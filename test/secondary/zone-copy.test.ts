@@ -107,6 +107,20 @@ test('what is served of it has RRsets, one TTL each, and no signatures', () => {
   });
 });
 
+test('a record that comes many times is one, with its least TTL', () => {
+  const twice = [a('x', 1), { ...a('x', 1), ttlSeconds: 7 }, a('X', 1), a('x', 2), a('x', 1)];
+  const content = copy(...twice);
+  assert.equal(content.count, 3);
+  assert.deepEqual(
+    [...recordsOf(content)].map(({ ttlSeconds }) => ttlSeconds),
+    [300, 7, 300],
+  );
+  const change = { removed: [a('x', 1)], soa: soa(8), added: [a('x', 3), a('x', 3)] };
+  const after = changedCopy(content, [change]);
+  assert.ok(after.ok);
+  assert.equal(after.content.count, 3);
+});
+
 test('a copy that was kept is read again, and nothing that is not one', () => {
   const content = copy(a('x', 1), record('y', 'MX', '10 mail.other.'));
   const packed = content.records.slice();
