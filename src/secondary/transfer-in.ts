@@ -49,7 +49,10 @@ export type TransferLimits = {
   /** Octets of their owners and data, uncompressed. */
   readonly bytes: number;
 };
-export const TRANSFER_IN_LIMITS: TransferLimits = { records: 1_000_000, bytes: 256 * 1024 * 1024 };
+export const TRANSFER_IN_LIMITS = {
+  records: 1_000_000,
+  bytes: 256 * 1024 * 1024,
+} satisfies TransferLimits;
 
 /** Octets of a record besides owner and data, as they are kept. */
 const RECORD_OCTETS = 10;
