@@ -6,12 +6,15 @@ import { factsOfCopy } from './node/copy-alterations.ts';
 import { type CopyFiles, openCopyFiles } from './node/copy-files.ts';
 import { type LookParts, lookAt } from './node/primary-look.ts';
 import { openStream } from './node/stream-link.ts';
+import type { ZoneContent } from './zone/zone-content.ts';
 
 /** The copier's thread: it asks primaries, reads what they send, and keeps copies on disk. */
 
 let files: CopyFiles = openCopyFiles(undefined);
 const wallSeconds = (): number => Math.floor(wallClockMs() / 1000);
 const drawId = (): number => randomInt(2 ** 16);
+/** What was kept last of each zone. */
+const kept = new Map<string, { readonly contentId: number; readonly content: ZoneContent }>();
 /** Settles when the last large zone that was begun is read. */
 let large = Promise.resolve();
 const tell = (message: FromCopier): void => parentPort?.postMessage(message);
@@ -35,6 +38,15 @@ parentPort?.on('message', (message: ToCopier) => {
   }
 });
 
+/** The object that came before of the same content, by which its hash is known. */
+function sameContent({ contentId, copy }: CopyTask & { readonly kind: 'keep' }): ZoneContent {
+  const name = Buffer.from(copy.content.apex).toString('latin1');
+  const before = kept.get(name);
+  const content = before?.contentId === contentId ? before.content : copy.content;
+  kept.set(name, { contentId, content });
+  return content;
+}
+
 function enterLarge(): Promise<() => void> {
   const before = large;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -51,7 +63,7 @@ async function run(task: CopyTask): Promise<unknown> {
     case 'read':
       return files.read(task.apex);
     case 'keep': {
-      const problem = await files.keep(task.copy);
+      const problem = await files.keep({ ...task.copy, content: sameContent(task) });
       return problem === undefined ? {} : { problem };
     }
   }

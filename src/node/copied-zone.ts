@@ -33,6 +33,8 @@ export type Copied = {
   readonly apex: Uint8Array;
   servers: readonly PrimaryServerConfig[];
   schedule: Schedule;
+  /** A person wants all of it, whatever its serial: until it has come. */
+  isWantedAnew: boolean;
   /** Who says that there is something new. */
   notifiedBy: Address | undefined;
   content: ZoneContent | undefined;
@@ -108,6 +110,7 @@ export function openCopied(
     overlay: undefined,
     rrsets: 0,
     isOpening: true,
+    isWantedAnew: false,
     problem: undefined,
     notifiedBy: undefined,
     altered: '',
@@ -227,8 +230,12 @@ function inTurn({ notifiedBy, servers }: Copied): readonly PrimaryServerConfig[]
 }
 
 /** An expired copy is no copy (RFC 1034 4.3.5): the primary's is taken whatever its serial, even one of a backup. */
-function comparedWith({ clock }: Copying, { content, schedule }: Copied): ZoneContent | undefined {
-  return decideLook(schedule, clock.nowMs()).standing === 'expired' ? undefined : content;
+function comparedWith(
+  { clock }: Copying,
+  { content, isWantedAnew, schedule }: Copied,
+): ZoneContent | undefined {
+  const isExpired = decideLook(schedule, clock.nowMs()).standing === 'expired';
+  return isExpired || isWantedAnew ? undefined : content;
 }
 
 function keyOf({ key }: PrimaryServerConfig, keys: readonly TsigKey[]): TsigKey | undefined {
@@ -263,6 +270,7 @@ async function take(
   }
   if (problems.length > 0) return `its zone cannot be served: ${problems.join(' ')}`;
   copied.content = content;
+  copied.isWantedAnew = false;
   copied.rrsets = facts.rrsets + 1;
   put(parts, copied, overlay);
   tellAltered(parts, copied, facts.altered);

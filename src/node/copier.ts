@@ -36,7 +36,8 @@ export type CopyTask =
       readonly content: ZoneContent;
     }
   | { readonly kind: 'read'; readonly apex: Uint8Array }
-  | { readonly kind: 'keep'; readonly copy: KeptCopy };
+  /** `contentId` is another one for another content: most of what is kept was kept before, and hashed. */
+  | { readonly kind: 'keep'; readonly copy: KeptCopy; readonly contentId: number };
 export type ToCopier =
   | { readonly type: 'start'; readonly stateDirectory: string | undefined }
   | { readonly type: 'stop' }
@@ -57,6 +58,7 @@ export function createCopier(
   { log, record }: ThreadVoice,
 ): Copier {
   const waiting = new Map<number, (result: unknown) => void>();
+  const contentIds = new WeakMap<ZoneContent, number>();
   let thread: Thread | undefined;
   let nextId = 1;
   let isClosed = false;
@@ -113,7 +115,11 @@ export function createCopier(
       },
       async keep(copy) {
         if (stateDirectory === undefined) return undefined;
-        const kept = (await run({ kind: 'keep', copy })) as { readonly problem?: string };
+        const contentId = contentIds.get(copy.content) ?? nextId;
+        contentIds.set(copy.content, contentId);
+        const kept = (await run({ kind: 'keep', copy, contentId })) as
+          | { readonly problem?: string }
+          | undefined;
         return kept === undefined ? DIED : kept.problem;
       },
     },

@@ -33,8 +33,11 @@ export type Secondaries = {
   follow(config: Config, snapshot: Pick<Snapshot, 'tsigKeys' | 'udpSizeMax'>): void;
   /** The reply to a NOTIFY; undefined = none. */
   notified(query: DeferredQuery): Uint8Array | undefined;
-  /** Looks now; settles when it has. False when the zone has no primary. */
-  refresh(zone: string): Promise<boolean>;
+  /**
+   * Looks now; settles when it has. False when the zone has no primary.
+   * @param isAnew takes all of it, whatever its serial
+   */
+  refresh(zone: string, isAnew?: boolean): Promise<boolean>;
   status(zone: string): CopyStatus | undefined;
   /** Settles when all copies are on disk. */
   close(): Promise<void>;
@@ -119,10 +122,11 @@ export function createSecondaries(parts: CopyParts): Secondaries {
       }
       return answer?.reply;
     },
-    async refresh(zone) {
+    async refresh(zone, isAnew = false) {
       const copied = zones.get(zone);
       if (copied === undefined) return false;
       const ended = new Promise<void>((done) => copied.waiting.push(done));
+      copied.isWantedAnew ||= isAnew;
       copied.schedule = lookForced(copied.schedule, clock.nowMs());
       turn(copying, copied);
       await ended;

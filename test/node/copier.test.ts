@@ -25,6 +25,14 @@ test('the copier keeps copies, tells of them, and asks primaries', async () => {
   const copier = createCopier(file, directory, createVoice());
   const kept = { content, confirmedMs: 1000, primary: '192.0.2.1:53' };
   assert.equal(await copier.files.keep(kept), undefined);
+  // Confirmed later, and then another one.
+  assert.equal(await copier.files.keep({ ...kept, confirmedMs: 2000 }), undefined);
+  assert.equal((await copier.files.read(APEX))?.confirmedMs, 2000);
+  const other = copyOf(APEX, soa(8), [NS, a('x', 9)]);
+  assert.ok(other.ok);
+  assert.equal(await copier.files.keep({ ...kept, content: other.content }), undefined);
+  assert.equal((await copier.files.read(APEX))?.content.serial, 8);
+  assert.equal(await copier.files.keep(kept), undefined);
   const read = await copier.files.read(APEX);
   assert.deepEqual(read, kept);
   // Threads share it: nothing is copied on the way.

@@ -371,3 +371,19 @@ test('what one primary sends takes no memory from the copies of others', async (
   await follow(configOf([ONE], ['a.example', 'b.example']));
   assert.match(events.join(), /b\.example cannot be refreshed.*all copies would have more than/);
 });
+
+test('a person may have all of a zone copied, whatever its serial', async () => {
+  const { configOf, follow, looks, secondaries, world } = open(gives(7));
+  await follow(configOf([ONE]));
+  world.say = fails;
+  await secondaries.refresh('example', true);
+  world.say = gives(3);
+  await secondaries.refresh('example');
+  world.say = confirms;
+  await secondaries.refresh('example');
+  assert.deepEqual(
+    looks.map((look) => look.split(' ').at(-1)),
+    ['-', '-', '-', '3'],
+  );
+  assert.equal(secondaries.status('example')?.serial, 3);
+});
