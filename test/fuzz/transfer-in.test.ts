@@ -19,6 +19,7 @@ import {
   type Transfer,
   type TransferStep,
 } from '../../src/secondary/transfer-in.ts';
+import { readExpire, writeTransferQuery } from '../../src/secondary/transfer-query.ts';
 import { changedCopy, copyOf, overlayOf, readCopy } from '../../src/secondary/zone-copy.ts';
 import { compileZones } from '../../src/zone/compile.ts';
 import { type ContentRecord, recordsOf, type ZoneContent } from '../../src/zone/zone-content.ts';
@@ -80,7 +81,28 @@ const hostileRecord: fc.Arbitrary<ContentRecord> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       owner: fc.constantFrom(APEX, a('x', 1).owner, Uint8Array.of(0), Uint8Array.of(1, 120, 0)),
-      type: fc.constantFrom(0, 1, 2, 5, 6, 39, 41, 43, 46, 47, 50, 64, 250, 252, 255, 65_535),
+      type: fc.constantFrom(
+        0,
+        1,
+        2,
+        5,
+        6,
+        7,
+        14,
+        18,
+        26,
+        39,
+        41,
+        43,
+        46,
+        47,
+        50,
+        64,
+        250,
+        252,
+        255,
+        65_535,
+      ),
       ttlSeconds: fc.constantFrom(0, 300, 0xffffffff),
       rdata: fc.uint8Array({ maxLength: 40 }),
     }),
@@ -276,6 +298,27 @@ test('NOTIFY of any bytes: only a primary, or its key, makes anybody look', () =
       if (said?.zone === undefined) return;
       // The id is for whoever passes it on to choose (RFC 8945 5.3).
       assert.deepEqual(bytes.slice(2, good.length), signed.slice(2, good.length));
+    }),
+    options,
+  );
+});
+
+test('what any bytes say of how long a copy is good is a number of 32 bits, or nothing', () => {
+  const query = writeTransferQuery(7, APEX, TYPE_IXFR, BEFORE, true);
+  assert.equal(readExpire(query), undefined);
+  const told = new Uint8Array([...query, 0, 0, 0, 77]);
+  // The option, and OPT with it, are four octets longer.
+  told[query.length - 1] = 4;
+  told[query.length - 5] = 8;
+  assert.equal(readExpire(told), 77);
+  const any = fc.oneof(
+    fc.uint8Array({ maxLength: 80 }),
+    anyDamage.map((damage) => damaged([told], damage)[0] ?? new Uint8Array()),
+  );
+  fc.assert(
+    fc.property(any, (bytes) => {
+      const seconds = readExpire(bytes);
+      assert.ok(seconds === undefined || (seconds >= 0 && seconds < 2 ** 32));
     }),
     options,
   );
