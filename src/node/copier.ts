@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import type { Config } from '../config/config.ts';
 import { createThread, type Thread, type ThreadVoice } from '../workers/thread.ts';
 import type { ZoneContent } from '../zone/zone-content.ts';
@@ -49,6 +50,14 @@ export type FromCopier =
 
 /** What the largest transfers take while they are read and put in order, with some room. */
 const COPIER_HEAP_MB = 3072;
+/** And no more of the machine's memory, or of what this process may have of it: a small one copies small zones. */
+const COPIER_MEMORY_SHARE = 0.5;
+
+function heapMb(): number {
+  const allowed = process.constrainedMemory();
+  const memory = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+  return Math.min(COPIER_HEAP_MB, Math.floor((memory * COPIER_MEMORY_SHARE) / 2 ** 20));
+}
 const CLOSE_GRACE_MS = 500;
 const DIED = 'the thread that copies zones died of it';
 
@@ -71,7 +80,7 @@ export function createCopier(
     createThread({
       name: 'copy',
       file,
-      heapMb: COPIER_HEAP_MB,
+      heapMb: heapMb(),
       log,
       record,
       start() {
