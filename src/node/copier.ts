@@ -65,6 +65,7 @@ export function createCopier(
   file: URL,
   stateDirectory: string | undefined,
   { log, record }: ThreadVoice,
+  heap = heapMb(),
 ): Copier {
   const waiting = new Map<number, (result: unknown) => void>();
   const contentIds = new WeakMap<ZoneContent, number>();
@@ -80,7 +81,7 @@ export function createCopier(
     createThread({
       name: 'copy',
       file,
-      heapMb: heapMb(),
+      heapMb: heap,
       log,
       record,
       start() {

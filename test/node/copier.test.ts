@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, test } from 'node:test';
+import { TYPE_AXFR } from '../../src/dns/constants.ts';
 import { createCopier } from '../../src/node/copier.ts';
 import { copyOf } from '../../src/secondary/zone-copy.ts';
+import type { ContentRecord } from '../../src/zone/zone-content.ts';
 import { createConfig } from '../nameserver/fixture.ts';
-import { APEX, a, NS, soa } from '../secondary/primary-stream.ts';
+import { APEX, a, message, NS, soa } from '../secondary/primary-stream.ts';
 import { createVoice } from '../workers/voice.ts';
 import { scratchDirectory } from './scratch.ts';
 
@@ -56,4 +58,36 @@ test('whoever waits for a copier that dies is told, and the next one works', asy
   assert.match(JSON.stringify(await looking), /the thread that copies zones died of it/);
   assert.equal((await copier.factsOf(undefined, 'example', content))?.rrsets, 2);
   await copier.close();
+});
+
+test('a primary that sends more than there is memory for ends the copier, and nothing else', async () => {
+  const endless = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (query: Buffer) => {
+      const asked = { id: query.readUInt16BE(2), apex: APEX, type: TYPE_AXFR };
+      const many = Array.from({ length: 400 }, (_, index) => a(`h${index}`, 1));
+      const framed = (records: readonly ContentRecord[]): Buffer => {
+        const bytes = message(asked, records);
+        return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 255), bytes]);
+      };
+      const [first, next] = [framed([soa(9), NS]), framed(many)];
+      const send = (): void => {
+        while (socket.writable && socket.write(next));
+      };
+      socket.on('drain', send);
+      socket.write(first);
+      send();
+    });
+  });
+  endless.listen(0, '127.0.0.1');
+  await once(endless, 'listening');
+  const voice = createVoice();
+  const copier = createCopier(file, undefined, voice, 32);
+  const primary = { address: '127.0.0.1', port: (endless.address() as AddressInfo).port };
+  const answer = await copier.look({ ...primary, key: undefined }, APEX, undefined);
+  assert.match(JSON.stringify(answer), /the thread that copies zones died of it/);
+  assert.match(voice.heard.join(' '), /worker\.restart copy/);
+  assert.equal((await copier.factsOf(undefined, 'example', content))?.rrsets, 2);
+  await copier.close();
+  endless.close();
 });
