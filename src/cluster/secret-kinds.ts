@@ -23,7 +23,7 @@ export const secretKinds: readonly SecretKind[] = [
   {
     kind: 'zone-serial',
     subject: 'zone',
-    summary: 'The last serial that a zone was published with: it never goes back.',
+    summary: 'What signing has added to the serial of a zone: it never goes back.',
   },
   {
     kind: 'zone-records',

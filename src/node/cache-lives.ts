@@ -1,9 +1,6 @@
 import type { ZoneConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
-import type { Clock } from '../control/clock.ts';
-import type { RollFacts } from '../dns/dnssec/key-roll.ts';
-import { KEY_TTL_SECONDS, propagationSecondsOf } from './describe-keys.ts';
-import type { ZoneOverlays } from './zone-overlays.ts';
+import { KEY_TTL_SECONDS } from './describe-keys.ts';
 
 /**
  * How long caches may remember what zones had: the longest TTL of what is served, what came while the node
@@ -15,18 +12,30 @@ export type CacheLives = {
   look(zones: Readonly<Record<string, ZoneConfig>>, nowMs: number): void;
   /** The latest instant at which a cache may have something of the zone that it was given by `byMs`. */
   rememberedUntilMs(zone: string, byMs: number): number;
+  /** What a next life of the node has to know; the same object until that is something else. */
+  toKeep(): KeptLives;
 };
 
+/** Of each zone the TTLs that caches may hold, each but the last with when it was served last. */
+export type KeptLives = Readonly<Record<string, readonly Life[]>>;
 /** A TTL, and when something was served with it last. */
-type Life = { readonly ttlSeconds: number; readonly lastMs: number };
+export type Life = { readonly ttlSeconds: number; readonly lastMs: number };
 
 /** TTLs of a zone that became ever shorter; of more the two longest are taken for one. */
 export const LIVES_MAX = 32;
 
-export function createCacheLives(overlays: () => readonly ZoneOverlay[]): CacheLives {
+/** @param kept of the life before this one: what was served then was served until now */
+export function createCacheLives(
+  overlays: () => readonly ZoneOverlay[],
+  kept: KeptLives = {},
+  nowMs = 0,
+): CacheLives {
   const zoneTtl = memoized(longestOfZone);
   const overlayTtl = memoized(longestOfOverlay);
-  const lives = new Map<string, readonly Life[]>();
+  const lives = new Map(
+    Object.entries(kept).map(([zone, ofZone]) => [zone, servedUntil(ofZone, nowMs)]),
+  );
+  let toKeep: KeptLives | undefined;
   return {
     look(zones, nowMs) {
       const ofOverlays = new Map<string, number>();
@@ -36,7 +45,10 @@ export function createCacheLives(overlays: () => readonly ZoneOverlay[]): CacheL
       }
       for (const [zone, config] of Object.entries(zones)) {
         const ttlSeconds = Math.max(zoneTtl(config), ofOverlays.get(zone) ?? 0);
-        lives.set(zone, lived(lives.get(zone) ?? [], { ttlSeconds, lastMs: nowMs }));
+        const before = lives.get(zone) ?? [];
+        const now = lived(before, { ttlSeconds, lastMs: nowMs });
+        lives.set(zone, now);
+        if (!isSameTtls(before, now)) toKeep = undefined;
       }
     },
     rememberedUntilMs(zone, byMs) {
@@ -45,6 +57,10 @@ export function createCacheLives(overlays: () => readonly ZoneOverlay[]): CacheL
         ({ lastMs, ttlSeconds }) => Math.min(lastMs, byMs) + ttlSeconds * 1000,
       );
       return Math.max(byMs + KEY_TTL_SECONDS * 1000, ...untilMs);
+    },
+    toKeep() {
+      toKeep ??= Object.fromEntries([...lives].filter(([, ofZone]) => ofZone.some(isLong)));
+      return toKeep;
     },
   };
 }
@@ -58,6 +74,21 @@ function lived(before: readonly Life[], now: Life): readonly Life[] {
   if (stays.length < LIVES_MAX) return [...stays, now];
   const [longest, second, ...rest] = stays;
   return [{ ttlSeconds: longest!.ttlSeconds, lastMs: second!.lastMs }, ...rest, now];
+}
+
+/** The last of them was still served when this life began. */
+function servedUntil(kept: readonly Life[], nowMs: number): readonly Life[] {
+  return kept.map((life, at) => (at < kept.length - 1 ? life : { ...life, lastMs: nowMs }));
+}
+
+/** Everything is waited for as long as for the keys themselves. */
+const isLong = ({ ttlSeconds }: Life): boolean => ttlSeconds > KEY_TTL_SECONDS;
+
+function isSameTtls(before: readonly Life[], now: readonly Life[]): boolean {
+  return (
+    before.length === now.length &&
+    before.every(({ ttlSeconds }, at) => ttlSeconds === now[at]!.ttlSeconds)
+  );
 }
 
 function memoized<Key extends object>(measure: (key: Key) => number): (key: Key) => number {
@@ -80,51 +111,4 @@ function longestOfOverlay({ contentTtlMax = 0, rrsets, soa, soaTtl = 0 }: ZoneOv
   let longest = Math.max(soaTtl, soa?.minimum ?? 0, contentTtlMax);
   for (const { ttl } of rrsets) longest = Math.max(longest, ttl);
   return longest;
-}
-
-/** What rolls and the DS of zones wait for, with the clock that they wait by. */
-export type RollWaits = {
-  look(): void;
-  /** From now on. */
-  facts(zone: string, config: ZoneConfig): RollFacts;
-  /** Before it, caches may hold unsigned answers of a zone that is signed since then. */
-  dsFromMs(zone: string, config: ZoneConfig, sinceMs: number): number;
-  close(): void;
-};
-
-/** Changes that come together are looked at together. */
-const LOOK_TOGETHER_MS = 1000;
-
-export function followRollWaits(
-  clock: Pick<Clock, 'nowMs' | 'setTimer'>,
-  overlays: Pick<ZoneOverlays, 'current' | 'onChange'>,
-  zones: () => Readonly<Record<string, ZoneConfig>>,
-): RollWaits {
-  const lives = createCacheLives(overlays.current);
-  const look = (): void => lives.look(zones(), clock.nowMs());
-  let cancel: (() => void) | undefined;
-  const stop = overlays.onChange(() => {
-    cancel ??= clock.setTimer(LOOK_TOGETHER_MS, () => {
-      cancel = undefined;
-      look();
-    });
-  });
-  return {
-    look,
-    facts(zone, config) {
-      look();
-      const nowMs = clock.nowMs();
-      return {
-        keyTtlSeconds: KEY_TTL_SECONDS,
-        longestTtlSeconds: Math.ceil((lives.rememberedUntilMs(zone, nowMs) - nowMs) / 1000),
-        propagationSeconds: propagationSecondsOf(config),
-      };
-    },
-    dsFromMs: (zone, config, sinceMs) =>
-      lives.rememberedUntilMs(zone, sinceMs) + propagationSecondsOf(config) * 1000,
-    close() {
-      stop();
-      cancel?.();
-    },
-  };
 }

@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Secret, Secrets } from '../cluster/secrets.ts';
 import { type FileKey, keyFileNames, readKeyPair } from '../dns/dnssec/key-files.ts';
 import { formatKeySet, type KeySet, parseKeySet } from '../dns/dnssec/key-set.ts';
 import { parseName } from '../dns/name.ts';
+import { writeWhole } from './whole-file.ts';
 
 /** Where the keys of one zone are kept. What cannot be read is never written over. */
 export type KeyPlace = {
@@ -99,16 +100,8 @@ export function filePlace(directory: string, zone: string): KeyPlace {
     if (set === undefined) return { state: 'locked', reason: `the keys in ${file} ${UNREADABLE}` };
     return { state: 'known', set };
   };
-  const write = (set: KeySet): string | undefined => {
-    try {
-      mkdirSync(folder, { recursive: true, mode: FOLDER_OWNER_ONLY });
-      writeFileSync(`${file}.next`, formatKeySet(set), { mode: OWNER_ONLY, flush: true });
-      renameSync(`${file}.next`, file);
-      return undefined;
-    } catch (error) {
-      return `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`;
-    }
-  };
+  const write = (set: KeySet): string | undefined =>
+    writeWhole(file, formatKeySet(set), { file: OWNER_ONLY, folder: FOLDER_OWNER_ONLY });
   return {
     kind: 'file',
     read,

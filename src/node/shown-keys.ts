@@ -1,10 +1,13 @@
 import type { ZoneOverlay } from '../config/overlay.ts';
 import { type FileKey, fileRrsets, fileSigningKeys, passedTimes } from '../dns/dnssec/key-files.ts';
-import { type KeySet, publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
+import { publishedRrsets, signingKeysOf } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import { jitterSecondsOf, type SigningTimes } from '../dns/dnssec/validity.ts';
 import { apexOf, KEY_TTL_SECONDS } from './describe-keys.ts';
-import { type SigningMemory, serialIncrementOf } from './signing-memory.ts';
+import type { RestingZone } from './resting-zones.ts';
+import { type SerialMemory, serialIncrementOf } from './serial-memory.ts';
+import type { SigningMemory } from './signing-memory.ts';
+import type { ToldSerials } from './told-serials.ts';
 import type { Held, KeptZone, ZoneKeysParts } from './zone-keys.ts';
 
 /** What the signer and the zones are told of keys, and what is remembered of it. */
@@ -14,28 +17,30 @@ const WEEK_SECONDS = 7 * 86_400;
 /** Before the first look: nobody knows yet that there are none. */
 export const LOOKED_FOR: Held = { kind: 'none', reason: 'they are being looked for' };
 
-/** A zone that is not signed by its configuration, and has keys from when it was. */
-export type RestingZone = { readonly zone: string; readonly set: KeySet | undefined };
-
 /** What the signer and the zones were told last: each change is told once, the signer first. */
-export function createShown({ setOverlay, tell }: ZoneKeysParts, memory: SigningMemory) {
+export function createShown(
+  { setOverlay, tell }: ZoneKeysParts,
+  memory: SigningMemory,
+  serials: Pick<ToldSerials, 'get' | 'tell'>,
+) {
   const overlays = new Map<string, string>();
   /** Answered unsigned though they are to be signed. */
   const bare = new Set<string>();
   let told = '[]';
   const note = ({ held, zone }: KeptZone, nowMs: number): void => {
     if (held.kind === 'none' && held !== LOOKED_FOR) bare.add(zone);
-    if (held.kind === 'none' && memory.get(zone) === undefined) return;
+    const shared = serials.get(zone);
+    if (held.kind === 'none' && memory.get(zone) === undefined && shared === undefined) return;
     const isAnew = held.kind !== 'none' && bare.delete(zone);
     const seen = { isSigned: true, isAnew, weeks: weeksAt(nowMs), nowMs };
     const sinceMs = held.kind === 'set' ? held.set.madeAtMs : nowMs;
-    memory.note(zone, { ...seen, sinceMs, changes: changesOf(held) });
+    memory.note(zone, shared, { ...seen, sinceMs, changes: changesOf(held) });
   };
   const rest = ({ set, zone }: RestingZone, nowMs: number): void => {
     bare.delete(zone);
     const changes = set === undefined ? {} : changesOf({ kind: 'set', set });
     const seen = { isSigned: false, isAnew: false, weeks: weeksAt(nowMs), nowMs };
-    memory.note(zone, { ...seen, sinceMs: nowMs, changes });
+    memory.note(zone, serials.get(zone), { ...seen, sinceMs: nowMs, changes });
   };
   const setOverlays = (shown: readonly Pick<KeptZone, 'held' | 'zone'>[]): void => {
     const wanted = new Map(shown.map((each) => [each.zone, overlayOf(each, memory)]));
@@ -47,6 +52,13 @@ export function createShown({ setOverlay, tell }: ZoneKeysParts, memory: Signing
       setOverlay(zone, overlay);
     }
   };
+  const memoriesOf = (shown: readonly { readonly zone: string }[]) =>
+    new Map<string, SerialMemory>(
+      shown.flatMap(({ zone }) => {
+        const known = memory.get(zone);
+        return known === undefined ? [] : [[zone, known] as const];
+      }),
+    );
   const unsigned = ({ zone }: { readonly zone: string }) =>
     ({ zone, held: { kind: 'none', reason: '' } }) as const;
   return {
@@ -66,6 +78,7 @@ export function createShown({ setOverlay, tell }: ZoneKeysParts, memory: Signing
       // Before anybody sees a serial that a restart would not know of.
       memory.save();
       setOverlays([...zones, ...resting.map(unsigned)]);
+      serials.tell(memoriesOf([...zones, ...resting]));
     },
   };
 }

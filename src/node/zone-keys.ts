@@ -9,7 +9,6 @@ import type { FileKey } from '../dns/dnssec/key-files.ts';
 import { type KeySet, newKeySet } from '../dns/dnssec/key-set.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { Log } from '../telemetry/log.ts';
-import { followRollWaits } from './cache-lives.ts';
 import { type Company, createCompany, PEERS_WAIT_MS } from './company.ts';
 import {
   ALGORITHM_NUMBERS,
@@ -18,10 +17,13 @@ import {
   differences,
 } from './describe-keys.ts';
 import { heldFiles } from './held-files.ts';
-import { filePlace, type KeyPlace, sharedPlace, zonesWithFiles } from './key-places.ts';
+import { filePlace, type KeyPlace, sharedPlace } from './key-places.ts';
 import { createKeyRolls } from './key-rolls.ts';
-import { createShown, LOOKED_FOR, type RestingZone } from './shown-keys.ts';
+import { keepRestingZones } from './resting-zones.ts';
+import { followRollWaits, type RollWaits } from './roll-waits.ts';
+import { createShown, LOOKED_FOR } from './shown-keys.ts';
 import { openSigningMemory, type SigningMemory } from './signing-memory.ts';
+import { createToldSerials } from './told-serials.ts';
 import type { ZoneOverlays } from './zone-overlays.ts';
 
 /**
@@ -39,7 +41,7 @@ export type ZoneKeysKeeper = ZoneKeys & {
 
 export type ZoneKeysParts = {
   readonly config: Config;
-  readonly secrets: Pick<Secrets, 'get' | 'update' | 'createOnce' | 'watch'>;
+  readonly secrets: Pick<Secrets, 'get' | 'update' | 'createOnce' | 'watch' | 'watchAll'>;
   /** The cluster's: times of keys are compared across nodes. */
   readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
   readonly events: Pick<Events, 'record'>;
@@ -94,17 +96,20 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
   const { clock, events } = parts;
   const zones = new Map<string, KeptZone>();
   const memory = openMemory(parts);
-  const shown = createShown(parts, memory);
+  const serials = createToldSerials(parts.secrets);
+  const shown = createShown(parts, memory, serials);
   const company = createCompany(clock, parts.isCutOff);
   let { config } = parts;
-  const waits = followRollWaits(clock, parts.overlays, () => config.zones);
-  let resting: readonly RestingZone[] = [];
+  const waits = openWaits(parts, () => config.zones);
   let isClosed = false;
   let cancel = (): void => {};
 
   const publish = (): void => {
-    if (!isClosed) shown.show([...zones.values()], resting, clock.nowMs());
+    if (!isClosed) shown.show([...zones.values()], resting.all(), clock.nowMs());
   };
+  // A store tells of many zones in one moment.
+  const publishSoon = soon(publish);
+  const resting = keepRestingZones(parts, memory, serials, publishSoon);
   const hold = (kept: KeptZone, held: Held): void => {
     kept.held = held;
     complain(kept, events);
@@ -115,7 +120,8 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
     const looks = [...zones.values()].map((kept) =>
       lookAt(parts, kept, awaited, (held) => hold(kept, held)),
     );
-    await Promise.all(looks);
+    const forgotten = [...zones.keys()].filter((zone) => memory.get(zone) === undefined);
+    await Promise.all([...looks, ...forgotten.map(serials.ask)]);
     publish();
   };
   const lookSoon = (): void => {
@@ -126,19 +132,11 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
       void lookAtAll().then(lookSoon);
     });
   };
-  const stopWatching = (): void => {
-    for (const kept of zones.values()) kept.stopWatching();
-  };
   const hear = (kept: KeptZone): void => {
-    if (readPlace(kept, (held) => hold(kept, held))) publish();
+    if (readPlace(kept, (held) => hold(kept, held))) publishSoon();
   };
-  const adopt = (): void => {
-    stopWatching();
-    resting = restingZones(parts, config, memory);
-    adoptZones(parts, config, zones, hear);
-  };
-  adopt();
-  shown.begin([...zones.values()], resting);
+  adoptZones(parts, config, zones, hear);
+  shown.begin([...zones.values()], resting.all());
   const ready = waitForPeers(parts, company, zones).then(lookAtAll);
   void ready.then(lookSoon);
   const status = (kept: KeptZone): ZoneDnssec => {
@@ -166,24 +164,62 @@ export function keepZoneKeys(parts: ZoneKeysParts): ZoneKeysKeeper {
       // What it had until now is in caches.
       waits.look();
       config = next;
-      adopt();
+      resting.setConfig(next);
+      adoptZones(parts, config, zones, hear);
       void lookAtAll().then(lookSoon);
     },
     close() {
       isClosed = true;
       cancel();
       waits.close();
-      stopWatching();
+      resting.close();
+      stopWatching(zones);
     },
   };
 }
 
+/** Runs once, after what is going on, however often it is asked for meanwhile. */
+function soon(run: () => void): () => void {
+  let isAsked = false;
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    queueMicrotask(() => {
+      isAsked = false;
+      run();
+    });
+  };
+}
+
 function openMemory({ config, log }: ZoneKeysParts): SigningMemory {
-  return openSigningMemory(config.node.stateDirectory, (kind, problem) => {
-    const message = `${problem}: serials of signed zones may go back after a restart.`;
-    if (kind === 'unreadable') log.warn('state.unreadable', message);
-    else log.warn('state.unwritable', message);
-  });
+  return openSigningMemory(
+    config.node.stateDirectory,
+    complainOnce(log, 'serials of signed zones may go back after a restart'),
+  );
+}
+
+function openWaits(
+  { clock, config, log, overlays }: ZoneKeysParts,
+  zones: () => Config['zones'],
+): RollWaits {
+  return followRollWaits(
+    clock,
+    overlays,
+    zones,
+    config.node.stateDirectory,
+    complainOnce(log, 'TTLs that were lowered before a restart are not waited for after it'),
+  );
+}
+
+function complainOnce(log: ZoneKeysParts['log'], effect: string) {
+  let last: string | undefined;
+  return (kind: 'unreadable' | 'unwritable', problem: string): void => {
+    if (problem === last) return;
+    last = problem;
+    // Two calls, so that both kinds can be found.
+    if (kind === 'unreadable') log.warn('state.unreadable', `${problem}: ${effect}.`);
+    else log.warn('state.unwritable', `${problem}: ${effect}.`);
+  };
 }
 
 /** Without keys, or with some that the other nodes have not heard of. */
@@ -214,6 +250,7 @@ function adoptZones(
   hear: (kept: KeptZone) => void,
 ): void {
   const before = new Map(zones);
+  stopWatching(zones);
   zones.clear();
   for (const [zone, { dnssec }] of Object.entries(config.zones)) {
     if (dnssec === undefined) continue;
@@ -221,6 +258,10 @@ function adoptZones(
     zones.set(zone, kept);
     kept.stopWatching = kept.place?.watch(() => hear(kept)) ?? kept.stopWatching;
   }
+}
+
+function stopWatching(zones: ReadonlyMap<string, KeptZone>): void {
+  for (const kept of zones.values()) kept.stopWatching();
 }
 
 function keptZone(
@@ -246,24 +287,6 @@ function keptZone(
     complaint: before?.complaint ?? '',
     stopWatching: () => {},
   };
-}
-
-/** Those that are not signed any more: their serials must not go back. */
-function restingZones(
-  { secrets }: ZoneKeysParts,
-  config: Config,
-  memory: SigningMemory,
-): readonly RestingZone[] {
-  const { stateDirectory } = config.node;
-  const inFiles = stateDirectory === undefined ? [] : zonesWithFiles(stateDirectory);
-  return Object.entries(config.zones).flatMap(([zone, { dnssec }]) => {
-    if (dnssec !== undefined) return [];
-    const shared = sharedPlace(secrets, zone).read();
-    const own = inFiles.includes(zone) ? filePlace(stateDirectory!, zone).read() : undefined;
-    const read = shared.state === 'known' ? shared : own;
-    const set = read?.state === 'known' ? read.set : undefined;
-    return set === undefined && memory.get(zone) === undefined ? [] : [{ zone, set }];
-  });
 }
 
 /**

@@ -22,6 +22,7 @@ export function createFixtureKeys(
       },
       createOnce: async () => ({ ok: true, bytes, isNew: false }),
       watch: () => () => {},
+      watchAll: () => () => {},
     },
     clock: { nowMs, setTimer: () => () => {} },
     events: { record },

@@ -111,4 +111,5 @@ const NO_SECRETS: ZoneKeysParts['secrets'] = {
   update: async (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
   createOnce: async (name) => ({ ok: false, reason: `${name} cannot be sealed` }),
   watch: () => () => {},
+  watchAll: () => () => {},
 };

@@ -8,7 +8,7 @@ import {
   remembered,
   type SigningSeen,
   serialIncrementOf,
-} from '../../src/node/signing-memory.ts';
+} from '../../src/node/serial-memory.ts';
 import { KEYS_LOOK_MS } from '../../src/node/zone-keys.ts';
 import { createFactWorld } from '../cluster/fact-world.ts';
 import { createMovedClock } from '../monitoring/moved-clock.ts';
@@ -150,7 +150,7 @@ test('a memory that is damaged is begun anew, with a word; what is remembered ha
       ...{ isSigned: true, isAnew: false, weeks: 1, sinceMs: NOW, nowMs: NOW },
       changes: { [`file 13 ${at}`]: 2, 'file 13 stays': 5 },
     };
-    memory = remembered(memory, seen);
+    memory = remembered(memory, undefined, seen);
     assert.equal(serialIncrementOf(memory), 1 + 5 + 2 * (at + 1));
     greatest = Math.max(greatest, Object.keys(memory.changes).length);
   }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { createCacheLives, LIVES_MAX } from '../../src/node/cache-lives.ts';
@@ -64,6 +66,33 @@ test('a TTL that was lowered, or a record that was removed, just now is still wa
   // When it was seen last: a second or so after it came.
   assert.ok(Math.abs(seconds + passed - 3 * DAY_SECONDS) <= 2, `${seconds} + ${passed}`);
   assert.ok(rig.status().dsFromMs! >= madeMs + 3 * DAY_SECONDS * 1000);
+  rig.keeper.close();
+});
+
+test('a TTL that was lowered before a restart, or by it, is waited for after it', async () => {
+  const config = ALONE();
+  const before = await started(withTtl(config, 3 * DAY_SECONDS));
+  before.rig.keeper.setConfig(withTtl(config, 2 * DAY_SECONDS));
+  const loweredMs = before.clock.nowMs();
+  before.rig.keeper.close();
+  const { rig } = await started(withTtl(config, 60));
+  const { dsFromMs } = rig.status();
+  assert.equal(dsFromMs, loweredMs + (3 * DAY_SECONDS + PROPAGATION_SECONDS) * 1000);
+  rig.keeper.close();
+
+  // When it has passed, nothing is waited for but the keys.
+  const after = await started(withTtl(config, 60));
+  await after.clock.advance(4 * DAY_SECONDS * 1000);
+  assert.equal(await after.secondsOfSwitch(), 3600);
+  after.rig.keeper.close();
+});
+
+test('TTLs that cannot be read are not waited for, with a word', async () => {
+  const directory = scratchDirectory('keys');
+  writeFileSync(join(directory, 'zone-ttls.json'), '{"version":1,"zones":{"x":[1]}}');
+  const own = `node: { name: one, stateDirectory: ${directory} }`;
+  const { rig } = await started(configOf({ [ZONE]: 'true' }, own));
+  assert.match(rig.events.join(), /state\.unreadable.*zone-ttls\.json cannot be read \(damaged\)/);
   rig.keeper.close();
 });
 
