@@ -3,7 +3,9 @@
  * them, where the zone is a copy of its primary's. They come while a node runs and never touch the file.
  */
 import { laterSerial, SERIALS } from '../dns/serial.ts';
+import type { ZoneContent } from '../zone/zone-content.ts';
 import type { Config, RrsetConfig, SoaConfig, ZoneConfig } from './config.ts';
+import { copiedRecords } from './copied-records.ts';
 import { standBeside, steeredTypes } from './standing.ts';
 
 export type ZoneOverlay = {
@@ -13,6 +15,10 @@ export type ZoneOverlay = {
   readonly soa?: SoaConfig;
   /** TTL of that SOA. */
   readonly soaTtl?: number;
+  /** All records of a primary, packed, instead of `rrsets`: in memory that threads share. */
+  readonly content?: Pick<ZoneContent, 'records'>;
+  /** The longest TTL of these. */
+  readonly contentTtlMax?: number;
   /** The primary was not reached for longer than its SOA allows. */
   readonly isExpired?: boolean;
   /** Absent = that of the SOA. Of several the greatest counts. */
@@ -84,13 +90,14 @@ const keyOf = ({ owner, type }: RrsetConfig): string => `${owner.toLowerCase()} 
 /** A zone with its primary's records, but for those that steered names stand for. */
 function copied(
   zone: ZoneConfig,
-  { isExpired = false, rrsets, soaTtl = zone.ttl }: ZoneOverlay,
+  { content, isExpired = false, rrsets: listed, soaTtl = zone.ttl }: ZoneOverlay,
   soa: SoaConfig,
   pools: Config['pools'],
 ): ZoneConfig {
-  const hidden = new Set([...steeredOver(zone, rrsets, pools), ...keysOver(zone, rrsets)]);
   // What has expired is not in the table at all, so that no alias and no referral leads to it.
   const isGone = isExpired && zone.primary?.whenExpired === 'servfail';
+  const rrsets = content === undefined || isGone ? listed : copiedRecords(content);
+  const hidden = new Set([...steeredOver(zone, rrsets, pools), ...keysOver(zone, rrsets)]);
   return {
     ...zone,
     ttl: soaTtl,

@@ -25,6 +25,8 @@ export type Thread = {
 export type ThreadOptions = ThreadVoice & {
   readonly name: string;
   readonly file: URL;
+  /** Beyond so many MiB of heap the worker ends, and is replaced; default: the engine's limit. */
+  readonly heapMb?: number;
   /** The first message of every incarnation. When it throws, the next try comes after a pause. */
   start(): unknown;
   onMessage(message: { readonly type: string }): void;
@@ -76,7 +78,9 @@ export function createThread(options: ThreadOptions): Thread {
     let next: Worker;
     try {
       const first = options.start();
-      next = new Worker(options.file, { name: options.name });
+      const { file, heapMb, name } = options;
+      const limits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb };
+      next = new Worker(file, { name, resourceLimits: limits });
       next.postMessage(first);
     } catch (error) {
       complain(error);
