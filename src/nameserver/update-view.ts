@@ -183,11 +183,8 @@ export function misfit(
   fresh: readonly AddedRecord[],
 ): string | undefined {
   const sets = new Set(fresh.map(({ owner, type }) => `${owner} ${type}`));
-  const state = { version: 1, serial: 0, base: 0, removed: [] };
-  const { rrsets } = overlayOf(name, {
-    ...state,
-    records: after.map((each) => ({ ...each, since: 1 })),
-  });
+  const records = after.map((each) => ({ ...each, since: 1 }));
+  const { rrsets } = overlayOf(name, { serial: 0, records });
   const { refused: out } = standBeside(name, zone, config.pools, rrsets);
   const found = out.find(({ rrset }) => sets.has(`${rrset.owner} ${rrset.type}`));
   return found && `${found.rrset.owner} ${found.rrset.type}: ${found.why}`;

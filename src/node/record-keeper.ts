@@ -42,6 +42,8 @@ export type RecordKeeperParts = {
   readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
   /** Between 0 and 1. */
   draw(): number;
+  /** Says who has made a change. Another one each time that a node starts: it may have lost what it knew. */
+  readonly writer: string;
   /** The serial that the configuration gives a zone; undefined = it has no such zone. */
   configuredSerial(zone: string): number | undefined;
 };
@@ -125,12 +127,17 @@ function createWriter(
   const known = (zone: string): ZoneAdditions => states.get(zone) ?? NO_ADDITIONS;
   return async (zone, next) => {
     let state = NO_ADDITIONS;
+    let isUnreadable = false;
     const reason = await vault.change(zone, (bytes) => {
-      const kept = (bytes && unpackAdditions(bytes)) ?? NO_ADDITIONS;
+      const kept = bytes === undefined ? NO_ADDITIONS : unpackAdditions(bytes);
+      isUnreadable = kept === undefined;
+      // A later version may have written it: not to be written over.
+      if (kept === undefined) return undefined;
       const before = joined(kept, known(zone));
       state = next(before) ?? before;
       return state === kept ? undefined : packAdditions(state);
     });
+    if (isUnreadable) return { reason: `what is kept of ${zone} cannot be read here` };
     if (reason !== undefined) return { reason };
     if (state.version > 0) adopt(zone, joined(state, known(zone)));
     return { state };
@@ -139,7 +146,7 @@ function createWriter(
 
 /** Takes records out when their time is over, by one timer. */
 function createExpiry(
-  { clock, draw }: RecordKeeperParts,
+  { clock, draw, writer }: RecordKeeperParts,
   states: ReadonlyMap<string, ZoneAdditions>,
   write: (
     zone: string,
@@ -150,10 +157,11 @@ function createExpiry(
   let done: () => unknown = () => {};
   const isDue = (state: ZoneAdditions): boolean => expiryOf(state) <= clock.nowMs();
   const drop = (state: ZoneAdditions): ZoneAdditions | undefined =>
-    isDue(state) ? changed(state, unexpired(state, clock.nowMs()), state.base) : undefined;
+    isDue(state) ? changed(state, unexpired(state, clock.nowMs()), state.base, writer) : undefined;
   const schedule = (atLeastMs = 0): void => {
     cancelTimer();
-    const next = Math.min(...[...states.values()].map(expiryOf));
+    let next = Number.POSITIVE_INFINITY;
+    for (const state of states.values()) next = Math.min(next, expiryOf(state));
     if (next === Number.POSITIVE_INFINITY) return;
     const waitMs = Math.max(next - clock.nowMs(), 0) + draw() * EXPIRY_SPREAD_MS;
     cancelTimer = clock.setTimer(Math.max(waitMs, atLeastMs), () => void run());
@@ -191,7 +199,7 @@ async function decideAndWrite<Refusal extends object>(
     const decided = decide(unexpired(state, nowMs), nowMs);
     refusal = 'refusal' in decided ? decided.refusal : undefined;
     if ('refusal' in decided) return undefined;
-    const next = changed(state, decided.records, serialOf(parts, zone, state));
+    const next = changed(state, decided.records, serialOf(parts, zone, state), parts.writer);
     isChanged = next !== state;
     return next;
   });

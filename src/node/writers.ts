@@ -1,5 +1,5 @@
 /** Who writes into zones while a node runs, tied to the node's parts: updates by DNS, challenges by the API. */
-
+import { randomBytes } from 'node:crypto';
 import { type AcmeChallenges, createAcmeChallenges } from '../control/acme-challenges.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
 import {
@@ -16,6 +16,8 @@ import type { Served } from './served.ts';
 import { createUpdateDesk } from './update-desk.ts';
 import { servedSerial } from './zone-overlays.ts';
 
+/** Of the name that this process writes under: no two ever have the same. */
+const WRITER_BYTES = 9;
 /** How long whoever changes records waits for the other nodes, once this one serves them. */
 export const VISIBLE_WAIT_MS = 8000;
 
@@ -37,6 +39,7 @@ export function openRecordKeeper(parts: Parts): RecordKeeper {
     overlays,
     clock: facts.clock,
     draw: Math.random,
+    writer: randomBytes(WRITER_BYTES).toString('base64url'),
     configuredSerial: (zone) => zones[zone]?.soa.serial,
   });
   told.config = (next) => {

@@ -177,7 +177,7 @@ test('damaged updates have a known RCODE, and what comes of others can be served
       done += 1;
       if (done % 40 !== 0) return;
       compiled += 1;
-      const overlay = overlayOf(ZONE, changed(NO_ADDITIONS, after, 7));
+      const overlay = overlayOf(ZONE, changed(NO_ADDITIONS, after, 7, 'w'));
       const result = compileSnapshot(withOverlays(config, [overlay]), geo, 1, 1);
       assert.ok(result.ok, JSON.stringify(result));
     }),
@@ -230,7 +230,7 @@ test('respond() hands over an update only when the key has signed it', () => {
 });
 
 test('kept records that are damaged are none, and take no more memory than they may', () => {
-  const packed = packAdditions(changed(NO_ADDITIONS, ADDED, 7));
+  const packed = packAdditions(changed(NO_ADDITIONS, ADDED, 7, 'w'));
   fc.assert(
     fc.property(edits, fc.option(fc.nat(60), { freq: 4 }), (all, cut) => {
       const bytes = packed.slice(0, packed.length - (cut ?? 0));

@@ -29,7 +29,7 @@ function openDesk() {
       const decided = decide(state.records, nowMs);
       if ('refusal' in decided) return { ok: false, refusal: decided.refusal };
       const before = state;
-      state = changed(state, decided.records, 7);
+      state = changed(state, decided.records, 7, 'w');
       return { ok: true, state, isChanged: state !== before };
     },
   };
