@@ -77,7 +77,8 @@ export function zoneUpdate(
     const known = new Map(there.map((each) => [identityOf(each), each]));
     const next = applied.added.map((each) => kept(each, known));
     const after = [...untouched, ...next];
-    const why = objection(config, name, zone, after, next, known);
+    const why =
+      objection(config, name, zone, after, next, known) ?? hiding(next, known, after, fixed);
     return why === undefined ? { records: after } : { refusal: refused(why) };
   };
 }
@@ -153,6 +154,28 @@ function objection(
   return tooMany(after, fresh) ?? misfit(config, name, zone, after, fresh);
 }
 
+/** What comes stands for all names below it: also for those that whoever sends it has no right to. */
+function hiding(
+  next: readonly AddedRecord[],
+  known: ReadonlyMap<string, AddedRecord>,
+  after: readonly AddedRecord[],
+  { apex, may }: Pick<UpdateZone, 'apex' | 'may'>,
+): string | undefined {
+  const apexText = formatName(apex);
+  const cuts = next.filter(
+    (each) => each.type === 'NS' && each.owner !== apexText && !known.has(identityOf(each)),
+  );
+  for (const { owner } of cuts) {
+    const below = after.find(
+      (each) =>
+        each.owner.endsWith(`.${owner}`) &&
+        !may(parseName(each.owner)!, typeNumber(each.type) ?? 0),
+    );
+    if (below !== undefined) return `a delegation of ${owner} would hide ${below.owner}`;
+  }
+  return undefined;
+}
+
 /** Why so many records are too many; `fresh` are those that come. */
 export function tooMany(
   after: readonly AddedRecord[],
@@ -182,10 +205,22 @@ export function misfit(
   after: readonly AddedRecord[],
   fresh: readonly AddedRecord[],
 ): string | undefined {
-  const sets = new Set(fresh.map(({ owner, type }) => `${owner} ${type}`));
-  const records = after.map((each) => ({ ...each, since: 1 }));
-  const { rrsets } = overlayOf(name, { serial: 0, records });
-  const { refused: out } = standBeside(name, zone, config.pools, rrsets);
-  const found = out.find(({ rrset }) => sets.has(`${rrset.owner} ${rrset.type}`));
-  return found && `${found.rrset.owner} ${found.rrset.type}: ${found.why}`;
+  const setOf = ({ owner, type }: Pick<AddedRecord, 'owner' | 'type'>): string =>
+    `${owner} ${type}`;
+  const coming = new Set(fresh.map(setOf));
+  const refusedOf = (all: readonly AddedRecord[]) => {
+    const records = all.map((each) => ({ ...each, since: 1 }));
+    const { rrsets } = overlayOf(name, { serial: 0, records });
+    return standBeside(name, zone, config.pools, rrsets).refused;
+  };
+  const out = refusedOf(after);
+  const found = out.find(({ rrset }) => coming.has(setOf(rrset)));
+  if (found !== undefined) return `${setOf(found.rrset)}: ${found.why}`;
+  if (out.length === 0) return undefined;
+  // Nor may it take the place of what was there before it.
+  const freshOnes = new Set(fresh);
+  const before = refusedOf(after.filter((each) => !freshOnes.has(each)));
+  const was = new Set(before.map(({ rrset }) => setOf(rrset)));
+  const ousted = out.find(({ rrset }) => !was.has(setOf(rrset)));
+  return ousted && `it would push out ${setOf(ousted.rrset)}: ${ousted.why}`;
 }

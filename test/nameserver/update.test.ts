@@ -251,6 +251,35 @@ test('rights are those of the key, by name and type (3.3)', () => {
   }
 });
 
+test('a right is no right to what names below would answer', () => {
+  const narrow = (types: string[], ...names: string[]) => ({
+    rights: [{ key: 'writer.gslb.example.', names, types }],
+  });
+  const wildcard = ['add *.apps.gslb.example. 60 TXT x'];
+  assert.equal(apply(wildcard, [], narrow(['TXT'], '*.apps')).rcode, RCODE_REFUSED);
+  assert.equal(apply(wildcard, [], narrow(['TXT'], '**.apps')).rcode, 0);
+  const others = [record('a.team.gslb.example.', 60, 'A', '192.0.2.9')];
+  for (const lines of [
+    ['add team.gslb.example. 60 NS ns.other.example.'],
+    ['yxdomain a.team.gslb.example.', 'add team.gslb.example. 60 NS ns.other.example.'],
+  ]) {
+    const hidden = apply(lines, others, narrow(['*'], '*'));
+    assert.deepEqual([hidden.rcode, /would hide/.test(hidden.why!)], [RCODE_REFUSED, true]);
+    assert.equal(apply(lines, others, narrow(['*'], '**')).rcode, 0);
+  }
+  assert.equal(apply(['add below.gslb.example. 60 NS ns.other.example.']).rcode, RCODE_REFUSED);
+});
+
+test('a delegation and a DNAME never come to one name, nor push each other out', () => {
+  const [ns, dname] = ['add d.gslb.example. 60 NS a.', 'add d.gslb.example. 60 DNAME a.'];
+  assert.equal(apply([ns, dname]).rcode, RCODE_REFUSED);
+  assert.equal(apply([dname], [record('d.gslb.example.', 60, 'NS', 'a.')]).rcode, RCODE_REFUSED);
+  const after = apply([ns], [record('d.gslb.example.', 60, 'DNAME', 'a.')]);
+  assert.deepEqual([after.rcode, /push out d/.test(after.why!)], [RCODE_REFUSED, true]);
+  const below = apply([ns], [record('x.d.gslb.example.', 60, 'DNAME', 'a.')]);
+  assert.deepEqual([below.rcode, /push out x\.d/.test(below.why!)], [RCODE_REFUSED, true]);
+});
+
 test('an update has a bounded number of records', () => {
   const lines = Array.from({ length: UPDATE_RECORDS_MAX + 1 }, (_, index) =>
     octets(`n${index % 100}.gslb.example.`, 'NONE', 'A', 0, Uint8Array.from([192, 0, 2, 1])),
