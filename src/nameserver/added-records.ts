@@ -93,6 +93,24 @@ export function changed(
   return { version, serial: nextSerial(last), base: configured, records: next, outdone, seen };
 }
 
+/** The records as they were before a change, but for what others have changed since. */
+export function reverted(
+  now: ZoneAdditions,
+  before: ZoneAdditions,
+  after: ZoneAdditions,
+): readonly AddedRecord[] {
+  const wordsBefore = new Set(before.records.map(wordOf));
+  const wordsAfter = new Set(after.records.map(wordOf));
+  const kept = now.records.filter(
+    (each) => !wordsAfter.has(wordOf(each)) || wordsBefore.has(wordOf(each)),
+  );
+  const present = new Set(kept.map(identityOf));
+  const lost = before.records.filter(
+    (each) => !(wordsAfter.has(wordOf(each)) || present.has(identityOf(each))),
+  );
+  return [...kept, ...lost];
+}
+
 /** Another serial for the same records, when the configuration has another that is not later than it. */
 export function recounted(before: ZoneAdditions, configured: number): ZoneAdditions {
   const { base, serial, version } = before;

@@ -2,7 +2,6 @@
  * Keeps the records that were added to zones while they are served: what all nodes have of them, when they go by
  * themselves, and what of it this node serves by now.
  */
-import type { Config } from '../config/config.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Decision, Kept, ZoneRecords } from '../control/zone-records.ts';
 import {
@@ -14,6 +13,7 @@ import {
   overlayOf,
   packAdditions,
   recounted,
+  reverted,
   unexpired,
   unpackAdditions,
   type ZoneAdditions,
@@ -28,8 +28,8 @@ export type RecordKeeper = ZoneRecords & {
   served(): ReadonlyMap<string, ZoneAdditions>;
   /** From now on `serve` serves what overlays say, and tells why it could not. */
   begin(serve: () => Promise<readonly string[]>): void;
-  /** The zones that the configuration now has may have other serials. */
-  followConfig(config: Pick<Config, 'zones'>): void;
+  /** Zones may have other serials now than the configuration or a primary gave them before. */
+  followSerials(): void;
   /** Called when more is served here; returns the function that stops it. */
   onServed(hear: () => void): () => void;
   close(): void;
@@ -44,7 +44,7 @@ export type RecordKeeperParts = {
   draw(): number;
   /** Says who has made a change. Another one each time that a node starts: it may have lost what it knew. */
   readonly writer: string;
-  /** The serial that the configuration gives a zone; undefined = it has no such zone. */
+  /** The serial that the configuration, or a primary, gives a zone; undefined = there is no such zone. */
   configuredSerial(zone: string): number | undefined;
 };
 
@@ -71,6 +71,13 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
   });
   expiry.onDone(publisher.publish);
 
+  const undo = async (zone: string, before: ZoneAdditions, after: ZoneAdditions) => {
+    const revert = (now: ZoneAdditions): ZoneAdditions =>
+      changed(now, reverted(now, before, after), serialOf(parts, zone, now), parts.writer);
+    await queue.run(zone, () => write(zone, revert));
+    await publisher.publish();
+  };
+
   const hear = (zone: string, bytes: Uint8Array): void => {
     const heard = unpackAdditions(bytes);
     if (heard === undefined) return;
@@ -92,18 +99,22 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
     isShared: vault.isShared,
     additions: (zone) => states.get(zone) ?? NO_ADDITIONS,
     async change(zone, decide) {
-      const done = await queue.run(zone, () => decideAndWrite(parts, write, zone, decide));
+      const { before, done } = await queue.run(zone, () =>
+        decideAndWrite(parts, write, zone, decide),
+      );
       if (!done.ok) return done;
       const reasons = await publisher.publish();
       if (reasons.length === 0) return done;
+      // Nobody was told that it is done, and it must not stand in the way of what comes next.
+      if (done.isChanged) await undo(zone, before, done.state);
       return { ok: false, refusal: undefined, reason: reasons.join(' ') };
     },
     served: publisher.served,
     begin: publisher.begin,
     onServed: publisher.onServed,
-    followConfig({ zones }) {
+    followSerials() {
       for (const [zone, state] of states) {
-        const configured = zones[zone]?.soa.serial;
+        const configured = parts.configuredSerial(zone);
         if (configured === undefined || recounted(state, configured) === state) continue;
         void queue
           .run(zone, () => write(zone, (each) => recounted(each, configured)))
@@ -191,10 +202,12 @@ async function decideAndWrite<Refusal extends object>(
   write: Write,
   zone: string,
   decide: (records: readonly AddedRecord[], nowMs: number) => Decision<Refusal>,
-): Promise<Kept<Refusal>> {
+): Promise<{ readonly before: ZoneAdditions; readonly done: Kept<Refusal> }> {
   let refusal: Refusal | undefined;
   let isChanged = false;
+  let before = NO_ADDITIONS;
   const done = await write(zone, (state) => {
+    before = state;
     const nowMs = parts.clock.nowMs();
     const decided = decide(unexpired(state, nowMs), nowMs);
     refusal = 'refusal' in decided ? decided.refusal : undefined;
@@ -203,9 +216,11 @@ async function decideAndWrite<Refusal extends object>(
     isChanged = next !== state;
     return next;
   });
-  if (refusal !== undefined) return { ok: false, refusal };
-  if ('reason' in done) return { ok: false, refusal: undefined, reason: done.reason };
-  return { ok: true, state: done.state, isChanged };
+  if (refusal !== undefined) return { before, done: { ok: false, refusal } };
+  if ('reason' in done) {
+    return { before, done: { ok: false, refusal: undefined, reason: done.reason } };
+  }
+  return { before, done: { ok: true, state: done.state, isChanged } };
 }
 
 function serialOf(parts: RecordKeeperParts, zone: string, { serial }: ZoneAdditions): number {

@@ -14,7 +14,7 @@ import { createRecordKeeper, type RecordKeeper } from './record-keeper.ts';
 import { createRecordStamps, waitUntilVisible } from './record-stamps.ts';
 import type { Served } from './served.ts';
 import { createUpdateDesk } from './update-desk.ts';
-import { servedSerial } from './zone-overlays.ts';
+import { createWrittenConfig, servedSerial } from './zone-overlays.ts';
 
 /** Of the name that this process writes under: no two ever have the same. */
 const WRITER_BYTES = 9;
@@ -31,7 +31,8 @@ export type Writers = {
 export function openRecordKeeper(parts: Parts): RecordKeeper {
   const { config, facts, isKeyed, log, overlays, told } = parts;
   // The configuration of the moment; that of the file until another is served.
-  let { zones } = config;
+  let current = config;
+  const written = createWrittenConfig(overlays);
   const keeper = createRecordKeeper({
     vault: openAdditionsVault(facts, isKeyed, config.node.stateDirectory, (problem) =>
       log.warn('state.unreadable', `${problem}.`),
@@ -40,11 +41,11 @@ export function openRecordKeeper(parts: Parts): RecordKeeper {
     clock: facts.clock,
     draw: Math.random,
     writer: randomBytes(WRITER_BYTES).toString('base64url'),
-    configuredSerial: (zone) => zones[zone]?.soa.serial,
+    configuredSerial: (zone) => written(current).zones[zone]?.soa.serial,
   });
   told.config = (next) => {
-    zones = next.zones;
-    keeper.followConfig(next);
+    current = next;
+    keeper.followSerials();
   };
   return keeper;
 }
@@ -62,8 +63,10 @@ export function startWriters(
   told.config(current().config);
   keeper.begin(reloader.refresh);
   const serialOf = (zone: string): number => servedSerial(current().config, parts.overlays, zone);
+  const written = createWrittenConfig(parts.overlays);
+  const stopFollowing = parts.overlays.onChange(keeper.followSerials);
   const desk = createUpdateDesk({
-    config: () => current().config,
+    config: () => written(current().config),
     serialOf,
     keys: () => current().snapshot.tsigKeys,
     records: keeper,
@@ -73,7 +76,7 @@ export function startWriters(
   dns?.onDeferred('update', desk);
   const visibility = { stamps, clock: systemClock, nodes: registry.list };
   const writing: RecordWriterParts = {
-    config: () => current().config,
+    config: () => written(current().config),
     serialOf,
     records: keeper,
     clock: facts.clock,
@@ -87,6 +90,7 @@ export function startWriters(
     },
     close() {
       stopTelling();
+      stopFollowing();
       keeper.close();
     },
   };

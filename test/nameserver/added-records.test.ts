@@ -10,6 +10,7 @@ import {
   overlayOf,
   packAdditions,
   recounted,
+  reverted,
   unexpired,
   unpackAdditions,
   WRITERS_MAX,
@@ -114,6 +115,32 @@ test('what comes again after it has gone is there, also for who has not heard of
   }
   const anew = changedBy(NO_ADDITIONS, [record('1'), record('2')], 1, 'one, started again');
   assert.deepEqual(dataOf(joined(gone, anew)), ['1', '2'], 'whoever has lost all is not unheard');
+});
+
+test('a change is undone, but for what others have changed since', () => {
+  const before = changedBy(NO_ADDITIONS, [record('stays'), record('goes'), record('ttl')], 1, 'a');
+  const after = changedBy(
+    before,
+    [record('stays'), record('ttl', { ttl: 5 }), record('comes'), record('comes too')],
+    1,
+    'a',
+  );
+  const textsOf = (records: readonly AddedRecord[]): string[] =>
+    records.map(({ data, ttl }) => `${data} ${ttl}`).toSorted();
+  const all = ['goes 60', 'stays 60', 'ttl 60'];
+  assert.deepEqual(textsOf(reverted(after, before, after)), all);
+  const since = changedBy(
+    after,
+    [record('ttl', { ttl: 9 }), record('comes', { ttl: 7 }), record('other')],
+    1,
+    'b',
+  );
+  assert.deepEqual(textsOf(reverted(since, before, after)), [
+    'comes 7',
+    'goes 60',
+    'other 60',
+    'ttl 9',
+  ]);
 });
 
 test('writers are remembered, but not without end: the latest', () => {

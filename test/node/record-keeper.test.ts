@@ -79,7 +79,7 @@ function openRig(vault: AdditionsVault, clock = createMovedClock()) {
     serial: () => overlays.get(ZONE)?.serial,
     configure(serial: number) {
       configured = serial;
-      keeper.followConfig({ zones: { [ZONE]: { soa: { serial } } } } as never);
+      keeper.followSerials();
     },
     refuse(next: readonly string[]) {
       reasons = next;
@@ -149,6 +149,20 @@ test('what is kept and cannot be read here is not written over', async () => {
   const done = await openRig(vault).add(record('"1"'));
   assert.ok(!done.ok && 'reason' in done && /cannot be read here/.test(done.reason));
   assert.equal(values.get(ZONE), later);
+});
+
+test('what cannot be served is undone, but not what others did meanwhile', async () => {
+  const { vault } = sharedVaults();
+  const [rig, other] = [openRig(vault), openRig(vault)];
+  await rig.add(record('"1"'), record('"2"'));
+  rig.refuse(['it does not fit.']);
+  const change = rig.keeper.change(ZONE, () => ({ records: [record('"1"'), record('"3"')] }));
+  const meanwhile = other.add(record('"4"'));
+  assert.ok(!(await change).ok);
+  assert.ok((await meanwhile).ok);
+  rig.refuse([]);
+  assert.deepEqual(rig.now().toSorted(), ['"1"', '"2"', '"4"']);
+  assert.deepEqual(other.now().toSorted(), ['"1"', '"2"', '"4"']);
 });
 
 test('what cannot be served is said', async () => {
