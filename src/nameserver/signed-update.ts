@@ -2,10 +2,18 @@
  * UPDATE messages (RFC 2136) at the door: only what a known key has signed (RFC 8945) gets any further. A worker
  * refuses all others at once, so that nobody without a key can busy the main thread.
  */
-import { OPCODE_UPDATE, RCODE_FORMERR, RCODE_NOTAUTH, RCODE_REFUSED } from '../dns/constants.ts';
+import {
+  OPCODE_UPDATE,
+  RCODE_BADVERS,
+  RCODE_FORMERR,
+  RCODE_NOTAUTH,
+  RCODE_REFUSED,
+  TYPE_TSIG,
+} from '../dns/constants.ts';
 import { type DecodedMessage, decodeMessage } from '../dns/decode.ts';
 import { createQuery, PARSE_NOTIMP, parseQuery, type Query } from '../dns/message.ts';
 import {
+  findTsig,
   refuseTsig,
   signTsig,
   type Tsig,
@@ -34,8 +42,8 @@ export function openUpdate(
   keys: readonly TsigKey[],
   nowMs: number,
 ): OpenedUpdate {
-  if (!query.hasTsig) {
-    const rcode = decodeMessage(bytes).ok ? RCODE_REFUSED : RCODE_FORMERR;
+  if (!query.hasTsig || findTsig(bytes) !== query.tsigOffset) {
+    const rcode = isUnsigned(bytes) ? RCODE_REFUSED : RCODE_FORMERR;
     return { ok: false, reply: bare(query, bytes, rcode, 0) };
   }
   const nowSeconds = Math.floor(nowMs / 1000);
@@ -49,8 +57,23 @@ export function openUpdate(
   const asked = structuredClone(query);
   const reply = (rcode: number, repliedMs: number): Uint8Array =>
     signed(bare(asked, bytes, rcode, 0), key, tsig, repliedMs);
-  if (!decoded.ok) return { ok: false, reply: reply(RCODE_FORMERR, nowMs) };
+  if (query.hasEdns && query.ednsVersion !== 0) {
+    return { ok: false, reply: reply(RCODE_BADVERS, nowMs) };
+  }
+  if (!decoded.ok || !hasNoTsig(decoded.message)) {
+    return { ok: false, reply: reply(RCODE_FORMERR, nowMs) };
+  }
   return { ok: true, message: decoded.message, key, mac: tsig.mac, reply };
+}
+
+/** A message with a TSIG record in another place than the last is malformed (RFC 8945 5.1). */
+function isUnsigned(bytes: Uint8Array): boolean {
+  const decoded = decodeMessage(bytes);
+  return decoded.ok && hasNoTsig(decoded.message);
+}
+
+function hasNoTsig({ additional, answer, authority }: DecodedMessage): boolean {
+  return ![...answer, ...authority, ...additional].some(({ type }) => type === TYPE_TSIG);
 }
 
 /** The same of octets that nobody has looked at yet; undefined for what is no UPDATE. */

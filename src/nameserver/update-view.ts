@@ -126,18 +126,19 @@ function fixedView(
   };
 }
 
-function held({ data, owner, ttl, type }: AddedRecord): readonly HeldRecord[] {
+function held({ data, expiresAtMs, owner, ttl, type }: AddedRecord): readonly HeldRecord[] {
   const read = parseRdata(type, data);
   if (!read.ok) return [];
-  return [{ owner, type: typeNumber(type)!, ttlSeconds: ttl, rdata: read.rdata }];
+  const record = { owner, type: typeNumber(type)!, ttlSeconds: ttl, rdata: read.rdata };
+  return [{ ...record, isTemporary: expiresAtMs !== undefined }];
 }
 
-/** Whoever was there before keeps the time that it goes by itself. */
+/** What was there before and is not meant keeps the time that it goes by itself. */
 function kept(record: HeldRecord, known: ReadonlyMap<string, AddedRecord>): AddedRecord {
   const { owner, ttlSeconds: ttl, type } = record;
   const added = { owner, type: typeName(type), ttl, data: dataText(record) };
   const there = known.get(identityOf(added));
-  return there === undefined ? added : { ...there, ttl };
+  return there === undefined || record.isTemporary !== true ? added : { ...there, ttl };
 }
 
 /** Why the records that are new cannot be in the zone. */

@@ -154,6 +154,23 @@ test('records are added, once each, with one TTL per RRset (3.4.2.2)', () => {
   assert.deepEqual(textsAfter('add mail.gslb.example. 5 A 192.0.2.25'), BEFORE, 'is written');
 });
 
+test('an update that adds what would have gone by itself makes it stay; others beside it go', () => {
+  const at = { ...record('c.gslb.example.', 60, 'TXT', '"a"'), expiresAtMs: 5 };
+  const beside = { ...at, data: '"b"' };
+  const endsAfter = (...lines: string[]) => {
+    const { records } = apply(lines, [at, beside]);
+    return records?.map(({ data, expiresAtMs, ttl }) => [data, expiresAtMs, ttl]).toSorted();
+  };
+  const untouched = ['"b"', 5, 60];
+  assert.deepEqual(endsAfter('add c.gslb.example. 60 TXT a'), [['"a"', undefined, 60], untouched]);
+  assert.deepEqual(endsAfter('add c.gslb.example. 9 TXT a'), [
+    ['"a"', undefined, 9],
+    ['"b"', 5, 9],
+  ]);
+  const third = endsAfter('add c.gslb.example. 60 TXT c');
+  assert.deepEqual(third, [['"a"', 5, 60], untouched, ['"c"', undefined, 60]]);
+});
+
 test('a CNAME stands alone: what cannot be beside it is ignored, another one replaces it (3.4.2.2)', () => {
   assert.deepEqual(textsAfter('add other.gslb.example. 60 TXT x'), BEFORE);
   assert.deepEqual(textsAfter('add new.gslb.example. 60 CNAME a.gslb.example.'), BEFORE);
@@ -204,6 +221,9 @@ test('what the configuration wrote, what is steered and what signs a zone is nob
     ['add www.gslb.example. 60 CNAME a.gslb.example.', /is steered/],
     ['add docs.gslb.example. 60 TXT x', /is steered/],
     ['delete www.gslb.example. A', /its A cannot be removed/],
+    ['delete www.gslb.example. A 192.0.2.1', /its A cannot be removed/],
+    ['delete www.gslb.example.', /its A cannot be removed/],
+    ['delete docs.gslb.example.', /its CNAME cannot be removed/],
     ['add new.gslb.example. 60 NSEC3PARAM 1 0 0 -', /not written by anybody/],
     ['add gslb.example. 60 CDS 0 0 0 00', /signs the zone/],
     [
