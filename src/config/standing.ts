@@ -139,7 +139,7 @@ function objection({ data, owner, type }: RrsetConfig, around: Around): string |
     return 'a name above it has a DNAME';
   }
   const all = [...new Set([...(beside?.get(type)?.data ?? []), ...data])];
-  return octetsOf(type, all) > RRSET_BYTES_MAX ? 'more than one answer holds' : undefined;
+  return isTooLong(type, all) ? 'more than one answer holds' : undefined;
 }
 
 /** Whether the name, or one above it, belongs to others. */
@@ -177,7 +177,7 @@ function setsOf(
 }
 
 /** From the closest to the root. */
-function namesAbove(owner: string): readonly string[] {
+export function namesAbove(owner: string): readonly string[] {
   const names: string[] = [];
   if (owner.includes('\\')) {
     const wire = parseName(owner);
@@ -189,6 +189,16 @@ function namesAbove(owner: string): readonly string[] {
     dot = owner.indexOf('.', dot + 1);
   }
   return owner === '.' ? names : [...names, '.'];
+}
+
+/** What one character of a record's text may become: `::` is 16 octets, a type in a bitmap 34. */
+const OCTETS_PER_CHARACTER_MAX = 34;
+
+function isTooLong(type: string, data: readonly string[]): boolean {
+  let characters = 0;
+  for (const text of data) characters += RECORD_HEADER_LENGTH + text.length;
+  if (characters * OCTETS_PER_CHARACTER_MAX <= RRSET_BYTES_MAX) return false;
+  return octetsOf(type, data) > RRSET_BYTES_MAX;
 }
 
 function octetsOf(type: string, data: readonly string[]): number {

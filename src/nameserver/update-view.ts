@@ -1,7 +1,7 @@
 /** A zone of the configuration as an update sees it, and what an update leaves as it is kept. */
 import type { Config, UpdaterConfig, ZoneConfig } from '../config/config.ts';
 import { matchesName, parseNamePattern } from '../config/name-pattern.ts';
-import { standBeside, steeredTypes } from '../config/standing.ts';
+import { namesAbove, standBeside, steeredTypes } from '../config/standing.ts';
 import { ANY_TYPE } from '../config/update-schema.ts';
 import { RCODE_REFUSED } from '../dns/constants.ts';
 import type { DecodedMessage } from '../dns/decode.ts';
@@ -214,14 +214,27 @@ export function misfit(
     const { rrsets } = overlayOf(name, { serial: 0, records });
     return standBeside(name, zone, config.pools, rrsets).refused;
   };
-  const out = refusedOf(after);
+  const around = related(after, new Set(fresh.map(({ owner }) => owner)));
+  const out = refusedOf(around);
   const found = out.find(({ rrset }) => coming.has(setOf(rrset)));
   if (found !== undefined) return `${setOf(found.rrset)}: ${found.why}`;
   if (out.length === 0) return undefined;
   // Nor may it take the place of what was there before it.
   const freshOnes = new Set(fresh);
-  const before = refusedOf(after.filter((each) => !freshOnes.has(each)));
+  const before = refusedOf(around.filter((each) => !freshOnes.has(each)));
   const was = new Set(before.map(({ rrset }) => setOf(rrset)));
   const ousted = out.find(({ rrset }) => !was.has(setOf(rrset)));
   return ousted && `it would push out ${setOf(ousted.rrset)}: ${ousted.why}`;
+}
+
+/** Records at, above and below the names: nothing else can stand in their way, or they in its. */
+function related(
+  records: readonly AddedRecord[],
+  owners: ReadonlySet<string>,
+): readonly AddedRecord[] {
+  const above = new Set([...owners].flatMap(namesAbove));
+  return records.filter(
+    ({ owner }) =>
+      owners.has(owner) || above.has(owner) || namesAbove(owner).some((each) => owners.has(each)),
+  );
 }

@@ -64,7 +64,8 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
     states.set(zone, state);
     expiry.schedule();
   };
-  const write = createWriter(vault, states, adopt);
+  const packing = createPacking();
+  const write = createWriter(vault, packing, states, adopt);
   const expiry = createExpiry(parts, states, async (zone, next) => {
     const done = await queue.run(zone, () => write(zone, next));
     return !('reason' in done);
@@ -79,7 +80,7 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
   };
 
   const hear = (zone: string, bytes: Uint8Array): void => {
-    const heard = unpackAdditions(bytes);
+    const heard = packing.unpack(zone, bytes);
     if (heard === undefined) return;
     const known = states.get(zone) ?? NO_ADDITIONS;
     const all = joined(heard, known);
@@ -91,7 +92,7 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
   };
   const stopWatching = vault.watch(hear);
   for (const zone of vault.zones()) {
-    const state = unpackAdditions(vault.get(zone) ?? new Uint8Array());
+    const state = packing.unpack(zone, vault.get(zone) ?? new Uint8Array());
     if (state !== undefined) adopt(zone, state);
   }
   publisher.prepare();
@@ -132,26 +133,51 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
 /** Changes what the vault has, and what is known here, as others may have changed either. */
 function createWriter(
   vault: AdditionsVault,
+  packing: Packing,
   states: ReadonlyMap<string, ZoneAdditions>,
   adopt: (zone: string, state: ZoneAdditions) => void,
 ): Write {
   const known = (zone: string): ZoneAdditions => states.get(zone) ?? NO_ADDITIONS;
   return async (zone, next) => {
     let state = NO_ADDITIONS;
+    let basis: ZoneAdditions | undefined;
     let isUnreadable = false;
     const reason = await vault.change(zone, (bytes) => {
-      const kept = bytes === undefined ? NO_ADDITIONS : unpackAdditions(bytes);
+      const kept = bytes === undefined ? NO_ADDITIONS : packing.unpack(zone, bytes);
       isUnreadable = kept === undefined;
       // A later version may have written it: not to be written over.
       if (kept === undefined) return undefined;
-      const before = joined(kept, known(zone));
+      basis = known(zone);
+      const before = joined(kept, basis);
       state = next(before) ?? before;
-      return state === kept ? undefined : packAdditions(state);
+      return state === kept ? undefined : packing.pack(zone, state);
     });
     if (isUnreadable) return { reason: `what is kept of ${zone} cannot be read here` };
     if (reason !== undefined) return { reason };
-    if (state.version > 0) adopt(zone, joined(state, known(zone)));
+    const isNewest = known(zone) === basis;
+    if (state.version > 0) adopt(zone, isNewest ? state : joined(state, known(zone)));
     return { state };
+  };
+}
+
+type Packing = ReturnType<typeof createPacking>;
+
+/** What was packed or unpacked last is not unpacked again: a zone may have thousands of records. */
+function createPacking() {
+  const last = new Map<string, { readonly bytes: Uint8Array; readonly state: ZoneAdditions }>();
+  return {
+    pack(zone: string, state: ZoneAdditions): Uint8Array {
+      const bytes = packAdditions(state);
+      last.set(zone, { bytes, state });
+      return bytes;
+    },
+    unpack(zone: string, bytes: Uint8Array): ZoneAdditions | undefined {
+      const known = last.get(zone);
+      if (known !== undefined && Buffer.compare(known.bytes, bytes) === 0) return known.state;
+      const state = unpackAdditions(bytes);
+      if (state !== undefined) last.set(zone, { bytes, state });
+      return state;
+    },
   };
 }
 

@@ -84,6 +84,9 @@ test('of what comes together a CNAME yields, and an answer must hold all of a se
   assert.deepEqual([kept.map(({ type }) => type), refused.length], [['TXT'], 1]);
   const long = Array.from({ length: 300 }, (_, index) => `"${index} ${'x'.repeat(240)}"`);
   assert.match(stand(set('x', 'TXT', ...long)).refused[0]!.why, /more than one answer holds/);
+  // Octets that are many more than characters.
+  const bitmaps = Array.from({ length: 1500 }, (_, index) => `${index} 0 TYPE65535`);
+  assert.match(stand(set('x', 'CSYNC', ...bitmaps)).refused[0]!.why, /more than one answer holds/);
 });
 
 test('an overlay that yields never keeps a zone from being served', () => {

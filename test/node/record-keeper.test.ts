@@ -142,6 +142,18 @@ test('a node that was away while much came and went brings nothing back', async 
   assert.deepEqual(rig.now().toSorted(), ['"1099"', '"new"']);
 });
 
+test('what comes back from the vault as it was written is not read again', async () => {
+  const { tell, values, vault } = sharedVaults();
+  const rig = openRig(vault);
+  const done = await rig.add(record('"1"'));
+  assert.ok(done.ok);
+  const served = rig.served.length;
+  tell(ZONE, new Uint8Array(values.get(ZONE)!));
+  await rig.clock.advance(0);
+  assert.equal(rig.keeper.additions(ZONE), done.state);
+  assert.equal(rig.served.length, served);
+});
+
 test('what is kept and cannot be read here is not written over', async () => {
   const { values, vault } = sharedVaults();
   const later = Buffer.from('of a later version');
