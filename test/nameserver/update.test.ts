@@ -44,6 +44,11 @@ test('prerequisites are judged as in the table of RFC 2136 2.4', () => {
     ['yxrrset new.gslb.example. AAAA', RCODE_NXRRSET],
     ['yxrrset nobody.gslb.example. A', RCODE_NXRRSET],
     ['yxrrset gslb.example. SOA', RCODE_NOERROR],
+    // Each change counts it on, so that it is never as somebody has seen it.
+    [
+      'yxrrset gslb.example. SOA ns1.gslb.example. hostmaster.gslb.example. 7 1 1 1 1',
+      RCODE_NXRRSET,
+    ],
     ['yxrrset NEW.gslb.EXAMPLE. A', RCODE_NOERROR],
     // 2.4.3: RRset does not exist.
     ['nxrrset new.gslb.example. AAAA', RCODE_NOERROR],
