@@ -30,6 +30,8 @@ export type RecordKeeper = ZoneRecords & {
   begin(serve: () => Promise<readonly string[]>): void;
   /** Zones may have other serials now than the configuration or a primary gave them before. */
   followSerials(): void;
+  /** The clock was set to another time. */
+  followClock(): void;
   /** Called when more is served here; returns the function that stops it. */
   onServed(hear: () => void): () => void;
   close(): void;
@@ -40,6 +42,11 @@ export type RecordKeeperParts = {
   readonly overlays: Pick<ZoneOverlays, 'set'>;
   /** What the nodes agree on. */
   readonly clock: Pick<Clock, 'nowMs' | 'setTimer'>;
+  /**
+   * Whether the clock is what the nodes agree on by now: a machine whose clock is wrong must not end what
+   * others have been promised.
+   */
+  isTimeKnown(): boolean;
   /** Between 0 and 1. */
   draw(): number;
   /** Says who has made a change. Another one each time that a node starts: it may have lost what it knew. */
@@ -51,6 +58,8 @@ export type RecordKeeperParts = {
 /** Of several nodes that see that a record is over the first one removes it. */
 const EXPIRY_SPREAD_MS = 1000;
 const EXPIRY_RETRY_MS = 30_000;
+/** How often it is looked whether the time is known by now. */
+const EXPIRY_LOOK_MS = 1000;
 /** Who holds this overlay. */
 const SOURCE = 'updates';
 
@@ -122,6 +131,7 @@ export function createRecordKeeper(parts: RecordKeeperParts): RecordKeeper {
           .then(publisher.publish);
       }
     },
+    followClock: expiry.schedule,
     close() {
       stopWatching();
       expiry.close();
@@ -183,18 +193,21 @@ function createPacking() {
 
 /** Takes records out when their time is over, by one timer. */
 function createExpiry(
-  { clock, draw, writer }: RecordKeeperParts,
+  parts: RecordKeeperParts,
   states: ReadonlyMap<string, ZoneAdditions>,
   write: (
     zone: string,
     next: (state: ZoneAdditions) => ZoneAdditions | undefined,
   ) => Promise<boolean>,
 ) {
+  const { clock, draw, writer } = parts;
   let cancelTimer = (): void => {};
   let done: () => unknown = () => {};
-  const isDue = (state: ZoneAdditions): boolean => expiryOf(state) <= clock.nowMs();
+  const isDue = (state: ZoneAdditions): boolean => expiryOf(state) <= endsBeforeMs(parts);
   const drop = (state: ZoneAdditions): ZoneAdditions | undefined =>
-    isDue(state) ? changed(state, unexpired(state, clock.nowMs()), state.base, writer) : undefined;
+    isDue(state)
+      ? changed(state, unexpired(state, endsBeforeMs(parts)), state.base, writer)
+      : undefined;
   const schedule = (atLeastMs = 0): void => {
     cancelTimer();
     let next = Number.POSITIVE_INFINITY;
@@ -206,8 +219,9 @@ function createExpiry(
   const run = async (): Promise<void> => {
     const due = [...states].filter(([, state]) => isDue(state));
     const written = await Promise.all(due.map(([zone]) => write(zone, drop)));
-    done();
-    schedule(written.every((isWritten) => isWritten) ? 0 : EXPIRY_RETRY_MS);
+    if (due.length > 0) done();
+    if (!parts.isTimeKnown()) schedule(EXPIRY_LOOK_MS);
+    else schedule(written.every((isWritten) => isWritten) ? 0 : EXPIRY_RETRY_MS);
   };
   return {
     schedule: () => schedule(),
@@ -234,8 +248,7 @@ async function decideAndWrite<Refusal extends object>(
   let before = NO_ADDITIONS;
   const done = await write(zone, (state) => {
     before = state;
-    const nowMs = parts.clock.nowMs();
-    const decided = decide(unexpired(state, nowMs), nowMs);
+    const decided = decide(unexpired(state, endsBeforeMs(parts)), parts.clock.nowMs());
     refusal = 'refusal' in decided ? decided.refusal : undefined;
     if ('refusal' in decided) return undefined;
     const next = changed(state, decided.records, serialOf(parts, zone, state), parts.writer);
@@ -247,6 +260,11 @@ async function decideAndWrite<Refusal extends object>(
     return { before, done: { ok: false, refusal: undefined, reason: done.reason } };
   }
   return { before, done: { ok: true, state: done.state, isChanged } };
+}
+
+/** What ends before has ended; nothing has while nobody knows what time it is. */
+function endsBeforeMs({ clock, isTimeKnown }: RecordKeeperParts): number {
+  return isTimeKnown() ? clock.nowMs() : Number.NEGATIVE_INFINITY;
 }
 
 function serialOf(parts: RecordKeeperParts, zone: string, { serial }: ZoneAdditions): number {

@@ -1,7 +1,8 @@
 /** Who writes into zones while a node runs, tied to the node's parts: updates by DNS, challenges by the API. */
 import { randomBytes } from 'node:crypto';
+import type { Facts } from '../cluster/facts.ts';
 import { type AcmeChallenges, createAcmeChallenges } from '../control/acme-challenges.ts';
-import { systemClock, wallClockMs } from '../control/clock.ts';
+import { type Clock, systemClock, wallClockMs } from '../control/clock.ts';
 import {
   createRecordWriter,
   type RecordWriter,
@@ -27,18 +28,38 @@ export type Writers = {
   close(): void;
 };
 
+/** The first that is heard may be wrong: the time is what others say when no more has come for so long. */
+export const TIME_SETTLE_MS = 15_000;
+/** A node that nobody has told the time for so long believes its own clock: the others may be gone. */
+export const TIME_UNKNOWN_MAX_MS = 600_000;
+
+/** Whether it is known what time it is: agreed, and not stepped just now. */
+export function createTimeJudge(
+  agreed: Pick<Facts['clock'], 'isAgreed' | 'onStep'>,
+  { nowMs }: Pick<Clock, 'nowMs'>,
+): () => boolean {
+  let steppedMs = nowMs();
+  agreed.onStep(() => {
+    steppedMs = nowMs();
+  });
+  return () => nowMs() - steppedMs >= (agreed.isAgreed() ? TIME_SETTLE_MS : TIME_UNKNOWN_MAX_MS);
+}
+
 /** Before the first compilation, which has what was added earlier. */
 export function openRecordKeeper(parts: Parts): RecordKeeper {
   const { config, facts, isKeyed, log, overlays, told } = parts;
   // The configuration of the moment; that of the file until another is served.
   let current = config;
   const written = createWrittenConfig(overlays);
+  // Nobody else has been promised anything.
+  const isAlone = !isKeyed || reachOf(config) === 'alone';
   const keeper = createRecordKeeper({
     vault: openAdditionsVault(facts, isKeyed, config.node.stateDirectory, (problem) =>
       log.warn('state.unreadable', `${problem}.`),
     ),
     overlays,
     clock: facts.clock,
+    isTimeKnown: isAlone ? () => true : createTimeJudge(facts.clock, systemClock),
     draw: Math.random,
     writer: randomBytes(WRITER_BYTES).toString('base64url'),
     configuredSerial: (zone) => written(current).zones[zone]?.soa.serial,
@@ -59,12 +80,15 @@ export function startWriters(
   const { config, events, facts, isKeyed, registry, told } = parts;
   const stamps = createRecordStamps(keeper.served, isKeyed && reachOf(config) === 'store');
   told.records = stamps.text;
-  const stopTelling = keeper.onServed(createRenewal(registry.renew));
+  const stops = [
+    keeper.onServed(createRenewal(registry.renew)),
+    parts.overlays.onChange(keeper.followSerials),
+    facts.clock.onStep(keeper.followClock),
+  ];
   told.config(current().config);
   keeper.begin(reloader.refresh);
   const serialOf = (zone: string): number => servedSerial(current().config, parts.overlays, zone);
   const written = createWrittenConfig(parts.overlays);
-  const stopFollowing = parts.overlays.onChange(keeper.followSerials);
   const desk = createUpdateDesk({
     config: () => written(current().config),
     serialOf,
@@ -89,8 +113,7 @@ export function startWriters(
       recordWriter: createRecordWriter(writing),
     },
     close() {
-      stopTelling();
-      stopFollowing();
+      for (const stop of stops) stop();
       keeper.close();
     },
   };

@@ -56,11 +56,13 @@ function openRig(vault: AdditionsVault, clock = createMovedClock()) {
   const overlays = new Map<string, ZoneOverlay>();
   const served: ZoneOverlay[] = [];
   let configured = 7;
+  let isTimeKnown = true;
   let reasons: readonly string[] = [];
   const keeper = createRecordKeeper({
     vault,
     overlays: { set: (_source, zone, overlay) => void overlays.set(zone, overlay!) },
     clock,
+    isTimeKnown: () => isTimeKnown,
     draw: () => 0,
     writer: `rig ${rigs++}`,
     configuredSerial: (zone) => (zone === ZONE ? configured : undefined),
@@ -80,6 +82,9 @@ function openRig(vault: AdditionsVault, clock = createMovedClock()) {
     configure(serial: number) {
       configured = serial;
       keeper.followSerials();
+    },
+    doubtTime(isDoubted: boolean) {
+      isTimeKnown = !isDoubted;
     },
     refuse(next: readonly string[]) {
       reasons = next;
@@ -236,6 +241,21 @@ test('records go when their time is over, in one write, also when the vault is a
   await rig.clock.advance(31_000);
   assert.deepEqual(rig.now(), []);
   assert.equal(rig.serial(), serial + 2);
+});
+
+test('nothing ends while nobody knows what time it is', async () => {
+  const rig = openRig(sharedVaults().vault);
+  rig.doubtTime(true);
+  await rig.add(record('"short"', rig.clock.nowMs() + 1000));
+  const served = rig.served.length;
+  await rig.clock.advance(7_200_000);
+  assert.deepEqual(rig.now(), ['"short"']);
+  assert.equal(rig.served.length, served, 'and nothing is served anew for it');
+  await rig.add(record('"other"'));
+  assert.deepEqual(rig.now(), ['"short"', '"other"'], 'nor does another change end it');
+  rig.doubtTime(false);
+  await rig.clock.advance(1001);
+  assert.deepEqual(rig.now(), ['"other"']);
 });
 
 test('the serial follows the configuration’s, and is one later when that says less', async () => {
