@@ -61,6 +61,10 @@ export function createUpdateDesk(parts: UpdateDeskParts): UpdateDesk {
     remembered.keep(opened.mac, answer);
     try {
       return await answer;
+    } catch (error) {
+      // A mistake of ours: whoever asks again is to be heard again.
+      remembered.forget(opened.mac);
+      throw error;
     } finally {
       underWay -= 1;
     }

@@ -76,6 +76,14 @@ function isSigned(query: Uint8Array, reply: Uint8Array): boolean {
   return verifyTsig(reply, at(reply), [KEY], seconds, chain).ok;
 }
 
+test('what fails by a mistake of ours is not remembered', async () => {
+  const desk = openDesk();
+  desk.flaws.wait = Promise.reject(new Error('a mistake'));
+  await assert.rejects(desk.send(ADD), /a mistake/);
+  desk.flaws.wait = Promise.resolve();
+  assert.equal(await desk.rcode(ADD), NOERROR);
+});
+
 const ADD = signedUpdate(['add a.gslb.example. 60 TXT a']);
 
 test('an update that is done is answered with a signature, and told', async () => {
