@@ -29,7 +29,7 @@ export type Writers = {
 };
 
 /** The first that is heard may be wrong: the time is what others say when no more has come for so long. */
-export const TIME_SETTLE_MS = 15_000;
+export const TIME_SETTLE_MS = 5000;
 /** A node that nobody has told the time for so long believes its own clock: the others may be gone. */
 export const TIME_UNKNOWN_MAX_MS = 600_000;
 
