@@ -61,6 +61,22 @@ export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): 
   return { ...config, zones };
 }
 
+/**
+ * The overlays without the records of those that yield, in the zones that a compilation complains of: whatever
+ * was added, it must not keep all zones from being served. Undefined = there are none.
+ */
+export function withoutBlamed(
+  overlays: readonly ZoneOverlay[],
+  issues: readonly { readonly path: string }[],
+): readonly ZoneOverlay[] | undefined {
+  const isBlamed = ({ rrsets, yields, zone }: ZoneOverlay): boolean =>
+    yields === true &&
+    rrsets.length > 0 &&
+    issues.some(({ path }) => `${path}.`.startsWith(`zones.${zone}.`));
+  if (!overlays.some(isBlamed)) return undefined;
+  return overlays.map((each) => (isBlamed(each) ? { ...each, rrsets: [] } : each));
+}
+
 /** The serial of a zone with these overlays of it. Increments come last: they are of whatever the serial is. */
 export function serialWith(
   configured: number,
