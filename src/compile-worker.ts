@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { withOverlays } from './config/overlay.ts';
+import { withOverlays, withoutBlamed, type ZoneOverlay } from './config/overlay.ts';
 import { buildGeoTable } from './geo/mmdb.ts';
 import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
@@ -43,25 +43,30 @@ function compile(
   isPresentGeo = true,
 ): CompileResult {
   const startedMs = performance.now();
-  const config = withOverlays(written, overlays);
-  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(config.geo, centroids);
+  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, centroids);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
-  const compiled = compileSnapshot(config, loaded.geo, generation, revision, last);
-  if (!compiled.ok)
-    return {
-      ok: false,
-      reasons: compiled.issues.map(({ path, message }) => `${path}: ${message}`),
-    };
+  const attempt = (some: readonly ZoneOverlay[]) =>
+    compileSnapshot(withOverlays(written, some), loaded.geo, generation, revision, last);
+  let compiled = attempt(overlays);
+  let leftOut: readonly string[] = [];
+  if (!compiled.ok) {
+    const reasons = compiled.issues.map(({ path, message }) => `${path}: ${message}`);
+    const fewer = withoutBlamed(overlays, compiled.issues);
+    if (fewer !== undefined) compiled = attempt(fewer);
+    if (!compiled.ok) return { ok: false, reasons };
+    leftOut = reasons;
+  }
   const { geo } = loaded;
   const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
   last = { snapshot: compiled.snapshot, geo, geoTable };
-  lastGeoConfig = JSON.stringify(config.geo);
+  lastGeoConfig = JSON.stringify(written.geo);
   return {
     ok: true,
     snapshot: compiled.snapshot,
     geo,
     geoTable,
     warnings: loaded.warnings,
+    leftOut,
     elapsedMs: performance.now() - startedMs,
   };
 }

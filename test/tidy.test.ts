@@ -66,6 +66,7 @@ const ROOTS = [
   'signer-worker',
   'balancer-worker',
   'compile-worker',
+  'copy-worker',
 ];
 const PURE_NODE_MODULES = ['node:crypto', 'node:zlib'];
 const ATTIC = /(^|[-/])(utils?|helpers?|common|types|managers?|misc|shared)(\.ts$|\/|-)/;

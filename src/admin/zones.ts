@@ -26,11 +26,19 @@ export function addZoneRoutes(server: AdminServer, plane: ControlPlane): void {
         summary:
           'Look now whether the primary of a zone has a newer one; answers when that is known',
         params: z.object({ zone: zoneInPath }),
-        body: z.strictObject({}).default({}),
+        body: z
+          .strictObject({
+            anew: z
+              .boolean()
+              .default(false)
+              .describe('Take all of it, whatever its serial: also an older one, of a backup'),
+          })
+          .default({ anew: false }),
         response: { 200: zoneSchema, ...problemResponses },
       },
     },
-    async ({ params }) => orProblem(await plane.refreshZone(fromPath(params.zone))),
+    async ({ body, params }) =>
+      orProblem(await plane.refreshZone(fromPath(params.zone), body.anew)),
   );
 }
 

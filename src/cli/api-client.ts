@@ -43,7 +43,7 @@ export type ApiClient = {
   pools(): Promise<readonly PoolStatus[]>;
   cluster(): Promise<ClusterStatus>;
   zones(): Promise<readonly ZoneStatus[]>;
-  refreshZone(zone: string): Promise<ZoneStatus>;
+  refreshZone(zone: string, isAnew: boolean): Promise<ZoneStatus>;
   acmeChallenges(zone: string): Promise<readonly AcmeChallenge[]>;
   setAcmeChallenge(zone: string, request: ChallengeBody): Promise<AcmeChallengeChange>;
   /** Without a value all of the name. */
@@ -184,7 +184,7 @@ function zoneCalls(call: Call) {
   const { get, post } = verbs(call);
   return {
     zones: () => get('zones'),
-    refreshZone: (zone) => post(pathOf('zones', zone, 'refresh'), {}),
+    refreshZone: (zone, anew) => post(pathOf('zones', zone, 'refresh'), { anew }),
     acmeChallenges: (zone) => get(challengesPath(zone)),
     setAcmeChallenge: (zone, body) => post(challengesPath(zone), body),
     clearAcmeChallenge: (zone, name, value) =>

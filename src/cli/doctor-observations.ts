@@ -76,29 +76,33 @@ export async function observeDelegation(
   }
   const search = { asker, resolver, name: task.zone, zone, port: task.port };
   const hosts = await findHosts(search, servers);
-  const limited = hosts.slice(0, HOSTS_MAX);
   const nameservers = await Promise.all(
-    limited.flatMap((host) =>
+    hosts.flatMap((host) =>
       allAddresses(host).map((address) => observeServer(asker, task, host.name, address, nowMs)),
     ),
   );
   return {
     zone,
     parent: { name: parent.name, servers },
-    hosts: limited,
+    hosts,
     nameservers,
     walk: task.walk && { name: nameText(task.walk.name), type: task.walk.type },
   };
 }
 
-/** More nameservers than the root has are more than anybody needs asked. */
-const HOSTS_MAX = 16;
+/** More nameservers than the root has are more than anybody needs asked; a reply may name thousands. */
+export const HOSTS_MAX = 16;
+/** Addresses of one of them, or of all servers of the parent, likewise. */
+export const ADDRESSES_MAX = 16;
 
 async function findParent({ parents, port, zone }: DoctorTask, resolver: Resolver) {
   if (parents.length > 0) return { name: undefined, servers: parents };
   const found = await resolver.findParent(zone);
   if (typeof found === 'string') return found;
-  return { name: found.name, servers: found.addresses.map((address) => ({ address, port })) };
+  return {
+    name: found.name,
+    servers: found.addresses.slice(0, ADDRESSES_MAX).map((address) => ({ address, port })),
+  };
 }
 
 async function observeParent(
@@ -132,7 +136,7 @@ async function findHosts(
   const foreign = new Map<string, ReturnType<Resolver['addresses']>>();
   /** What the owner of a name outside of the zone says, asked for once. */
   const lookUp = (host: string): ReturnType<Resolver['addresses']> => {
-    const known = foreign.get(host) ?? search.resolver.addresses(host);
+    const known = foreign.get(host) ?? search.resolver.addresses(host).then(bounded);
     foreign.set(host, known);
     return known;
   };
@@ -152,15 +156,21 @@ async function findHosts(
     ({ sight }) => sight.ok && sight.message.authoritative && sight.message.rcode === 0,
   );
   const own = authorities.flatMap(({ sight }) => namesOf(ownNameservers(sight, zone)));
+  const names = [...new Set([...glue.keys(), ...own])].slice(0, HOSTS_MAX);
   return Promise.all(
-    [...new Set([...glue.keys(), ...own])].sort().map(async (host) => {
+    names.sort().map(async (host) => {
       const found = isInZone(host, zone)
-        ? await askOwner(asker, authorities[0]?.server, host)
+        ? bounded(await askOwner(asker, authorities[0]?.server, host))
         : await lookUp(host);
       return { name: host, glue: glue.get(host) ?? [], ...found };
     }),
   );
 }
+
+const bounded = <Found extends { readonly addresses: readonly string[] }>(found: Found): Found => ({
+  ...found,
+  addresses: found.addresses.slice(0, ADDRESSES_MAX),
+});
 
 /** Names that the parent delegates to, with their glue; that of all its servers together. */
 function glueOf(
@@ -172,7 +182,9 @@ function glueOf(
     const referral = ns.ok ? readReferral(ns.message, zone) : undefined;
     if (referral?.kind !== 'delegated') continue;
     for (const [name, addresses] of referral.glue) {
-      glue.set(name, [...new Set([...(glue.get(name) ?? []), ...addresses])].sort());
+      if (glue.size >= HOSTS_MAX && !glue.has(name)) continue;
+      const all = new Set([...(glue.get(name) ?? []), ...addresses]);
+      glue.set(name, [...all].sort().slice(0, ADDRESSES_MAX));
     }
   }
   return glue;
@@ -202,7 +214,7 @@ async function askOwner(
 }
 
 const allAddresses = ({ addresses, glue }: Host): readonly string[] =>
-  [...new Set([...addresses, ...glue])].sort();
+  [...new Set([...addresses, ...glue])].sort().slice(0, ADDRESSES_MAX);
 
 /** The three ways to ask at once; the rest one after the other, so that no rate limit takes offence. */
 async function observeServer(

@@ -13,10 +13,11 @@ export function addZone(program: Command, context: CliContext): void {
     .command('refresh')
     .description('Look now whether the primary has a newer zone, and copy it')
     .argument('<zone>', 'as in the configuration')
+    .option('--anew', 'copy all of it, whatever its serial: also an older one, of a backup')
     .addHelpText('after', examples('meridian zone refresh gslb.example'))
     .action(
-      context.action(async (name: string) => {
-        const status = await context.api().refreshZone(name);
+      context.action(async (name: string, { anew = false }: { readonly anew?: boolean }) => {
+        const status = await context.api().refreshZone(name, anew);
         const output = context.output();
         await output.result(status, () => copiesTable([status], context.io.nowMs(), output.paint));
         return status.copy?.problem === undefined ? 0 : EXIT_NO;

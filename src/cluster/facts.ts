@@ -54,7 +54,10 @@ export function openFacts(options: FactsOptions): Facts {
   const { directory, log, node, store } = options;
   const saved = directory === undefined ? undefined : readFactFile(directory);
   for (const problem of saved?.problems ?? []) log.warn('facts.unreadable', `${problem}.`);
-  const clock = createClusterClock({ ...options, saved: saved?.clock });
+  // A store in this node's own memory has the clock of this machine, which is nobody's word but its own.
+  const isOwnStore = options.reach === 'peers';
+  const timed = isOwnStore ? { nowMs: () => null, onStatus: store.onStatus } : store;
+  const clock = createClusterClock({ ...options, store: timed, saved: saved?.clock });
   const replica = createReplica(node);
   if (saved) replica.merge(believable(saved, clock.nowMs()), clock.nowMs(), 'disk');
   const file = directory === undefined ? undefined : keepOnDisk(directory, options, replica, clock);

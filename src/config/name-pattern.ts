@@ -5,6 +5,8 @@
  *   _acme-challenge.**   the challenge of the zone itself and of every name in it
  *   *.apps               a.apps, but neither apps nor a.b.apps
  *   **                   every name
+ *
+ * A wildcard record speaks for names of any depth, so only a pattern that covers all of those covers it.
  */
 export type NamePattern = {
   readonly before: readonly string[];
@@ -33,9 +35,17 @@ export function matchesName(
   apex: Uint8Array,
 ): boolean {
   const labels = labelsBelow(name, apex);
+  if (labels[0] === '*') return matchesAllBelow({ after, before }, labels.slice(1));
   if (after === undefined) return labels.length === before.length && fits(before, labels);
   if (labels.length < before.length + after.length) return false;
   return fits(before, labels) && fits(after, labels.slice(labels.length - after.length));
+}
+
+/** Whether every name below `labels`, at any depth, is covered. */
+function matchesAllBelow({ after, before }: NamePattern, labels: readonly string[]): boolean {
+  if (after === undefined || labels.length < after.length) return false;
+  const isAny = before.length === 0 || (before.length === 1 && before[0] === '*');
+  return isAny && fits(after, labels.slice(labels.length - after.length));
 }
 
 const fits = (pattern: readonly string[], labels: readonly string[]): boolean =>

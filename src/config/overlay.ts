@@ -3,7 +3,9 @@
  * them, where the zone is a copy of its primary's. They come while a node runs and never touch the file.
  */
 import { laterSerial, SERIALS } from '../dns/serial.ts';
+import type { ZoneContent } from '../zone/zone-content.ts';
 import type { Config, RrsetConfig, SoaConfig, ZoneConfig } from './config.ts';
+import { copiedRecords } from './copied-records.ts';
 import { standBeside, steeredTypes } from './standing.ts';
 
 export type ZoneOverlay = {
@@ -13,6 +15,10 @@ export type ZoneOverlay = {
   readonly soa?: SoaConfig;
   /** TTL of that SOA. */
   readonly soaTtl?: number;
+  /** All records of a primary, packed, instead of `rrsets`: in memory that threads share. */
+  readonly content?: Pick<ZoneContent, 'records'>;
+  /** The longest TTL of these. */
+  readonly contentTtlMax?: number;
   /** The primary was not reached for longer than its SOA allows. */
   readonly isExpired?: boolean;
   /** Absent = that of the SOA. Of several the greatest counts. */
@@ -55,6 +61,22 @@ export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): 
   return { ...config, zones };
 }
 
+/**
+ * The overlays without the records of those that yield, in the zones that a compilation complains of: whatever
+ * was added, it must not keep all zones from being served. Undefined = there are none.
+ */
+export function withoutBlamed(
+  overlays: readonly ZoneOverlay[],
+  issues: readonly { readonly path: string }[],
+): readonly ZoneOverlay[] | undefined {
+  const isBlamed = ({ rrsets, yields, zone }: ZoneOverlay): boolean =>
+    yields === true &&
+    rrsets.length > 0 &&
+    issues.some(({ path }) => `${path}.`.startsWith(`zones.${zone}.`));
+  if (!overlays.some(isBlamed)) return undefined;
+  return overlays.map((each) => (isBlamed(each) ? { ...each, rrsets: [] } : each));
+}
+
 /** The serial of a zone with these overlays of it. Increments come last: they are of whatever the serial is. */
 export function serialWith(
   configured: number,
@@ -84,13 +106,14 @@ const keyOf = ({ owner, type }: RrsetConfig): string => `${owner.toLowerCase()} 
 /** A zone with its primary's records, but for those that steered names stand for. */
 function copied(
   zone: ZoneConfig,
-  { isExpired = false, rrsets, soaTtl = zone.ttl }: ZoneOverlay,
+  { content, isExpired = false, rrsets: listed, soaTtl = zone.ttl }: ZoneOverlay,
   soa: SoaConfig,
   pools: Config['pools'],
 ): ZoneConfig {
-  const hidden = new Set([...steeredOver(zone, rrsets, pools), ...keysOver(zone, rrsets)]);
   // What has expired is not in the table at all, so that no alias and no referral leads to it.
   const isGone = isExpired && zone.primary?.whenExpired === 'servfail';
+  const rrsets = content === undefined || isGone ? listed : copiedRecords(content);
+  const hidden = new Set([...steeredOver(zone, rrsets, pools), ...keysOver(zone, rrsets)]);
   return {
     ...zone,
     ttl: soaTtl,

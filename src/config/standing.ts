@@ -50,8 +50,8 @@ type Around = {
   /** RRsets of the owners that come, and of names above them. */
   readonly sets: Map<string, Map<string, RrsetConfig>>;
   readonly steered: ReadonlyMap<string, readonly string[]>;
-  /** Of owners of what comes and delegates or renames: some name below it has records. */
-  readonly over: Set<string>;
+  /** See hidingOf(). */
+  readonly over: ReadonlySet<string>;
 };
 
 function lookAround(
@@ -69,18 +69,49 @@ function lookAround(
   const steered = new Map(
     zone.steered.map((each) => [each.owner.toLowerCase(), steeredTypes(each, pools)] as const),
   );
-  const over = new Set<string>();
-  const covers = rrsets.flatMap(({ owner, type }) =>
-    type === 'DNAME' || (type === 'NS' && owner !== apex) ? [{ owner, type }] : [],
+  return { apex, sets, steered, over: hidingOf(apex, zone, steered, rrsets) };
+}
+
+/** Owners and types of what comes and would hide a name that is there. */
+function hidingOf(
+  apex: string,
+  zone: ZoneConfig,
+  steered: Around['steered'],
+  rrsets: readonly RrsetConfig[],
+): ReadonlySet<string> {
+  const renamed = new Set(rrsets.flatMap(({ owner, type }) => (type === 'DNAME' ? owner : [])));
+  const cuts = new Map(
+    rrsets.flatMap((each) =>
+      each.type === 'NS' && each.owner !== apex ? [[each.owner, each] as const] : [],
+    ),
   );
-  for (const { owner, type } of covers) {
-    const below = `.${owner}`;
-    const isBelow = (each: string): boolean => each.endsWith(below);
-    const hasSteered = [...steered.keys()].some((each) => each === owner || isBelow(each));
-    const hasNames = (): boolean => [...zone.rrsets, ...rrsets].some((each) => isBelow(each.owner));
-    if (hasSteered || (type === 'DNAME' && hasNames())) over.add(`${owner} ${type}`);
+  const hiding = new Set<string>();
+  if (renamed.size + cuts.size === 0) return hiding;
+  for (const owner of steered.keys()) {
+    for (const above of [owner, ...namesAbove(owner)]) {
+      hiding.add(`${above} DNAME`);
+      hiding.add(`${above} NS`);
+    }
   }
-  return { apex, sets, steered, over };
+  for (const rrset of [...zone.rrsets, ...rrsets]) {
+    for (const above of namesAbove(rrset.owner)) {
+      if (renamed.has(above)) hiding.add(`${above} DNAME`);
+    }
+  }
+  // A delegation may have the addresses of its own servers below it.
+  for (const rrset of zone.rrsets) {
+    for (const above of namesAbove(rrset.owner)) {
+      const cut = cuts.get(above);
+      if (cut !== undefined && !isGlue(rrset, cut)) hiding.add(`${above} NS`);
+    }
+  }
+  return hiding;
+}
+
+/** Whether they are addresses of a server that `cut` delegates to. */
+function isGlue({ owner, type }: RrsetConfig, cut: RrsetConfig): boolean {
+  const isAddress = type === 'A' || type === 'AAAA';
+  return isAddress && cut.data.some((target) => target.toLowerCase() === owner);
 }
 
 function objection({ data, owner, type }: RrsetConfig, around: Around): string | undefined {
@@ -99,6 +130,8 @@ function objection({ data, owner, type }: RrsetConfig, around: Around): string |
   if (type === 'SOA') return 'the SOA is that of the zone';
   if (type === 'NS' && owner.startsWith('*.')) return 'a wildcard cannot be delegated';
   if (type === 'DNAME' && owner.startsWith('*.')) return 'a wildcard cannot have a DNAME';
+  if (type === 'DNAME' && isDelegated(owner, around)) return 'a delegated name cannot have a DNAME';
+  if (type === 'NS' && owner !== apex && beside?.has('DNAME')) return 'the name has a DNAME';
   if (type === 'DNAME' && (data.length > 1 || beside?.has(type))) return 'a DNAME has one target';
   if (type === 'DS' && owner === apex) return 'DS records of a zone stand in its parent';
   if (over.has(`${owner} ${type}`)) return `${type} here would hide names below it`;
@@ -106,14 +139,21 @@ function objection({ data, owner, type }: RrsetConfig, around: Around): string |
     return 'a name above it has a DNAME';
   }
   const all = [...new Set([...(beside?.get(type)?.data ?? []), ...data])];
-  return octetsOf(type, all) > RRSET_BYTES_MAX ? 'more than one answer holds' : undefined;
+  return isTooLong(type, all) ? 'more than one answer holds' : undefined;
 }
 
-/** CNAMEs last: they yield to whatever else has come to the name. */
-function inOrder(rrsets: readonly RrsetConfig[]): readonly RrsetConfig[] {
-  const isAlias = ({ type }: RrsetConfig): boolean => type === 'CNAME';
-  return [...rrsets.filter((each) => !isAlias(each)), ...rrsets.filter(isAlias)];
+/** Whether the name, or one above it, belongs to others. */
+function isDelegated(owner: string, { apex, sets }: Around): boolean {
+  return [owner, ...namesAbove(owner)].some((each) => each !== apex && sets.get(each)?.has('NS'));
 }
+
+/** CNAMEs last: they yield to whatever else has come to the name. Before them DNAMEs, which yield to delegations. */
+function inOrder(rrsets: readonly RrsetConfig[]): readonly RrsetConfig[] {
+  const rank = ({ type }: RrsetConfig): number => LAST_TYPES.indexOf(type);
+  return rrsets.toSorted((a, b) => rank(a) - rank(b));
+}
+
+const LAST_TYPES: readonly string[] = ['DNAME', 'CNAME'];
 
 /** Records of one name and type have one TTL (RFC 2181 5.2): that which is written. */
 function joinedTtl(rrset: RrsetConfig, { sets }: Around): RrsetConfig {
@@ -136,13 +176,29 @@ function setsOf(
   return there;
 }
 
-function namesAbove(owner: string): readonly string[] {
+/** From the closest to the root. */
+export function namesAbove(owner: string): readonly string[] {
   const names: string[] = [];
-  const wire = parseName(owner);
-  for (let at = wire && parentName(wire); at && at.length > 1; at = parentName(at)) {
-    names.push(formatName(at));
+  if (owner.includes('\\')) {
+    const wire = parseName(owner);
+    for (let at = wire && parentName(wire); at; at = parentName(at)) names.push(formatName(at));
+    return names;
   }
-  return names;
+  for (let dot = owner.indexOf('.'); dot >= 0 && dot + 1 < owner.length; ) {
+    names.push(owner.slice(dot + 1));
+    dot = owner.indexOf('.', dot + 1);
+  }
+  return owner === '.' ? names : [...names, '.'];
+}
+
+/** What one character of a record's text may become: `::` is 16 octets, a type in a bitmap 34. */
+const OCTETS_PER_CHARACTER_MAX = 34;
+
+function isTooLong(type: string, data: readonly string[]): boolean {
+  let characters = 0;
+  for (const text of data) characters += RECORD_HEADER_LENGTH + text.length;
+  if (characters * OCTETS_PER_CHARACTER_MAX <= RRSET_BYTES_MAX) return false;
+  return octetsOf(type, data) > RRSET_BYTES_MAX;
 }
 
 function octetsOf(type: string, data: readonly string[]): number {

@@ -50,7 +50,7 @@ const updater = z.strictObject({
     .transform((text) => text.toLowerCase())
     .describe('Name of a key in `dns.keys`, which signs the update.'),
   names: names.describe(
-    'Names that it may change, relative to the zone: `@` is the zone itself, `*` one label, `**` any number of them.',
+    'Names that it may change, relative to the zone: `@` is the zone itself, `*` one label, `**` any number of them. Wildcard records need `**`: they answer for names of any depth.',
   ),
   types: types.describe('Types that it may change; `*` = all.'),
   networks: z

@@ -51,7 +51,7 @@ export function createAcmeChallenges(parts: RecordWriterParts): AcmeChallenges {
       };
       const done = await records.change(zone, (there) => added(config(), zone, there, record));
       if (!done.ok) return done.refusal ?? notKept(done.reason);
-      const message = `A challenge of ${owner} was set by ${by}, for ${expiresInSeconds} s.`;
+      const message = `A challenge of ${owner.slice(0, -1)} was set by ${by}, for ${expiresInSeconds} s.`;
       parts.events.record('zone.acme-challenge', zone, message);
       return changeOf(parts, zone, [described(zone, record)], done.state);
     },
@@ -69,7 +69,7 @@ export function createAcmeChallenges(parts: RecordWriterParts): AcmeChallenges {
       });
       if (!done.ok) return done.refusal ?? notKept(done.reason);
       if (gone.length === 0) return noChallenge(owner);
-      const message = `A challenge of ${owner} was cleared by ${request.by}.`;
+      const message = `A challenge of ${owner.slice(0, -1)} was cleared by ${request.by}.`;
       parts.events.record('zone.acme-challenge', zone, message);
       const cleared = gone.map((each) => described(zone, each));
       return changeOf(parts, zone, cleared, done.state);
@@ -131,7 +131,7 @@ function noChallenge(owner: string): Problem {
   return {
     problem: 'not-found',
     code: 'no-challenge',
-    message: `There is no such challenge of ${owner}.`,
+    message: `There is no such challenge of ${owner.slice(0, -1)}.`,
     hint: 'GET /api/v1/zones/ZONE/acme-challenges lists those that are there.',
   };
 }

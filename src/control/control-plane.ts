@@ -46,8 +46,8 @@ export type ControlPlane = {
   overrides(): readonly OverrideStatus[];
   setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
-  /** Looks now whether the primary of a zone has a newer one. */
-  refreshZone(zone: string): Promise<ZoneStatus | Problem>;
+  /** Looks now whether the primary of a zone has a newer one; with `isAnew` it takes all of it, whatever its serial. */
+  refreshZone(zone: string, isAnew?: boolean): Promise<ZoneStatus | Problem>;
   reload(by: string): Promise<ReloadResult>;
   /** Shares a configuration with all nodes, or says what it would change. */
   publishConfig(request: PublishRequest): Promise<ConfigPublication | ConfigRefusal | Problem>;

@@ -43,7 +43,7 @@ export type PlaneParts = {
   clusterStatus(): ClusterStatus;
   reload(by: string): Promise<ReloadResult>;
   /** Looks at a zone's primaries now; false when it has none. Absent = this node copies nothing. */
-  refreshCopy?(zone: string): Promise<boolean>;
+  refreshCopy?(zone: string, isAnew: boolean): Promise<boolean>;
   readonly configRevisions: ConfigRevisions;
   readonly challenges: AcmeChallenges;
   readonly recordWriter: RecordWriter;
@@ -97,7 +97,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),
-    refreshZone: (zone) => refreshZone(parts, zone),
+    refreshZone: (zone, isAnew) => refreshZone(parts, zone, isAnew ?? false),
     reload: parts.reload,
     publishConfig: parts.configRevisions.publish,
     configRevisions: parts.configRevisions.list,
@@ -121,6 +121,7 @@ const REFRESH_WAIT_MS = 5000;
 async function refreshZone(
   { clock, facts, refreshCopy }: PlaneParts,
   zone: string,
+  isAnew: boolean,
 ): Promise<ZoneStatus | Problem> {
   const name = zone.length > 1 ? zone.replace(/\.$/, '').toLowerCase() : zone;
   const find = (): ZoneStatus | undefined =>
@@ -136,7 +137,7 @@ async function refreshZone(
   const late = new Promise<true>((resolve) => {
     clock.setTimer(REFRESH_WAIT_MS, () => resolve(true));
   });
-  const isCopy = (await Promise.race([refreshCopy?.(name), late])) ?? false;
+  const isCopy = (await Promise.race([refreshCopy?.(name, isAnew), late])) ?? false;
   const status = find();
   if (isCopy && status !== undefined) return status;
   return {

@@ -2,10 +2,19 @@
  * Records that people add to zones while they are served, and take out again: by the rules of updates
  * (nameserver/update.ts), with a right to everything that anybody may change, and with an end if they want one.
  */
+import { isMetaType } from '../config/allowed-records.ts';
 import type { Config, UpdaterConfig } from '../config/config.ts';
 import { ANY_TYPE } from '../config/update-schema.ts';
-import { CLASS_ANY, CLASS_IN, CLASS_NONE } from '../dns/constants.ts';
+import {
+  CLASS_ANY,
+  CLASS_IN,
+  CLASS_NONE,
+  TYPE_ANY,
+  TYPE_CNAME,
+  TYPE_SOA,
+} from '../dns/constants.ts';
 import type { DecodedRecord } from '../dns/decode.ts';
+import { canonicalRdata, compareOctets } from '../dns/dnssec/canonical.ts';
 import { formatRdata, parseRdata } from '../dns/rdata/registry.ts';
 import { typeName, typeNumber } from '../dns/type-names.ts';
 import type { AddedRecord, ZoneAdditions } from '../nameserver/added-records.ts';
@@ -61,14 +70,12 @@ export function createRecordWriter(parts: RecordWriterParts): RecordWriter {
       const { record, zone } = found;
       const expiresAtMs =
         expiresInSeconds === undefined ? undefined : parts.clock.nowMs() + expiresInSeconds * 1000;
-      const added = { owner: record.name, type: typeName(record.type), data: record.text };
-      const isIt = (each: AddedRecord): boolean =>
-        each.owner === added.owner && each.type === added.type && each.data === added.data;
+      const isIt = sameAs(record);
       const done = await records.change<Problem>(zone, (there) => {
         const next = updated(config(), zone, record, there);
         if ('refusal' in next) return next;
         if (!next.records.some(isIt)) {
-          return { refusal: doesNotFit('it is written already, or other records stand there') };
+          return { refusal: doesNotFit(whyIgnored(record)) };
         }
         return {
           records: next.records.map((each) => (isIt(each) ? { ...each, expiresAtMs } : each)),
@@ -99,6 +106,27 @@ export function createRecordWriter(parts: RecordWriterParts): RecordWriter {
 
 const identityOf = ({ data, owner, type }: AddedRecord): string => `${owner} ${type} ${data}`;
 
+/** Names in data are compared without their case, as everywhere. */
+function sameAs({ name, rdata, type }: DecodedRecord): (each: AddedRecord) => boolean {
+  const mnemonic = typeName(type);
+  const wanted = canonicalRdata(type, rdata);
+  return (each) => {
+    if (each.owner !== name || each.type !== mnemonic) return false;
+    const read = parseRdata(each.type, each.data);
+    return read.ok && compareOctets(canonicalRdata(type, read.rdata), wanted) === 0;
+  };
+}
+
+/** Updates leave out without a word what people should hear of (RFC 2136 3.4.2.2). */
+function whyIgnored({ name, type }: DecodedRecord): string {
+  const what = `${withoutDot(name)} ${typeName(type)}`;
+  if (type === TYPE_SOA) return 'the SOA is that of the zone, and its serial is counted';
+  if (type !== TYPE_CNAME) return `${what}: it is in the configuration, or the name is a CNAME`;
+  return `${what}: it is in the configuration, or the name has other records`;
+}
+
+const withoutDot = (name: string): string => name.replace(/(.)\.$/, '$1');
+
 type Wanted = { readonly zone: string; readonly record: DecodedRecord };
 
 /** The line of an update that says the same. */
@@ -113,7 +141,12 @@ function wanted(
   const name = ownerIn(config, place.zone, asked);
   if (name === undefined) return notInZone(asked, place.zone);
   const type = typeNumber(mnemonic.toUpperCase());
-  if (type === undefined) return notARecord(`${mnemonic} is not a type of records`);
+  if (type === undefined || (isMetaType(type) && !(type === TYPE_ANY && data === undefined))) {
+    return notARecord(
+      `${mnemonic} is not a type of records`,
+      'A, AAAA, CNAME, TXT, … or TYPE65280',
+    );
+  }
   if (data === undefined) {
     const all = { name, type, class: CLASS_ANY, ttlSeconds: 0, rdata: new Uint8Array(), text: '' };
     return { zone: place.zone, record: all };
@@ -148,7 +181,7 @@ async function changeOf(
 ): Promise<RecordChange> {
   const serial = serialOf(zone);
   const [first] = records;
-  const what = `${first?.owner} ${first?.type}`;
+  const what = `${withoutDot(first?.owner ?? '')} ${first?.type}`;
   events.record('zone.update', zone, `${by} ${did} ${what}; the serial is ${serial}.`);
   const told = records.map((each) => described(zone, each));
   return { records: told, serial, ...(await shown(zone, state)) };
@@ -161,20 +194,18 @@ function described(
   return { zone, name: owner.slice(0, -1), type, ttlSeconds: ttl, data, expiresAtMs };
 }
 
-function notARecord(message: string): Problem {
-  return {
-    problem: 'invalid',
-    code: 'not-a-record',
-    message: `${message}.`,
-    hint: 'Data are written as in a master file, names in full with a final dot.',
-  };
+function notARecord(
+  message: string,
+  hint = 'Data are written as in a master file, names in full with a final dot.',
+): Problem {
+  return { problem: 'invalid', code: 'not-a-record', message: `${message}.`, hint };
 }
 
 function noRecord({ name, type }: DecodedRecord): Problem {
   return {
     problem: 'not-found',
     code: 'no-record',
-    message: `There is no such added record: ${name} ${typeName(type)}.`,
+    message: `There is no such added record: ${withoutDot(name)} ${typeName(type)}.`,
     hint: 'GET /api/v1/zones/ZONE/added-records lists those that are there.',
   };
 }

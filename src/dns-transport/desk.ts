@@ -110,10 +110,10 @@ export function transferFrom(
   if (snapshot === undefined) return [];
   // Both are used again for the next query.
   const query = structuredClone(worker.query);
-  const nowSeconds = Math.floor(nowMs() / 1000);
+  const wallSeconds = (): number => Math.floor(nowMs() / 1000);
   const { transfers, tsigKeys, udpSizeMax } = snapshot;
   const bytes = new Uint8Array(message);
-  return answerTransfer(transfers, tsigKeys, query, bytes, client, nowSeconds, udpSizeMax);
+  return answerTransfer(transfers, tsigKeys, query, bytes, client, wallSeconds, udpSizeMax);
 }
 
 /** The refusal, into `reply`, of what was asked last by a client that may have it when less is under way. */

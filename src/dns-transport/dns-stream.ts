@@ -4,7 +4,7 @@ import type { Connection, ConnectionHandlers } from '../io/stream.ts';
 import { wrapSocket } from '../io/stream-portable.ts';
 import { acceptTls } from '../io/tls-layer.ts';
 import { TRANSPORT_TCP, TRANSPORT_TLS, type Transport } from '../nameserver/client.ts';
-import { COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
+import { COUNT_CLOSED_FOR_OTHERS, COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
 import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
 import { askDesk, clientOf, type Desk, enter, LATER, MANY, refuseForNow } from './desk.ts';
 import type { Session, Sessions } from './sessions.ts';
@@ -94,7 +94,8 @@ function createHandlers(
     send(message.length);
   };
   const mayGoOn = (): boolean => !flow.isFull && !flow.isClosed;
-  const pump = createTransferPump(desk, session.client, sendMade, mayGoOn);
+  const giveWay = (): void => close(COUNT_CLOSED_FOR_OTHERS);
+  const pump = createTransferPump(desk, session.client, sendMade, mayGoOn, giveWay);
   const takeLate = (late: Uint8Array | undefined): void => {
     flow.later -= 1;
     if (flow.isClosed) return;

@@ -23,14 +23,39 @@ export const TRANSFERS_MAX = 16;
 /** Of them to one client. */
 export const TRANSFERS_PER_CLIENT_MAX = 4;
 
-let active = 0;
+/** Whoever takes a zone more slowly than this makes room when there is none: octets per second, on average. */
+export const TRANSFER_SPEED_MIN = 16_384;
+/** Nobody is judged before. */
+export const TRANSFER_JUDGED_AFTER_MS = 30_000;
 
+/** One that is under way. */
+type Progress = { readonly sinceMs: number; octets: number; readonly giveUp: () => void };
+const active = new Set<Progress>();
+
+/** Ends the slowest that is too slow; false when there is none. */
+function makeRoom(nowMs: number): boolean {
+  let slowest: Progress | undefined;
+  let least = TRANSFER_SPEED_MIN;
+  for (const each of active) {
+    const ms = nowMs - each.sinceMs;
+    const speed = (each.octets * 1000) / ms;
+    if (ms < TRANSFER_JUDGED_AFTER_MS || speed >= least) continue;
+    slowest = each;
+    least = speed;
+  }
+  slowest?.giveUp();
+  return slowest !== undefined;
+}
+
+/** @param close the connection, in favour of others; it calls end() */
 export function createTransferPump(
   desk: Desk,
   account: ClientAccount,
   send: (message: Uint8Array) => void,
   mayGoOn: () => boolean,
+  close: () => void,
 ): TransferPump {
+  let progress: Progress | undefined;
   let messages: Iterator<Uint8Array> | undefined;
   let isBegun = false;
   const count = (slot: number): void => {
@@ -39,7 +64,7 @@ export function createTransferPump(
   const end = (): void => {
     if (messages === undefined) return;
     messages = undefined;
-    active -= 1;
+    if (progress !== undefined) active.delete(progress);
     account.transfers -= 1;
   };
   const goOn = (): void => {
@@ -52,16 +77,20 @@ export function createTransferPump(
       // Its first message says whether there is a transfer at all.
       if (!isBegun) count((next.value[3]! & 0xf) === 0 ? COUNT_TRANSFERS : COUNT_TRANSFERS_REFUSED);
       isBegun = true;
+      if (progress !== undefined) progress.octets += next.value.length;
       send(next.value);
     }
   };
   return {
     begin(client, message) {
-      if (active >= TRANSFERS_MAX || account.transfers >= TRANSFERS_PER_CLIENT_MAX) {
+      const nowMs = desk.nowMs();
+      const isOver = account.transfers >= TRANSFERS_PER_CLIENT_MAX;
+      if (isOver || (active.size >= TRANSFERS_MAX && !makeRoom(nowMs))) {
         count(COUNT_TRANSFERS_REFUSED);
         return false;
       }
-      active += 1;
+      progress = { sinceMs: nowMs, octets: 0, giveUp: close };
+      active.add(progress);
       account.transfers += 1;
       isBegun = false;
       messages = transferFrom(desk, client, message)[Symbol.iterator]();

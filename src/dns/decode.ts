@@ -27,7 +27,8 @@ import {
 } from './constants.ts';
 import { ECS_FAMILY_IPV4, ECS_FAMILY_IPV6, ECS_FIXED_LENGTH } from './ecs.ts';
 import { readWord } from './message.ts';
-import { formatName, LABEL_LENGTH_MAX, NAME_LENGTH_MAX } from './name.ts';
+import { formatName, LABEL_LENGTH_MAX, LABELS_MAX, NAME_LENGTH_MAX } from './name.ts';
+import { oldFields } from './old-rdata.ts';
 import { formatRdata, rdataByType } from './rdata/registry.ts';
 
 export type DecodedQuestion = {
@@ -144,7 +145,8 @@ export function decodeMessage(bytes: Uint8Array): DecodeResult {
 /**
  * The possibly compressed name at `offset`, uncompressed, and the offset after it. Every pointer
  * must lead before the place where the labels so far began, so that a chain of them ends (RFC
- * 1035 4.1.4 speaks of a "prior occurrence"). Undefined when broken.
+ * 1035 4.1.4 speaks of a "prior occurrence"), and there are no more of them than labels: else every record of
+ * a message could have thousands to follow. Undefined when broken.
  */
 export function expandName(
   bytes: Uint8Array,
@@ -156,10 +158,12 @@ export function expandName(
   let position = offset;
   let start = offset;
   let next = -1;
+  let pointers = 0;
   while (position < end) {
     const label = bytes[position]!;
     if (label >= POINTER_BITS) {
-      if (position + 2 > end) return undefined;
+      pointers += 1;
+      if (position + 2 > end || pointers > LABELS_MAX) return undefined;
       if (next < 0) next = position + 2;
       position = ((label & LABEL_LENGTH_MAX) << 8) | bytes[position + 1]!;
       if (position >= start) return undefined;
@@ -238,7 +242,7 @@ export function expandRdata(
   { end, rdataStart, type }: RawRecord,
 ): Uint8Array | undefined {
   const rdata = bytes.slice(rdataStart, end);
-  const fields = rdataByType(type)?.fields ?? [];
+  const fields = rdataByType(type)?.fields ?? oldFields(type);
   // Empty rdata stand for "any" or "none" in updates (RFC 2136 2.4): there is no name to expand.
   if (rdata.length === 0 || !fields.some(({ name }) => name !== undefined)) return rdata;
   const parts: Uint8Array[] = [];

@@ -255,7 +255,8 @@ function readFrame(query: Query, bytes: Uint8Array, end: number): boolean {
   if (questionEnd < 0) return false;
   query.questionEnd = questionEnd;
   const before = readWord(bytes, 6) + readWord(bytes, 8);
-  return readRecords(query, bytes, end, before, readWord(bytes, 10)) === PARSE_OK;
+  const outcome = readRecords(query, bytes, end, before, readWord(bytes, 10));
+  return outcome === PARSE_OK || outcome === PARSE_BADVERS;
 }
 
 /** Steps over the records behind the question, reading OPT and noting TSIG. */
@@ -279,7 +280,9 @@ function readRecords(
       // Only in additional, only once, only owned by the root (RFC 6891 6.1.1, 6.1.2).
       if (index < authorityCount || query.hasEdns || bytes[position] !== 0) return PARSE_FORMERR;
       outcome = readOpt(query, bytes, fixed, next);
-    } else if (type === TYPE_TSIG && index >= authorityCount) {
+    } else if (type === TYPE_TSIG) {
+      // Nowhere but at the end (RFC 8945 5.1).
+      if (index < authorityCount) return PARSE_FORMERR;
       query.hasTsig = true;
       query.tsigOffset = position;
     }

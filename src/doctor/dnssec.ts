@@ -19,6 +19,7 @@ export const dnssec: Check = {
     const keys = zoneKeys(observation);
     if (keys.length === 0) return [unsignedFinding(observation, ds)];
     const found = [...chainFindings(observation, ds, keys), ...coverFindings(observation)];
+    found.push(...entryFindings(observation, ds, keys));
     for (const server of serving(observation)) found.push(...timeFindings(server, observation));
     return found;
   },
@@ -98,6 +99,37 @@ function isOf(ds: Ds, owner: Uint8Array, key: Uint8Array): boolean {
   if (keyTag(key) !== ds.tag) return false;
   const digest = keyDigest(ds.digestType, owner, key);
   return digest !== undefined && Buffer.from(digest).equals(ds.digest);
+}
+
+/** The keys are signed by one that the parent vouches for (RFC 4035 5.2): a DS that fits is not enough. */
+function entryFindings(
+  observation: Observation,
+  ds: readonly Ds[],
+  keys: readonly Uint8Array[],
+): readonly Found[] {
+  const { zone } = observation;
+  const owner = parseName(zone)!;
+  const matching = ds.filter((one) => keys.some((key) => isOf(one, owner, key)));
+  if (matching.length === 0) return [];
+  const without = serving(observation).filter((server) => {
+    const ofKeys = signaturesOf(server.keys, zone).filter(
+      ({ typeCovered }) => typeCovered === TYPE_DNSKEY,
+    );
+    const isEntered = ofKeys.some((signature) =>
+      matching.some(({ algorithm, tag }) => {
+        return algorithm === signature.algorithm && tag === signature.tag;
+      }),
+    );
+    // Without any another finding says so.
+    return ofKeys.length > 0 && !isEntered;
+  });
+  if (without.length === 0) return [];
+  return [
+    bad(
+      `The keys at ${titlesOf(without)} are signed by none that the parent has the DS of (${tagsOf(matching)}): resolvers that validate answer SERVFAIL.`,
+      'Sign the DNSKEY records with that key again, or have the parent replace the DS by one of the key that signs them.',
+    ),
+  ];
 }
 
 /** Everybody has the keys, their signature and that of SOA. */

@@ -1,7 +1,8 @@
 /**
  * Records that have been added to a zone while it is served, as all nodes know them: one value per zone. Two of
- * them can be joined whatever order they come in: each record has the number of the change that it came or
- * went with, and the later change of a record wins. So nodes that were apart lose nothing of each other's.
+ * them can be joined whatever order they come in: each record has the change that it came with, a number and
+ * who made it, and each state says up to which change of everybody it has seen all. So a record that only one of
+ * them has is news to the other, or has gone there; nodes that were apart lose nothing of each other's.
  */
 import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
@@ -29,10 +30,14 @@ export type ZoneAdditions = {
   readonly serial: number;
   /** The configuration's serial that `serial` has been counted on from. */
   readonly base: number;
-  readonly records: readonly (AddedRecord & { readonly since: number })[];
-  /** Those that have gone, for a while. */
-  readonly removed: readonly (Identity & { readonly since: number })[];
+  readonly records: readonly DatedRecord[];
+  /** Of the same records, what others said of them at the same moment, and what does not count. */
+  readonly outdone: readonly DatedRecord[];
+  /** The last change of each writer that is in here; what is older and not among the records has gone. */
+  readonly seen: readonly (readonly [writer: string, version: number])[];
 };
+/** `by` whom, and in which version. */
+type DatedRecord = AddedRecord & { readonly since: number; readonly by: string };
 type Identity = Pick<AddedRecord, 'owner' | 'type' | 'data'>;
 
 /** Records that one zone may have been given. */
@@ -41,10 +46,11 @@ export const ADDED_RECORDS_MAX = 5000;
 export const ADDED_PER_NAME_MAX = 500;
 /** Of a zone, packed: beyond it they could not be one value of the store and of every node. */
 export const ADDED_BYTES_MAX = 128 * 1024;
-/** How many that have gone are remembered: who was away for longer brings one of them back. */
-export const REMOVED_KEPT_MAX = 1000;
-/** And in how many characters. */
-export const REMOVED_LENGTH_MAX = 64 * 1024;
+/**
+ * Writers that are remembered, each a process that has changed something: beyond it the one that did so longest
+ * ago is forgotten, and who was away for so long may bring a record of it back.
+ */
+export const WRITERS_MAX = 1000;
 /** What a value may become when it is read. */
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -53,7 +59,8 @@ export const NO_ADDITIONS: ZoneAdditions = {
   serial: 0,
   base: 0,
   records: [],
-  removed: [],
+  outdone: [],
+  seen: [],
 };
 
 const identityOf = ({ data, owner, type }: Identity): string => `${owner} ${type} ${data}`;
@@ -61,28 +68,47 @@ const identityOf = ({ data, owner, type }: Identity): string => `${owner} ${type
 /**
  * The state after a change of the records; the same when there is none.
  * @param configured the serial that the configuration gives the zone now
+ * @param writer who makes the change: nobody else is called so, and it does not forget its changes
  */
 export function changed(
   before: ZoneAdditions,
   records: readonly AddedRecord[],
   configured: number,
+  writer: string,
 ): ZoneAdditions {
   const version = before.version + 1;
   const known = new Map(before.records.map((each) => [identityOf(each), each]));
   const next = records.map((record) => {
     const there = known.get(identityOf(record));
-    return there !== undefined && isSame(there, record) ? there : { ...record, since: version };
+    if (there !== undefined && isSame(there, record)) return there;
+    return { ...record, since: version, by: writer };
   });
   const present = new Set(next.map(identityOf));
-  const gone = before.records.filter((each) => !present.has(identityOf(each)));
-  if (gone.length === 0 && next.every(({ since }) => since < version)) return before;
-  const removed = [
-    ...gone.map(({ data, owner, type }) => ({ owner, type, data, since: version })),
-    ...before.removed.filter((each) => !present.has(identityOf(each))),
-  ];
+  const hasGone = before.records.some((each) => !present.has(identityOf(each)));
+  const isKept = new Set(next.filter(({ since }) => since < version).map(identityOf));
+  const outdone = before.outdone.filter((each) => isKept.has(identityOf(each)));
+  if (!hasGone && next.every(({ since }) => since < version)) return before;
   const last = before.version === 0 ? configured : laterSerial(before.serial, configured);
-  const serial = nextSerial(last);
-  return { version, serial, base: configured, records: next, removed: remembered(removed) };
+  const seen = allSeen(before.seen, [[writer, version]]);
+  return { version, serial: nextSerial(last), base: configured, records: next, outdone, seen };
+}
+
+/** The records as they were before a change, but for what others have changed since. */
+export function reverted(
+  now: ZoneAdditions,
+  before: ZoneAdditions,
+  after: ZoneAdditions,
+): readonly AddedRecord[] {
+  const wordsBefore = new Set(before.records.map(wordOf));
+  const wordsAfter = new Set(after.records.map(wordOf));
+  const kept = now.records.filter(
+    (each) => !wordsAfter.has(wordOf(each)) || wordsBefore.has(wordOf(each)),
+  );
+  const present = new Set(kept.map(identityOf));
+  const lost = before.records.filter(
+    (each) => !(wordsAfter.has(wordOf(each)) || present.has(identityOf(each))),
+  );
+  return [...kept, ...lost];
 }
 
 /** Another serial for the same records, when the configuration has another that is not later than it. */
@@ -101,20 +127,12 @@ function isSame(one: AddedRecord, other: AddedRecord): boolean {
 export function joined(one: ZoneAdditions, other: ZoneAdditions): ZoneAdditions {
   if (one === other || other.version === 0) return one;
   if (one.version === 0) return other;
-  const words = new Map<string, Word>();
-  for (const state of [one, other]) {
-    for (const record of state.records) hear(words, { ...record, record });
-    for (const gone of state.removed) hear(words, gone);
-  }
-  const all = [...words.values()];
-  const records = all.flatMap(({ record }) => record ?? []).toSorted(byIdentity);
-  const gone = all
-    .flatMap(({ record, ...gone }) => (record === undefined ? gone : []))
-    .toSorted((a, b) => b.since - a.since || byIdentity(a, b));
-  const removed = remembered(gone);
+  const seen = allSeen(one.seen, other.seen);
+  const { outdone, records } = joinedRecords(one, other);
+  const digest = digestOf([...records, ...outdone]);
   for (const [state, stale] of [[one, other] as const, [other, one] as const]) {
     const isAhead = laterSerial(stale.serial, state.serial) === state.serial;
-    const isAll = knows(state, records, removed);
+    const isAll = digest === digestOf(wordsOf(state)) && isSeen(seen, state);
     if (state.version >= stale.version && isAhead && isAll) return state;
   }
   return {
@@ -122,30 +140,55 @@ export function joined(one: ZoneAdditions, other: ZoneAdditions): ZoneAdditions 
     serial: nextSerial(laterSerial(one.serial, other.serial)),
     base: laterSerial(one.base, other.base),
     records,
-    removed,
+    outdone,
+    seen,
   };
 }
 
-/** Also what has gone: whoever forgets it would take it back from a third. */
-function knows(
-  state: ZoneAdditions,
-  records: ZoneAdditions['records'],
-  removed: ZoneAdditions['removed'],
-): boolean {
-  if (digestOf(records) !== digestOf(state.records)) return false;
-  const known = new Set(state.removed.map((each) => `${each.since} ${identityOf(each)}`));
-  return removed.every((each) => known.has(`${each.since} ${identityOf(each)}`));
+const wordsOf = ({ outdone, records }: ZoneAdditions): readonly DatedRecord[] => [
+  ...records,
+  ...outdone,
+];
+const wordOf = (each: DatedRecord): string => `${each.by} ${each.since} ${identityOf(each)}`;
+
+/** What both say, and what only one says and the other has not seen: of each record the last word counts. */
+function joinedRecords(
+  one: ZoneAdditions,
+  other: ZoneAdditions,
+): Pick<ZoneAdditions, 'records' | 'outdone'> {
+  const there = new Map(wordsOf(other).map((each) => [wordOf(each), each]));
+  const [seenHere, seenThere] = [new Map(one.seen), new Map(other.seen)];
+  const words: DatedRecord[] = [];
+  for (const word of wordsOf(one)) {
+    if (there.delete(wordOf(word)) || isNews(word, seenThere)) words.push(word);
+  }
+  for (const word of there.values()) if (isNews(word, seenHere)) words.push(word);
+  const last = new Map<string, DatedRecord>();
+  for (const word of words.sort(orderOf)) last.set(identityOf(word), word);
+  const outdone = words.filter((word) => last.get(identityOf(word)) !== word);
+  return { records: [...last.values()].sort(byIdentity), outdone };
 }
 
-/** The latest of what has gone. */
-function remembered(removed: ZoneAdditions['removed']): ZoneAdditions['removed'] {
-  let length = 0;
-  const isKept = (each: Identity): boolean => {
-    length += identityOf(each).length;
-    return length <= REMOVED_LENGTH_MAX;
-  };
-  const end = removed.findIndex((each) => !isKept(each));
-  return removed.slice(0, Math.min(end < 0 ? removed.length : end, REMOVED_KEPT_MAX));
+const isNews = ({ by, since }: DatedRecord, lastSeen: ReadonlyMap<string, number>): boolean =>
+  since > (lastSeen.get(by) ?? 0);
+
+type Seen = ZoneAdditions['seen'];
+
+/** The later of each writer, the latest first. */
+function allSeen(one: Seen, other: Seen): Seen {
+  const last = new Map(one);
+  for (const [writer, version] of other) {
+    last.set(writer, Math.max(version, last.get(writer) ?? 0));
+  }
+  const inOrder = [...last].toSorted(
+    ([a, one], [b, other]) => other - one || (a < b ? -1 : Number(a > b)),
+  );
+  return inOrder.slice(0, WRITERS_MAX);
+}
+
+function isSeen(all: Seen, { seen }: ZoneAdditions): boolean {
+  const last = new Map(seen);
+  return all.every(([writer, version]) => last.get(writer) === version);
 }
 
 /** Whether so many records are more than can be kept. */
@@ -157,26 +200,13 @@ export function isTooLarge(records: readonly AddedRecord[]): boolean {
   );
 }
 
-type Word = Identity & {
-  readonly since: number;
-  readonly record?: ZoneAdditions['records'][number];
-};
-
-/** The later word of a record counts; of two at once what keeps it, then what keeps it longer. */
-function hear(words: Map<string, Word>, word: Word): void {
-  const key = identityOf(word);
-  const there = words.get(key);
-  if (there === undefined || orderOf(word, there) > 0) words.set(key, word);
-}
-
-function orderOf(a: Word, b: Word): number {
+/** The later change of a record counts; of two at once what keeps it longer. */
+function orderOf(a: DatedRecord, b: DatedRecord): number {
   if (a.since !== b.since) return a.since - b.since;
-  if (a.record === undefined || b.record === undefined) {
-    return Number(a.record !== undefined) - Number(b.record !== undefined);
-  }
   const endOf = ({ expiresAtMs = Number.POSITIVE_INFINITY }: AddedRecord): number => expiresAtMs;
-  if (endOf(a.record) !== endOf(b.record)) return endOf(a.record) > endOf(b.record) ? 1 : -1;
-  return a.record.ttl - b.record.ttl;
+  if (endOf(a) !== endOf(b)) return endOf(a) > endOf(b) ? 1 : -1;
+  if (a.ttl !== b.ttl) return a.ttl - b.ttl;
+  return a.by < b.by ? -1 : Number(a.by > b.by);
 }
 
 function byIdentity(a: Identity, b: Identity): number {
@@ -201,7 +231,16 @@ export function nextExpiryMs({ records }: ZoneAdditions): number | undefined {
 }
 
 /** As it is served: records of one name and type with one TTL (RFC 2181 5.2), the newest one's. */
-export function overlayOf(zone: string, { records, serial }: ZoneAdditions): ZoneOverlay {
+export function overlayOf(
+  zone: string,
+  {
+    records,
+    serial,
+  }: {
+    readonly records: readonly (AddedRecord & { readonly since: number })[];
+    readonly serial: number;
+  },
+): ZoneOverlay {
   const sets = new Map<string, RrsetConfig & { readonly since: number }>();
   for (const { data, owner, since, ttl, type } of records) {
     const key = `${owner} ${type}`;
@@ -217,7 +256,7 @@ export function overlayOf(zone: string, { records, serial }: ZoneAdditions): Zon
 /** The same for the same records, whatever order they are in. */
 export function digestOf(records: ZoneAdditions['records']): string {
   const lines = records.map((each) =>
-    JSON.stringify([identityOf(each), each.ttl, each.since, each.expiresAtMs]),
+    JSON.stringify([identityOf(each), each.ttl, each.since, each.by, each.expiresAtMs]),
   );
   return createHash('sha256').update(lines.toSorted().join('\n')).digest('hex').slice(0, 12);
 }
@@ -240,19 +279,21 @@ export function unpackAdditions(bytes: Uint8Array): ZoneAdditions | undefined {
 
 const count = z.int().min(0);
 const serial = z.int().min(0).max(0xffffffff);
+const writer = z.string().max(64);
 const identity = { owner: z.string().max(1024), type: z.string().max(32), data: z.string() };
+const dated = z.object({
+  ...identity,
+  ttl: z.int().min(0).max(0x7fffffff),
+  expiresAtMs: z.number().optional(),
+  since: count,
+  by: writer,
+});
 /** Unknown words are left out: a newer version may say more. */
 const stateSchema = z.object({
   version: count,
   serial,
   base: serial,
-  records: z.array(
-    z.object({
-      ...identity,
-      ttl: z.int().min(0).max(0x7fffffff),
-      expiresAtMs: z.number().optional(),
-      since: count,
-    }),
-  ),
-  removed: z.array(z.object({ ...identity, since: count })),
+  records: z.array(dated),
+  outdone: z.array(dated),
+  seen: z.array(z.tuple([writer, count])),
 });

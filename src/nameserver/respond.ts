@@ -84,7 +84,7 @@ import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { writeChain } from './chain.ts';
 import { chaosText, writeChaos } from './chaos.ts';
-import { type Client, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_UDP } from './client.ts';
+import { type Client, TRANSPORT_UDP } from './client.ts';
 import {
   COUNT_ANSWERS,
   COUNT_CLIENT_SUBNET,
@@ -129,6 +129,7 @@ import {
   writeWildcardDenial,
 } from './signed-records.ts';
 import type { Snapshot } from './snapshot.ts';
+import { TRANSFER_NONE, TRANSFER_STREAM, transferAsked } from './transfer-asked.ts';
 import { isUnheard } from './unheard.ts';
 import type { WorkerState } from './worker-state.ts';
 import { edeOfStanding, STANDING_GOOD, STANDING_STALE } from './zone-standing.ts';
@@ -207,7 +208,7 @@ function compose(
   if (snapshot === undefined || answers === undefined) {
     return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NOT_READY);
   }
-  if (parsed.hasTsig && !(isTransfer(parsed) && mayTransfer(snapshot, client))) {
+  if (parsed.hasTsig && transferAsked(snapshot, parsed, client) !== TRANSFER_STREAM) {
     return composeSigned(
       worker,
       snapshot,
@@ -218,8 +219,8 @@ function compose(
     );
   }
   offerEdns(worker, snapshot.identity, client, query, nowMs);
-  const isTransferred = isTransfer(parsed) && mayTransfer(snapshot, client);
-  if (!isTransferred && accessOf(snapshot.access, client) === ACCESS_REFUSED) {
+  const transfer = transferAsked(snapshot, parsed, client);
+  if (transfer === TRANSFER_NONE && accessOf(snapshot.access, client) === ACCESS_REFUSED) {
     counters[COUNT_NOT_ALLOWED] = counters[COUNT_NOT_ALLOWED]! + 1;
     return finish(worker, RCODE_REFUSED, 0, 0, udpSizeMax, EDE_PROHIBITED);
   }
@@ -232,16 +233,10 @@ function compose(
   if (parsed.qclass === CLASS_IN && isData(parsed.qtype)) {
     return answer(worker, snapshot, answers, client, nowMs);
   }
-  return isTransferred ? STREAM : refuse(worker, udpSizeMax);
-}
-
-function isTransfer({ qclass, qtype }: Query): boolean {
-  return qclass === CLASS_IN && (qtype === TYPE_AXFR || qtype === TYPE_IXFR);
-}
-
-/** Over a stream of DNS, from a server that is copied by anybody at all. */
-function mayTransfer({ transfers }: Snapshot, { transport }: Client): boolean {
-  return transfers.length > 0 && (transport === TRANSPORT_TCP || transport === TRANSPORT_TLS);
+  if (transfer === TRANSFER_STREAM) return STREAM;
+  if (transfer === TRANSFER_NONE) return refuse(worker, udpSizeMax);
+  truncate(worker.reply);
+  return finish(worker, RCODE_NOERROR, 0, 0, udpSizeMax, EDE_NONE);
 }
 
 /** Apart, for what a closure captures is allocated with every call of the function around it. */

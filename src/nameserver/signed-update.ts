@@ -6,6 +6,7 @@ import {
   EDE_NOT_AUTHORITATIVE,
   EDE_PROHIBITED,
   OPCODE_UPDATE,
+  RCODE_BADVERS,
   RCODE_FORMERR,
   RCODE_NOTAUTH,
   RCODE_REFUSED,
@@ -43,7 +44,7 @@ export function openUpdate(
   nowMs: number,
   udpSizeMax?: number,
 ): OpenedUpdate {
-  if (!query.hasTsig) {
+  if (!query.hasTsig || !query.isWhole) {
     // Its records are for those who have a key: to decode them for anybody would take a worker's second
     // per datagram, where names end in pointers to a long one.
     const rcode = query.isWhole ? RCODE_REFUSED : RCODE_FORMERR;
@@ -64,6 +65,9 @@ export function openUpdate(
   const reply = (rcode: number, repliedMs: number): Uint8Array => {
     return signed(bare(asked, bytes, rcode, 0, udpSizeMax, edeOf(rcode)), key, tsig, repliedMs);
   };
+  if (query.hasEdns && query.ednsVersion !== 0) {
+    return { ok: false, reply: reply(RCODE_BADVERS, nowMs) };
+  }
   if (!decoded.ok) return { ok: false, reply: reply(RCODE_FORMERR, nowMs) };
   return { ok: true, message: decoded.message, key, mac: tsig.mac, reply };
 }

@@ -39,14 +39,17 @@ export type ZoneTransfer = {
 /** The messages of the reply, to be sent in order; each is in memory of its own. */
 export type TransferReply = Iterable<Uint8Array>;
 
-/** @param query parsed from `bytes`; its type is AXFR or IXFR */
+/**
+ * @param query parsed from `bytes`; its type is AXFR or IXFR
+ * @param wallSeconds since 1970; asked for each message, for a slow reader may take longer than signatures last
+ */
 export function answerTransfer(
   transfers: readonly ZoneTransfer[],
   keys: readonly TsigKey[],
   query: Query,
   bytes: Uint8Array,
   client: Client,
-  nowSeconds: number,
+  wallSeconds: () => number,
   udpSizeMax: number,
 ): TransferReply {
   const name = query.qname.subarray(0, query.qnameLength);
@@ -58,6 +61,7 @@ export function answerTransfer(
       ? transferOf(zone, query, bytes, udpSizeMax)
       : [plain(RCODE_REFUSED)];
   }
+  const nowSeconds = wallSeconds();
   const verdict = verifyTsig(bytes, query.tsigOffset, keys, nowSeconds);
   if (!verdict.ok) {
     const rcode = verdict.tsig === undefined ? RCODE_FORMERR : RCODE_NOTAUTH;
@@ -68,7 +72,7 @@ export function answerTransfer(
   const may = zone !== undefined && (isListed(zone.networks, client) || hasKey(zone, key));
   const rcode = zone === undefined ? RCODE_NOTAUTH : RCODE_REFUSED;
   const messages = may ? transferOf(zone, query, bytes, udpSizeMax) : [plain(rcode)];
-  return signed(messages, key, tsig.mac, nowSeconds);
+  return signed(messages, key, tsig.mac, wallSeconds);
 }
 
 function hasKey({ keys }: ZoneTransfer, { name }: TsigKey): boolean {
@@ -80,11 +84,11 @@ function* signed(
   messages: TransferReply,
   key: TsigKey,
   requestMac: Uint8Array,
-  nowSeconds: number,
+  wallSeconds: () => number,
 ): Generator<Uint8Array> {
   let chain: TsigChain = { mac: requestMac, between: [], isLater: false };
   for (const message of messages) {
-    const made = signTsig(message, key, nowSeconds, chain);
+    const made = signTsig(message, key, wallSeconds(), chain);
     chain = { mac: made.mac, between: [], isLater: true };
     yield made.message;
   }
@@ -107,7 +111,7 @@ function transferOf(
 
 function changesSince(contents: ZoneContents, newest: ZoneContent, serial: number) {
   if (!isNewerSerial(newest.serial, serial)) return upToDate(newest);
-  const from = contents.findIndex((content) => content.serial === serial);
+  const from = contents.findLastIndex((each) => each.serial === serial && !each.isUnsure);
   return from < 0 ? fullTransfer(newest) : incrementalTransfer(contents.slice(from));
 }
 

@@ -1,7 +1,7 @@
 /** A zone of the configuration as an update sees it, and what an update leaves as it is kept. */
 import type { Config, UpdaterConfig, ZoneConfig } from '../config/config.ts';
 import { matchesName, parseNamePattern } from '../config/name-pattern.ts';
-import { standBeside, steeredTypes } from '../config/standing.ts';
+import { namesAbove, standBeside, steeredTypes } from '../config/standing.ts';
 import { ANY_TYPE } from '../config/update-schema.ts';
 import { RCODE_REFUSED } from '../dns/constants.ts';
 import type { DecodedMessage } from '../dns/decode.ts';
@@ -77,7 +77,8 @@ export function zoneUpdate(
     const known = new Map(there.map((each) => [identityOf(each), each]));
     const next = applied.added.map((each) => kept(each, known));
     const after = [...untouched, ...next];
-    const why = objection(config, name, zone, after, next, known);
+    const why =
+      objection(config, name, zone, after, next, known) ?? hiding(next, known, after, fixed);
     return why === undefined ? { records: after } : { refusal: refused(why) };
   };
 }
@@ -125,18 +126,19 @@ function fixedView(
   };
 }
 
-function held({ data, owner, ttl, type }: AddedRecord): readonly HeldRecord[] {
+function held({ data, expiresAtMs, owner, ttl, type }: AddedRecord): readonly HeldRecord[] {
   const read = parseRdata(type, data);
   if (!read.ok) return [];
-  return [{ owner, type: typeNumber(type)!, ttlSeconds: ttl, rdata: read.rdata }];
+  const record = { owner, type: typeNumber(type)!, ttlSeconds: ttl, rdata: read.rdata };
+  return [{ ...record, isTemporary: expiresAtMs !== undefined }];
 }
 
-/** Whoever was there before keeps the time that it goes by itself. */
+/** What was there before and is not meant keeps the time that it goes by itself. */
 function kept(record: HeldRecord, known: ReadonlyMap<string, AddedRecord>): AddedRecord {
   const { owner, ttlSeconds: ttl, type } = record;
   const added = { owner, type: typeName(type), ttl, data: dataText(record) };
   const there = known.get(identityOf(added));
-  return there === undefined ? added : { ...there, ttl };
+  return there === undefined || record.isTemporary !== true ? added : { ...there, ttl };
 }
 
 /** Why the records that are new cannot be in the zone. */
@@ -151,6 +153,28 @@ function objection(
   const fresh = next.filter((each) => !known.has(identityOf(each)));
   if (fresh.length === 0) return undefined;
   return tooMany(after, fresh) ?? misfit(config, name, zone, after, fresh);
+}
+
+/** What comes stands for all names below it: also for those that whoever sends it has no right to. */
+function hiding(
+  next: readonly AddedRecord[],
+  known: ReadonlyMap<string, AddedRecord>,
+  after: readonly AddedRecord[],
+  { apex, may }: Pick<UpdateZone, 'apex' | 'may'>,
+): string | undefined {
+  const apexText = formatName(apex);
+  const cuts = next.filter(
+    (each) => each.type === 'NS' && each.owner !== apexText && !known.has(identityOf(each)),
+  );
+  for (const { owner } of cuts) {
+    const below = after.find(
+      (each) =>
+        each.owner.endsWith(`.${owner}`) &&
+        !may(parseName(each.owner)!, typeNumber(each.type) ?? 0),
+    );
+    if (below !== undefined) return `a delegation of ${owner} would hide ${below.owner}`;
+  }
+  return undefined;
 }
 
 /** Why so many records are too many; `fresh` are those that come. */
@@ -182,13 +206,35 @@ export function misfit(
   after: readonly AddedRecord[],
   fresh: readonly AddedRecord[],
 ): string | undefined {
-  const sets = new Set(fresh.map(({ owner, type }) => `${owner} ${type}`));
-  const state = { version: 1, serial: 0, base: 0, removed: [] };
-  const { rrsets } = overlayOf(name, {
-    ...state,
-    records: after.map((each) => ({ ...each, since: 1 })),
-  });
-  const { refused: out } = standBeside(name, zone, config.pools, rrsets);
-  const found = out.find(({ rrset }) => sets.has(`${rrset.owner} ${rrset.type}`));
-  return found && `${found.rrset.owner} ${found.rrset.type}: ${found.why}`;
+  const setOf = ({ owner, type }: Pick<AddedRecord, 'owner' | 'type'>): string =>
+    `${owner} ${type}`;
+  const coming = new Set(fresh.map(setOf));
+  const refusedOf = (all: readonly AddedRecord[]) => {
+    const records = all.map((each) => ({ ...each, since: 1 }));
+    const { rrsets } = overlayOf(name, { serial: 0, records });
+    return standBeside(name, zone, config.pools, rrsets).refused;
+  };
+  const around = related(after, new Set(fresh.map(({ owner }) => owner)));
+  const out = refusedOf(around);
+  const found = out.find(({ rrset }) => coming.has(setOf(rrset)));
+  if (found !== undefined) return `${setOf(found.rrset)}: ${found.why}`;
+  if (out.length === 0) return undefined;
+  // Nor may it take the place of what was there before it.
+  const freshOnes = new Set(fresh);
+  const before = refusedOf(around.filter((each) => !freshOnes.has(each)));
+  const was = new Set(before.map(({ rrset }) => setOf(rrset)));
+  const ousted = out.find(({ rrset }) => !was.has(setOf(rrset)));
+  return ousted && `it would push out ${setOf(ousted.rrset)}: ${ousted.why}`;
+}
+
+/** Records at, above and below the names: nothing else can stand in their way, or they in its. */
+function related(
+  records: readonly AddedRecord[],
+  owners: ReadonlySet<string>,
+): readonly AddedRecord[] {
+  const above = new Set([...owners].flatMap(namesAbove));
+  return records.filter(
+    ({ owner }) =>
+      owners.has(owner) || above.has(owner) || namesAbove(owner).some((each) => owners.has(each)),
+  );
 }

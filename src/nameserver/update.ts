@@ -46,6 +46,8 @@ export type HeldRecord = {
   readonly type: number;
   readonly ttlSeconds: number;
   readonly rdata: Uint8Array;
+  /** It goes by itself when its time is over. */
+  readonly isTemporary?: boolean;
 };
 
 export type UpdateZone = {
@@ -293,7 +295,8 @@ function add(state: State, record: DecodedRecord): Refusal | undefined {
   // Records of one name and type have one TTL (RFC 2181 5.2): that which is written, or the newest.
   const ttlSeconds = same[0]?.ttlSeconds ?? ttlOf(record);
   const known = there.find((each) => each.type === type && isEqual(type, each.rdata, rdata));
-  if (known?.ttlSeconds === ttlSeconds) return undefined;
+  // An update says nothing of an end: who adds what would have gone by itself wants it to stay.
+  if (known?.ttlSeconds === ttlSeconds && known.isTemporary !== true) return undefined;
   const kept = there.filter((each) => each.type !== type || !(isSingle || each === known));
   const retimed = kept.map((each) => (each.type === type ? { ...each, ttlSeconds } : each));
   put(state, owner, [...retimed, { owner, type, ttlSeconds, rdata }]);
@@ -317,8 +320,9 @@ function remove(state: State, record: DecodedRecord): Refusal | undefined {
   const there = state.added.get(owner) ?? [];
   const written = state.zone.written(owner).find((each) => isMeant(each) && !isKept(each));
   if (written !== undefined) return isWritten(name, written.type);
-  if (recordClass === CLASS_ANY && type !== TYPE_ANY && state.zone.steered(owner).includes(type)) {
-    return refuse(RCODE_REFUSED, `${name} is steered: its ${typeName(type)} cannot be removed`);
+  const steered = state.zone.steered(owner).find((each) => type === TYPE_ANY || type === each);
+  if (steered !== undefined) {
+    return refuse(RCODE_REFUSED, `${name} is steered: its ${typeName(steered)} cannot be removed`);
   }
   const kept = there.filter((each) => !isMeant(each));
   if (kept.length < there.length) put(state, owner, kept);

@@ -14,6 +14,7 @@ import {
 } from '../dns/constants.ts';
 import { parseName } from '../dns/name.ts';
 import { parseRdata } from '../dns/rdata/registry.ts';
+import { isNewerSerial } from '../dns/serial.ts';
 import { typeNumber } from '../dns/type-names.ts';
 import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
 import { decide } from '../steering/decide.ts';
@@ -32,11 +33,17 @@ export const CONTENTS_KEPT_MAX = 8;
 /** Records that all kept contents of a zone may have together; beyond it secondaries get all of it. */
 export const RECORDS_KEPT_MAX = 2_000_000;
 
-/** The contents to follow after these. Of the same content nothing new is kept. */
+/**
+ * The contents to follow after these. Of the same content nothing new is kept. Where records changed under the same
+ * serial, nobody can be told what has changed since it; where the serial went back, since any of before.
+ */
 export function nextContents(before: ZoneContents, content: ZoneContent): ZoneContents {
   const newest = before.at(-1);
-  if (newest === undefined || content.serial === newest.serial)
-    return [...before.slice(0, -1), content];
+  if (newest !== undefined && content.serial === newest.serial) {
+    const isUnsure = newest.isUnsure === true || changedSilently(newest, content);
+    return [...before.slice(0, -1), isUnsure ? { ...content, isUnsure } : content];
+  }
+  if (newest === undefined || !isNewerSerial(content.serial, newest.serial)) return [content];
   const kept = [...before, content].slice(-CONTENTS_KEPT_MAX);
   let records = 0;
   const from = kept.findLastIndex((each, index) => {

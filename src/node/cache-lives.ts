@@ -107,8 +107,8 @@ function longestOfZone({ rrsets, soa, steered, ttl }: ZoneConfig): number {
   return longest;
 }
 
-function longestOfOverlay({ rrsets, soa, soaTtl = 0 }: ZoneOverlay): number {
-  let longest = Math.max(soaTtl, soa?.minimum ?? 0);
+function longestOfOverlay({ contentTtlMax = 0, rrsets, soa, soaTtl = 0 }: ZoneOverlay): number {
+  let longest = Math.max(soaTtl, soa?.minimum ?? 0, contentTtlMax);
   for (const { ttl } of rrsets) longest = Math.max(longest, ttl);
   return longest;
 }

@@ -10,6 +10,7 @@ import { containsAddress } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import { hostOf } from '../nameserver/zone-standing.ts';
 import {
+  confirmedAtMs,
   decideLook,
   expiresAtMs,
   lookBegins,
@@ -21,7 +22,7 @@ import {
 import { overlayOf, soaOf } from '../secondary/zone-copy.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ZoneContent } from '../zone/zone-content.ts';
-import { alterationsOf } from './copy-alterations.ts';
+import type { CopyFacts } from './copy-alterations.ts';
 import type { CopyFiles } from './copy-files.ts';
 import type { LookAnswer, Primary } from './primary-look.ts';
 import type { ZoneOverlays } from './zone-overlays.ts';
@@ -32,11 +33,17 @@ export type Copied = {
   readonly apex: Uint8Array;
   servers: readonly PrimaryServerConfig[];
   schedule: Schedule;
+  /** A person wants all of it, whatever its serial: until it has come. */
+  isWantedAnew: boolean;
   /** Who says that there is something new. */
   notifiedBy: Address | undefined;
   content: ZoneContent | undefined;
   /** The same as it is served. */
   overlay: ZoneOverlay | undefined;
+  /** RRsets of it, the SOA's included. */
+  rrsets: number;
+  /** What is on disk is not known yet: nothing is done before. */
+  isOpening: boolean;
   /** Where it came from, or was confirmed, last. */
   primary: string | undefined;
   /** Why the last look was in vain. */
@@ -60,6 +67,12 @@ export type CopyParts = {
   /** 0..1 */
   draw(): number;
   look(primary: Primary, apex: Uint8Array, copy: ZoneContent | undefined): Promise<LookAnswer>;
+  /** Undefined when they cannot be had. */
+  factsOf(
+    config: Config | undefined,
+    zone: string,
+    content: ZoneContent,
+  ): Promise<CopyFacts | undefined>;
   /** Why this cannot be served; [] = it can. */
   check(config: Config, overlay: ZoneOverlay): Promise<readonly string[]>;
   readonly files: CopyFiles;
@@ -69,30 +82,35 @@ export type CopyParts = {
 };
 
 export type Copying = CopyParts & {
-  /** Waits for its turn. */
-  run(act: () => Promise<void>): Promise<void>;
+  /** Waits for its turn, among others that ask the same server and among all. */
+  run(server: string, act: () => Promise<void>): Promise<void>;
+  /** Of all copies but this one. */
+  recordsBeside(copied: Copied): number;
   /** Undefined before anything is. */
   served(): { readonly config: Config; readonly keys: readonly TsigKey[] } | undefined;
 };
 
+/** Of all copies: what they are compiled with has them all in memory, and one primary must not take it from others. */
+export const COPIED_RECORDS_MAX = 2_000_000;
+
 /** Whose the overlays are. */
 const SOURCE = 'primary';
 
-/** With the copy on disk, which is served at once. */
+/** Without the copy on disk, which takeUp() brings; nothing is done before. */
 export function openCopied(
-  parts: Copying,
+  { clock }: Copying,
   zone: string,
   servers: readonly PrimaryServerConfig[],
 ): Copied | undefined {
   const apex = parseName(zone === '.' ? zone : `${zone}.`);
   if (apex === undefined) return undefined;
-  const kept = parts.files.read(apex);
-  const nowMs = parts.clock.nowMs();
-  const confirmed = kept && { ...factsOf(kept.content), confirmedMs: kept.confirmedMs };
-  const copied: Copied = {
-    ...{ zone, apex, servers, content: kept?.content, primary: kept?.primary },
-    schedule: startSchedule(nowMs, confirmed),
+  return {
+    ...{ zone, apex, servers, content: undefined, primary: undefined },
+    schedule: startSchedule(clock.nowMs(), undefined),
     overlay: undefined,
+    rrsets: 0,
+    isOpening: true,
+    isWantedAnew: false,
     problem: undefined,
     notifiedBy: undefined,
     altered: '',
@@ -101,17 +119,30 @@ export function openCopied(
     waiting: [],
     keeping: Promise.resolve(),
   };
-  if (kept !== undefined) {
-    const isExpired = decideLook(copied.schedule, nowMs).standing === 'expired';
-    put(parts, copied, overlayOf(zone, kept.content, isExpired));
-  }
-  return copied;
+}
+
+/** Serves the copy on disk, if there is one. */
+export async function takeUp(parts: Copying, copied: Copied): Promise<void> {
+  const { apex, zone } = copied;
+  const kept = await parts.files.read(apex);
+  const facts = kept && (await parts.factsOf(undefined, zone, kept.content));
+  copied.isOpening = false;
+  if (kept === undefined || facts === undefined || copied.isGone) return;
+  const { confirmedMs, content, primary } = kept;
+  const nowMs = parts.clock.nowMs();
+  copied.schedule = startSchedule(nowMs, { ...scheduledOf(content), confirmedMs });
+  copied.content = content;
+  copied.primary = primary;
+  copied.rrsets = facts.rrsets + 1;
+  const isExpired = decideLook(copied.schedule, nowMs).standing === 'expired';
+  put(parts, copied, overlayOf(zone, content, facts.ttlMax, isExpired));
 }
 
 /** Lets go of the copy, for as long as this node runs. */
 export function dropCopy({ clock, overlays }: Copying, copied: Copied): void {
   copied.content = undefined;
   copied.overlay = undefined;
+  copied.rrsets = 0;
   copied.schedule = startSchedule(clock.nowMs(), undefined);
   overlays.set(SOURCE, copied.zone, undefined);
 }
@@ -129,7 +160,7 @@ export function closeCopied({ overlays }: Copying, copied: Copied, isStopping: b
 export function turn(parts: Copying, copied: Copied): void {
   copied.cancel();
   copied.cancel = () => {};
-  if (copied.isGone) return;
+  if (copied.isGone || copied.isOpening) return;
   const nowMs = parts.clock.nowMs();
   const { isDue, standing, wakeMs } = decideLook(copied.schedule, nowMs);
   const { overlay } = copied;
@@ -142,7 +173,7 @@ export function turn(parts: Copying, copied: Copied): void {
     const { waiting } = copied;
     copied.waiting = [];
     void parts
-      .run(() => look(parts, copied))
+      .run(copied.servers[0]?.address ?? '', () => look(parts, copied))
       .then(() => {
         for (const done of waiting) done();
         turn(parts, copied);
@@ -160,6 +191,7 @@ async function look(parts: Copying, copied: Copied): Promise<void> {
   try {
     const reasons: string[] = [];
     let confirmedBy: string | undefined;
+    let expireSeconds: number | undefined;
     const servers = inTurn(copied);
     copied.notifiedBy = undefined;
     for (const server of servers) {
@@ -168,15 +200,20 @@ async function look(parts: Copying, copied: Copied): Promise<void> {
       if (copied.isGone) return;
       const answer = await parts.look(primary, copied.apex, comparedWith(parts, copied));
       const who = formatSocketAddress(server);
-      if (answer.kind === 'current') confirmedBy ??= who;
-      else {
+      if (answer.kind === 'current') {
+        // Of several the one that has it from nearer to its source.
+        const isFirst = confirmedBy === undefined;
+        const { expireSeconds: told = Number.POSITIVE_INFINITY } = answer;
+        expireSeconds = Math.max(told, isFirst ? 0 : (expireSeconds ?? 0));
+        confirmedBy ??= who;
+      } else {
         const refusal = await take(parts, copied, who, answer);
         if (refusal === undefined) return;
         reasons.push(`${who}: ${refusal}`);
       }
     }
     if (confirmedBy === undefined) fail(parts, copied, reasons.join('; '));
-    else confirm(parts, copied, confirmedBy);
+    else confirm(parts, copied, confirmedBy, false, expireSeconds);
   } catch (error) {
     // A bug in a look is a look in vain: the next one may meet another zone.
     fail(parts, copied, String(error));
@@ -193,8 +230,12 @@ function inTurn({ notifiedBy, servers }: Copied): readonly PrimaryServerConfig[]
 }
 
 /** An expired copy is no copy (RFC 1034 4.3.5): the primary's is taken whatever its serial, even one of a backup. */
-function comparedWith({ clock }: Copying, { content, schedule }: Copied): ZoneContent | undefined {
-  return decideLook(schedule, clock.nowMs()).standing === 'expired' ? undefined : content;
+function comparedWith(
+  { clock }: Copying,
+  { content, isWantedAnew, schedule }: Copied,
+): ZoneContent | undefined {
+  const isExpired = decideLook(schedule, clock.nowMs()).standing === 'expired';
+  return isExpired || isWantedAnew ? undefined : content;
 }
 
 function keyOf({ key }: PrimaryServerConfig, keys: readonly TsigKey[]): TsigKey | undefined {
@@ -218,37 +259,54 @@ async function take(
   if (answer.kind === 'failed') return answer.reason;
   const { zone } = copied;
   const { content, way } = answer;
-  const overlay = overlayOf(zone, content, false);
   const served = parts.served();
+  const facts = await parts.factsOf(served?.config, zone, content);
+  if (facts === undefined) return 'it cannot be read here';
+  const overlay = overlayOf(zone, content, facts.ttlMax, false);
   const problems = served === undefined ? [] : await parts.check(served.config, overlay);
   if (copied.isGone) return undefined;
+  if (content.count + parts.recordsBeside(copied) > COPIED_RECORDS_MAX) {
+    return `with its ${content.count} records all copies would have more than ${COPIED_RECORDS_MAX}`;
+  }
   if (problems.length > 0) return `its zone cannot be served: ${problems.join(' ')}`;
   copied.content = content;
+  copied.isWantedAnew = false;
+  copied.rrsets = facts.rrsets + 1;
   put(parts, copied, overlay);
+  tellAltered(parts, copied, facts.altered);
   const message = `${zone} has the serial ${content.serial} now, from ${who} (${way}).`;
   parts.events.record('zone.transferred', zone, message);
-  confirm(parts, copied, who);
+  confirm(parts, copied, who, true, answer.expireSeconds);
   return undefined;
 }
 
 /** What is there is what a primary has. */
-function confirm(parts: Copying, copied: Copied, who: string): void {
-  const { overlay, zone } = copied;
+function confirm(
+  parts: Copying,
+  copied: Copied,
+  who: string,
+  isNew: boolean,
+  expireSeconds: number | undefined,
+): void {
+  const { overlay, schedule, zone } = copied;
   const content = copied.content!;
   const nowMs = parts.clock.nowMs();
-  copied.schedule = lookSucceeded(copied.schedule, factsOf(content), nowMs, parts.draw());
+  const timers = scheduledOf(content);
+  const confirmedMs = confirmedAtMs(schedule, timers, expireSeconds, isNew, nowMs);
+  copied.schedule = lookSucceeded(schedule, timers, nowMs, parts.draw(), confirmedMs);
   copied.primary = who;
   // It expired while the primary was asked.
-  if (overlay?.isExpired === true) put(parts, copied, { ...overlay, isExpired: false });
+  const isGood = decideLook(copied.schedule, nowMs).standing === 'current';
+  if (overlay?.isExpired === true && isGood) put(parts, copied, { ...overlay, isExpired: false });
   if (copied.problem !== undefined) {
     parts.events.record('zone.refreshed', zone, `${zone} can be refreshed again, from ${who}.`);
   }
   copied.problem = undefined;
-  keep(parts, copied, content, nowMs);
+  keep(parts, copied, content, confirmedMs);
 }
 
 /** What the next looks depend on. */
-const factsOf = ({ count, soa }: ZoneContent) => ({ ...soaOf(soa), records: count });
+const scheduledOf = ({ count, soa }: ZoneContent) => ({ ...soaOf(soa), records: count });
 
 /** On disk, one after the other; nobody waits for it. */
 function keep(
@@ -265,18 +323,25 @@ function keep(
   });
 }
 
-function put(parts: Copying, copied: Copied, overlay: ZoneOverlay): void {
+function put({ overlays }: Copying, copied: Copied, overlay: ZoneOverlay): void {
   copied.overlay = overlay;
-  parts.overlays.set(SOURCE, copied.zone, overlay);
-  tellAlterations(parts, copied);
+  overlays.set(SOURCE, copied.zone, overlay);
 }
 
-/** Once of each: what is steered may change with the configuration too. */
-export function tellAlterations({ events, served }: Copying, copied: Copied): void {
-  const { content, overlay, zone } = copied;
-  const config = served()?.config;
-  if (config === undefined || content === undefined || overlay === undefined) return;
-  const altered = alterationsOf(config, overlay, content);
+/** What is steered may change with the configuration too. */
+export async function lookForAlterations(parts: Copying, copied: Copied): Promise<void> {
+  const { content, zone } = copied;
+  const config = parts.served()?.config;
+  if (config === undefined || content === undefined) return;
+  const facts = await parts.factsOf(config, zone, content);
+  // Else what is newer tells for itself.
+  const isStill = copied.content === content && parts.served()?.config === config;
+  if (facts !== undefined && isStill && !copied.isGone) tellAltered(parts, copied, facts.altered);
+}
+
+/** Once of each. */
+function tellAltered({ events }: Copying, copied: Copied, altered: string): void {
+  const { zone } = copied;
   if (altered !== '' && altered !== copied.altered) {
     const message = `${zone} is not served as its primary has it: ${altered}.`;
     events.record('zone.altered', zone, message, 'warn');
@@ -301,14 +366,13 @@ function tellExpired({ events }: Copying, { content, schedule, zone }: Copied): 
 }
 
 export function copyStatusOf(
-  { content, overlay, primary, problem, schedule }: Copied,
+  { content, primary, problem, rrsets, schedule }: Copied,
   nowMs: number,
 ): CopyStatus {
   return {
     standing: decideLook(schedule, nowMs).standing,
     serial: content?.serial,
-    // And the SOA.
-    rrsets: overlay === undefined ? 0 : overlay.rrsets.length + 1,
+    rrsets,
     primary,
     confirmedAtMs: schedule.copy?.confirmedMs,
     nextLookAtMs: schedule.isLooking ? nowMs : schedule.nextMs,

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TYPE_SOA } from '../dns/constants.ts';
@@ -19,7 +18,8 @@ export type KeptCopy = {
 };
 
 export type CopyFiles = {
-  read(apex: Uint8Array): KeptCopy | undefined;
+  /** Undefined when there is none, or none that is whole. */
+  read(apex: Uint8Array): Promise<KeptCopy | undefined>;
   /** Why it is not kept, in words. */
   keep(copy: KeptCopy): Promise<string | undefined>;
 };
@@ -38,7 +38,7 @@ const savedSchema = z.object({
 });
 
 const noFiles: CopyFiles = {
-  read: () => undefined,
+  read: () => Promise.resolve(undefined),
   keep: () => Promise.resolve(undefined),
 };
 
@@ -51,13 +51,14 @@ export function openCopyFiles(stateDirectory: string | undefined): CopyFiles {
   /** Most of what is kept is what was kept before, with a later time. */
   const hashes = new WeakMap<ZoneContent, string>();
   const fileOf = (name: string): string => join(directory, name);
+  const readSaved = async (base: string): Promise<z.output<typeof savedSchema>> =>
+    savedSchema.parse(JSON.parse(await readFile(fileOf(`${base}.json`), 'utf8')));
   return {
-    read(apex) {
+    async read(apex) {
       const base = baseOf(apex);
       try {
-        const text = readFileSync(fileOf(`${base}.json`), 'utf8');
-        const saved = savedSchema.parse(JSON.parse(text));
-        const packed = readFileSync(fileOf(saved.records));
+        const saved = await readSaved(base);
+        const packed = await readFile(fileOf(saved.records));
         if (hashOf(packed) !== saved.sha256 || saved.apex !== hexOf(apex)) return undefined;
         const soa = {
           owner: apex,
@@ -81,8 +82,9 @@ export function openCopyFiles(stateDirectory: string | undefined): CopyFiles {
       const records = `${base}-${sha256.slice(0, 16)}.records`;
       try {
         await mkdir(directory, { recursive: true });
-        const before = named.get(base);
-        if (before !== records) await replace(fileOf(records), content.records);
+        // Of whoever was here before, when it was never read.
+        const before = named.get(base) ?? (await readSaved(base).catch(() => undefined))?.records;
+        if (named.get(base) !== records) await replace(fileOf(records), content.records);
         const { rdata, ttlSeconds } = content.soa;
         const saved: z.input<typeof savedSchema> = {
           version: VERSION,

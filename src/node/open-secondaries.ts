@@ -1,30 +1,25 @@
-import { randomInt } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
 import type { Compiler } from '../workers/compiler.ts';
 import type { CopyParts } from './copied-zone.ts';
-import { openCopyFiles } from './copy-files.ts';
-import { lookAt } from './primary-look.ts';
+import type { Copier } from './copier.ts';
 import { createSecondaries, type Secondaries } from './secondaries.ts';
-import { openStream } from './stream-link.ts';
 
 /** With this machine's clock, disk and network. */
 export function openSecondaries(
-  { node: { stateDirectory } }: Config,
+  copier: Copier,
   compiler: Pick<Compiler, 'compile'>,
   parts: Pick<CopyParts, 'overlays' | 'events' | 'log'>,
 ): Secondaries {
-  const wallSeconds = (): number => Math.floor(wallClockMs() / 1000);
-  const drawId = (): number => randomInt(2 ** 16);
   return createSecondaries({
     ...parts,
     clock: systemClock,
-    wallSeconds,
+    wallSeconds: () => Math.floor(wallClockMs() / 1000),
     draw: Math.random,
-    files: openCopyFiles(stateDirectory),
-    look: (primary, apex, copy) =>
-      lookAt({ open: openStream, drawId, wallSeconds }, primary, apex, copy),
+    files: copier.files,
+    look: copier.look,
+    factsOf: copier.factsOf,
     check: (config, overlay) => checkOverlay(compiler, config, overlay),
   });
 }

@@ -20,6 +20,7 @@ import { type Compiler, createCompiler } from '../workers/compiler.ts';
 import { createSigner, type Signer } from '../workers/signer.ts';
 import { withSigning } from '../workers/signing-compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
+import { type Copier, createCopier } from './copier.ts';
 import { openSecondaries } from './open-secondaries.ts';
 import type { Secondaries } from './secondaries.ts';
 import { readState } from './state-file.ts';
@@ -35,6 +36,7 @@ export type Parts = {
   readonly overlays: ZoneOverlays;
   /** What is copied from primaries. */
   readonly secondaries: Secondaries;
+  readonly copier: Pick<Copier, 'threads'>;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -82,7 +84,7 @@ export async function openParts(
     log,
     version,
   }: { readonly config: Config; readonly log: Log; readonly version: string },
-  files: { readonly compile: URL; readonly signer: URL },
+  files: { readonly compile: URL; readonly copy: URL; readonly signer: URL },
 ): Promise<PartsResult> {
   const found = clusterKeys(config.cluster);
   if (!found.ok) return { ok: false, problem: found };
@@ -109,7 +111,8 @@ export async function openParts(
   const unsigned = withZoneOverlays(createCompiler(files.compile, voice), overlays);
   const compiler = withSigning(unsigned, signer, log);
   // What is only checked needs no signatures.
-  const secondaries = openSecondaries(config, unsigned, { overlays, events, log });
+  const copier = createCopier(files.copy, config.node.stateDirectory, voice);
+  const secondaries = openSecondaries(copier, unsigned, { overlays, events, log });
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
@@ -130,6 +133,7 @@ export async function openParts(
   });
   const closeAll = async (): Promise<void> => {
     await secondaries.close();
+    await copier.close();
     await registry.close();
     await link?.close();
     for (const each of [desk, compiler, signer, facts, store]) await each.close();
@@ -156,7 +160,7 @@ export async function openParts(
   };
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
   const isKeyed = found.keys.length > 0;
-  const others = { signer, secondaries, registry, isKeyed, told };
+  const others = { signer, copier, secondaries, registry, isKeyed, told };
   return { ok: true, parts: { ...made, ...others, begin, close } };
 }
 

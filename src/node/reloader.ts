@@ -68,7 +68,7 @@ export function createReloader(parts: ReloaderParts): Reloader {
     for (const { hint, message } of problems) {
       events.record('balancer.listener', 'balancer', `${message} ${hint}`, 'warn');
     }
-    return { ok: true, problems };
+    return { ok: true, problems, leftOut: compiled.leftOut ?? [] };
   };
   const reload = async (by: string): Promise<ReloadResult> => {
     const before = parts.current().config;
@@ -82,6 +82,9 @@ export function createReloader(parts: ReloaderParts): Reloader {
       const { file } = source;
       const blamed = shared === undefined ? file : revisionName(shared.revision);
       return refuse(swapped.reasons.map((message) => issueOf(blamed, message)));
+    }
+    for (const reason of swapped.leftOut) {
+      events.record('zone.refused', 'zones', leftOutText(reason), 'warn');
     }
     for (const warning of guardShrink(before, loaded.config)) {
       events.record('config.shrink', 'config', warning, 'warn');
@@ -104,7 +107,10 @@ export function createReloader(parts: ReloaderParts): Reloader {
   };
   const refresh = async (): Promise<readonly string[]> => {
     const swapped = await compileAndSwap(parts.current().config, parts.shared.current());
-    return swapped.ok ? [] : swapped.reasons;
+    return swapped.ok ? swapped.leftOut : swapped.reasons;
+  };
+  const unread = (error: unknown): void => {
+    events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn');
   };
   const pollGeo = async (): Promise<void> => {
     const { config } = parts.current();
@@ -114,12 +120,8 @@ export function createReloader(parts: ReloaderParts): Reloader {
     if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
     else {
       geoVersions = versions;
-      const message = `Geo data not reloaded: ${swapped.reasons.join(' ')}`;
-      events.record('geo.reload', 'geo', message, 'warn');
+      unread(swapped.reasons.join(' '));
     }
-  };
-  const unread = (error: unknown): void => {
-    events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn');
   };
   const stopPolling = repeat(clock, GEO_POLL_MS, () => queue.run(pollGeo).catch(unread));
 
@@ -135,6 +137,8 @@ export function createReloader(parts: ReloaderParts): Reloader {
   };
 }
 
+const leftOutText = (reason: string): string => `What was added to a zone is left out: ${reason}.`;
+
 function refusalText(issues: readonly ConfigIssue[]): string {
   const [first] = issues;
   const where = first ? `${first.file}:${first.line}:${first.column}: ${first.message}` : '';
@@ -142,7 +146,12 @@ function refusalText(issues: readonly ConfigIssue[]): string {
 }
 
 type Swapped =
-  | { readonly ok: true; readonly problems: readonly SocketProblem[] }
+  | {
+      readonly ok: true;
+      readonly problems: readonly SocketProblem[];
+      /** Why what was added to some zones is not served. */
+      readonly leftOut: readonly string[];
+    }
   | { readonly ok: false; readonly reasons: readonly string[] };
 
 /** Acts come one after the other, also after one that failed. */

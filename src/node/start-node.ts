@@ -87,7 +87,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const { config } = loaded;
   const opened = await openParts(
     { ...options, config },
-    { compile: root('compile-worker'), signer: root('signer-worker') },
+    { compile: root('compile-worker'), copy: root('copy-worker'), signer: root('signer-worker') },
   );
   if (!opened.ok) return { ok: false, problem: { kind: 'sockets', problems: [opened.problem] } };
   const { parts } = opened;
@@ -95,7 +95,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const shelf = openShelf(config.node.stateDirectory);
   const revisions = await startRevisions(parts, shelf);
   const choose = () => chooseServing(options, loaded, revisions, parts.compiler);
-  if (config.node.roles.includes('nameserver')) parts.secondaries.adopt(config);
+  if (config.node.roles.includes('nameserver')) await parts.secondaries.adopt(config);
   const zoneKeys = await openZoneKeys(parts, config);
   let chosen = await choose();
   // A copy that does not fit what is configured now is one that has to be fetched again.
@@ -261,7 +261,7 @@ function bringToLife(
   const { balancer, certificates, dns } = roles;
   if (dns) certificates?.watch(dns.setCertificates);
   const threads = (): Thread[] =>
-    [dns, parts.signer, balancer].flatMap((each) => each?.threads() ?? []);
+    [dns, parts.signer, parts.copier, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
   const writers = startWriters(parts, keeper, served, dns);

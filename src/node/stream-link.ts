@@ -37,15 +37,20 @@ export const openStream: OpenStream = ({ address, port, source }) => {
       socket.write(Buffer.concat([length, message]));
     },
     async receive() {
-      late = setTimeout(() => {
+      let isOver = false;
+      const giveUp = (): void => {
+        if (isOver) return;
         socket.destroy(new Error(`nothing came for ${STREAM_PROGRESS_MS / 1000} s`));
-      }, STREAM_PROGRESS_MS);
+      };
+      // Another zone may have kept this thread: what came meanwhile is read first.
+      late = setTimeout(() => setImmediate(giveUp), STREAM_PROGRESS_MS);
       try {
         const next = await messages.next();
         return next.done === true ? 'it closed the connection' : next.value;
       } catch (error) {
         return reasonOf(error);
       } finally {
+        isOver = true;
         clearTimeout(late);
       }
     },

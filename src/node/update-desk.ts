@@ -11,6 +11,7 @@ import { formatName } from '../dns/name.ts';
 import { TSIG_FUDGE_SECONDS, type TsigKey } from '../dns/tsig.ts';
 import { formatAddress } from '../ip/address.ts';
 import { type Client, createClient, TRANSPORT_TCP, TRANSPORT_UDP } from '../nameserver/client.ts';
+import { DEFER_LIMITS } from '../nameserver/defer.ts';
 import { type OpenedUpdate, readUpdate } from '../nameserver/signed-update.ts';
 import { type Refusal, zoneOf } from '../nameserver/update.ts';
 import { rightsOf, zoneKey, zoneUpdate } from '../nameserver/update-view.ts';
@@ -28,10 +29,10 @@ export type UpdateDeskParts = {
   wallMs(): number;
 };
 
-/** Updates whose answers are remembered: the same again is answered the same and not done again. */
-export const REMEMBERED_MAX = 10_000;
-/** For as long as the signature of one is taken. */
+/** An update is remembered for as long as its signature is taken: the same again is not done again. */
 export const REMEMBERED_MS = 2 * TSIG_FUDGE_SECONDS * 1000;
+/** As many as can come in that time. */
+export const REMEMBERED_MAX = (DEFER_LIMITS.update.nodePerSecond * REMEMBERED_MS) / 1000;
 /** Updates under way at once; beyond that they are dropped. */
 export const UNDER_WAY_MAX = 200;
 /** The same refusal is told once in so long. */
@@ -60,6 +61,10 @@ export function createUpdateDesk(parts: UpdateDeskParts): UpdateDesk {
     remembered.keep(opened.mac, answer);
     try {
       return await answer;
+    } catch (error) {
+      // A mistake of ours: whoever asks again is to be heard again.
+      remembered.forget(opened.mac);
+      throw error;
     } finally {
       underWay -= 1;
     }

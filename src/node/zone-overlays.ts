@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { serialWith, type ZoneOverlay } from '../config/overlay.ts';
+import { serialWith, withOverlays, type ZoneOverlay } from '../config/overlay.ts';
 import type { Compiler } from '../workers/compiler.ts';
 
 /** The overlays of a node's zones, whoever they come from; whatever is compiled to be served has them. */
@@ -53,6 +53,27 @@ export function servedSerial(
   const copy = zones[zone]?.primary && ofZone.findLast(({ soa }) => soa !== undefined);
   const others = ofZone.filter(({ soa }) => soa === undefined);
   return serialWith((copy?.soa ?? zones[zone]?.soa)?.serial ?? 0, others);
+}
+
+/**
+ * A configuration with the records of primaries, which are as good as written; what is added here is not among
+ * them. Made anew when either has changed.
+ */
+export function createWrittenConfig({
+  current,
+}: Pick<ZoneOverlays, 'current'>): (config: Config) => Config {
+  let known: { config: Config; copies: readonly ZoneOverlay[]; written: Config } | undefined;
+  return (config) => {
+    const copies = current().filter(({ soa }) => soa !== undefined);
+    const isSame =
+      known?.config === config &&
+      known.copies.length === copies.length &&
+      copies.every((each, index) => known?.copies[index] === each);
+    if (known === undefined || !isSame) {
+      known = { config, copies, written: withOverlays(config, copies) };
+    }
+    return known.written;
+  };
 }
 
 /** Compiles what is to be served with the overlays of the moment; the past is compiled as it was written. */

@@ -43,12 +43,13 @@ const REPLY_BYTES = 512;
 
 /**
  * @param source of the message
+ * @param find a copied zone by its name
  * @returns undefined when the bytes are no NOTIFY at all
  */
 export function answerNotify(
   bytes: Uint8Array,
   source: Address,
-  zones: readonly CopiedZone[],
+  find: (apex: Uint8Array) => CopiedZone | undefined,
   keys: readonly TsigKey[],
   udpSizeMax: number,
   nowSeconds: number,
@@ -61,7 +62,7 @@ export function answerNotify(
     return { reply: say(RCODE_FORMERR), zone: undefined };
   }
   const name = query.qname.subarray(0, query.qnameLength);
-  const copied = zones.find(({ apex }) => equalNames(apex, name));
+  const copied = find(name);
   const isFromPrimary = copied?.servers.some(({ address }) => containsAddress(address, source));
   if (!query.hasTsig) {
     if (copied === undefined) return { reply: say(RCODE_NOTAUTH), zone: undefined };

@@ -55,6 +55,7 @@ export function createReplySignatures(key: TsigKey, requestMac: Uint8Array): Rep
 }
 
 const ERRORS: Readonly<Record<number, string>> = {
+  0: 'malformed',
   16: 'BADSIG',
   17: 'BADKEY',
   18: 'BADTIME',

@@ -30,6 +30,8 @@ export type Schedule = {
 export const REFRESH_SECONDS_MIN = 10;
 export const REFRESH_SECONDS_MAX = 28 * 86_400;
 export const RETRY_SECONDS_MIN = 5;
+/** Longer than the shortest refresh: a copy that is confirmed as often as can be is a good one. */
+export const EXPIRE_SECONDS_MIN = 12;
 /** Retries must not be what lets a zone expire. */
 export const RETRY_SECONDS_MAX = 86_400;
 /** Without a copy: doubled after every failure, up to the longest. */
@@ -62,15 +64,19 @@ export function lookBegins(schedule: Schedule, nowMs: number): Schedule {
 /**
  * A primary has the same zone, or has given a newer one.
  * @param draw 0..1
+ * @param confirmedMs when the zone's own primary said so: earlier than now where the one that was asked has a copy
  */
 export function lookSucceeded(
   schedule: Schedule,
   { expire, records = 0, refresh, retry }: Timers & { readonly records?: number },
   nowMs: number,
   draw: number,
+  confirmedMs = nowMs,
 ): Schedule {
-  const seconds = within(refresh, REFRESH_SECONDS_MIN, REFRESH_SECONDS_MAX);
-  const next = { ...schedule, copy: { expire, refresh, retry, records, confirmedMs: nowMs } };
+  const next = { ...schedule, copy: { expire, refresh, retry, records, confirmedMs } };
+  // A refresh beyond expire would let every copy expire, with its primary there to be asked.
+  const early = Math.min(refresh, (expiresAtMs(next)! - nowMs) / 2000);
+  const seconds = within(early, REFRESH_SECONDS_MIN, REFRESH_SECONDS_MAX);
   return {
     ...next,
     failures: 0,
@@ -81,6 +87,24 @@ export function lookSucceeded(
     isLooking: false,
     isAskedAgain: false,
   };
+}
+
+/**
+ * When the zone's own primary confirmed what somebody who has a copy says is good for so long (RFC 7314 4): what is
+ * there already may have been confirmed later.
+ * @param expireSeconds undefined = who was asked has no copy, or does not tell
+ * @param isNew another zone than what is there
+ */
+export function confirmedAtMs(
+  { copy }: Schedule,
+  { expire }: Pick<Timers, 'expire'>,
+  expireSeconds: number | undefined,
+  isNew: boolean,
+  nowMs: number,
+): number {
+  if (expireSeconds === undefined) return nowMs;
+  const heardMs = nowMs - Math.max(0, expire - expireSeconds) * 1000;
+  return isNew ? heardMs : Math.max(heardMs, copy?.confirmedMs ?? 0);
 }
 
 export function lookFailed(schedule: Schedule, nowMs: number, draw: number): Schedule {
@@ -142,7 +166,7 @@ export function decideLook(schedule: Schedule, nowMs: number): Decision {
 
 /** When the copy may not be served any more; undefined = there is none. */
 export function expiresAtMs({ copy }: Schedule): number | undefined {
-  return copy && copy.confirmedMs + copy.expire * 1000;
+  return copy && copy.confirmedMs + Math.max(copy.expire, EXPIRE_SECONDS_MIN) * 1000;
 }
 
 const within = (value: number, least: number, most: number): number =>

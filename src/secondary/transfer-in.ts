@@ -37,7 +37,11 @@ export type TransferStep =
   | { readonly state: 'done'; readonly transfer: Transfer }
   | { readonly state: 'refused'; readonly reason: string; readonly rcode?: number };
 
-export type TransferReader = { take(message: Uint8Array, nowSeconds: number): TransferStep };
+export type TransferReader = {
+  take(message: Uint8Array, nowSeconds: number): TransferStep;
+  /** That have come so far. */
+  records(): number;
+};
 
 export type TransferLimits = {
   /** Records of one transfer, those of changes included. */
@@ -45,7 +49,10 @@ export type TransferLimits = {
   /** Octets of their owners and data, uncompressed. */
   readonly bytes: number;
 };
-export const TRANSFER_IN_LIMITS: TransferLimits = { records: 2_000_000, bytes: 256 * 1024 * 1024 };
+export const TRANSFER_IN_LIMITS = {
+  records: 1_000_000,
+  bytes: 256 * 1024 * 1024,
+} satisfies TransferLimits;
 
 /** Octets of a record besides owner and data, as they are kept. */
 const RECORD_OCTETS = 10;
@@ -63,6 +70,7 @@ export function createTransferReader(
   let bytes = 0;
   let empty = 0;
   return {
+    records: () => records,
     take(message, nowSeconds) {
       const untrusted = signatures.take(message, nowSeconds);
       const reply = readReply(message, asked);

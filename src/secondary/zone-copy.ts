@@ -2,7 +2,7 @@
  * A primary's zone as it is kept: as content (zone/zone-content.ts), which the next changes are applied to, and as the
  * overlay that is served. What cannot be a zone is a reason, and the copy of before stays.
  */
-import { isMetaType, WITHOUT_MEANING } from '../config/allowed-records.ts';
+import { isMetaType } from '../config/allowed-records.ts';
 import type { SoaConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
 import { CLASS_IN, TYPE_CNAME, TYPE_NS, TYPE_SOA } from '../dns/constants.ts';
@@ -111,45 +111,17 @@ const keyOf = ({ owner, rdata, type }: ContentRecord): string =>
 
 const LATIN1 = new TextDecoder('latin1');
 
-/** What is served of it; signatures are left out, as those of master files are. */
-export function overlayOf(zone: string, content: ZoneContent, isExpired: boolean): ZoneOverlay {
-  const rrsets: { owner: string; type: string; ttl: number; data: string[] }[] = [];
-  let last: ContentRecord | undefined;
-  // Records of an RRset stand together.
-  for (const record of recordsOf(content)) {
-    const { owner, rdata, ttlSeconds, type } = record;
-    if (WITHOUT_MEANING.has(type)) continue;
-    const isSame = last !== undefined && last.type === type && equalNames(last.owner, owner);
-    last = record;
-    const text = rdataByType(type)?.format(rdata) ?? genericText(rdata);
-    const rrset = isSame ? rrsets.at(-1)! : undefined;
-    if (rrset === undefined) {
-      rrsets.push({
-        owner: formatName(owner),
-        type: typeName(type),
-        ttl: ttlSeconds,
-        data: [text],
-      });
-      continue;
-    }
-    // RFC 2181 5.2: one TTL; the least promises nothing that was not said.
-    rrset.ttl = Math.min(rrset.ttl, ttlSeconds);
-    if (rrset.data.at(-1) !== text) rrset.data.push(text);
-  }
+/** @param ttlMax the longest TTL of its records */
+export function overlayOf(
+  zone: string,
+  content: ZoneContent,
+  ttlMax: number,
+  isExpired: boolean,
+): ZoneOverlay {
   const { soa } = content;
-  return { zone, soa: soaOf(soa), soaTtl: soa.ttlSeconds, isExpired, rrsets };
+  const head = { soa: soaOf(soa), soaTtl: soa.ttlSeconds };
+  return { zone, ...head, isExpired, rrsets: [], content, contentTtlMax: ttlMax };
 }
-
-/** How many records of it signed the zone at its primary. */
-export function signatureCount(content: ZoneContent): number {
-  let count = 0;
-  for (const { type } of recordsOf(content)) if (WITHOUT_MEANING.has(type)) count += 1;
-  return count;
-}
-
-/** RFC 3597 5. */
-const genericText = (rdata: Uint8Array): string =>
-  `\\# ${rdata.length} ${Buffer.from(rdata).toString('hex')}`.trim();
 
 /** RFC 1035 3.3.13, of well-formed data. */
 export function soaOf({ rdata }: Pick<ContentRecord, 'rdata'>): SoaConfig {

@@ -31,6 +31,8 @@ export type CompileResult =
       /** The look-up table of `geo`. */
       readonly geoTable: PrefixTable;
       readonly warnings: readonly string[];
+      /** Why what was added to some zones is not in it: it is the configuration that counts. */
+      readonly leftOut?: readonly string[];
       readonly elapsedMs: number;
     }
   | { readonly ok: false; readonly reasons: readonly string[] };

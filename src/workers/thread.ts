@@ -27,6 +27,8 @@ export type ThreadOptions = ThreadVoice & {
   readonly file: URL;
   /** Wakes the worker: called after every message, for one that waits in the kernel hears nothing by itself. */
   readonly wake?: () => void;
+  /** Beyond so many MiB of heap the worker ends, and is replaced; default: the engine's limit. */
+  readonly heapMb?: number;
   /** The first message of every incarnation. When it throws, the next try comes after a pause. */
   start(): unknown;
   onMessage(message: { readonly type: string }): void;
@@ -80,7 +82,7 @@ export function createThread(options: ThreadOptions): Thread {
     let next: Worker | undefined;
     try {
       const first = options.start();
-      next = new Worker(options.file, { name: options.name });
+      next = openWorker(options);
       next.postMessage(first);
     } catch (error) {
       complain(error);
@@ -130,6 +132,11 @@ export function createThread(options: ThreadOptions): Thread {
       clearTimeout(late);
     },
   };
+}
+
+function openWorker({ file, heapMb, name }: ThreadOptions): Worker {
+  const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb };
+  return new Worker(file, { name, resourceLimits });
 }
 
 /** The pause before a replacement, given the one before the life that has just ended, if any. */

@@ -156,6 +156,8 @@ function absolute(name: string): string {
   return name.endsWith('.') ? name : `${name}.`;
 }
 
+const SOA_NUMBER_MAX = 0xffffffff;
+
 type Report = (at: string, message: string) => void;
 
 function readSoa({ soa, ttl }: ZoneSource, report: Report): RrsetDraft {
@@ -169,8 +171,10 @@ function readSoa({ soa, ttl }: ZoneSource, report: Report): RrsetDraft {
   const fields = ['serial', 'refresh', 'retry', 'expire', 'minimum'] as const;
   for (const [index, field] of fields.entries()) {
     const value = soa[field];
-    const max = field === 'serial' ? 0xffffffff : TTL_SECONDS_MAX;
-    if (!isWhole(value, max)) report(`.soa.${field}`, `${value} is not within 0..${max}`);
+    // Timers have 32 bits too (RFC 1035 3.3.13); TTLs alone end earlier (RFC 2181 8).
+    if (!isWhole(value, SOA_NUMBER_MAX)) {
+      report(`.soa.${field}`, `${value} is not within 0..${SOA_NUMBER_MAX}`);
+    }
     numbers.setUint32(index * 4, value);
   }
   if (!isWhole(ttl, TTL_SECONDS_MAX)) report('.ttl', `${ttl} is not a TTL in seconds`);

@@ -6,7 +6,7 @@
  *   owner, type, class, TTL, rdata length, rdata   as in messages (RFC 1035 4.1.3)
  */
 import { CLASS_IN } from '../dns/constants.ts';
-import { compareNames, nameLength } from '../dns/name.ts';
+import { compareNames, equalNames, nameLength } from '../dns/name.ts';
 
 export type ContentRecord = {
   readonly owner: Uint8Array;
@@ -22,18 +22,21 @@ export type ZoneContent = {
   readonly serial: number;
   readonly records: Uint8Array;
   readonly count: number;
+  /** Something else was served under the same serial: whoever has the serial may have either. */
+  readonly isUnsure?: boolean;
 };
 
 /** Type, class, TTL and rdata length. */
 const FIXED_LENGTH = 10;
 
-/** Lays the records out; the SOA apart. */
+/** Lays the records out, each once (RFC 2181 5) with its least TTL; the SOA apart. */
 export function packContent(
   apex: Uint8Array,
   soa: ContentRecord,
   records: readonly ContentRecord[],
 ): ZoneContent {
-  const ordered = records.toSorted(compareRecords);
+  const sorted = records.toSorted(compareRecords);
+  const ordered = sorted.filter((each, index) => index === 0 || !isSame(sorted[index - 1]!, each));
   const length = ordered.reduce((sum, record) => sum + sizeOf(record), 0);
   const packed = new Uint8Array(new SharedArrayBuffer(length));
   const view = new DataView(packed.buffer);
@@ -50,6 +53,9 @@ export function packContent(
   }
   return { apex, soa, serial: serialOf(soa), records: packed, count: ordered.length };
 }
+
+const isSame = (a: ContentRecord, b: ContentRecord): boolean =>
+  a.type === b.type && Buffer.compare(a.rdata, b.rdata) === 0 && equalNames(a.owner, b.owner);
 
 const sizeOf = ({ owner, rdata }: ContentRecord): number =>
   owner.length + FIXED_LENGTH + rdata.length;
@@ -102,20 +108,47 @@ export type ContentChange = {
   readonly added: readonly ContentRecord[];
 };
 
-/** One pass over both, for both are in order. */
+/** One pass over both, for both are in order; most records are the same, octet for octet. */
 export function compareContents(before: ZoneContent, after: ZoneContent): ContentChange {
   const removed: ContentRecord[] = [];
   const added: ContentRecord[] = [];
-  const old = recordsOf(before);
-  const next = recordsOf(after);
-  let a = old.next();
-  let b = next.next();
-  while (!a.done || !b.done) {
-    const order = a.done ? 1 : b.done ? -1 : compareRecords(a.value, b.value);
-    if (order < 0) removed.push(a.value as ContentRecord);
-    if (order > 0) added.push(b.value as ContentRecord);
-    if (order <= 0) a = old.next();
-    if (order >= 0) b = next.next();
+  const [old, now] = [before.records, after.records];
+  let [a, b] = [0, 0];
+  while (a < old.length && b < now.length) {
+    const length = sizeAt(old, a);
+    if (length === sizeAt(now, b) && hasSameOctets(old, a, now, b, length)) {
+      a += length;
+      b += length;
+      continue;
+    }
+    const [gone, come] = [recordAt(old, a), recordAt(now, b)];
+    const order = compareRecords(gone, come);
+    if (order < 0) removed.push(gone);
+    if (order > 0) added.push(come);
+    if (order <= 0) a = gone.next;
+    if (order >= 0) b = come.next;
   }
+  for (; a < old.length; a += sizeAt(old, a)) removed.push(recordAt(old, a));
+  for (; b < now.length; b += sizeAt(now, b)) added.push(recordAt(now, b));
   return { removed, added };
+}
+
+/** Octets of the record at `at`. */
+function sizeAt(records: Uint8Array, at: number): number {
+  const name = nameLength(records, at, records.length);
+  const length = at + name + 8;
+  return name + FIXED_LENGTH + records[length]! * 256 + records[length + 1]!;
+}
+
+function hasSameOctets(
+  one: Uint8Array,
+  a: number,
+  other: Uint8Array,
+  b: number,
+  length: number,
+): boolean {
+  for (let index = 0; index < length; index += 1) {
+    if (one[a + index] !== other[b + index]) return false;
+  }
+  return true;
 }

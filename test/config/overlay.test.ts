@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import { withOverlays } from '../../src/config/overlay.ts';
+import { withOverlays, withoutBlamed } from '../../src/config/overlay.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 import { centroids } from './centroids.ts';
 
@@ -42,6 +42,19 @@ test('withOverlays() takes the greatest serial, and adds to it last', () => {
   assert.equal(zones['example.com']!.soa.serial, 109);
   const wrapped = { zone: 'example.com', serial: 2 ** 31, serialIncrement: 2 ** 31, rrsets: [] };
   assert.equal(overlaid(wrapped).soa.serial, 0);
+});
+
+test('withoutBlamed() takes records of a zone that a compilation complains of, when they yield', () => {
+  const [one, two] = [txt('a.', 1, '"1"'), txt('b.', 1, '"2"')];
+  const own = { zone: 'example.com', rrsets: [one] };
+  const added = { zone: 'example.com', serial: 7, yields: true, rrsets: [two] };
+  const other = { zone: 'example.net', yields: true, rrsets: [two] };
+  const issues = [{ path: 'zones.example.com.rrsets.3.data.0' }];
+  const less = [own, { ...added, rrsets: [] }, other];
+  assert.deepEqual(withoutBlamed([own, added, other], issues), less);
+  assert.deepEqual(withoutBlamed([added], [{ path: 'zones.example.com' }])?.[0]?.rrsets, []);
+  assert.equal(withoutBlamed([own, other], issues), undefined);
+  assert.equal(withoutBlamed(less, [{ path: 'zones.example.com' }]), undefined);
 });
 
 test('withOverlays() of zones that are not configured changes nothing', () => {

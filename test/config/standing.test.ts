@@ -25,6 +25,8 @@ test('what was added yields to what is written later, and to what is steered', (
     [set('*.x', 'NS', 'a.example.'), /wildcard/],
     [set('*.x', 'DNAME', 'a.example.'), /wildcard/],
     [set('below', 'DNAME', 'a.example.'), /hide names below/],
+    [set('below', 'NS', 'ns.other.example.'), /hide names below/],
+    [set('below', 'NS', 'ns.below.gslb.example.'), /hide names below/],
   ] as const;
   for (const [rrset, why] of rows) {
     const { kept, refused } = stand(rrset);
@@ -41,11 +43,50 @@ test('what was added yields to what is written later, and to what is steered', (
   );
 });
 
+test('a delegation has no DNAME at it or below it, whichever was first', () => {
+  const [ns, dname] = [set('d', 'NS', 'ns.other.example.'), set('d', 'DNAME', 'a.example.')];
+  for (const both of [
+    [ns, dname],
+    [dname, ns],
+    [set('x.d', 'DNAME', 'a.example.'), ns],
+  ]) {
+    const { kept, refused } = stand(...both);
+    assert.deepEqual([kept, refused.length], [[ns], 1]);
+    assert.match(refused[0]!.why, /delegated name|hide names/);
+  }
+  const written = configOf(`
+zones:
+  gslb.example:
+    nameservers: ns.other.example.
+    records:
+      cut: { NS: ns.other.example. }
+      away: { DNAME: a.example. }
+      ns.new: { A: 192.0.2.1, AAAA: 2001:db8::1 }
+      a\\.new: { A: 192.0.2.1 }
+`);
+  const { kept, refused } = standBeside(ZONE, written.zones[ZONE]!, written.pools, [
+    set('cut', 'DNAME', 'a.example.'),
+    set('x.cut', 'DNAME', 'a.example.'),
+    set('away', 'NS', 'ns.other.example.'),
+    set('new', 'NS', 'ns.NEW.gslb.example.', 'ns.other.example.'),
+  ]);
+  assert.deepEqual([refused.length, kept.map(({ owner }) => owner)], [3, ['new.gslb.example.']]);
+  const { pools, zones } = configOf(
+    "zones: { '.': { nameservers: a.b., records: { a.b.: { A: 192.0.2.1 } } } }",
+  );
+  const rrset = { owner: '.', type: 'DNAME', ttl: 1, data: ['a.example.'] };
+  const { refused: root } = standBeside('.', zones['.']!, pools, [rrset]);
+  assert.match(root[0]!.why, /hide names/);
+});
+
 test('of what comes together a CNAME yields, and an answer must hold all of a set', () => {
   const { kept, refused } = stand(set('x', 'CNAME', 'a.example.'), set('x', 'TXT', '"x"'));
   assert.deepEqual([kept.map(({ type }) => type), refused.length], [['TXT'], 1]);
   const long = Array.from({ length: 300 }, (_, index) => `"${index} ${'x'.repeat(240)}"`);
   assert.match(stand(set('x', 'TXT', ...long)).refused[0]!.why, /more than one answer holds/);
+  // Octets that are many more than characters.
+  const bitmaps = Array.from({ length: 1500 }, (_, index) => `${index} 0 TYPE65535`);
+  assert.match(stand(set('x', 'CSYNC', ...bitmaps)).refused[0]!.why, /more than one answer holds/);
 });
 
 test('an overlay that yields never keeps a zone from being served', () => {

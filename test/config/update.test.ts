@@ -22,6 +22,15 @@ test('patterns cover names relative to the zone, label by label', () => {
     ['**.apps', ['apps.example.com', 'a.b.apps.example.com'], ['apps.a.example.com']],
     ['a.**.z', ['a.z.example.com', 'a.b.c.z.example.com'], ['a.example.com', 'z.example.com']],
     ['A.B', ['a.b.example.com'], ['b.a.example.com']],
+    // Wildcards speak for names of any depth.
+    ['**', ['*.example.com', '*.a.example.com'], []],
+    ['*', [], ['*.example.com']],
+    ['*.**', ['*.example.com', '*.a.example.com'], []],
+    ['*.apps', [], ['*.apps.example.com']],
+    ['**.apps', ['*.apps.example.com', '*.a.apps.example.com'], ['*.example.com']],
+    ['*.**.apps', ['*.apps.example.com'], ['*.example.com']],
+    ['*.*.**', [], ['*.example.com']],
+    ['_acme-challenge.**', ['_acme-challenge.*.example.com'], ['*.example.com']],
   ];
   for (const [pattern, inside, outside] of rows) {
     for (const name of inside) assert.ok(covers(pattern, name), `${pattern} ${name}`);

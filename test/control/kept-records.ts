@@ -12,7 +12,7 @@ export function keepRecords(nowMs: number) {
       const decided = decide(state.records, nowMs);
       if ('refusal' in decided) return { ok: false, refusal: decided.refusal };
       const before = state;
-      state = changed(state, decided.records, 7);
+      state = changed(state, decided.records, 7, 'w');
       return { ok: true, state, isChanged: before !== state };
     },
   };
@@ -25,7 +25,7 @@ export function keepRecords(nowMs: number) {
     },
     all: () => state.records,
     add(...more: readonly AddedRecord[]): void {
-      state = changed(state, [...state.records, ...more], 7);
+      state = changed(state, [...state.records, ...more], 7, 'w');
     },
     /** From now on nothing is kept, for this reason. */
     fail(next: string): void {

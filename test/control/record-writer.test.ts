@@ -75,7 +75,7 @@ test('a record is added with a TTL and an end, and added again without', async (
   });
   done(await add('txt', '"x y" "z"', { ttlSeconds: 5 }));
   assert.deepEqual([texts(), expiries()], [['5 TXT "x y" "z"'], [undefined]]);
-  assert.match(told[0]!, /^zone\.update test added new\.gslb\.example\. TXT; the serial is 8\.$/);
+  assert.match(told[0]!, /^zone\.update test added new\.gslb\.example TXT; the serial is 8\.$/);
 });
 
 test('records are listed, and removed by name and type, or one of them', async () => {
@@ -93,6 +93,20 @@ test('records are listed, and removed by name and type, or one of them', async (
   assert.deepEqual(texts(), ['300 TXT "x"']);
 });
 
+test('names in data are one whatever their case; what is left out is said', async () => {
+  const { add, expiries, texts } = open();
+  done(await add('CNAME', 'Target.example.'));
+  done(await add('CNAME', 'target.EXAMPLE.', { expiresInSeconds: 60 }));
+  assert.deepEqual([texts(), expiries()], [['300 CNAME Target.example.'], [NOW_MS + 60_000]]);
+  const messageOf = async (type: string, data: string, name: string): Promise<string> => {
+    const result = await add(type, data, { name });
+    return 'problem' in result ? result.message : '';
+  };
+  assert.match(await messageOf('SOA', 'a. b. 1 2 3 4 5', ZONE), /the SOA is that of the zone/);
+  assert.match(await messageOf('TXT', 'x', 'alias.gslb.example'), /or the name is a CNAME/);
+  assert.match(await messageOf('CNAME', 'a.', 'mail.gslb.example'), /or the name has other/);
+});
+
 test('the rules are those of updates', async () => {
   const { add, fail, remove, texts, writer } = open();
   const at = (name: string) => ({ name });
@@ -103,7 +117,9 @@ test('the rules are those of updates', async () => {
     [await add('TXT', 'x', at('alias.gslb.example')), 'record-does-not-fit'],
     [await add('A', '192.0.2.25', at('mail.gslb.example')), 'record-does-not-fit'],
     [await add('SOA', 'a. b. 1 2 3 4 5', at(ZONE)), 'record-does-not-fit'],
-    [await add('AXFR', '\\# 0'), 'record-does-not-fit'],
+    [await add('AXFR', '\\# 0'), 'not-a-record'],
+    [await add('ANY', '\\# 0'), 'not-a-record'],
+    [await remove('OPT'), 'not-a-record'],
     [await add('A', 'nonsense'), 'not-a-record'],
     [await add('NOPE', 'x'), 'not-a-record'],
     [await add('A', '192.0.2.1', at('www.elsewhere.example')), 'name-not-in-zone'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeMessage, expandName } from '../../src/dns/decode.ts';
+import { decodeMessage, expandName, expandRdata } from '../../src/dns/decode.ts';
 import { formatMessage } from '../../src/dns/format.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { ascii, buildQuery, ecs, opt, option, QUESTION, record, word } from './query-builder.ts';
@@ -155,6 +155,17 @@ test('decodeMessage() says where a message is broken', () => {
   for (const [expected, bytes] of cases) assert.match(reason(bytes), expected);
 });
 
+test('expandRdata() expands names of types that have no text form here', () => {
+  const header = new Array<number>(12).fill(0);
+  // MINFO: a.example.com, and the name that it stands beside.
+  const rdata = [1, 97, 0xc0, 16, 0xc0, 12];
+  const bytes = Uint8Array.from([...header, ...QUESTION, ...rdata]);
+  const raw = { owner: Uint8Array.of(0), type: 14, fixed: 0, rdataStart: 33, end: bytes.length };
+  const [first, second] = [expandName(bytes, 33, 37)!.wire, expandName(bytes, 12, 33)!.wire];
+  assert.deepEqual(expandRdata(bytes, raw), new Uint8Array([...first, ...second]));
+  assert.equal(expandRdata(bytes, { ...raw, end: bytes.length - 1 }), undefined);
+});
+
 test('expandName() follows pointers backward only', () => {
   const header = new Array<number>(12).fill(0);
   const bytes = Uint8Array.from([...header, ...QUESTION, 1, 97, 0xc0, 16, 0xc0, 33, 0xc0, 37]);
@@ -178,6 +189,23 @@ test('expandName() follows pointers backward only', () => {
   for (const loop of loops) {
     assert.equal(expandName(Uint8Array.from(loop), 0, loop.length), undefined, loop.join());
   }
+});
+
+test('expandName() follows as many pointers as a name has labels, and no chain of thousands', () => {
+  const last = (length: number): number => 4 + 2 * (length - 1);
+  // The first leads to the name, each other one to the one before it.
+  const made = (length: number): Uint8Array => {
+    const bytes = new Uint8Array(4 + 2 * length);
+    bytes.set([1, 97, 0]);
+    for (let index = 0; index < length; index += 1) {
+      const to = index === 0 ? 0 : 4 + 2 * (index - 1);
+      bytes[4 + 2 * index] = 0xc0 | (to >> 8);
+      bytes[5 + 2 * index] = to & 0xff;
+    }
+    return bytes;
+  };
+  assert.ok(expandName(made(127), last(127), 4 + 2 * 127));
+  assert.equal(expandName(made(128), last(128), 4 + 2 * 128), undefined);
 });
 
 test('expandName() stops at 255 octets', () => {

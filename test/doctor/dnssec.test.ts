@@ -55,6 +55,19 @@ test('dnssec: DS at the parent and keys of the zone', () => {
     ],
     ['well', withDs(withAll(signed()), DS)],
     [
+      'keys that the key of the DS has not signed',
+      withDs(
+        withAll({
+          ...signed(),
+          keys: seen({
+            answer: [KEY, signature('DNSKEY', -DAY, 13 * DAY).replace(` ${TAG} `, ' 4711 ')],
+          }),
+        }),
+        DS,
+      ),
+      /^bad The keys at .* are signed by none that the parent has the DS of \(key tag/,
+    ],
+    [
       'DS without keys',
       withDs(healthy(), other),
       /^bad The parent has DS records \(key tag 1\), but the zone has no keys/,

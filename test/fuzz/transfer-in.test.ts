@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { copiedRecords } from '../../src/config/copied-records.ts';
 import { TYPE_AXFR, TYPE_IXFR } from '../../src/dns/constants.ts';
-import { lowerName } from '../../src/dns/name.ts';
+import { equalNames, lowerName } from '../../src/dns/name.ts';
 import { writeNotify } from '../../src/dns/notify.ts';
 import { signTsig } from '../../src/dns/tsig.ts';
 import { hostOf } from '../../src/nameserver/zone-standing.ts';
+import { factsOfCopy } from '../../src/node/copy-alterations.ts';
 import { answerNotify } from '../../src/secondary/notify-in.ts';
 import {
   createReplySignatures,
@@ -17,6 +19,7 @@ import {
   type Transfer,
   type TransferStep,
 } from '../../src/secondary/transfer-in.ts';
+import { readExpire, writeTransferQuery } from '../../src/secondary/transfer-query.ts';
 import { changedCopy, copyOf, overlayOf, readCopy } from '../../src/secondary/zone-copy.ts';
 import { compileZones } from '../../src/zone/compile.ts';
 import { type ContentRecord, recordsOf, type ZoneContent } from '../../src/zone/zone-content.ts';
@@ -78,7 +81,28 @@ const hostileRecord: fc.Arbitrary<ContentRecord> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       owner: fc.constantFrom(APEX, a('x', 1).owner, Uint8Array.of(0), Uint8Array.of(1, 120, 0)),
-      type: fc.constantFrom(0, 1, 2, 5, 6, 39, 41, 43, 46, 47, 50, 64, 250, 252, 255, 65_535),
+      type: fc.constantFrom(
+        0,
+        1,
+        2,
+        5,
+        6,
+        7,
+        14,
+        18,
+        26,
+        39,
+        41,
+        43,
+        46,
+        47,
+        50,
+        64,
+        250,
+        252,
+        255,
+        65_535,
+      ),
       ttlSeconds: fc.constantFrom(0, 300, 0xffffffff),
       rdata: fc.uint8Array({ maxLength: 40 }),
     }),
@@ -155,7 +179,9 @@ function takeUp(transfer: Transfer, before: ZoneContent): void {
   const { content } = copy;
   const again = readCopy(APEX, content.soa, content.records);
   assert.deepEqual(again && textOf(recordsOf(again)), textOf(recordsOf(content)));
-  const { rrsets, soa: head } = overlayOf('example', content, false);
+  const { soa: head } = overlayOf('example', content, 300, false);
+  const rrsets = copiedRecords(content);
+  assert.equal(factsOfCopy(undefined, 'example', content).rrsets, rrsets.length);
   compileZones([{ name: 'example', ttl: 300, soa: head!, rrsets, steered: [] }]);
 }
 const BEFORE = contentOf(7, [a('x', 1), a('y', 2)]);
@@ -249,7 +275,7 @@ test('a file of a copy that is damaged is read as a zone, or not at all', () => 
     fc.property(anyDamage, (damage) => {
       const [packed] = damaged([BEFORE.records.slice()], damage);
       const copy = packed && readCopy(APEX, BEFORE.soa, packed);
-      if (copy !== undefined) overlayOf('example', copy, false);
+      if (copy !== undefined) copiedRecords(copy);
     }),
     options,
   );
@@ -260,6 +286,7 @@ test('NOTIFY of any bytes: only a primary, or its key, makes anybody look', () =
   const signed = signTsig(good, KEY, NOW).message;
   const from = (text: string) => ({ address: hostOf(text)!, key: KEY.name });
   const zones = [{ zone: 'example', apex: APEX, servers: [from('192.0.2.1')] }];
+  const find = (name: Uint8Array) => zones.find(({ apex }) => equalNames(apex, name));
   const stranger = { family: 4, bytes: Uint8Array.of(192, 0, 2, 2) } as const;
   const changed = fc
     .tuple(fc.constantFrom(good, signed), anyDamage)
@@ -267,10 +294,31 @@ test('NOTIFY of any bytes: only a primary, or its key, makes anybody look', () =
   const anyNotify: fc.Arbitrary<Uint8Array> = fc.oneof(fc.uint8Array({ maxLength: 80 }), changed);
   fc.assert(
     fc.property(anyNotify, (bytes) => {
-      const said = answerNotify(bytes, stranger, zones, [KEY], 1232, NOW);
+      const said = answerNotify(bytes, stranger, find, [KEY], 1232, NOW);
       if (said?.zone === undefined) return;
       // The id is for whoever passes it on to choose (RFC 8945 5.3).
       assert.deepEqual(bytes.slice(2, good.length), signed.slice(2, good.length));
+    }),
+    options,
+  );
+});
+
+test('what any bytes say of how long a copy is good is a number of 32 bits, or nothing', () => {
+  const query = writeTransferQuery(7, APEX, TYPE_IXFR, BEFORE, true);
+  assert.equal(readExpire(query), undefined);
+  const told = new Uint8Array([...query, 0, 0, 0, 77]);
+  // The option, and OPT with it, are four octets longer.
+  told[query.length - 1] = 4;
+  told[query.length - 5] = 8;
+  assert.equal(readExpire(told), 77);
+  const any = fc.oneof(
+    fc.uint8Array({ maxLength: 80 }),
+    anyDamage.map((damage) => damaged([told], damage)[0] ?? new Uint8Array()),
+  );
+  fc.assert(
+    fc.property(any, (bytes) => {
+      const seconds = readExpire(bytes);
+      assert.ok(seconds === undefined || (seconds >= 0 && seconds < 2 ** 32));
     }),
     options,
   );

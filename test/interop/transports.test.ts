@@ -12,7 +12,7 @@ import { buildQuery, ecs, opt } from '../dns/query-builder.ts';
 import { loopbackAddress } from '../node/free-addresses.ts';
 import { createAuthority } from '../probe/certificates.ts';
 import { ask, type Place, run, serverWords } from './ask.ts';
-import { REGIONS, startWorldNode } from './world-node.ts';
+import { REGIONS, startWorldNode, zone } from './world-node.ts';
 
 /** A whole node asked over TLS, HTTPS and behind proxies, by kdig, curl and by hand. */
 const address = loopbackAddress();
@@ -26,6 +26,7 @@ writeFileSync(file, issued.cert);
 writeFileSync(keyFile, issued.key);
 writeFileSync(caFile, authority.cert);
 
+const SECRET = Buffer.alloc(32, 7).toString('base64');
 const PORTS = { dns: 5300, tls: 5853, https: 5443, proxied: 5301, proxiedTls: 5854, udp: 5302 };
 const fixture = await startWorldNode(
   [
@@ -36,8 +37,12 @@ const fixture = await startWorldNode(
     { address, port: PORTS.proxiedTls, protocol: 'tls', proxies: ['127.0.0.0/8'] },
     { address, port: PORTS.udp, protocol: 'udp', proxies: ['192.0.2.0/24'] },
   ],
-  undefined,
-  { certificate: { file, keyFile }, tcp: { idleTimeout: '5s', perClientMax: 20 } },
+  { 'gslb.example': { ...zone, transfer: { allow: [{ key: 'secondary.example' }] } } },
+  {
+    certificate: { file, keyFile },
+    keys: { 'secondary.example': { secret: SECRET } },
+    tcp: { idleTimeout: '5s', perClientMax: 20 },
+  },
 );
 after(async () => {
   await fixture.stop();
@@ -63,6 +68,16 @@ test('kdig is answered over TLS, with a certificate that it verifies, and pads b
   ]);
   assert.match(output, /PADDING: \d+ B/);
   assert.match(output, /Received 468 B/);
+});
+
+test('a zone is copied over TLS by whoever has the key (RFC 9103)', async () => {
+  const words = ['+tls', `+tls-ca=${caFile}`, '+tls-hostname=ns1.example', 'gslb.example', 'AXFR'];
+  const key = ['-y', `hmac-sha256:secondary.example:${SECRET}`];
+  const copy = await run('kdig', [...serverWords(at(PORTS.tls)), ...key, ...words]);
+  assert.equal(copy.output.match(/\sSOA\s/g)?.length, 2, copy.output);
+  assert.match(copy.output, /mail\.gslb\.example\.\s+300\s+IN\s+A\s+192\.0\.2\.25/);
+  const stranger = await run('kdig', [...serverWords(at(PORTS.tls)), ...words]);
+  assert.match(stranger.output, /REFUSED/);
 });
 
 test('kdig is answered over HTTPS, with HTTP/2, by GET and POST', async () => {

@@ -44,6 +44,11 @@ test('prerequisites are judged as in the table of RFC 2136 2.4', () => {
     ['yxrrset new.gslb.example. AAAA', RCODE_NXRRSET],
     ['yxrrset nobody.gslb.example. A', RCODE_NXRRSET],
     ['yxrrset gslb.example. SOA', RCODE_NOERROR],
+    // Each change counts it on, so that it is never as somebody has seen it.
+    [
+      'yxrrset gslb.example. SOA ns1.gslb.example. hostmaster.gslb.example. 7 1 1 1 1',
+      RCODE_NXRRSET,
+    ],
     ['yxrrset NEW.gslb.EXAMPLE. A', RCODE_NOERROR],
     // 2.4.3: RRset does not exist.
     ['nxrrset new.gslb.example. AAAA', RCODE_NOERROR],
@@ -154,6 +159,23 @@ test('records are added, once each, with one TTL per RRset (3.4.2.2)', () => {
   assert.deepEqual(textsAfter('add mail.gslb.example. 5 A 192.0.2.25'), BEFORE, 'is written');
 });
 
+test('an update that adds what would have gone by itself makes it stay; others beside it go', () => {
+  const at = { ...record('c.gslb.example.', 60, 'TXT', '"a"'), expiresAtMs: 5 };
+  const beside = { ...at, data: '"b"' };
+  const endsAfter = (...lines: string[]) => {
+    const { records } = apply(lines, [at, beside]);
+    return records?.map(({ data, expiresAtMs, ttl }) => [data, expiresAtMs, ttl]).toSorted();
+  };
+  const untouched = ['"b"', 5, 60];
+  assert.deepEqual(endsAfter('add c.gslb.example. 60 TXT a'), [['"a"', undefined, 60], untouched]);
+  assert.deepEqual(endsAfter('add c.gslb.example. 9 TXT a'), [
+    ['"a"', undefined, 9],
+    ['"b"', 5, 9],
+  ]);
+  const third = endsAfter('add c.gslb.example. 60 TXT c');
+  assert.deepEqual(third, [['"a"', 5, 60], untouched, ['"c"', undefined, 60]]);
+});
+
 test('a CNAME stands alone: what cannot be beside it is ignored, another one replaces it (3.4.2.2)', () => {
   assert.deepEqual(textsAfter('add other.gslb.example. 60 TXT x'), BEFORE);
   assert.deepEqual(textsAfter('add new.gslb.example. 60 CNAME a.gslb.example.'), BEFORE);
@@ -204,6 +226,9 @@ test('what the configuration wrote, what is steered and what signs a zone is nob
     ['add www.gslb.example. 60 CNAME a.gslb.example.', /is steered/],
     ['add docs.gslb.example. 60 TXT x', /is steered/],
     ['delete www.gslb.example. A', /its A cannot be removed/],
+    ['delete www.gslb.example. A 192.0.2.1', /its A cannot be removed/],
+    ['delete www.gslb.example.', /its A cannot be removed/],
+    ['delete docs.gslb.example.', /its CNAME cannot be removed/],
     ['add new.gslb.example. 60 NSEC3PARAM 1 0 0 -', /not written by anybody/],
     ['add gslb.example. 60 CDS 0 0 0 00', /signs the zone/],
     [
@@ -249,6 +274,35 @@ test('rights are those of the key, by name and type (3.3)', () => {
   ]) {
     assert.equal(rcode(line), RCODE_REFUSED, line);
   }
+});
+
+test('a right is no right to what names below would answer', () => {
+  const narrow = (types: string[], ...names: string[]) => ({
+    rights: [{ key: 'writer.gslb.example.', names, types }],
+  });
+  const wildcard = ['add *.apps.gslb.example. 60 TXT x'];
+  assert.equal(apply(wildcard, [], narrow(['TXT'], '*.apps')).rcode, RCODE_REFUSED);
+  assert.equal(apply(wildcard, [], narrow(['TXT'], '**.apps')).rcode, 0);
+  const others = [record('a.team.gslb.example.', 60, 'A', '192.0.2.9')];
+  for (const lines of [
+    ['add team.gslb.example. 60 NS ns.other.example.'],
+    ['yxdomain a.team.gslb.example.', 'add team.gslb.example. 60 NS ns.other.example.'],
+  ]) {
+    const hidden = apply(lines, others, narrow(['*'], '*'));
+    assert.deepEqual([hidden.rcode, /would hide/.test(hidden.why!)], [RCODE_REFUSED, true]);
+    assert.equal(apply(lines, others, narrow(['*'], '**')).rcode, 0);
+  }
+  assert.equal(apply(['add below.gslb.example. 60 NS ns.other.example.']).rcode, RCODE_REFUSED);
+});
+
+test('a delegation and a DNAME never come to one name, nor push each other out', () => {
+  const [ns, dname] = ['add d.gslb.example. 60 NS a.', 'add d.gslb.example. 60 DNAME a.'];
+  assert.equal(apply([ns, dname]).rcode, RCODE_REFUSED);
+  assert.equal(apply([dname], [record('d.gslb.example.', 60, 'NS', 'a.')]).rcode, RCODE_REFUSED);
+  const after = apply([ns], [record('d.gslb.example.', 60, 'DNAME', 'a.')]);
+  assert.deepEqual([after.rcode, /push out d/.test(after.why!)], [RCODE_REFUSED, true]);
+  const below = apply([ns], [record('x.d.gslb.example.', 60, 'DNAME', 'a.')]);
+  assert.deepEqual([below.rcode, /push out x\.d/.test(below.why!)], [RCODE_REFUSED, true]);
 });
 
 test('an update has a bounded number of records', () => {

@@ -21,15 +21,15 @@ const keptAt = (content: ZoneContent, confirmedMs: number) => ({
 test('a copy is there again after a restart, with the time of its confirmation', async () => {
   const directory = scratchDirectory('copies');
   const files = openCopyFiles(directory);
-  assert.equal(files.read(APEX), undefined);
+  assert.equal(await files.read(APEX), undefined);
   const first = contentOf(7);
   assert.equal(await files.keep(keptAt(first, 1000)), undefined);
   assert.equal(await files.keep(keptAt(first, 2000)), undefined);
-  assert.deepEqual(openCopyFiles(directory).read(APEX), keptAt(first, 2000));
+  assert.deepEqual(await openCopyFiles(directory).read(APEX), keptAt(first, 2000));
   const second = contentOf(8);
   await openCopyFiles(directory).keep(keptAt(second, 2500));
   await files.keep(keptAt(second, 3000));
-  assert.deepEqual(openCopyFiles(directory).read(APEX), keptAt(second, 3000));
+  assert.deepEqual(await openCopyFiles(directory).read(APEX), keptAt(second, 3000));
   // One file that says when, one with the records; none of those before.
   assert.equal(readdirSync(join(directory, 'copies')).length, 2);
 });
@@ -42,17 +42,17 @@ test('a copy that was damaged on disk is none', async () => {
     const whole = readFileSync(path);
     for (const cut of [0, 1, whole.length - 1]) {
       writeFileSync(path, whole.subarray(0, cut));
-      assert.equal(openCopyFiles(directory).read(APEX), undefined, `${name} ${cut}`);
+      assert.equal(await openCopyFiles(directory).read(APEX), undefined, `${name} ${cut}`);
     }
     writeFileSync(path, whole);
-    assert.ok(openCopyFiles(directory).read(APEX));
+    assert.ok(await openCopyFiles(directory).read(APEX));
   }
 });
 
 test('without a state directory nothing is kept; one that cannot be written is a reason', async () => {
   const nothing = openCopyFiles(undefined);
   assert.equal(await nothing.keep(keptAt(contentOf(7), 1)), undefined);
-  assert.equal(nothing.read(APEX), undefined);
+  assert.equal(await nothing.read(APEX), undefined);
   const file = join(scratchDirectory('copies'), 'file');
   writeFileSync(file, '');
   const problem = await openCopyFiles(file).keep(keptAt(contentOf(7), 1));

@@ -50,16 +50,21 @@ function sharedVaults() {
   return { vault, state, values, tell };
 }
 
+let rigs = 0;
+
 function openRig(vault: AdditionsVault, clock = createMovedClock()) {
   const overlays = new Map<string, ZoneOverlay>();
   const served: ZoneOverlay[] = [];
   let configured = 7;
+  let isTimeKnown = true;
   let reasons: readonly string[] = [];
   const keeper = createRecordKeeper({
     vault,
     overlays: { set: (_source, zone, overlay) => void overlays.set(zone, overlay!) },
     clock,
+    isTimeKnown: () => isTimeKnown,
     draw: () => 0,
+    writer: `rig ${rigs++}`,
     configuredSerial: (zone) => (zone === ZONE ? configured : undefined),
   });
   keeper.begin(async () => {
@@ -76,7 +81,10 @@ function openRig(vault: AdditionsVault, clock = createMovedClock()) {
     serial: () => overlays.get(ZONE)?.serial,
     configure(serial: number) {
       configured = serial;
-      keeper.followConfig({ zones: { [ZONE]: { soa: { serial } } } } as never);
+      keeper.followSerials();
+    },
+    doubtTime(isDoubted: boolean) {
+      isTimeKnown = !isDoubted;
     },
     refuse(next: readonly string[]) {
       reasons = next;
@@ -112,6 +120,68 @@ test('a vault that is away changes nothing, and what is served stays', async () 
   assert.deepEqual(rig.now(), ['"1"', '"3"']);
 });
 
+test('much that goes at once stays gone, here and elsewhere', async () => {
+  const { vault } = sharedVaults();
+  const [one, two] = [openRig(vault), openRig(vault)];
+  await one.add(...Array.from({ length: 3000 }, (_, index) => record(`"${index}"`)));
+  assert.equal(two.now().length, 3000);
+  const done = await one.keeper.change(ZONE, () => ({ records: [] }));
+  assert.ok(done.ok);
+  assert.deepEqual([one.now(), two.now()], [[], []]);
+});
+
+test('a node that was away while much came and went brings nothing back', async () => {
+  const { values, vault } = sharedVaults();
+  const away = openRig(vault);
+  await away.add(record('"old"'));
+  away.keeper.close();
+  const old = values.get(ZONE)!;
+  const rig = openRig(vault);
+  await rig.keeper.change(ZONE, () => ({ records: [] }));
+  for (let index = 0; index < 1100; index += 1) {
+    await rig.keeper.change(ZONE, () => ({ records: [record(`"${index}"`)] }));
+  }
+  const back = openRig({ ...vault, get: () => old });
+  await back.add(record('"new"'));
+  assert.deepEqual(back.now().toSorted(), ['"1099"', '"new"']);
+  assert.deepEqual(rig.now().toSorted(), ['"1099"', '"new"']);
+});
+
+test('what comes back from the vault as it was written is not read again', async () => {
+  const { tell, values, vault } = sharedVaults();
+  const rig = openRig(vault);
+  const done = await rig.add(record('"1"'));
+  assert.ok(done.ok);
+  const served = rig.served.length;
+  tell(ZONE, new Uint8Array(values.get(ZONE)!));
+  await rig.clock.advance(0);
+  assert.equal(rig.keeper.additions(ZONE), done.state);
+  assert.equal(rig.served.length, served);
+});
+
+test('what is kept and cannot be read here is not written over', async () => {
+  const { values, vault } = sharedVaults();
+  const later = Buffer.from('of a later version');
+  values.set(ZONE, later);
+  const done = await openRig(vault).add(record('"1"'));
+  assert.ok(!done.ok && 'reason' in done && /cannot be read here/.test(done.reason));
+  assert.equal(values.get(ZONE), later);
+});
+
+test('what cannot be served is undone, but not what others did meanwhile', async () => {
+  const { vault } = sharedVaults();
+  const [rig, other] = [openRig(vault), openRig(vault)];
+  await rig.add(record('"1"'), record('"2"'));
+  rig.refuse(['it does not fit.']);
+  const change = rig.keeper.change(ZONE, () => ({ records: [record('"1"'), record('"3"')] }));
+  const meanwhile = other.add(record('"4"'));
+  assert.ok(!(await change).ok);
+  assert.ok((await meanwhile).ok);
+  rig.refuse([]);
+  assert.deepEqual(rig.now().toSorted(), ['"1"', '"2"', '"4"']);
+  assert.deepEqual(other.now().toSorted(), ['"1"', '"2"', '"4"']);
+});
+
 test('what cannot be served is said', async () => {
   const rig = openRig(sharedVaults().vault);
   rig.refuse(['it does not fit.']);
@@ -144,7 +214,7 @@ test('a word of before another change takes nothing back', async () => {
   tell(ZONE, old);
   await rig.clock.advance(0);
   assert.deepEqual(rig.now(), ['"1"', '"2"']);
-  const apart = packAdditions(changed(NO_ADDITIONS, [record('"elsewhere"')], 50));
+  const apart = packAdditions(changed(NO_ADDITIONS, [record('"elsewhere"')], 50, 'elsewhere'));
   tell(ZONE, apart);
   await rig.clock.advance(0);
   assert.deepEqual(rig.now().toSorted(), ['"1"', '"2"', '"elsewhere"']);
@@ -171,6 +241,21 @@ test('records go when their time is over, in one write, also when the vault is a
   await rig.clock.advance(31_000);
   assert.deepEqual(rig.now(), []);
   assert.equal(rig.serial(), serial + 2);
+});
+
+test('nothing ends while nobody knows what time it is', async () => {
+  const rig = openRig(sharedVaults().vault);
+  rig.doubtTime(true);
+  await rig.add(record('"short"', rig.clock.nowMs() + 1000));
+  const served = rig.served.length;
+  await rig.clock.advance(7_200_000);
+  assert.deepEqual(rig.now(), ['"short"']);
+  assert.equal(rig.served.length, served, 'and nothing is served anew for it');
+  await rig.add(record('"other"'));
+  assert.deepEqual(rig.now(), ['"short"', '"other"'], 'nor does another change end it');
+  rig.doubtTime(false);
+  await rig.clock.advance(1001);
+  assert.deepEqual(rig.now(), ['"other"']);
 });
 
 test('the serial follows the configuration’s, and is one later when that says less', async () => {
@@ -216,7 +301,10 @@ test('a node alone keeps its records in a file, which only it can read', async (
 test('a stamp tells whether a node serves a change, in few octets', async () => {
   const zones = Array.from({ length: 30 }, (_, index) => `z${index}.example`);
   const stateOf = (...data: readonly string[]): ZoneAdditions =>
-    data.reduce((state, each) => changed(state, [...state.records, record(each)], 1), NO_ADDITIONS);
+    data.reduce(
+      (state, each) => changed(state, [...state.records, record(each)], 1, 'w'),
+      NO_ADDITIONS,
+    );
   const here = new Map(zones.map((zone) => [zone, stateOf('1')]));
   const there = new Map(here);
   const stamps = createRecordStamps(() => here, true);
@@ -238,7 +326,7 @@ test('a stamp tells whether a node serves a change, in few octets', async () => 
 
 test('whoever waits for the others is told who did not say so in time', async () => {
   const clock = createMovedClock();
-  const state = changed(NO_ADDITIONS, [record('1')], 1);
+  const state = changed(NO_ADDITIONS, [record('1')], 1, 'w');
   const served = new Map([[ZONE, state]]);
   const stamps = createRecordStamps(() => served, true);
   const node = (name: string, more: object = {}) => ({

@@ -68,6 +68,26 @@ test('reload() that cannot be compiled, or whose compiler died, changes nothing'
   assert.equal(node.current(), before);
 });
 
+test('reload() and refresh() tell what was added to zones and is left out', async (t) => {
+  const node = open(t);
+  const made = await node.reloader.refresh();
+  assert.deepEqual(made, []);
+  const { snapshot } = node.current();
+  const leftOut = ['zones.gslb.example: it does not fit'];
+  node.compiler.next = () => ({
+    ok: true,
+    snapshot,
+    geo,
+    geoTable,
+    warnings: [],
+    elapsedMs: 1,
+    leftOut,
+  });
+  assert.deepEqual(await node.reloader.refresh(), leftOut);
+  assert.ok((await node.reloader.reload('ann')).ok);
+  assert.ok(node.kinds().includes('zone.refused'));
+});
+
 test('reload() tells which listeners could not be opened, and what it takes away', async (t) => {
   const node = open(t);
   node.problems.push({ code: 'EADDRINUSE', message: 'TCP x is taken.', hint: 'Stop it.' });

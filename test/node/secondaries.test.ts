@@ -4,10 +4,15 @@ import type { Config, PrimaryServerConfig } from '../../src/config/config.ts';
 import type { ZoneOverlay } from '../../src/config/overlay.ts';
 import { formatName } from '../../src/dns/name.ts';
 import { writeNotify } from '../../src/dns/notify.ts';
-import type { CopyParts } from '../../src/node/copied-zone.ts';
+import { COPIED_RECORDS_MAX, type CopyParts } from '../../src/node/copied-zone.ts';
+import { factsOfCopy } from '../../src/node/copy-alterations.ts';
 import type { KeptCopy } from '../../src/node/copy-files.ts';
 import type { LookAnswer } from '../../src/node/primary-look.ts';
-import { createSecondaries, LOOKS_AT_ONCE_MAX } from '../../src/node/secondaries.ts';
+import {
+  createSecondaries,
+  LOOKS_AT_ONCE_MAX,
+  LOOKS_AT_SERVER_MAX,
+} from '../../src/node/secondaries.ts';
 import { copyOf } from '../../src/secondary/zone-copy.ts';
 import type { ZoneContent } from '../../src/zone/zone-content.ts';
 import { createMovedClock, settle } from '../monitoring/moved-clock.ts';
@@ -52,9 +57,10 @@ function open(say: Say, kept?: KeptCopy) {
       looks.push(`${(clock.nowMs() - START_MS) / 1000} ${zone} ${address} ${serial ?? '-'}`);
       return world.say({ address, zone, ...(serial === undefined ? {} : { serial }) });
     },
+    factsOf: async (config, zone, content) => factsOfCopy(config, zone, content),
     check: async () => world.problems,
     files: {
-      read: () => kept,
+      read: async () => kept,
       async keep(copy) {
         keeps.push(copy);
         return undefined;
@@ -248,7 +254,7 @@ test('a NOTIFY while a look is under way makes another one', async () => {
 test('a copy on disk is served at once, with its age', async () => {
   const kept = { content: contentOf(7), confirmedMs: START_MS - 1000, primary: '192.0.2.1:53' };
   const young = open(fails, kept);
-  young.secondaries.adopt(young.configOf([ONE]));
+  await young.secondaries.adopt(young.configOf([ONE]));
   assert.equal(young.overlays.get('example')?.isExpired, false);
   await young.follow(young.configOf([ONE]));
   assert.deepEqual(young.looks, ['0 example. 192.0.2.1 7']);
@@ -256,7 +262,7 @@ test('a copy on disk is served at once, with its age', async () => {
   assert.equal(young.overlays.get('example')?.isExpired, true);
 
   const old = open(fails, { ...kept, confirmedMs: START_MS - EXPIRE * 1000 });
-  old.secondaries.adopt(old.configOf([ONE]));
+  await old.secondaries.adopt(old.configOf([ONE]));
   assert.equal(old.overlays.get('example')?.isExpired, true);
   assert.equal(old.secondaries.disown(), true);
   assert.equal(old.overlays.size, 0);
@@ -289,13 +295,30 @@ test('another primary is asked at once; a zone that has none any more is let go 
   assert.equal(clock.pending(), 0);
 });
 
+test('a server that takes its time with its zones does not keep those of others from theirs', async () => {
+  const { configOf, follow, looks } = open((look) =>
+    look.address === ONE.address ? new Promise(() => {}) : gives(7)(look),
+  );
+  const slow = Array.from({ length: LOOKS_AT_ONCE_MAX + 3 }, (_, index) => `z${index}.example`);
+  const all = configOf([ONE], [...slow, 'example']);
+  const primary = { servers: [TWO], whenExpired: 'servfail' } as const;
+  await follow({ ...all, zones: { ...all.zones, example: { ...all.zones['example']!, primary } } });
+  assert.equal(looks.length, LOOKS_AT_SERVER_MAX + 1);
+  assert.equal(looks.at(-1), '0 example. 192.0.2.2 -');
+});
+
 test('of many zones only so many are looked at at once', async () => {
   const ends: (() => void)[] = [];
   const { configOf, follow, looks, secondaries } = open(
     (look) => new Promise((resolve) => ends.push(() => resolve(fails(look)))),
   );
   const names = Array.from({ length: LOOKS_AT_ONCE_MAX + 3 }, (_, index) => `z${index}.example`);
-  await follow(configOf([ONE], names));
+  const all = configOf([ONE], names);
+  const zones = Object.entries(all.zones).map(([name, zone], index) => {
+    const servers = [{ address: `192.0.2.${1 + index}`, port: 53 }];
+    return [name, { ...zone, primary: { servers, whenExpired: 'servfail' } }] as const;
+  });
+  await follow({ ...all, zones: Object.fromEntries(zones) });
   assert.equal(looks.length, LOOKS_AT_ONCE_MAX);
   ends.shift()!();
   await settle();
@@ -317,4 +340,50 @@ test('what is steered here and not of the primary is told, once', async () => {
   const told = events.filter((event) => event.startsWith('zone.altered'));
   assert.equal(told.length, 1);
   assert.match(told[0]!, /steered here are www\.example\. A/);
+});
+
+test('a copy of a copy expires when that one does, and is good again when it is', async () => {
+  const { clock, configOf, follow, kinds, overlays, secondaries, world } = open(gives(7));
+  await follow(configOf([ONE]));
+  world.say = () => ({ kind: 'current', expireSeconds: 0 });
+  await clock.advance(REFRESH * 1000);
+  // It was confirmed an hour ago, which is later than that.
+  assert.equal(secondaries.status('example')?.confirmedAtMs, START_MS);
+  await clock.advance((EXPIRE - REFRESH) * 1000);
+  assert.equal(overlays.get('example')?.isExpired, true);
+  assert.equal(kinds(), 'transferred expired');
+  world.say = () => ({ kind: 'current', expireSeconds: 0 });
+  await clock.advance(REFRESH * 1000);
+  assert.equal(overlays.get('example')?.isExpired, true);
+  world.say = () => ({ ...gives(7)({ address: '', zone: '' }), expireSeconds: 500 }) as LookAnswer;
+  await clock.advance(REFRESH * 1000);
+  assert.equal(overlays.get('example')?.isExpired, false);
+  assert.equal(secondaries.status('example')?.standing, 'current');
+});
+
+test('what one primary sends takes no memory from the copies of others', async () => {
+  const { configOf, events, follow } = open((look) => {
+    const content = { ...contentOf(7), count: COPIED_RECORDS_MAX / 2 + 1 };
+    return look.zone === 'b.example.' || look.zone === 'a.example.'
+      ? { kind: 'copied', content, way: 'AXFR' }
+      : fails(look);
+  });
+  await follow(configOf([ONE], ['a.example', 'b.example']));
+  assert.match(events.join(), /b\.example cannot be refreshed.*all copies would have more than/);
+});
+
+test('a person may have all of a zone copied, whatever its serial', async () => {
+  const { configOf, follow, looks, secondaries, world } = open(gives(7));
+  await follow(configOf([ONE]));
+  world.say = fails;
+  await secondaries.refresh('example', true);
+  world.say = gives(3);
+  await secondaries.refresh('example');
+  world.say = confirms;
+  await secondaries.refresh('example');
+  assert.deepEqual(
+    looks.map((look) => look.split(' ').at(-1)),
+    ['-', '-', '-', '3'],
+  );
+  assert.equal(secondaries.status('example')?.serial, 3);
 });

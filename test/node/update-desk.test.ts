@@ -29,7 +29,7 @@ function openDesk() {
       const decided = decide(state.records, nowMs);
       if ('refusal' in decided) return { ok: false, refusal: decided.refusal };
       const before = state;
-      state = changed(state, decided.records, 7);
+      state = changed(state, decided.records, 7, 'w');
       return { ok: true, state, isChanged: state !== before };
     },
   };
@@ -75,6 +75,14 @@ function isSigned(query: Uint8Array, reply: Uint8Array): boolean {
   const seconds = NOW_SECONDS;
   return verifyTsig(reply, at(reply), [KEY], seconds, chain).ok;
 }
+
+test('what fails by a mistake of ours is not remembered', async () => {
+  const desk = openDesk();
+  desk.flaws.wait = Promise.reject(new Error('a mistake'));
+  await assert.rejects(desk.send(ADD), /a mistake/);
+  desk.flaws.wait = Promise.resolve();
+  assert.equal(await desk.rcode(ADD), NOERROR);
+});
 
 const ADD = signedUpdate(['add a.gslb.example. 60 TXT a']);
 

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createZoneOverlays, withZoneOverlays } from '../../src/node/zone-overlays.ts';
+import {
+  createWrittenConfig,
+  createZoneOverlays,
+  withZoneOverlays,
+} from '../../src/node/zone-overlays.ts';
 import type { Compiler } from '../../src/workers/compiler.ts';
 import { createConfig } from '../nameserver/fixture.ts';
 
@@ -37,4 +41,23 @@ test('what came after the first compilation is told to whoever listens later', a
   stop();
   overlays.set('a', 'gslb.example', undefined);
   assert.equal(heard, 2);
+});
+
+test('records of a primary are as good as written; those that were added are not', () => {
+  const overlays = createZoneOverlays();
+  const writtenOf = createWrittenConfig(overlays);
+  const config = createConfig();
+  const [zone] = Object.keys(config.zones) as [string];
+  const primary = { servers: [], whenExpired: 'servfail' } as const;
+  const copied = { ...config, zones: { [zone]: { ...config.zones[zone]!, primary } } };
+  assert.equal(writtenOf(copied), copied);
+  const soa = { ...config.zones[zone]!.soa, serial: 2_026_112_101 };
+  const rrset = { owner: `x.${zone}.`, type: 'TXT', ttl: 5, data: ['"copied"'] };
+  overlays.set('copy', zone, { zone, soa, rrsets: [rrset] });
+  overlays.set('updates', zone, { zone, serial: 5, rrsets: [rrset], yields: true });
+  const written = writtenOf(copied);
+  assert.deepEqual([written.zones[zone]!.soa, written.zones[zone]!.rrsets], [soa, [rrset]]);
+  assert.equal(writtenOf(copied), written, 'made once');
+  overlays.set('copy', zone, { zone, soa: { ...soa, serial: 3 }, rrsets: [] });
+  assert.equal(writtenOf(copied).zones[zone]!.soa.serial, 3);
 });

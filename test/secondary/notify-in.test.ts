@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeMessage } from '../../src/dns/decode.ts';
-import { parseName } from '../../src/dns/name.ts';
+import { equalNames, parseName } from '../../src/dns/name.ts';
 import { readNotifyReply, writeNotify } from '../../src/dns/notify.ts';
 import { findTsig, signTsig, type TsigKey } from '../../src/dns/tsig.ts';
 import { parseAddress } from '../../src/ip/address.ts';
@@ -21,8 +21,9 @@ const zones: readonly CopiedZone[] = [
     ],
   },
 ];
+const find = (name: Uint8Array) => zones.find(({ apex }) => equalNames(apex, name));
 const answer = (bytes: Uint8Array, from: string) =>
-  answerNotify(bytes, parseAddress(from)!, zones, [KEY, OTHER], 1232, NOW);
+  answerNotify(bytes, parseAddress(from)!, find, [KEY, OTHER], 1232, NOW);
 const NOTIFY = writeNotify(7, APEX, soa(9));
 
 test('who may say that a zone has changed', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  confirmedAtMs,
   decideLook,
   expiresAtMs,
   FIRST_RETRY_SECONDS,
@@ -64,7 +65,13 @@ test('after a success it looks when refresh has passed, after a failure when ret
     ['refresh', copied(), 3600],
     ['a tenth earlier at most, so that nodes come apart', copied({}, 1), 3240],
     ['a refresh that is too short', copied({ refresh: 1 }), REFRESH_SECONDS_MIN],
-    ['a refresh that is too long', copied({ refresh: 2 ** 31 - 1 }), REFRESH_SECONDS_MAX],
+    [
+      'a refresh that is too long',
+      copied({ refresh: 2 ** 31 - 1, expire: 2 ** 31 - 1 }),
+      REFRESH_SECONDS_MAX,
+    ],
+    ['a refresh beyond expire', copied({ expire: 600 }), 300],
+    ['an expire that is too short', copied({ expire: 1 }), REFRESH_SECONDS_MIN],
     ['retry', lookFailed(lookBegins(copied(), T0), T0, 0), 600],
     ['a second retry', lookFailed(lookFailed(copied(), T0, 0), T0, 0), 600],
     ['a retry that is too short', lookFailed(copied({ retry: 0 }), T0, 0), RETRY_SECONDS_MIN],
@@ -96,7 +103,7 @@ test('it expires when no primary has confirmed it, goes on looking, and recovers
 });
 
 test('it wakes to expire before a look that would come later', () => {
-  const schedule = copied({ refresh: 3600, expire: 60 });
+  const schedule = lookFailed(copied({ retry: 3600, expire: 60 }), T0, 0);
   assert.equal(decideLook(schedule, T0).wakeMs, T0 + 60 * S);
   assert.equal(decideLook(schedule, T0 + 60 * S).wakeMs, T0 + 3600 * S);
 });
@@ -146,4 +153,22 @@ test('a person makes it look at once', () => {
   assert.equal(decideLook(lookForced(copied(), T0 + 1), T0 + 1).isDue, true);
   const during = lookForced(lookBegins(copied(), T0), T0);
   assert.equal(lookSucceeded(during, timers, T0 + S, 0).nextMs, T0 + S);
+});
+
+test('of a primary that has a copy itself, the copy here is good for as long as that one', () => {
+  const before = copied();
+  const nowMs = T0 + 3600 * S;
+  const age = (schedule: Schedule, told: number | undefined, isNew: boolean): number =>
+    (nowMs - confirmedAtMs(schedule, timers, told, isNew, nowMs)) / S;
+  assert.equal(age(before, undefined, false), 0);
+  assert.equal(age(before, timers.expire, false), 0);
+  assert.equal(age(before, timers.expire - 60, false), 60);
+  // Nobody's copy is good for longer than its SOA says (RFC 7314 4).
+  assert.equal(age(before, 2 ** 31, false), 0);
+  // What is there was confirmed later than what the primary has; what is new was not.
+  assert.equal(age(before, 60, false), 3600);
+  assert.equal(age(before, 60, true), timers.expire - 60);
+  const next = lookSucceeded(before, timers, nowMs, 0, nowMs - (timers.expire - 60) * S);
+  assert.equal(expiresAtMs(next), nowMs + 60 * S);
+  assert.equal(next.nextMs, nowMs + 30 * S);
 });

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { copiedRecords } from '../../src/config/copied-records.ts';
+import { factsOfCopy } from '../../src/node/copy-alterations.ts';
 import type { CopyChange } from '../../src/secondary/transfer-in.ts';
-import {
-  changedCopy,
-  copyOf,
-  overlayOf,
-  readCopy,
-  signatureCount,
-} from '../../src/secondary/zone-copy.ts';
+import { changedCopy, copyOf, overlayOf, readCopy } from '../../src/secondary/zone-copy.ts';
 import { type ContentRecord, recordsOf, type ZoneContent } from '../../src/zone/zone-content.ts';
+import { createConfig } from '../nameserver/fixture.ts';
 import { APEX, a, NS, record, soa } from './primary-stream.ts';
 
 function copy(...records: readonly ContentRecord[]): ZoneContent {
@@ -87,8 +84,8 @@ test('what is served of it has RRsets, one TTL each, and no signatures', () => {
     odd('x', 65400, [1, 255]),
     record('x', 'RRSIG', 'A 13 2 300 20300101000000 20260101000000 1 example. AAAA'),
   );
-  const overlay = overlayOf('example', content, false);
-  assert.deepEqual(overlay.rrsets, [
+  const overlay = overlayOf('example', content, 300, false);
+  assert.deepEqual(copiedRecords(content), [
     { owner: 'example.', type: 'NS', ttl: 300, data: ['ns.example.'] },
     { owner: 'x.example.', type: 'A', ttl: 20, data: ['192.0.2.1', '192.0.2.2'] },
     { owner: 'x.example.', type: 'TXT', ttl: 300, data: ['"one"'] },
@@ -104,7 +101,24 @@ test('what is served of it has RRsets, one TTL each, and no signatures', () => {
     minimum: 60,
   });
   assert.equal(overlay.soaTtl, 300);
-  assert.equal(signatureCount(content), 1);
+  assert.deepEqual(factsOfCopy(createConfig(), 'second.test', content), {
+    ...{ rrsets: 4, ttlMax: 300 },
+    altered: 'its 1 records of signatures are left out',
+  });
+});
+
+test('a record that comes many times is one, with its least TTL', () => {
+  const twice = [a('x', 1), { ...a('x', 1), ttlSeconds: 7 }, a('X', 1), a('x', 2), a('x', 1)];
+  const content = copy(...twice);
+  assert.equal(content.count, 3);
+  assert.deepEqual(
+    [...recordsOf(content)].map(({ ttlSeconds }) => ttlSeconds),
+    [300, 7, 300],
+  );
+  const change = { removed: [a('x', 1)], soa: soa(8), added: [a('x', 3), a('x', 3)] };
+  const after = changedCopy(content, [change]);
+  assert.ok(after.ok);
+  assert.equal(after.content.count, 3);
 });
 
 test('a copy that was kept is read again, and nothing that is not one', () => {

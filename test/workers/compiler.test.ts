@@ -27,6 +27,27 @@ test('close() fails what is still waited for', async (t) => {
   assert.deepEqual(await compile(1), ['The node is stopping.']);
 });
 
+test('what was added and cannot be compiled is left out, and keeps nothing else from being served', async (t) => {
+  const worker = new URL('../../src/compile-worker.ts', import.meta.url);
+  const compiler = createCompiler(worker, createVoice());
+  t.after(compiler.close);
+  const config = createConfig();
+  const [zone] = Object.keys(config.zones) as [string];
+  const broken = { owner: `x.${zone}.`, type: 'A', ttl: 5, data: ['no address'] };
+  const compile = (yields: boolean) =>
+    compiler.compile({
+      config,
+      generation: 1,
+      revision: 1,
+      overlays: [{ zone, serial: 4_000_000_000, rrsets: [broken], yields }],
+    });
+  const left = await compile(true);
+  assert.ok(left.ok, JSON.stringify(left));
+  assert.match(left.leftOut!.join(), /^zones\..*A data/);
+  const refused = await compile(false);
+  assert.ok(!refused.ok);
+});
+
 function open(t: TestContext) {
   const compiler = createCompiler(fixture('compile-worker'), createVoice());
   t.after(compiler.close);

@@ -5,7 +5,7 @@ import { hexField, numberField } from '../rdata-fields.ts';
 const fields = [
   numberField('key tag', 2),
   numberField('algorithm', 1, ALGORITHMS),
-  numberField('digest type', 1),
+  numberField('digest type', 1, { 'SHA-1': 1, 'SHA-256': 2, 'SHA-384': 4 }),
   hexField('digest'),
 ];
 
