@@ -110,15 +110,20 @@ function localAddresses(family: 4 | 6): readonly string[] {
     .map(({ address }) => address);
 }
 
-/** A listening TCP socket; every worker that gets a duplicate accepts from the same queue. */
+/**
+ * A listening TCP socket; every worker that gets a duplicate accepts from the same queue.
+ * @param fastOpenMax connections that may wait with data of their first packet (RFC 7413): for services where
+ *   a request that comes twice does no harm
+ */
 export function openTcpSocket(
   syscalls: Syscalls | undefined,
   at: SocketAddress,
   bytes: Uint8Array,
+  fastOpenMax = 0,
 ): Opened<OwnedSocket> {
   if (!syscalls) return { ok: true, value: unowned(at) };
   return attempt('TCP', at, () => {
-    return owned(syscalls, at, syscalls.tcpSocket(bytes, at.port));
+    return owned(syscalls, at, syscalls.tcpSocket(bytes, at.port, fastOpenMax));
   });
 }
 

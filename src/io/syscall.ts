@@ -22,8 +22,11 @@ export type Syscalls = {
   batchSocket(address: Uint8Array, port: number, waitMs: number, receiveBytes: number): number;
   /** Asked for when somebody wants to know; SO_RXQ_OVFL would tell it with every datagram. */
   receiveQueue(fd: number): ReceiveQueue;
-  /** A listening TCP socket: the kernel completes handshakes even while no worker accepts. */
-  tcpSocket(address: Uint8Array, port: number): number;
+  /**
+   * A listening TCP socket: the kernel completes handshakes even while no worker accepts.
+   * @param fastOpenMax connections that may wait with data of their first packet (RFC 7413); 0 = none
+   */
+  tcpSocket(address: Uint8Array, port: number, fastOpenMax: number): number;
   /**
    * A socket for ICMP echo, bound to the source address (any = all zero). The kernel lets the groups
    * of `net.ipv4.ping_group_range` have one, without further rights, and passes on replies to its own
@@ -115,6 +118,8 @@ const SO_MEMINFO = 55;
 const IPPROTO_IP = 0;
 const IP_PKTINFO = 8;
 const IPPROTO_ICMP = 1;
+const IPPROTO_TCP = 6;
+const TCP_FASTOPEN = 23;
 const IPPROTO_IPV6 = 41;
 const IPPROTO_ICMPV6 = 58;
 const IPV6_V6ONLY = 26;
@@ -218,7 +223,11 @@ function bindSyscalls(): Syscalls {
       return { bytesMax: words[MEMINFO_RCVBUF]!, drops: words[MEMINFO_DROPS]! };
     },
     eventCounter: () => call('eventfd', 0, EFD_NONBLOCK | EFD_CLOEXEC),
-    tcpSocket: (address, port) => boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port),
+    tcpSocket(address, port, fastOpenMax) {
+      const fd = boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port);
+      if (fastOpenMax > 0) option(fd, IPPROTO_TCP, TCP_FASTOPEN, Int32Array.of(fastOpenMax));
+      return fd;
+    },
     pingSocket(source) {
       const protocol = source.length === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
       return boundSocket(SOCK_DGRAM, 0, source, 0, protocol);

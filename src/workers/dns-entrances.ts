@@ -64,6 +64,8 @@ export function proxiesOf({ proxies }: DnsListenerConfig): readonly Prefix[] | u
   return proxies?.flatMap((network) => parsePrefix(network) ?? []);
 }
 
+/** Queries in the first packet of a connection, where the machine allows it (net.ipv4.tcp_fastopen). */
+const FAST_OPEN_MAX = 256;
 /** Times that another free port is looked for: one that TCP was given may be taken for UDP. */
 const PORT_ATTEMPTS_MAX = 8;
 
@@ -77,7 +79,8 @@ function openEntrance(
 ): { readonly entrance: Entrance; readonly problems: readonly SocketProblem[] } {
   const { address, protocol } = listener;
   const bytes = parseAddress(address)?.bytes ?? new Uint8Array(4);
-  const stream = protocol === 'udp' ? NOTHING : openTcpSocket(syscalls, listener, bytes);
+  const stream =
+    protocol === 'udp' ? NOTHING : openTcpSocket(syscalls, listener, bytes, FAST_OPEN_MAX);
   const port = (stream.ok ? stream.value?.port : undefined) ?? listener.port;
   const isDatagram = protocol === 'dns' || protocol === 'udp';
   const at = { address, port };
