@@ -62,7 +62,8 @@ function generate(setting: LoadSetting): LoadReport {
   const mail = createMail(calls, queries, setting.port);
   const latencies = createLatencies();
   const clients = Array.from({ length: sockets }, (_, index) => {
-    const source = Uint8Array.of(127, 0, 1 + (index >> 8), index & 0xff);
+    // Each in a network of its own, as resolvers are.
+    const source = Uint8Array.of(127, 1 + (index >> 8), index & 0xff, 1);
     const fd = found.calls.batchSocket(source, 0, 1, RECEIVE_BUFFER_BYTES);
     return { fd: BigInt(fd), sentAtMs: new Float64Array(perSocket).fill(FREE), next: 0 };
   });
@@ -72,8 +73,10 @@ function generate(setting: LoadSetting): LoadReport {
   const endMs = startMs + seconds * 1000;
   let sent = 0;
   let nowMs = startMs;
-  while (nowMs < endMs) {
-    for (const client of clients) {
+  for (let first = 0; nowMs < endMs; first += 1) {
+    for (let turn = 0; turn < sockets; turn += 1) {
+      // At a low rate whoever is first sends what is due.
+      const client = clients[(first + turn) % sockets]!;
       const { fd, sentAtMs } = client;
       const count = calls.receive(fd, mail.receiveFrom, COUNTS[BATCH]!, MSG_DONTWAIT, 0n);
       nowMs = performance.now();
