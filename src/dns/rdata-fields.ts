@@ -245,7 +245,8 @@ export function base32Field(label: string): RdataField {
       }
       return Uint8Array.of(octets.length, ...octets);
     },
-    end: (rdata, at) => at + 1 + (rdata[at] ?? 0),
+    // Of none there is no text.
+    end: (rdata, at) => ((rdata[at] ?? 0) === 0 ? -1 : at + 1 + rdata[at]!),
     format: (rdata, at, end) => toBase32(rdata.subarray(at + 1, end)),
   };
 }

@@ -223,7 +223,8 @@ test('formatRdata() and parseRdata() agree on any octets of any type, generic fo
       if (result.ok) assert.deepEqual(result.rdata, wire);
       else assert.ok(text.startsWith('\\#'), text);
     }),
-    options,
+    // What was found: an NSEC3 whose hash is empty.
+    { ...options, examples: [[50, new Uint8Array(6)]] },
   );
 });
 
