@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { systemClock, wallClockMs } from './control/clock.ts';
+import { type Bell, ring } from './io/bell.ts';
 import { createClient } from './nameserver/client.ts';
 import type { NewSignatures } from './signing/new-signatures.ts';
 import { createSignerDesk } from './signing/signer-desk.ts';
@@ -45,7 +46,7 @@ parentPort?.on('message', (message: ToSigner) => {
       desk.setCookies(message.cookies);
       break;
     case 'client':
-      serve(message.port);
+      serve(message.port, message.bell);
       break;
     case 'stop':
       process.exit(0);
@@ -53,12 +54,13 @@ parentPort?.on('message', (message: ToSigner) => {
 });
 systemClock.setTimer(RENEW_LOOK_MS, renewSoon);
 
-function serve(port: MessagePort): void {
+function serve(port: MessagePort, bell: Bell | undefined): void {
   port.on('message', ({ address, family, id, nowMs, query, transport }: ColdQuery) => {
     const client = createClient(transport);
     client.family = family;
     client.address.set(address);
     port.postMessage({ id, ...desk.answer(query, client, nowMs) } satisfies ColdReply);
+    if (bell) ring(bell);
   });
 }
 

@@ -1,16 +1,21 @@
 import { randomInt } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
+import type { Bell } from './io/bell.ts';
+import type { DatagramHandler, DatagramMeter, UdpEngine } from './io/datagram.ts';
 import { describeBindFailure } from './io/sockets.ts';
-import { type DatagramHandler, openPortableUdp, type UdpEngine } from './io/udp-portable.ts';
+import { openBatchCalls } from './io/syscall.ts';
+import { type BatchUdp, openBatchUdp } from './io/udp-batch.ts';
+import { openPortableUdp } from './io/udp-portable.ts';
 import type { Prefix } from './ip/prefix.ts';
 import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
 import { isListed } from './nameserver/access.ts';
 import { answerBusy } from './nameserver/busy.ts';
-import { type Client, createClient, setClientAddress, TRANSPORT_UDP } from './nameserver/client.ts';
-import { COUNT_DROPPED, COUNT_UDP_SENT } from './nameserver/counters.ts';
+import { type Client, createClient, TRANSPORT_UDP } from './nameserver/client.ts';
+import { batchSlot, COUNT_DROPPED, COUNT_UDP_SENT, COUNT_UNSENT } from './nameserver/counters.ts';
 import {
   countDeferred,
   createAllDeferrals,
+  type DeferKind,
   deferKind,
   firstDeferralId,
 } from './nameserver/defer.ts';
@@ -48,7 +53,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
-      void open(state, message.udp);
+      void open(state, message.udp, message.bell);
       break;
     case 'snapshot':
       if (!state) break;
@@ -77,19 +82,33 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   }
 });
 
-async function open(worker: WorkerState, entrances: readonly UdpEntrance[]): Promise<void> {
+/** Binds every listener's socket; from then on queries are answered. */
+async function open(
+  worker: WorkerState,
+  entrances: readonly UdpEntrance[],
+  bell: Bell | undefined,
+): Promise<void> {
+  const meter = meterOf(worker);
+  if (bell !== undefined) {
+    const opened = openBatchCalls();
+    // The main thread has tried them.
+    if (!opened.ok) throw new Error(opened.reason);
+    const batch = openBatchUdp(
+      opened.calls,
+      entrances.map(({ proxies, socket }) => {
+        return { socket: { ...socket, fd: socket.fd! }, handler: handlerOf(worker, proxies) };
+      }),
+      bell,
+      meter,
+    );
+    engines.push(...batch.engines);
+    tell({ type: 'ready', engine: 'recvmmsg', ports: engines.map(({ port }) => port) });
+    serveBatches(batch);
+    return;
+  }
   for (const { proxies, socket } of entrances) {
     try {
-      let engine: UdpEngine | undefined;
-      // What others answered is sent late, and counted then.
-      const send: UdpEngine['send'] = (reply, port, address) => {
-        countSent(worker, reply.length);
-        engine?.send(reply, port, address);
-      };
-      const serve = createHandler(worker, send);
-      const handler = proxies === undefined ? direct(serve) : proxied(worker, proxies, serve);
-      engine = await openPortableUdp(socket, handler, () => countDrop(worker));
-      engines.push(engine);
+      engines.push(await openPortableUdp(socket, handlerOf(worker, proxies), meter));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';
       tell({ type: 'problem', problem: describeBindFailure('UDP', socket, code) });
@@ -100,32 +119,34 @@ async function open(worker: WorkerState, entrances: readonly UdpEntrance[]): Pro
   tell({ type: 'ready', engine: engines[0]?.name ?? 'none', ports });
 }
 
-/** Answers the client's query; the reply goes to `port` and `address`, which may be a proxy's. */
-type Serve = (
-  client: Client,
-  packet: Uint8Array,
-  address: string,
-  port: number,
-  reply: Uint8Array,
-) => number;
-
-function direct(serve: Serve): DatagramHandler {
-  const client = createClient(TRANSPORT_UDP);
-  return (packet, address, port, isIpv6, reply) => {
-    setClientAddress(client, address, isIpv6);
-    client.port = port;
-    return serve(client, packet, address, port, reply);
+/** Messages of other threads are met each time that the bell has rung. */
+function serveBatches(batch: BatchUdp): void {
+  const turn = (): void => {
+    if (batch.serve()) setImmediate(turn);
   };
+  setImmediate(turn);
 }
 
-/** Datagrams of proxies only, which begin with a header that says who asks; others are dropped. */
-function proxied(worker: WorkerState, proxies: readonly Prefix[], serve: Serve): DatagramHandler {
+function handlerOf(worker: WorkerState, proxies: readonly Prefix[] | undefined): DatagramHandler {
   const client = createClient(TRANSPORT_UDP);
+  const serve = createServe(worker, client);
+  return proxies === undefined
+    ? { source: client, serve }
+    : { source: client, serve: proxied(worker, client, proxies, serve) };
+}
+
+type Serve = DatagramHandler['serve'];
+
+/** Datagrams of proxies only, which begin with a header that says who asks; others are dropped. */
+function proxied(
+  worker: WorkerState,
+  client: Client,
+  proxies: readonly Prefix[],
+  serve: Serve,
+): Serve {
   const told = createProxiedClient();
-  return (packet, address, port, isIpv6, reply) => {
-    setClientAddress(client, address, isIpv6);
-    client.port = port;
-    const header = isListed(proxies, client) ? readProxyHeader(told, packet, packet.length) : 0;
+  return (packet, length, nowMs, reply, later) => {
+    const header = isListed(proxies, client) ? readProxyHeader(told, packet, length) : 0;
     if (header <= 0) {
       countDrop(worker);
       return DROP;
@@ -135,32 +156,75 @@ function proxied(worker: WorkerState, proxies: readonly Prefix[], serve: Serve):
       client.address.set(told.address);
       client.port = told.port;
     }
-    return serve(client, packet.subarray(header), address, port, reply);
+    packet.copyWithin(0, header, length);
+    return serve(packet, length - header, nowMs, reply, later);
   };
 }
 
-function createHandler(worker: WorkerState, send: UdpEngine['send']): Serve {
-  return (client, packet, address, port, reply) => {
-    const nowMs = Date.now();
-    const length = respond(worker, client, packet, packet.length, nowMs, reply);
-    if (length >= DROP) return length;
-    if (length === SIGN) {
-      const isTaken = signing.ask(packet, client, nowMs, (late) => {
-        if (late !== undefined) send(late, port, address);
-      });
-      if (isTaken) return DROP;
-      const busy = answerBusy(worker, client, packet, reply);
-      countSent(worker, busy);
-      return busy;
-    }
-    const kind = deferKind(length);
-    const id = deferrals[kind].admit((late) => {
-      countDeferred(worker.counters, kind, late);
-      if (late !== undefined) send(late, port, address);
-    }, nowMs);
-    if (id === undefined) countDeferred(worker.counters, kind, undefined);
-    else tell({ type: 'deferred', kind, id, ...deferredQuery(packet, client, nowMs) });
-    return DROP;
+/** The reply goes to whoever sent the datagram, which may be a proxy. */
+function createServe(worker: WorkerState, client: Client): Serve {
+  return (packet, length, nowMs, reply, later) => {
+    const outcome = respond(worker, client, packet, length, nowMs, reply);
+    if (outcome >= DROP) return outcome;
+    // What others answer is sent late, and counted then.
+    const sendLater = later();
+    const send = (late: Uint8Array): void => {
+      countSent(worker, late.length);
+      sendLater(late);
+    };
+    const query = packet.subarray(0, length);
+    return outcome === SIGN
+      ? handToSigner(worker, client, query, nowMs, reply, send)
+      : handOver(worker, client, query, nowMs, deferKind(outcome), send);
+  };
+}
+
+type Send = (reply: Uint8Array) => void;
+
+function handToSigner(
+  worker: WorkerState,
+  client: Client,
+  query: Uint8Array,
+  nowMs: number,
+  reply: Uint8Array,
+  send: Send,
+): number {
+  const isTaken = signing.ask(query, client, nowMs, (late) => {
+    if (late !== undefined) send(late);
+  });
+  if (isTaken) return DROP;
+  const busy = answerBusy(worker, client, query, reply);
+  countSent(worker, busy);
+  return busy;
+}
+
+function handOver(
+  worker: WorkerState,
+  client: Client,
+  query: Uint8Array,
+  nowMs: number,
+  kind: DeferKind,
+  send: Send,
+): number {
+  const id = deferrals[kind].admit((late) => {
+    countDeferred(worker.counters, kind, late);
+    if (late !== undefined) send(late);
+  }, nowMs);
+  if (id === undefined) countDeferred(worker.counters, kind, undefined);
+  else tell({ type: 'deferred', kind, id, ...deferredQuery(query, client, nowMs) });
+  return DROP;
+}
+
+function meterOf(worker: WorkerState): DatagramMeter {
+  return {
+    received(count) {
+      const slot = batchSlot(count);
+      worker.counters[slot] = worker.counters[slot]! + 1;
+    },
+    dropped: () => countDrop(worker),
+    unsent() {
+      worker.counters[COUNT_UNSENT] = worker.counters[COUNT_UNSENT]! + 1;
+    },
   };
 }
 

@@ -265,6 +265,8 @@ export type DnsConfig = {
   readonly listeners: readonly DnsListenerConfig[];
   /** Largest UDP answer ever sent, 512..4096. Default 1232. */
   readonly udpSizeMax: number;
+  /** `auto`: by the batch where the machine can. */
+  readonly udpEngine: 'auto' | 'portable';
   readonly tcp: {
     readonly connectionsMax: number;
     readonly perClientMax: number;

@@ -106,6 +106,12 @@ export const dns = z.strictObject({
     .max(4096)
     .default(1232)
     .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
+  udpEngine: z
+    .enum(['auto', 'portable'])
+    .default('auto')
+    .describe(
+      'How UDP is read: by the batch where this machine can (Linux), or always one datagram after the other.',
+    ),
   tcp: z
     .strictObject({
       connectionsMax: z

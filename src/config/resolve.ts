@@ -86,6 +86,7 @@ export function resolveConfig(
     dns: {
       listeners: file.dns.listeners.map((listener) => resolveDnsListener(file, listener)),
       udpSizeMax: file.dns.udpSizeMax,
+      udpEngine: file.dns.udpEngine,
       tcp: {
         connectionsMax: file.dns.tcp.connectionsMax,
         perClientMax: file.dns.tcp.perClientMax,

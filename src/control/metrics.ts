@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { ServerCounts } from '../balancer/counters.ts';
+import { formatSocketAddress } from '../ip/socket-address.ts';
 import { counterSlots } from '../nameserver/counters.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
 import { isUsable } from './status.ts';
@@ -15,12 +16,23 @@ export type MetricsSource = {
   readonly geoBuiltAtMs: number;
   /** By slot of `counterSlots`. */
   slotTotal(slot: number): number;
+  /** Of the UDP sockets of DNS. */
+  socketQueues(): readonly SocketQueue[];
   regions(): readonly RegionStatus[];
   upstreams(): readonly UpstreamStatus[];
   serverCounts(): readonly ServerCounts[];
   workerRestarts(): ReadonlyMap<string, number>;
   readonly lastReload: { readonly ok: boolean; readonly atMs: number } | undefined;
   readonly overrides: number;
+};
+
+/** What waits in the kernel for a worker at most, and what was thrown away because there was more. */
+export type SocketQueue = {
+  readonly address: string;
+  readonly port: number;
+  readonly worker: string;
+  readonly bytesMax: number;
+  readonly drops: number;
 };
 
 const PREFIX = 'meridian_';
@@ -34,6 +46,7 @@ export function createMetrics(): {
     async render(source) {
       const registry = new Registry();
       addDns(registry, source);
+      addSockets(registry, source);
       addHealth(registry, source);
       addBalancer(registry, source);
       addNode(registry, source);
@@ -65,6 +78,27 @@ function addDns(registry: Registry, source: MetricsSource): void {
     for (const endpoint of region.endpoints) {
       answers.inc({ pool: endpoint.pool, region: endpoint.region }, endpoint.answersTotal);
     }
+  }
+}
+
+function addSockets(registry: Registry, source: MetricsSource): void {
+  const labels = ['address', 'worker'];
+  const drops = counter(
+    registry,
+    'dns_socket_drops_total',
+    'Datagrams that the kernel threw away because a worker did not keep up.',
+    labels,
+  );
+  const size = gauge(
+    registry,
+    'dns_socket_receive_buffer_bytes',
+    'What the kernel keeps for a worker at most.',
+    labels,
+  );
+  for (const { bytesMax, drops: count, worker, ...at } of source.socketQueues()) {
+    const which = { address: formatSocketAddress(at), worker };
+    drops.inc(which, count);
+    size.set(which, bytesMax);
   }
 }
 

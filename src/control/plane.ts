@@ -19,7 +19,7 @@ import { createDrills, type Drills } from './drills.ts';
 import type { Events } from './events.ts';
 import { explainNow, type Instant } from './explain-now.ts';
 import type { Replay } from './journal-replay.ts';
-import { createMetrics, type MetricsSource } from './metrics.ts';
+import { createMetrics, type MetricsSource, type SocketQueue } from './metrics.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -48,6 +48,7 @@ export type PlaneParts = {
   readonly challenges: AcmeChallenges;
   readonly recordWriter: RecordWriter;
   slotTotal(slot: number): number;
+  socketQueues(): readonly SocketQueue[];
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
   readonly replay?: Replay | undefined;
@@ -234,6 +235,7 @@ function metricsSource(parts: PlaneParts): MetricsSource {
     generation,
     geoBuiltAtMs: geo.builtAtMs,
     slotTotal: parts.slotTotal,
+    socketQueues: parts.socketQueues,
     regions: () => regionStatuses(facts),
     upstreams: () => upstreamStatuses(facts),
     serverCounts: () => facts.serverCounts,

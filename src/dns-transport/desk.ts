@@ -1,14 +1,10 @@
 import { EDE_NOT_READY, RCODE_REFUSED, UDP_SIZE_MIN } from '../dns/constants.ts';
 import { rejectQuery } from '../dns/edns.ts';
 import type { Connection } from '../io/stream.ts';
+import { setSourceAddress } from '../ip/source.ts';
 import { ACCESS_DENIED, accessOf } from '../nameserver/access.ts';
 import { answerBusy } from '../nameserver/busy.ts';
-import {
-  type Client,
-  createClient,
-  setClientAddress,
-  type Transport,
-} from '../nameserver/client.ts';
+import { type Client, createClient, type Transport } from '../nameserver/client.ts';
 import { COUNT_DENIED } from '../nameserver/counters.ts';
 import { countDeferred, type DeferKind, deferKind } from '../nameserver/defer.ts';
 import { DROP, SIGN, STREAM } from '../nameserver/outcomes.ts';
@@ -63,7 +59,7 @@ export function clientOf(
   transport: Transport,
 ): Client {
   const client = createClient(transport);
-  setClientAddress(client, remoteAddress, remoteAddress.includes(':'));
+  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
   client.port = remotePort;
   return client;
 }

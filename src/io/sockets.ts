@@ -1,7 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { parseAddress } from '../ip/address.ts';
 import { formatSocketAddress, type SocketAddress } from '../ip/socket-address.ts';
-import type { SyscallError, Syscalls } from './syscall.ts';
+import { RECEIVE_BUFFER_BYTES, RECEIVE_WAIT_MS } from './datagram.ts';
+import type { ReceiveQueue, SyscallError, Syscalls } from './syscall.ts';
 
 /**
  * The listening sockets of a node. The main thread opens each once and keeps it for the node's life;
@@ -10,11 +11,16 @@ import type { SyscallError, Syscalls } from './syscall.ts';
  * (`syscalls` undefined) workers open the sockets themselves and only the address travels.
  */
 
-/** What a worker is handed. `fd` is a duplicate that the worker owns and closes. */
+/**
+ * What a worker is handed. `fd` is a duplicate that the worker owns and closes; of a socket for batches it is
+ * the descriptor itself, for nothing would close a duplicate when the worker dies.
+ */
 export type HandedSocket = SocketAddress & { readonly fd: number | undefined };
 
 export type OwnedSocket = SocketAddress & {
   hand(): HandedSocket;
+  /** Undefined = not known. */
+  queue(): ReceiveQueue | undefined;
   close(): void;
 };
 
@@ -45,9 +51,7 @@ export function openUdpSockets(
 ): Opened<readonly (readonly OwnedSocket[])[]> {
   if (!syscalls) return { ok: true, value: Array.from({ length: count }, () => [unowned(at)]) };
   return attempt('UDP', at, () => {
-    // SO_REUSEPORT would let a second program of the same user share the port unnoticed, so the
-    // address is first claimed alone.
-    if (at.port !== 0) syscalls.close(syscalls.udpSocket(bytes, at.port, false));
+    claim(syscalls, at, bytes);
     const first = owned(syscalls, at, syscalls.udpSocket(bytes, at.port, true));
     const { port } = first;
     const open = (address: string, on: Uint8Array): OwnedSocket =>
@@ -69,6 +73,35 @@ export function openUdpSockets(
   });
 }
 
+/**
+ * A socket for each worker, to be read by the batch (io/udp-batch.ts). On a wildcard each datagram says which
+ * address it came to, so that one socket is enough; addresses that the machine gets later are served, too.
+ */
+export function openBatchSockets(
+  syscalls: Syscalls,
+  at: SocketAddress,
+  bytes: Uint8Array,
+  count: number,
+): Opened<readonly (readonly OwnedSocket[])[]> {
+  const open = (port: number): OwnedSocket => {
+    const fd = syscalls.batchSocket(bytes, port, RECEIVE_WAIT_MS, RECEIVE_BUFFER_BYTES);
+    return owned(syscalls, at, fd, 'lent');
+  };
+  return attempt('UDP', at, () => {
+    claim(syscalls, at, bytes);
+    const first = open(at.port);
+    return Array.from({ length: count }, (_, worker) => [worker === 0 ? first : open(first.port)]);
+  });
+}
+
+/**
+ * SO_REUSEPORT would let a second program of the same user share the port unnoticed, so the address is
+ * first claimed alone.
+ */
+function claim(syscalls: Syscalls, { port }: SocketAddress, bytes: Uint8Array): void {
+  if (port !== 0) syscalls.close(syscalls.udpSocket(bytes, port, false));
+}
+
 /** What this machine can be asked at; link-local addresses mean something on one link only. */
 function localAddresses(family: 4 | 6): readonly string[] {
   return Object.values(networkInterfaces())
@@ -77,15 +110,20 @@ function localAddresses(family: 4 | 6): readonly string[] {
     .map(({ address }) => address);
 }
 
-/** A listening TCP socket; every worker that gets a duplicate accepts from the same queue. */
+/**
+ * A listening TCP socket; every worker that gets a duplicate accepts from the same queue.
+ * @param fastOpenMax connections that may wait with data of their first packet (RFC 7413): for services where
+ *   a request that comes twice does no harm
+ */
 export function openTcpSocket(
   syscalls: Syscalls | undefined,
   at: SocketAddress,
   bytes: Uint8Array,
+  fastOpenMax = 0,
 ): Opened<OwnedSocket> {
   if (!syscalls) return { ok: true, value: unowned(at) };
   return attempt('TCP', at, () => {
-    return owned(syscalls, at, syscalls.tcpSocket(bytes, at.port));
+    return owned(syscalls, at, syscalls.tcpSocket(bytes, at.port, fastOpenMax));
   });
 }
 
@@ -131,12 +169,18 @@ function attempt<T>(kind: string, at: SocketAddress, open: () => T): Opened<T> {
 }
 
 /** The socket with the port that it has, also when any was asked for. */
-function owned(syscalls: Syscalls, { address }: SocketAddress, fd: number): OwnedSocket {
+function owned(
+  syscalls: Syscalls,
+  { address }: SocketAddress,
+  fd: number,
+  how: 'duplicated' | 'lent' = 'duplicated',
+): OwnedSocket {
   let open = true;
   const at = { address, port: syscalls.localPort(fd) };
   return {
     ...at,
-    hand: () => ({ ...at, fd: syscalls.duplicate(fd) }),
+    hand: () => ({ ...at, fd: how === 'lent' ? fd : syscalls.duplicate(fd) }),
+    queue: () => (open ? syscalls.receiveQueue(fd) : undefined),
     close() {
       if (open) syscalls.close(fd);
       open = false;
@@ -145,5 +189,5 @@ function owned(syscalls: Syscalls, { address }: SocketAddress, fd: number): Owne
 }
 
 function unowned(at: SocketAddress): OwnedSocket {
-  return { ...at, hand: () => ({ ...at, fd: undefined }), close() {} };
+  return { ...at, hand: () => ({ ...at, fd: undefined }), queue: () => undefined, close() {} };
 }

@@ -15,8 +15,18 @@ export type Syscalls = {
    * SO_REUSEPORT: the kernel spreads clients over all such sockets of one user.
    */
   udpSocket(address: Uint8Array, port: number, shared: boolean): number;
-  /** A listening TCP socket: the kernel completes handshakes even while no worker accepts. */
-  tcpSocket(address: Uint8Array, port: number): number;
+  /**
+   * The same, shared, for a worker that waits in the kernel: it blocks, for `waitMs` at most, and on a wildcard
+   * address every datagram comes with the local address that it was sent to.
+   */
+  batchSocket(address: Uint8Array, port: number, waitMs: number, receiveBytes: number): number;
+  /** Asked for when somebody wants to know; SO_RXQ_OVFL would tell it with every datagram. */
+  receiveQueue(fd: number): ReceiveQueue;
+  /**
+   * A listening TCP socket: the kernel completes handshakes even while no worker accepts.
+   * @param fastOpenMax connections that may wait with data of their first packet (RFC 7413); 0 = none
+   */
+  tcpSocket(address: Uint8Array, port: number, fastOpenMax: number): number;
   /**
    * A socket for ICMP echo, bound to the source address (any = all zero). The kernel lets the groups
    * of `net.ipv4.ping_group_range` have one, without further rights, and passes on replies to its own
@@ -25,6 +35,28 @@ export type Syscalls = {
   pingSocket(source: Uint8Array): number;
   /** The local port that a socket is bound to. */
   localPort(fd: number): number;
+  /** A counter to be woken by (eventfd): readable while it is above 0. */
+  eventCounter(): number;
+};
+
+/** What the kernel holds for a socket at most, and how many datagrams it has thrown away. */
+export type ReceiveQueue = { readonly bytesMax: number; readonly drops: number };
+
+/**
+ * The calls of a worker that waits in the kernel and takes datagrams by the batch. All parameters are
+ * addresses or plain numbers as BigInts: declared as pointers only, a call costs nanoseconds, with any
+ * integer type hundreds of them. Results are the calls' own, -1 with `errno` when they fail.
+ */
+export type BatchCalls = {
+  /** The address of memory that the kernel may write to from now on: it is never collected or moved. */
+  hold(memory: ArrayBuffer): bigint;
+  receive(fd: bigint, headers: bigint, count: bigint, flags: bigint, timeout: bigint): number;
+  send(fd: bigint, headers: bigint, count: bigint, flags: bigint): number;
+  poll(entries: bigint, count: bigint, timeoutMs: bigint): number;
+  /** Of the call that failed last in this thread. */
+  errno(): string;
+  /** True when no argument is looked at on the way: what a call costs depends on it. */
+  readonly isDirect: boolean;
 };
 
 /** A failed call: `code` as Node names it (EADDRINUSE, EACCES, …). */
@@ -53,6 +85,23 @@ export function openSyscalls(): SyscallsOrReason {
   }
 }
 
+export type BatchCallsOrReason =
+  | { readonly ok: true; readonly calls: BatchCalls }
+  | { readonly ok: false; readonly reason: string };
+
+/** Each thread opens its own. Whether they do what they should is for io/udp-batch to try. */
+export function openBatchCalls(): BatchCallsOrReason {
+  const { arch, platform } = process;
+  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
+    return { ok: false, reason: `no batches of datagrams on ${platform} ${arch}` };
+  }
+  try {
+    return { ok: true, calls: bindBatchCalls() };
+  } catch (error) {
+    return { ok: false, reason: `node:ffi is not usable: ${(error as Error).message}` };
+  }
+}
+
 // Linux values, the same on x86-64 and arm64 (asm-generic/socket.h, bits/socket.h).
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -62,17 +111,34 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const SO_RCVBUF = 8;
 const SO_REUSEPORT = 15;
+const SO_RCVTIMEO = 20;
+const SO_MEMINFO = 55;
+const IPPROTO_IP = 0;
+const IP_PKTINFO = 8;
 const IPPROTO_ICMP = 1;
+const IPPROTO_TCP = 6;
+const TCP_FASTOPEN = 23;
 const IPPROTO_IPV6 = 41;
 const IPPROTO_ICMPV6 = 58;
 const IPV6_V6ONLY = 26;
+const IPV6_RECVPKTINFO = 49;
+const EFD_NONBLOCK = SOCK_NONBLOCK;
+const EFD_CLOEXEC = SOCK_CLOEXEC;
+/** Words of what SO_MEMINFO tells (linux/sock_diag.h). */
+const MEMINFO_WORDS = 9;
+const MEMINFO_RCVBUF = 1;
+const MEMINFO_DROPS = 8;
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
 /** Connections that the kernel may hold for a listener before a worker accepts them. */
 const LISTEN_BACKLOG = 1024;
 const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
+  4: 'EINTR',
+  11: 'EAGAIN',
+  12: 'ENOMEM',
   13: 'EACCES',
   22: 'EINVAL',
   23: 'ENFILE',
@@ -80,6 +146,10 @@ const ERRNO: Readonly<Record<number, string>> = {
   97: 'EAFNOSUPPORT',
   98: 'EADDRINUSE',
   99: 'EADDRNOTAVAIL',
+  101: 'ENETUNREACH',
+  105: 'ENOBUFS',
+  111: 'ECONNREFUSED',
+  113: 'EHOSTUNREACH',
 };
 
 type Call = (...parameters: readonly (number | bigint)[]) => number;
@@ -88,13 +158,17 @@ type Ffi = {
     path: string | null,
     signatures: Record<string, { arguments: string[]; return: string }>,
   ): { functions: Record<string, Call> };
-  getRawPointer(buffer: Uint8Array): bigint;
+  getRawPointer(buffer: Uint8Array | ArrayBuffer): bigint;
   getInt32(pointer: bigint, offset: number): number;
 };
 
+/** Through require, so that a Node without the module is a value here and not a failed import. */
+function loadFfi(): Ffi {
+  return createRequire(import.meta.url)('node:ffi') as Ffi;
+}
+
 function bindSyscalls(): Syscalls {
-  // Through require, so that a Node without the module is a value here and not a failed import.
-  const ffi = createRequire(import.meta.url)('node:ffi') as Ffi;
+  const ffi = loadFfi();
   const { functions } = ffi.dlopen(null, {
     dup: { arguments: ['i32'], return: 'i32' },
     close: { arguments: ['i32'], return: 'i32' },
@@ -102,7 +176,9 @@ function bindSyscalls(): Syscalls {
     listen: { arguments: ['i32', 'i32'], return: 'i32' },
     bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
     setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
+    getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
     getsockname: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
+    eventfd: { arguments: ['u32', 'i32'], return: 'i32' },
     __errno_location: { arguments: [], return: 'pointer' },
   });
   const errno = functions['__errno_location'] as unknown as () => bigint;
@@ -112,37 +188,46 @@ function bindSyscalls(): Syscalls {
     const number = ffi.getInt32(errno(), 0);
     throw new SyscallError(name, ERRNO[number] ?? `errno ${number}`);
   };
-  const one = new Uint8Array([1, 0, 0, 0]);
-  const option = (fd: number, level: number, name: number) =>
-    call('setsockopt', fd, level, name, ffi.getRawPointer(one), 4);
-
-  const boundSocket = (
-    type: number,
-    reuse: number,
-    address: Uint8Array,
-    port: number,
-    protocol = 0,
+  const option = (
+    fd: number,
+    level: number,
+    name: number,
+    value: Int32Array<ArrayBuffer> = Int32Array.of(1),
   ) => {
-    const family = address.length === 4 ? AF_INET : AF_INET6;
-    const fd = call('socket', family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    try {
-      if (reuse !== 0) option(fd, SOL_SOCKET, reuse);
-      if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-      const name = socketAddress(family, address, port);
-      call('bind', fd, ffi.getRawPointer(name), name.length);
-      if (type === SOCK_STREAM) call('listen', fd, LISTEN_BACKLOG);
-      return fd;
-    } catch (error) {
-      functions['close']!(fd);
-      throw error;
-    }
+    const bytes = new Uint8Array(value.buffer);
+    return call('setsockopt', fd, level, name, ffi.getRawPointer(bytes), bytes.length);
   };
+  const boundSocket = createBinder(call, ffi, option);
   return {
     duplicate: (fd) => call('dup', fd),
     close: (fd) => void call('close', fd),
     udpSocket: (address, port, shared) =>
       boundSocket(SOCK_DGRAM, shared ? SO_REUSEPORT : 0, address, port),
-    tcpSocket: (address, port) => boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port),
+    batchSocket(address, port, waitMs, receiveBytes) {
+      const fd = boundSocket(SOCK_DGRAM, SO_REUSEPORT, address, port, 0, 0);
+      // struct timeval: seconds and microseconds, 64 bits each.
+      const wait = Int32Array.of(Math.floor(waitMs / 1000), 0, (waitMs % 1000) * 1000, 0);
+      option(fd, SOL_SOCKET, SO_RCVTIMEO, wait);
+      option(fd, SOL_SOCKET, SO_RCVBUF, Int32Array.of(receiveBytes));
+      if (address.some((byte) => byte !== 0)) return fd;
+      if (address.length === 4) option(fd, IPPROTO_IP, IP_PKTINFO);
+      else option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+      return fd;
+    },
+    receiveQueue(fd) {
+      const words = new Uint32Array(MEMINFO_WORDS);
+      const told = new Uint8Array(words.buffer);
+      const length = new Uint8Array(Uint32Array.of(told.length).buffer);
+      const [to, size] = [ffi.getRawPointer(told), ffi.getRawPointer(length)];
+      call('getsockopt', fd, SOL_SOCKET, SO_MEMINFO, to, size);
+      return { bytesMax: words[MEMINFO_RCVBUF]!, drops: words[MEMINFO_DROPS]! };
+    },
+    eventCounter: () => call('eventfd', 0, EFD_NONBLOCK | EFD_CLOEXEC),
+    tcpSocket(address, port, fastOpenMax) {
+      const fd = boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port);
+      if (fastOpenMax > 0) option(fd, IPPROTO_TCP, TCP_FASTOPEN, Int32Array.of(fastOpenMax));
+      return fd;
+    },
     pingSocket(source) {
       const protocol = source.length === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
       return boundSocket(SOCK_DGRAM, 0, source, 0, protocol);
@@ -153,6 +238,72 @@ function bindSyscalls(): Syscalls {
       call('getsockname', fd, ffi.getRawPointer(name), ffi.getRawPointer(length));
       return (name[2]! << 8) | name[3]!;
     },
+  };
+}
+
+type Invoke = (name: string, ...parameters: readonly (number | bigint)[]) => number;
+type SetOption = (
+  fd: number,
+  level: number,
+  name: number,
+  value?: Int32Array<ArrayBuffer>,
+) => number;
+
+/** A socket on an address, or an error and no socket. */
+function createBinder(call: Invoke, ffi: Ffi, option: SetOption) {
+  return (
+    type: number,
+    reuse: number,
+    address: Uint8Array,
+    port: number,
+    protocol = 0,
+    blocking = SOCK_NONBLOCK,
+  ): number => {
+    const family = address.length === 4 ? AF_INET : AF_INET6;
+    const fd = call('socket', family, type | blocking | SOCK_CLOEXEC, protocol);
+    try {
+      if (reuse !== 0) option(fd, SOL_SOCKET, reuse);
+      if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+      const name = socketAddress(family, address, port);
+      call('bind', fd, ffi.getRawPointer(name), name.length);
+      if (type === SOCK_STREAM) call('listen', fd, LISTEN_BACKLOG);
+      return fd;
+    } catch (error) {
+      call('close', fd);
+      throw error;
+    }
+  };
+}
+
+/** Memory that the kernel may write to: here nobody lets go of it while the thread lives. */
+const held: ArrayBuffer[] = [];
+
+function bindBatchCalls(): BatchCalls {
+  const ffi = loadFfi();
+  const pointers = (count: number) => ({
+    arguments: Array.from({ length: count }, () => 'pointer'),
+    return: 'i32',
+  });
+  const { functions } = ffi.dlopen(null, {
+    recvmmsg: pointers(5),
+    sendmmsg: pointers(4),
+    poll: pointers(3),
+    __errno_location: { arguments: [], return: 'pointer' },
+  });
+  const { __errno_location: errno, poll, recvmmsg, sendmmsg } = functions;
+  return {
+    hold(memory) {
+      held.push(memory);
+      return ffi.getRawPointer(memory);
+    },
+    receive: recvmmsg as BatchCalls['receive'],
+    send: sendmmsg as BatchCalls['send'],
+    poll: poll as BatchCalls['poll'],
+    errno() {
+      const number = ffi.getInt32((errno as unknown as () => bigint)(), 0);
+      return ERRNO[number] ?? `errno ${number}`;
+    },
+    isDirect: [recvmmsg, sendmmsg, poll].every((each) => String(each).includes('[native code]')),
   };
 }
 

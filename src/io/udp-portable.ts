@@ -1,45 +1,29 @@
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { setSourceAddress } from '../ip/source.ts';
+import {
+  DATAGRAM_BYTES_MAX,
+  type DatagramHandler,
+  type DatagramMeter,
+  RECEIVE_BUFFER_BYTES,
+  REPLY_BYTES,
+  type UdpEngine,
+} from './datagram.ts';
 import type { HandedSocket } from './sockets.ts';
 
 /**
- * UDP through node:dgram: one system call per packet each way, on every platform. The handler is
- * bytes in, length out; 0 means silence. A reply that the kernel cannot take at once stays queued in
+ * UDP through node:dgram: one system call per packet each way, on every platform. A reply that the kernel cannot take at once stays queued in
  * libuv, which keeps a pointer to its bytes, so every reply has a slot of its own in a slab until it
- * is sent; when all slots wait, queries are dropped (`onDrop` counts them and all that is dropped here), never queued without bound.
+ * is sent; when all slots wait, queries are dropped, never queued without bound.
  */
-export type DatagramHandler = (
-  packet: Uint8Array,
-  address: string,
-  port: number,
-  isIpv6: boolean,
-  reply: Uint8Array,
-) => number;
-
-export type UdpEngine = {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  /** Sends a reply that took its time; the bytes are the engine's from now on. */
-  send(reply: Uint8Array, port: number, address: string): void;
-  close(): Promise<void>;
-};
-
-/** Replies that may wait for the kernel at once, and bytes of each. */
+/** Replies that may wait for the kernel at once. */
 export const REPLY_SLOTS = 512;
-export const REPLY_BYTES = 4096;
-
-/**
- * Queries wait here while a worker takes a snapshot or health: the kernel's default holds 300, a few
- * milliseconds of load. The kernel gives as much of it as `net.core.rmem_max` allows.
- */
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** Serves the socket until it is closed; rejects with the system's error when it cannot be bound. */
 export async function openPortableUdp(
   socket: HandedSocket,
   handler: DatagramHandler,
-  onDrop: () => void,
+  meter: DatagramMeter,
 ): Promise<UdpEngine> {
   const isIpv6 = isIPv6(socket.address);
   const udp = createSocket({
@@ -50,32 +34,46 @@ export async function openPortableUdp(
     lookup: (name, _options, done) => done(null, name, isIpv6 ? 6 : 4),
   });
   const slots = createSlots();
+  const { source } = handler;
+  let closed = false;
+  let sender: RemoteInfo;
+  const later = () => {
+    const { address, port } = sender;
+    return (reply: Uint8Array): void => {
+      // Its client may be gone, and the way to it: as with any datagram, nobody is told.
+      if (!closed) udp.send(reply, 0, reply.length, port, address, () => {});
+    };
+  };
   udp.on('message', (packet, from) => {
+    meter.received(1);
     // Port 0 says that no answer is wanted (RFC 768). Nobody can be sent one: node throws on trying.
-    if (from.port === 0) return onDrop();
-    const slot = slots.take();
+    if (from.port === 0) return meter.dropped();
+    const slot = packet.length > DATAGRAM_BYTES_MAX ? -1 : slots.take();
     if (slot < 0) {
-      onDrop();
+      meter.dropped();
       return;
     }
     const reply = slots.bytes(slot);
-    const length = handler(packet, from.address, from.port, isIpv6, reply);
+    setSourceAddress(source, from.address, isIpv6);
+    source.port = from.port;
+    sender = from;
+    const length = handler.serve(packet, packet.length, Date.now(), reply, later);
     if (length <= 0) slots.give(slot);
-    else udp.send(reply, 0, length, from.port, from.address, () => slots.give(slot));
+    else {
+      udp.send(reply, 0, length, from.port, from.address, (error) => {
+        if (error) meter.unsent();
+        slots.give(slot);
+      });
+    }
   });
   await bind(udp, socket);
   enlargeReceiveBuffer(udp);
   // After the bind an error is about one packet (an ICMP refusal): nothing to do for the service.
   udp.on('error', () => {});
-  let closed = false;
   return {
     name: 'node:dgram',
     address: socket.address,
     port: udp.address().port,
-    send(reply, to, address) {
-      // Its client may be gone, and the way to it: as with any datagram, nobody is told.
-      if (!closed) udp.send(reply, 0, reply.length, to, address, () => {});
-    },
     close() {
       closed = true;
       return new Promise((done) => udp.close(() => done()));

@@ -75,8 +75,12 @@ export const COUNT_NOT_ALLOWED = 45;
 /** Queries over TLS and HTTPS. */
 export const COUNT_QUERIES_TLS = 46;
 export const COUNT_QUERIES_HTTPS = 47;
+/** Replies that the kernel did not take. */
+export const COUNT_UNSENT = 48;
+/** Times that a worker was handed datagrams, by how many came together: 1, 2-3, 4-7, 8-15, 16-31, 32. */
+export const COUNT_BATCHES = 49;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 48;
+export const COUNT_ANSWERS = 55;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -86,6 +90,7 @@ export type CounterSlot = {
   readonly value: string;
 };
 
+const BATCH_SIZES = ['1', '3', '7', '15', '31', '32'];
 const RCODES = ['noerror', 'formerr', 'servfail', 'nxdomain', 'notimp', 'refused', 'yxdomain'];
 
 /** Every fixed slot with the metric that it is shown as; labels are empty where there is one only. */
@@ -132,6 +137,10 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_SIGNED_BAD, 'dns_signed_queries_total', 'result', 'bad'),
   named(COUNT_COLD, 'dns_signed_on_demand_total', 'result', 'taken'),
   named(COUNT_COLD_BUSY, 'dns_signed_on_demand_total', 'result', 'busy'),
+  named(COUNT_UNSENT, 'dns_unsent_total', '', ''),
+  ...BATCH_SIZES.map((size, index) =>
+    named(COUNT_BATCHES + index, 'dns_batches_total', 'up_to', size),
+  ),
 ];
 
 /** The layout of a row for snapshots of up to `endpointCount` endpoints. */
@@ -172,6 +181,11 @@ export function countQuestion(counters: CounterRow, qtype: number): void {
 /** The slot of a response's RCODE. */
 export function rcodeSlot(rcode: number): number {
   return rcode < RCODES.length ? COUNT_RCODE + rcode : COUNT_RCODE_OTHER;
+}
+
+/** The slot of a batch of datagrams. */
+export function batchSlot(count: number): number {
+  return COUNT_BATCHES + Math.min(BATCH_SIZES.length - 1, 31 - Math.clz32(count));
 }
 
 function named(slot: number, metric: string, label: string, value: string): CounterSlot {

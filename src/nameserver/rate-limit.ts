@@ -7,8 +7,13 @@
 import { type Client, TRANSPORT_UDP } from './client.ts';
 import type { RateLimits } from './snapshot.ts';
 
-/** Slots of the table, a power of two; each is 20 octets. */
+/** Slots of the table, a power of two; each is 16 octets, so that one look touches one line of the cache. */
 export const RATE_LIMIT_SLOTS = 65_536;
+/** Words of a slot: the key, the credit (a 32-bit float), and when that was so. */
+const SLOT_WORDS = 4;
+const KEY = 0;
+const CREDIT = 1;
+const TIME = 2;
 
 /** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors; and all. */
 export type ResponseKind =
@@ -27,24 +32,17 @@ export const KIND_ALL = 5;
 /** One per worker. */
 export type RateLimiter = {
   readonly seed: number;
-  readonly keys: Uint32Array;
-  /** Responses that may still go. */
-  readonly credits: Float64Array;
-  /** When the credit was as it stands, in milliseconds. */
-  readonly times: Float64Array;
+  readonly words: Int32Array;
+  /** The same memory: responses that may still go. */
+  readonly credits: Float32Array;
   /** Responses withheld so far: every so many slips through. */
   withheld: number;
 };
 
 /** @param seed drawn at random: what nobody else knows */
 export function createRateLimiter(seed: number): RateLimiter {
-  return {
-    seed,
-    keys: new Uint32Array(RATE_LIMIT_SLOTS),
-    credits: new Float64Array(RATE_LIMIT_SLOTS),
-    times: new Float64Array(RATE_LIMIT_SLOTS),
-    withheld: 0,
-  };
+  const words = new Int32Array(RATE_LIMIT_SLOTS * SLOT_WORDS);
+  return { seed: seed | 0, words, credits: new Float32Array(words.buffer), withheld: 0 };
 }
 
 /** What a response is to a client that may not get it so often. */
@@ -70,20 +68,19 @@ export function admitResponse(
   const perSecond = rateOf(limits, kind);
   if (perSecond === 0 || client.transport !== TRANSPORT_UDP) return ADMIT;
   const key = keyOf(limiter, limits, client, kind, subject);
-  const slot = slotOf(limiter, key);
-  const { credits, keys, times } = limiter;
-  if (keys[slot] !== key) {
-    keys[slot] = key;
-    credits[slot] = perSecond;
-  } else {
-    const earned = (Math.max(0, nowMs - times[slot]!) * perSecond) / 1000;
-    credits[slot] = Math.min(perSecond, credits[slot]! + earned);
+  const { credits, words } = limiter;
+  // Milliseconds of 32 bits, the difference of which is right for 24 days.
+  const time = nowMs | 0;
+  const slot = slotOf(words, key, time);
+  let credit = perSecond;
+  if (words[slot + KEY] === key) {
+    const pastMs = Math.max(0, (time - words[slot + TIME]!) | 0);
+    credit = Math.min(perSecond, credits[slot + CREDIT]! + (pastMs * perSecond) / 1000);
   }
-  times[slot] = nowMs;
-  if (credits[slot]! >= 1) {
-    credits[slot]! -= 1;
-    return ADMIT;
-  }
+  words[slot + KEY] = key;
+  words[slot + TIME] = time;
+  credits[slot + CREDIT] = credit >= 1 ? credit - 1 : credit;
+  if (credit >= 1) return ADMIT;
   limiter.withheld += 1;
   return limits.slip > 0 && limiter.withheld % limits.slip === 0 ? SLIP : WITHHOLD;
 }
@@ -115,7 +112,7 @@ function keyOf(
     const used = Math.min(8, bits - bit);
     hash = mix(hash, address[bit >> 3]! >> (8 - used));
   }
-  return hash >>> 0 || 1;
+  return hash === 0 ? 1 : hash;
 }
 
 function mix(hash: number, value: number): number {
@@ -125,10 +122,12 @@ function mix(hash: number, value: number): number {
 }
 
 /** The key's slot, of two; the one that was used longer ago when it has none. */
-function slotOf({ keys, times }: RateLimiter, key: number): number {
-  const first = key & (RATE_LIMIT_SLOTS - 1);
-  const second = first ^ 1;
-  if (keys[first] === key) return first;
-  if (keys[second] === key) return second;
-  return times[first]! <= times[second]! ? first : second;
+function slotOf(words: Int32Array, key: number, time: number): number {
+  const first = (key & (RATE_LIMIT_SLOTS - 1)) * SLOT_WORDS;
+  if (words[first + KEY] === key) return first;
+  const second = first ^ SLOT_WORDS;
+  if (words[second + KEY] === key) return second;
+  const firstAge = (time - words[first + TIME]!) | 0;
+  const secondAge = (time - words[second + TIME]!) | 0;
+  return firstAge >= secondAge ? first : second;
 }

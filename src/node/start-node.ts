@@ -11,8 +11,9 @@ import { createControlPlane } from '../control/plane.ts';
 import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
+import { probeBatches } from '../io/batch-probe.ts';
 import type { SocketProblem } from '../io/sockets.ts';
-import { openSyscalls } from '../io/syscall.ts';
+import { openBatchCalls, openSyscalls, type Syscalls } from '../io/syscall.ts';
 import { queriesTotal } from '../nameserver/counters.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
@@ -163,6 +164,17 @@ type Roles = {
   readonly problems: readonly SocketProblem[];
 };
 
+/** Whether UDP is read by the batch; why not is said once. */
+function canBatch(syscalls: Syscalls, { dns }: Config, log: Log): boolean {
+  const problem =
+    dns.udpEngine === 'portable'
+      ? 'dns.udpEngine is portable'
+      : probeBatches(syscalls, openBatchCalls());
+  if (problem === undefined) return true;
+  log.info('sockets.one-by-one', `UDP is read one datagram after the other: ${problem}.`);
+  return false;
+}
+
 /** Opens all sockets of all roles before saying what is wrong with any. */
 async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
@@ -197,6 +209,7 @@ async function openRoles({ desk, events, log, signer }: Parts, serving: Serving)
           ...voice,
           dns: config.dns,
           count: workers.dns,
+          hasBatches: syscalls !== undefined && canBatch(syscalls, config, log),
           udpFile: root('udp-worker'),
           streamFile: root('stream-worker'),
           syscalls,
@@ -304,7 +317,7 @@ function bringToLife(
       check: (text, name) => checkShared(options, { text, name }),
     }),
     drillPhases: options.drillPhases ?? {},
-    slotTotal: (slot) => dns?.counters.total(slot) ?? 0,
+    ...numbersOf(dns),
   });
   return {
     plane,
@@ -336,6 +349,13 @@ function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Fact
     serverCounts: balancer?.servers() ?? [],
     reports: desk.reports(),
     copy: secondaries.status,
+  };
+}
+
+function numbersOf(dns: DnsWorkers | undefined) {
+  return {
+    slotTotal: (slot: number) => dns?.counters.total(slot) ?? 0,
+    socketQueues: () => dns?.queues() ?? [],
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type HandedSocket,
   type Opened,
   type OwnedSocket,
+  openBatchSockets,
   openTcpSocket,
   openUdpSockets,
   type SocketProblem,
@@ -27,18 +28,22 @@ export type UdpEntrance = {
   readonly proxies: readonly Prefix[] | undefined;
 };
 
-/** Opens the sockets of all listeners, or says what is wrong with any. */
+/**
+ * Opens the sockets of all listeners, or says what is wrong with any.
+ * @param hasBatches UDP is read by the batch (io/udp-batch.ts)
+ */
 export function openEntrances(
   listeners: readonly DnsListenerConfig[],
   syscalls: Syscalls | undefined,
   workers: number,
+  hasBatches: boolean,
 ):
   | { readonly ok: true; readonly entrances: readonly Entrance[] }
   | { readonly ok: false; readonly problems: readonly SocketProblem[] } {
   const entrances: Entrance[] = [];
   const problems: SocketProblem[] = [];
   for (const listener of listeners) {
-    const opened = openEntrance(listener, syscalls, workers);
+    const opened = openEntrance(listener, syscalls, workers, hasBatches);
     entrances.push(opened.entrance);
     problems.push(...opened.problems);
   }
@@ -59,6 +64,8 @@ export function proxiesOf({ proxies }: DnsListenerConfig): readonly Prefix[] | u
   return proxies?.flatMap((network) => parsePrefix(network) ?? []);
 }
 
+/** Queries in the first packet of a connection, where the machine allows it (net.ipv4.tcp_fastopen). */
+const FAST_OPEN_MAX = 256;
 /** Times that another free port is looked for: one that TCP was given may be taken for UDP. */
 const PORT_ATTEMPTS_MAX = 8;
 
@@ -67,20 +74,25 @@ function openEntrance(
   listener: DnsListenerConfig,
   syscalls: Syscalls | undefined,
   workers: number,
+  hasBatches: boolean,
   attempt = 1,
 ): { readonly entrance: Entrance; readonly problems: readonly SocketProblem[] } {
   const { address, protocol } = listener;
   const bytes = parseAddress(address)?.bytes ?? new Uint8Array(4);
-  const stream = protocol === 'udp' ? NOTHING : openTcpSocket(syscalls, listener, bytes);
+  const stream =
+    protocol === 'udp' ? NOTHING : openTcpSocket(syscalls, listener, bytes, FAST_OPEN_MAX);
   const port = (stream.ok ? stream.value?.port : undefined) ?? listener.port;
   const isDatagram = protocol === 'dns' || protocol === 'udp';
-  const udp = isDatagram
-    ? openUdpSockets(syscalls, { address, port }, bytes, workers)
-    : ({ ok: true, value: [] } as const);
+  const at = { address, port };
+  const udp = !isDatagram
+    ? ({ ok: true, value: [] } as const)
+    : syscalls && hasBatches
+      ? openBatchSockets(syscalls, at, bytes, workers)
+      : openUdpSockets(syscalls, at, bytes, workers);
   const isTaken = stream.ok && !udp.ok && udp.problem.code === 'EADDRINUSE';
   if (isTaken && listener.port === 0 && attempt < PORT_ATTEMPTS_MAX) {
     stream.value?.close();
-    return openEntrance(listener, syscalls, workers, attempt + 1);
+    return openEntrance(listener, syscalls, workers, hasBatches, attempt + 1);
   }
   const sockets = udp.ok ? udp.value : [];
   return {

@@ -3,6 +3,7 @@ import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate, StreamService } from '../dns-transport/listeners.ts';
 import type { SessionLimits } from '../dns-transport/sessions.ts';
 import type { HealthWords } from '../health/health-words.ts';
+import type { Bell } from '../io/bell.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { DeferKind } from '../nameserver/defer.ts';
@@ -16,6 +17,8 @@ export type ToDnsWorker =
   | {
       readonly type: 'start';
       readonly udp: readonly UdpEntrance[];
+      /** Defined = UDP by the batch; it is rung after every message. */
+      readonly bell: Bell | undefined;
       readonly streams: readonly StreamEntrance[];
       readonly counters: CounterRow;
       readonly snapshot: Snapshot;

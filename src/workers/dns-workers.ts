@@ -3,12 +3,14 @@ import type { DnsConfig } from '../config/config.ts';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
+import { type Bell, hangBell, type OwnedBell, ring } from '../io/bell.ts';
 import type { SocketProblem } from '../io/sockets.ts';
-import type { Syscalls } from '../io/syscall.ts';
+import type { ReceiveQueue, Syscalls } from '../io/syscall.ts';
+import type { SocketAddress } from '../ip/socket-address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import { createGate, DEFER_LIMITS, type DeferKind } from '../nameserver/defer.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
-import { createCounterRow } from '../telemetry/counters.ts';
+import { type CounterRow, createCounterRow } from '../telemetry/counters.ts';
 import { certificateIndex } from './certificates.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
 import { closeEntrances, type Entrance, openEntrances, proxiesOf } from './dns-entrances.ts';
@@ -39,9 +41,13 @@ export type DnsWorkers = {
   /** Who answers what workers defer for this; until somebody is there it is dropped. */
   onDeferred(kind: DeferKind, answer: AnswerDeferred): void;
   readonly counters: CounterLedger;
+  /** Of each UDP socket, as far as it is known. */
+  queues(): readonly SocketQueue[];
   threads(): readonly Thread[];
   stop(): Promise<void>;
 };
+
+export type SocketQueue = SocketAddress & ReceiveQueue & { readonly worker: string };
 
 /** Undefined = no reply. */
 export type AnswerDeferred = (
@@ -55,6 +61,8 @@ export type DnsWorkersOptions = ThreadVoice & {
   readonly udpFile: URL;
   readonly streamFile: URL;
   readonly syscalls: Syscalls | undefined;
+  /** UDP by the batch (io/udp-batch.ts). */
+  readonly hasBatches: boolean;
   readonly snapshot: Snapshot;
   readonly health: HealthWords;
   readonly signer: Signer;
@@ -72,7 +80,7 @@ const PUBLISH_TIMEOUT_MS = 10_000;
 
 export function openDnsWorkers(options: DnsWorkersOptions): OpenedDns {
   const count = options.count > 0 ? options.count : availableParallelism();
-  const opened = openEntrances(options.dns.listeners, options.syscalls, count);
+  const opened = openEntrances(options.dns.listeners, options.syscalls, count, options.hasBatches);
   if (!opened.ok) return opened;
   return { ok: true, workers: startWorkers(options, opened.entrances, count) };
 }
@@ -85,30 +93,25 @@ function startWorkers(
   const served: Served = { ...options, cookies: undefined };
   const counters = createCounterLedger();
   const roll = createRoll();
-  /** What each worker was started with. */
-  const given = new Map<string, number>();
   /** Later a problem of a worker that opens its own sockets can only be told. */
   let hasStarted = false;
   const firstProblem = Promise.withResolvers<SocketProblem>();
-  const rowFor = (worker: string) => {
-    const row = createCounterRow(counterLayout(served.snapshot.endpoints.length).length);
-    counters.attach(worker, row, served.snapshot);
-    return row;
-  };
+  const rowFor = (worker: string): CounterRow => openRow(counters, worker, served.snapshot);
   const deferred = createDeferredDesk(options);
+  const bells = hangBells(options, count);
   const spawn = (name: string, file: URL, doors: () => Doors): Thread =>
-    spawnWorker(options, name, file, {
+    spawnWorker(options, name, file, bells.of(name), {
       start() {
         const { certificates, cookies, health, snapshot } = served;
-        given.set(name, snapshot.generation);
+        roll.begun(name, snapshot.generation);
         const { tcp } = options.dns;
         const counters = rowFor(name);
         const tables = { counters, snapshot, health, cookies, certificates, tcp };
-        return { type: 'start', ...tables, ...doors() };
+        return { type: 'start', bell: bells.of(name), ...tables, ...doors() };
       },
       served(generation) {
         if (generation === undefined) lines.connect(name);
-        roll.served(name, generation ?? given.get(name) ?? 0);
+        roll.served(name, generation);
       },
       deferred: deferred.reply,
       problem(problem) {
@@ -119,21 +122,23 @@ function startWorkers(
     });
   const threads = [
     ...Array.from({ length: count }, (_, index) =>
-      spawn(`dns-udp-${index + 1}`, options.udpFile, () => udpDoors(entrances, index)),
+      spawn(udpName(index), options.udpFile, () => udpDoors(entrances, index)),
     ),
     spawn('dns-stream', options.streamFile, () => streamDoors(entrances, options.dns)),
   ];
   const tellAll = (message: ToDnsWorker): void => {
     for (const thread of threads) thread.post(message);
   };
-  const lines = openSignerLines(options.signer, served, threads);
+  const lines = openSignerLines(options.signer, served, threads, bells.of);
   const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => {
     hasStarted = true;
+    return undefined;
   });
   return {
-    ready: Promise.race([allReady.then(() => undefined), firstProblem.promise]),
+    ready: Promise.race([allReady, firstProblem.promise]),
     listeners: entrances.map(listenerOf),
     counters,
+    queues: () => queuesOf(entrances),
     threads: () => threads,
     publish(nextSnapshot, nextHealth) {
       served.snapshot = nextSnapshot;
@@ -167,6 +172,40 @@ function startWorkers(
     async stop() {
       await Promise.all(threads.map((thread) => thread.stop(STOP_GRACE_MS)));
       closeEntrances(entrances);
+      bells.close();
+    },
+  };
+}
+
+function queuesOf(entrances: readonly Entrance[]): readonly SocketQueue[] {
+  return entrances.flatMap(({ udp }) =>
+    udp.flatMap((sockets, index) =>
+      sockets.flatMap(({ address, port, queue }) => {
+        const known = queue();
+        return known === undefined ? [] : [{ address, port, worker: udpName(index), ...known }];
+      }),
+    ),
+  );
+}
+
+function openRow(counters: CounterLedger, worker: string, snapshot: Snapshot): CounterRow {
+  const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
+  counters.attach(worker, row, snapshot);
+  return row;
+}
+
+const udpName = (index: number): string => `dns-udp-${index + 1}`;
+
+/** Of the workers that wait in the kernel. */
+function hangBells({ hasBatches, syscalls }: DnsWorkersOptions, count: number) {
+  const bells = new Map<string, OwnedBell>();
+  for (let index = 0; index < count && syscalls && hasBatches; index += 1) {
+    bells.set(udpName(index), hangBell(syscalls));
+  }
+  return {
+    of: (name: string): Bell | undefined => bells.get(name)?.bell,
+    close(): void {
+      for (const bell of bells.values()) bell.close();
     },
   };
 }
@@ -208,10 +247,17 @@ type WorkerEars = {
   problem(problem: SocketProblem): void;
 };
 
-function spawnWorker(voice: ThreadVoice, name: string, file: URL, ears: WorkerEars): Thread {
+function spawnWorker(
+  voice: ThreadVoice,
+  name: string,
+  file: URL,
+  bell: Bell | undefined,
+  ears: WorkerEars,
+): Thread {
   const thread: Thread = createThread({
     name,
     file,
+    ...(bell === undefined ? {} : { wake: () => ring(bell) }),
     log: voice.log,
     record: voice.record,
     start: ears.start,
@@ -267,11 +313,18 @@ function createDeferredDesk({ log }: ThreadVoice) {
 
 /** Who has yet to say that it serves which generation. */
 function createRoll() {
+  /** What each worker was started with. */
+  const given = new Map<string, number>();
   const waiting = new Set<{ readonly worker: string; readonly generation: number; done(): void }>();
   return {
-    served(worker: string, generation: number): void {
+    begun(worker: string, generation: number): void {
+      given.set(worker, generation);
+    },
+    /** @param generation undefined = what it was started with */
+    served(worker: string, generation: number | undefined): void {
+      const serves = generation ?? given.get(worker) ?? 0;
       for (const wait of waiting) {
-        if (wait.worker !== worker || wait.generation > generation) continue;
+        if (wait.worker !== worker || wait.generation > serves) continue;
         waiting.delete(wait);
         wait.done();
       }

@@ -1,6 +1,7 @@
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
+import type { Bell } from '../io/bell.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { withSignatures } from '../signing/new-signatures.ts';
 import type { ToDnsWorker } from './dns-messages.ts';
@@ -16,9 +17,15 @@ export type Served = {
 };
 
 /** Lines from the workers to the signer, each made anew when one of the two is. */
-export function openSignerLines(signer: Signer, served: Served, threads: readonly Thread[]) {
+/** @param bellOf of a thread that waits in the kernel */
+export function openSignerLines(
+  signer: Signer,
+  served: Served,
+  threads: readonly Thread[],
+  bellOf: (name: string) => Bell | undefined,
+) {
   const connect = (thread: Thread): void => {
-    const port = thread.state() === 'running' ? signer.connect() : undefined;
+    const port = thread.state() === 'running' ? signer.connect(bellOf(thread.name)) : undefined;
     if (port) thread.post({ type: 'signer', port } satisfies ToDnsWorker, [port]);
   };
   signer.attach({

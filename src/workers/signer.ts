@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
 import type { HealthWords } from '../health/health-words.ts';
+import type { Bell } from '../io/bell.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createKeysInUse, type KeysInUse } from '../signing/keys-in-use.ts';
 import { type NewSignatures, withSignatures } from '../signing/new-signatures.ts';
@@ -29,8 +30,8 @@ export type Signer = {
   serve(snapshot: Snapshot, health: HealthWords): void;
   publishHealth(generation: number, health: HealthWords): void;
   setCookies(cookies: CookieSecrets): void;
-  /** A line to it for a DNS worker; undefined while there is no signer. */
-  connect(): MessagePort | undefined;
+  /** A line to it for a DNS worker, with its bell if it has one; undefined while there is no signer. */
+  connect(bell: Bell | undefined): MessagePort | undefined;
   /** Whom to tell of new signatures, and that all lines have to be made anew. */
   attach(ears: SignerEars): void;
   threads(): readonly Thread[];
@@ -115,9 +116,9 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
       cookies = next;
       post({ type: 'cookies', cookies });
     },
-    connect() {
+    connect(bell) {
       if (thread?.state() !== 'running') return undefined;
-      return openLine(thread);
+      return openLine(thread, bell);
     },
     attach(next) {
       ears = next;
@@ -130,9 +131,9 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
   };
 }
 
-function openLine(thread: Thread): MessagePort {
+function openLine(thread: Thread, bell: Bell | undefined): MessagePort {
   const { port1, port2 } = new MessageChannel();
-  thread.post({ type: 'client', port: port1 } satisfies ToSigner, [port1]);
+  thread.post({ type: 'client', port: port1, bell } satisfies ToSigner, [port1]);
   return port2;
 }
 

@@ -25,6 +25,8 @@ export type Thread = {
 export type ThreadOptions = ThreadVoice & {
   readonly name: string;
   readonly file: URL;
+  /** Wakes the worker: called after every message, for one that waits in the kernel hears nothing by itself. */
+  readonly wake?: () => void;
   /** Beyond so many MiB of heap the worker ends, and is replaced; default: the engine's limit. */
   readonly heapMb?: number;
   /** The first message of every incarnation. When it throws, the next try comes after a pause. */
@@ -53,10 +55,7 @@ export function createThread(options: ThreadOptions): Thread {
   let delayMs: number | undefined;
   let stopping = false;
   let timer: NodeJS.Timeout | undefined;
-  let announceReady: () => void = () => {};
-  const ready = new Promise<void>((resolve) => {
-    announceReady = resolve;
-  });
+  const { promise: ready, resolve: announceReady } = Promise.withResolvers<void>();
 
   const bury = (bornAtMs: number, how: string): void => {
     state = 'dead';
@@ -72,18 +71,22 @@ export function createThread(options: ThreadOptions): Thread {
     const fields = { worker: options.name, error: String((error as Error)?.stack ?? error) };
     options.log.error('worker.crash', `Worker ${options.name} died of an error.`, fields);
   };
+  const end = (last: Worker): Promise<number> => {
+    const ended = last.terminate();
+    options.wake?.();
+    return ended;
+  };
   const spawn = (): void => {
     const bornAtMs = performance.now();
     state = 'starting';
-    let next: Worker;
+    let next: Worker | undefined;
     try {
       const first = options.start();
-      const { file, heapMb, name } = options;
-      const limits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb };
-      next = new Worker(file, { name, resourceLimits: limits });
+      next = openWorker(options);
       next.postMessage(first);
     } catch (error) {
       complain(error);
+      void next?.terminate();
       bury(bornAtMs, 'could not be started');
       return;
     }
@@ -109,10 +112,12 @@ export function createThread(options: ThreadOptions): Thread {
     restarts: () => restarts,
     isFailing: () => state !== 'running' && (delayMs ?? 0) >= FAILING_DELAY_MS,
     post(message, transfer = []) {
-      if (state !== 'dead') worker?.postMessage(message, [...transfer]);
+      if (state === 'dead') return;
+      worker?.postMessage(message, [...transfer]);
+      options.wake?.();
     },
     async kill() {
-      await worker?.terminate();
+      if (worker) await end(worker);
     },
     async stop(graceMs, message = { type: 'stop' }) {
       stopping = true;
@@ -121,11 +126,17 @@ export function createThread(options: ThreadOptions): Thread {
       const last = worker;
       const gone = new Promise<void>((resolve) => last.once('exit', () => resolve()));
       last.postMessage(message);
-      const late = setTimeout(() => void last.terminate(), graceMs);
+      options.wake?.();
+      const late = setTimeout(() => void end(last), graceMs);
       await gone;
       clearTimeout(late);
     },
   };
+}
+
+function openWorker({ file, heapMb, name }: ThreadOptions): Worker {
+  const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb };
+  return new Worker(file, { name, resourceLimits });
 }
 
 /** The pause before a replacement, given the one before the life that has just ended, if any. */

@@ -1,11 +1,23 @@
 /** CPU time from /proc: of a whole process with all its threads, and of a core whoever uses it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Linux reports CPU time in this unit to user space on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Seconds of user and system time of a process since its start, of ended threads too. */
+/** Seconds of user and system time of a process and its children since their start, of ended threads too. */
 export function processCpuSeconds(pid: number): number {
+  const children = childrenOf(pid).map(processCpuSeconds);
+  return children.reduce((sum, each) => sum + each, ownCpuSeconds(pid));
+}
+
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
+    const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  });
+}
+
+function ownCpuSeconds(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The second field is the program's name in parentheses and may contain anything.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

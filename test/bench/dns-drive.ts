@@ -2,13 +2,14 @@
 import { allowedCores, coreBusySeconds, processCpuSeconds, residentBytes } from './cpu.ts';
 import type { Server } from './dns-servers.ts';
 import type { Measurement } from './dns-table.ts';
-import { runDnsperf } from './dnsperf.ts';
+import { otherCodes, runLoad } from './load.ts';
 import type { Scratch } from './scratch.ts';
 
-/** A core for the servers and another one for dnsperf; the same where there is only one. */
+/** A core for the servers and another one for the load generator; the same where there is only one. */
 export function chooseCores(): readonly [number, number] {
   const [first = 0, second = first] = allowedCores();
-  if (first === second) say('There is only one core: dnsperf takes its time from the servers.');
+  if (first === second)
+    say('There is only one core: the load generator takes its time from the servers.');
   return [first, second];
 }
 
@@ -20,7 +21,7 @@ export type Drive = {
   readonly clientCore: number;
 };
 
-/** One run of dnsperf against one server. */
+/** One run of the load generator against one server. */
 export async function measure(
   { child, name, port }: Server,
   { scratch, file, workload, serverCore, clientCore }: Drive,
@@ -28,7 +29,7 @@ export async function measure(
 ): Promise<Measurement> {
   const before = { process: processCpuSeconds(child.pid), core: coreBusySeconds(serverCore) };
   const startedMs = performance.now();
-  const load = await runDnsperf(scratch, { port, file, seconds, rate, core: clientCore });
+  const load = await runLoad(scratch, { port, file, seconds, rate, core: clientCore });
   const elapsedSeconds = (performance.now() - startedMs) / 1000;
   if (!child.running()) throw new Error(`${name} ended under load:\n${child.output()}`);
   const cpuSeconds = processCpuSeconds(child.pid) - before.process;
@@ -37,10 +38,13 @@ export async function measure(
     workload,
     server: name,
     round: 0,
-    answersPerSecond: load.perSecond,
-    cpuPerMillion: (cpuSeconds / load.completed) * 1e6,
+    answersPerSecond: load.answered / load.seconds,
+    cpuPerMillion: (cpuSeconds / load.answered) * 1e6,
     lost: load.lost,
-    otherCodes: load.otherCodes,
+    otherCodes: otherCodes(load),
+    p50: load.p50,
+    p99: load.p99,
+    p999: load.p999,
     othersShare: Math.max(0, busySeconds - cpuSeconds) / elapsedSeconds,
   };
 }

@@ -1,16 +1,18 @@
 /**
- * A thread that makes what the servers and dnsperf are given: seconds of computing, during which the bench
+ * A thread that makes what the servers and the load generator are given: seconds of computing, during which the bench
  * must still hear Ctrl-C.
  */
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
-import { makeWorkloads, type Workload, writeSharedDatabase } from './dns-workload.ts';
+import { makeWorkloads, placesOf, type Workload, writeSharedDatabase } from './dns-workload.ts';
 
 export type Preparation = {
   /** The bytes of the .mmdb file. */
   readonly database: Uint8Array;
   readonly workloads: readonly Workload[];
+  /** Each country with the region that is nearest to it. */
+  readonly places: readonly (readonly [country: string, region: number])[];
 };
 
 export async function prepare(): Promise<Preparation> {
@@ -20,5 +22,10 @@ export async function prepare(): Promise<Preparation> {
 
 if (!isMainThread) {
   const geo = opened(readEmbedded(), readCentroids());
-  parentPort?.postMessage({ database: writeSharedDatabase(geo), workloads: makeWorkloads(geo) });
+  const preparation: Preparation = {
+    database: writeSharedDatabase(geo),
+    workloads: makeWorkloads(geo),
+    places: placesOf(geo),
+  };
+  parentPort?.postMessage(preparation);
 }

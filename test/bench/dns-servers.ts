@@ -13,8 +13,9 @@ export type ServerOptions = {
   /** The .mmdb file. */
   readonly database: string;
   readonly core: number;
-  /** A query that a server that is ready answers. */
+  /** Queries that a server that is ready answers: for a static name, and for one that is steered. */
   readonly probe: Uint8Array;
+  readonly steeredProbe: Uint8Array;
 };
 
 const READY_SECONDS = 60;
@@ -62,13 +63,17 @@ ${hosts.join('\n')}
 }
 
 /** Meridian as a nameserver and nothing else, with one UDP worker; endpoints without a monitor are up. */
-export async function startMeridian(scratch: Scratch, options: ServerOptions): Promise<Server> {
+export async function startMeridian(
+  scratch: Scratch,
+  options: ServerOptions,
+  udpEngine: 'auto' | 'portable' = 'auto',
+): Promise<Server> {
   const port = await freePort();
   const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
   const config = {
     node: { name: 'bench', roles: ['nameserver'], workers: { dns: 1 } },
     geo: { databases: [options.database] },
-    dns: { listeners: [`127.0.0.1:${port}`] },
+    dns: { listeners: [`127.0.0.1:${port}`], udpEngine },
     regions: Object.fromEntries(
       REGIONS.map(({ name, latitude, longitude, vip }) => [
         name,
@@ -96,23 +101,24 @@ export async function startMeridian(scratch: Scratch, options: ServerOptions): P
     },
     log: { level: 'warn' },
   };
-  const file = scratch.write('meridian.yaml', JSON.stringify(config, undefined, 2));
+  const file = scratch.write(`meridian-${udpEngine}.yaml`, JSON.stringify(config, undefined, 2));
   const words = ['-c', String(options.core), process.execPath];
   words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
-  return whenReady('Meridian', port, scratch.start('taskset', words), options);
+  const name = udpEngine === 'auto' ? 'Meridian' : 'Meridian portable';
+  return whenReady(name, port, scratch.start('taskset', words), options);
 }
 
 export async function whenReady(
   name: string,
   port: number,
   child: Child,
-  { probe }: Pick<ServerOptions, 'probe'>,
+  { mayBeEmpty = false, probe }: Pick<ServerOptions, 'probe'> & { readonly mayBeEmpty?: boolean },
 ): Promise<Server> {
   const deadline = Date.now() + READY_SECONDS * 1000;
   for (;;) {
     if (!child.running()) throw new Error(`${name} ended at its start:\n${child.output()}`);
     const [reply] = await ask(port, [probe], READY_INTERVAL_MS);
-    if (reply?.rcode === 0 && reply.data.length > 0) return { name, port, child };
+    if (reply?.rcode === 0 && (mayBeEmpty || reply.data.length > 0)) return { name, port, child };
     if (Date.now() > deadline) {
       throw new Error(`${name} is not ready after ${READY_SECONDS} s:\n${child.output()}`);
     }

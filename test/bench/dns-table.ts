@@ -2,6 +2,7 @@
 import type { Agreement } from './dns-agreement.ts';
 
 export type Measurement = {
+  /** What is asked, and how fast. */
   readonly workload: string;
   readonly server: string;
   /** Servers are compared within a round: what disturbs the machine then disturbs both. */
@@ -11,6 +12,10 @@ export type Measurement = {
   readonly cpuPerMillion: number;
   readonly lost: number;
   readonly otherCodes: string;
+  /** Microseconds, at this load. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
   /** Share of the server's core that anything else took: interrupts, neighbours, the hypervisor. */
   readonly othersShare: number;
 };
@@ -21,6 +26,7 @@ const HEAD = [
   'CPU s per million, min / median',
   'CPU relative to the reference, median of rounds',
   'answers/s, median / max',
+  'p50 / p99 / p99.9 in µs at this load, median',
   'core used by others, max',
   'remarks',
 ];
@@ -35,12 +41,10 @@ export function resultTable(
   const rows = workloads.flatMap((workload) => {
     const ofWorkload = measured.filter((each) => each.workload === workload);
     const base = ofWorkload.filter(({ server }) => server === reference);
-    return servers.map((server) =>
-      resultRow(
-        ofWorkload.filter((each) => each.server === server),
-        base,
-      ),
-    );
+    return servers.flatMap((server) => {
+      const rounds = ofWorkload.filter((each) => each.server === server);
+      return rounds.length === 0 ? [] : [resultRow(rounds, base)];
+    });
   });
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const head = HEAD.map((cell) => cell.replace('the reference', reference));
@@ -49,7 +53,9 @@ export function resultTable(
 
 /** How far two servers agree, as a sentence. */
 export function agreementLine(workload: string, { asked, same, sameScope }: Agreement): string {
-  const scope = workload.endsWith('ecs') ? `, ${sameScope} with the same client subnet scope` : '';
+  const scope = workload.startsWith('steered-ecs')
+    ? `, ${sameScope} with the same client subnet scope`
+    : '';
   return `same answers, ${workload}: ${same} of ${asked} queries${scope}`;
 }
 
@@ -59,16 +65,21 @@ function resultRow(
 ): readonly string[] {
   const cpu = rounds.map(({ cpuPerMillion }) => cpuPerMillion);
   const rates = rounds.map(({ answersPerSecond }) => answersPerSecond);
-  const ratios = rounds.map(
-    ({ cpuPerMillion }, index) => cpuPerMillion / base[index]!.cpuPerMillion,
-  );
+  // Not every server has what is asked of the others.
+  const ratios = rounds.flatMap(({ cpuPerMillion, round }) => {
+    const other = base.find((each) => each.round === round);
+    return other === undefined ? [] : [cpuPerMillion / other.cpuPerMillion];
+  });
   const { server, workload } = rounds[0]!;
   return [
     workload,
     server,
     `${Math.min(...cpu).toFixed(2)} / ${median(cpu).toFixed(2)}`,
-    median(ratios).toFixed(2),
+    ratios.length === 0 ? '-' : median(ratios).toFixed(2),
     `${thousands(median(rates))} / ${thousands(Math.max(...rates))}`,
+    [rounds.map(({ p50 }) => p50), rounds.map(({ p99 }) => p99), rounds.map(({ p999 }) => p999)]
+      .map((each) => Math.round(median(each)))
+      .join(' / '),
     `${Math.round(Math.max(...rounds.map(({ othersShare }) => othersShare)) * 100)} %`,
     remarksOf(rounds),
   ];
@@ -81,7 +92,7 @@ function remarksOf(rounds: readonly Measurement[]): string {
   return [...(lost > 0 ? [`**${lost} queries lost**`] : []), ...codes].join('; ') || 'none lost';
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

@@ -5,6 +5,7 @@
  * would be one from nowhere.
  */
 import { encode, type OptAnswer } from 'dns-packet';
+import { distanceKm } from '../../src/geo/distance.ts';
 import type { Location } from '../../src/geo/location.ts';
 import { buildGeoTable, type GeoDatabase, locate } from '../../src/geo/mmdb.ts';
 import {
@@ -70,6 +71,18 @@ export function makeWorkloads(geo: GeoDatabase): readonly Workload[] {
       ),
     },
   ];
+}
+
+/** Each country of the database with the region that is nearest to it. */
+export function placesOf(geo: GeoDatabase): readonly (readonly [string, number])[] {
+  const nearest = new Map<string, number>();
+  for (const location of geo.locations) {
+    const { country } = location;
+    if (country === undefined) continue;
+    const distances = REGIONS.map((region) => distanceKm(location, region) ?? Number.MAX_VALUE);
+    nearest.set(country, distances.indexOf(Math.min(...distances)));
+  }
+  return [...nearest];
 }
 
 /** Messages one after the other, each behind its length in two octets. */

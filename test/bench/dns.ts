@@ -1,101 +1,149 @@
 /**
- * `npm run bench -- dns`: Meridian beside gdnsd with its geoip plugin. Both servers are up the whole time, on
- * one core; dnsperf, on another, drives them in alternating rounds. The figure is CPU seconds per million
- * answers of the whole server process: rates hit dnsperf's own limit near 150,000 a second and move with every
- * neighbour on the machine, CPU time hardly does.
+ * `npm run bench -- dns`: Meridian beside the servers that do the same, and beside an echo that does nothing. All are
+ * up the whole time, on one core; a load generator, on another, drives them in alternating rounds. The figure is
+ * CPU seconds per million answers of the whole server process: rates move with every neighbour on the
+ * machine, CPU time hardly does.
  */
 import { parseArgs } from 'node:util';
 import { type Agreement, compareServers } from './dns-agreement.ts';
-import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
+import { chooseCores, type Drive, inWords, measure, megabytes, say } from './dns-drive.ts';
+import { PEERS, type Peer, type PeerOptions } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
-import { type Server, startGdnsd, startMeridian } from './dns-servers.ts';
-import { agreementLine, type Measurement, resultTable } from './dns-table.ts';
+import type { Server } from './dns-servers.ts';
+import { agreementLine, type Measurement, median, resultTable } from './dns-table.ts';
 import { streamOf, type Workload } from './dns-workload.ts';
-import { CLIENTS, OUTSTANDING } from './dnsperf.ts';
+import { CLIENTS, OUTSTANDING } from './load.ts';
 import { machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 
-export const DNS_SUMMARY = 'CPU time per answer and answers per second, beside gdnsd';
+export const DNS_SUMMARY =
+  'CPU time per answer, rates and latencies, beside gdnsd, Knot, PowerDNS, NSD and BIND';
 export const DNS_USAGE = `npm run bench -- dns [options]
 
   --rounds N         rounds of each workload (3)
   --seconds N        length of one round of one server (4)
-  --rate N           queries per second at most (0 = as fast as answers come)
   --workload NAME    static, steered or steered-ecs; may be repeated (all)
+  --server NAME      one of: ${PEERS.map(({ name }) => name).join(', ')}; may be
+                     repeated (all); gdnsd and Meridian always take part
+  --rates LIST       fixed rates a second to measure after the most that goes, and half of it
+                     (20000,50000,100000; "none" for neither)
 `;
 
 type Options = {
   readonly rounds: number;
   readonly seconds: number;
-  readonly rate: number;
+  readonly rates: readonly number[];
   readonly workloads: readonly string[];
+  readonly peers: readonly Peer[];
 };
+type Running = { readonly peer: Peer; readonly server: Server };
 
+const REFERENCE = 'gdnsd';
 const WARM_UP_SECONDS = 1;
-/** Queries of each workload that both servers must answer alike before anything is measured. */
+/** Queries of each workload that are compared before anything is measured. */
 const SAMPLE = 2000;
 /** Rounding of distances may decide for another region where two are equally far. */
 const AGREEMENT_MIN = 0.99;
-/** What preparation may take beside the rounds, on a busy machine. */
-const PREPARATION_SECONDS = 75;
-/** Start and end of dnsperf, for each of its runs. */
-const RUN_OVERHEAD_SECONDS = 1;
+/** At fixed rates these are compared: the others have other ends. */
+const FIXED_SERVERS = ['gdnsd', 'Meridian', 'echo'];
+const FIXED_WORKLOAD = 'steered-ecs';
 
 export async function dnsBench(words: readonly string[], scratch: Scratch): Promise<number> {
   if (process.platform !== 'linux') throw new Error('this bench reads CPU times from Linux /proc');
   const options = readOptions(words);
-  const runs =
-    2 * (options.rounds * (options.seconds + RUN_OVERHEAD_SECONDS) + WARM_UP_SECONDS + 1);
-  const limit = PREPARATION_SECONDS + runs * Math.max(1, options.workloads.length);
-  scratch.endAfter(limit, `bench dns: not finished after ${limit} s, so it was stopped.`);
-  const versions = [
-    ['gdnsd', versionOf('gdnsd', ['-h'])],
-    ['dnsperf', versionOf('dnsperf', ['-h'])],
-  ] as const;
-  const command = ['npm run bench -- dns', ...words].join(' ');
-  const facts = machineFacts(versions, command);
-
+  const facts = machineFacts(versions(), ['npm run bench -- dns', ...words].join(' '));
   say('Writing the geo database and the queries …');
   const prepared = await prepare();
   const workloads = prepared.workloads.filter(({ name }) => options.workloads.includes(name));
-  const database = scratch.write('geo.mmdb', prepared.database);
-  const [serverCore, clientCore] = chooseCores();
-  say('Starting gdnsd and Meridian …');
-  const start = { database, core: serverCore, probe: workloads[0]!.queries[0]! };
-  const servers = [await startGdnsd(scratch, start), await startMeridian(scratch, start)] as const;
-
-  const agreements = await agree(servers, workloads);
+  const [core, clientCore] = chooseCores();
+  say(`Starting ${options.peers.map(({ name }) => name).join(', ')} …`);
+  const probes = prepared.workloads.map(({ queries }) => queries[0]!);
+  const running = await startAll(scratch, options.peers, {
+    database: scratch.write('geo.mmdb', prepared.database),
+    core,
+    places: prepared.places,
+    probe: probes[0]!,
+    steeredProbe: probes[1]!,
+  });
+  const agreements = await agree(running, workloads);
   const measured: Measurement[] = [];
   for (const workload of workloads) {
     const file = scratch.write(`${workload.name}.queries`, streamOf(workload.queries));
-    const drive = { scratch, file, workload: workload.name, serverCore, clientCore };
-    for (const server of servers)
-      await measure(server, drive, { ...options, seconds: WARM_UP_SECONDS });
-    for (let round = 1; round <= options.rounds; round++) {
-      for (const server of servers) {
-        const each = await measure(server, drive, options);
-        measured.push({ ...each, round });
-        say(`${workload.name} ${round}/${options.rounds} ${server.name}: ${inWords(each)}`);
-      }
-    }
+    const drive = { scratch, file, workload: workload.name, serverCore: core, clientCore };
+    const taking = running.filter(({ peer }) => peer.workloads.includes(workload.name));
+    measured.push(...(await drivePhases(taking, drive, options)));
   }
-  const memory = servers.map(({ name, child }) => `${name} ${megabytes(child.pid)} MB`);
+  const memory = running.map(({ server: { child, name } }) => `${name} ${megabytes(child.pid)} MB`);
   const lines = [
     '',
     ...facts.map(([name, value]) => `- ${name}: ${value}`),
-    `- load: ${loadInWords(options)}; server on core ${serverCore}, dnsperf on core ${clientCore}`,
-    ...agreements.map(([name, agreement]) => `- ${agreementLine(name, agreement)}`),
+    `- load: ${loadInWords(options)}; servers on core ${core}, load generator on core ${clientCore}`,
+    ...agreements.map((line) => `- ${line}`),
     `- resident memory at the end: ${memory.join(', ')}`,
     '',
     ...resultTable(
       measured,
-      servers.map(({ name }) => name),
-      'gdnsd',
+      running.map(({ peer }) => peer.name),
+      REFERENCE,
     ),
     '',
   ];
   process.stdout.write(lines.join('\n'));
   return 0;
+}
+
+const versions = () =>
+  [
+    ['gdnsd', versionOf('gdnsd', ['-h'])],
+    ['Knot', versionOf('knotd', ['-V'])],
+    ['PowerDNS', versionOf('pdns_server', ['--version'])],
+    ['NSD', versionOf('nsd', ['-v'])],
+    ['BIND', versionOf('named', ['-v'])],
+  ] as const;
+
+async function startAll(
+  scratch: Scratch,
+  peers: readonly Peer[],
+  options: PeerOptions,
+): Promise<readonly Running[]> {
+  const running: Running[] = [];
+  for (const peer of peers) running.push({ peer, server: await peer.start(scratch, options) });
+  return running;
+}
+
+/** As much as goes; half of what each has reached, for its latencies; and rates that are the same for all. */
+async function drivePhases(
+  running: readonly Running[],
+  drive: Drive,
+  { rates, rounds, seconds }: Options,
+): Promise<readonly Measurement[]> {
+  const measured: Measurement[] = [];
+  const phase = async (
+    what: string,
+    servers: readonly Running[],
+    rateOf: (name: string) => number,
+  ) => {
+    const named = { ...drive, workload: `${drive.workload}, ${what}` };
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const { server } of servers) {
+        const time = round === 0 ? WARM_UP_SECONDS : seconds;
+        const each = await measure(server, named, { rate: rateOf(server.name), seconds: time });
+        if (round === 0) continue;
+        measured.push({ ...each, round });
+        say(`${named.workload} ${round}/${rounds} ${server.name}: ${inWords(each)}`);
+      }
+    }
+  };
+  await phase('all that goes', running, () => 0);
+  if (rates.length === 0) return measured;
+  const most = (name: string): number =>
+    median(measured.flatMap((each) => (each.server === name ? [each.answersPerSecond] : [])));
+  const halves = new Map(running.map(({ peer: { name } }) => [name, Math.round(most(name) / 2)]));
+  await phase('half of it', running, (name) => halves.get(name)!);
+  if (drive.workload !== FIXED_WORKLOAD) return measured;
+  const compared = running.filter(({ peer: { name } }) => FIXED_SERVERS.includes(name));
+  for (const rate of rates) await phase(`${rate / 1000}k a second`, compared, () => rate);
+  return measured;
 }
 
 function readOptions(words: readonly string[]): Options {
@@ -105,49 +153,68 @@ function readOptions(words: readonly string[]): Options {
     options: {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '4' },
-      rate: { type: 'string', default: '0' },
+      rates: { type: 'string', default: '20000,50000,100000' },
       workload: { type: 'string', multiple: true, default: names },
+      server: { type: 'string', multiple: true, default: PEERS.map(({ name }) => name) },
     },
   });
-  const whole = (name: 'rounds' | 'seconds' | 'rate', least: number): number => {
-    const number = Number(values[name]);
-    if (Number.isInteger(number) && number >= least) return number;
-    throw new Error(`--${name} is a whole number from ${least} on, not "${values[name]}"`);
+  const whole = (name: string, text: string): number => {
+    const number = Number(text);
+    if (Number.isInteger(number) && number >= 1) return number;
+    throw new Error(`--${name} is a whole number from 1 on, not "${text}"`);
   };
-  const unknown = values.workload.find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    throw new Error(`there is no workload "${unknown}": ${names.join(', ')}`);
+  known('workload', values.workload, names);
+  known(
+    'server',
+    values.server,
+    PEERS.map(({ name }) => name),
+  );
+  const wanted = new Set([REFERENCE, 'Meridian', ...values.server]);
   return {
-    rounds: whole('rounds', 1),
-    seconds: whole('seconds', 1),
-    rate: whole('rate', 0),
+    rounds: whole('rounds', values.rounds),
+    seconds: whole('seconds', values.seconds),
+    rates:
+      values.rates === 'none' ? [] : values.rates.split(',').map((text) => whole('rates', text)),
     workloads: values.workload,
+    peers: PEERS.filter(({ name }) => wanted.has(name)),
   };
 }
 
-/** Throws when the servers do not answer alike. */
-async function agree(
-  servers: readonly [Server, Server],
-  workloads: readonly Workload[],
-): Promise<readonly (readonly [string, Agreement])[]> {
-  const found: (readonly [string, Agreement])[] = [];
-  for (const { name, queries } of workloads) {
-    const agreement = await compareServers(
-      [servers[0].port, servers[1].port],
-      queries.slice(0, SAMPLE),
-    );
-    say(agreementLine(name, agreement));
-    for (const difference of agreement.differences) say(`  ${difference}`);
-    if (agreement.same < AGREEMENT_MIN * agreement.asked) {
-      throw new Error(`the servers answer "${name}" differently: their speeds cannot be compared`);
-    }
-    found.push([name, agreement]);
-  }
-  return found;
+function known(option: string, given: readonly string[], names: readonly string[]): void {
+  const unknown = given.find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new Error(`there is no ${option} "${unknown}": ${names.join(', ')}`);
 }
 
-function loadInWords({ rate, rounds, seconds }: Options): string {
-  const limit = rate > 0 ? `, at most ${rate} queries a second` : '';
-  const each = `${rounds} rounds of ${seconds} s for each server and workload`;
-  return `${each}, ${OUTSTANDING} queries under way from ${CLIENTS} sockets${limit}`;
+/** How each answers beside Meridian; throws when one does not that has to. */
+async function agree(
+  running: readonly Running[],
+  workloads: readonly Workload[],
+): Promise<readonly string[]> {
+  const meridian = running.find(({ peer: { name } }) => name === 'Meridian')!;
+  const lines: string[] = [];
+  for (const { name, queries } of workloads) {
+    for (const { peer, server } of running) {
+      if (peer.name === 'echo' || server === meridian.server) continue;
+      if (!peer.workloads.includes(name)) continue;
+      const sample = queries.slice(0, SAMPLE);
+      const agreement = await compareServers([meridian.server.port, server.port], sample);
+      lines.push(agreementLine(`${name}, ${peer.name}`, agreement));
+      say(lines.at(-1)!);
+      checkAgreement(peer, name, agreement);
+    }
+  }
+  return lines;
+}
+
+function checkAgreement(peer: Peer, workload: string, agreement: Agreement): void {
+  const mayDiffer = !peer.isAlike && workload !== 'static';
+  if (mayDiffer || agreement.same >= AGREEMENT_MIN * agreement.asked) return;
+  for (const difference of agreement.differences) say(`  ${difference}`);
+  throw new Error(`${peer.name} answers "${workload}" differently: speeds cannot be compared`);
+}
+
+function loadInWords({ rounds, seconds }: Options): string {
+  const each = `${rounds} rounds of ${seconds} s for each server and load`;
+  return `${each}, ${OUTSTANDING} queries under way from ${CLIENTS} sockets and addresses where no rate is given`;
 }

@@ -32,10 +32,7 @@ export async function signingBench(words: readonly string[], scratch: Scratch): 
   const { rate, rounds, seconds } = readOptions(words);
   scratch.endAfter(START_SECONDS + 6 * rounds * (seconds + 3) + 30, 'bench signing: not finished.');
   const facts = machineFacts(
-    [
-      ['Knot', versionOf('knotd', ['-V'])],
-      ['dnsperf', versionOf('dnsperf', ['-h'])],
-    ],
+    [['Knot', versionOf('knotd', ['-V'])]],
     ['npm run bench -- signing', ...words].join(' '),
   );
   const [serverCore, clientCore] = chooseCores();
@@ -66,7 +63,7 @@ export async function signingBench(words: readonly string[], scratch: Scratch): 
   const lines = [
     '',
     ...facts.map(([name, value]) => `- ${name}: ${value}`),
-    `- load: ${rounds} rounds of ${seconds} s; server on core ${serverCore}, dnsperf on core ${clientCore}; names that are asked for once at ${rate} a second`,
+    `- load: ${rounds} rounds of ${seconds} s; server on core ${serverCore}, load generator on core ${clientCore}; names that are asked for once at ${rate} a second`,
     `- resident memory at the end: ${memory.join(', ')}`,
     '',
     ...resultTable(measured, names, 'Knot'),

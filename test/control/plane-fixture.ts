@@ -111,6 +111,9 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
       text: () => Promise.reject(new Error('no text here')),
     },
     slotTotal: (slot) => slot,
+    socketQueues: () => [
+      { address: '::1', port: 53, worker: 'dns-udp-1', bytesMax: 212_992, drops: 3 },
+    ],
     drillPhases: {},
   });
   return Object.assign(fixture, { plane });

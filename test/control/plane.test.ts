@@ -217,3 +217,11 @@ test('refreshZone() is for zones that there are, and that are copied', async () 
   assert.equal(problemIn(await plane.refreshZone('mars.example')).code, 'zone.unknown');
   assert.equal(problemIn(await plane.refreshZone('GSLB.example.')).code, 'zone.no-primary');
 });
+
+test('metrics() tells what the kernel threw away, by socket and worker', async () => {
+  const { plane } = await createPlaneFixture();
+  const { body } = await plane.metrics();
+  const labels = '{address="[::1]:53",worker="dns-udp-1"}';
+  assert.ok(body.includes(`meridian_dns_socket_drops_total${labels} 3`), body);
+  assert.ok(body.includes(`meridian_dns_socket_receive_buffer_bytes${labels} 212992`), body);
+});

@@ -10,7 +10,8 @@ import {
   TRANSFERS_MAX,
   TRANSFERS_PER_CLIENT_MAX,
 } from '../../src/dns-transport/transfer-pump.ts';
-import { createClient, setClientAddress, TRANSPORT_TCP } from '../../src/nameserver/client.ts';
+import { setSourceAddress } from '../../src/ip/source.ts';
+import { createClient, TRANSPORT_TCP } from '../../src/nameserver/client.ts';
 import {
   APEX_RECORDS,
   compiled,
@@ -67,7 +68,7 @@ function open() {
     pumps.push(pump);
     parseQuery(worker.query, query, query.length);
     const client = createClient(TRANSPORT_TCP);
-    setClientAddress(client, '192.0.2.1', false);
+    setSourceAddress(client, '192.0.2.1', false);
     state.isTaken = pump.begin(client, query);
     state.goOn = (count) => {
       left += count;

@@ -21,11 +21,14 @@ async function serve(t: TestContext, count: number, local: readonly string[]) {
     opened.value.flat().map((socket) =>
       openPortableUdp(
         socket.hand(),
-        (packet, _address, _port, _isIpv6, reply) => {
-          reply.set(packet);
-          return packet.length;
+        {
+          source: { family: 4, address: new Uint8Array(16), port: 0 },
+          serve(packet, length, _nowMs, reply) {
+            reply.set(packet.subarray(0, length));
+            return length;
+          },
         },
-        () => {},
+        { received() {}, dropped() {}, unsent() {} },
       ),
     ),
   );

@@ -177,6 +177,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
     dns: {
       listeners: [],
       udpSizeMax: 1232,
+      udpEngine: 'auto',
       tcp: {
         connectionsMax: 1,
         perClientMax: 1,

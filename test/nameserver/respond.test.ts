@@ -340,6 +340,10 @@ test('respond() counts', () => {
     'dns_denied_total ': 0,
     'dns_not_allowed_total ': 0,
     'dns_http_refused_total ': 0,
+    'dns_unsent_total ': 0,
+    ...Object.fromEntries(
+      ['1', '3', '7', '15', '31', '32'].map((size) => [`dns_batches_total ${size}`, 0]),
+    ),
     'dns_connections_closed_total handshake': 0,
     'dns_questions_total a': 2,
     'dns_questions_total aaaa': 1,

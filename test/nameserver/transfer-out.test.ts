@@ -4,12 +4,8 @@ import type { RrsetConfig } from '../../src/config/config.ts';
 import { createQuery, parseQuery } from '../../src/dns/message.ts';
 import { parseName } from '../../src/dns/name.ts';
 import { findTsig, readTsig, signTsig, type TsigKey } from '../../src/dns/tsig.ts';
-import {
-  createClient,
-  setClientAddress,
-  TRANSPORT_TCP,
-  TRANSPORT_UDP,
-} from '../../src/nameserver/client.ts';
+import { setSourceAddress } from '../../src/ip/source.ts';
+import { createClient, TRANSPORT_TCP, TRANSPORT_UDP } from '../../src/nameserver/client.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
@@ -64,7 +60,7 @@ function asked({ transfers }: Snapshot, message: Uint8Array, wallSeconds: () => 
   const query = createQuery();
   parseQuery(query, message, message.length);
   const client = createClient(TRANSPORT_TCP);
-  setClientAddress(client, '127.0.0.1', false);
+  setSourceAddress(client, '127.0.0.1', false);
   return answerTransfer(transfers, [KEY], query, message, client, wallSeconds, 1232);
 }
 
@@ -166,7 +162,7 @@ test('who asks for changes in a datagram is told to come by TCP, where there is 
   ] as const;
   for (const [snapshot, type, rcode, isCut] of rows) {
     const client = createClient(TRANSPORT_UDP);
-    setClientAddress(client, '192.0.2.1', false);
+    setSourceAddress(client, '192.0.2.1', false);
     const query = queryBytes('gslb.example', type);
     const reply = new Uint8Array(512);
     const length = respond(startWorker(snapshot), client, query, query.length, NOW * 1000, reply);

@@ -97,6 +97,7 @@ function open(t: TestContext, count: number) {
     ...voice,
     // Without system calls nothing is bound here: the fixture's workers open no socket.
     syscalls: undefined,
+    hasBatches: false,
     dns: { ...createConfig().dns, listeners: [LISTENER] },
     count,
     udpFile: fixture('dns-worker'),

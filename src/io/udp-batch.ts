@@ -1,0 +1,185 @@
+import { isIPv6 } from 'node:net';
+import { type Bell, heard, hush, isOver } from './bell.ts';
+import type { DatagramHandler, DatagramMeter, UdpEngine } from './datagram.ts';
+import { createMessageSlab, type MessageSlab } from './message-slab.ts';
+import type { HandedSocket } from './sockets.ts';
+import type { BatchCalls } from './syscall.ts';
+
+/**
+ * UDP by the batch, on Linux: the worker's thread waits in the kernel, takes what has come (recvmmsg), asks the
+ * handler about each, and sends the replies together (sendmmsg). Two system calls for a batch, no copy, and
+ * no turn of the event loop: that one gets when the bell has rung, so a message of another thread is met
+ * between two batches.
+ *
+ * One socket under load is waited for in recvmmsg itself, for a few milliseconds at most (its SO_RCVTIMEO).
+ * Several, or one that has been silent for so long, are waited for together with the bell (poll): an idle
+ * worker does nothing at all.
+ */
+export type BatchUdp = {
+  readonly engines: readonly UdpEngine[];
+  /** Serves until the bell rings; false = the process ends. */
+  serve(): boolean;
+};
+
+export type BatchEntrance = {
+  readonly socket: HandedSocket & { readonly fd: number };
+  readonly handler: DatagramHandler;
+};
+
+/** Datagrams in a batch. More gains nothing, and is unkind to the cache. */
+export const BATCH_MAX = 32;
+/** A thread that is to end and was not told: a bound for what cannot happen. */
+const SLEEP_MAX_MS = 10_000n;
+
+const MSG_WAITFORONE = 0x10000n;
+const MSG_DONTWAIT = 0x40n;
+const NO_TIMEOUT = 0n;
+const POLLIN = 1;
+const POLL_ENTRY_BYTES = 8;
+const COUNTS = Array.from({ length: BATCH_MAX + 1 }, (_, count) => BigInt(count));
+/** Nothing has come, or something that the next call may fare better with. */
+const PASSING = new Set(['EAGAIN', 'EINTR', 'ENOMEM', 'ENOBUFS', 'ECONNREFUSED', 'EHOSTUNREACH']);
+
+export function openBatchUdp(
+  calls: BatchCalls,
+  entrances: readonly BatchEntrance[],
+  bell: Bell,
+  meter: DatagramMeter,
+): BatchUdp {
+  const ports = entrances.map((entrance) => openPort(calls, entrance, meter));
+  const sleep = createSleep(calls, [...entrances.map(({ socket }) => socket.fd), bell.fd]);
+  const only = ports.length === 1 ? ports[0] : undefined;
+  let isBusy = false;
+  let rings = 0;
+  return {
+    engines: entrances.map(({ socket: { address, port } }) => ({
+      name: 'recvmmsg',
+      address,
+      port,
+      // The descriptor is the main thread's.
+      close: () => Promise.resolve(),
+    })),
+    serve() {
+      for (;;) {
+        if (only !== undefined && isBusy) {
+          isBusy = only.turn(MSG_WAITFORONE);
+        } else {
+          sleep.wait();
+          if (sleep.isReady(ports.length)) hush(bell);
+          // What was said before a datagram came is met before it is answered.
+          if (heard(bell) === rings) isBusy = answerReady(ports, sleep);
+        }
+        const now = heard(bell);
+        if (now === rings) continue;
+        rings = now;
+        return !isOver(bell);
+      }
+    },
+  };
+}
+
+type Port = ReturnType<typeof openPort>;
+type Sleep = ReturnType<typeof createSleep>;
+
+/** False when there was nothing. */
+function answerReady(ports: readonly Port[], sleep: Sleep): boolean {
+  let isBusy = false;
+  for (let index = 0; index < ports.length; index += 1) {
+    if (sleep.isReady(index) && ports[index]!.turn(MSG_DONTWAIT)) isBusy = true;
+  }
+  return isBusy;
+}
+
+/** One socket with its slab. */
+function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: DatagramMeter) {
+  const family = isIPv6(socket.address) ? 6 : 4;
+  const hasLocal = socket.address === '0.0.0.0' || socket.address === '::';
+  const slab = createMessageSlab(calls.hold, { count: BATCH_MAX, family, hasLocal });
+  const lateSlab = createMessageSlab(calls.hold, { count: 1, family, hasLocal });
+  const fd = BigInt(socket.fd);
+  const { packets, receiveFrom, replies } = slab;
+  const { source } = handler;
+  let current = 0;
+  const later = () => {
+    const way = slab.copyWay(current);
+    return (reply: Uint8Array): void => {
+      lateSlab.aimWay(way, reply);
+      send(calls, fd, lateSlab, 1, meter);
+    };
+  };
+  const answer = (count: number): void => {
+    const nowMs = Date.now();
+    let ready = 0;
+    for (let index = 0; index < count; index += 1) {
+      const length = slab.lengthOf(index);
+      slab.readSource(index, source);
+      // Port 0 says that no answer is wanted (RFC 768).
+      if (length < 0 || source.port === 0) {
+        meter.dropped();
+        continue;
+      }
+      current = index;
+      const written = handler.serve(packets[index]!, length, nowMs, replies[ready]!, later);
+      if (written <= 0) continue;
+      slab.aim(ready, index, written);
+      ready += 1;
+    }
+    if (ready > 0) send(calls, fd, slab, ready, meter);
+  };
+  return {
+    /** Takes and answers what is there; false when there was nothing. */
+    turn(flags: bigint): boolean {
+      const count = calls.receive(fd, receiveFrom, COUNTS[BATCH_MAX]!, flags, NO_TIMEOUT);
+      if (count <= 0) {
+        const code = calls.errno();
+        if (!PASSING.has(code)) throw new Error(`recvmmsg: ${code}`);
+        return false;
+      }
+      meter.received(count);
+      answer(count);
+      slab.reset();
+      return true;
+    },
+  };
+}
+
+/** Sends the first replies of a slab. One that the kernel does not take must not hold up those behind it. */
+function send(
+  calls: BatchCalls,
+  fd: bigint,
+  { sendFrom }: MessageSlab,
+  count: number,
+  meter: DatagramMeter,
+): void {
+  let at = 0;
+  while (at < count) {
+    const sent = calls.send(fd, sendFrom[at]!, COUNTS[count - at]!, MSG_DONTWAIT);
+    if (sent > 0) at += sent;
+    else {
+      meter.unsent();
+      at += 1;
+    }
+  }
+}
+
+/** Waits for any of the descriptors (poll). */
+function createSleep(calls: BatchCalls, descriptors: readonly number[]) {
+  const memory = new ArrayBuffer(Math.max(64, descriptors.length * POLL_ENTRY_BYTES));
+  const entries = calls.hold(memory);
+  const words = new Int32Array(memory);
+  const flags = new Int16Array(memory);
+  for (const [index, fd] of descriptors.entries()) {
+    words[2 * index] = fd;
+    flags[4 * index + 2] = POLLIN;
+  }
+  const count = BigInt(descriptors.length);
+  return {
+    wait(): void {
+      if (calls.poll(entries, count, SLEEP_MAX_MS) >= 0) return;
+      const code = calls.errno();
+      if (code !== 'EINTR') throw new Error(`poll: ${code}`);
+      for (let at = 3; at < flags.length; at += 4) flags[at] = 0;
+    },
+    isReady: (index: number): boolean => flags[4 * index + 3] !== 0,
+  };
+}

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { type TestContext, test } from 'node:test';
+import { probeBatches } from '../../src/io/batch-probe.ts';
+import { LINUX_64 } from '../../src/io/message-slab.ts';
+import { openBatchSockets } from '../../src/io/sockets.ts';
+import { openBatchCalls, openSyscalls } from '../../src/io/syscall.ts';
+import { client, startEcho, udpConformance } from './udp-conformance.ts';
+
+const found = openSyscalls();
+const calls = openBatchCalls();
+const problem = found.ok ? probeBatches(found.calls, calls) : found.reason;
+
+// Elsewhere the portable engine serves, and has the suite to itself.
+if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) {
+  test('batches can be used on this machine', () => assert.equal(problem, undefined));
+}
+if (problem === undefined && found.ok) batchTests(found.calls);
+
+function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): void {
+  udpConformance('batch');
+
+  test('hot calls look at no argument on their way to the kernel', () => {
+    assert.ok(calls.ok && calls.calls.isDirect);
+  });
+
+  test('the self-test finds a layout that is not the kernel’s', () => {
+    const wrong = [
+      { ...LINUX_64, length: 60 },
+      { ...LINUX_64, flags: 56, length: 48 },
+      { ...LINUX_64, nameLength: 12 },
+      { ...LINUX_64, vectorCount: 40, controlLength: 24 },
+      { ...LINUX_64, vectorLength: 12 },
+    ];
+    for (const layout of wrong) {
+      const said = probeBatches(syscalls, calls, layout);
+      assert.match(String(said), /self-test of batches failed/, JSON.stringify(layout));
+    }
+    assert.equal(probeBatches(syscalls, calls), undefined);
+  });
+
+  test('without the calls the self-test gives their reason', () => {
+    assert.equal(probeBatches(syscalls, { ok: false, reason: 'not here' }), 'not here');
+  });
+
+  for (const [wildcard, family, own] of [
+    ['0.0.0.0', 4, ['127.0.0.1', '127.0.3.9']],
+    ['::', 6, ['::1']],
+  ] as const) {
+    test(`${wildcard} answers from the address that was asked, by one socket`, async (t) => {
+      const { ports, post, told } = await startEcho(t, 'batch', [wildcard]);
+      const addresses = [...own, ...ownAddresses(family)];
+      for (const address of addresses) {
+        const socket = dgram.createSocket(family === 4 ? 'udp4' : 'udp6');
+        t.after(() => socket.close());
+        socket.send('where', ports[0]!, address);
+        const [, from] = (await once(socket, 'message')) as [Buffer, dgram.RemoteInfo];
+        assert.equal(from.address, address);
+        const before = (await told()).datagrams;
+        socket.send('later', ports[0]!, address);
+        while ((await told()).datagrams === before);
+        const late = once(socket, 'message') as Promise<[Buffer, dgram.RemoteInfo]>;
+        post('late');
+        assert.equal((await late)[1].address, address);
+      }
+    });
+  }
+
+  test('what waits for a thread that is busy comes together', async (t) => {
+    const { ports, told } = await startEcho(t, 'batch', ['127.0.0.1']);
+    const socket = client(t);
+    await once(socket, 'listening');
+    for (let at = 0; at < 640; at += 1) socket.send('-', ports[0]!, '127.0.0.1');
+    let seen = await told();
+    while (seen.datagrams < 640) seen = await told();
+    assert.ok(seen.batches < 640, `${seen.batches} batches`);
+  });
+
+  test('a socket’s queue tells its size and what was thrown away', async (t) => {
+    const at = { address: '127.0.0.1', port: 0 };
+    const opened = openBatchSockets(syscalls, at, Uint8Array.of(127, 0, 0, 1), 1);
+    assert.ok(opened.ok);
+    const [socket] = opened.value[0]!;
+    t.after(() => socket!.close());
+    const before = socket!.queue()!;
+    assert.ok(before.bytesMax >= 200_000, String(before.bytesMax));
+    assert.equal(before.drops, 0);
+    const sender = client(t);
+    await once(sender, 'listening');
+    const bytes = Buffer.alloc(60_000);
+    // Nobody reads: as many as are twice its size.
+    const count = Math.ceil((2 * before.bytesMax) / bytes.length);
+    await Promise.all(
+      Array.from(
+        { length: count },
+        () => new Promise((done) => sender.send(bytes, socket!.port, '127.0.0.1', done)),
+      ),
+    );
+    assert.ok(socket!.queue()!.drops > 0);
+  });
+
+  test('a thread that waits does nothing', async (t) => {
+    const { ports, told } = await startEcho(t, 'batch', ['127.0.0.1']);
+    const socket = client(t);
+    await once(socket, 'listening');
+    socket.send('hello', ports[0]!, '127.0.0.1');
+    await once(socket, 'message');
+    await told();
+    const waiting = await waitFor(t, () => threadsIn('poll'));
+    assert.ok(waiting, 'it sleeps in poll, not in a receiving call that times out');
+  });
+}
+
+function ownAddresses(family: 4 | 6): readonly string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((one) => one.family === `IPv${family}` && !one.internal)
+    .filter((one) => one.family === 'IPv4' || one.scopeid === 0)
+    .map(({ address }) => address);
+}
+
+const POLL_CALLS: Readonly<Record<string, number>> = { x64: 7, arm64: 73 };
+
+/** Whether a thread of this process that is not one of Node's own waits in that call. */
+function threadsIn(_call: 'poll'): boolean {
+  const directory = `/proc/${process.pid}/task`;
+  const { readdirSync } = process.getBuiltinModule('node:fs');
+  return readdirSync(directory).some((id) => {
+    try {
+      const [number] = readFileSync(`${directory}/${id}/syscall`, 'utf8').split(' ');
+      return Number(number) === POLL_CALLS[process.arch];
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function waitFor(t: TestContext, check: () => boolean): Promise<boolean> {
+  const deadline = performance.now() + 5000;
+  while (!check()) {
+    if (performance.now() > deadline || t.signal.aborted) return false;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  return true;
+}
