@@ -12,6 +12,7 @@ import {
   KIND_ANSWER,
   KIND_ERROR,
   KIND_NEGATIVE,
+  networkOf,
   SLIP,
 } from './rate-limit.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -33,8 +34,9 @@ export function limitResponse(
   }
   const { rateLimits, udpSizeMax } = snapshot;
   const subject = subjectOf(worker);
-  let word = admitResponse(rateLimiter, rateLimits, client, kind, subject, nowMs);
-  if (word === ADMIT) word = admitResponse(rateLimiter, rateLimits, client, KIND_ALL, 0, nowMs);
+  const network = networkOf(rateLimiter, rateLimits, client);
+  let word = admitResponse(rateLimiter, rateLimits, network, kind, subject, nowMs);
+  if (word === ADMIT) word = admitResponse(rateLimiter, rateLimits, network, KIND_ALL, 0, nowMs);
   if (word === ADMIT || isListed(rateLimits.exempt, client)) return length;
   // An error has no longer form that could be fetched over TCP.
   const slips = word === SLIP && kind !== KIND_ERROR;

@@ -4,7 +4,8 @@
  * addresses costs no memory; networks that share a slot share its credit, and a secret seed keeps
  * anybody from choosing who they are. It allocates nothing.
  */
-import { type Client, TRANSPORT_UDP } from './client.ts';
+import { bytesToInt32 } from '../ip/address.ts';
+import type { Client } from './client.ts';
 import type { RateLimits } from './snapshot.ts';
 
 /** Slots of the table, a power of two; each is 16 octets, so that one look touches one line of the cache. */
@@ -55,19 +56,20 @@ export const WITHHOLD = 2;
 
 /**
  * Whether one more response of a kind may go to the client's network.
+ * @param network networkOf() the client
  * @param subject what it is about: a hash of the name, the zone, the cut
  */
 export function admitResponse(
   limiter: RateLimiter,
   limits: RateLimits,
-  client: Client,
+  network: number,
   kind: ResponseKind,
   subject: number,
   nowMs: number,
 ): Admission {
   const perSecond = rateOf(limits, kind);
-  if (perSecond === 0 || client.transport !== TRANSPORT_UDP) return ADMIT;
-  const key = keyOf(limiter, limits, client, kind, subject);
+  if (perSecond === 0) return ADMIT;
+  const key = mix(mix(network, kind), subject) || 1;
   const { credits, words } = limiter;
   // Milliseconds of 32 bits, the difference of which is right for 24 days.
   const time = nowMs | 0;
@@ -98,21 +100,20 @@ function rateOf(limits: RateLimits, kind: ResponseKind): number {
   }
 }
 
-/** Hash of network, kind and subject; never 0, which is a free slot. */
-function keyOf(
+/** Hash of the network that a client is in. */
+export function networkOf(
   { seed }: RateLimiter,
   { ipv4Bits, ipv6Bits }: RateLimits,
   { address, family }: Client,
-  kind: ResponseKind,
-  subject: number,
 ): number {
   const bits = family === 4 ? ipv4Bits : ipv6Bits;
-  let hash = mix(mix(seed, kind), subject);
-  for (let bit = 0; bit < bits; bit += 8) {
-    const used = Math.min(8, bits - bit);
-    hash = mix(hash, address[bit >> 3]! >> (8 - used));
+  let hash = seed;
+  for (let bit = 0; bit < bits; bit += 32) {
+    const word = bytesToInt32(address, bit >> 3);
+    const left = bits - bit;
+    hash = mix(hash, left >= 32 ? word : word & ~(-1 >>> left));
   }
-  return hash === 0 ? 1 : hash;
+  return hash;
 }
 
 function mix(hash: number, value: number): number {

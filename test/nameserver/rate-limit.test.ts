@@ -7,6 +7,7 @@ import {
   KIND_ANSWER,
   KIND_ERROR,
   KIND_NEGATIVE,
+  networkOf,
   type ResponseKind,
   SLIP,
   WITHHOLD,
@@ -29,10 +30,11 @@ function ask(
   limiter: ReturnType<typeof createRateLimiter>,
   address: string,
   nowMs: number,
-  { kind = KIND_ANSWER as ResponseKind, subject = 7, tcp = false, with: more = {} } = {},
+  { kind = KIND_ANSWER as ResponseKind, subject = 7, with: more = {} } = {},
 ) {
   const all = { ...limits, ...more };
-  return admitResponse(limiter, all, clientAt(address, tcp), kind, subject, nowMs);
+  const network = networkOf(limiter, all, clientAt(address));
+  return admitResponse(limiter, all, network, kind, subject, nowMs);
 }
 
 test('the same answer goes to a network so often a second, and every second one slips', () => {
@@ -43,7 +45,6 @@ test('the same answer goes to a network so often a second, and every second one 
   assert.equal(ask(limiter, '192.0.2.9', 1200), ADMIT, 'a tenth of a second earns one');
   assert.equal(ask(limiter, '192.0.3.1', 1200), ADMIT, 'another network');
   assert.equal(ask(limiter, '192.0.2.1', 1201, { subject: 8 }), ADMIT, 'another name');
-  assert.equal(ask(limiter, '192.0.2.1', 1201, { tcp: true }), ADMIT, 'over TCP nobody is forged');
 });
 
 test('kinds have rates of their own; 0 is no limit', () => {
