@@ -36,8 +36,8 @@ export type ToDnsWorker =
     }
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
-  /** The line to who signs what nobody foresaw. */
-  | { readonly type: 'signer'; readonly port: MessagePort }
+  /** The line to who signs what nobody foresaw; undefined = there is nobody now. */
+  | { readonly type: 'signer'; readonly port: MessagePort | undefined }
   | ({ readonly type: 'signatures' } & NewSignatures)
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */

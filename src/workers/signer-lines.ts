@@ -29,6 +29,12 @@ export function openSignerLines(
     if (port) thread.post({ type: 'signer', port } satisfies ToDnsWorker, [port]);
   };
   signer.attach({
+    lost() {
+      // A worker that waits in the kernel would not see that its line is closed.
+      for (const thread of threads) {
+        thread.post({ type: 'signer', port: undefined } satisfies ToDnsWorker);
+      }
+    },
     reconnect: () => threads.forEach(connect),
     signatures(news) {
       served.snapshot = withSignatures(served.snapshot, news);

@@ -40,6 +40,8 @@ export type Signer = {
 
 export type SignerEars = {
   signatures(news: NewSignatures): void;
+  /** There is no signer now: nothing that was asked of it will be answered. */
+  lost(): void;
   reconnect(): void;
 };
 
@@ -75,9 +77,10 @@ export function createSigner(file: URL, voice: ThreadVoice): Signer {
       ...voice,
       name: 'signer',
       file,
-      start() {
+      start: () => ({ type: 'start' }),
+      ended() {
         orders.failAll();
-        return { type: 'start' };
+        ears?.lost();
       },
       onMessage: (message) => hear(message as FromSigner),
     });

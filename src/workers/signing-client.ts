@@ -18,8 +18,8 @@ export const COLD_WAITING_MAX = 128;
 export const COLD_TIMEOUT_MS = 2000;
 
 export type SigningClient = {
-  /** Speaks to a signer, or to its successor, from now on. */
-  connect(port: MessagePort): void;
+  /** Speaks to a signer, or to its successor, from now on; undefined = there is none. */
+  connect(port: MessagePort | undefined): void;
   /** Hands a query over; the reply comes later, or undefined when there will be none. False = no room. */
   ask(bytes: Uint8Array, client: Client, nowMs: number, take: Take): boolean;
 };
@@ -51,6 +51,7 @@ export function createSigningClient(
       line?.close();
       line = port;
       for (const id of [...waiting.keys()]) settle(id, undefined);
+      if (port === undefined) return;
       port.on('message', ({ generation, id, learned, reply }: ColdReply) => {
         learn(generation, learned);
         settle(id, reply);

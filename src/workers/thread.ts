@@ -32,6 +32,8 @@ export type ThreadOptions = ThreadVoice & {
   /** The first message of every incarnation. When it throws, the next try comes after a pause. */
   start(): unknown;
   onMessage(message: { readonly type: string }): void;
+  /** Called when an incarnation has ended, however it did. */
+  ended?(): void;
 };
 
 /** Where deaths are told: the stack to the log, for whoever looks for the bug, the fact to everybody. */
@@ -59,6 +61,7 @@ export function createThread(options: ThreadOptions): Thread {
 
   const bury = (bornAtMs: number, how: string): void => {
     state = 'dead';
+    options.ended?.();
     if (stopping) return;
     delayMs = restartDelayMs(delayMs, performance.now() - bornAtMs);
     const when = delayMs === 0 ? 'at once' : `in ${delayMs} ms`;
@@ -128,8 +131,7 @@ export function createThread(options: ThreadOptions): Thread {
       last.postMessage(message);
       options.wake?.();
       const late = setTimeout(() => void end(last), graceMs);
-      await gone;
-      clearTimeout(late);
+      await gone.finally(() => clearTimeout(late));
     },
   };
 }

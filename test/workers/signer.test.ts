@@ -71,6 +71,7 @@ function open(t: TestContext) {
   t.after(signer.close);
   const heard: Heard[] = [];
   signer.attach({
+    lost() {},
     reconnect() {},
     signatures({ generation, signatures }) {
       heard.push({ generation, ...(signatures as unknown as Omit<Heard, 'generation'>) });
