@@ -1,12 +1,16 @@
 import { RECEIVE_BUFFER_BYTES, RECEIVE_WAIT_MS } from './datagram.ts';
 import { createMessageSlab, LINUX_64, type MessageLayout } from './message-slab.ts';
-import type { BatchCalls, BatchCallsOrReason, Syscalls } from './syscall.ts';
+import {
+  type BatchCalls,
+  type BatchCallsOrReason,
+  MSG_DONTWAIT,
+  MSG_WAITFORONE,
+  NO_TIMEOUT,
+  type Syscalls,
+} from './syscall.ts';
 
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
 const PROBE_LENGTHS = [40, 7];
-const MSG_WAITFORONE = 0x10000n;
-const MSG_DONTWAIT = 0x40n;
-const NO_TIMEOUT = 0n;
 
 /**
  * Why batches cannot be used here, in words; undefined when a few datagrams went to and fro over loopback as

@@ -24,8 +24,8 @@ export type MessageSlab = {
   copyWay(index: number): Way;
   /** Makes the first reply one that goes this way. */
   aimWay(way: Way, reply: Uint8Array): void;
-  /** Before the next batch is received. */
-  reset(): void;
+  /** Makes ready again what the last batch has taken. */
+  reset(taken: number): void;
 };
 
 export type Way = { readonly name: Uint8Array; readonly control: Uint8Array };
@@ -142,9 +142,9 @@ export function createMessageSlab(
       view(replies, REPLY_BYTES).set(reply);
       aim(0, 0, reply.length);
     },
-    reset() {
+    reset(taken) {
       // The kernel has put in their place what it filled.
-      for (let index = 0; index < count; index += 1) {
+      for (let index = 0; index < taken; index += 1) {
         const header = headerOf(received, index);
         words[(header + layout.nameLength) / WORD] = nameBytes;
         words[(header + layout.controlLength) / WORD] = controlBytes;

@@ -180,7 +180,14 @@ function owned(
   return {
     ...at,
     hand: () => ({ ...at, fd: how === 'lent' ? fd : syscalls.duplicate(fd) }),
-    queue: () => (open ? syscalls.receiveQueue(fd) : undefined),
+    queue() {
+      try {
+        return open ? syscalls.receiveQueue(fd) : undefined;
+      } catch {
+        // A kernel that does not tell.
+        return undefined;
+      }
+    },
     close() {
       if (open) syscalls.close(fd);
       open = false;

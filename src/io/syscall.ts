@@ -44,8 +44,8 @@ export type ReceiveQueue = { readonly bytesMax: number; readonly drops: number }
 
 /**
  * The calls of a worker that waits in the kernel and takes datagrams by the batch. All parameters are
- * addresses or plain numbers as BigInts: declared as pointers only, a call costs nanoseconds, with any
- * integer type hundreds of them. Results are the calls' own, -1 with `errno` when they fail.
+ * addresses or plain numbers as BigInts: any integer type in a declaration brings in a wrapper that costs
+ * more than the call. Results are the calls' own, -1 with `errno` when they fail.
  */
 export type BatchCalls = {
   /** The address of memory that the kernel may write to from now on: it is never collected or moved. */
@@ -88,6 +88,11 @@ export function openSyscalls(): SyscallsOrReason {
 export type BatchCallsOrReason =
   | { readonly ok: true; readonly calls: BatchCalls }
   | { readonly ok: false; readonly reason: string };
+
+/** Flags and a time-out of the calls. */
+export const MSG_DONTWAIT = 0x40n;
+export const MSG_WAITFORONE = 0x10000n;
+export const NO_TIMEOUT = 0n;
 
 /** Each thread opens its own. Whether they do what they should is for io/udp-batch to try. */
 export function openBatchCalls(): BatchCallsOrReason {
@@ -207,12 +212,17 @@ function bindSyscalls(): Syscalls {
       const fd = boundSocket(SOCK_DGRAM, SO_REUSEPORT, address, port, 0, 0);
       // struct timeval: seconds and microseconds, 64 bits each.
       const wait = Int32Array.of(Math.floor(waitMs / 1000), 0, (waitMs % 1000) * 1000, 0);
-      option(fd, SOL_SOCKET, SO_RCVTIMEO, wait);
-      option(fd, SOL_SOCKET, SO_RCVBUF, Int32Array.of(receiveBytes));
-      if (address.some((byte) => byte !== 0)) return fd;
-      if (address.length === 4) option(fd, IPPROTO_IP, IP_PKTINFO);
-      else option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
-      return fd;
+      try {
+        option(fd, SOL_SOCKET, SO_RCVTIMEO, wait);
+        option(fd, SOL_SOCKET, SO_RCVBUF, Int32Array.of(receiveBytes));
+        if (address.some((byte) => byte !== 0)) return fd;
+        if (address.length === 4) option(fd, IPPROTO_IP, IP_PKTINFO);
+        else option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+        return fd;
+      } catch (error) {
+        functions['close']!(fd);
+        throw error;
+      }
     },
     receiveQueue(fd) {
       const words = new Uint32Array(MEMINFO_WORDS);
@@ -225,7 +235,11 @@ function bindSyscalls(): Syscalls {
     eventCounter: () => call('eventfd', 0, EFD_NONBLOCK | EFD_CLOEXEC),
     tcpSocket(address, port, fastOpenMax) {
       const fd = boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port);
-      if (fastOpenMax > 0) option(fd, IPPROTO_TCP, TCP_FASTOPEN, Int32Array.of(fastOpenMax));
+      try {
+        if (fastOpenMax > 0) option(fd, IPPROTO_TCP, TCP_FASTOPEN, Int32Array.of(fastOpenMax));
+      } catch {
+        // A kernel without it: clients shake hands first, as ever.
+      }
       return fd;
     },
     pingSocket(source) {

@@ -1,9 +1,15 @@
 import { isIPv6 } from 'node:net';
+import { parseAddress } from '../ip/address.ts';
 import { type Bell, heard, hush, isOver } from './bell.ts';
-import type { DatagramHandler, DatagramMeter, UdpEngine } from './datagram.ts';
+import {
+  type DatagramHandler,
+  type DatagramMeter,
+  REPLY_BYTES,
+  type UdpEngine,
+} from './datagram.ts';
 import { createMessageSlab, type MessageSlab } from './message-slab.ts';
 import type { HandedSocket } from './sockets.ts';
-import type { BatchCalls } from './syscall.ts';
+import { type BatchCalls, MSG_DONTWAIT, MSG_WAITFORONE, NO_TIMEOUT } from './syscall.ts';
 
 /**
  * UDP by the batch, on Linux: the worker's thread waits in the kernel, takes what has come (recvmmsg), asks the
@@ -31,9 +37,6 @@ export const BATCH_MAX = 32;
 /** A thread that is to end and was not told: a bound for what cannot happen. */
 const SLEEP_MAX_MS = 10_000n;
 
-const MSG_WAITFORONE = 0x10000n;
-const MSG_DONTWAIT = 0x40n;
-const NO_TIMEOUT = 0n;
 const POLLIN = 1;
 const POLL_ENTRY_BYTES = 8;
 const COUNTS = Array.from({ length: BATCH_MAX + 1 }, (_, count) => BigInt(count));
@@ -93,7 +96,8 @@ function answerReady(ports: readonly Port[], sleep: Sleep): boolean {
 /** One socket with its slab. */
 function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: DatagramMeter) {
   const family = isIPv6(socket.address) ? 6 : 4;
-  const hasLocal = socket.address === '0.0.0.0' || socket.address === '::';
+  // However a wildcard is written.
+  const hasLocal = parseAddress(socket.address)?.bytes.every((byte) => byte === 0) ?? false;
   const slab = createMessageSlab(calls.hold, { count: BATCH_MAX, family, hasLocal });
   const lateSlab = createMessageSlab(calls.hold, { count: 1, family, hasLocal });
   const fd = BigInt(socket.fd);
@@ -103,6 +107,10 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
   const later = () => {
     const way = slab.copyWay(current);
     return (reply: Uint8Array): void => {
+      if (reply.length > REPLY_BYTES) {
+        meter.unsent();
+        return;
+      }
       lateSlab.aimWay(way, reply);
       send(calls, fd, lateSlab, 1, meter);
     };
@@ -137,7 +145,7 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
       }
       meter.received(count);
       answer(count);
-      slab.reset();
+      slab.reset(count);
       return true;
     },
   };

@@ -33,12 +33,15 @@ export function createToldSerials(
   const tellAll = async (): Promise<void> => {
     if (isTelling) return;
     isTelling = true;
-    for (const [zone, memory] of untold) {
-      untold.delete(zone);
-      // When the store is away it is told with the next look.
-      await secrets.update(PREFIX + zone, (bytes) => more(bytes, memory));
+    try {
+      for (const [zone, memory] of untold) {
+        untold.delete(zone);
+        // When the store is away it is told with the next look.
+        await secrets.update(PREFIX + zone, (bytes) => more(bytes, memory));
+      }
+    } finally {
+      isTelling = false;
     }
-    isTelling = false;
   };
   return {
     get,

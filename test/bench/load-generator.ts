@@ -11,7 +11,12 @@
 import { readFileSync } from 'node:fs';
 import { RECEIVE_BUFFER_BYTES } from '../../src/io/datagram.ts';
 import { LINUX_64 as LAYOUT } from '../../src/io/message-slab.ts';
-import { type BatchCalls, openBatchCalls, openSyscalls } from '../../src/io/syscall.ts';
+import {
+  type BatchCalls,
+  MSG_DONTWAIT,
+  openBatchCalls,
+  openSyscalls,
+} from '../../src/io/syscall.ts';
 import { createLatencies } from './latencies.ts';
 
 export type LoadSetting = {
@@ -39,7 +44,6 @@ export type LoadReport = {
 
 const BATCH = 32;
 const LOST_MS = 1000;
-const MSG_DONTWAIT = 0x40n;
 const ANSWER_BYTES = 2048;
 const COUNTS = Array.from({ length: BATCH + 1 }, (_, count) => BigInt(count));
 const WORD = 4;

@@ -49,6 +49,7 @@ function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): voi
   for (const [wildcard, family, own] of [
     ['0.0.0.0', 4, ['127.0.0.1', '127.0.3.9']],
     ['::', 6, ['::1']],
+    ['0:0:0:0:0:0:0:0', 6, ['::1']],
   ] as const) {
     test(`${wildcard} answers from the address that was asked, by one socket`, async (t) => {
       const { ports, post, told } = await startEcho(t, 'batch', [wildcard]);
