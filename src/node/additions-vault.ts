@@ -2,11 +2,12 @@
  * Where the records that were added to zones are kept: sealed in the store for all nodes, where nodes share
  * secrets, else in a file of this node's own, or with its life.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Facts } from '../cluster/facts.ts';
 import type { Secret } from '../cluster/secrets.ts';
+import { writeWhole } from './whole-file.ts';
 
 export type AdditionsVault = {
   /** All nodes have the same. */
@@ -117,20 +118,11 @@ function setAside(file: string): boolean {
   }
 }
 
-/** In one step, and on the disk when it returns. */
 function writeValues(
   directory: string,
   values: ReadonlyMap<string, Uint8Array>,
 ): string | undefined {
-  try {
-    mkdirSync(directory, { recursive: true });
-    const file = join(directory, FILE_NAME);
-    const saved = [...values].map(([zone, bytes]) => [zone, Buffer.from(bytes).toString('base64')]);
-    const text = JSON.stringify(Object.fromEntries(saved));
-    writeFileSync(`${file}.next`, text, { mode: 0o600, flush: true });
-    renameSync(`${file}.next`, file);
-    return undefined;
-  } catch (error) {
-    return `${directory} cannot be written (${(error as NodeJS.ErrnoException).code})`;
-  }
+  const saved = [...values].map(([zone, bytes]) => [zone, Buffer.from(bytes).toString('base64')]);
+  const text = JSON.stringify(Object.fromEntries(saved));
+  return writeWhole(join(directory, FILE_NAME), text, { file: 0o600 });
 }

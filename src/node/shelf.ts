@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { REVISION_BYTES_MAX, type Revision } from '../cluster/revisions.ts';
+import { writeWhole } from './whole-file.ts';
 
 /**
  * The last shared configurations that this node has served, in memory and, where it has a disk, there:
@@ -18,6 +19,8 @@ export type Shelf = {
 export const KEPT_MAX = 5;
 
 const FILE_NAME = 'shared-config.json';
+/** Headers of monitors may hold secrets. */
+const OWNER_ONLY = { file: 0o600 };
 const savedSchema = z
   .array(
     z.object({
@@ -39,7 +42,8 @@ export function openShelf(directory: string | undefined): Shelf {
     keep(revision) {
       const others = kept.filter((each) => !isSame(each, revision));
       kept = newestFirst([revision, ...others]).slice(0, KEPT_MAX);
-      return directory === undefined ? undefined : writeKept(directory, kept);
+      if (directory === undefined) return undefined;
+      return writeWhole(join(directory, FILE_NAME), JSON.stringify(kept), OWNER_ONLY);
     },
   };
 }
@@ -58,19 +62,5 @@ function readKept(file: string): readonly Revision[] {
   } catch {
     // None yet, or damaged: then the newest or the node's own file must do.
     return [];
-  }
-}
-
-/** In one step. */
-function writeKept(directory: string, kept: readonly Revision[]): string | undefined {
-  try {
-    mkdirSync(directory, { recursive: true });
-    const file = join(directory, FILE_NAME);
-    // Only for us: headers of monitors may hold secrets.
-    writeFileSync(`${file}.next`, JSON.stringify(kept), { mode: 0o600 });
-    renameSync(`${file}.next`, file);
-    return undefined;
-  } catch (error) {
-    return `${directory} cannot be written (${(error as NodeJS.ErrnoException).code})`;
   }
 }
