@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import type { Bell } from './io/bell.ts';
-import type { DatagramHandler, DatagramMeter, UdpEngine } from './io/datagram.ts';
+import type { DatagramHandler, DatagramMeter, Fast, UdpEngine } from './io/datagram.ts';
 import { describeBindFailure } from './io/sockets.ts';
 import { openBatchCalls } from './io/syscall.ts';
 import { type BatchUdp, openBatchUdp } from './io/udp-batch.ts';
@@ -19,7 +19,9 @@ import {
   deferKind,
   firstDeferralId,
 } from './nameserver/defer.ts';
+import { answerFast } from './nameserver/fast-path.ts';
 import { DROP, SIGN } from './nameserver/outcomes.ts';
+import { createPacketCache } from './nameserver/packet-cache.ts';
 import { respond } from './nameserver/respond.ts';
 import {
   addSignatures,
@@ -51,6 +53,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
     case 'start':
       state = createWorkerState(message.counters, randomInt(2 ** 32));
+      state.cache = createPacketCache();
       state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
       void open(state, message.udp, message.bell);
@@ -131,8 +134,13 @@ function handlerOf(worker: WorkerState, proxies: readonly Prefix[] | undefined):
   const client = createClient(TRANSPORT_UDP);
   const serve = createServe(worker, client);
   return proxies === undefined
-    ? { source: client, serve }
+    ? { source: client, serve, fast: createFast(worker, client) }
     : { source: client, serve: proxied(worker, client, proxies, serve) };
+}
+
+function createFast(worker: WorkerState, client: Client): Fast {
+  return (memory, at, length, nowMs, to) =>
+    answerFast(worker, client, memory, at, length, nowMs, to);
 }
 
 type Serve = DatagramHandler['serve'];

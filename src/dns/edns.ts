@@ -23,7 +23,7 @@ import { PARSE_DROP, PARSE_NOTIMP, type Query } from './message.ts';
 export const EDE_NONE = -1;
 
 /** Code and length before an option's value (RFC 6891 6.1.2). */
-const OPTION_HEAD_LENGTH = 4;
+export const OPTION_HEAD_LENGTH = 4;
 /** An EDE option without text (RFC 8914 2). */
 const EDE_LENGTH = OPTION_HEAD_LENGTH + 2;
 

@@ -148,8 +148,7 @@ export function createQuery(): Query {
 export function parseQuery(query: Query, bytes: Uint8Array, length: number): number {
   const end = Math.min(length, bytes.length);
   query.questionEnd = 0;
-  query.hasEdns = false;
-  query.hasEcs = false;
+  clearOpt(query);
   if (end < HEADER_LENGTH || (bytes[2]! & 0x80) !== 0) return PARSE_DROP;
   clearQuery(query, bytes);
   if (query.opcode !== OPCODE_QUERY) {
@@ -184,6 +183,14 @@ function clearQuery(query: Query, bytes: Uint8Array): void {
   query.qnameLabels = 0;
   query.qtype = 0;
   query.qclass = 0;
+  query.hasTsig = false;
+  query.tsigOffset = 0;
+}
+
+/** As it is without OPT. */
+export function clearOpt(query: Query): void {
+  query.hasEdns = false;
+  query.hasEcs = false;
   query.udpSize = UDP_SIZE_MIN;
   query.ednsVersion = 0;
   query.ednsDo = false;
@@ -197,8 +204,6 @@ function clearQuery(query: Query, bytes: Uint8Array): void {
   query.hasCookie = false;
   query.cookieOffset = 0;
   query.cookieLength = 0;
-  query.hasTsig = false;
-  query.tsigOffset = 0;
 }
 
 /** No question, but a cookie in OPT: the only query that may have none (RFC 7873 5.4, RFC 9619 4). */
@@ -291,8 +296,11 @@ function readRecords(
   return outcome;
 }
 
-/** Reads the OPT record whose type stands at `fixed` and whose rdata ends at `end` (RFC 6891 6.1). */
-function readOpt(query: Query, bytes: Uint8Array, fixed: number, end: number): number {
+/**
+ * Reads the OPT record whose type stands at `fixed` and whose rdata ends at `end` (RFC 6891 6.1).
+ * @returns PARSE_OK, PARSE_FORMERR or PARSE_BADVERS
+ */
+export function readOpt(query: Query, bytes: Uint8Array, fixed: number, end: number): number {
   const udpSize = readWord(bytes, fixed + 2);
   query.hasEdns = true;
   // Values below 512 are treated as 512 (RFC 6891 6.2.3).

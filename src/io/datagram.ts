@@ -1,3 +1,4 @@
+import type { PacketMemory } from '../dns/packet-memory.ts';
 import type { Source } from '../ip/source.ts';
 
 /**
@@ -16,7 +17,21 @@ export type DatagramHandler = {
    * @param later to be called now by who will have a reply after this has returned
    */
   serve(packet: Uint8Array, length: number, nowMs: number, reply: Uint8Array, later: Later): number;
+  /**
+   * Likewise, before `serve`, in memory that both lie in: of what can be answered at once.
+   * @param at where the datagram begins, and `to` its reply: octets from the memory's start, each at a whole word
+   * @returns length; 0 = silence; negative = `serve` is to be asked
+   */
+  readonly fast?: Fast | undefined;
 };
+
+export type Fast = (
+  memory: PacketMemory,
+  at: number,
+  length: number,
+  nowMs: number,
+  to: number,
+) => number;
 
 /** The way back to the source of the datagram under way. The bytes are the engine's from then on. */
 export type Later = () => (reply: Uint8Array) => void;

@@ -1,3 +1,4 @@
+import type { PacketMemory } from '../dns/packet-memory.ts';
 import type { Source } from '../ip/source.ts';
 import { DATAGRAM_BYTES_MAX, REPLY_BYTES } from './datagram.ts';
 
@@ -15,6 +16,10 @@ export type MessageSlab = {
   /** Room for one datagram, and for one reply, each. */
   readonly packets: readonly Uint8Array[];
   readonly replies: readonly Uint8Array[];
+  /** All of it, and where in it the first of each begins; each has DATAGRAM_BYTES_MAX or REPLY_BYTES. */
+  readonly memory: PacketMemory;
+  readonly packetsAt: number;
+  readonly repliesAt: number;
   /** Octets of a received datagram; -1 = it was longer than its room. */
   lengthOf(index: number): number;
   readSource(index: number, source: Source): void;
@@ -120,6 +125,9 @@ export function createMessageSlab(
     sendFrom: indexes.map((index) => base + BigInt(headerOf(sent, index))),
     packets: indexes.map((index) => view(packets + index * DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX)),
     replies: indexes.map((index) => view(replies + index * REPLY_BYTES, REPLY_BYTES)),
+    memory: { bytes, words },
+    packetsAt: packets,
+    repliesAt: replies,
     lengthOf(index) {
       const header = headerOf(received, index);
       const isCut = (words[(header + layout.flags) / WORD]! & MSG_TRUNC) !== 0;

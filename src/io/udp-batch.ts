@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { parseAddress } from '../ip/address.ts';
 import { type Bell, heard, hush, isOver } from './bell.ts';
 import {
+  DATAGRAM_BYTES_MAX,
   type DatagramHandler,
   type DatagramMeter,
   REPLY_BYTES,
@@ -37,6 +38,7 @@ export const BATCH_MAX = 32;
 /** A thread that is to end and was not told: a bound for what cannot happen. */
 const SLEEP_MAX_MS = 10_000n;
 
+const UNANSWERED = -1;
 const POLLIN = 1;
 const POLL_ENTRY_BYTES = 8;
 const COUNTS = Array.from({ length: BATCH_MAX + 1 }, (_, count) => BigInt(count));
@@ -101,8 +103,8 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
   const slab = createMessageSlab(calls.hold, { count: BATCH_MAX, family, hasLocal });
   const lateSlab = createMessageSlab(calls.hold, { count: 1, family, hasLocal });
   const fd = BigInt(socket.fd);
-  const { packets, receiveFrom, replies } = slab;
-  const { source } = handler;
+  const { memory, packets, packetsAt, receiveFrom, replies, repliesAt } = slab;
+  const { fast, source } = handler;
   let current = 0;
   const later = () => {
     const way = slab.copyWay(current);
@@ -126,8 +128,15 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
         meter.dropped();
         continue;
       }
-      current = index;
-      const written = handler.serve(packets[index]!, length, nowMs, replies[ready]!, later);
+      let written = UNANSWERED;
+      if (fast !== undefined) {
+        const at = packetsAt + index * DATAGRAM_BYTES_MAX;
+        written = fast(memory, at, length, nowMs, repliesAt + ready * REPLY_BYTES);
+      }
+      if (written < 0) {
+        current = index;
+        written = handler.serve(packets[index]!, length, nowMs, replies[ready]!, later);
+      }
       if (written <= 0) continue;
       slab.aim(ready, index, written);
       ready += 1;

@@ -7,19 +7,22 @@ import { COUNT_LIMITED_SLIPPED, COUNT_LIMITED_WITHHELD } from './counters.ts';
 import { isProved } from './edns-offers.ts';
 import {
   ADMIT,
+  type Admission,
   admitResponse,
   KIND_ALL,
   KIND_ANSWER,
   KIND_ERROR,
   KIND_NEGATIVE,
   networkOf,
+  type ResponseKind,
   SLIP,
+  WITHHOLD,
 } from './rate-limit.ts';
+import type { RateLimits } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /**
  * The last word on a response over UDP: it goes as it is, or as an empty one with TC, or not at all (0).
- * Whoever has a cookie of ours has shown that its address is its own.
  * @param length of the response that stands in `worker.reply`
  */
 export function limitResponse(
@@ -28,21 +31,12 @@ export function limitResponse(
   length: number,
   nowMs: number,
 ): number {
-  const { counters, kind, rateLimiter, reply, snapshot } = worker;
-  if (snapshot === undefined || client.transport !== TRANSPORT_UDP || isProved(worker)) {
-    return length;
-  }
+  const { reply, snapshot } = worker;
+  if (snapshot === undefined || client.transport !== TRANSPORT_UDP) return length;
   const { rateLimits, udpSizeMax } = snapshot;
-  const subject = subjectOf(worker);
-  const network = networkOf(rateLimiter, rateLimits, client);
-  let word = admitResponse(rateLimiter, rateLimits, network, kind, subject, nowMs);
-  if (word === ADMIT) word = admitResponse(rateLimiter, rateLimits, network, KIND_ALL, 0, nowMs);
-  if (word === ADMIT || isListed(rateLimits.exempt, client)) return length;
-  // An error has no longer form that could be fetched over TCP.
-  const slips = word === SLIP && kind !== KIND_ERROR;
-  const slot = slips ? COUNT_LIMITED_SLIPPED : COUNT_LIMITED_WITHHELD;
-  counters[slot] = counters[slot]! + 1;
-  if (!slips) return 0;
+  const word = wordFor(worker, client, rateLimits, worker.kind, subjectOf(worker), nowMs);
+  if (word === ADMIT) return length;
+  if (word === WITHHOLD) return 0;
   truncate(reply);
   // Nothing is gained by who asks in another's name.
   withdrawOffers(reply);
@@ -51,10 +45,35 @@ export function limitResponse(
 }
 
 /**
+ * Whether a response of this kind and subject may go to the client. Whoever has a cookie of ours has shown that its
+ * address is its own.
+ */
+export function wordFor(
+  worker: WorkerState,
+  client: Client,
+  limits: RateLimits,
+  kind: ResponseKind,
+  subject: number,
+  nowMs: number,
+): Admission {
+  if (isProved(worker)) return ADMIT;
+  const { counters, rateLimiter } = worker;
+  const network = networkOf(rateLimiter, limits, client);
+  let word = admitResponse(rateLimiter, limits, network, kind, subject, nowMs);
+  if (word === ADMIT) word = admitResponse(rateLimiter, limits, network, KIND_ALL, 0, nowMs);
+  if (word === ADMIT || isListed(limits.exempt, client)) return ADMIT;
+  // An error has no longer form that could be fetched over TCP.
+  if (kind === KIND_ERROR) word = WITHHOLD;
+  const slot = word === SLIP ? COUNT_LIMITED_SLIPPED : COUNT_LIMITED_WITHHELD;
+  counters[slot] = counters[slot]! + 1;
+  return word;
+}
+
+/**
  * What the response is about. All names that one wildcard or DNAME answers for are one subject: whoever floods
  * somebody else would draw a new name for every query.
  */
-function subjectOf({ kind, result }: WorkerState): number {
+export function subjectOf({ kind, result }: WorkerState): number {
   switch (kind) {
     case KIND_ANSWER:
       return result.chainLength > 0 ? ~result.chain[0]! : result.node;

@@ -14,10 +14,13 @@ export type Place = {
   bucket: number;
   /** The query's client subnet decided, not the resolver's address. */
   fromSubnet: boolean;
+  /** What was chosen for it (steer.ts): the first endpoint, or -1 = sorry addresses, and for how long. */
+  endpoint: number;
+  ttlSeconds: number;
 };
 
 export function createPlace(): Place {
-  return { classId: 0, scope: 0, bucket: 0, fromSubnet: false };
+  return { classId: 0, scope: 0, bucket: 0, fromSubnet: false, endpoint: -1, ttlSeconds: 0 };
 }
 
 /**

@@ -11,6 +11,7 @@ import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
 import { type BodySignatures, keepSignatures, type PreparedSignature } from './body.ts';
 import type { ColdSigner } from './cold-signer.ts';
 import { createLearnedRecords, type Learned, type LearnedRecords } from './learned.ts';
+import { forgetAnswers, type PacketCache } from './packet-cache.ts';
 import { createPlace, type Place } from './place.ts';
 import {
   createRateLimiter,
@@ -53,6 +54,8 @@ export type WorkerState = {
   /** A name that is spelled out. */
   readonly spelled: Uint8Array;
   readonly rateLimiter: RateLimiter;
+  /** Undefined = each answer is composed anew, as by who has the keys. */
+  cache: PacketCache | undefined;
   readonly query: Query;
   readonly reply: Reply;
   readonly result: LookupResult;
@@ -86,6 +89,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     proofCount: 0,
     spelled: new Uint8Array(NAME_LENGTH_MAX + 2),
     rateLimiter: createRateLimiter(seed),
+    cache: undefined,
     query: createQuery(),
     reply: createReply(),
     result: createLookupResult(),
@@ -107,6 +111,7 @@ export function setSnapshot(
   const { bodySignatures } = state;
   bodySignatures.clear();
   state.learned.clear();
+  forget(state);
   keepSignatures(bodySignatures, snapshot.prepared);
   state.signatures = snapshot.signatures;
   state.answers = buildAnswers(snapshot, health, bodySignatures);
@@ -138,6 +143,7 @@ export function addSignatures(
   prepared: readonly PreparedSignature[],
 ): void {
   if (generation !== state.snapshot?.generation) return;
+  forget(state);
   if (signatures !== undefined) {
     state.signatures = signatures;
     state.learned.clear();
@@ -152,6 +158,11 @@ export function learn(
   generation: number,
   news: readonly Learned[],
 ): void {
+  // Nothing that is in the packet cache waited for it.
   if (generation !== snapshot?.generation) return;
   for (const one of news) learned.learn(one);
+}
+
+function forget({ cache }: WorkerState): void {
+  if (cache !== undefined) forgetAnswers(cache);
 }
