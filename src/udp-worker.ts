@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { endianness } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import type { Bell } from './io/bell.ts';
 import type { DatagramHandler, DatagramMeter, Fast, UdpEngine } from './io/datagram.ts';
@@ -53,7 +54,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
     case 'start':
       state = createWorkerState(message.counters, randomInt(2 ** 32));
-      state.cache = createPacketCache();
+      if (endianness() === 'LE') state.cache = createPacketCache();
       state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
       void open(state, message.udp, message.bell);

@@ -12,9 +12,9 @@ import {
 import type { HandedSocket } from './sockets.ts';
 
 /**
- * UDP through node:dgram: one system call per packet each way, on every platform. A reply that the kernel cannot take at once stays queued in
- * libuv, which keeps a pointer to its bytes, so every reply has a slot of its own in a slab until it
- * is sent; when all slots wait, queries are dropped, never queued without bound.
+ * UDP through node:dgram: one system call per packet each way, on every platform. A reply that the kernel cannot take
+ * at once stays queued in libuv, which keeps a pointer to its bytes, so replies lie one behind the other in a ring
+ * that is longer than the queue may be; when that is full, queries are dropped, never queued without bound.
  */
 /** Replies that may wait for the kernel at once. */
 export const REPLY_SLOTS = 512;
@@ -33,8 +33,8 @@ export async function openPortableUdp(
     // Addresses are literals; the default look-up would cost a tick per reply.
     lookup: (name, _options, done) => done(null, name, isIpv6 ? 6 : 4),
   });
-  const slots = createSlots();
-  const { source } = handler;
+  const ring = createRing();
+  const { fast, source } = handler;
   let closed = false;
   let sender: RemoteInfo;
   const later = () => {
@@ -44,27 +44,30 @@ export async function openPortableUdp(
       if (!closed) udp.send(reply, 0, reply.length, port, address, () => {});
     };
   };
+  const answer = (packet: Uint8Array, nowMs: number): number => {
+    if (fast !== undefined) {
+      ring.memory.bytes.set(packet, QUERY_AT);
+      const length = fast(ring.memory, QUERY_AT, packet.length, nowMs, ring.at());
+      if (length >= 0) return length;
+    }
+    return handler.serve(packet, packet.length, nowMs, ring.room(), later);
+  };
+  const sent = (error: Error | null): void => {
+    if (error) meter.unsent();
+  };
   udp.on('message', (packet, from) => {
     meter.received(1);
     // Port 0 says that no answer is wanted (RFC 768). Nobody can be sent one: node throws on trying.
-    if (from.port === 0) return meter.dropped();
-    const slot = packet.length > DATAGRAM_BYTES_MAX ? -1 : slots.take();
-    if (slot < 0) {
+    const isServed = from.port !== 0 && packet.length <= DATAGRAM_BYTES_MAX;
+    if (!isServed || udp.getSendQueueCount() >= REPLY_SLOTS) {
       meter.dropped();
       return;
     }
-    const reply = slots.bytes(slot);
     setSourceAddress(source, from.address, isIpv6);
     source.port = from.port;
     sender = from;
-    const length = handler.serve(packet, packet.length, Date.now(), reply, later);
-    if (length <= 0) slots.give(slot);
-    else {
-      udp.send(reply, 0, length, from.port, from.address, (error) => {
-        if (error) meter.unsent();
-        slots.give(slot);
-      });
-    }
+    const length = answer(packet, Date.now());
+    if (length > 0) udp.send(ring.take(length), from.port, from.address, sent);
   });
   await bind(udp, socket);
   enlargeReceiveBuffer(udp);
@@ -101,18 +104,28 @@ function enlargeReceiveBuffer(udp: Socket): void {
   }
 }
 
-function createSlots() {
-  const slab = new Uint8Array(REPLY_SLOTS * REPLY_BYTES);
-  const views = Array.from({ length: REPLY_SLOTS }, (_, slot) =>
-    slab.subarray(slot * REPLY_BYTES, (slot + 1) * REPLY_BYTES),
+/** Where a query lies for `fast`: behind the replies. */
+const QUERY_AT = REPLY_SLOTS * REPLY_BYTES;
+
+function createRing() {
+  const memory = new ArrayBuffer(QUERY_AT + DATAGRAM_BYTES_MAX);
+  const rooms = Array.from({ length: REPLY_SLOTS }, (_, slot) =>
+    Buffer.from(memory, slot * REPLY_BYTES, REPLY_BYTES),
   );
-  const free = Int32Array.from({ length: REPLY_SLOTS }, (_, slot) => slot);
-  let count = REPLY_SLOTS;
+  /** Of each room what was sent last: the next reply is often as long, and a new view costs as much as copying it. */
+  const sent = rooms.slice();
+  let slot = 0;
   return {
-    take: (): number => (count === 0 ? -1 : free[--count]!),
-    give: (slot: number): void => {
-      free[count++] = slot;
+    memory: { bytes: new Uint8Array(memory), words: new Int32Array(memory) },
+    /** Where the next reply goes. */
+    at: (): number => slot * REPLY_BYTES,
+    room: (): Uint8Array => rooms[slot]!,
+    /** The reply that was written there. */
+    take(length: number): Buffer {
+      if (sent[slot]!.length !== length) sent[slot] = rooms[slot]!.subarray(0, length);
+      const reply = sent[slot]!;
+      slot = (slot + 1) % REPLY_SLOTS;
+      return reply;
     },
-    bytes: (slot: number): Uint8Array => views[slot]!,
   };
 }
