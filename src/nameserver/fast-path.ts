@@ -73,6 +73,9 @@ const HEADER_WORDS = HEADER_LENGTH / 4;
 const NAME_WORDS_MAX = CACHED_NAME_MAX / 4;
 /** Header, the root's name, type and class. */
 const QUERY_LENGTH_MIN = HEADER_LENGTH + 5;
+const AUTHORITATIVE = flagsWord(FLAG_QR | FLAG_AA);
+const TRUNCATED = flagsWord(FLAG_QR | FLAG_AA | FLAG_TC);
+const RCODE_SHIFT = 24;
 /** Two counts in a word: one and none, none and one. */
 const COUNTS_1_0 = 0x0100;
 const COUNTS_0_1 = 0x01000000;
@@ -125,12 +128,12 @@ export function answerFast(
   const word = wordFor(worker, client, snapshot.rateLimits, kind, subject, nowMs);
   if (word === ADMIT) {
     writeOpt(reply, snapshot.udpSizeMax, scope, EDE_NONE);
-    writeHeader(reply, memory, at, to, FLAG_QR | FLAG_AA | rcode);
+    writeHeader(reply, memory, at, to, AUTHORITATIVE | (rcode << RCODE_SHIFT));
   } else {
     empty(reply, start);
     withdrawOffers(reply);
     writeOpt(reply, snapshot.udpSizeMax, 0, EDE_NONE);
-    writeHeader(reply, memory, at, to, FLAG_QR | FLAG_AA | FLAG_TC);
+    writeHeader(reply, memory, at, to, TRUNCATED);
   }
   const sent = word === WITHHOLD ? DROP : reply.position - to;
   count(worker.counters, cache.key.qtype, rcode, length, sent);
@@ -260,7 +263,7 @@ function writeHeader(
   flags: number,
 ): void {
   const first = to >> 2;
-  words[first] = (words[at >> 2]! & ID_RD_CD) | flagsWord(flags);
+  words[first] = (words[at >> 2]! & ID_RD_CD) | flags;
   words[first + 1] = COUNTS_1_0 | (countWord(answerCount) << 16);
   words[first + 2] = countWord(authorityCount) | (countWord(additionalCount) << 16);
 }

@@ -9,11 +9,9 @@ import {
   ADMIT,
   type Admission,
   admitResponse,
-  KIND_ALL,
   KIND_ANSWER,
   KIND_ERROR,
   KIND_NEGATIVE,
-  networkOf,
   type ResponseKind,
   SLIP,
   WITHHOLD,
@@ -58,9 +56,7 @@ export function wordFor(
 ): Admission {
   if (isProved(worker)) return ADMIT;
   const { counters, rateLimiter } = worker;
-  const network = networkOf(rateLimiter, limits, client);
-  let word = admitResponse(rateLimiter, limits, network, kind, subject, nowMs);
-  if (word === ADMIT) word = admitResponse(rateLimiter, limits, network, KIND_ALL, 0, nowMs);
+  let word = admitResponse(rateLimiter, limits, client, kind, subject, nowMs);
   if (word === ADMIT || isListed(limits.exempt, client)) return ADMIT;
   // An error has no longer form that could be fetched over TCP.
   if (kind === KIND_ERROR) word = WITHHOLD;

@@ -15,6 +15,7 @@ import { KIND_ANSWER, type ResponseKind } from './rate-limit.ts';
 
 /** A power of two. */
 export const PACKET_CACHE_ENTRIES = 8192;
+const ENTRY_MASK = PACKET_CACHE_ENTRIES - 1;
 /** Questions that were looked for in vain and are known by their hash; a power of two. */
 const MISSED_MAX = 65_536;
 /** Longer names, and longer answers, are looked up each time. */
@@ -96,7 +97,7 @@ export function findEntry(cache: PacketCache, query: Query): number {
   const { key } = cache;
   const question = questionOf(key.qtype, query);
   const hash = spread(key.hash ^ question);
-  const index = hash & (PACKET_CACHE_ENTRIES - 1);
+  const index = hash & ENTRY_MASK;
   const first = index * ENTRY_WORDS;
   if (isOf(cache, first, hash, question)) return first;
   const second = (index ^ 1) * ENTRY_WORDS;

@@ -10,25 +10,25 @@ import type { RateLimits } from './snapshot.ts';
 
 /** Slots of the table, a power of two; each is 16 octets, so that one look touches one line of the cache. */
 export const RATE_LIMIT_SLOTS = 65_536;
+const SLOT_MASK = RATE_LIMIT_SLOTS - 1;
 /** Words of a slot: the key, the credit (a 32-bit float), and when that was so. */
 const SLOT_WORDS = 4;
 const KEY = 0;
 const CREDIT = 1;
 const TIME = 2;
 
-/** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors; and all. */
+/** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors. */
 export type ResponseKind =
   | typeof KIND_ANSWER
   | typeof KIND_NEGATIVE
   | typeof KIND_REFERRAL
-  | typeof KIND_ERROR
-  | typeof KIND_ALL;
+  | typeof KIND_ERROR;
 export const KIND_ANSWER = 1;
 export const KIND_NEGATIVE = 2;
 export const KIND_REFERRAL = 3;
 export const KIND_ERROR = 4;
-/** Whatever it is: who floods somebody may draw from all the names that there are. */
-export const KIND_ALL = 5;
+/** In place of a kind: who floods somebody may draw from all the names that there are. */
+const ALL = 5;
 
 /** One per worker. */
 export type RateLimiter = {
@@ -56,23 +56,36 @@ export const WITHHOLD = 2;
 
 /**
  * Whether one more response of a kind may go to the client's network.
- * @param network networkOf() the client
  * @param subject what it is about: a hash of the name, the zone, the cut
  */
 export function admitResponse(
   limiter: RateLimiter,
   limits: RateLimits,
-  network: number,
+  client: Client,
   kind: ResponseKind,
   subject: number,
   nowMs: number,
 ): Admission {
-  const perSecond = rateOf(limits, kind);
-  if (perSecond === 0) return ADMIT;
-  const key = mix(mix(network, kind), subject) || 1;
-  const { credits, words } = limiter;
   // Milliseconds of 32 bits, the difference of which is right for 24 days.
   const time = nowMs | 0;
+  const network = networkOf(limiter, limits, client);
+  const isAdmitted =
+    spend(limiter, mix(mix(network, kind), subject), rateOf(limits, kind), time) &&
+    spend(limiter, mix(network, ALL), limits.responsesPerSecond, time);
+  if (isAdmitted) return ADMIT;
+  limiter.withheld += 1;
+  return limits.slip > 0 && limiter.withheld % limits.slip === 0 ? SLIP : WITHHOLD;
+}
+
+/** Takes one from the credit of what has this hash; 0 a second = there is no limit. */
+function spend(
+  { credits, words }: RateLimiter,
+  hash: number,
+  perSecond: number,
+  time: number,
+): boolean {
+  if (perSecond === 0) return true;
+  const key = hash || 1;
   const slot = slotOf(words, key, time);
   let credit = perSecond;
   if (words[slot + KEY] === key) {
@@ -82,9 +95,7 @@ export function admitResponse(
   words[slot + KEY] = key;
   words[slot + TIME] = time;
   credits[slot + CREDIT] = credit >= 1 ? credit - 1 : credit;
-  if (credit >= 1) return ADMIT;
-  limiter.withheld += 1;
-  return limits.slip > 0 && limiter.withheld % limits.slip === 0 ? SLIP : WITHHOLD;
+  return credit >= 1;
 }
 
 function rateOf(limits: RateLimits, kind: ResponseKind): number {
@@ -93,15 +104,13 @@ function rateOf(limits: RateLimits, kind: ResponseKind): number {
       return limits.answersPerSecond;
     case KIND_ERROR:
       return limits.errorsPerSecond;
-    case KIND_ALL:
-      return limits.responsesPerSecond;
     default:
       return limits.negativesPerSecond;
   }
 }
 
 /** Hash of the network that a client is in. */
-export function networkOf(
+function networkOf(
   { seed }: RateLimiter,
   { ipv4Bits, ipv6Bits }: RateLimits,
   { address, family }: Client,
@@ -124,7 +133,7 @@ function mix(hash: number, value: number): number {
 
 /** The key's slot, of two; the one that was used longer ago when it has none. */
 function slotOf(words: Int32Array, key: number, time: number): number {
-  const first = (key & (RATE_LIMIT_SLOTS - 1)) * SLOT_WORDS;
+  const first = (key & SLOT_MASK) * SLOT_WORDS;
   if (words[first + KEY] === key) return first;
   const second = first ^ SLOT_WORDS;
   if (words[second + KEY] === key) return second;
