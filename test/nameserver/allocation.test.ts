@@ -2,15 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { answerFast } from '../../src/nameserver/fast-path.ts';
 import { SIGN } from '../../src/nameserver/outcomes.ts';
+import { createPacketCache } from '../../src/nameserver/packet-cache.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import { learn, type WorkerState } from '../../src/nameserver/worker-state.ts';
+import { buildQuery, opt, option } from '../dns/query-builder.ts';
 import { signedWorld } from '../signing/signed-world.ts';
-import { clientAt, NOW_MS, queryBytes, startWorker } from './fixture.ts';
+import { clientAt, NOW_MS, queryBytes, startWorker, wireName } from './fixture.ts';
 
 /** Well below one object (16 bytes at least) a query: what the engine itself allocates meanwhile. */
 const BYTES_PER_QUERY_MAX = 4;
 const QUERIES = 60_000;
+const COOKIE = opt(option(10, [1, 2, 3, 4, 5, 6, 7, 8]));
 const ROUNDS_MAX = 20;
 
 setFlagsFromString('--expose-gc');
@@ -64,6 +68,36 @@ test('respond() allocates nothing for what the signer has signed once', () => {
   checkNothingAllocated(worker, queries);
 });
 
+test('answerFast() allocates nothing', () => {
+  const worker = startWorker();
+  worker.cache = createPacketCache();
+  worker.cookies = { current: new Uint8Array(16), others: [] };
+  const queries = [
+    queryBytes('www.gslb.example', 'A', { subnet: '80.1.2.0/24' }),
+    queryBytes('www.gslb.example', 'AAAA', { subnet: '2001:db8:2000::/48' }),
+    queryBytes('share.gslb.example', 'A'),
+    queryBytes('static.gslb.example', 'A'),
+    queryBytes('x.wild.gslb.example', 'MX'),
+    queryBytes('no.gslb.example', 'A', { edns: true }),
+    buildQuery({ question: [...wireName('www.gslb.example'), 0, 1, 0, 1], records: [COOKIE] }),
+  ];
+  const memory = new ArrayBuffer(3 * 4096);
+  const packets = { bytes: new Uint8Array(memory), words: new Int32Array(memory) };
+  const client = clientAt('192.0.2.200');
+  client.port = 40_000;
+  const reply = packets.bytes.subarray(8192);
+  for (const query of [...queries, ...queries]) {
+    packets.bytes.set(query);
+    const length = answerFast(worker, client, packets, 0, query.length, NOW_MS, 8192);
+    if (length < 0) respond(worker, client, query, query.length, NOW_MS, reply);
+  }
+  checkNothingAllocatedBy(queries, (query) => {
+    for (let at = 0; at < query.length; at += 1) packets.bytes[at] = query[at]!;
+    const length = answerFast(worker, client, packets, 0, query.length, NOW_MS, 8192);
+    assert.ok(length > 0);
+  });
+});
+
 function signedQuery(name: string, type: string): Uint8Array {
   return queryBytes(name, type, { edns: true, isSigned: true });
 }
@@ -71,12 +105,18 @@ function signedQuery(name: string, type: string): Uint8Array {
 function checkNothingAllocated(worker: WorkerState, queries: readonly Uint8Array[]): void {
   const reply = new Uint8Array(1500);
   const client = clientAt('192.0.2.200');
+  // One number for all, as for a batch: a new one would be an allocation of the caller's.
+  checkNothingAllocatedBy(queries, (query) => {
+    respond(worker, client, query, query.length, NOW_MS, reply);
+  });
+}
+
+function checkNothingAllocatedBy(
+  queries: readonly Uint8Array[],
+  answer: (query: Uint8Array) => void,
+): void {
   const run = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      const query = queries[i % queries.length]!;
-      // One number for all, as for a batch: a new one would be an allocation of the caller's.
-      respond(worker, client, query, query.length, NOW_MS, reply);
-    }
+    for (let i = 0; i < count; i++) answer(queries[i % queries.length]!);
   };
   // Warm: until it is optimized, the engine boxes numbers of its own.
   run(QUERIES);
