@@ -8,11 +8,13 @@ import type { Client } from '../nameserver/client.ts';
 export type TapEvent = {
   /** AUTH_QUERY or AUTH_RESPONSE, or those of updates. */
   type: number;
-  /** Milliseconds since the epoch, with fractions. */
-  queryMs: number;
-  /** 0 = a query. */
-  responseMs: number;
+  /** When the query came, and when its response left (0 = it has not): milliseconds since the epoch, with fractions. */
+  readonly timesMs: Float64Array;
 };
+
+/** Places in `timesMs`. */
+export const CAME = 0;
+export const LEFT = 1;
 
 export const AUTH_QUERY = 1;
 export const AUTH_RESPONSE = 2;
@@ -45,8 +47,7 @@ const RESPONSE_MESSAGE = 0x72;
 
 /** Type, family and protocol, each a tag and one octet. */
 const FIXED_BYTES = 6;
-/** Of the second and the nanoseconds of one time: until 2106 the second takes five. */
-const TIME_BYTES = 6 + 5;
+const SECONDS_MAX = 2 ** 32 - 1;
 
 /** What is the same in all events of a server: who it is. Undefined = not told. */
 export function encodeOrigin(
@@ -69,7 +70,7 @@ export function encodeOrigin(
 }
 
 /** Octets of the inner message, for a DNS message of that length. */
-export function messageBytes(event: TapEvent, client: Client, length: number): number {
+export function messageBytes({ timesMs }: TapEvent, client: Client, length: number): number {
   const addressBytes = client.family === 4 ? 4 : 16;
   return (
     FIXED_BYTES +
@@ -78,7 +79,8 @@ export function messageBytes(event: TapEvent, client: Client, length: number): n
     (isLocalKnown(client) ? 2 + addressBytes : 0) +
     portBytes(client.port) +
     portBytes(client.localPort) +
-    (event.responseMs === 0 ? TIME_BYTES : 2 * TIME_BYTES) +
+    timeBytes(timesMs, CAME) +
+    (timesMs[LEFT] === 0 ? 0 : timeBytes(timesMs, LEFT)) +
     1 +
     varintBytes(length) +
     length
@@ -121,10 +123,11 @@ export function writeEvent(
   }
   at = writePort(to, at, QUERY_PORT, client.port);
   at = writePort(to, at, RESPONSE_PORT, client.localPort);
-  at = writeTime(to, at, QUERY_TIME_SEC, QUERY_TIME_NSEC, event.queryMs);
-  if (event.responseMs === 0) to[at++] = QUERY_MESSAGE;
+  const { timesMs } = event;
+  at = writeTime(to, at, QUERY_TIME_SEC, QUERY_TIME_NSEC, timesMs, CAME);
+  if (timesMs[LEFT] === 0) to[at++] = QUERY_MESSAGE;
   else {
-    at = writeTime(to, at, RESPONSE_TIME_SEC, RESPONSE_TIME_NSEC, event.responseMs);
+    at = writeTime(to, at, RESPONSE_TIME_SEC, RESPONSE_TIME_NSEC, timesMs, LEFT);
     to[at++] = RESPONSE_MESSAGE;
   }
   at = writeVarint(to, at, length);
@@ -159,15 +162,26 @@ function writeAddress(
   return writeOctets(to, start + 2, address, length);
 }
 
+/** Tag and second, tag and nanoseconds. */
+function timeBytes(timesMs: Float64Array, which: number): number {
+  return 1 + varintBytes(secondsOf(timesMs, which)) + 1 + 4;
+}
+
+/** A clock that was never set is no reason for an event that nobody can read. */
+function secondsOf(timesMs: Float64Array, which: number): number {
+  return Math.max(0, Math.min(SECONDS_MAX, Math.floor(timesMs[which]! / 1000)));
+}
+
 function writeTime(
   to: Uint8Array,
   start: number,
   secondsTag: number,
   nanosTag: number,
-  ms: number,
+  timesMs: Float64Array,
+  which: number,
 ): number {
-  const seconds = Math.floor(ms / 1000);
-  const nanos = Math.floor((ms - seconds * 1000) * 1e6);
+  const seconds = secondsOf(timesMs, which);
+  const nanos = Math.floor((timesMs[which]! - seconds * 1000) * 1e6);
   to[start] = secondsTag;
   const at = writeVarint(to, start + 1, seconds);
   to[at] = nanosTag;
@@ -197,8 +211,14 @@ function writeVarint(to: Uint8Array, start: number, value: number): number {
   return at + 1;
 }
 
-/** `set()` into shared memory is slower than this for what is as short as a DNS message. */
+/** Up to here one by one is cheaper than `set()`, which needs a view for it. */
+const ONE_BY_ONE_MAX = 128;
+
 function writeOctets(to: Uint8Array, start: number, octets: Uint8Array, length: number): number {
+  if (length > ONE_BY_ONE_MAX) {
+    to.set(octets.subarray(0, length), start);
+    return start + length;
+  }
   for (let index = 0; index < length; index += 1) to[start + index] = octets[index]!;
   return start + length;
 }

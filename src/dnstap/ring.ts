@@ -83,22 +83,31 @@ export function openRingReader(memory: SharedArrayBuffer): RingReader {
       const room = to.length - at;
       let read = Atomics.load(positions, READ);
       let taken = 0;
+      /** Frames that lie behind one another are copied together. */
+      let from = read & mask;
+      let end = from;
+      const copy = (): void => {
+        to.set(bytes.subarray(from, end), at + taken);
+        taken += end - from;
+      };
       frames = 0;
       while (read !== written) {
-        const from = read & mask;
-        const toEnd = capacity - from;
-        const length = toEnd < LENGTH_BYTES ? TURN : readLength(bytes, from);
+        const toEnd = capacity - end;
+        const length = toEnd < LENGTH_BYTES ? TURN : readLength(bytes, end);
         if (length === TURN) {
+          copy();
           read = (read + toEnd) | 0;
+          from = 0;
+          end = 0;
           continue;
         }
         const whole = LENGTH_BYTES + length;
-        if (taken + whole > room) break;
-        to.set(bytes.subarray(from, from + whole), at + taken);
-        taken += whole;
+        if (taken + end - from + whole > room) break;
+        end += whole;
         frames += 1;
         read = (read + whole) | 0;
       }
+      copy();
       Atomics.store(positions, READ, read);
       return taken;
     },

@@ -4,8 +4,10 @@ import type { CounterRow } from '../telemetry/counters.ts';
 import {
   AUTH_QUERY,
   AUTH_RESPONSE,
+  CAME,
   encodeOrigin,
   eventBytes,
+  LEFT,
   messageBytes,
   type TapEvent,
   UPDATE_QUERY,
@@ -61,8 +63,8 @@ export function createTap(
   const origin = encodeOrigin(identity, version);
   const draw = createDraw(seed);
   const below = TWO_32 / sample;
-  const wallMs = createWallClock(steadyMs);
-  const current: TapEvent = { type: AUTH_QUERY, queryMs: 0, responseMs: 0 };
+  const stamp = createWallClock(steadyMs);
+  const current: TapEvent = { type: AUTH_QUERY, timesMs: new Float64Array(2) };
   const note = (event: TapEvent, client: Client, bytes: Uint8Array, length: number): void => {
     const inner = messageBytes(event, client, length);
     const at = writer.reserve(eventBytes(origin, inner));
@@ -83,15 +85,15 @@ export function createTap(
   ): void => {
     if (!responses) return;
     event.type = opcodeOf(bytes) === OPCODE_UPDATE ? UPDATE_RESPONSE : AUTH_RESPONSE;
-    event.responseMs = wallMs(nowMs);
+    stamp(event.timesMs, LEFT, nowMs);
     note(event, client, bytes, length);
   };
   return {
     query(client, bytes, length, nowMs) {
       if (length < HEADER_BYTES || isResponse(bytes)) return false;
       if (sample > 1 && draw() >= below) return false;
-      current.queryMs = wallMs(nowMs);
-      current.responseMs = 0;
+      stamp(current.timesMs, CAME, nowMs);
+      current.timesMs[LEFT] = 0;
       if (!queries) return true;
       current.type = opcodeOf(bytes) === OPCODE_UPDATE ? UPDATE_QUERY : AUTH_QUERY;
       note(current, client, bytes, length);
@@ -99,7 +101,7 @@ export function createTap(
     },
     response: (client, bytes, length, nowMs) => noteResponse(current, client, bytes, length, nowMs),
     later(client) {
-      const event = { ...current };
+      const event = { ...current, timesMs: current.timesMs.slice() };
       const { address, localAddress } = client;
       const asked = { ...client, address: address.slice(), localAddress: localAddress.slice() };
       return (bytes, nowMs) => noteResponse(event, asked, bytes, bytes.length, nowMs);
@@ -114,15 +116,19 @@ const opcodeOf = (bytes: Uint8Array): number => (bytes[2]! >> 3) & 0x0f;
  * The time of day with fractions, from a steady clock and the whole milliseconds that a batch came at: it is never
  * before these, and differences between two events are those of the steady clock.
  */
-function createWallClock(steadyMs: () => number): (nowMs: number) => number {
+function createWallClock(
+  steadyMs: () => number,
+): (timesMs: Float64Array, which: number, nowMs: number) => void {
   const aheadMs = new Float64Array(1);
-  return (nowMs) => {
+  return (timesMs, which, nowMs) => {
     const steady = steadyMs();
     const wall = steady + aheadMs[0]!;
     // Somebody has set the clock, or a batch took long; then it soon catches up.
-    if (wall >= nowMs && wall < nowMs + LATE_MAX_MS) return wall;
-    aheadMs[0] = nowMs - steady;
-    return nowMs;
+    if (wall >= nowMs && wall < nowMs + LATE_MAX_MS) timesMs[which] = wall;
+    else {
+      timesMs[which] = nowMs;
+      aheadMs[0] = nowMs - steady;
+    }
   };
 }
 
