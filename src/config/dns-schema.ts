@@ -86,7 +86,9 @@ const collector = z
   .string()
   .refine(
     (text) =>
-      text.startsWith('/') ? text.length <= SOCKET_PATH_MAX : parseHostPort(text) !== undefined,
+      text.startsWith('/')
+        ? Buffer.byteLength(text) <= SOCKET_PATH_MAX
+        : parseHostPort(text) !== undefined,
     saying('is neither the path of a socket nor a host with a port'),
   )
   .meta({
