@@ -40,6 +40,8 @@ const TOOLS = {
   interop: {
     dig: 'bind9-dnsutils',
     kdig: 'knot-dnsutils',
+    fstrm_capture: 'fstrm-bin',
+    'dnstap-read': 'bind9-dnsutils',
     unbound: 'unbound',
     named: 'bind9',
     'named-checkconf': 'bind9-utils',
