@@ -34,6 +34,7 @@ const TOOLS = {
     '/usr/share/doc/pdns-backend-bind': 'pdns-backend-bind',
     nsd: 'nsd',
     named: 'bind9',
+    fstrm_capture: 'fstrm-bin',
     cc: 'gcc',
     '/usr/include/stdlib.h': 'libc6-dev',
   },
