@@ -75,7 +75,7 @@ test('a client behind a proxy is told as the proxy tells of it', async (t) => {
 
 test('replies that come later are told, too, with the query that they are to', async (t) => {
   const collector = await openCollector(t, 'tcp');
-  const { address } = await start(t, collector);
+  const { address, node } = await start(t, collector);
   // For an explanation the main thread is asked.
   const [udp, tcp] = [
     await askUdp(address, '_explain.mail.gslb.example', Buffer.alloc(0), 'TXT'),
@@ -93,6 +93,12 @@ test('replies that come later are told, too, with the query that they are to', a
     assert.equal(response!.query, `127.0.0.1 ${asked.port}`);
     assert.equal(response!.queryNanos, query!.queryNanos);
     assert.ok(response!.responseNanos! > query!.queryNanos!);
+  }
+  // How long the main thread took is not how long a worker takes.
+  const body = await metricsOf(node);
+  for (const transport of ['udp', 'stream']) {
+    const line = `meridian_dns_query_duration_seconds_count{transport="${transport}"} 0\n`;
+    assert.ok(body.includes(line), transport);
   }
 });
 
