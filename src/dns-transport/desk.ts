@@ -123,12 +123,13 @@ function answerNoted(
   if (tap === undefined || !tap.query(client, message, message.length, now)) {
     return answer(desk, client, message, reply, now, take);
   }
-  const note = tap.later(client);
+  let note: ReturnType<Tap['later']> | undefined;
   const length = answer(desk, client, message, reply, now, (late) => {
-    if (late !== undefined) note(late, desk.nowMs());
+    if (late !== undefined) note?.(late, desk.nowMs());
     take(late);
   });
-  if (length > 0) tap.response(client, reply, length, now);
+  if (length === LATER) note = tap.later(client);
+  else if (length > 0) tap.response(client, reply, length, now);
   return length;
 }
 

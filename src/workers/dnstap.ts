@@ -68,11 +68,11 @@ export function createDnstap(parts: DnstapParts): Dnstap {
           counters,
         }) satisfies ToTapWorker,
       ended() {
-        if (running?.thread === thread) isConnected = false;
+        if (running?.rings === rings) isConnected = false;
       },
       onMessage(message) {
         const told = message as FromTapWorker;
-        if (told.type !== 'collector' || running?.thread !== thread) return;
+        if (told.type !== 'collector' || running?.rings !== rings) return;
         ({ isConnected } = told);
         tellPeople(parts.voice, told, config);
       },
