@@ -196,7 +196,7 @@ function tapped(client: Client, serve: Serve): Serve {
     const send = engineLater();
     const note = tap?.later(client);
     return (late) => {
-      note?.(late, Date.now());
+      note?.(late);
       send(late);
     };
   };
@@ -206,7 +206,7 @@ function tapped(client: Client, serve: Serve): Serve {
     }
     engineLater = back;
     const written = serve(packet, length, nowMs, reply, later);
-    if (written > 0) tap.response(client, reply, written, nowMs);
+    if (written > 0) tap.response(client, reply, written);
     return written;
   };
 }

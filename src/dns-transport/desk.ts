@@ -125,11 +125,11 @@ function answerNoted(
   }
   let note: ReturnType<Tap['later']> | undefined;
   const length = answer(desk, client, message, reply, now, (late) => {
-    if (late !== undefined) note?.(late, desk.nowMs());
+    if (late !== undefined) note?.(late);
     take(late);
   });
   if (length === LATER) note = tap.later(client);
-  else if (length > 0) tap.response(client, reply, length, now);
+  else if (length > 0) tap.response(client, reply, length);
   return length;
 }
 

@@ -27,9 +27,9 @@ export type Tap = {
    */
   query(client: Client, bytes: Uint8Array, length: number, nowMs: number): boolean;
   /** The response to the query that was noted last. */
-  response(client: Client, bytes: Uint8Array, length: number, nowMs: number): void;
+  response(client: Client, bytes: Uint8Array, length: number): void;
   /** Likewise for a response that comes when others have been noted meanwhile: to be called now. */
-  later(client: Client): (bytes: Uint8Array, nowMs: number) => void;
+  later(client: Client): (bytes: Uint8Array) => void;
 };
 
 /** What the main thread tells a worker of its tap. */
@@ -64,7 +64,7 @@ export function createTap(
   const draw = createDraw(seed);
   const below = TWO_32 / sample;
   const stamp = createWallClock(steadyMs);
-  const current: TapEvent = { type: AUTH_QUERY, timesMs: new Float64Array(2) };
+  const current: TapEvent = { type: AUTH_QUERY, timesMs: new Float64Array(3) };
   const note = (event: TapEvent, client: Client, bytes: Uint8Array, length: number): void => {
     const inner = messageBytes(event, client, length);
     const at = writer.reserve(eventBytes(origin, inner));
@@ -81,30 +81,30 @@ export function createTap(
     client: Client,
     bytes: Uint8Array,
     length: number,
-    nowMs: number,
   ): void => {
     if (!responses) return;
+    const { timesMs } = event;
     event.type = opcodeOf(bytes) === OPCODE_UPDATE ? UPDATE_RESPONSE : AUTH_RESPONSE;
-    stamp(event.timesMs, LEFT, nowMs);
+    timesMs[LEFT] = timesMs[CAME]! + steadyMs() - timesMs[CAME_STEADY]!;
     note(event, client, bytes, length);
   };
   return {
     query(client, bytes, length, nowMs) {
       if (length < HEADER_BYTES || isResponse(bytes)) return false;
       if (sample > 1 && draw() >= below) return false;
-      stamp(current.timesMs, CAME, nowMs);
+      stamp(current.timesMs, nowMs);
       current.timesMs[LEFT] = 0;
       if (!queries) return true;
       current.type = opcodeOf(bytes) === OPCODE_UPDATE ? UPDATE_QUERY : AUTH_QUERY;
       note(current, client, bytes, length);
       return true;
     },
-    response: (client, bytes, length, nowMs) => noteResponse(current, client, bytes, length, nowMs),
+    response: (client, bytes, length) => noteResponse(current, client, bytes, length),
     later(client) {
       const event = { ...current, timesMs: current.timesMs.slice() };
       const { address, localAddress } = client;
       const asked = { ...client, address: address.slice(), localAddress: localAddress.slice() };
-      return (bytes, nowMs) => noteResponse(event, asked, bytes, bytes.length, nowMs);
+      return (bytes) => noteResponse(event, asked, bytes, bytes.length);
     },
   };
 }
@@ -112,27 +112,29 @@ export function createTap(
 const isResponse = (bytes: Uint8Array): boolean => (bytes[2]! & 0x80) !== 0;
 const opcodeOf = (bytes: Uint8Array): number => (bytes[2]! >> 3) & 0x0f;
 
+/** In an event's times, behind those that are told: when its query came by the steady clock. */
+const CAME_STEADY = 2;
+
 /**
- * The time of day with fractions, from a steady clock and the whole milliseconds that a batch came at: it is never
- * before these, and differences between two events are those of the steady clock.
+ * Tells when a query came: the time of day with fractions, from a steady clock and the whole milliseconds that its
+ * batch came at; never before these.
  */
-function createWallClock(
-  steadyMs: () => number,
-): (timesMs: Float64Array, which: number, nowMs: number) => void {
+function createWallClock(steadyMs: () => number): (timesMs: Float64Array, nowMs: number) => void {
   const aheadMs = new Float64Array(1);
-  return (timesMs, which, nowMs) => {
+  return (timesMs, nowMs) => {
     const steady = steadyMs();
     const wall = steady + aheadMs[0]!;
-    // Somebody has set the clock, or a batch took long; then it soon catches up.
-    if (wall >= nowMs && wall < nowMs + LATE_MAX_MS) timesMs[which] = wall;
+    timesMs[CAME_STEADY] = steady;
+    // Somebody has set the clock, or the batch took long; then it soon catches up.
+    if (wall >= nowMs && wall < nowMs + LATE_MAX_MS) timesMs[CAME] = wall;
     else {
-      timesMs[which] = nowMs;
+      timesMs[CAME] = nowMs;
       aheadMs[0] = nowMs - steady;
     }
   };
 }
 
-/** How long after its batch's time an event may be. */
+/** How long after its batch a query may be looked at. */
 const LATE_MAX_MS = 20;
 
 /** Xorshift: 32 bits, seeded. A count would take every other query of who asks in pairs. */

@@ -19,7 +19,7 @@ test('a query and its response are noted, with what lay between them', () => {
   const rig = open();
   assert.ok(rig.tap.query(rig.client, QUERY, QUERY.length, NOW_MS));
   rig.clock.steadyMs += 0.25;
-  rig.tap.response(rig.client, REPLY, REPLY.length, NOW_MS);
+  rig.tap.response(rig.client, REPLY, REPLY.length);
   const [query, response] = rig.events();
   assert.deepEqual([query!.type, response!.type], ['AUTH_QUERY', 'AUTH_RESPONSE']);
   assert.deepEqual(query!.queryMessage, Buffer.from(QUERY));
@@ -27,6 +27,12 @@ test('a query and its response are noted, with what lay between them', () => {
   assert.equal(query!.queryNanos, BigInt(NOW_MS) * 1_000_000n);
   assert.equal(response!.queryNanos, query!.queryNanos);
   assert.equal(response!.responseNanos! - query!.queryNanos!, 250_000n);
+  // A thread that stood still meanwhile does not answer before it was asked.
+  rig.tap.query(rig.client, QUERY, QUERY.length, NOW_MS);
+  rig.clock.steadyMs += 500;
+  rig.tap.response(rig.client, REPLY, REPLY.length);
+  const [, late] = rig.events();
+  assert.equal(late!.responseNanos! - late!.queryNanos!, 500_000_000n);
 });
 
 test('messages that nobody wants are not noted', () => {
@@ -46,7 +52,7 @@ test('messages that nobody wants are not noted', () => {
 test('updates have kinds of their own', () => {
   const rig = open();
   rig.tap.query(rig.client, UPDATE, UPDATE.length, NOW_MS);
-  rig.tap.response(rig.client, UPDATE_REPLY, UPDATE_REPLY.length, NOW_MS);
+  rig.tap.response(rig.client, UPDATE_REPLY, UPDATE_REPLY.length);
   assert.deepEqual(
     rig.events().map(({ type }) => type),
     ['UPDATE_QUERY', 'UPDATE_RESPONSE'],
@@ -68,9 +74,9 @@ test('a late response is of who asked then, and when, whoever has asked meanwhil
   rig.client.port = 9;
   rig.clock.steadyMs += 5;
   rig.tap.query(rig.client, QUERY, QUERY.length, NOW_MS + 5);
-  rig.tap.response(rig.client, REPLY, REPLY.length, NOW_MS + 5);
+  rig.tap.response(rig.client, REPLY, REPLY.length);
   rig.clock.steadyMs += 2000;
-  note(REPLY, NOW_MS + 2005);
+  note(REPLY);
   const [first, , , late] = rig.events();
   assert.equal(late!.query, first!.query);
   assert.equal(late!.queryNanos, first!.queryNanos);
@@ -83,7 +89,7 @@ test('of a sample queries come with their responses, and those who ask in pairs 
   for (let index = 0; index < 20_000; index += 1) {
     if (!rig.tap.query(rig.client, QUERY, QUERY.length, NOW_MS)) continue;
     noted[index % 2]! += 1;
-    rig.tap.response(rig.client, REPLY, REPLY.length, NOW_MS);
+    rig.tap.response(rig.client, REPLY, REPLY.length);
   }
   const types = rig.events().map(({ type }) => type);
   assert.equal(types.length, 2 * (noted[0]! + noted[1]!));
@@ -145,7 +151,7 @@ type Rig = ReturnType<typeof open>;
 
 function ask({ client, tap }: Rig): void {
   if (tap.query(client, QUERY, QUERY.length, NOW_MS)) {
-    tap.response(client, REPLY, REPLY.length, NOW_MS);
+    tap.response(client, REPLY, REPLY.length);
   }
 }
 
