@@ -31,6 +31,10 @@ writeFileSync(file, issued.cert);
 writeFileSync(keyFile, issued.key);
 after(() => rmSync(folder, { recursive: true }));
 
+/** Of nobody who may. */
+const UPDATE = Buffer.from(queryBytes('gslb.example', 'SOA'));
+UPDATE[2] = 5 << 3;
+
 for (const kind of ['unix', 'tcp'] as const) {
   test(`fstrm_capture over ${kind} and dnstap-read: who asked what how, and every octet`, async (t) => {
     const capture = await startCapture(t, kind);
@@ -42,6 +46,7 @@ for (const kind of ['unix', 'tcp'] as const) {
       await askUdp(address, from, queryBytes('www.gslb.example', 'A')),
       await askTcp(address, from, queryBytes('big.gslb.example', 'TXT')),
       await askUdp(address, from, queryBytes('no.such.test', 'MX')),
+      await askUdp(address, from, UPDATE),
     ];
     const dig = [`@${address}`, '-b', from, '+norec', '+tries=1'];
     const commands = [
@@ -67,7 +72,8 @@ for (const kind of ['unix', 'tcp'] as const) {
         (event) => event.query === `${from} ${port}` && event.protocol === protocol,
       );
       assert.equal(more.length, 0);
-      assert.deepEqual([first!.type, second!.type], ['AUTH_QUERY', 'AUTH_RESPONSE']);
+      const kind = query.equals(UPDATE) ? 'UPDATE' : 'AUTH';
+      assert.deepEqual([first!.type, second!.type], [`${kind}_QUERY`, `${kind}_RESPONSE`]);
       assert.deepEqual(first!.queryMessage, query);
       assert.deepEqual(second!.responseMessage, reply);
       for (const { identity, response, version } of [first!, second!]) {
@@ -108,6 +114,7 @@ function checkProtocols(
 ): void {
   const seen = new Map<string, string[]>();
   for (const { protocol, query, response, type } of events) {
+    if (type.startsWith('UPDATE')) continue;
     const key = `${protocol} ${query.split(' ')[0]} ${response}`;
     seen.set(key, [...(seen.get(key) ?? []), type]);
   }
@@ -122,7 +129,7 @@ function checkProtocols(
   assert.deepEqual(new Map([...seen].sort()), new Map([...expected].sort()));
   for (const { queryNanos, responseNanos, type } of events) {
     assert.ok(Math.abs(Number(queryNanos! / 1_000_000n) - Date.now()) < 10 * DEADLINE_MS);
-    assert.equal(responseNanos !== undefined, type === 'AUTH_RESPONSE');
+    assert.equal(responseNanos !== undefined, type.endsWith('_RESPONSE'));
     if (responseNanos !== undefined) assert.ok(responseNanos >= queryNanos!);
   }
 }
@@ -134,12 +141,13 @@ async function checkReading(path: string, events: readonly DecodedEvent[]): Prom
   const lines = output.trim().split('\n');
   assert.equal(lines.length, events.length, output);
   for (const [index, event] of events.entries()) {
-    const isQuery = event.type === 'AUTH_QUERY';
+    const isQuery = event.type.endsWith('_QUERY');
+    const letter = event.type.startsWith('UPDATE') ? 'U' : 'A';
     const bytes = (isQuery ? event.queryMessage : event.responseMessage)!;
     const shown = (end: string): string => end.replace(' ', ':');
     // BIND 9.18 knows of TCP and calls all else UDP; 9.20 knows TLS and HTTPS by name.
     const protocol = event.protocol.startsWith('DO') ? `(?:UDP|${event.protocol})` : event.protocol;
-    const direction = isQuery ? ['AQ', '->'] : ['AR', '<-'];
+    const direction = isQuery ? [`${letter}Q`, '->'] : [`${letter}R`, '<-'];
     const line = `${direction[0]} ${shown(event.query)} ${direction[1]} ${shown(event.response)}`;
     const name = nameIn(bytes);
     const pattern = `^\\S+ [0-9:.]+ ${escaped(line)} ${protocol} ${bytes.length}b ${escaped(name)}/IN/`;
