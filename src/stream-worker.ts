@@ -7,10 +7,13 @@ import {
   openStreamListener,
 } from './dns-transport/listeners.ts';
 import { createSessions, type Sessions } from './dns-transport/sessions.ts';
+import { createTap, type Tap, type TapPlan } from './dnstap/tap.ts';
 import { describeBindFailure } from './io/sockets.ts';
 import type { Listener } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
+import { COUNT_DURATIONS_STREAM } from './nameserver/counters.ts';
 import { createAllDeferrals, firstDeferralId } from './nameserver/defer.ts';
+import { createStopwatch } from './nameserver/durations.ts';
 import {
   addSignatures,
   createWorkerState,
@@ -26,6 +29,8 @@ import { createSigningClient } from './workers/signing-client.ts';
 type Start = ToDnsWorker & { readonly type: 'start' };
 
 const SWEEP_MS = 500;
+/** One query of so many is measured: next to what a stream costs it is little. */
+const MEASURED_EVERY = 16;
 /** What is already answered may still leave. */
 const STOP_GRACE_MS = 50;
 
@@ -41,6 +46,7 @@ const signing = createSigningClient((generation, learned) => {
 let state: WorkerState | undefined;
 let sessions: Sessions | undefined;
 let certificates: Certificates | undefined;
+let tap: Tap | undefined;
 
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
@@ -48,6 +54,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
+      tap = openTap(state, message.tap);
       void open(state, message);
       break;
     case 'snapshot':
@@ -74,6 +81,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       if (state) {
         addSignatures(state, message.generation, message.signatures, message.prepared);
       }
+      break;
+    case 'tap':
+      if (state) tap = openTap(state, message.tap);
       break;
     case 'stop':
       stop();
@@ -102,10 +112,20 @@ async function open(worker: WorkerState, { certificates: first, streams, tcp }: 
   tell({ type: 'ready', engine: engine.name, ports: listeners.map(({ port }) => port) });
 }
 
+function openTap(worker: WorkerState, plan: TapPlan | undefined): Tap | undefined {
+  const counters = () => worker.counters;
+  return plan && createTap(plan, { counters, steadyMs, seed: randomInt(2 ** 32) });
+}
+
+const steadyMs = (): number => performance.now();
+
 function createDesk(worker: WorkerState): Desk {
+  const counters = () => worker.counters;
   return {
     worker,
     nowMs: Date.now,
+    tap: () => tap,
+    stopwatch: createStopwatch(counters, COUNT_DURATIONS_STREAM, MEASURED_EVERY, steadyMs),
     sign: signing.ask,
     defer(kind, message, client, nowMs, take) {
       const id = deferrals[kind].admit(take, nowMs);

@@ -1,18 +1,25 @@
 import { randomInt } from 'node:crypto';
 import { endianness } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { createTap, type Tap, type TapPlan } from './dnstap/tap.ts';
 import type { Bell } from './io/bell.ts';
-import type { DatagramHandler, DatagramMeter, Fast, UdpEngine } from './io/datagram.ts';
+import type { DatagramHandler, DatagramMeter, Fast, Later, UdpEngine } from './io/datagram.ts';
 import { describeBindFailure } from './io/sockets.ts';
-import { openBatchCalls } from './io/syscall.ts';
+import { type BatchCalls, openBatchCalls } from './io/syscall.ts';
 import { type BatchUdp, openBatchUdp } from './io/udp-batch.ts';
 import { openPortableUdp } from './io/udp-portable.ts';
 import type { Prefix } from './ip/prefix.ts';
 import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
 import { isListed } from './nameserver/access.ts';
 import { answerBusy } from './nameserver/busy.ts';
-import { type Client, createClient, TRANSPORT_UDP } from './nameserver/client.ts';
-import { batchSlot, COUNT_DROPPED, COUNT_UDP_SENT, COUNT_UNSENT } from './nameserver/counters.ts';
+import { type Client, createClient, setLocalAddress, TRANSPORT_UDP } from './nameserver/client.ts';
+import {
+  batchSlot,
+  COUNT_DROPPED,
+  COUNT_DURATIONS_UDP,
+  COUNT_UDP_SENT,
+  COUNT_UNSENT,
+} from './nameserver/counters.ts';
 import {
   countDeferred,
   createAllDeferrals,
@@ -20,7 +27,8 @@ import {
   deferKind,
   firstDeferralId,
 } from './nameserver/defer.ts';
-import { answerFast } from './nameserver/fast-path.ts';
+import { createStopwatch, type Stopwatch } from './nameserver/durations.ts';
+import { answerFast, NOT_FAST } from './nameserver/fast-path.ts';
 import { DROP, SIGN } from './nameserver/outcomes.ts';
 import { createPacketCache } from './nameserver/packet-cache.ts';
 import { respond } from './nameserver/respond.ts';
@@ -41,7 +49,11 @@ import { createSigningClient } from './workers/signing-client.ts';
  * between two packets, so an answer is wholly of one snapshot and one health table.
  */
 let state: WorkerState | undefined;
+/** Undefined = nobody wants to know of queries. */
+let tap: Tap | undefined;
 const engines: UdpEngine[] = [];
+/** One batch of so many is measured. */
+const MEASURED_EVERY = 64;
 /** What to do with the replies of the main thread. */
 const deferrals = createAllDeferrals<(reply: Uint8Array | undefined) => void>(
   firstDeferralId(Date.now()),
@@ -57,6 +69,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       if (endianness() === 'LE') state.cache = createPacketCache();
       state.cookies = message.cookies;
       setSnapshot(state, message.snapshot, message.health);
+      tap = openTap(state, message.tap);
       void open(state, message.udp, message.bell);
       break;
     case 'snapshot':
@@ -81,6 +94,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
         addSignatures(state, message.generation, message.signatures, message.prepared);
       }
       break;
+    case 'tap':
+      if (state) tap = openTap(state, message.tap);
+      break;
     case 'stop':
       void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));
   }
@@ -92,15 +108,18 @@ async function open(
   entrances: readonly UdpEntrance[],
   bell: Bell | undefined,
 ): Promise<void> {
-  const meter = meterOf(worker);
+  const stopwatch = openStopwatch(worker);
+  const meter = meterOf(worker, stopwatch);
   if (bell !== undefined) {
     const opened = openBatchCalls();
     // The main thread has tried them.
     if (!opened.ok) throw new Error(opened.reason);
     const batch = openBatchUdp(
-      opened.calls,
-      entrances.map(({ proxies, socket }) => {
-        return { socket: { ...socket, fd: socket.fd! }, handler: handlerOf(worker, proxies) };
+      timed(opened.calls, stopwatch),
+      entrances.map((entrance) => {
+        const { socket } = entrance;
+        const handler = handlerOf(worker, entrance, stopwatch);
+        return { socket: { ...socket, fd: socket.fd! }, handler };
       }),
       bell,
       meter,
@@ -110,9 +129,11 @@ async function open(
     serveBatches(batch);
     return;
   }
-  for (const { proxies, socket } of entrances) {
+  for (const entrance of entrances) {
+    const { socket } = entrance;
+    const handler = timedOneByOne(handlerOf(worker, entrance, stopwatch), stopwatch);
     try {
-      engines.push(await openPortableUdp(socket, handlerOf(worker, proxies), meter));
+      engines.push(await openPortableUdp(socket, handler, meter));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';
       tell({ type: 'problem', problem: describeBindFailure('UDP', socket, code) });
@@ -131,17 +152,25 @@ function serveBatches(batch: BatchUdp): void {
   setImmediate(turn);
 }
 
-function handlerOf(worker: WorkerState, proxies: readonly Prefix[] | undefined): DatagramHandler {
+function handlerOf(
+  worker: WorkerState,
+  { proxies, socket }: UdpEntrance,
+  stopwatch: Stopwatch,
+): DatagramHandler {
   const client = createClient(TRANSPORT_UDP);
-  const serve = createServe(worker, client);
+  client.localPort = socket.port;
+  // Behind a proxy clients have asked another address.
+  if (proxies === undefined) setLocalAddress(client, socket.address);
+  const serve = tapped(client, createServe(worker, client, stopwatch));
   return proxies === undefined
     ? { source: client, serve, fast: createFast(worker, client) }
     : { source: client, serve: proxied(worker, client, proxies, serve) };
 }
 
+/** Of what somebody wants to know all about, nothing is answered so. */
 function createFast(worker: WorkerState, client: Client): Fast {
   return (memory, at, length, nowMs, to) =>
-    answerFast(worker, client, memory, at, length, nowMs, to);
+    tap === undefined ? answerFast(worker, client, memory, at, length, nowMs, to) : NOT_FAST;
 }
 
 type Serve = DatagramHandler['serve'];
@@ -170,8 +199,30 @@ function proxied(
   };
 }
 
+/** The same, with a note of each query and its response while somebody wants to know. */
+function tapped(client: Client, serve: Serve): Serve {
+  let engineLater: Later;
+  const later: Later = () => {
+    const send = engineLater();
+    const note = tap?.later(client);
+    return (late) => {
+      note?.(late);
+      send(late);
+    };
+  };
+  return (packet, length, nowMs, reply, back) => {
+    if (tap === undefined || !tap.query(client, packet, length, nowMs)) {
+      return serve(packet, length, nowMs, reply, back);
+    }
+    engineLater = back;
+    const written = serve(packet, length, nowMs, reply, later);
+    if (written > 0) tap.response(client, reply, written);
+    return written;
+  };
+}
+
 /** The reply goes to whoever sent the datagram, which may be a proxy. */
-function createServe(worker: WorkerState, client: Client): Serve {
+function createServe(worker: WorkerState, client: Client, stopwatch: Stopwatch): Serve {
   return (packet, length, nowMs, reply, later) => {
     const outcome = respond(worker, client, packet, length, nowMs, reply);
     if (outcome >= DROP) return outcome;
@@ -179,6 +230,8 @@ function createServe(worker: WorkerState, client: Client): Serve {
     const sendLater = later();
     const send = (late: Uint8Array): void => {
       countSent(worker, late.length);
+      // What the engine sends next is not of the batch that was measured last.
+      stopwatch.cancel();
       sendLater(late);
     };
     const query = packet.subarray(0, length);
@@ -224,9 +277,10 @@ function handOver(
   return DROP;
 }
 
-function meterOf(worker: WorkerState): DatagramMeter {
+function meterOf(worker: WorkerState, stopwatch: Stopwatch): DatagramMeter {
   return {
     received(count) {
+      stopwatch.begin(count);
       const slot = batchSlot(count);
       worker.counters[slot] = worker.counters[slot]! + 1;
     },
@@ -236,6 +290,43 @@ function meterOf(worker: WorkerState): DatagramMeter {
     },
   };
 }
+
+function openTap(worker: WorkerState, plan: TapPlan | undefined): Tap | undefined {
+  const counters = () => worker.counters;
+  return plan && createTap(plan, { counters, steadyMs, seed: randomInt(2 ** 32) });
+}
+
+function openStopwatch(worker: WorkerState): Stopwatch {
+  return createStopwatch(() => worker.counters, COUNT_DURATIONS_UDP, MEASURED_EVERY, steadyMs);
+}
+
+/** Stops the watch when the kernel has the replies. */
+function timed(calls: BatchCalls, stopwatch: Stopwatch): BatchCalls {
+  return {
+    ...calls,
+    send(fd, headers, count, flags) {
+      const sent = calls.send(fd, headers, count, flags);
+      if (sent > 0) stopwatch.end();
+      return sent;
+    },
+  };
+}
+
+/** Where there is no batch to send: when Node is given the reply. */
+function timedOneByOne(handler: DatagramHandler, stopwatch: Stopwatch): DatagramHandler {
+  const { fast, serve, source } = handler;
+  const timed = (written: number): number => {
+    if (written > 0) stopwatch.end();
+    return written;
+  };
+  return {
+    source,
+    serve: (...datagram) => timed(serve(...datagram)),
+    fast: fast && ((...datagram) => timed(fast(...datagram))),
+  };
+}
+
+const steadyMs = (): number => performance.now();
 
 function countDrop({ counters }: WorkerState): void {
   counters[COUNT_DROPPED] = counters[COUNT_DROPPED]! + 1;

@@ -33,6 +33,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'signing', pure: true },
   { name: 'balancer', pure: true },
   { name: 'drill', pure: true },
+  { name: 'dnstap', pure: false },
   { name: 'dns-transport', pure: false },
   { name: 'doctor', pure: true },
   { name: 'monitoring', pure: false },
@@ -67,6 +68,7 @@ const ROOTS = [
   'balancer-worker',
   'compile-worker',
   'copy-worker',
+  'dnstap-worker',
 ];
 const PURE_NODE_MODULES = ['node:crypto', 'node:zlib'];
 const ATTIC = /(^|[-/])(utils?|helpers?|common|types|managers?|misc|shared)(\.ts$|\/|-)/;

@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
-import { address, oneOrMany, path, port, saying, socketAddress } from './values.ts';
+import {
+  address,
+  hostPort,
+  oneOrMany,
+  parseHostPort,
+  path,
+  port,
+  saying,
+  socketAddress,
+} from './values.ts';
 
 /** How this node finds and trusts the other nodes of the same service. */
 
 /** A shorter key can be guessed: 32 characters of `openssl rand -hex 32` are half of one. */
 export const CLUSTER_KEY_LENGTH_MIN = 32;
 const PEERS_MAX = 1000;
-const HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})$/;
 
 const key = z
   .string()
@@ -31,11 +39,6 @@ const listener = z
     hint: '192.0.2.1:8054, or { address: 192.0.2.1, port: 8054 }',
   });
 
-const peer = z
-  .string()
-  .refine(isHostPort, saying('is not a host with a port'))
-  .meta({ what: 'a host with a port', hint: 'node2.example.com:8054 or 192.0.2.2:8054' });
-
 export const cluster = z.strictObject({
   keys: z
     .array(key)
@@ -54,11 +57,11 @@ export const cluster = z.strictObject({
     ),
   advertise: z
     .string()
-    .refine(isHostPort, saying('is not a host with a port'))
+    .refine((text) => parseHostPort(text) !== undefined, saying('is not a host with a port'))
     .meta({ what: 'a host with a port', hint: 'what other nodes reach: 192.0.2.1:8054' })
     .optional()
     .describe('Where others reach `listen`. Default: the first listener, unless it is a wildcard.'),
-  peers: oneOrMany(peer, PEERS_MAX, 'a host with a port or a list of them')
+  peers: oneOrMany(hostPort, PEERS_MAX, 'a host with a port or a list of them')
     .default([])
     .describe('Other nodes, as `host:port`. Those that share the store find each other without.'),
   sharedConfig: z
@@ -68,8 +71,3 @@ export const cluster = z.strictObject({
       'Take everything but this node’s own sections (node, dns.listeners, store, cluster, admin, log) from the revision that `meridian config push` has published last. Until there is one, and whenever none is known, this file counts.',
     ),
 });
-
-function isHostPort(text: string): boolean {
-  const number = Number(HOST_PORT.exec(text)?.[2]);
-  return number > 0 && number < 65_536;
-}

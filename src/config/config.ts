@@ -282,8 +282,24 @@ export type DnsConfig = {
   readonly rateLimit: RateLimitConfig;
   /** Who is answered at all; the longest network decides. Default: everybody. */
   readonly access: { readonly allow: readonly string[]; readonly deny: readonly string[] };
+  /** Absent = off. */
+  readonly dnstap?: DnstapConfig;
   /** Networks that may ask TXT of `_explain.NAME`; empty = nobody. Default: loopback. */
   readonly explain: { readonly allow: readonly string[] };
+};
+
+export type DnstapConfig = {
+  /** A Unix socket, or TCP. */
+  readonly to: { readonly path: string } | { readonly host: string; readonly port: number };
+  /** Default: both. */
+  readonly messages: readonly ('query' | 'response')[];
+  /** Absent = not told. */
+  readonly identity?: string;
+  readonly version?: string;
+  /** One query of so many. Default 1. */
+  readonly sample: number;
+  /** Of each worker; a power of two. Default 4 MiB. */
+  readonly bufferBytes: number;
 };
 
 export type KeyConfig = {

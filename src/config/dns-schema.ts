@@ -5,6 +5,7 @@ import {
   domainName,
   duration,
   network,
+  parseHostPort,
   path,
   port,
   saying,
@@ -77,6 +78,24 @@ const dnsListener = z
     what: 'an address with a port',
     hint: '192.0.2.1:53, or { address: 192.0.2.1, port: 53 }',
   });
+
+/** As struct sockaddr_un has room for, on the systems that have least. */
+const SOCKET_PATH_MAX = 103;
+
+const collector = z
+  .string()
+  .refine(
+    (text) =>
+      text.startsWith('/')
+        ? Buffer.byteLength(text) <= SOCKET_PATH_MAX
+        : parseHostPort(text) !== undefined,
+    saying('is neither the path of a socket nor a host with a port'),
+  )
+  .meta({
+    what: 'the path of a socket, or a host with a port',
+    hint: `/run/dnstap/collector.sock (at most ${SOCKET_PATH_MAX} octets), or 192.0.2.1:6000`,
+  })
+  .transform((text) => (text.startsWith('/') ? { path: text } : parseHostPort(text)!));
 
 /** Fits a character-string (RFC 1035 3.3); printable, since it is read on terminals. */
 const selfText = z.union([
@@ -234,6 +253,43 @@ export const dns = z.strictObject({
     .prefault({})
     .describe(
       'Who is answered, over every transport. The longest network that holds the client decides, whichever list it is in. IPv6 addresses that carry an IPv4 address (NAT64, 6to4) count as that one.',
+    ),
+  dnstap: z
+    .strictObject({
+      to: collector.describe(
+        'Who collects, by Frame Streams: the path of a Unix socket, or `host:port` (TCP, in the clear).',
+      ),
+      messages: z
+        .array(z.enum(['query', 'response']))
+        .min(1)
+        .default(['query', 'response'])
+        .describe(
+          'What is sent: queries as they come (AUTH_QUERY), responses as they leave (AUTH_RESPONSE).',
+        ),
+      identity: selfText
+        .optional()
+        .describe('Who says it; false = not told. Default: `dns.identity.id`.'),
+      version: selfText
+        .optional()
+        .describe('What it runs; false = not told. Default: `dns.identity.version`.'),
+      sample: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1)
+        .describe('One query of so many, with its response; 1 = all.'),
+      bufferMiB: z
+        .int()
+        .min(1)
+        .max(256)
+        .default(4)
+        .describe(
+          'What may wait for the collector: memory of each worker in MiB (rounded up to a power of two). Beyond it events are dropped and counted.',
+        ),
+    })
+    .optional()
+    .describe(
+      'Tells a collector of each query and response (https://dnstap.info). Absent = off, which costs nothing. Clients never wait for it.',
     ),
   explain: z
     .strictObject({

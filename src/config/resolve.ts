@@ -9,6 +9,7 @@ import type {
   ClusterConfig,
   Config,
   DnsListenerConfig,
+  DnstapConfig,
   EndpointConfig,
   IdentityConfig,
   KeyConfig,
@@ -104,6 +105,9 @@ export function resolveConfig(
         allow: file.dns.access.allow.map(canonicalNetwork),
         deny: file.dns.access.deny.map(canonicalNetwork),
       },
+      ...(file.dns.dnstap === undefined
+        ? {}
+        : { dnstap: resolveDnstap(file.dns.dnstap, resolveIdentity(file, nodeName)) }),
       explain: { allow: file.dns.explain.allow.map(canonicalNetwork) },
     },
     balancer: resolveBalancer(file),
@@ -154,6 +158,21 @@ function resolveIdentity({ dns: { identity } }: ConfigFile, nodeName: string): I
     ...(id === false ? {} : { id }),
     ...(version === false ? {} : { version }),
     ...(reportChannel === undefined ? {} : { reportChannel }),
+  };
+}
+
+function resolveDnstap(
+  { bufferMiB, identity, messages, sample, to, version }: NonNullable<ConfigFile['dns']['dnstap']>,
+  own: IdentityConfig,
+): DnstapConfig {
+  const said = { identity: identity ?? own.id ?? false, version: version ?? own.version ?? false };
+  return {
+    to,
+    messages: [...new Set(messages)],
+    ...(said.identity === false ? {} : { identity: said.identity }),
+    ...(said.version === false ? {} : { version: said.version }),
+    sample,
+    bufferBytes: 2 ** (20 + Math.ceil(Math.log2(bufferMiB))),
   };
 }
 

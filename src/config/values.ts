@@ -131,3 +131,18 @@ export const socketAddress = z
     what: 'an address with a port',
     hint: 'for instance 192.0.2.1:53 or "[2001:db8::1]:53"',
   });
+
+const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})$/;
+
+/** `node2.example.com:8054`, `192.0.2.2:8054`, `[2001:db8::2]:8054`: a name or an address, without brackets. */
+export function parseHostPort(text: string): { host: string; port: number } | undefined {
+  const match = HOST_PORT.exec(text);
+  const number = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  return host !== undefined && number > 0 && number < 65_536 ? { host, port: number } : undefined;
+}
+
+export const hostPort = z
+  .string()
+  .refine((text) => parseHostPort(text) !== undefined, saying('is not a host with a port'))
+  .meta({ what: 'a host with a port', hint: 'node2.example.com:8054 or 192.0.2.2:8054' });

@@ -1,7 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServerCounts } from '../balancer/counters.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
-import { counterSlots } from '../nameserver/counters.ts';
+import { counterSlots, durationSlots } from '../nameserver/counters.ts';
+import { readDurations } from '../nameserver/durations.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
 import { isUsable } from './status.ts';
 
@@ -14,8 +15,10 @@ export type MetricsSource = {
   readonly version: string;
   readonly generation: number;
   readonly geoBuiltAtMs: number;
-  /** By slot of `counterSlots`. */
+  /** By fixed slot (nameserver/counters.ts). */
   slotTotal(slot: number): number;
+  /** Whether a collector takes dnstap events; undefined = dnstap is off. */
+  hasCollector(): boolean | undefined;
   /** Of the UDP sockets of DNS. */
   socketQueues(): readonly SocketQueue[];
   regions(): readonly RegionStatus[];
@@ -46,6 +49,8 @@ export function createMetrics(): {
     async render(source) {
       const registry = new Registry();
       addDns(registry, source);
+      addDurations(registry, source);
+      addCollector(registry, source);
       addSockets(registry, source);
       addHealth(registry, source);
       addBalancer(registry, source);
@@ -79,6 +84,33 @@ function addDns(registry: Registry, source: MetricsSource): void {
       answers.inc({ pool: endpoint.pool, region: endpoint.region }, endpoint.answersTotal);
     }
   }
+}
+
+/** The library's histograms only take values one by one; this one is filled already. */
+function addDurations(registry: Registry, { slotTotal }: MetricsSource): void {
+  const name = `${PREFIX}dns_query_duration_seconds`;
+  const help = 'How long queries take inside of the nameserver, of a sample.';
+  const histogram = new Histogram({ name, help, registers: [registry] });
+  const values = durationSlots.flatMap(({ slot, transport }) => {
+    const { count, sumSeconds, upTo } = readDurations(slotTotal, slot);
+    const buckets = [...upTo, { seconds: '+Inf', count }].map(({ seconds: le, count: value }) => {
+      return { metricName: `${name}_bucket`, labels: { transport, le: `${le}` }, value };
+    });
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels: { transport }, value: sumSeconds },
+      { metricName: `${name}_count`, labels: { transport }, value: count },
+    ];
+  });
+  const shown = { name, help, type: 'histogram', values };
+  Object.assign(histogram, { getForPromString: () => Promise.resolve(shown) });
+}
+
+function addCollector(registry: Registry, { hasCollector }: MetricsSource): void {
+  const isConnected = hasCollector();
+  if (isConnected === undefined) return;
+  const help = 'A collector takes dnstap events: 1, else 0; absent while dnstap is off.';
+  gauge(registry, 'dns_dnstap_connected', help).set(Number(isConnected));
 }
 
 function addSockets(registry: Registry, source: MetricsSource): void {

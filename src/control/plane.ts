@@ -49,6 +49,8 @@ export type PlaneParts = {
   readonly recordWriter: RecordWriter;
   slotTotal(slot: number): number;
   socketQueues(): readonly SocketQueue[];
+  /** Whether a collector takes dnstap events; undefined = dnstap is off. */
+  hasCollector(): boolean | undefined;
   readonly drillPhases: DrillPhases;
   /** Explains the past; absent = nothing is recorded. */
   readonly replay?: Replay | undefined;
@@ -236,6 +238,7 @@ function metricsSource(parts: PlaneParts): MetricsSource {
     geoBuiltAtMs: geo.builtAtMs,
     slotTotal: parts.slotTotal,
     socketQueues: parts.socketQueues,
+    hasCollector: parts.hasCollector,
     regions: () => regionStatuses(facts),
     upstreams: () => upstreamStatuses(facts),
     serverCounts: () => facts.serverCounts,

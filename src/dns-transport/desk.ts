@@ -1,12 +1,19 @@
 import { EDE_NOT_READY, RCODE_REFUSED, UDP_SIZE_MIN } from '../dns/constants.ts';
 import { rejectQuery } from '../dns/edns.ts';
+import type { Tap } from '../dnstap/tap.ts';
 import type { Connection } from '../io/stream.ts';
 import { setSourceAddress } from '../ip/source.ts';
 import { ACCESS_DENIED, accessOf } from '../nameserver/access.ts';
 import { answerBusy } from '../nameserver/busy.ts';
-import { type Client, createClient, type Transport } from '../nameserver/client.ts';
+import {
+  type Client,
+  createClient,
+  setLocalAddress,
+  type Transport,
+} from '../nameserver/client.ts';
 import { COUNT_DENIED } from '../nameserver/counters.ts';
 import { countDeferred, type DeferKind, deferKind } from '../nameserver/defer.ts';
+import type { Stopwatch } from '../nameserver/durations.ts';
 import { DROP, SIGN, STREAM } from '../nameserver/outcomes.ts';
 import { respond } from '../nameserver/respond.ts';
 import { answerTransfer, type TransferReply } from '../nameserver/transfer-out.ts';
@@ -17,6 +24,10 @@ import type { Session, Sessions } from './sessions.ts';
 export type Desk = {
   readonly worker: WorkerState;
   nowMs(): number;
+  /** Undefined = nobody wants to know of queries. */
+  tap(): Tap | undefined;
+  /** Of queries that are answered at once: begun here, and ended by who sends the reply. */
+  readonly stopwatch: Stopwatch;
   /**
    * Hands a query to whoever has time for it; the reply comes later, or undefined when nobody had.
    * False when there is no room for it.
@@ -55,14 +66,23 @@ export function enter(
 }
 
 export function clientOf(
-  { remoteAddress, remotePort }: Pick<Connection, 'remoteAddress' | 'remotePort'>,
+  { localAddress, localPort, remoteAddress, remotePort }: ConnectionEnds,
   transport: Transport,
 ): Client {
   const client = createClient(transport);
-  setSourceAddress(client, remoteAddress, remoteAddress.includes(':'));
+  const isIpv6 = remoteAddress.includes(':');
+  setSourceAddress(client, remoteAddress, isIpv6);
   client.port = remotePort;
+  client.localPort = localPort;
+  // A proxy may speak for a client of the other family.
+  if (localAddress.includes(':') === isIpv6) setLocalAddress(client, localAddress);
   return client;
 }
+
+type ConnectionEnds = Pick<
+  Connection,
+  'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'
+>;
 
 /** A reply later than now. */
 export const LATER = -1;
@@ -76,13 +96,51 @@ export const MANY = -2;
  * @returns the length of the reply, LATER, NOTHING, or MANY over a stream of DNS
  */
 export function askDesk(
-  { defer, nowMs, sign, worker }: Desk,
+  desk: Desk,
   client: Client,
   message: Uint8Array,
   reply: Uint8Array,
-  take: (reply: Uint8Array | undefined) => void,
+  take: Take,
 ): number {
-  const now = nowMs();
+  const { stopwatch } = desk;
+  stopwatch.begin(1);
+  const length = answerNoted(desk, client, message, reply, take);
+  if (length <= 0) stopwatch.cancel();
+  return length;
+}
+
+type Take = (reply: Uint8Array | undefined) => void;
+
+function answerNoted(
+  desk: Desk,
+  client: Client,
+  message: Uint8Array,
+  reply: Uint8Array,
+  take: Take,
+): number {
+  const tap = desk.tap();
+  const now = desk.nowMs();
+  if (tap === undefined || !tap.query(client, message, message.length, now)) {
+    return answer(desk, client, message, reply, now, take);
+  }
+  let note: ReturnType<Tap['later']> | undefined;
+  const length = answer(desk, client, message, reply, now, (late) => {
+    if (late !== undefined) note?.(late);
+    take(late);
+  });
+  if (length === LATER) note = tap.later(client);
+  else if (length > 0) tap.response(client, reply, length);
+  return length;
+}
+
+function answer(
+  { defer, sign, worker }: Desk,
+  client: Client,
+  message: Uint8Array,
+  reply: Uint8Array,
+  now: number,
+  take: Take,
+): number {
   const length = respond(worker, client, message, message.length, now, reply);
   if (length === STREAM) return MANY;
   if (length >= DROP) return length;

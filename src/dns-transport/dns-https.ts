@@ -120,10 +120,11 @@ type Valve = { readonly connection: Connection; shut(): void; open(): void };
 function createValve(connection: Connection): Valve {
   let isShut = false;
   let isWanted = true;
-  const { end, destroy, id, localAddress, remoteAddress, remotePort, reset, write } = connection;
+  const { end, destroy, id, reset, write } = connection;
+  const { localAddress, localPort, remoteAddress, remotePort } = connection;
   return {
     connection: {
-      ...{ end, destroy, id, localAddress, remoteAddress, remotePort, reset, write },
+      ...{ end, destroy, id, reset, write, localAddress, localPort, remoteAddress, remotePort },
       pause() {
         isWanted = false;
         connection.pause();
@@ -219,7 +220,10 @@ function answer(
   });
   const isOwn = desk.worker.result.outcome === STEERED;
   if (length === NOTHING) give({ status: 400, why: 'not a DNS query' });
-  else if (length !== LATER) give({ bytes: reply.subarray(0, length), isOwn });
+  else if (length !== LATER) {
+    give({ bytes: reply.subarray(0, length), isOwn });
+    desk.stopwatch.end();
+  }
 }
 
 function send(owner: Owner, response: Response, { bytes, isOwn }: Answer, isHead: boolean): void {

@@ -85,9 +85,8 @@ function createHandlers(
   };
   const send = (length: number): void => {
     sessions.touch(session, desk.nowMs());
-    framed[0] = length >> 8;
-    framed[1] = length & 0xff;
-    if (!connection.write(framed.subarray(0, LENGTH_BYTES + length))) flow.isFull = true;
+    if (!connection.write(framedReply(length))) flow.isFull = true;
+    desk.stopwatch.end();
   };
   const sendMade = (message: Uint8Array): void => {
     reply.set(message);
@@ -160,6 +159,13 @@ function createHandlers(
       sessions.forget(session);
     },
   };
+}
+
+/** With its length in front (RFC 1035 4.2.2). */
+function framedReply(length: number): Uint8Array {
+  framed[0] = length >> 8;
+  framed[1] = length & 0xff;
+  return framed.subarray(0, LENGTH_BYTES + length);
 }
 
 /** Where a connection stands. */

@@ -59,11 +59,11 @@ export function createPortableEngine(): StreamEngine {
  */
 export function wrapSocket(
   socket: net.Socket,
-  { id, localAddress, remoteAddress, remotePort }: Connection,
+  { id, localAddress, localPort, remoteAddress, remotePort }: Connection,
   onConnection: OnConnection,
 ): void {
   const side = createSide(socket, id);
-  const ends = { id, localAddress, remoteAddress, remotePort };
+  const ends = { id, localAddress, localPort, remoteAddress, remotePort };
   side.handlers = onConnection({ ...side.connection, ...ends });
   socket.on('data', (bytes: Buffer) => {
     if (!side.silent) side.handlers?.onData(bytes);
@@ -149,6 +149,7 @@ function createConnection(socket: net.Socket, id: number, side: () => Side): Con
     remote: socket.remoteAddress,
     port: socket.remotePort,
     local: socket.localAddress,
+    localPort: socket.localPort,
   };
   return {
     id,
@@ -160,6 +161,9 @@ function createConnection(socket: net.Socket, id: number, side: () => Side): Con
     },
     get localAddress() {
       return withoutMapping(accepted.local ?? socket.localAddress ?? '');
+    },
+    get localPort() {
+      return accepted.localPort ?? socket.localPort ?? 0;
     },
     write(bytes) {
       if (socket.destroyed || socket.writableEnded) return true;

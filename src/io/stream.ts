@@ -62,6 +62,7 @@ export type Connection = {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
+  readonly localPort: number;
   /** @returns false when the caller should stop until `onDrain`; the bytes are taken either way */
   write(bytes: Uint8Array): boolean;
   /** Sends what was written, then our end of stream. */

@@ -1,3 +1,4 @@
+import { parseAddress } from '../ip/address.ts';
 import type { Source } from '../ip/source.ts';
 
 /**
@@ -6,8 +7,9 @@ import type { Source } from '../ip/source.ts';
  */
 export type Client = Source & {
   transport: Transport;
-  /** The address that the message came to: 4 or 16 bytes used. */
+  /** The address that the message came to: 4 or 16 bytes used, as of the source; zeros = not known. */
   readonly localAddress: Uint8Array;
+  /** 0 = not known. */
   localPort: number;
 };
 
@@ -32,4 +34,11 @@ export function createClient(transport: Transport): Client {
     localAddress: new Uint8Array(16),
     localPort: 0,
   };
+}
+
+/** A wildcard leaves it unknown. */
+export function setLocalAddress(client: Client, text: string): void {
+  const zone = text.indexOf('%');
+  const parsed = parseAddress(zone === -1 ? text : text.slice(0, zone));
+  if (parsed) client.localAddress.set(parsed.bytes);
 }

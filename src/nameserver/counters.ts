@@ -8,6 +8,7 @@
 import { TYPE_A, TYPE_AAAA } from '../dns/constants.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { Transport } from './client.ts';
+import { DURATION_SLOTS } from './durations.ts';
 
 /** Queries by transport. */
 export const COUNT_QUERIES_UDP = 0;
@@ -79,8 +80,15 @@ export const COUNT_QUERIES_HTTPS = 47;
 export const COUNT_UNSENT = 48;
 /** Times that a worker was handed datagrams, by how many came together: 1, 2-3, 4-7, 8-15, 16-31, 32. */
 export const COUNT_BATCHES = 49;
+/** Events for dnstap: sent, not sent because the collector had gone, and those that there was no room for. */
+export const COUNT_DNSTAP_WRITTEN = 55;
+export const COUNT_DNSTAP_LOST = 56;
+export const COUNT_DNSTAP_DROPPED = 57;
+/** How long queries took, of a sample (durations.ts): over UDP, and over streams. */
+export const COUNT_DURATIONS_UDP = 58;
+export const COUNT_DURATIONS_STREAM = COUNT_DURATIONS_UDP + DURATION_SLOTS;
 /** Positive steered answers whose first address is that of endpoint i: slot COUNT_ANSWERS + i. */
-export const COUNT_ANSWERS = 55;
+export const COUNT_ANSWERS = COUNT_DURATIONS_STREAM + DURATION_SLOTS;
 
 export type CounterSlot = {
   readonly slot: number;
@@ -93,7 +101,13 @@ export type CounterSlot = {
 const BATCH_SIZES = ['1', '3', '7', '15', '31', '32'];
 const RCODES = ['noerror', 'formerr', 'servfail', 'nxdomain', 'notimp', 'refused', 'yxdomain'];
 
-/** Every fixed slot with the metric that it is shown as; labels are empty where there is one only. */
+/** The first slot of each histogram of durations (durations.ts), by what it is of. */
+export const durationSlots: readonly { readonly slot: number; readonly transport: string }[] = [
+  { slot: COUNT_DURATIONS_UDP, transport: 'udp' },
+  { slot: COUNT_DURATIONS_STREAM, transport: 'stream' },
+];
+
+/** Every other fixed slot with the metric that it is shown as; labels are empty where there is one only. */
 export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_QUERIES_UDP, 'dns_queries_total', 'transport', 'udp'),
   named(COUNT_QUERIES_TCP, 'dns_queries_total', 'transport', 'tcp'),
@@ -138,6 +152,9 @@ export const counterSlots: readonly CounterSlot[] = [
   named(COUNT_COLD, 'dns_signed_on_demand_total', 'result', 'taken'),
   named(COUNT_COLD_BUSY, 'dns_signed_on_demand_total', 'result', 'busy'),
   named(COUNT_UNSENT, 'dns_unsent_total', '', ''),
+  named(COUNT_DNSTAP_WRITTEN, 'dns_dnstap_events_total', 'result', 'written'),
+  named(COUNT_DNSTAP_LOST, 'dns_dnstap_events_total', 'result', 'lost'),
+  named(COUNT_DNSTAP_DROPPED, 'dns_dnstap_events_total', 'result', 'dropped'),
   ...BATCH_SIZES.map((size, index) =>
     named(COUNT_BATCHES + index, 'dns_batches_total', 'up_to', size),
   ),

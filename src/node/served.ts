@@ -47,8 +47,7 @@ export function createServed(
   from: ServedFrom,
   { balancer, dns }: ServingRoles,
 ): Served {
-  const { desk, overrides, told } = parts;
-  const { clock } = parts.facts;
+  const { desk, facts, overrides, told } = parts;
   let { serving } = from;
   let sha = configSha(serving.config);
   const followed = followShared(parts, from, () => serving);
@@ -62,13 +61,14 @@ export function createServed(
     balancer?.publishServers(states);
     agent.report();
   };
-  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, clock.nowMs()));
+  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, facts.clock.nowMs()));
   told.serving = () => {
     const { generation, revision } = serving.snapshot;
     return { generation, revision, configSha: sha };
   };
   const notifier = dns && openNotifier(parts);
   const tellNameservers = ({ config, snapshot }: Serving): void => {
+    dns?.dnstap.set(config.dns.dnstap);
     if (notifier === undefined) return;
     notifier.serve(config, snapshot);
     parts.secondaries.follow(config, snapshot);

@@ -212,6 +212,7 @@ async function openRoles({ desk, events, log, signer }: Parts, serving: Serving)
           hasBatches: syscalls !== undefined && canBatch(syscalls, config, log),
           udpFile: root('udp-worker'),
           streamFile: root('stream-worker'),
+          tapFile: root('dnstap-worker'),
           syscalls,
           snapshot: serving.snapshot,
           health: desk.words(),
@@ -356,6 +357,7 @@ function numbersOf(dns: DnsWorkers | undefined) {
   return {
     slotTotal: (slot: number) => dns?.counters.total(slot) ?? 0,
     socketQueues: () => dns?.queues() ?? [],
+    hasCollector: () => dns?.dnstap.isConnected(),
   };
 }
 

@@ -1,4 +1,4 @@
-import { COUNT_ANSWERS, counterSlots } from '../nameserver/counters.ts';
+import { COUNT_ANSWERS } from '../nameserver/counters.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 
@@ -9,8 +9,8 @@ import type { CounterRow } from '../telemetry/counters.ts';
  * and then folded into totals by name.
  */
 export type CounterLedger = {
-  attach(worker: string, row: CounterRow, snapshot: Snapshot): void;
-  /** By slot of `counterSlots`. */
+  attach(worker: string, row: CounterRow, snapshot: Pick<Snapshot, 'endpoints'>): void;
+  /** By fixed slot (nameserver/counters.ts). */
   total(slot: number): number;
   /** Answers by endpoint name. */
   answers(): ReadonlyMap<string, number>;
@@ -32,7 +32,8 @@ export function createCounterLedger(): CounterLedger {
     }
   };
   const fold = (attached: Attached): void => {
-    for (const { slot } of counterSlots) foldedSlots[slot]! += attached.row[slot] ?? 0;
+    for (let slot = 0; slot < COUNT_ANSWERS; slot += 1)
+      foldedSlots[slot]! += attached.row[slot] ?? 0;
     addAnswers(foldedAnswers, attached);
   };
   return {

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate, StreamService } from '../dns-transport/listeners.ts';
 import type { SessionLimits } from '../dns-transport/sessions.ts';
+import type { TapPlan } from '../dnstap/tap.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Bell } from '../io/bell.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
@@ -27,6 +28,8 @@ export type ToDnsWorker =
       readonly cookies: CookieSecrets | undefined;
       readonly certificates: readonly Certificate[];
       readonly tcp: SessionLimits;
+      /** Undefined = nobody wants to know of queries. */
+      readonly tap: TapPlan | undefined;
     }
   | {
       readonly type: 'snapshot';
@@ -39,6 +42,7 @@ export type ToDnsWorker =
   /** The line to who signs what nobody foresaw; undefined = there is nobody now. */
   | { readonly type: 'signer'; readonly port: MessagePort | undefined }
   | ({ readonly type: 'signatures' } & NewSignatures)
+  | { readonly type: 'tap'; readonly tap: TapPlan | undefined }
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
   | {

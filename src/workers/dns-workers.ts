@@ -15,6 +15,7 @@ import { certificateIndex } from './certificates.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
 import { closeEntrances, type Entrance, openEntrances, proxiesOf } from './dns-entrances.ts';
 import type { DeferredQuery, FromDnsWorker, ToDnsWorker } from './dns-messages.ts';
+import { createDnstap, type Dnstap, type DnstapVoice } from './dnstap.ts';
 import type { Signer } from './signer.ts';
 import { openSignerLines, type Served } from './signer-lines.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
@@ -41,6 +42,7 @@ export type DnsWorkers = {
   /** Who answers what workers defer for this; until somebody is there it is dropped. */
   onDeferred(kind: DeferKind, answer: AnswerDeferred): void;
   readonly counters: CounterLedger;
+  readonly dnstap: Pick<Dnstap, 'isConnected' | 'set'>;
   /** Of each UDP socket, as far as it is known. */
   queues(): readonly SocketQueue[];
   threads(): readonly Thread[];
@@ -54,12 +56,13 @@ export type AnswerDeferred = (
   query: DeferredQuery,
 ) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
-export type DnsWorkersOptions = ThreadVoice & {
+export type DnsWorkersOptions = DnstapVoice & {
   readonly dns: DnsConfig;
   /** UDP workers; 0 = one per core. */
   readonly count: number;
   readonly udpFile: URL;
   readonly streamFile: URL;
+  readonly tapFile: URL;
   readonly syscalls: Syscalls | undefined;
   /** UDP by the batch (io/udp-batch.ts). */
   readonly hasBatches: boolean;
@@ -104,10 +107,9 @@ function startWorkers(
       start() {
         const { certificates, cookies, health, snapshot } = served;
         roll.begun(name, snapshot.generation);
-        const { tcp } = options.dns;
-        const counters = rowFor(name);
-        const tables = { counters, snapshot, health, cookies, certificates, tcp };
-        return { type: 'start', bell: bells.of(name), ...tables, ...doors() };
+        const all = { snapshot, health, cookies, certificates, tcp: options.dns.tcp };
+        const own = { bell: bells.of(name), counters: rowFor(name), tap: dnstap.planOf(name) };
+        return { type: 'start', ...all, ...own, ...doors() };
       },
       served(generation) {
         if (generation === undefined) lines.connect(name);
@@ -120,11 +122,11 @@ function startWorkers(
         if (hasStarted) options.record('dns.listener', name, `${message} ${hint}`, 'warn');
       },
     });
-  const threads = [
-    ...Array.from({ length: count }, (_, index) =>
-      spawn(udpName(index), options.udpFile, () => udpDoors(entrances, index)),
-    ),
-    spawn('dns-stream', options.streamFile, () => streamDoors(entrances, options.dns)),
+  const names = Array.from({ length: count }, (_, index) => udpName(index));
+  const dnstap = openDnstap(options, counters, [...names, STREAM_NAME], () => threads);
+  const threads: readonly Thread[] = [
+    ...names.map((name, index) => spawn(name, options.udpFile, () => udpDoors(entrances, index))),
+    spawn(STREAM_NAME, options.streamFile, () => streamDoors(entrances, options.dns)),
   ];
   const tellAll = (message: ToDnsWorker): void => {
     for (const thread of threads) thread.post(message);
@@ -139,17 +141,17 @@ function startWorkers(
     listeners: entrances.map(listenerOf),
     counters,
     queues: () => queuesOf(entrances),
-    threads: () => threads,
+    dnstap,
+    threads: () => [...threads, ...dnstap.threads()],
     publish(nextSnapshot, nextHealth) {
       served.snapshot = nextSnapshot;
       served.health = nextHealth;
       options.signer.serve(nextSnapshot, nextHealth);
       const { generation } = nextSnapshot;
-      const tables = { snapshot: nextSnapshot, health: nextHealth };
+      const tables = { type: 'snapshot', snapshot: nextSnapshot, health: nextHealth } as const;
       // A dead one is given everything when it is replaced.
       for (const thread of threads.filter(({ state }) => state() !== 'dead')) {
-        const counters = rowFor(thread.name);
-        thread.post({ type: 'snapshot', ...tables, counters } satisfies ToDnsWorker);
+        thread.post({ ...tables, counters: rowFor(thread.name) } satisfies ToDnsWorker);
       }
       return Promise.all(threads.map(({ name }) => roll.wait(name, generation))).then(() => {});
     },
@@ -171,10 +173,29 @@ function startWorkers(
     onDeferred: deferred.onDeferred,
     async stop() {
       await Promise.all(threads.map((thread) => thread.stop(STOP_GRACE_MS)));
+      await dnstap.stop();
       closeEntrances(entrances);
       bells.close();
     },
   };
+}
+
+function openDnstap(
+  options: DnsWorkersOptions,
+  counters: CounterLedger,
+  workers: readonly string[],
+  threads: () => readonly Thread[],
+): Dnstap {
+  return createDnstap({
+    file: options.tapFile,
+    voice: options,
+    counters,
+    workers,
+    tell(worker, tap) {
+      const thread = threads().find(({ name }) => name === worker);
+      thread?.post({ type: 'tap', tap } satisfies ToDnsWorker);
+    },
+  });
 }
 
 function queuesOf(entrances: readonly Entrance[]): readonly SocketQueue[] {
@@ -195,6 +216,7 @@ function openRow(counters: CounterLedger, worker: string, snapshot: Snapshot): C
 }
 
 const udpName = (index: number): string => `dns-udp-${index + 1}`;
+const STREAM_NAME = 'dns-stream';
 
 /** Of the workers that wait in the kernel. */
 function hangBells({ hasBatches, syscalls }: DnsWorkersOptions, count: number) {

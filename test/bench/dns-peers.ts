@@ -6,6 +6,7 @@ import {
   type ServerOptions,
   startGdnsd,
   startMeridian,
+  startMeridianDnstap,
   whenReady,
 } from './dns-servers.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
@@ -34,8 +35,10 @@ export const PEERS: readonly Peer[] = [
     name: 'Meridian portable',
     workloads: ALL,
     isAlike: true,
-    start: (scratch, options) => startMeridian(scratch, options, 'portable'),
+    start: (scratch, options) =>
+      startMeridian(scratch, options, 'Meridian portable', { udpEngine: 'portable' }),
   },
+  { name: 'Meridian dnstap', workloads: ALL, isAlike: true, start: startMeridianDnstap },
   { name: 'Knot geoip', workloads: ALL, isAlike: false, start: startKnotGeo },
   { name: 'PowerDNS geoip', workloads: STEERED, isAlike: false, start: startPowerDnsGeo },
   { name: 'PowerDNS Lua', workloads: STEERED, isAlike: false, start: startPowerDnsLua },

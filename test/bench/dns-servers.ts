@@ -66,14 +66,15 @@ ${hosts.join('\n')}
 export async function startMeridian(
   scratch: Scratch,
   options: ServerOptions,
-  udpEngine: 'auto' | 'portable' = 'auto',
+  name = 'Meridian',
+  dns: Readonly<Record<string, unknown>> = {},
 ): Promise<Server> {
   const port = await freePort();
   const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
   const config = {
     node: { name: 'bench', roles: ['nameserver'], workers: { dns: 1 } },
     geo: { databases: [options.database] },
-    dns: { listeners: [`127.0.0.1:${port}`], udpEngine },
+    dns: { listeners: [`127.0.0.1:${port}`], ...dns },
     regions: Object.fromEntries(
       REGIONS.map(({ name, latitude, longitude, vip }) => [
         name,
@@ -101,11 +102,23 @@ export async function startMeridian(
     },
     log: { level: 'warn' },
   };
-  const file = scratch.write(`meridian-${udpEngine}.yaml`, JSON.stringify(config, undefined, 2));
+  const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
   const words = ['-c', String(options.core), process.execPath];
   words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
-  const name = udpEngine === 'auto' ? 'Meridian' : 'Meridian portable';
   return whenReady(name, port, scratch.start('taskset', words), options);
+}
+
+/** The same, which tells a collector of every query and response; the collector throws them away. */
+export async function startMeridianDnstap(
+  scratch: Scratch,
+  options: ServerOptions,
+): Promise<Server> {
+  const to = join(scratch.directory('dnstap'), 'socket');
+  const words = ['-t', 'protobuf:dnstap.Dnstap', '-u', to, '-w', '/dev/null'];
+  const collector = scratch.start('fstrm_capture', words);
+  const server = await startMeridian(scratch, options, 'Meridian dnstap', { dnstap: { to } });
+  if (!collector.running()) throw new Error(`fstrm_capture ended: ${collector.output()}`);
+  return server;
 }
 
 export async function whenReady(

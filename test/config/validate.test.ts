@@ -132,6 +132,32 @@ zones: { a.example: { nameservers: ns.other.example., dnssec: ${dnssec} } }
   assert.equal(dnssec('{ folder: /etc/keys }')?.folder, '/etc/keys');
 });
 
+test('validateConfig() says what a collector of dnstap is told, and nothing when there is none', () => {
+  const dnstap = (said: string) => validated(`node: { name: ns1 }\ndns: ${said}\n`).dns.dnstap;
+  assert.equal(dnstap('{}'), undefined);
+  assert.deepEqual(dnstap('{ dnstap: { to: /run/tap.sock } }'), {
+    to: { path: '/run/tap.sock' },
+    messages: ['query', 'response'],
+    identity: 'ns1',
+    version: 'Meridian',
+    sample: 1,
+    bufferBytes: 4 * 2 ** 20,
+  });
+  const told = 'identity: { id: ams-1, version: false }';
+  const rest = 'messages: [response, response], sample: 10, bufferMiB: 5';
+  assert.deepEqual(dnstap(`{ ${told}, dnstap: { to: "[2001:db8::1]:6000", ${rest} } }`), {
+    to: { host: '2001:db8::1', port: 6000 },
+    messages: ['response'],
+    identity: 'ams-1',
+    sample: 10,
+    bufferBytes: 8 * 2 ** 20,
+  });
+  const own = 'dnstap: { to: "collector.example:6000", identity: false, version: "9" }';
+  const { identity, to, version } = dnstap(`{ ${told}, ${own} }`)!;
+  assert.deepEqual([identity, version], [undefined, '9']);
+  assert.deepEqual(to, { host: 'collector.example', port: 6000 });
+});
+
 test('validateConfig() reads TXT as one text when it has no quotes of its own', () => {
   const long = 'x'.repeat(300);
   const text = `${minimal}      unused: { pool: web }\n`.replace(

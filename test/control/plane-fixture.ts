@@ -114,6 +114,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
     socketQueues: () => [
       { address: '::1', port: 53, worker: 'dns-udp-1', bytesMax: 212_992, drops: 3 },
     ],
+    hasCollector: () => true,
     drillPhases: {},
   });
   return Object.assign(fixture, { plane });

@@ -225,3 +225,29 @@ test('metrics() tells what the kernel threw away, by socket and worker', async (
   assert.ok(body.includes(`meridian_dns_socket_drops_total${labels} 3`), body);
   assert.ok(body.includes(`meridian_dns_socket_receive_buffer_bytes${labels} 212992`), body);
 });
+
+test('metrics() has durations as histograms that Prometheus understands', async () => {
+  const { plane } = await createPlaneFixture();
+  const { body } = await plane.metrics();
+  assert.match(body, /^# TYPE meridian_dns_query_duration_seconds histogram$/m);
+  const samples = parseMetrics(body);
+  const name = 'meridian_dns_query_duration_seconds';
+  for (const transport of ['udp', 'stream']) {
+    const of = `transport="${transport}"`;
+    const buckets = [...samples].flatMap(([key, value]) => {
+      const le = new RegExp(`^${name}_bucket\\{${of},le="([^"]+)"\\}$`).exec(key)?.[1];
+      return le === undefined
+        ? []
+        : [{ le: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), value }];
+    });
+    assert.equal(buckets.length, 20);
+    assert.deepEqual([buckets[0]!.le, buckets[1]!.le, buckets.at(-2)!.le], [1e-6, 2e-6, 1]);
+    // Each slot counts its own number here: buckets rise by that.
+    for (const [index, { le, value }] of buckets.slice(1).entries()) {
+      assert.ok(le > buckets[index]!.le && value > buckets[index]!.value);
+    }
+    assert.equal(buckets.at(-1)!.value, samples.get(`${name}_count{${of}}`));
+    assert.ok(samples.get(`${name}_sum{${of}}`)! > 0);
+  }
+  assert.equal(samples.get('meridian_dns_dnstap_connected'), 1);
+});

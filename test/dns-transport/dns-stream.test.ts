@@ -5,7 +5,7 @@ import { serveDnsStream } from '../../src/dns-transport/dns-stream.ts';
 import { createSessions } from '../../src/dns-transport/sessions.ts';
 import type { Connection } from '../../src/io/stream.ts';
 import { COUNT_CLOSED_GARBAGE } from '../../src/nameserver/counters.ts';
-import { NOW_MS, queryBytes, startWorker } from '../nameserver/fixture.ts';
+import { NO_STOPWATCH, NOW_MS, queryBytes, startWorker } from '../nameserver/fixture.ts';
 
 /** One connection of DNS over TCP on a connection that only remembers what was written to it. */
 const LIMITS = {
@@ -29,6 +29,7 @@ function open() {
     remoteAddress: '127.0.0.1',
     remotePort: 1,
     localAddress: '127.0.0.1',
+    localPort: 53,
     write: (bytes) => writes.push(bytes.slice()) > 0,
     end: () => void said.push('end'),
     destroy: () => void said.push('destroy'),
@@ -39,6 +40,8 @@ function open() {
   const desk: Desk = {
     worker: startWorker(),
     nowMs: () => NOW_MS,
+    tap: () => undefined,
+    stopwatch: NO_STOPWATCH,
     defer: (_kind, _message, _client, _nowMs, take) => later.push(take) > 0,
     sign: () => false,
   };

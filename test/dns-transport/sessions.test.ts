@@ -28,6 +28,7 @@ function connectionFrom(remoteAddress: string) {
     remoteAddress,
     remotePort: 1,
     localAddress: '127.0.0.1',
+    localPort: 53,
     write: () => true,
     end: () => void said.push('end'),
     destroy: () => void said.push('destroy'),

@@ -18,6 +18,7 @@ import {
   APEX_RECORDS,
   compiled,
   createConfig,
+  NO_STOPWATCH,
   NOW_MS,
   queryBytes,
   rrset,
@@ -96,6 +97,8 @@ export async function startRig(t: TestContext, limits: SessionLimits): Promise<R
   const desk: Desk = {
     worker: startWorker(snapshot),
     nowMs: () => nowMs,
+    tap: () => undefined,
+    stopwatch: NO_STOPWATCH,
     defer: () => false,
     sign: () => false,
   };

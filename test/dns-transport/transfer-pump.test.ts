@@ -16,6 +16,7 @@ import {
   APEX_RECORDS,
   compiled,
   createConfig,
+  NO_STOPWATCH,
   NOW_MS,
   queryBytes,
   rrset,
@@ -42,7 +43,14 @@ function servedZone() {
 function open() {
   const worker = servedZone();
   let nowMs = NOW_MS;
-  const desk: Desk = { worker, nowMs: () => nowMs, defer: () => false, sign: () => false };
+  const desk: Desk = {
+    worker,
+    nowMs: () => nowMs,
+    tap: () => undefined,
+    stopwatch: NO_STOPWATCH,
+    defer: () => false,
+    sign: () => false,
+  };
   const query = queryBytes('gslb.example', 'AXFR');
   const pumps: { readonly end: () => void }[] = [];
   const account = (name: string): ClientAccount => ({

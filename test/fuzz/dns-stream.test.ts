@@ -6,7 +6,7 @@ import { serveDnsStream } from '../../src/dns-transport/dns-stream.ts';
 import { createSessions } from '../../src/dns-transport/sessions.ts';
 import type { Connection } from '../../src/io/stream.ts';
 import { createStreamFraming, STREAM_BROKEN } from '../../src/nameserver/stream-framing.ts';
-import { NOW_MS, queryBytes, startWorker } from '../nameserver/fixture.ts';
+import { NO_STOPWATCH, NOW_MS, queryBytes, startWorker } from '../nameserver/fixture.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 /** One connection of DNS over TCP, cut and held in any way: what is asked is answered, once, in order. */
@@ -59,6 +59,7 @@ function rig(patience: readonly number[]) {
     remoteAddress: '127.0.0.1',
     remotePort: 1,
     localAddress: '127.0.0.1',
+    localPort: 53,
     write(bytes) {
       assert.ok(!state.gone && !state.ended);
       assert.ok(!state.full || state.isLate, 'more than the peer takes');
@@ -88,6 +89,8 @@ function rig(patience: readonly number[]) {
   const desk: Desk = {
     worker,
     nowMs: () => state.nowMs,
+    tap: () => undefined,
+    stopwatch: NO_STOPWATCH,
     defer(_kind, message, _client, _nowMs, take) {
       const reply = new Uint8Array(message);
       later.push(() => take(reply));

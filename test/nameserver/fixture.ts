@@ -2,6 +2,7 @@
  * A nameserver without sockets: three regions far apart, one zone with everything in it, and a way
  * to ask. Replies are decoded by dns-packet, which knows nothing of our codec.
  */
+
 import dnsPacket from 'dns-packet';
 import type { Config, PoolConfig, RrsetConfig, SteeredConfig } from '../../src/config/config.ts';
 import { composeGeo, type GeoDatabase } from '../../src/geo/mmdb.ts';
@@ -16,6 +17,7 @@ import {
 } from '../../src/nameserver/client.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { counterLayout } from '../../src/nameserver/counters.ts';
+import type { Stopwatch } from '../../src/nameserver/durations.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import {
@@ -386,3 +388,6 @@ function dataText(record: dnsPacket.Answer): string {
   if (record.type === 'HINFO') return `${record.data.cpu} ${record.data.os}`;
   return JSON.stringify(data);
 }
+
+/** Measures nothing. */
+export const NO_STOPWATCH: Stopwatch = { begin() {}, end() {}, cancel() {} };

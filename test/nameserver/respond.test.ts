@@ -344,6 +344,9 @@ test('respond() counts', () => {
     ...Object.fromEntries(
       ['1', '3', '7', '15', '31', '32'].map((size) => [`dns_batches_total ${size}`, 0]),
     ),
+    'dns_dnstap_events_total written': 0,
+    'dns_dnstap_events_total lost': 0,
+    'dns_dnstap_events_total dropped': 0,
     'dns_connections_closed_total handshake': 0,
     'dns_questions_total a': 2,
     'dns_questions_total aaaa': 1,

@@ -30,6 +30,14 @@ test('totals never go back over many snapshots and restarts of a worker', () => 
   }
 });
 
+test('every fixed slot is kept, those of histograms too', () => {
+  const { ledger, attach } = createLedger();
+  const row = attach('a');
+  for (let slot = 0; slot < COUNT_ANSWERS; slot += 1) row[slot] = slot + 1;
+  for (let snapshots = 0; snapshots < 5; snapshots += 1) attach('a');
+  for (let slot = 0; slot < COUNT_ANSWERS; slot += 1) assert.equal(ledger.total(slot), slot + 1);
+});
+
 test('a worker that still counts in its former row is heard', () => {
   const { ledger, attach } = createLedger();
   const former = attach('a');

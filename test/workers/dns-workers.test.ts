@@ -102,6 +102,7 @@ function open(t: TestContext, count: number) {
     count,
     udpFile: fixture('dns-worker'),
     streamFile: fixture('dns-worker'),
+    tapFile: fixture('dns-worker'),
     snapshot,
     health: healthOf(allUp(snapshot)),
     signer: createSigner(fixture('dns-worker'), voice),
