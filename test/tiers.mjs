@@ -34,6 +34,8 @@ const TOOLS = {
     '/usr/share/doc/pdns-backend-bind': 'pdns-backend-bind',
     nsd: 'nsd',
     named: 'bind9',
+    'dnssec-signzone': 'bind9-utils',
+    h2load: 'nghttp2-client',
     cc: 'gcc',
     '/usr/include/stdlib.h': 'libc6-dev',
   },

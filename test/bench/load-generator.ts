@@ -40,6 +40,8 @@ export type LoadReport = {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
+  /** Share of its core that the generator took; undefined for one that spins. */
+  readonly generatorShare?: number;
 };
 
 const BATCH = 32;
