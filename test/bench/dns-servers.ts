@@ -62,17 +62,34 @@ ${hosts.join('\n')}
   return whenReady('gdnsd', port, scratch.start('taskset', words), options);
 }
 
-/** Meridian as a nameserver and nothing else, with one UDP worker; endpoints without a monitor are up. */
+/** Meridian as a nameserver and nothing else, with one UDP worker. */
 export async function startMeridian(
   scratch: Scratch,
   options: ServerOptions,
   udpEngine: 'auto' | 'portable' = 'auto',
 ): Promise<Server> {
   const port = await freePort();
+  const config = meridianConfig(options.database, port, { udpEngine });
+  const file = scratch.write(`meridian-${udpEngine}.yaml`, JSON.stringify(config, undefined, 2));
+  const words = ['-c', String(options.core), process.execPath];
+  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
+  const name = udpEngine === 'auto' ? 'Meridian' : 'Meridian portable';
+  return whenReady(name, port, scratch.start('taskset', words), options);
+}
+
+/** What every server of the bench serves, as a configuration of Meridian; endpoints without a monitor are up. */
+export function meridianConfig(
+  database: string,
+  port: number,
+  {
+    udpEngine = 'auto',
+    workers = 1,
+  }: { readonly udpEngine?: 'auto' | 'portable'; readonly workers?: number } = {},
+) {
   const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
-  const config = {
-    node: { name: 'bench', roles: ['nameserver'], workers: { dns: 1 } },
-    geo: { databases: [options.database] },
+  return {
+    node: { name: 'bench', roles: ['nameserver'], workers: { dns: workers } },
+    geo: { databases: [database] },
     dns: { listeners: [`127.0.0.1:${port}`], udpEngine },
     regions: Object.fromEntries(
       REGIONS.map(({ name, latitude, longitude, vip }) => [
@@ -101,11 +118,6 @@ export async function startMeridian(
     },
     log: { level: 'warn' },
   };
-  const file = scratch.write(`meridian-${udpEngine}.yaml`, JSON.stringify(config, undefined, 2));
-  const words = ['-c', String(options.core), process.execPath];
-  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
-  const name = udpEngine === 'auto' ? 'Meridian' : 'Meridian portable';
-  return whenReady(name, port, scratch.start('taskset', words), options);
 }
 
 export async function whenReady(
