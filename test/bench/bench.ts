@@ -4,6 +4,7 @@
  */
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
 import { STREAMS_SUMMARY, STREAMS_USAGE, streamsBench } from './dns-streams.ts';
+import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
@@ -19,6 +20,7 @@ type Bench = {
 const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
   { name: 'dns-streams', summary: STREAMS_SUMMARY, usage: STREAMS_USAGE, run: streamsBench },
+  { name: 'dns-workers', summary: WORKERS_SUMMARY, usage: WORKERS_USAGE, run: workersBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];

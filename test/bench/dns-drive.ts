@@ -28,7 +28,7 @@ export async function measure(
   { scratch, file, workload, serverCore, clientCore }: Drive,
   { rate, seconds }: { readonly rate: number; readonly seconds: number },
 ): Promise<Measurement> {
-  const load = { port: server.port, file, seconds, rate, core: clientCore };
+  const load = { port: server.port, file, seconds, rate, cores: [clientCore] };
   return measureLoad(server, workload, [serverCore], () => runLoad(scratch, load));
 }
 

@@ -119,7 +119,7 @@ function run(
   load: { readonly port: number; readonly file: string; readonly seconds: number },
   { clientCore, scratch }: Place,
 ): Promise<LoadReport> {
-  const setting = { ...load, core: clientCore };
+  const setting = { ...load, cores: [clientCore] };
   if (transport === 'udp') return runLoad(scratch, { ...setting, rate: 0 });
   if (transport === 'https') return runHttpsLoad(scratch, setting);
   return runStreamLoad(scratch, { ...setting, isTls: transport === 'tls' });

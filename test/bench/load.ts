@@ -8,7 +8,8 @@ import type { Scratch } from './scratch.ts';
 import type { StreamSetting } from './stream-generator.ts';
 
 export type Load = Pick<LoadSetting, 'port' | 'file' | 'seconds' | 'rate'> & {
-  readonly core: number;
+  /** Those that the generator may use. */
+  readonly cores: readonly number[];
 };
 type StreamLoad = Omit<Load, 'rate'>;
 
@@ -25,16 +26,16 @@ const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
 
 /** DNS over UDP. */
 export async function runLoad(scratch: Scratch, load: Load): Promise<LoadReport> {
-  const { core, ...rest } = load;
+  const { cores, ...rest } = load;
   const setting: LoadSetting = { ...rest, sockets: CLIENTS, outstanding: OUTSTANDING };
-  const { text } = await runPinned(scratch, core, [...NODE, GENERATOR, JSON.stringify(setting)]);
+  const { text } = await runPinned(scratch, cores, [...NODE, GENERATOR, JSON.stringify(setting)]);
   return JSON.parse(text) as LoadReport;
 }
 
 /** DNS over TCP or TLS. */
 export async function runStreamLoad(
   scratch: Scratch,
-  { core, isTls, ...load }: StreamLoad & { readonly isTls: boolean },
+  { cores, isTls, ...load }: StreamLoad & { readonly isTls: boolean },
 ): Promise<LoadReport> {
   const setting: StreamSetting = {
     ...load,
@@ -43,21 +44,21 @@ export async function runStreamLoad(
     ...(isTls ? { cipher: TLS_CIPHER } : {}),
   };
   const words = [...NODE, STREAM_GENERATOR, JSON.stringify(setting)];
-  const { cpuSeconds, text } = await runPinned(scratch, core, words);
+  const { cpuSeconds, text } = await runPinned(scratch, cores, words);
   return { ...(JSON.parse(text) as LoadReport), generatorShare: cpuSeconds / load.seconds };
 }
 
 /** DNS over HTTPS, by h2load, which looks at no answer but for its status. `file` holds a URI per line. */
 export async function runHttpsLoad(
   scratch: Scratch,
-  { core, file, port, seconds }: StreamLoad,
+  { cores, file, port, seconds }: StreamLoad,
 ): Promise<LoadReport> {
   const log = `${scratch.directory('h2load')}/requests`;
   scratch.write('h2load/requests', '');
   const words = ['h2load', '-B', `https://127.0.0.1:${port}`, '-i', file, '-D', String(seconds)];
   words.push('-c', String(STREAM_CONNECTIONS), '-m', String(OUTSTANDING / STREAM_CONNECTIONS));
   words.push(`--tls13-ciphers=${TLS_CIPHER}`, `--log-file=${log}`);
-  const { cpuSeconds, text } = await runPinned(scratch, core, words);
+  const { cpuSeconds, text } = await runPinned(scratch, cores, words);
   const counts = text.match(/(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/);
   const [, succeeded = 0, failed = 0, errored = 0, late = 0] = counts?.map(Number) ?? [];
   if (succeeded === 0) throw new Error(`h2load said:\n${text}`);
@@ -80,9 +81,9 @@ export async function runHttpsLoad(
 }
 
 /** What a program wrote, and the CPU time that it took. */
-async function runPinned(scratch: Scratch, core: number, words: readonly string[]) {
+async function runPinned(scratch: Scratch, cores: readonly number[], words: readonly string[]) {
   const before = endedChildrenCpuSeconds();
-  const child = scratch.start('taskset', ['-c', String(core), ...words]);
+  const child = scratch.start('taskset', ['-c', cores.join(','), ...words]);
   const code = await child.ended;
   if (code !== 0) {
     throw new Error(`the load generator ended with code ${code} and said:\n${child.output()}`);
