@@ -35,7 +35,7 @@ const ECHO_RATE = 1000;
 const QUERIES = 1000;
 const FLIPPED = { kind: 'endpoint', name: 'web/frankfurt' } as const;
 const TIMEOUT_MS = 3000;
-const START_SECONDS = 120;
+const START_SECONDS = 300;
 const GENERATOR = fileURLToPath(new URL('./soak-generator.ts', import.meta.url));
 const GC_WATCH = fileURLToPath(new URL('./gc-watch.ts', import.meta.url));
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
@@ -60,7 +60,10 @@ async function soak(words: readonly string[]): Promise<number> {
   const { minutes, rate } = readOptions(words);
   const scratch = openScratch('soak');
   scratch.endAfter(START_SECONDS + minutes * 60, 'soak: not finished.');
-  const facts = machineFacts([], ['npm run soak', ...words].join(' '));
+  const facts = machineFacts(
+    [],
+    ['npm run soak', ...(words.length > 0 ? ['--'] : []), ...words].join(' '),
+  );
   say('Writing the geo database and the queries …');
   const { database, workloads } = await prepare();
   const [core, clientCore] = chooseCores();
@@ -218,16 +221,17 @@ async function run(
   const generator = scratch.start('taskset', ['-c', String(clientCore), ...words]);
   // The last flips are seen while it still asks.
   const ticks = Math.floor((setting.seconds * 1000) / FLIP_MS) - 1;
-  for (let tick = 1; tick < ticks; tick += 1) {
-    await delay(Math.max(0, beganMs + tick * FLIP_MS - nowMs()));
+  // A machine that was too busy leaves seconds out: two flips at once would be none.
+  for (let tick = 1; tick < ticks; tick = following(tick, beganMs)) {
+    await delay(beganMs + tick * FLIP_MS - nowMs());
     if (!node.child.running()) throw new Error(`Meridian ended:\n${node.child.output()}`);
-    const isWell = tick % 2 === 0;
+    const isWell = flips.length % 2 === 1;
     flips.push({ isWell, ...(await timed(() => flip(node, isWell))) });
-    if (tick % MEMORY_EVERY === 0) {
+    if (flips.length % MEMORY_EVERY === 0) {
       memory.push({ atMs: nowMs() - beganMs, bytes: residentBytes(node.child.pid) });
     }
-    if (tick % RELOAD_EVERY === RELOAD_EVERY / 2) {
-      reloads.push(await timed(() => reload(node, markOf(tick))));
+    if (flips.length % RELOAD_EVERY === RELOAD_EVERY / 2) {
+      reloads.push(await timed(() => reload(node, markOf(flips.length))));
     }
   }
   if ((await generator.ended) !== 0) throw new Error(`the clients ended:\n${generator.output()}`);
@@ -235,6 +239,11 @@ async function run(
   const cpuSeconds = processCpuSeconds(node.child.pid) - cpuBefore;
   const collections = readCollections(node.collections);
   return { report, flips, reloads, memory, collections, beganMs, cpuSeconds };
+}
+
+/** The next second that is still to come. */
+function following(tick: number, beganMs: number): number {
+  return Math.max(tick + 1, Math.ceil((nowMs() - beganMs) / FLIP_MS));
 }
 
 async function timed(change: () => Promise<void>): Promise<Change> {
