@@ -20,7 +20,8 @@ export const WORKERS_USAGE = `npm run bench -- dns-workers [options]
 
   --rounds N         rounds of each load (5)
   --seconds N        length of one round of one server (4)
-  --rates LIST       rates a second to measure after the most that goes (50000,100000)
+  --rates LIST       rates a second to measure after the most that goes, over all workers and for
+                     each (50000)
 `;
 
 const WORKLOAD = 'steered-ecs';
@@ -41,23 +42,24 @@ export async function workersBench(words: readonly string[], scratch: Scratch): 
   const file = scratch.write('queries', streamOf(queries));
   const [probe, steeredProbe] = workloads.map((each) => each.queries[0]!);
   const families = [startMeridian, startGdnsd].map(async (start) => {
-    const servers: Server[] = [];
+    const servers: Crew[] = [];
     for (const workers of WORKERS) {
       const options = { database: scratch.write('geo.mmdb', database), core: cores[0]!, workers };
-      servers.push(
-        await start(scratch, { ...options, probe: probe!, steeredProbe: steeredProbe! }),
-      );
-      allow(servers.at(-1)!, cores);
+      const probes = { probe: probe!, steeredProbe: steeredProbe! };
+      const server = await start(scratch, { ...options, ...probes });
+      allow(server, cores);
+      servers.push({ ...server, workers });
     }
     return servers;
   });
   const servers = await Promise.all(families);
   const measured: Measurement[] = [];
-  for (const rate of [0, ...rates]) {
-    const workload = `${WORKLOAD}, ${rate === 0 ? 'all that goes' : `${rate / 1000}k a second`}`;
+  for (const { rateOf, what } of loads(rates)) {
+    const workload = `${WORKLOAD}, ${what}`;
     for (let round = 0; round <= rounds; round += 1) {
       for (const server of servers.flat()) {
         const time = round === 0 ? WARM_UP_SECONDS : seconds;
+        const rate = rateOf(server.workers);
         const load = { port: server.port, file, seconds: time, rate, cores };
         const each = await measureLoad(server, workload, cores, () => runLoad(scratch, load));
         if (round === 0) continue;
@@ -82,6 +84,26 @@ export async function workersBench(words: readonly string[], scratch: Scratch): 
   return 0;
 }
 
+type Crew = Server & { readonly workers: number };
+type Load = { readonly what: string; readonly rateOf: (workers: number) => number };
+
+/**
+ * The same rate for all makes the batches of two workers half as large, so their datagrams are dearer whoever serves
+ * them; the same rate for each worker shows what is left: what workers cost each other.
+ */
+function loads(rates: readonly number[]): readonly Load[] {
+  return [
+    { what: 'all that goes', rateOf: () => 0 },
+    ...rates.flatMap((rate) => [
+      { what: `${rate / 1000}k a second`, rateOf: () => rate },
+      {
+        what: `${rate / 1000}k a second for each worker`,
+        rateOf: (workers: number) => rate * workers,
+      },
+    ]),
+  ];
+}
+
 /** All threads that a server has, and those that these start. */
 function allow({ child, name }: Server, cores: readonly number[]): void {
   const run = spawnSync('taskset', ['-a', '-p', '-c', cores.join(','), String(child.pid)]);
@@ -94,7 +116,7 @@ function readOptions(words: readonly string[]) {
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '4' },
-      rates: { type: 'string', default: '50000,100000' },
+      rates: { type: 'string', default: '50000' },
     },
   });
   const whole = (name: string, text: string): number => {
