@@ -1,5 +1,5 @@
 // Sets up and runs one tier of tests: `npm test` (all that is quick), `check` (types, lint, structure), `e2e`,
-// `fuzz`, `sim`, `interop`, `lab`, `bench`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
+// `fuzz`, `sim`, `interop`, `lab`, `bench`, `soak`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
@@ -35,9 +35,12 @@ const TOOLS = {
     nsd: 'nsd',
     named: 'bind9',
     fstrm_capture: 'fstrm-bin',
+    'dnssec-signzone': 'bind9-utils',
+    h2load: 'nghttp2-client',
     cc: 'gcc',
     '/usr/include/stdlib.h': 'libc6-dev',
   },
+  soak: { cc: 'gcc', '/usr/include/stdlib.h': 'libc6-dev' },
   interop: {
     dig: 'bind9-dnsutils',
     kdig: 'knot-dnsutils',
@@ -80,7 +83,7 @@ const TOOLS = {
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const [tier = 'test', ...rest] = process.argv.slice(2);
-const tiers = { test, check, e2e, fuzz, sim, interop, lab, bench };
+const tiers = { test, check, e2e, fuzz, sim, interop, lab, bench, soak };
 if (!Object.hasOwn(tiers, tier)) {
   process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
   process.exit(2);
@@ -178,6 +181,11 @@ function namespaceProblem() {
 
 function bench() {
   return step(`bench ${rest.join(' ')}`, [...FLAGS, join('test', 'bench', 'bench.ts'), ...rest]);
+}
+
+/** A node under load and change for minutes: `npm run soak -- --minutes 60`. */
+function soak() {
+  return step(`soak ${rest.join(' ')}`, [...FLAGS, join('test', 'bench', 'soak.ts'), ...rest]);
 }
 
 function testFiles(directory, without) {

@@ -7,6 +7,7 @@ import { TRANSPORT_TCP, TRANSPORT_TLS, type Transport } from '../nameserver/clie
 import { COUNT_CLOSED_FOR_OTHERS, COUNT_CLOSED_GARBAGE } from '../nameserver/counters.ts';
 import { createStreamFraming, STREAM_BROKEN } from '../nameserver/stream-framing.ts';
 import { askDesk, clientOf, type Desk, enter, LATER, MANY, refuseForNow } from './desk.ts';
+import { gather } from './gather.ts';
 import type { Session, Sessions } from './sessions.ts';
 import { createTransferPump } from './transfer-pump.ts';
 
@@ -22,7 +23,7 @@ const NOTHING_READ = new Uint8Array();
 const LENGTH_BYTES = 2;
 const REPLY_BYTES = 65_535;
 
-// One reply at a time: the engine has taken the bytes when `write` returns.
+// One reply at a time: its bytes are taken when `write` returns.
 const framed = new Uint8Array(LENGTH_BYTES + REPLY_BYTES);
 const reply = framed.subarray(LENGTH_BYTES);
 
@@ -70,22 +71,26 @@ function createHandlers(
   connection: Connection,
 ): ConnectionHandlers {
   const framing = createStreamFraming();
+  const replies = gather(connection);
   const client = clientOf(connection, transport);
   /** What came of queries while the client took no answers, or had asked too many: at most a read of the engine's. */
   let rest: Uint8Array = NOTHING_READ;
   const flow: Flow = { later: 0, isFull: false, isPoor: false, hasEnded: false, isClosed: false };
   const isHeld = (): boolean => isBusy(flow) || pump.isActive();
-
-  const close = (counter?: number): void => {
-    if (counter !== undefined) desk.worker.counters[counter]! += 1;
+  const leave = (): void => {
     pump.end();
     flow.isClosed = true;
     sessions.forget(session);
+  };
+  const close = (counter?: number): void => {
+    if (counter !== undefined) desk.worker.counters[counter]! += 1;
+    leave();
+    replies.release();
     session.connection.destroy();
   };
   const send = (length: number): void => {
     sessions.touch(session, desk.nowMs());
-    if (!connection.write(framedReply(length))) flow.isFull = true;
+    if (!replies.write(framedReply(length))) flow.isFull = true;
     desk.stopwatch.end();
   };
   const sendMade = (message: Uint8Array): void => {
@@ -107,8 +112,7 @@ function createHandlers(
     if (length > 0) send(length);
     else if (length === LATER) flow.later += 1;
     else if (length === MANY) {
-      if (pump.begin(client, message)) return;
-      send(refuseForNow(desk, message, reply));
+      if (!pump.begin(client, message)) send(refuseForNow(desk, message, reply));
       // Over a stream a message without an answer can only be garbage.
     } else close(COUNT_CLOSED_GARBAGE);
   };
@@ -120,7 +124,9 @@ function createHandlers(
   };
   // One read may hold a thousand queries with long answers: they are asked when there is room.
   const read = (bytes: Uint8Array): void => {
+    replies.hold();
     const taken = framing.receive(bytes, answer, mayBegin);
+    if (!replies.release()) flow.isFull = true;
     if (flow.isClosed) return;
     if (taken === STREAM_BROKEN) return void close(COUNT_CLOSED_GARBAGE);
     rest = taken < bytes.length ? bytes.subarray(taken) : NOTHING_READ;
@@ -153,11 +159,7 @@ function createHandlers(
       flow.isFull = false;
       goOn();
     },
-    onClose() {
-      pump.end();
-      flow.isClosed = true;
-      sessions.forget(session);
-    },
+    onClose: leave,
   };
 }
 

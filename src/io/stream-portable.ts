@@ -22,6 +22,8 @@ export function createPortableEngine(): StreamEngine {
       listen(where, (socket) => {
         const side = createSide(socket, ids.next++);
         side.handlers = onConnection(side.connection);
+        side.begun = true;
+        if (side.given) return;
         socket.on('data', (bytes: Buffer) => {
           if (!side.silent) side.handlers?.onData(bytes);
         });
@@ -80,6 +82,10 @@ type Side = {
   paused: boolean;
   /** The peer has finished, and nothing was said yet. */
   ended: boolean;
+  /** Its handlers are there, and bytes may have come. */
+  begun: boolean;
+  /** Somebody else has the socket. */
+  given: boolean;
 };
 
 function listen(where: ListenAt, onSocket: (socket: net.Socket) => void): Promise<Listener> {
@@ -119,6 +125,8 @@ function createSide(socket: net.Socket, id: number): Side {
     held: false,
     paused: false,
     ended: false,
+    begun: false,
+    given: false,
   };
   socket.on('end', () => {
     side.ended = true;
@@ -190,6 +198,11 @@ function createConnection(socket: net.Socket, id: number, side: () => Side): Con
       side().paused = false;
       socket.resume();
       if (side().ended) setImmediate(() => tellEnd(side()));
+    },
+    takeSocket() {
+      if (side().begun) return undefined;
+      side().given = true;
+      return socket;
     },
   };
 }

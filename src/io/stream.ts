@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 /**
  * The contract of a stream engine: the part that moves bytes over TCP and knows no protocol.
  * HTTP (balancer) and DNS over TCP run on it unchanged, whichever engine serves.
@@ -73,6 +75,12 @@ export type Connection = {
   reset(): void;
   pause(): void;
   resume(): void;
+  /**
+   * Gives away the socket itself, for a layer of Node's that reads and writes it without the engine: of this
+   * connection only onClose is heard then. Only while the connection is handed over, before anything is read;
+   * undefined later, and where there is no such socket.
+   */
+  takeSocket?(): Socket | undefined;
 };
 
 export type ConnectionHandlers = {

@@ -4,8 +4,9 @@ import { SILENT_HANDLERS } from './proxied.ts';
 import type { Connection, ConnectionHandlers } from './stream.ts';
 
 /**
- * TLS as a layer over any stream engine: Node's TLS works on a stream made of the connection, so that
- * a PROXY header can come before it and an engine of our own can be below it.
+ * TLS as a layer over any stream engine: Node's TLS works on the socket itself where nothing stands between, for half
+ * the price, else on a stream made of the connection, so that a PROXY header can come before it and an engine of our
+ * own can be below it.
  */
 export type TlsOptions = {
   /** Of new connections; those that are there keep what they began with. */
@@ -26,7 +27,7 @@ export function acceptTls(
   onSecure: (socket: TLSSocket) => void,
   onGone: () => void,
 ): ConnectionHandlers {
-  const { handlers, stream } = asDuplex(connection, allowHalfOpen);
+  const { handlers, stream } = below(connection, allowHalfOpen);
   let isSecure = false;
   try {
     const socket = new TLSSocket(stream, {
@@ -44,6 +45,10 @@ export function acceptTls(
       Object.assign(socket, { secureConnecting: false });
       onSecure(socket);
     });
+    // Who has left cannot finish the handshake, and nothing above is there yet to see that it has left.
+    socket.once('end', () => {
+      if (!isSecure) stream.destroy();
+    });
     socket.once('close', () => {
       connection.destroy();
       onGone();
@@ -57,9 +62,22 @@ export function acceptTls(
     ...handlers,
     onEnd() {
       handlers.onEnd();
-      // Who has left cannot finish the handshake, and nothing above is there yet to see that it has left.
       if (!isSecure) stream.destroy();
     },
+  };
+}
+
+/** What TLS is spoken on, with the handlers that it needs. */
+function below(
+  connection: Connection,
+  allowHalfOpen: boolean,
+): { readonly stream: Duplex; readonly handlers: ConnectionHandlers } {
+  const socket = connection.takeSocket?.();
+  if (socket === undefined) return asDuplex(connection, allowHalfOpen);
+  socket.allowHalfOpen = allowHalfOpen;
+  return {
+    stream: socket,
+    handlers: { ...SILENT_HANDLERS, onClose: () => void socket.destroy() },
   };
 }
 

@@ -3,6 +3,8 @@
  * there is one. Without a name it says which benches there are. docs/BENCHMARKS.md holds method and results.
  */
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
+import { STREAMS_SUMMARY, STREAMS_USAGE, streamsBench } from './dns-streams.ts';
+import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
@@ -17,6 +19,8 @@ type Bench = {
 
 const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
+  { name: 'dns-streams', summary: STREAMS_SUMMARY, usage: STREAMS_USAGE, run: streamsBench },
+  { name: 'dns-workers', summary: WORKERS_SUMMARY, usage: WORKERS_USAGE, run: workersBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
@@ -27,7 +31,9 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
   const bench = benches.find((each) => each.name === name);
   if (bench === undefined) {
     if (name !== undefined) process.stderr.write(`There is no bench "${name}".\n`);
-    const lines = benches.map((each) => `  npm run bench -- ${each.name.padEnd(8)}${each.summary}`);
+    const lines = benches.map(
+      (each) => `  npm run bench -- ${each.name.padEnd(12)}${each.summary}`,
+    );
     process.stdout.write(`Benches:\n${lines.join('\n')}\n`);
     return name === undefined ? 0 : 2;
   }

@@ -18,10 +18,22 @@ function childrenOf(pid: number): readonly number[] {
 }
 
 function ownCpuSeconds(pid: number): number {
+  const [user = 0, system = 0] = cpuFields(pid);
+  return user + system;
+}
+
+/** Seconds of user and system time of the children of this process that have ended. */
+export function endedChildrenCpuSeconds(): number {
+  const [, , user = 0, system = 0] = cpuFields(process.pid);
+  return user + system;
+}
+
+/** Seconds: user and system time of its own, user and system time of its children that have ended. */
+function cpuFields(pid: number): readonly number[] {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The second field is the program's name in parentheses and may contain anything.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return fields.slice(11, 15).map((ticks) => Number(ticks) / TICKS_PER_SECOND);
 }
 
 /** Seconds that a core was not idle since boot, time that the hypervisor took away included. */

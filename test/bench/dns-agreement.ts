@@ -1,7 +1,8 @@
 /** Whether two servers answer the same: a comparison of speeds means nothing otherwise. */
 
 import { createSocket } from 'node:dgram';
-import { decodeMessage } from '../../src/dns/decode.ts';
+import { TYPE_RRSIG } from '../../src/dns/constants.ts';
+import { type DecodedRecord, decodeMessage } from '../../src/dns/decode.ts';
 import { TTL_JITTER } from '../../src/nameserver/jitter.ts';
 
 export type Reply = {
@@ -12,6 +13,8 @@ export type Reply = {
   /** Scope and source of the client subnet, such as `/13 for 192.0.2.0/24`. */
   readonly scope: number | undefined;
   readonly subnet: string | undefined;
+  /** Of the whole message. */
+  readonly octets: number;
 };
 
 export type Agreement = {
@@ -33,12 +36,20 @@ export async function compareServers(
   ports: readonly [number, number],
   queries: readonly Uint8Array[],
 ): Promise<Agreement> {
-  const [first, second] = await Promise.all(ports.map((port) => ask(port, queries, TIMEOUT_MS)));
+  const replies = await Promise.all(ports.map((port) => ask(port, queries, TIMEOUT_MS)));
+  return compareReplies(replies[0]!, replies[1]!);
+}
+
+/** What two servers said to the same queries; undefined is no reply. */
+export function compareReplies(
+  first: readonly (Reply | undefined)[],
+  second: readonly (Reply | undefined)[],
+): Agreement {
   let same = 0;
   let sameScope = 0;
   const differences: string[] = [];
-  for (const index of queries.keys()) {
-    const [a, b] = [first?.[index], second?.[index]];
+  for (const index of first.keys()) {
+    const [a, b] = [first[index], second[index]];
     if (a === undefined || b === undefined || !isAlike(a, b)) {
       const question = a?.subnet ?? b?.subnet ?? `query ${index}`;
       differences.push(`${question}: ${describe(a)} and ${describe(b)}`);
@@ -48,7 +59,7 @@ export async function compareServers(
     if (a.scope === b.scope) sameScope++;
   }
   differences.splice(DIFFERENCES_MAX);
-  return { asked: queries.length, same, sameScope, differences };
+  return { asked: first.length, same, sameScope, differences };
 }
 
 /** Meridian's TTLs are up to a tenth shorter, not the same for everybody. */
@@ -91,16 +102,9 @@ function askWindow(
     // Nobody listens there yet.
     socket.on('error', finish);
     socket.on('message', (bytes) => {
-      const decoded = decodeMessage(bytes);
-      if (!decoded.ok || replies[decoded.message.id] !== undefined) return;
-      const { answer, edns, id, rcode } = decoded.message;
-      replies[id] = {
-        rcode,
-        ttlSeconds: answer[0]?.ttlSeconds,
-        data: answer.map(({ text }) => text).sort(),
-        scope: edns?.ecs?.scope,
-        subnet: edns?.ecs && `${edns.ecs.address}/${edns.ecs.source}`,
-      };
+      const [id, reply] = readReply(bytes) ?? [];
+      if (id === undefined || replies[id] !== undefined) return;
+      replies[id] = reply;
       missing--;
       if (missing === 0) finish();
     });
@@ -113,6 +117,27 @@ function askWindow(
       }
     });
   });
+}
+
+/** The ID of a message and what is compared of it; undefined for bytes that are none. */
+export function readReply(bytes: Uint8Array): readonly [number, Reply] | undefined {
+  const decoded = decodeMessage(bytes);
+  if (!decoded.ok) return undefined;
+  const { answer, edns, id, rcode } = decoded.message;
+  const reply = {
+    rcode,
+    ttlSeconds: answer[0]?.ttlSeconds,
+    data: answer.map(dataOf).sort(),
+    scope: edns?.ecs?.scope,
+    subnet: edns?.ecs && `${edns.ecs.address}/${edns.ecs.source}`,
+    octets: bytes.length,
+  };
+  return [id, reply];
+}
+
+/** Everybody signs with a key of their own, at a time of their own: that there is a signature is what can be equal. */
+function dataOf({ text, type }: DecodedRecord): string {
+  return type === TYPE_RRSIG ? `RRSIG ${text.split(' ').slice(0, 3).join(' ')}` : text;
 }
 
 function describe(reply: Reply | undefined): string {

@@ -3,6 +3,7 @@ import { allowedCores, coreBusySeconds, processCpuSeconds, residentBytes } from 
 import type { Server } from './dns-servers.ts';
 import type { Measurement } from './dns-table.ts';
 import { otherCodes, runLoad } from './load.ts';
+import type { LoadReport } from './load-generator.ts';
 import type { Scratch } from './scratch.ts';
 
 /** A core for the servers and another one for the load generator; the same where there is only one. */
@@ -23,17 +24,29 @@ export type Drive = {
 
 /** One run of the load generator against one server. */
 export async function measure(
-  { child, name, port }: Server,
+  server: Server,
   { scratch, file, workload, serverCore, clientCore }: Drive,
   { rate, seconds }: { readonly rate: number; readonly seconds: number },
 ): Promise<Measurement> {
-  const before = { process: processCpuSeconds(child.pid), core: coreBusySeconds(serverCore) };
+  const load = { port: server.port, file, seconds, rate, cores: [clientCore] };
+  return measureLoad(server, workload, [serverCore], () => runLoad(scratch, load));
+}
+
+/** What a server took while this load ran, alone among the servers of these cores. */
+export async function measureLoad(
+  { child, name }: Pick<Server, 'child' | 'name'>,
+  workload: string,
+  serverCores: readonly number[],
+  run: () => Promise<LoadReport>,
+): Promise<Measurement> {
+  const busyNow = () => serverCores.reduce((sum, core) => sum + coreBusySeconds(core), 0);
+  const before = { process: processCpuSeconds(child.pid), core: busyNow() };
   const startedMs = performance.now();
-  const load = await runLoad(scratch, { port, file, seconds, rate, core: clientCore });
+  const load = await run();
   const elapsedSeconds = (performance.now() - startedMs) / 1000;
   if (!child.running()) throw new Error(`${name} ended under load:\n${child.output()}`);
   const cpuSeconds = processCpuSeconds(child.pid) - before.process;
-  const busySeconds = coreBusySeconds(serverCore) - before.core;
+  const busySeconds = busyNow() - before.core;
   return {
     workload,
     server: name,
@@ -45,7 +58,8 @@ export async function measure(
     p50: load.p50,
     p99: load.p99,
     p999: load.p999,
-    othersShare: Math.max(0, busySeconds - cpuSeconds) / elapsedSeconds,
+    othersShare: Math.max(0, busySeconds - cpuSeconds) / elapsedSeconds / serverCores.length,
+    ...(load.generatorShare === undefined ? {} : { generatorShare: load.generatorShare }),
   };
 }
 

@@ -226,7 +226,10 @@ zone "${ZONE}" { type primary; file "${zone}"; };
 }
 
 /** Compiled where there is a compiler: it is what nothing can be cheaper than. */
-async function startEcho(scratch: Scratch, options: PeerOptions): Promise<Server> {
+export async function startEcho(
+  scratch: Scratch,
+  options: Pick<PeerOptions, 'core' | 'probe'>,
+): Promise<Server> {
   const port = await freePort();
   const program = `${scratch.directory('echo')}/echo`;
   const source = fileURLToPath(new URL('./echo.c', import.meta.url));

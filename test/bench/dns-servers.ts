@@ -13,6 +13,8 @@ export type ServerOptions = {
   /** The .mmdb file. */
   readonly database: string;
   readonly core: number;
+  /** Threads for UDP; 1 unless said. */
+  readonly workers?: number;
   /** Queries that a server that is ready answers: for a static name, and for one that is steered. */
   readonly probe: Uint8Array;
   readonly steeredProbe: Uint8Array;
@@ -22,19 +24,22 @@ const READY_SECONDS = 60;
 const READY_INTERVAL_MS = 100;
 export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
-/** gdnsd in the foreground with one UDP thread; all that it reads and writes is in the scratch directory. */
+/** gdnsd in the foreground; all that it reads and writes is in the scratch directory. */
 export async function startGdnsd(scratch: Scratch, options: ServerOptions): Promise<Server> {
   const port = await freePort();
+  const { workers = 1 } = options;
+  const name = workers === 1 ? 'gdnsd' : `gdnsd, ${workers} threads`;
+  const folder = `gdnsd-${workers}`;
   const coordinates = REGIONS.map(
     (each) => `${each.name} => [${each.latitude}, ${each.longitude}]`,
   );
   const addresses = REGIONS.map(({ name, vip }) => `${name} => ${vip}`);
   scratch.write(
-    'gdnsd/config',
+    `${folder}/config`,
     `options => {
-  listen => { 127.0.0.1:${port} => { udp_threads = 1, tcp_threads = 1 } }
-  run_dir => ${scratch.directory('gdnsd/run')}
-  state_dir => ${scratch.directory('gdnsd/state')}
+  listen => { 127.0.0.1:${port} => { udp_threads = ${workers}, tcp_threads = 1 } }
+  run_dir => ${scratch.directory(`${folder}/run`)}
+  state_dir => ${scratch.directory(`${folder}/state`)}
 }
 plugins => { geoip => {
   maps => { world => {
@@ -56,24 +61,42 @@ ns2 A 198.51.100.53
 www ${STEERED_TTL_SECONDS} DYNA geoip!web
 ${hosts.join('\n')}
 `;
-  const file = scratch.write(`gdnsd/zones/${ZONE}`, zone);
+  const file = scratch.write(`${folder}/zones/${ZONE}`, zone);
   const directory = join(file, '..', '..');
   const words = ['-c', String(options.core), 'gdnsd', '-c', directory, 'start'];
-  return whenReady('gdnsd', port, scratch.start('taskset', words), options);
+  return whenReady(name, port, scratch.start('taskset', words), options);
 }
 
-/** Meridian as a nameserver and nothing else, with one UDP worker; endpoints without a monitor are up. */
+/** Meridian as a nameserver and nothing else. */
 export async function startMeridian(
   scratch: Scratch,
   options: ServerOptions,
-  name = 'Meridian',
+  alias = 'Meridian',
   dns: Readonly<Record<string, unknown>> = {},
 ): Promise<Server> {
   const port = await freePort();
+  const { workers = 1 } = options;
+  const name = workers === 1 ? alias : `${alias}, ${workers} workers`;
+  const config = meridianConfig(options.database, port, { dns, workers });
+  const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
+  const words = ['-c', String(options.core), process.execPath];
+  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
+  return whenReady(name, port, scratch.start('taskset', words), options);
+}
+
+/** What every server of the bench serves, as a configuration of Meridian; endpoints without a monitor are up. */
+export function meridianConfig(
+  database: string,
+  port: number,
+  {
+    dns = {},
+    workers = 1,
+  }: { readonly dns?: Readonly<Record<string, unknown>>; readonly workers?: number } = {},
+) {
   const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
-  const config = {
-    node: { name: 'bench', roles: ['nameserver'], workers: { dns: 1 } },
-    geo: { databases: [options.database] },
+  return {
+    node: { name: 'bench', roles: ['nameserver'], workers: { dns: workers } },
+    geo: { databases: [database] },
     dns: { listeners: [`127.0.0.1:${port}`], ...dns },
     regions: Object.fromEntries(
       REGIONS.map(({ name, latitude, longitude, vip }) => [
@@ -102,10 +125,6 @@ export async function startMeridian(
     },
     log: { level: 'warn' },
   };
-  const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
-  const words = ['-c', String(options.core), process.execPath];
-  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
-  return whenReady(name, port, scratch.start('taskset', words), options);
 }
 
 /** The same, which tells a collector of every query and response; the collector throws them away. */

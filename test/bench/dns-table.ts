@@ -18,6 +18,8 @@ export type Measurement = {
   readonly p999: number;
   /** Share of the server's core that anything else took: interrupts, neighbours, the hypervisor. */
   readonly othersShare: number;
+  /** CPU time of the load generator by time; undefined for one that spins, which always takes a core. */
+  readonly generatorShare?: number;
 };
 
 const HEAD = [
@@ -27,9 +29,11 @@ const HEAD = [
   'CPU relative to the reference, median of rounds',
   'answers/s, median / max',
   'p50 / p99 / p99.9 in µs at this load, median',
+  'p99 relative to the reference, median of rounds',
   'core used by others, max',
   'remarks',
 ];
+const GENERATOR_HEAD = 'load generator, share of its core, max';
 
 /** One row for each workload and server; ratios are to the server named `reference`. */
 export function resultTable(
@@ -47,8 +51,10 @@ export function resultTable(
     });
   });
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const head = HEAD.map((cell) => cell.replace('the reference', reference));
-  return [line(head), line(HEAD.map(() => '---')), ...rows.map(line)];
+  const isTold = measured.some(({ generatorShare }) => generatorShare !== undefined);
+  const names = isTold ? HEAD.toSpliced(-1, 0, GENERATOR_HEAD) : HEAD;
+  const head = names.map((cell) => cell.replace('the reference', reference));
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
 }
 
 /** How far two servers agree, as a sentence. */
@@ -65,24 +71,38 @@ function resultRow(
 ): readonly string[] {
   const cpu = rounds.map(({ cpuPerMillion }) => cpuPerMillion);
   const rates = rounds.map(({ answersPerSecond }) => answersPerSecond);
-  // Not every server has what is asked of the others.
-  const ratios = rounds.flatMap(({ cpuPerMillion, round }) => {
-    const other = base.find((each) => each.round === round);
-    return other === undefined ? [] : [cpuPerMillion / other.cpuPerMillion];
-  });
-  const { server, workload } = rounds[0]!;
+  const { generatorShare, server, workload } = rounds[0]!;
+  const shares = rounds.map(({ generatorShare: share = 0 }) => share);
   return [
     workload,
     server,
     `${Math.min(...cpu).toFixed(2)} / ${median(cpu).toFixed(2)}`,
-    ratios.length === 0 ? '-' : median(ratios).toFixed(2),
+    ratioOf(rounds, base, ({ cpuPerMillion }) => cpuPerMillion)?.toFixed(2) ?? '-',
     `${thousands(median(rates))} / ${thousands(Math.max(...rates))}`,
     [rounds.map(({ p50 }) => p50), rounds.map(({ p99 }) => p99), rounds.map(({ p999 }) => p999)]
       .map((each) => Math.round(median(each)))
       .join(' / '),
-    `${Math.round(Math.max(...rounds.map(({ othersShare }) => othersShare)) * 100)} %`,
+    ratioOf(rounds, base, ({ p99 }) => p99)?.toFixed(2) ?? '-',
+    percent(Math.max(...rounds.map(({ othersShare }) => othersShare))),
+    ...(generatorShare === undefined ? [] : [percent(Math.max(...shares))]),
     remarksOf(rounds),
   ];
+}
+
+/**
+ * How much more one takes than another, the median of what it was in each round; undefined where the other has not
+ * been asked the same.
+ */
+export function ratioOf(
+  rounds: readonly Measurement[],
+  base: readonly Measurement[],
+  of: (each: Measurement) => number,
+): number | undefined {
+  const ratios = rounds.flatMap((each) => {
+    const other = base.find(({ round }) => round === each.round);
+    return other === undefined ? [] : [of(each) / of(other)];
+  });
+  return ratios.length === 0 ? undefined : median(ratios);
 }
 
 /** A row whose queries were not all answered well must say so. */
@@ -100,4 +120,8 @@ export function median(values: readonly number[]): number {
 
 function thousands(perSecond: number): string {
   return `${Math.round(perSecond / 1000)}k`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }

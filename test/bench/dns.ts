@@ -4,8 +4,10 @@
  * CPU seconds per million answers of the whole server process: rates move with every neighbour on the
  * machine, CPU time hardly does.
  */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Agreement, compareServers } from './dns-agreement.ts';
+import { dnsChart } from './dns-chart.ts';
 import { chooseCores, type Drive, inWords, measure, megabytes, say } from './dns-drive.ts';
 import { PEERS, type Peer, type PeerOptions } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
@@ -13,7 +15,7 @@ import type { Server } from './dns-servers.ts';
 import { agreementLine, type Measurement, median, resultTable } from './dns-table.ts';
 import { streamOf, type Workload } from './dns-workload.ts';
 import { CLIENTS, OUTSTANDING } from './load.ts';
-import { machineFacts, versionOf } from './machine.ts';
+import { type Facts, machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 
 export const DNS_SUMMARY =
@@ -27,6 +29,7 @@ export const DNS_USAGE = `npm run bench -- dns [options]
                      repeated (all); gdnsd and Meridian always take part
   --rates LIST       fixed rates a second to measure after the most that goes, and half of it
                      (20000,50000,100000; "none" for neither)
+  --svg FILE         draws what an answer costs, at the most that goes
 `;
 
 type Options = {
@@ -34,6 +37,8 @@ type Options = {
   readonly seconds: number;
   readonly rates: readonly number[];
   readonly workloads: readonly string[];
+  /** File for the picture. */
+  readonly svg: string | undefined;
   readonly peers: readonly Peer[];
 };
 type Running = { readonly peer: Peer; readonly server: Server };
@@ -46,6 +51,8 @@ const SAMPLE = 2000;
 const AGREEMENT_MIN = 0.99;
 /** At fixed rates these are compared: the others have other ends. */
 const FIXED_SERVERS = ['gdnsd', 'Meridian', 'echo'];
+/** As many queries as get answers. */
+const MOST = 'all that goes';
 const FIXED_WORKLOAD = 'steered-ecs';
 
 export async function dnsBench(words: readonly string[], scratch: Scratch): Promise<number> {
@@ -89,7 +96,25 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
     '',
   ];
   process.stdout.write(lines.join('\n'));
+  if (options.svg !== undefined) writeFileSync(options.svg, draw(measured, running, facts));
   return 0;
+}
+
+function draw(measured: readonly Measurement[], running: readonly Running[], facts: Facts): string {
+  const fact = (wanted: string): string => facts.find(([name]) => name === wanted)?.[1] ?? '';
+  const most = measured.flatMap((each) => {
+    const [workload = '', load] = each.workload.split(', ');
+    return load === MOST ? [{ ...each, workload }] : [];
+  });
+  return dnsChart({
+    measured: most,
+    servers: running.map(({ peer: { name } }) => name),
+    reference: REFERENCE,
+    caption: [
+      `${fact('CPU')}, Linux ${fact('kernel')}, Node ${fact('Node')}; ${fact('date')}`,
+      fact('command').replaceAll('`', ''),
+    ],
+  });
 }
 
 const versions = () =>
@@ -134,7 +159,7 @@ async function drivePhases(
       }
     }
   };
-  await phase('all that goes', running, () => 0);
+  await phase(MOST, running, () => 0);
   if (rates.length === 0) return measured;
   const most = (name: string): number =>
     median(measured.flatMap((each) => (each.server === name ? [each.answersPerSecond] : [])));
@@ -154,6 +179,7 @@ function readOptions(words: readonly string[]): Options {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '4' },
       rates: { type: 'string', default: '20000,50000,100000' },
+      svg: { type: 'string' },
       workload: { type: 'string', multiple: true, default: names },
       server: { type: 'string', multiple: true, default: PEERS.map(({ name }) => name) },
     },
@@ -176,6 +202,7 @@ function readOptions(words: readonly string[]): Options {
     rates:
       values.rates === 'none' ? [] : values.rates.split(',').map((text) => whole('rates', text)),
     workloads: values.workload,
+    svg: values.svg,
     peers: PEERS.filter(({ name }) => wanted.has(name)),
   };
 }

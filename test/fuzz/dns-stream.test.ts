@@ -63,8 +63,10 @@ function rig(patience: readonly number[]) {
     write(bytes) {
       assert.ok(!state.gone && !state.ended);
       assert.ok(!state.full || state.isLate, 'more than the peer takes');
-      assert.equal((bytes[0]! << 8) | bytes[1]!, bytes.length - 2);
-      ids.push((bytes[2]! << 8) | bytes[3]!);
+      for (let at = 0; at < bytes.length; at += 2 + ((bytes[at]! << 8) | bytes[at + 1]!)) {
+        assert.ok(at + 2 + ((bytes[at]! << 8) | bytes[at + 1]!) <= bytes.length, 'half a message');
+        ids.push((bytes[at + 2]! << 8) | bytes[at + 3]!);
+      }
       state.writes += 1;
       const seconds = (state.nowMs - NOW_MS) / 1000;
       assert.ok(ids.length <= LIMITS.queriesPerSecond * (1 + seconds), 'more than it may ask');
