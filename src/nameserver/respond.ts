@@ -80,7 +80,7 @@ import {
   YXDOMAIN,
 } from '../zone/lookup.ts';
 import { ACCESS_REFUSED, accessOf, isListed } from './access.ts';
-import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
+import { type AnswerTable, classAnswer, outcomeOf } from './answer.ts';
 import { type Body, hasType } from './body.ts';
 import { writeChain } from './chain.ts';
 import { chaosText, writeChaos } from './chaos.ts';
@@ -108,6 +108,7 @@ import { isExplainQuery } from './explain-query.ts';
 import { jitteredTtl } from './jitter.ts';
 import { limitResponse } from './limit-response.ts';
 import { negativeRcode, writeNegative } from './negative.ts';
+import type { OutcomeAnswer } from './outcome-answer.ts';
 import { DEFER, DROP, SIGN, STREAM } from './outcomes.ts';
 import { placeClient } from './place.ts';
 import {
@@ -417,9 +418,9 @@ function answerSteered(
   const { reply, result, cursor, query, place, counters } = worker;
   worker.kind = KIND_ANSWER;
   const service = snapshot.services[result.service]!;
-  const { map, classes } = answers.maps[service.map]!;
+  const { map } = answers.maps[service.map]!;
   placeClient(place, map.classes.table, query, client);
-  const { stageBounds, stages, ttlSeconds } = classes[place.classId]!;
+  const { stageBounds, stages, ttlSeconds } = classAnswer(answers, service.map, place.classId);
   const stageAt =
     stages.length > 1 ? outcomeOf(stageBounds, stickyDrawOf(result.nameHash, place.bucket)) : 0;
   const stage = stages[stageAt]!;
@@ -442,14 +443,14 @@ function answerSteered(
     : finishTruncated(worker, snapshot.udpSizeMax, place.scope);
 }
 
-function recordsFor({ body4, body6, https, svcb }: OutcomeAnswer, qtype: number): Body {
+function recordsFor(chosen: OutcomeAnswer, qtype: number): Body {
   switch (qtype) {
     case TYPE_A:
-      return body4;
+      return chosen.body4;
     case TYPE_AAAA:
-      return body6;
+      return chosen.body6;
     default:
-      return qtype === TYPE_HTTPS ? https : svcb;
+      return qtype === TYPE_HTTPS ? chosen.https : chosen.svcb;
   }
 }
 
