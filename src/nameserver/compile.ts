@@ -7,11 +7,9 @@ import type { Config, PoolConfig, SteeredConfig, ZoneConfig } from '../config/co
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { equalNames, parseName } from '../dns/name.ts';
 import type { TsigKey } from '../dns/tsig.ts';
-import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
-import { buildMap, type ClassMap } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
 import { compileZones, type ZoneSource } from '../zone/compile.ts';
@@ -23,6 +21,7 @@ import {
 } from '../zone/compiled-zones.ts';
 import { buildAccess } from './access.ts';
 import { candidateOf } from './answer.ts';
+import { type ClassMaps, createClassMaps } from './class-maps.ts';
 import type {
   ServerIdentity,
   Service,
@@ -64,7 +63,8 @@ export function compileSnapshot(
     pools: new Map(),
     maps: [],
     mapIndex: new Map(),
-    classMaps: before?.geo === geo ? classMapsOf(before.snapshot) : new Map(),
+    classMaps: createClassMaps(geo, before?.geo === geo ? before.snapshot : undefined),
+    clientRegions: Object.values(config.regions).map(({ location }) => location),
     services: [],
   };
   for (const [name, pool] of Object.entries(config.pools)) addPool(work, name, pool);
@@ -170,8 +170,9 @@ type Work = {
   readonly pools: Map<string, CompiledPool>;
   readonly maps: SteeringMap[];
   readonly mapIndex: Map<string, number>;
-  /** By classKeyOf(chain, candidates). */
-  readonly classMaps: Map<string, ClassMap>;
+  readonly classMaps: ClassMaps;
+  /** Where the regions are that clients can be told apart by. */
+  readonly clientRegions: SteeringMap['clientRegions'];
   readonly services: Service[];
 };
 
@@ -356,17 +357,13 @@ function mapOf(
   chain: SteeringMap['chain'],
   path: string,
 ): number {
-  const clientRegions = clientRegionsOf(work, pool, chain, path);
-  if (clientRegions === undefined) return -1;
-  const classKey = classKeyOf(chain, pool.candidates, clientRegions);
   const { https = steered.svcb, ttlMax, ttlMin } = steered;
-  const mapKey = JSON.stringify([classKey, ttlMin, ttlMax, https]);
+  const mapKey = JSON.stringify([steered.pool, chain, ttlMin, ttlMax, https]);
   const known = work.mapIndex.get(mapKey);
   if (known !== undefined) return known;
-  const classes =
-    work.classMaps.get(classKey) ??
-    buildMap(compilePolicy(chain), pool.candidates, work.geo, clientRegions);
-  work.classMaps.set(classKey, classes);
+  const clientRegions = clientRegionsOf(work, pool, chain, path);
+  if (clientRegions === undefined) return -1;
+  const classes = work.classMaps.of(chain, pool.candidates, clientRegions);
   work.maps.push({
     pool: steered.pool,
     policy: steered.policy,
@@ -391,11 +388,11 @@ function clientRegionsOf(
   { regionalHealth }: CompiledPool,
   chain: SteeringMap['chain'],
   path: string,
-): readonly (Location | undefined)[] | undefined {
+): SteeringMap['clientRegions'] | undefined {
   try {
     // A policy that treats everybody alike is to stay so, unless somebody asks for it.
     const apart = regionalHealth ?? compilePolicy(chain).readsClient;
-    return apart ? Object.values(work.config.regions).map(({ location }) => location) : [];
+    return apart ? work.clientRegions : NO_REGIONS;
   } catch (error) {
     // compilePolicy throws on an unknown kind or options that its schema refuses.
     work.issues.push({ path: `${path}.chain`, message: (error as Error).message });
@@ -403,20 +400,4 @@ function clientRegionsOf(
   }
 }
 
-/** All that a class map is made of besides the geo data. */
-function classKeyOf(
-  chain: SteeringMap['chain'],
-  candidates: readonly Candidate[],
-  clientRegions: SteeringMap['clientRegions'],
-): string {
-  return JSON.stringify([chain, candidates, clientRegions]);
-}
-
-function classMapsOf(snapshot: Snapshot): Map<string, ClassMap> {
-  return new Map(
-    snapshot.maps.map(({ chain, candidates, classes, clientRegions }) => {
-      const made = candidates.map((endpoint) => candidateOf(snapshot, endpoint));
-      return [classKeyOf(chain, made, clientRegions), classes];
-    }),
-  );
-}
+const NO_REGIONS: SteeringMap['clientRegions'] = [];

@@ -51,12 +51,14 @@ const SCOPE_BORDERS = PRIVATE_NETWORKS.map((text) => parsePrefix(text)!);
  *
  * @param clientRegions where clients are told apart by the region that they are nearest to, since
  *   what its vantage points see is what counts for them; [] = they are not
+ * @param tables those of other maps of `geo`
  */
 export function buildMap(
   policy: Policy,
   candidates: readonly Candidate[],
   geo: GeoDatabase,
   clientRegions: readonly (Location | undefined)[] = [],
+  tables: ClassTables = createClassTables(geo),
 ): ClassMap {
   const tiersOf: (readonly (readonly number[])[])[] = [];
   const nearOf: number[] = [];
@@ -79,18 +81,47 @@ export function buildMap(
     nearOf.push(near);
     return tiersOf.push(tiers) - 1;
   });
-  const shares = addressShares(geo.ranges, classOfLocation, tiersOf.length);
+  const { shares, table } = tables.of(classOfLocation, tiersOf.length);
   return {
-    table: buildPrefixTable(
-      mapRanges(geo.ranges, (location) => classOfLocation[location] ?? 0),
-      SCOPE_BORDERS,
-    ),
+    table,
     classes: tiersOf.map((tiers, index) => ({
       tiers,
       near: nearOf[index] ?? NOWHERE,
       addressShare: shares[index] ?? 0,
     })),
     locationsWithoutClass,
+  };
+}
+
+/**
+ * The look-up tables of a geo database, one for each way to part its locations into classes: maps that
+ * part the world alike share one, whatever the classes are answered.
+ */
+export type ClassTables = {
+  of(classOfLocation: Uint32Array, classCount: number): ClassTable;
+};
+
+type ClassTable = {
+  readonly table: PrefixTable;
+  /** By class. */
+  readonly shares: Float64Array;
+};
+
+export function createClassTables({ ranges }: Pick<GeoDatabase, 'ranges'>): ClassTables {
+  const made: (ClassTable & { readonly classOfLocation: Uint32Array })[] = [];
+  return {
+    of(classOfLocation, classCount) {
+      const isAlike = (each: { readonly classOfLocation: Uint32Array }): boolean =>
+        each.classOfLocation.every((classId, location) => classId === classOfLocation[location]);
+      const known = made.find(isAlike);
+      if (known !== undefined) return known;
+      const classes = mapRanges(ranges, (location) => classOfLocation[location] ?? 0);
+      const table = buildPrefixTable(classes, SCOPE_BORDERS);
+      const shares = addressShares(ranges, classOfLocation, classCount);
+      const one = { classOfLocation, table, shares };
+      made.push(one);
+      return one;
+    },
   };
 }
 
