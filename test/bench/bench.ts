@@ -3,6 +3,7 @@
  * there is one. Without a name it says which benches there are. docs/BENCHMARKS.md holds method and results.
  */
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
+import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
@@ -17,6 +18,7 @@ type Bench = {
 
 const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
+  { name: 'flips', summary: FLIPS_SUMMARY, usage: FLIPS_USAGE, run: flipsBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];

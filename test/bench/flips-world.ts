@@ -8,7 +8,7 @@ import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { readCentroids } from '../geo/fixtures.ts';
-import { createConfig, WEB_POOL } from '../nameserver/fixture.ts';
+import { createConfig, queryBytes, WEB_POOL } from '../nameserver/fixture.ts';
 
 export const NAMES = 10_000;
 export const ENDPOINTS = 500;
@@ -105,5 +105,18 @@ function steeredNames(pools: number): readonly SteeredConfig[] {
     const [ttlMin, ttlMax] = TTLS[Math.floor(kind / policies.length) % TTLS.length]!;
     const policy = policies[kind % policies.length]!;
     return { owner: `n${index}.${ZONE}`, pool: `p${index % pools}`, policy, ttlMin, ttlMax };
+  });
+}
+
+/** A was-asked-by-everybody mix: each name in turn, each client network anywhere in IPv4. */
+export function queriesOf(count: number): readonly Uint8Array[] {
+  return Array.from({ length: count }, (_, index) => {
+    const network = (Math.imul(index, 0x9e3779b1) >>> 8) & 0xffffff;
+    const octets = [network >> 16, (network >> 8) & 255, network & 255];
+    // 1.0.0.0/8 to 223.0.0.0/8: what is routed.
+    octets[0] = 1 + (octets[0]! % 223);
+    return queryBytes(`n${(index * 7919) % NAMES}.${ZONE}`, 'A', {
+      subnet: `${octets.join('.')}.0/24`,
+    });
   });
 }
