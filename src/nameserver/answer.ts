@@ -8,10 +8,11 @@
  */
 import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
 import { type DecideState, decide, type Stage } from '../steering/decide.ts';
+import type { ClassEntry } from '../steering/map.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
 import { type Bodies, type BodySignatures, forgetBodies, INTERNED_BODIES_MAX } from './body.ts';
-import { OutcomeAnswer } from './outcome-answer.ts';
+import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 export type ClassAnswer = {
@@ -35,6 +36,21 @@ export type MapAnswers = {
   readonly map: SteeringMap;
   /** Those that were asked for; classAnswer() knows whether they are still right. */
   classes: (ClassAnswer | undefined)[];
+  decisions: Decisions;
+  /** The latest one with each first endpoint: the next state has mostly the same. */
+  readonly outcomes: Map<number, OutcomeAnswer>;
+};
+
+/**
+ * By the tiers of a class, one after the other: mostly the first one decides, and then so many classes have one
+ * answer that a change is done with when a few have been decided. Equal tiers of a map are the same array.
+ */
+type Decisions = {
+  /** Of all classes whose tiers begin with those that lead here, whatever comes after them. */
+  begun: ClassAnswer | undefined;
+  /** Of the classes that have no others. */
+  whole: ClassAnswer | undefined;
+  next: Map<readonly number[], Decisions> | undefined;
 };
 
 export type AnswerTable = {
@@ -69,7 +85,9 @@ export function buildAnswers(
     word: wordOf(health),
     epoch: 0,
     changedAt: new Float64Array(snapshot.endpoints.length),
-    maps: snapshot.maps.map((map) => ({ map, classes: [] })),
+    maps: snapshot.maps.map((map) => {
+      return { map, classes: [], decisions: noDecisions(), outcomes: new Map() };
+    }),
     candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
     policies: new Map(),
     bodies: { known: new Map(), signatures },
@@ -86,7 +104,11 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   for (const endpoint of changed) table.changedAt[endpoint] = table.epoch;
   // Of states that have passed. What is still in use is soon made anew; to look for it would take longer.
   if (table.bodies.known.size > INTERNED_BODIES_MAX) {
-    for (const answers of table.maps) answers.classes = [];
+    for (const answers of table.maps) {
+      answers.classes = [];
+      answers.decisions = noDecisions();
+      answers.outcomes.clear();
+    }
     forgetBodies(table.bodies);
   }
   return changed.size;
@@ -112,13 +134,55 @@ function renewed(
   classId: number,
   known: ClassAnswer | undefined,
 ): ClassAnswer {
-  if (known !== undefined && !isConcerned(table, known)) {
-    known.epoch = table.epoch;
-    return known;
-  }
-  const answer = decideClass(table, table.maps[map]!.map, classId);
-  table.maps[map]!.classes[classId] = answer;
+  if (known !== undefined && isRight(table, known)) return known;
+  const answers = table.maps[map]!;
+  const entry = answers.map.classes.classes[classId]!;
+  const answer = decidedAnswer(table, answers, entry) ?? decideClass(table, answers, entry);
+  answers.classes[classId] = answer;
   return answer;
+}
+
+/** What was decided for another class with the same tiers, as far as they matter. */
+function decidedAnswer(
+  table: AnswerTable,
+  { decisions }: MapAnswers,
+  { tiers }: ClassEntry,
+): ClassAnswer | undefined {
+  let at: Decisions | undefined = decisions;
+  for (const tier of tiers) {
+    at = at.next?.get(tier);
+    if (at === undefined) return undefined;
+    if (at.begun !== undefined && isRight(table, at.begun)) return at.begun;
+  }
+  return at.whole !== undefined && isRight(table, at.whole) ? at.whole : undefined;
+}
+
+function keepDecision(
+  { decisions }: MapAnswers,
+  { tiers }: ClassEntry,
+  searched: number,
+  answer: ClassAnswer,
+): void {
+  let at = decisions;
+  for (const tier of tiers.slice(0, searched)) {
+    at.next ??= new Map();
+    const next = at.next.get(tier) ?? noDecisions();
+    at.next.set(tier, next);
+    at = next;
+  }
+  if (searched < tiers.length) at.begun = answer;
+  else at.whole = answer;
+}
+
+const noDecisions = (): Decisions => ({ begun: undefined, whole: undefined, next: undefined });
+
+/** Whether the answer is that of the table's epoch. */
+function isRight(table: AnswerTable, answer: ClassAnswer): boolean {
+  if (answer.epoch !== table.epoch) {
+    if (isConcerned(table, answer)) return false;
+    answer.epoch = table.epoch;
+  }
+  return true;
 }
 
 /** Whether an endpoint that the answer involves has changed since. */
@@ -149,19 +213,22 @@ export function decideState(map: SteeringMap, word: WordOf, near: number): Decid
   };
 }
 
-function decideClass(table: AnswerTable, map: SteeringMap, classId: number): ClassAnswer {
-  const { candidates, epoch, word } = table;
-  const { near, tiers: endpoints } = map.classes.classes[classId]!;
-  const tiers = endpoints.map((tier) => tier.map((endpoint) => candidates[endpoint]!));
-  const state = decideState(map, word, near);
-  const { involved, stages, ttlSeconds } = decide(policyOf(table, map), tiers, state);
-  return {
+function decideClass(table: AnswerTable, answers: MapAnswers, entry: ClassEntry): ClassAnswer {
+  const { candidates, epoch, health, word } = table;
+  const { map } = answers;
+  const tiers = entry.tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!));
+  const state = decideState(map, word, entry.near);
+  const { involved, searched, stages, ttlSeconds } = decide(policyOf(table, map), tiers, state);
+  const answer = {
     epoch,
     involved,
     ttlSeconds,
     stageBounds: thresholdsOf(stages.map(({ share }) => share)),
-    stages: stages.map((stage) => stageAnswer(table, map, stage)),
+    stages: stages.map((stage) => stageAnswer(table, answers, stage)),
   };
+  // Else it may be that of clients near one region only.
+  if (health.exceptions.length === 0) keepDecision(answers, entry, searched, answer);
+  return answer;
 }
 
 /** Names of one policy share its chain. */
@@ -173,18 +240,32 @@ function policyOf({ policies }: AnswerTable, { chain }: SteeringMap): Policy {
   return policy;
 }
 
-function stageAnswer(table: AnswerTable, map: SteeringMap, { outcomes }: Stage): StageAnswer {
-  const { bodies, snapshot } = table;
+function stageAnswer(table: AnswerTable, answers: MapAnswers, { outcomes }: Stage): StageAnswer {
   const lists = outcomes.length === 0 ? [[]] : outcomes.map(({ candidates }) => candidates);
   return {
     thresholds: thresholdsOf(outcomes.map(({ share }) => share)),
-    outcomes: lists.map((candidates) => new OutcomeAnswer(bodies, snapshot, map, candidates)),
+    outcomes: lists.map((candidates) => outcomeAnswer(table, answers, candidates)),
   };
+}
+
+function outcomeAnswer(
+  { bodies, snapshot }: AnswerTable,
+  { map, outcomes }: MapAnswers,
+  candidates: readonly Candidate[],
+): OutcomeAnswer {
+  const first = candidates[0]?.endpoint ?? SORRY;
+  const known = outcomes.get(first);
+  if (known?.isOf(candidates)) return known;
+  const made = new OutcomeAnswer(bodies, snapshot, map, candidates);
+  outcomes.set(first, made);
+  return made;
 }
 
 /** Upper ends of the outcomes' parts of the 32-bit range. */
 export function thresholdsOf(shares: readonly number[]): Uint32Array {
-  const thresholds = new Uint32Array(Math.max(1, shares.length));
+  // Nearly all of them, and a typed array is large.
+  if (shares.length < 2) return ALL_DRAWS;
+  const thresholds = new Uint32Array(shares.length);
   let sum = 0;
   for (const [index, share] of shares.entries()) {
     sum += share;
@@ -192,6 +273,8 @@ export function thresholdsOf(shares: readonly number[]): Uint32Array {
   }
   return thresholds;
 }
+
+const ALL_DRAWS = Uint32Array.of(0xffffffff);
 
 /** Index of the outcome that a 32-bit draw falls on, signed or unsigned. */
 export function outcomeOf(thresholds: Uint32Array, draw: number): number {

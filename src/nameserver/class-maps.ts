@@ -71,8 +71,12 @@ function distinctMaps(snapshot: Snapshot | undefined): readonly SteeringMap[] {
 /** With endpoints that are so many numbers further on; the table is the same. */
 function renumber(map: ClassMap, shift: number): ClassMap {
   if (shift === 0) return map;
-  const classes = map.classes.map((entry) => {
-    return { ...entry, tiers: entry.tiers.map((tier) => tier.map((each) => each + shift)) };
-  });
+  const shifted = new Map<readonly number[], readonly number[]>();
+  const shiftedTier = (tier: readonly number[]): readonly number[] => {
+    const known = shifted.get(tier) ?? tier.map((each) => each + shift);
+    shifted.set(tier, known);
+    return known;
+  };
+  const classes = map.classes.map((entry) => ({ ...entry, tiers: entry.tiers.map(shiftedTier) }));
   return { ...map, classes };
 }

@@ -3,13 +3,16 @@ import type { Candidate } from '../steering/step.ts';
 import { type Bodies, type Body, bodyOf } from './body.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
+/** Instead of an endpoint: the answer is the pool's sorry addresses. */
+export const SORRY = -1;
+
 /**
  * The answer that a draw falls on, by type. A body is made when it is first read: fifty endpoints in rotation
  * are fifty outcomes with fifty records each, of which a query needs one. A class for its getters, which
  * cost a reader no more than a field does once they are made.
  */
 export class OutcomeAnswer {
-  /** The first endpoint, which the answer is counted for; -1 = sorry addresses. */
+  /** The first endpoint, which the answer is counted for, or SORRY. */
   readonly endpoint: number;
   readonly #bodies: Bodies;
   readonly #snapshot: Snapshot;
@@ -28,11 +31,20 @@ export class OutcomeAnswer {
     map: SteeringMap,
     candidates: readonly Candidate[],
   ) {
-    this.endpoint = candidates[0]?.endpoint ?? -1;
+    this.endpoint = candidates[0]?.endpoint ?? SORRY;
     this.#bodies = bodies;
     this.#snapshot = snapshot;
     this.#map = map;
     this.#candidates = candidates;
+  }
+
+  isOf(candidates: readonly Candidate[]): boolean {
+    const own = this.#candidates;
+    if (own.length !== candidates.length) return false;
+    for (let index = 0; index < own.length; index += 1) {
+      if (own[index]!.endpoint !== candidates[index]!.endpoint) return false;
+    }
+    return true;
   }
 
   get body4(): Body {

@@ -51,6 +51,8 @@ export type Decision = {
   readonly ttlSeconds: number;
   /** Endpoints whose change could change this decision. */
   readonly involved: readonly number[];
+  /** They are those of so many tiers, the first ones: what comes after them does not matter. */
+  readonly searched: number;
 };
 
 /**
@@ -82,7 +84,7 @@ export function decide(policy: Policy, tiers: Tiers, state: DecideState, trace?:
         );
   const involved = involvedEndpoints(tiers, searched);
   const ttlSeconds = decideTtl(rung, involved, state, trace);
-  return { rung, tier, outcomes, stages, ttlSeconds, involved };
+  return { rung, tier, outcomes, stages, ttlSeconds, involved, searched };
 }
 
 /**

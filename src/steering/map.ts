@@ -29,7 +29,7 @@ export type ClassMap = {
 };
 
 export type ClassEntry = {
-  /** Endpoint indexes, best tier first. */
+  /** Endpoint indexes, best tier first. Equal tiers of a map are the same array. */
   readonly tiers: readonly (readonly number[])[];
   /** The client region that its clients are nearest to, NOWHERE when that does not matter. */
   readonly near: number;
@@ -61,16 +61,15 @@ export function buildMap(
   tables: ClassTables = createClassTables(geo),
 ): ClassMap {
   const tiersOf: (readonly (readonly number[])[])[] = [];
+  const tierLists = new Map<string, readonly number[]>();
   const nearOf: number[] = [];
   const classByTiers = new Map<string, number>();
   let locationsWithoutClass = 0;
   const classOfLocation = Uint32Array.from(geo.locations, (location, index) => {
     const client = { location: index === 0 ? undefined : location };
-    const tiers = mapTiers(policy, candidates, client).map((tier) =>
-      tier.map((candidate) => candidate.endpoint),
-    );
+    const tiers = mapTiers(policy, candidates, client);
     const near = nearestRegion(clientRegions, client.location);
-    const key = `${near}:${tiers.map((tier) => tier.join(' ')).join('|')}`;
+    const key = tiers.reduce((text, tier) => `${text}|${endpointsText(tier)}`, String(near));
     const known = classByTiers.get(key);
     if (known !== undefined) return known;
     if (tiersOf.length === CLASSES_MAX) {
@@ -79,7 +78,7 @@ export function buildMap(
     }
     classByTiers.set(key, tiersOf.length);
     nearOf.push(near);
-    return tiersOf.push(tiers) - 1;
+    return tiersOf.push(tiers.map((tier) => endpointsOf(tier, tierLists))) - 1;
   });
   const { shares, table } = tables.of(classOfLocation, tiersOf.length);
   return {
@@ -123,6 +122,23 @@ export function createClassTables({ ranges }: Pick<GeoDatabase, 'ranges'>): Clas
       return one;
     },
   };
+}
+
+function endpointsText(tier: readonly Candidate[]): string {
+  let text = '';
+  for (const { endpoint } of tier) text += ` ${endpoint}`;
+  return text;
+}
+
+/** The endpoints of a tier; the same array for equal ones. */
+function endpointsOf(
+  tier: readonly Candidate[],
+  known: Map<string, readonly number[]>,
+): readonly number[] {
+  const text = endpointsText(tier);
+  const endpoints = known.get(text) ?? tier.map(({ endpoint }) => endpoint);
+  known.set(text, endpoints);
+  return endpoints;
 }
 
 /** The index of the nearest region; the first of equals. */
