@@ -13,11 +13,8 @@ export type SearchTree = {
   readonly ipVersion: number;
 };
 
-/**
- * The value of a network. Equal records point to the same data; `path` holds the network's first address
- * in one word (IPv4) or four, and is only valid during the call.
- */
-export type ValueOfLeaf = (record: number, family: 4 | 6, path: Uint32Array) => number;
+/** The value of a network. Equal records point to the same data. */
+export type ValueOfLeaf = (record: number) => number;
 
 /** A tree visits each node once; a file whose nodes form a loop or a web visits them without end. */
 const MOST_VISITS_PER_NODE = 2;
@@ -34,14 +31,14 @@ export function flattenTree(tree: SearchTree, valueOfLeaf: ValueOfLeaf): Ranges 
   const visits = { left: tree.nodeCount * MOST_VISITS_PER_NODE + 256 };
   const empty = tree.nodeCount;
   const walk4 = walk(tree, { root: ipv4Root, bits: 32, skip: -1, visits }, (path, record) =>
-    builder.add4(path[0]!, record <= empty ? 0 : valueOfLeaf(record, 4, path)),
+    builder.add4(path[0]!, record <= empty ? 0 : valueOfLeaf(record)),
   );
   if (!walk4) return NOT_A_TREE;
   if (tree.ipVersion === 4) return builder.finish();
   const skip = ipv4Root < tree.nodeCount ? ipv4Root : -1;
   const walk6 = walk(tree, { root: 0, bits: 128, skip, visits }, (path, record) => {
     const isEmpty = record <= empty || isIpv4Space(path, ipv4Root, record);
-    const value = isEmpty ? 0 : valueOfLeaf(record, 6, path);
+    const value = isEmpty ? 0 : valueOfLeaf(record);
     builder.add6(path[0]!, path[1]!, path[2]!, path[3]!, value);
   });
   return walk6 ? builder.finish() : NOT_A_TREE;

@@ -1,6 +1,6 @@
 /**
  * Geo databases: a MaxMind DB file (.mmdb) becomes whole-space ranges of interned locations, from which
- * steering maps are compiled. The `maxmind` package reads metadata and records; we walk the tree.
+ * steering maps are compiled. The `maxmind` package reads the metadata; we walk the tree and read the records.
  *
  * Measured with `node test/geo/measure.ts` on two busy cores at 2.5 GHz, embedded country database (1.4 M
  * nodes): opened in 0.2 s to 251 locations, 355,814 IPv4 and 345,871 IPv6 ranges of 9.8 MB; look-up table
@@ -12,7 +12,7 @@
  * reason, so that a reload keeps the database that works.
  */
 import { type CityResponse, Reader } from 'maxmind';
-import { type Address, addressFromUint32, addressFromWords, formatAddress } from '../ip/address.ts';
+import type { Address } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import {
   buildPrefixTable,
@@ -30,6 +30,8 @@ import {
 } from '../ip/ranges.ts';
 import { type Centroids, completeLocation } from './centroids.ts';
 import type { Location } from './location.ts';
+import { createLocationNumbers } from './location-numbers.ts';
+import { createRecordDecoder } from './mmdb-data.ts';
 import { readLocation } from './mmdb-record.ts';
 import { flattenTree } from './mmdb-tree.ts';
 
@@ -80,16 +82,16 @@ export function composeGeo(
   databases: readonly GeoDatabase[],
   overrides: readonly GeoOverride[],
 ): GeoDatabase {
-  const interner = createInterner();
+  const numbers = createLocationNumbers();
   let ranges = uniformRanges(0);
   for (const database of databases) {
-    const indexes = database.locations.map(interner.intern);
+    const indexes = database.locations.map((location) => numbers.numberOf(location));
     const renumbered = mapRanges(database.ranges, (value) => indexes[value]!);
     ranges = combineRanges(ranges, renumbered, (first, second) => (first !== 0 ? first : second));
   }
   const overlays: { prefix: Prefix; value: number }[] = [];
   for (const { networks, location } of overrides) {
-    const value = interner.intern(location);
+    const value = numbers.numberOf(location);
     for (const network of networks) {
       const prefix = parsePrefix(network);
       if (prefix) overlays.push({ prefix, value });
@@ -99,7 +101,7 @@ export function composeGeo(
   const descriptions = databases.map((database) => database.description);
   if (overlays.length > 0) descriptions.push(`${overlays.length} overrides`);
   return {
-    locations: interner.locations,
+    locations: numbers.locations,
     ranges,
     description: descriptions.join(', '),
     builtAtMs: databases.length > 0 ? Math.min(...databases.map((one) => one.builtAtMs)) : 0,
@@ -142,24 +144,20 @@ function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
   const builtAtMs = reader.metadata.buildEpoch.getTime();
   if (!Number.isFinite(builtAtMs)) return refuse('the metadata lacks the build time');
 
-  const interner = createInterner();
+  const numbers = createLocationNumbers();
   const indexes = new Map<number, number>();
-  const ranges = flattenTree(
-    { bytes, nodeCount, recordSize, ipVersion },
-    (record, family, path) => {
-      let index = indexes.get(record);
-      if (index === undefined) {
-        // The package decodes by address only; once for each distinct record is cheap.
-        const address = family === 4 ? addressFromUint32(path[0]!) : addressFromWords(path);
-        const location = readLocation(reader.get(formatAddress(address)));
-        index = interner.intern(completeLocation(location, centroids));
-        indexes.set(record, index);
-      }
-      return index;
-    },
-  );
+  const decode = createRecordDecoder(bytes, searchTreeSize + SEPARATOR_SIZE);
+  const ranges = flattenTree({ bytes, nodeCount, recordSize, ipVersion }, (record) => {
+    let index = indexes.get(record);
+    if (index === undefined) {
+      const location = readLocation(decode(record - nodeCount + searchTreeSize));
+      index = numbers.numberOf(completeLocation(location, centroids));
+      indexes.set(record, index);
+    }
+    return index;
+  });
   if (typeof ranges === 'string') return refuse(ranges);
-  const { locations } = interner;
+  const { locations } = numbers;
   if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct locations');
   const networks = countKnown(ranges);
   if (networks === 0) return refuse('no network in the file has a location');
@@ -184,35 +182,10 @@ function attributionOf(databaseType: string, centroids: Centroids): string {
 
 const ATTRIBUTION_SEPARATOR = '; ';
 
-type Interner = {
-  readonly locations: readonly Location[];
-  readonly intern: (location: Location) => number;
-};
-
-/** Numbers distinct locations; 0 is the unknown one. */
-function createInterner(): Interner {
-  const locations: Location[] = [{}];
-  const numbers = new Map<string, number>([[keyOf({}), 0]]);
-  const intern = (location: Location): number => {
-    const key = keyOf(location);
-    let number = numbers.get(key);
-    if (number === undefined) {
-      number = locations.push(location) - 1;
-      numbers.set(key, number);
-    }
-    return number;
-  };
-  return { locations, intern };
-}
-
-function keyOf(location: Location): string {
-  const { latitude, longitude, continent, country, subdivision, city } = location;
-  return JSON.stringify([latitude, longitude, continent, country, subdivision, city]);
-}
-
 function countKnown(ranges: Ranges): number {
   let known = 0;
-  for (const value of ranges.values4) if (value !== 0) known++;
-  for (const value of ranges.values6) if (value !== 0) known++;
+  for (const values of [ranges.values4, ranges.values6]) {
+    for (let i = 0; i < values.length; i++) if (values[i] !== 0) known++;
+  }
   return known;
 }

@@ -1,4 +1,4 @@
-import { distanceKm } from '../geo/distance.ts';
+import { type SpherePoint, spherePoint, squaredChord } from '../geo/distance.ts';
 import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { NOWHERE } from '../health/health-words.ts';
@@ -60,6 +60,7 @@ export function buildMap(
   clientRegions: readonly (Location | undefined)[] = [],
   tables: ClassTables = createClassTables(geo),
 ): ClassMap {
+  const regions = clientRegions.map((location) => location && spherePoint(location));
   const tiersOf: (readonly (readonly number[])[])[] = [];
   const tierLists = new Map<string, readonly number[]>();
   const nearOf: number[] = [];
@@ -68,7 +69,7 @@ export function buildMap(
   const classOfLocation = Uint32Array.from(geo.locations, (location, index) => {
     const client = { location: index === 0 ? undefined : location };
     const tiers = mapTiers(policy, candidates, client);
-    const near = nearestRegion(clientRegions, client.location);
+    const near = nearestRegion(regions, client.location && spherePoint(client.location));
     const key = tiers.reduce((text, tier) => `${text}|${endpointsText(tier)}`, String(near));
     const known = classByTiers.get(key);
     if (known !== undefined) return known;
@@ -143,16 +144,18 @@ function endpointsOf(
 
 /** The index of the nearest region; the first of equals. */
 function nearestRegion(
-  regions: readonly (Location | undefined)[],
-  from: Location | undefined,
+  regions: readonly (SpherePoint | undefined)[],
+  from: SpherePoint | undefined,
 ): number {
+  if (from === undefined) return NOWHERE;
   let nearest = NOWHERE;
-  let leastKm = Number.POSITIVE_INFINITY;
-  for (const [index, at] of regions.entries()) {
-    const km = from === undefined || at === undefined ? undefined : distanceKm(from, at);
-    if (km === undefined || km >= leastKm) continue;
+  let least = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < regions.length; index += 1) {
+    const at = regions[index];
+    const chord = at === undefined ? Number.POSITIVE_INFINITY : squaredChord(from, at);
+    if (chord >= least) continue;
     nearest = index;
-    leastKm = km;
+    least = chord;
   }
   return nearest;
 }

@@ -29,7 +29,15 @@ export async function measureLive(
   const calls = openSyscalls();
   if (!calls.ok) return 'not measured: no node:ffi on Linux here';
   const port = await freePort();
-  const voice = { log: { error: () => {} }, record: () => {} };
+  const tell = (...words: readonly unknown[]): void =>
+    void process.stderr.write(`${words.join(' ')}\n`);
+  const voice = {
+    log: {
+      error: (_event: string, message: string, fields: unknown) =>
+        tell(message, JSON.stringify(fields)),
+    },
+    record: (_kind: string, _subject: string, message: string) => tell(message),
+  };
   const file = (name: string): URL => new URL(`../../src/${name}.ts`, import.meta.url);
   const health = healthOf(new Uint32Array(snapshot.endpoints.length).fill(UP_WORD));
   const opened = openDnsWorkers({
