@@ -18,6 +18,8 @@ export type ValueOfLeaf = (record: number) => number;
 
 /** A tree visits each node once; a file whose nodes form a loop or a web visits them without end. */
 const MOST_VISITS_PER_NODE = 2;
+/** It is told how far the walk is after so many: some hundredths of a second. */
+const VISITS_UNTOLD = 2 ** 18;
 
 /**
  * All networks of the tree with the value that `valueOfLeaf` gives to their data, 0 where there is none; or
@@ -25,10 +27,16 @@ const MOST_VISITS_PER_NODE = 2;
  * back to that subtree (writers alias 6to4, Teredo and mapped space to it) count as empty: look-ups fold
  * such addresses themselves, except for Teredo, where the alias would tell the place of its server.
  */
-export function flattenTree(tree: SearchTree, valueOfLeaf: ValueOfLeaf): Ranges | string {
+export function flattenTree(
+  tree: SearchTree,
+  valueOfLeaf: ValueOfLeaf,
+  progress: (share: number) => void,
+): Ranges | string {
   const builder = buildRanges();
   const ipv4Root = tree.ipVersion === 4 ? 0 : findIpv4Root(tree);
-  const visits = { left: tree.nodeCount * MOST_VISITS_PER_NODE + 256 };
+  const visitsMost = tree.nodeCount * MOST_VISITS_PER_NODE + 256;
+  const tell = (left: number): void => progress(Math.min(1, (visitsMost - left) / tree.nodeCount));
+  const visits = { left: visitsMost, tell };
   const empty = tree.nodeCount;
   const walk4 = walk(tree, { root: ipv4Root, bits: 32, skip: -1, visits }, (path, record) =>
     builder.add4(path[0]!, record <= empty ? 0 : valueOfLeaf(record)),
@@ -64,7 +72,7 @@ type WalkOptions = {
   readonly bits: 32 | 128;
   /** A node that is reported like a leaf instead of being entered; -1 for none. */
   readonly skip: number;
-  readonly visits: { left: number };
+  readonly visits: { left: number; readonly tell: (left: number) => void };
 };
 
 /** Reports each leaf with its first address, ascending; false when the nodes are no tree. */
@@ -80,6 +88,7 @@ function walk(
   const isRight = new Uint8Array(bits + 1);
   stack[0] = options.root;
   let depth = 0;
+  let toldAt = visits.left - VISITS_UNTOLD;
   for (;;) {
     let record = stack[depth]!;
     while (record < nodeCount && record !== skip) {
@@ -88,6 +97,10 @@ function walk(
       depth++;
       stack[depth] = record;
       isRight[depth] = 0;
+    }
+    if (visits.left < toldAt) {
+      visits.tell(visits.left);
+      toldAt = visits.left - VISITS_UNTOLD;
     }
     leaf(path, record);
     // Up to the last step that went left, then right from its parent.

