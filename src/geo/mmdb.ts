@@ -2,11 +2,9 @@
  * Geo databases: a MaxMind DB file (.mmdb) becomes whole-space ranges of interned locations, from which
  * steering maps are compiled. The `maxmind` package reads the metadata; we walk the tree and read the records.
  *
- * Measured with `node test/geo/measure.ts` on two busy cores at 2.5 GHz, embedded country database (1.4 M
- * nodes): opened in 0.2 s to 251 locations, 355,814 IPv4 and 345,871 IPv6 ranges of 9.8 MB; look-up table
- * of 11 MB in 0.1 s; 50 ns for a random address, 400 ns in the densest IPv6 networks. DB-IP's city database:
- * IPv4 3.7 M ranges, 29 MB, in 9 s; IPv6 4.4 M ranges, 88 MB, in 5 s, mostly decoding 0.7 M records: work
- * for the compile worker.
+ * A country database takes half a second, a city database (8 million networks, 0.7 million records) some eight
+ * seconds of the compile worker: docs/BENCHMARKS.md, `npm run bench -- geo`. A look-up takes 50 ns for a random
+ * address, 400 in the densest IPv6 networks (`node test/geo/measure.ts`).
  *
  * Opening is all or nothing. A file that is cut off, loops or claims impossible sizes is a value with a
  * reason, so that a reload keeps the database that works.
@@ -89,6 +87,8 @@ export function composeGeo(
   databases: readonly GeoDatabase[],
   overrides: readonly GeoOverride[],
 ): GeoDatabase {
+  const [only, ...others] = databases;
+  if (only !== undefined && others.length === 0 && overrides.length === 0) return only;
   const numbers = createLocationNumbers();
   let ranges = uniformRanges(0);
   for (const database of databases) {

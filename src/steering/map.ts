@@ -37,7 +37,7 @@ export type ClassEntry = {
   readonly addressShare: number;
 };
 
-/** The largest number of classes in a map. A class costs a decision at every health change. */
+/** The largest number of classes in a map: each is an entry of the snapshot, and a decision once it is asked for. */
 export const CLASSES_MAX = 65_535;
 
 /**

@@ -40,7 +40,9 @@ export function createCompiler(file: URL, { log, record }: CompilerVoice): Compi
     onMessage(message) {
       if (message.type === 'progress') {
         const progress = message as ProgressMessage;
-        log.info('config.compiling', describeProgress(progress), { share: Math.round(progress.share * 100) / 100 });
+        log.info('config.compiling', describeProgress(progress), {
+          share: Math.round(progress.share * 100) / 100,
+        });
       }
       if (message.type !== 'compiled') return;
       const { id, result } = message as unknown as CompileReply;
