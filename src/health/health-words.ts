@@ -26,12 +26,15 @@ const TRIPLE = 3;
 /** Looks words up; an endpoint without one counts as up. */
 export function wordOf({ words, exceptions }: HealthWords): WordOf {
   if (exceptions.length === 0) return (endpoint) => words[endpoint] ?? 0;
-  const byPair = new Map<string, number>();
+  const byPair = new Map<number, number>();
   for (const { near, endpoint, word } of readExceptions(exceptions)) {
-    byPair.set(`${near} ${endpoint}`, word);
+    byPair.set(pairOf(near, endpoint), word);
   }
-  return (endpoint, near) => byPair.get(`${near} ${endpoint}`) ?? words[endpoint] ?? 0;
+  return (endpoint, near) => byPair.get(pairOf(near, endpoint)) ?? words[endpoint] ?? 0;
 }
+
+/** Different for different pairs, also with NOWHERE; endpoints are fewer than 2^32. */
+const pairOf = (near: number, endpoint: number): number => near * 2 ** 32 + endpoint;
 
 export type HealthException = {
   readonly near: number;

@@ -38,10 +38,10 @@ export function uniformRanges(value: number): Ranges {
   return builder.finish();
 }
 
-/** An empty builder. */
-export function buildRanges(): RangesBuilder {
-  const four = startSequence(1);
-  const six = startSequence(4);
+/** An empty builder. `expected` ranges of a family have room from the start; more are no mistake. */
+export function buildRanges(expected4 = 0, expected6 = 0): RangesBuilder {
+  const four = startSequence(1, expected4);
+  const six = startSequence(4, expected6);
   return {
     add4: (start, value) => four.add(start, 0, 0, 0, value),
     add6: (word0, word1, word2, word3, value) => six.add(word0, word1, word2, word3, value),
@@ -55,16 +55,14 @@ export function buildRanges(): RangesBuilder {
 
 /** Replaces every value; ranges that become equal merge. `f` is called once for each distinct value. */
 export function mapRanges(ranges: Ranges, f: (value: number) => number): Ranges {
-  const memo = new Map<number, number>();
+  const memo = new Int32Array(Math.max(largest(ranges.values4), largest(ranges.values6)) + 1).fill(
+    -1,
+  );
   const mapped = (value: number): number => {
-    let result = memo.get(value);
-    if (result === undefined) {
-      result = f(value);
-      memo.set(value, result);
-    }
-    return result;
+    if (memo[value] === -1) memo[value] = f(value);
+    return memo[value]!;
   };
-  const builder = buildRanges();
+  const builder = buildRanges(ranges.values4.length, ranges.values6.length);
   eachRange4(ranges, (start, value) => builder.add4(start, mapped(value)));
   const { starts6: s, values6 } = ranges;
   for (let i = 0; i < values6.length; i++) {
@@ -112,11 +110,17 @@ export function overlayPrefixes(
 /** How many IPv4 addresses have each value; divide by 2^32 for the share. Indexed by value. */
 export function addressCounts(ranges: Ranges): Float64Array {
   const { starts4, values4 } = ranges;
-  const counts = new Float64Array(values4.reduce((most, value) => Math.max(most, value), 0) + 1);
+  const counts = new Float64Array(largest(values4) + 1);
   eachRange4(ranges, (start, value, i) => {
     counts[value]! += (i + 1 < starts4.length ? starts4[i + 1]! : 2 ** 32) - start;
   });
   return counts;
+}
+
+function largest(values: Uint32Array): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, values[i]!);
+  return most;
 }
 
 /** Calls `f` with every IPv4 range, ascending. */
@@ -153,9 +157,10 @@ type SequenceWriter = {
   finish(): Sequence;
 };
 
-function startSequence(words: 1 | 4): SequenceWriter {
-  let starts = new Uint32Array(FIRST_CAPACITY * words);
-  let values = new Uint32Array(FIRST_CAPACITY);
+function startSequence(words: 1 | 4, expected: number): SequenceWriter {
+  const capacity = Math.max(FIRST_CAPACITY, expected + 1);
+  let starts = new Uint32Array(capacity * words);
+  let values = new Uint32Array(capacity);
   let count = 1; // Range 0 starts at address 0 with value 0 until told otherwise.
   const startsAtLast = (w0: number, w1: number, w2: number, w3: number): boolean => {
     const at = (count - 1) * words;
@@ -209,7 +214,7 @@ function combineSequences(
   f: (valueOfA: number, valueOfB: number) => number,
 ): Sequence {
   const { words } = a;
-  const out = startSequence(words);
+  const out = startSequence(words, a.values.length + b.values.length);
   let i = 0;
   let j = 0;
   let from = a;

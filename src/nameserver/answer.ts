@@ -1,36 +1,25 @@
 /**
  * Snapshot and health words -> answers, ready to be copied: for each map and class, the outcomes of
  * its decision as cumulative thresholds of a 32-bit draw, with their records as wire bytes (body.ts).
- * It runs between two batches when health changes; queries only read it.
+ *
+ * A class is decided by the first query that needs it, and again by the first one after a change of one
+ * of the endpoints that its decision involves. So neither a flip nor a snapshot holds up queries, however
+ * many names and classes there are, and what nobody asks for costs nothing (docs/decisions/0026-flips.md).
  */
-import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
-import { type DecideState, type Decision, decide, type Stage } from '../steering/decide.ts';
-import { classTiers } from '../steering/map.ts';
+import { type DecideState, decide, type Stage } from '../steering/decide.ts';
+import type { ClassEntry } from '../steering/map.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
-import type { Candidate, Tiers } from '../steering/step.ts';
-import {
-  type Bodies,
-  type Body,
-  type BodySignatures,
-  bodyOf,
-  INTERNED_BODIES_MAX,
-} from './body.ts';
+import type { Candidate } from '../steering/step.ts';
+import { type Bodies, type BodySignatures, forgetBodies, INTERNED_BODIES_MAX } from './body.ts';
+import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
-export type OutcomeAnswer = {
-  /** The outcome's first endpoint, which the answer is counted for; -1 = sorry addresses. */
-  readonly endpoint: number;
-  readonly body4: Body;
-  readonly body6: Body;
-  /** For names that are aliases, and for HTTPS and SVCB; empty where the map has none. */
-  readonly alias: Body;
-  readonly https: Body;
-  readonly svcb: Body;
-};
-
 export type ClassAnswer = {
-  readonly decision: Decision;
+  /** The latest of the table's epochs that it is known to be right in. */
+  epoch: number;
+  /** Endpoints whose change could change it. */
+  readonly involved: readonly number[];
   readonly ttlSeconds: number;
   /** Stage i is for clients whose sticky draw is below stageBounds[i] and not below the one before. */
   readonly stageBounds: Uint32Array;
@@ -45,21 +34,44 @@ export type StageAnswer = {
 
 export type MapAnswers = {
   readonly map: SteeringMap;
-  readonly policy: Policy;
-  readonly tiers: readonly Tiers[];
-  readonly classes: ClassAnswer[];
+  /** Those that were asked for; classAnswer() knows whether they are still right. */
+  classes: (ClassAnswer | undefined)[];
+  decisions: Decisions;
+  /** The latest one with each first endpoint: the next state has mostly the same. */
+  readonly outcomes: Map<number, OutcomeAnswer>;
+};
+
+/**
+ * By the tiers of a class, one after the other: mostly the first one decides, and then so many classes have one
+ * answer that a change is done with when a few have been decided. Equal tiers of a map are the same array.
+ */
+type Decisions = {
+  /** Of all classes whose tiers begin with those that lead here, whatever comes after them. */
+  begun: ClassAnswer | undefined;
+  /** Of the classes that have no others. */
+  whole: ClassAnswer | undefined;
+  next: Map<readonly number[], Decisions> | undefined;
 };
 
 export type AnswerTable = {
   readonly snapshot: Snapshot;
   health: HealthWords;
+  /** Reads `health`. */
+  word: WordOf;
+  /** Counts up with every state of health. */
+  epoch: number;
+  /** By endpoint: the epoch that its word is of. */
+  readonly changedAt: Float64Array;
   /** By map index. */
   readonly maps: readonly MapAnswers[];
+  /** By endpoint. */
+  readonly candidates: readonly Candidate[];
+  readonly policies: Map<SteeringMap['chain'], Policy>;
   readonly bodies: Bodies;
 };
 
 /**
- * All answers of a snapshot in this state of health. An endpoint without a word counts as up.
+ * The answers of a snapshot in this state of health. An endpoint without a word counts as up.
  * @param signatures of its bodies, as far as they are made
  */
 export function buildAnswers(
@@ -67,67 +79,118 @@ export function buildAnswers(
   health: HealthWords,
   signatures: BodySignatures = new Map(),
 ): AnswerTable {
-  const table: AnswerTable = {
+  return {
     snapshot,
     health,
+    word: wordOf(health),
+    epoch: 0,
+    changedAt: new Float64Array(snapshot.endpoints.length),
     maps: snapshot.maps.map((map) => {
-      const policy = compilePolicy(map.chain);
-      const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
-      const tiers = map.classes.classes.map((entry) => classTiers(entry, candidates));
-      return { map, policy, tiers, classes: [] };
+      return { map, classes: [], decisions: noDecisions(), outcomes: new Map() };
     }),
-    bodies: { known: new Map(), signatures, knownMax: INTERNED_BODIES_MAX },
+    candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
+    policies: new Map(),
+    bodies: { known: new Map(), signatures },
   };
-  const word = wordOf(health);
-  for (const answers of table.maps) {
-    for (let index = 0; index < answers.tiers.length; index++) {
-      decideClass(table, answers, index, word);
-    }
-  }
-  return table;
 }
 
-/**
- * Takes over new words in place and evaluates the classes again whose decision involves an
- * endpoint that changed. Returns how many those were.
- */
+/** Takes over new words. Returns how many endpoints they change something for. */
 export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   const changed = changedEndpoints(table.health, health);
   if (changed.size === 0) return 0;
   table.health = health;
-  const word = wordOf(health);
-  if (table.bodies.known.size > table.bodies.knownMax) forgetBodies(table);
-  let evaluated = 0;
-  for (const answers of table.maps) {
-    for (const [index, { decision }] of answers.classes.entries()) {
-      if (!decision.involved.some((endpoint) => changed.has(endpoint))) continue;
-      decideClass(table, answers, index, word);
-      evaluated++;
+  table.word = wordOf(health);
+  table.epoch += 1;
+  for (const endpoint of changed) table.changedAt[endpoint] = table.epoch;
+  // Of states that have passed. What is still in use is soon made anew; to look for it would take longer.
+  if (table.bodies.known.size > INTERNED_BODIES_MAX) {
+    for (const answers of table.maps) {
+      answers.classes = [];
+      answers.decisions = noDecisions();
+      answers.outcomes.clear();
     }
+    forgetBodies(table.bodies);
   }
-  return evaluated;
+  return changed.size;
 }
 
-/** All that is not answered now, but for what has been signed. */
-function forgetBodies({ bodies, maps }: AnswerTable): void {
-  const { known, signatures } = bodies;
-  const used = new Set<string>();
-  for (const { classes } of maps) {
-    for (const { stages } of classes) {
-      for (const { outcomes } of stages) {
-        for (const { alias, body4, body6, https, svcb } of outcomes) {
-          for (const { key } of [alias, body4, body6, https, svcb]) used.add(key);
-        }
-      }
-    }
+/** What the clients of a class are answered in the table's state of health, wholly. */
+export function classAnswer(table: AnswerTable, map: number, classId: number): ClassAnswer {
+  const known = table.maps[map]!.classes[classId];
+  return known !== undefined && known.epoch === table.epoch
+    ? known
+    : renewed(table, map, classId, known);
+}
+
+/** The answers of all classes of a map. For those who have time. */
+export function classAnswers(table: AnswerTable, map: number): readonly ClassAnswer[] {
+  const { classes } = table.maps[map]!.map.classes;
+  return classes.map((_, classId) => classAnswer(table, map, classId));
+}
+
+function renewed(
+  table: AnswerTable,
+  map: number,
+  classId: number,
+  known: ClassAnswer | undefined,
+): ClassAnswer {
+  if (known !== undefined && isRight(table, known)) return known;
+  const answers = table.maps[map]!;
+  const entry = answers.map.classes.classes[classId]!;
+  const answer = decidedAnswer(table, answers, entry) ?? decideClass(table, answers, entry);
+  answers.classes[classId] = answer;
+  return answer;
+}
+
+/** What was decided for another class with the same tiers, as far as they matter. */
+function decidedAnswer(
+  table: AnswerTable,
+  { decisions }: MapAnswers,
+  { tiers }: ClassEntry,
+): ClassAnswer | undefined {
+  let at: Decisions | undefined = decisions;
+  for (const tier of tiers) {
+    at = at.next?.get(tier);
+    if (at === undefined) return undefined;
+    if (at.begun !== undefined && isRight(table, at.begun)) return at.begun;
   }
-  for (const key of known.keys()) if (!used.has(key)) known.delete(key);
-  // A body that is answered holds its own, to which signatures may yet come.
-  for (const [key, made] of signatures) {
-    if (made.size === 0 && !used.has(key)) signatures.delete(key);
+  return at.whole !== undefined && isRight(table, at.whole) ? at.whole : undefined;
+}
+
+function keepDecision(
+  { decisions }: MapAnswers,
+  { tiers }: ClassEntry,
+  searched: number,
+  answer: ClassAnswer,
+): void {
+  let at = decisions;
+  for (const tier of tiers.slice(0, searched)) {
+    at.next ??= new Map();
+    const next = at.next.get(tier) ?? noDecisions();
+    at.next.set(tier, next);
+    at = next;
   }
-  // Where many are in use, not again with every change.
-  bodies.knownMax = Math.max(INTERNED_BODIES_MAX, 2 * known.size);
+  if (searched < tiers.length) at.begun = answer;
+  else at.whole = answer;
+}
+
+const noDecisions = (): Decisions => ({ begun: undefined, whole: undefined, next: undefined });
+
+/** Whether the answer is that of the table's epoch. */
+function isRight(table: AnswerTable, answer: ClassAnswer): boolean {
+  if (answer.epoch !== table.epoch) {
+    if (isConcerned(table, answer)) return false;
+    answer.epoch = table.epoch;
+  }
+  return true;
+}
+
+/** Whether an endpoint that the answer involves has changed since. */
+function isConcerned({ changedAt }: AnswerTable, { epoch, involved }: ClassAnswer): boolean {
+  for (let index = 0; index < involved.length; index += 1) {
+    if (changedAt[involved[index]!]! > epoch) return true;
+  }
+  return false;
 }
 
 /** The endpoint as the steering steps see it. */
@@ -150,45 +213,59 @@ export function decideState(map: SteeringMap, word: WordOf, near: number): Decid
   };
 }
 
-function decideClass(table: AnswerTable, answers: MapAnswers, index: number, word: WordOf): void {
-  const { map, policy, tiers } = answers;
-  const { near } = map.classes.classes[index]!;
-  const decision = decide(policy, tiers[index]!, decideState(map, word, near));
-  const { stages, ttlSeconds } = decision;
-  answers.classes[index] = {
-    decision,
+function decideClass(table: AnswerTable, answers: MapAnswers, entry: ClassEntry): ClassAnswer {
+  const { candidates, epoch, health, word } = table;
+  const { map } = answers;
+  const tiers = entry.tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!));
+  const state = decideState(map, word, entry.near);
+  const { involved, searched, stages, ttlSeconds } = decide(policyOf(table, map), tiers, state);
+  const answer = {
+    epoch,
+    involved,
     ttlSeconds,
     stageBounds: thresholdsOf(stages.map(({ share }) => share)),
-    stages: stages.map((stage) => stageAnswer(table, map, stage)),
+    stages: stages.map((stage) => stageAnswer(table, answers, stage)),
+  };
+  // Else it may be that of clients near one region only.
+  if (health.exceptions.length === 0) keepDecision(answers, entry, searched, answer);
+  return answer;
+}
+
+/** Names of one policy share its chain. */
+function policyOf({ policies }: AnswerTable, { chain }: SteeringMap): Policy {
+  const known = policies.get(chain);
+  if (known !== undefined) return known;
+  const policy = compilePolicy(chain);
+  policies.set(chain, policy);
+  return policy;
+}
+
+function stageAnswer(table: AnswerTable, answers: MapAnswers, { outcomes }: Stage): StageAnswer {
+  const lists = outcomes.length === 0 ? [[]] : outcomes.map(({ candidates }) => candidates);
+  return {
+    thresholds: thresholdsOf(outcomes.map(({ share }) => share)),
+    outcomes: lists.map((candidates) => outcomeAnswer(table, answers, candidates)),
   };
 }
 
-function stageAnswer(
+function outcomeAnswer(
   { bodies, snapshot }: AnswerTable,
-  map: SteeringMap,
-  { outcomes }: Stage,
-): StageAnswer {
-  const lists = outcomes.map(({ candidates }) => candidates.map(({ endpoint }) => endpoint));
-  if (lists.length === 0) lists.push([]);
-  return {
-    thresholds: thresholdsOf(outcomes.map(({ share }) => share)),
-    outcomes: lists.map((endpoints) => {
-      const body = (type: number): Body => bodyOf(bodies, snapshot, map, endpoints, type);
-      return {
-        endpoint: endpoints[0] ?? -1,
-        body4: body(TYPE_A),
-        body6: body(TYPE_AAAA),
-        alias: body(TYPE_CNAME),
-        https: body(TYPE_HTTPS),
-        svcb: body(TYPE_SVCB),
-      };
-    }),
-  };
+  { map, outcomes }: MapAnswers,
+  candidates: readonly Candidate[],
+): OutcomeAnswer {
+  const first = candidates[0]?.endpoint ?? SORRY;
+  const known = outcomes.get(first);
+  if (known?.isOf(candidates)) return known;
+  const made = new OutcomeAnswer(bodies, snapshot, map, candidates);
+  outcomes.set(first, made);
+  return made;
 }
 
 /** Upper ends of the outcomes' parts of the 32-bit range. */
 export function thresholdsOf(shares: readonly number[]): Uint32Array {
-  const thresholds = new Uint32Array(Math.max(1, shares.length));
+  // Nearly all of them, and a typed array is large.
+  if (shares.length < 2) return ALL_DRAWS;
+  const thresholds = new Uint32Array(shares.length);
   let sum = 0;
   for (const [index, share] of shares.entries()) {
     sum += share;
@@ -196,6 +273,8 @@ export function thresholdsOf(shares: readonly number[]): Uint32Array {
   }
   return thresholds;
 }
+
+const ALL_DRAWS = Uint32Array.of(0xffffffff);
 
 /** Index of the outcome that a 32-bit draw falls on, signed or unsigned. */
 export function outcomeOf(thresholds: Uint32Array, draw: number): number {

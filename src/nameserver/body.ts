@@ -17,7 +17,7 @@ import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapsho
 
 /** Records of one type in one answer; those of the first candidates stay. */
 export const RECORDS_MAX = 64;
-/** Bodies kept for reuse, at least, before those that are not in use are forgotten. */
+/** With more bodies than this, kept for reuse, all are forgotten and those in use made anew. */
 export const INTERNED_BODIES_MAX = 20_000;
 
 const RECORD_HEADER_LENGTH = 12;
@@ -39,8 +39,6 @@ export type Bodies = {
   readonly known: Map<string, Body>;
   /** By a body's key, whether it is known or not yet. */
   readonly signatures: BodySignatures;
-  /** With more than so many, those that are not answered are forgotten. */
-  knownMax: number;
 };
 export type BodySignatures = Map<string, Map<number, Uint8Array>>;
 
@@ -67,6 +65,12 @@ function signaturesOf(signatures: BodySignatures, key: string): Map<number, Uint
   const made = new Map<number, Uint8Array>();
   signatures.set(key, made);
   return made;
+}
+
+/** All, but for what has been signed. Nobody may answer with a body from before any more. */
+export function forgetBodies({ known, signatures }: Bodies): void {
+  known.clear();
+  for (const [key, made] of signatures) if (made.size === 0) signatures.delete(key);
 }
 
 /** The data of its records. */

@@ -1,11 +1,12 @@
 /** Where a client is sent now. */
 import { TYPE_A, TYPE_AAAA, TYPE_HTTPS } from '../dns/constants.ts';
-import { type AnswerTable, type OutcomeAnswer, outcomeOf } from './answer.ts';
+import { type AnswerTable, classAnswer, outcomeOf } from './answer.ts';
 import type { Body } from './body.ts';
 import type { Client } from './client.ts';
 import { COUNT_ANSWERS, COUNT_CLIENT_SUBNET, COUNT_SORRY } from './counters.ts';
 import { drawOf, stickyDrawOf } from './draw.ts';
 import { jitteredTtl } from './jitter.ts';
+import type { OutcomeAnswer } from './outcome-answer.ts';
 import { placeClient } from './place.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -22,9 +23,9 @@ export function steer(
   nowMs: number,
 ): Body {
   const service = snapshot.services[result.service]!;
-  const { map, classes } = answers.maps[service.map]!;
+  const { map } = answers.maps[service.map]!;
   placeClient(place, map.classes.table, query, client);
-  const { stageBounds, stages, ttlSeconds } = classes[place.classId]!;
+  const { stageBounds, stages, ttlSeconds } = classAnswer(answers, service.map, place.classId);
   const stageAt =
     stages.length > 1 ? outcomeOf(stageBounds, stickyDrawOf(result.nameHash, place.bucket)) : 0;
   const stage = stages[stageAt]!;
@@ -46,13 +47,13 @@ export function countSteered({ counters, place }: WorkerState): void {
   if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
 }
 
-function recordsFor({ body4, body6, https, svcb }: OutcomeAnswer, qtype: number): Body {
+function recordsFor(chosen: OutcomeAnswer, qtype: number): Body {
   switch (qtype) {
     case TYPE_A:
-      return body4;
+      return chosen.body4;
     case TYPE_AAAA:
-      return body6;
+      return chosen.body6;
     default:
-      return qtype === TYPE_HTTPS ? https : svcb;
+      return qtype === TYPE_HTTPS ? chosen.https : chosen.svcb;
   }
 }

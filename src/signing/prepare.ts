@@ -4,7 +4,7 @@
  */
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { lowerName, parseName } from '../dns/name.ts';
-import type { AnswerTable, MapAnswers } from '../nameserver/answer.ts';
+import { type AnswerTable, classAnswers } from '../nameserver/answer.ts';
 import { type Body, bodyOf, bodyRdata, type PreparedSignature } from '../nameserver/body.ts';
 import type { Service, SteeringMap } from '../nameserver/snapshot.ts';
 import type { KeyRing, ZoneRing } from './key-ring.ts';
@@ -102,7 +102,7 @@ function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
     const sets = isNow ? now : later;
     const bodies =
       sets.get(map) ??
-      (isNow ? currentBodies(table.maps[map]!) : aloneBodies(table, map, known(map, true)));
+      (isNow ? currentBodies(table, map) : aloneBodies(table, map, known(map, true)));
     sets.set(map, bodies);
     return bodies;
   };
@@ -147,9 +147,9 @@ function hasBody({ has4, has6, isAlias }: Service, { type }: Body): boolean {
   return type === TYPE_A ? has4 : type === TYPE_AAAA ? has6 : true;
 }
 
-function currentBodies({ classes }: MapAnswers): ReadonlySet<Body> {
+function currentBodies(table: AnswerTable, map: number): ReadonlySet<Body> {
   const found = new Set<Body>();
-  for (const { stages } of classes) {
+  for (const { stages } of classAnswers(table, map)) {
     for (const { outcomes } of stages) {
       for (const { alias, body4, body6, https, svcb } of outcomes) {
         for (const body of [alias, body4, body6, https, svcb]) found.add(body);

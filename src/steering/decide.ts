@@ -51,6 +51,8 @@ export type Decision = {
   readonly ttlSeconds: number;
   /** Endpoints whose change could change this decision. */
   readonly involved: readonly number[];
+  /** They are those of so many tiers, the first ones: what comes after them does not matter. */
+  readonly searched: number;
 };
 
 /**
@@ -72,14 +74,17 @@ export function decide(policy: Policy, tiers: Tiers, state: DecideState, trace?:
   const whole = rung === 'sorry' ? [] : choose(policy, answering, footing, state, trace);
   const { stages, searched } = stagesOf(policy, tiers, state, footing, whole);
   if (stages.length > 1) traceReturn(tiers, footing, state, trace);
-  const outcomes = mergeEqual(
-    stages.flatMap(({ share, outcomes: some }) =>
-      some.map((outcome) => ({ ...outcome, share: share * outcome.share })),
-    ),
-  );
+  const outcomes =
+    stages.length === 1
+      ? whole
+      : mergeEqual(
+          stages.flatMap(({ share, outcomes: some }) =>
+            some.map((outcome) => ({ ...outcome, share: share * outcome.share })),
+          ),
+        );
   const involved = involvedEndpoints(tiers, searched);
   const ttlSeconds = decideTtl(rung, involved, state, trace);
-  return { rung, tier, outcomes, stages, ttlSeconds, involved };
+  return { rung, tier, outcomes, stages, ttlSeconds, involved, searched };
 }
 
 /**
@@ -95,12 +100,13 @@ function stagesOf(
   whole: readonly Outcome[],
 ): { readonly stages: readonly Stage[]; readonly searched: number } {
   const shareOf = ({ endpoint }: Candidate): number => wordShare(state.word(endpoint));
-  const ends =
-    footing.rung === 'healthy'
-      ? [...new Set(tiers.flat().map(shareOf))]
-          .filter((share) => share < 1)
-          .toSorted((a, b) => a - b)
-      : [];
+  const isReturning = (candidate: Candidate): boolean => shareOf(candidate) < 1;
+  if (footing.rung !== 'healthy' || !tiers.some((tier) => tier.some(isReturning))) {
+    return { stages: [{ share: 1, outcomes: whole }], searched: footing.tiersSearched };
+  }
+  const ends = [...new Set(tiers.flat().filter(isReturning).map(shareOf))].toSorted(
+    (a, b) => a - b,
+  );
   const stages: Stage[] = [{ share: ends[0] ?? 1, outcomes: whole }];
   let searched = footing.tiersSearched;
   for (const [index, end] of ends.entries()) {
@@ -265,7 +271,9 @@ function choose(
 
 /** Outcomes with the same list become one, so that an answer is interned and drawn once. */
 function mergeEqual(outcomes: readonly Outcome[]): readonly Outcome[] {
-  if (outcomes.length < 2) return outcomes;
+  // Lists that begin with different endpoints are different, and mostly they do.
+  const firsts = new Set(outcomes.map(({ candidates }) => candidates[0]?.endpoint));
+  if (firsts.size === outcomes.length) return outcomes;
   const byList = new Map<string, Outcome>();
   for (const { share, candidates } of outcomes) {
     const key = candidates.map((candidate) => candidate.endpoint).join(' ');

@@ -1,4 +1,4 @@
-import { distanceKm } from '../geo/distance.ts';
+import { type SpherePoint, spherePoint, squaredChord } from '../geo/distance.ts';
 import type { Location } from '../geo/location.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { NOWHERE } from '../health/health-words.ts';
@@ -29,7 +29,7 @@ export type ClassMap = {
 };
 
 export type ClassEntry = {
-  /** Endpoint indexes, best tier first. */
+  /** Endpoint indexes, best tier first. Equal tiers of a map are the same array. */
   readonly tiers: readonly (readonly number[])[];
   /** The client region that its clients are nearest to, NOWHERE when that does not matter. */
   readonly near: number;
@@ -37,7 +37,7 @@ export type ClassEntry = {
   readonly addressShare: number;
 };
 
-/** The largest number of classes in a map. A class costs a decision at every health change. */
+/** The largest number of classes in a map: each is an entry of the snapshot, and a decision once it is asked for. */
 export const CLASSES_MAX = 65_535;
 
 /**
@@ -51,24 +51,26 @@ const SCOPE_BORDERS = PRIVATE_NETWORKS.map((text) => parsePrefix(text)!);
  *
  * @param clientRegions where clients are told apart by the region that they are nearest to, since
  *   what its vantage points see is what counts for them; [] = they are not
+ * @param tables those of other maps of `geo`
  */
 export function buildMap(
   policy: Policy,
   candidates: readonly Candidate[],
   geo: GeoDatabase,
   clientRegions: readonly (Location | undefined)[] = [],
+  tables: ClassTables = createClassTables(geo),
 ): ClassMap {
+  const regions = clientRegions.map((location) => location && spherePoint(location));
   const tiersOf: (readonly (readonly number[])[])[] = [];
+  const tierLists = new Map<string, readonly number[]>();
   const nearOf: number[] = [];
   const classByTiers = new Map<string, number>();
   let locationsWithoutClass = 0;
   const classOfLocation = Uint32Array.from(geo.locations, (location, index) => {
     const client = { location: index === 0 ? undefined : location };
-    const tiers = mapTiers(policy, candidates, client).map((tier) =>
-      tier.map((candidate) => candidate.endpoint),
-    );
-    const near = nearestRegion(clientRegions, client.location);
-    const key = `${near}:${tiers.map((tier) => tier.join(' ')).join('|')}`;
+    const tiers = mapTiers(policy, candidates, client);
+    const near = nearestRegion(regions, client.location && spherePoint(client.location));
+    const key = tiers.reduce((text, tier) => `${text}|${endpointsText(tier)}`, String(near));
     const known = classByTiers.get(key);
     if (known !== undefined) return known;
     if (tiersOf.length === CLASSES_MAX) {
@@ -77,14 +79,11 @@ export function buildMap(
     }
     classByTiers.set(key, tiersOf.length);
     nearOf.push(near);
-    return tiersOf.push(tiers) - 1;
+    return tiersOf.push(tiers.map((tier) => endpointsOf(tier, tierLists))) - 1;
   });
-  const shares = addressShares(geo.ranges, classOfLocation, tiersOf.length);
+  const { shares, table } = tables.of(classOfLocation, tiersOf.length);
   return {
-    table: buildPrefixTable(
-      mapRanges(geo.ranges, (location) => classOfLocation[location] ?? 0),
-      SCOPE_BORDERS,
-    ),
+    table,
     classes: tiersOf.map((tiers, index) => ({
       tiers,
       near: nearOf[index] ?? NOWHERE,
@@ -94,18 +93,69 @@ export function buildMap(
   };
 }
 
+/**
+ * The look-up tables of a geo database, one for each way to part its locations into classes: maps that
+ * part the world alike share one, whatever the classes are answered.
+ */
+export type ClassTables = {
+  of(classOfLocation: Uint32Array, classCount: number): ClassTable;
+};
+
+type ClassTable = {
+  readonly table: PrefixTable;
+  /** By class. */
+  readonly shares: Float64Array;
+};
+
+export function createClassTables({ ranges }: Pick<GeoDatabase, 'ranges'>): ClassTables {
+  const made: (ClassTable & { readonly classOfLocation: Uint32Array })[] = [];
+  return {
+    of(classOfLocation, classCount) {
+      const isAlike = (each: { readonly classOfLocation: Uint32Array }): boolean =>
+        each.classOfLocation.every((classId, location) => classId === classOfLocation[location]);
+      const known = made.find(isAlike);
+      if (known !== undefined) return known;
+      const classes = mapRanges(ranges, (location) => classOfLocation[location] ?? 0);
+      const table = buildPrefixTable(classes, SCOPE_BORDERS);
+      const shares = addressShares(ranges, classOfLocation, classCount);
+      const one = { classOfLocation, table, shares };
+      made.push(one);
+      return one;
+    },
+  };
+}
+
+function endpointsText(tier: readonly Candidate[]): string {
+  let text = '';
+  for (const { endpoint } of tier) text += ` ${endpoint}`;
+  return text;
+}
+
+/** The endpoints of a tier; the same array for equal ones. */
+function endpointsOf(
+  tier: readonly Candidate[],
+  known: Map<string, readonly number[]>,
+): readonly number[] {
+  const text = endpointsText(tier);
+  const endpoints = known.get(text) ?? tier.map(({ endpoint }) => endpoint);
+  known.set(text, endpoints);
+  return endpoints;
+}
+
 /** The index of the nearest region; the first of equals. */
 function nearestRegion(
-  regions: readonly (Location | undefined)[],
-  from: Location | undefined,
+  regions: readonly (SpherePoint | undefined)[],
+  from: SpherePoint | undefined,
 ): number {
+  if (from === undefined) return NOWHERE;
   let nearest = NOWHERE;
-  let leastKm = Number.POSITIVE_INFINITY;
-  for (const [index, at] of regions.entries()) {
-    const km = from === undefined || at === undefined ? undefined : distanceKm(from, at);
-    if (km === undefined || km >= leastKm) continue;
+  let least = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < regions.length; index += 1) {
+    const at = regions[index];
+    const chord = at === undefined ? Number.POSITIVE_INFINITY : squaredChord(from, at);
+    if (chord >= least) continue;
     nearest = index;
-    leastKm = km;
+    least = chord;
   }
   return nearest;
 }

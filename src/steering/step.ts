@@ -58,7 +58,10 @@ export type ChooseFunction = (
   trace?: Trace,
 ) => readonly Outcome[];
 
-/** A step that reads facts about the client network; must not look at health. */
+/**
+ * A step that reads facts about the client network; must not look at health. Of candidates it goes by region,
+ * location and weight: pools that are alike in these share what it makes.
+ */
 export type MapStep<Options = unknown> = {
   readonly kind: string;
   readonly stage: 'map';

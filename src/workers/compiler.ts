@@ -1,4 +1,6 @@
+import type { Log } from '../telemetry/log.ts';
 import type { CompileReply, CompileRequest, CompileResult } from './compile-messages.ts';
+import { describeProgress, type ProgressMessage } from './compile-progress.ts';
 import { createThread, type ThreadVoice } from './thread.ts';
 
 /**
@@ -14,7 +16,9 @@ const CLOSE_GRACE_MS = 500;
 
 const STOPPING = 'The node is stopping.';
 
-export function createCompiler(file: URL, { log, record }: ThreadVoice): Compiler {
+export type CompilerVoice = ThreadVoice & { readonly log: Pick<Log, 'error' | 'info'> };
+
+export function createCompiler(file: URL, { log, record }: CompilerVoice): Compiler {
   const waiting = new Map<number, (result: CompileResult) => void>();
   let nextId = 1;
   const failAll = (reason: string): void => {
@@ -34,6 +38,12 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
       return { type: 'start' };
     },
     onMessage(message) {
+      if (message.type === 'progress') {
+        const progress = message as ProgressMessage;
+        log.info('config.compiling', describeProgress(progress), {
+          share: Math.round(progress.share * 100) / 100,
+        });
+      }
       if (message.type !== 'compiled') return;
       const { id, result } = message as unknown as CompileReply;
       waiting.get(id)?.(result);

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type { GeoConfig } from '../config/config.ts';
 import { type Centroids, parseCentroids } from '../geo/centroids.ts';
 import { composeGeo, EMBEDDED_DATABASE, type GeoDatabase, openGeo } from '../geo/mmdb.ts';
+import type { Progress } from './compile-progress.ts';
 
 /**
  * Geo databases from disk. A file that cannot be opened never takes the place of one that could: the
@@ -13,7 +14,7 @@ export type GeoFiles = {
    * Reads what changed since the last call. When nothing did, `geo` is the same object as before.
    * Without any readable database the result is a reason.
    */
-  load(config: GeoConfig, centroids: Centroids): GeoLoad;
+  load(config: GeoConfig, centroids: Centroids, progress?: Progress): GeoLoad;
 };
 
 export type GeoLoad =
@@ -65,11 +66,11 @@ export function createGeoFiles(): GeoFiles {
     return last.geo;
   };
   return {
-    load(config, centroids) {
+    load(config, centroids, progress = () => {}) {
       const warnings: string[] = [];
       const databases: GeoDatabase[] = [];
       for (const path of geoPaths(config)) {
-        const opened = open(path, kept.get(path), centroids);
+        const opened = open(path, kept.get(path), centroids, progress);
         if (opened.kept) {
           kept.set(path, opened.kept);
           databases.push(opened.kept.geo);
@@ -82,6 +83,7 @@ export function createGeoFiles(): GeoFiles {
         }
       }
       if (databases.length === 0) return { ok: false, reason: warnings.join(' ') };
+      progress('putting geo databases together', 0);
       return { ok: true, geo: compose(databases, config), warnings };
     },
   };
@@ -91,11 +93,14 @@ function open(
   path: string,
   before: Kept | undefined,
   centroids: Centroids,
+  progress: Progress,
 ): { readonly kept: Kept | undefined; readonly reason?: string } {
   const version = fileVersion(path);
   if (before && before.version === version) return { kept: before };
   try {
-    const opened = openGeo(readFileSync(path), centroids);
+    const opened = openGeo(readFileSync(path), centroids, (share) =>
+      progress(`reading ${path}`, share),
+    );
     if (opened.ok) return { kept: { version, geo: opened.geo } };
     return { kept: before, reason: opened.reason };
   } catch (error) {

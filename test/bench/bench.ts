@@ -5,6 +5,8 @@
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
 import { STREAMS_SUMMARY, STREAMS_USAGE, streamsBench } from './dns-streams.ts';
 import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
+import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
+import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
@@ -21,6 +23,8 @@ const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
   { name: 'dns-streams', summary: STREAMS_SUMMARY, usage: STREAMS_USAGE, run: streamsBench },
   { name: 'dns-workers', summary: WORKERS_SUMMARY, usage: WORKERS_USAGE, run: workersBench },
+  { name: 'flips', summary: FLIPS_SUMMARY, usage: FLIPS_USAGE, run: flipsBench },
+  { name: 'geo', summary: GEO_SUMMARY, usage: GEO_USAGE, run: geoBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];

@@ -117,6 +117,11 @@ function checkMap(step: MapStep, options: unknown): void {
       );
       assert.deepEqual(sorted(output.flat()), sorted(input.flat()), 'nothing lost or invented');
       assert.deepEqual(run(input, network), output, 'the same again, traced or not');
+      assert.deepEqual(
+        run(inOtherPool(input), network),
+        inOtherPool(output),
+        'names and numbers of endpoints do not matter',
+      );
       assert.equal(lines.length, 1, 'one trace line');
       assertTrace(lines, step.kind, new Set(input.flat().map(({ name }) => name)));
       assert.deepEqual(
@@ -126,6 +131,16 @@ function checkMap(step: MapStep, options: unknown): void {
       );
     }),
     parameters,
+  );
+}
+
+/** Other names and numbers, in another order. */
+function inOtherPool(tiersOfOne: Tiers): Tiers {
+  return tiersOfOne.map((tier) =>
+    tier.map((candidate) => {
+      const endpoint = 1000 - candidate.endpoint;
+      return { ...candidate, endpoint, name: `other/${endpoint}` };
+    }),
   );
 }
 

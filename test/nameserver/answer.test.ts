@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEGRADED, DOWN, FORCED, healthWord, UNKNOWN } from '../../src/health/health-word.ts';
+import { DOWN, FORCED } from '../../src/health/health-word.ts';
 import {
+  type AnswerTable,
   buildAnswers,
+  classAnswer,
+  classAnswers,
   outcomeOf,
   thresholdsOf,
   updateAnswers,
@@ -11,74 +14,59 @@ import { allUp, compiled, healthOf } from './fixture.ts';
 
 const snapshot = compiled();
 
-/** Wire bytes and thresholds of every class of every map. */
-function facts(answers: ReturnType<typeof buildAnswers>): unknown {
-  return answers.maps.map(({ classes }) =>
-    classes.map(({ ttlSeconds, stageBounds, stages }) => ({
-      ttlSeconds,
-      stageBounds: [...stageBounds],
-      stages: stages.map(({ thresholds, outcomes }) => ({
-        thresholds: [...thresholds],
-        outcomes: outcomes.map(({ endpoint, body4, body6 }) => [
-          endpoint,
-          Buffer.from(body4.bytes).toString('hex'),
-          Buffer.from(body6.bytes).toString('hex'),
-        ]),
-      })),
-    })),
-  );
-}
+const allOf = (table: AnswerTable) => table.maps.flatMap((_, map) => classAnswers(table, map));
 
-test('updateAnswers() comes to what buildAnswers() would build anew', () => {
-  const answers = buildAnswers(snapshot, healthOf(allUp(snapshot)));
-  const words = [
-    healthWord(0, 0, 0.3),
-    0,
-    60,
-    7,
-    DOWN,
-    DOWN | 40,
-    DOWN | FORCED,
-    DEGRADED | 9,
-    UNKNOWN,
-    FORCED | 20,
-  ];
-  let seed = 1;
-  const draw = (below: number): number => {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    return Math.floor((seed / 2 ** 32) * below);
-  };
-  const state = allUp(snapshot);
-  for (let round = 0; round < 300; round++) {
-    for (let changes = draw(3); changes >= 0; changes--) {
-      state[draw(state.length)] = words[draw(words.length)]! >>> 0;
-    }
-    const exceptions = [draw(3), draw(state.length), words[draw(words.length)]! >>> 0];
-    const health = healthOf(state.slice(), Uint32Array.from(draw(2) === 0 ? exceptions : []));
-    updateAnswers(answers, health);
-    assert.deepEqual(facts(answers), facts(buildAnswers(snapshot, health)), [...state].join(' '));
-  }
+test('buildAnswers() decides nothing that nobody asks for', () => {
+  const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
+  const asked = classAnswer(table, 0, 1);
+  const made = table.maps.flatMap(({ classes }) => classes.filter((each) => each !== undefined));
+  assert.deepEqual(made, [asked]);
+  assert.equal(table.bodies.known.size, 0);
+  assert.ok(asked.stages[0]!.outcomes[0]!.body4.records > 0);
+  assert.equal(table.bodies.known.size, 1);
 });
 
-test('updateAnswers() evaluates only the classes that a change concerns', () => {
-  const answers = buildAnswers(snapshot, healthOf(allUp(snapshot)));
-  assert.equal(updateAnswers(answers, healthOf(allUp(snapshot))), 0);
+test('updateAnswers() leaves alone the classes that a change does not concern', () => {
+  const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
+  const before = allOf(table);
+  assert.equal(updateAnswers(table, healthOf(allUp(snapshot))), 0);
+  assert.deepEqual(allOf(table), before);
   const legacy = snapshot.endpoints.findIndex(({ name }) => name === 'legacy/us');
   const words = allUp(snapshot);
   words[legacy] = DOWN;
-  const evaluated = updateAnswers(answers, healthOf(words));
-  const classes = answers.maps
-    .filter(({ map }) => map.pool === 'legacy')
-    .reduce((sum, map) => sum + map.classes.length, 0);
-  assert.ok(evaluated > 0 && evaluated <= classes, `${evaluated} of ${classes}`);
+  assert.equal(updateAnswers(table, healthOf(words)), 1);
+  const after = allOf(table);
+  const renewed = before.filter((answer, index) => answer !== after[index]);
+  assert.deepEqual(
+    renewed,
+    before.filter(({ involved }) => involved.includes(legacy)),
+  );
+  assert.ok(renewed.length > 0 && renewed.length < before.length);
 });
 
-test('buildAnswers() interns bodies by addresses and TTL', () => {
-  const answers = buildAnswers(snapshot, healthOf(allUp(snapshot)));
-  const bodies = answers.maps.flatMap(({ classes }) =>
-    classes.flatMap(({ stages }) =>
-      stages.flatMap(({ outcomes }) => outcomes.map(({ body4 }) => body4)),
-    ),
+test('a class that nobody asked for during several changes knows them all', () => {
+  const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
+  const before = allOf(table);
+  const words = allUp(snapshot);
+  words.fill((DOWN | FORCED) >>> 0);
+  updateAnswers(table, healthOf(words.slice()));
+  words.fill(60);
+  words[0] = DOWN;
+  updateAnswers(table, healthOf(words.slice()));
+  const anew = allOf(buildAnswers(snapshot, healthOf(words)));
+  const facts = ({ involved, stages, ttlSeconds }: (typeof before)[number]) => ({
+    involved,
+    ttlSeconds,
+    endpoints: stages.map(({ outcomes }) => outcomes.map(({ endpoint }) => endpoint)),
+  });
+  assert.deepEqual(allOf(table).map(facts), anew.map(facts));
+  assert.notDeepEqual(before.map(facts), anew.map(facts));
+});
+
+test('bodies are interned by what they say', () => {
+  const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
+  const bodies = allOf(table).flatMap(({ stages }) =>
+    stages.flatMap(({ outcomes }) => outcomes.map(({ body4 }) => body4)),
   );
   const distinct = new Set(bodies.map(({ bytes }) => Buffer.from(bytes).toString('hex')));
   assert.equal(new Set(bodies).size, distinct.size);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DOWN } from '../../src/health/health-word.ts';
+import { classAnswer } from '../../src/nameserver/answer.ts';
 import { INTERNED_BODIES_MAX } from '../../src/nameserver/body.ts';
 import { setHealth } from '../../src/nameserver/worker-state.ts';
 import { allUp, ask, compiled, createConfig, healthOf, startWorker } from './fixture.ts';
@@ -36,12 +37,15 @@ test('answers of states of health that have passed are forgotten, and those of n
   const worker = startWorker(snapshot);
   const up = allUp(snapshot);
   const first = snapshot.endpoints.findIndex(({ pool }) => pool === 'many');
+  const map = snapshot.maps.findIndex(({ pool }) => pool === 'many');
   for (let state = 1; state <= STATES; state += 1) {
     const words = up.slice();
     for (let bit = 0; bit < ENDPOINTS; bit += 1) {
       if ((state & (1 << bit)) !== 0) words[first + bit] = DOWN;
     }
     setHealth(worker, healthOf(words), snapshot.generation);
+    const { stages } = classAnswer(worker.answers!, map, 0);
+    assert.ok(stages[0]!.outcomes[0]!.body4.records > 0);
     if (state % 5000 !== 0) continue;
     const healthy = Array.from({ length: ENDPOINTS }, (_, bit) => bit).filter(
       (bit) => (state & (1 << bit)) === 0,

@@ -83,6 +83,47 @@ test('compileSnapshot() takes over the class maps of which nothing changed', () 
   assert.deepEqual(again({}, { ...geo }), [-1, -1, -1]);
 });
 
+test('pools and policies that part clients alike share one table, each with its own endpoints', () => {
+  const zone = base.zones['gslb.example']!;
+  const steered = [
+    { owner: 'a.gslb.example.', pool: 'web', policy: 'near', ttlMin: 5, ttlMax: 30 },
+    { owner: 'b.gslb.example.', pool: 'twin', policy: 'near', ttlMin: 5, ttlMax: 30 },
+    { owner: 'c.gslb.example.', pool: 'twin', policy: 'near-all', ttlMin: 5, ttlMax: 30 },
+    { owner: 'd.gslb.example.', pool: 'legacy', policy: 'near', ttlMin: 5, ttlMax: 30 },
+    { owner: 'e.gslb.example.', pool: 'web', policy: 'shared', ttlMin: 5, ttlMax: 30 },
+  ];
+  const step = (kind: string) => ({ kind, options: {} });
+  const config = createConfig({
+    pools: { ...base.pools, twin: WEB_POOL },
+    policies: { ...base.policies, 'near-all': { chain: [step('nearest')] } },
+    zones: { ...base.zones, 'gslb.example': { ...zone, steered } },
+  });
+  const snapshot = compiled(config);
+  const [web, twin, twinToo, legacy, everybody] = snapshot.maps.map(({ classes }) => classes);
+  assert.equal(twin!.table, web!.table);
+  assert.equal(twinToo, twin);
+  assert.equal(
+    legacy!.table,
+    web!.table,
+    'the nearest of its regions follows from the nearest of all',
+  );
+  assert.notEqual(everybody!.table, web!.table);
+  const first = snapshot.endpoints.findIndex(({ pool }) => pool === 'twin');
+  const shifted = web!.classes.map(({ tiers }) =>
+    tiers.map((tier) => tier.map((at) => at + first)),
+  );
+  assert.deepEqual(
+    twin!.classes.map(({ tiers }) => tiers),
+    shifted,
+  );
+  const before = { snapshot, geo };
+  const again = compileSnapshot(config, geo, 2, 1, before);
+  assert.ok(again.ok);
+  for (const [index, { classes }] of again.snapshot.maps.entries()) {
+    assert.equal(classes, snapshot.maps[index]!.classes);
+  }
+});
+
 test('compileSnapshot() reports broken references and pools that could answer nothing', () => {
   const path = 'zones.gslb.example.steered.0';
   const cases: readonly (readonly [Partial<Config>, string])[] = [

@@ -48,8 +48,15 @@ test('what was added and cannot be compiled is left out, and keeps nothing else 
   assert.ok(!refused.ok);
 });
 
+test('how far a compilation is goes to the log', async (t) => {
+  const { compile, heard } = open(t);
+  assert.deepEqual(await compile(15), ['15']);
+  assert.deepEqual(heard, ['config.compiling Compiling what is served: reading a.mmdb, 40 %.']);
+});
+
 function open(t: TestContext) {
-  const compiler = createCompiler(fixture('compile-worker'), createVoice());
+  const voice = createVoice();
+  const compiler = createCompiler(fixture('compile-worker'), voice);
   t.after(compiler.close);
   const config = createConfig();
   const compile = async (generation: number): Promise<readonly string[]> => {
@@ -57,5 +64,5 @@ function open(t: TestContext) {
     assert.ok(!result.ok);
     return result.reasons;
   };
-  return { compile, close: compiler.close };
+  return { compile, close: compiler.close, heard: voice.heard };
 }

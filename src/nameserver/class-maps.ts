@@ -1,0 +1,82 @@
+import type { GeoDatabase } from '../geo/mmdb.ts';
+import { buildMap, type ClassMap, createClassTables } from '../steering/map.ts';
+import { compilePolicy } from '../steering/policy.ts';
+import { steeringStep } from '../steering/registry.ts';
+import type { Candidate } from '../steering/step.ts';
+import { candidateOf } from './answer.ts';
+import type { Snapshot, SteeringMap } from './snapshot.ts';
+
+/**
+ * Class maps, none made twice: they are the dear part of a snapshot, in time and in memory. Mapping steps go by
+ * regions, places and weights (steering/step.ts), so pools that are alike in these differ by the numbers
+ * of their endpoints only, and chains that differ in choosing steps not at all.
+ */
+export type ClassMaps = {
+  /** @param candidates of one pool: their endpoints are numbered one after the other */
+  of(
+    chain: SteeringMap['chain'],
+    candidates: readonly Candidate[],
+    clientRegions: SteeringMap['clientRegions'],
+  ): ClassMap;
+};
+
+/** @param before a snapshot of the same geo data, whose maps are taken over */
+export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined): ClassMaps {
+  const tables = createClassTables(geo);
+  /** By what it is made of, for the pool whose endpoints begin with `first`. */
+  const made = new Map<string, { readonly first: number; readonly map: ClassMap }>();
+  const numbered = new Map<string, ClassMap>();
+  const regionTexts = new Map<SteeringMap['clientRegions'], string>();
+  const keyOf = (
+    chain: SteeringMap['chain'],
+    candidates: readonly Candidate[],
+    clientRegions: SteeringMap['clientRegions'],
+  ): string => {
+    const regions = regionTexts.get(clientRegions) ?? JSON.stringify(clientRegions);
+    regionTexts.set(clientRegions, regions);
+    const steps = chain.filter(({ kind }) => steeringStep(kind)?.stage === 'map');
+    const facts = candidates.map(({ location, region, weight }) => [region, location, weight]);
+    return `${JSON.stringify([steps, facts])} ${regions}`;
+  };
+  for (const { candidates: endpoints, chain, classes, clientRegions } of distinctMaps(before)) {
+    const candidates = endpoints.map((endpoint) => candidateOf(before!, endpoint));
+    const key = keyOf(chain, candidates, clientRegions);
+    const first = endpoints[0] ?? 0;
+    if (!made.has(key)) made.set(key, { first, map: classes });
+    numbered.set(`${first} ${key}`, classes);
+  }
+  return {
+    of(chain, candidates, clientRegions) {
+      const first = candidates[0]?.endpoint ?? 0;
+      const key = keyOf(chain, candidates, clientRegions);
+      const known = numbered.get(`${first} ${key}`);
+      if (known !== undefined) return known;
+      const like = made.get(key) ?? {
+        first,
+        map: buildMap(compilePolicy(chain), candidates, geo, clientRegions, tables),
+      };
+      made.set(key, like);
+      const map = renumber(like.map, first - like.first);
+      numbered.set(`${first} ${key}`, map);
+      return map;
+    },
+  };
+}
+
+/** One of those that share classes. */
+function distinctMaps(snapshot: Snapshot | undefined): readonly SteeringMap[] {
+  return [...new Map(snapshot?.maps.map((map) => [map.classes, map])).values()];
+}
+
+/** With endpoints that are so many numbers further on; the table is the same. */
+function renumber(map: ClassMap, shift: number): ClassMap {
+  if (shift === 0) return map;
+  const shifted = new Map<readonly number[], readonly number[]>();
+  const shiftedTier = (tier: readonly number[]): readonly number[] => {
+    const known = shifted.get(tier) ?? tier.map((each) => each + shift);
+    shifted.set(tier, known);
+    return known;
+  };
+  const classes = map.classes.map((entry) => ({ ...entry, tiers: entry.tiers.map(shiftedTier) }));
+  return { ...map, classes };
+}
