@@ -2,10 +2,12 @@
  * Answers of the same question again (fast-path.ts). Of what answers everybody alike, the records are remembered as
  * they stand behind the question; of a steered name, where the look-up led. PowerDNS calls the like a packet cache.
  *
- *   entry   head | name, lower-cased | records      two places for a question
+ *   index   hash, entry | hash, entry | …            two places for a question
+ *   heap    head | name, lower-cased | records       entries one behind the other, as long as they are
  *
- * It has a fixed size and allocates nothing. Only what was asked twice takes a place, so a flood of names that nobody
- * asks for again drives nothing out. What was remembered before `forgetAnswers` is no longer found.
+ * Entries lie close together, for what an answer costs is mostly how many pages of memory it touches. Both have a
+ * fixed size: when the heap is full all is forgotten, as it is when something changes, and what is asked for is soon
+ * there again. Only what was asked twice is remembered, so a flood of names that nobody asks for again fills nothing.
  */
 import { type Reply, writeBytes } from '../dns/encode.ts';
 import type { Query } from '../dns/message.ts';
@@ -13,37 +15,40 @@ import { spread } from '../zone/compiled-zones.ts';
 import type { LookupResult } from '../zone/lookup.ts';
 import { KIND_ANSWER, type ResponseKind } from './rate-limit.ts';
 
-/** A power of two. */
-export const PACKET_CACHE_ENTRIES = 8192;
-const ENTRY_MASK = PACKET_CACHE_ENTRIES - 1;
-/** Questions that were looked for in vain and are known by their hash; a power of two. */
-const MISSED_MAX = 65_536;
+/** Questions that are remembered at most; a power of two. */
+export const PACKET_CACHE_ENTRIES = 16_384;
+/** Octets for all of them. */
+export const PACKET_CACHE_BYTES = 4 * 1024 * 1024;
 /** Longer names, and longer answers, are looked up each time. */
 export const CACHED_NAME_MAX = 128;
-export const CACHED_ANSWER_MAX = 320;
+export const CACHED_ANSWER_MAX = 1024;
+const INDEX_MASK = PACKET_CACHE_ENTRIES - 1;
+/** Questions that were looked for in vain and are known by their hash; a power of two. */
+const MISSED_MAX = 65_536;
+
+/** Words of a place in the index; no entry is at 0. */
+const PLACE_WORDS = 2;
+const PLACE_ENTRY = 1;
 
 /** Words of an entry's head. */
-const HASH = 0;
-/** When it was remembered; 0 = never. */
-const EPOCH = 1;
-const QUESTION = 2;
-const NAME_LENGTH = 3;
-const KIND = 4;
-const SUBJECT = 5;
+const QUESTION = 0;
+const NAME_LENGTH = 1;
+const KIND = 2;
+const SUBJECT = 3;
 /** RCODE of the answer; CACHED_STEERED = it is steered. */
-const RCODE = 6;
-const ANSWERS = 7;
-const AUTHORITY = 8;
-const ADDITIONAL = 9;
-const LENGTH = 10;
-/** Of a steered name. */
-const SERVICE = 11;
-const NAME_HASH = 12;
-const HEAD_WORDS = 16;
-
-const NAME_WORDS = CACHED_NAME_MAX / 4;
-const ENTRY_WORDS = HEAD_WORDS + NAME_WORDS + CACHED_ANSWER_MAX / 4;
-const RECORDS_AT = 4 * (HEAD_WORDS + NAME_WORDS);
+const RCODE = 4;
+/** Records of each section. */
+const ANSWERS = 5;
+const AUTHORITY = 6;
+const ADDITIONAL = 7;
+/** Octets of the records. */
+const LENGTH = 8;
+/** Of a steered name, in place of the last two. */
+const SERVICE = 7;
+const NAME_HASH = 8;
+const HEAD_WORDS = 9;
+const NAME_WORDS_MAX = CACHED_NAME_MAX / 4;
+const ENTRY_WORDS_MAX = HEAD_WORDS + NAME_WORDS_MAX + CACHED_ANSWER_MAX / 4;
 
 /** In place of an RCODE. */
 export const CACHED_STEERED = -1;
@@ -63,45 +68,54 @@ export type CacheKey = {
 
 /** One per worker. */
 export type PacketCache = {
+  readonly index: Int32Array;
+  /** The heap. */
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
+  /** Words of the heap that are taken. */
+  used: number;
   readonly key: CacheKey;
   /** Hashes of questions that were not found. */
   readonly missed: Int32Array;
-  epoch: number;
-  /** Where the key belongs, which was not found; NOT_CACHED = it is not to be remembered. */
+  /** Where in the index the key belongs, which was not found; NOT_CACHED = it is not to be remembered. */
   place: number;
 };
 
 export function createPacketCache(): PacketCache {
-  const words = new Int32Array(PACKET_CACHE_ENTRIES * ENTRY_WORDS);
-  const name = new Int32Array(NAME_WORDS);
+  const words = new Int32Array(PACKET_CACHE_BYTES / 4);
+  const name = new Int32Array(NAME_WORDS_MAX);
   return {
+    index: new Int32Array(PACKET_CACHE_ENTRIES * PLACE_WORDS),
     words,
     bytes: new Uint8Array(words.buffer),
+    used: 1,
     key: { name, octets: new Uint8Array(name.buffer), length: 0, hash: 0, qtype: 0 },
     missed: new Int32Array(MISSED_MAX),
-    epoch: 1,
     place: NOT_CACHED,
   };
 }
 
 /** Something has changed: nothing that is remembered holds any more. */
 export function forgetAnswers(cache: PacketCache): void {
-  cache.epoch += 1;
+  cache.index.fill(0);
+  cache.used = 1;
   cache.place = NOT_CACHED;
 }
 
 /** The entry of the key, asked with these bits of OPT, or NOT_CACHED: what is composed then may be remembered. */
 export function findEntry(cache: PacketCache, query: Query): number {
-  const { key } = cache;
+  const { index, key } = cache;
   const question = questionOf(key.qtype, query);
   const hash = spread(key.hash ^ question);
-  const index = hash & ENTRY_MASK;
-  const first = index * ENTRY_WORDS;
-  if (isOf(cache, first, hash, question)) return first;
-  const second = (index ^ 1) * ENTRY_WORDS;
-  if (isOf(cache, second, hash, question)) return second;
+  const at = hash & INDEX_MASK;
+  const first = at * PLACE_WORDS;
+  if (index[first] === hash && isOf(cache, index[first + PLACE_ENTRY]!, question)) {
+    return index[first + PLACE_ENTRY]!;
+  }
+  const second = (at ^ 1) * PLACE_WORDS;
+  if (index[second] === hash && isOf(cache, index[second + PLACE_ENTRY]!, question)) {
+    return index[second + PLACE_ENTRY]!;
+  }
   miss(cache, first, second, hash);
   return NOT_CACHED;
 }
@@ -125,7 +139,8 @@ export function recallSteered({ words }: PacketCache, entry: number, result: Loo
 
 /** Copies the records of an entry behind the question; false = they do not fit. */
 export function writeCached({ bytes, words }: PacketCache, entry: number, reply: Reply): boolean {
-  if (!writeBytes(reply, bytes, 4 * entry + RECORDS_AT, words[entry + LENGTH]!)) return false;
+  const start = recordsAt(words[entry + NAME_LENGTH]!, entry);
+  if (!writeBytes(reply, bytes, start, words[entry + LENGTH]!)) return false;
   reply.answerCount = words[entry + ANSWERS]!;
   reply.authorityCount = words[entry + AUTHORITY]!;
   reply.additionalCount = words[entry + ADDITIONAL]!;
@@ -148,31 +163,35 @@ export function rememberAnswer(
   const { answerCount, additionalCount, authorityCount, out, position, questionEnd } = reply;
   const length = position - questionEnd;
   if (length > CACHED_ANSWER_MAX || !wasMissed(cache, query)) return;
-  const { bytes, place, words } = cache;
-  writeHead(cache, query, kind, subject, rcode);
-  words[place + ANSWERS] = answerCount;
-  words[place + AUTHORITY] = authorityCount;
-  words[place + ADDITIONAL] = additionalCount;
-  words[place + LENGTH] = length;
-  const start = 4 * place + RECORDS_AT;
+  const entry = begin(cache, query, kind, subject, rcode);
+  const { bytes, words } = cache;
+  words[entry + ANSWERS] = answerCount;
+  words[entry + AUTHORITY] = authorityCount;
+  words[entry + ADDITIONAL] = additionalCount;
+  words[entry + LENGTH] = length;
+  const start = recordsAt(query.qnameLength, entry);
   for (let at = 0; at < length; at += 1) bytes[start + at] = out[questionEnd + at]!;
+  cache.used = (start + length + 3) >> 2;
 }
 
 /** Remembers where the look-up of a steered name led. */
 export function rememberSteered(cache: PacketCache, query: Query, result: LookupResult): void {
   if (!wasMissed(cache, query)) return;
-  const { place, words } = cache;
-  writeHead(cache, query, KIND_ANSWER, result.node, CACHED_STEERED);
-  words[place + SERVICE] = result.service;
-  words[place + NAME_HASH] = result.nameHash;
+  const entry = begin(cache, query, KIND_ANSWER, result.node, CACHED_STEERED);
+  cache.words[entry + SERVICE] = result.service;
+  cache.words[entry + NAME_HASH] = result.nameHash;
+  cache.used = recordsAt(query.qnameLength, entry) >> 2;
 }
+
+/** Octets from the heap's start, of a whole word. */
+const recordsAt = (nameLength: number, entry: number): number =>
+  (entry + HEAD_WORDS + ((nameLength + 3) >> 2)) << 2;
 
 /** What else decides on the records: DO and CO (negative.ts, signed-records.ts). */
 const questionOf = (qtype: number, { ednsCo, ednsDo }: Query): number =>
   qtype | (ednsDo ? 0x10000 : 0) | (ednsCo ? 0x20000 : 0);
 
-function isOf({ epoch, key, words }: PacketCache, entry: number, hash: number, question: number) {
-  if (words[entry + HASH] !== hash || words[entry + EPOCH] !== epoch) return false;
+function isOf({ key, words }: PacketCache, entry: number, question: number): boolean {
   if (words[entry + QUESTION] !== question || words[entry + NAME_LENGTH] !== key.length) {
     return false;
   }
@@ -180,17 +199,17 @@ function isOf({ epoch, key, words }: PacketCache, entry: number, hash: number, q
   const at = entry + HEAD_WORDS;
   const end = (length + 3) >> 2;
   for (let word = 0; word < end; word += 1) if (words[at + word] !== name[word]) return false;
-  return true;
+  return entry !== 0;
 }
 
-/** The second time that a question is missed it gets the place of what is older, if one of them has that. */
+/** The second time that a question is missed it gets a place: the free one of two, or its own. */
 function miss(cache: PacketCache, first: number, second: number, hash: number): void {
-  const { epoch, missed, words } = cache;
+  const { index, missed } = cache;
   const slot = hash >>> 16;
   if (missed[slot] !== hash) missed[slot] = hash;
   else {
-    const isSecondFree = words[first + EPOCH] === epoch && words[second + EPOCH] !== epoch;
-    cache.place = isSecondFree ? second : first;
+    const isSecond = index[first + PLACE_ENTRY] !== 0 && index[second + PLACE_ENTRY] === 0;
+    cache.place = isSecond ? second : first;
   }
 }
 
@@ -202,22 +221,27 @@ function wasMissed({ key, place }: PacketCache, { qname, qnameLength, qtype }: Q
   return true;
 }
 
-function writeHead(
-  { epoch, key, place, words }: PacketCache,
+/** Begins an entry at the end of the heap; returns where. */
+function begin(
+  cache: PacketCache,
   query: Query,
   kind: ResponseKind,
   subject: number,
   rcode: number,
-): void {
+): number {
+  const { index, key, place, words } = cache;
+  if (cache.used + ENTRY_WORDS_MAX > words.length) forgetAnswers(cache);
+  const entry = cache.used;
   const question = questionOf(key.qtype, query);
-  words[place + HASH] = spread(key.hash ^ question);
-  words[place + EPOCH] = epoch;
-  words[place + QUESTION] = question;
-  words[place + NAME_LENGTH] = key.length;
-  words[place + KIND] = kind;
-  words[place + SUBJECT] = subject;
-  words[place + RCODE] = rcode;
-  const at = place + HEAD_WORDS;
+  index[place] = spread(key.hash ^ question);
+  index[place + PLACE_ENTRY] = entry;
+  words[entry + QUESTION] = question;
+  words[entry + NAME_LENGTH] = key.length;
+  words[entry + KIND] = kind;
+  words[entry + SUBJECT] = subject;
+  words[entry + RCODE] = rcode;
+  const at = entry + HEAD_WORDS;
   const end = (key.length + 3) >> 2;
   for (let word = 0; word < end; word += 1) words[at + word] = key.name[word]!;
+  return entry;
 }
