@@ -8,14 +8,22 @@ import { bytesToInt32 } from '../ip/address.ts';
 import type { Client } from './client.ts';
 import type { RateLimits } from './snapshot.ts';
 
-/** Slots of the table, a power of two; each is 16 octets, so that one look touches one line of the cache. */
+/** Slots of the table, a power of two; each is 8 octets, for what a look costs is mostly the line of memory. */
 export const RATE_LIMIT_SLOTS = 65_536;
 const SLOT_MASK = RATE_LIMIT_SLOTS - 1;
-/** Words of a slot: the key, the credit (a 32-bit float), and when that was so. */
-const SLOT_WORDS = 4;
+/**
+ * Words of a slot: the key, and when its credit would be whole again (the "theoretical arrival time" of GCRA, ITU-T
+ * I.371), which says both what is left and since when.
+ */
+const SLOT_WORDS = 2;
 const KEY = 0;
-const CREDIT = 1;
-const TIME = 2;
+const WHOLE_AT = 1;
+/** Times are 32 bits of this many to a millisecond, whose difference is right for two hours. */
+const TICKS = 256;
+/** Credit is for a second at most. */
+const SECOND = 1000 * TICKS;
+/** A slot that is so far ahead was left hours ago; one that is less so was used before the clock was set back. */
+const STALE = 60 * SECOND;
 
 /** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors. */
 export type ResponseKind =
@@ -34,16 +42,20 @@ const ALL = 5;
 export type RateLimiter = {
   readonly seed: number;
   readonly words: Int32Array;
-  /** The same memory: responses that may still go. */
-  readonly credits: Float32Array;
+  /** Of ticks: what rounding has left over so far. */
+  rest: number;
   /** Responses withheld so far: every so many slips through. */
   withheld: number;
 };
 
 /** @param seed drawn at random: what nobody else knows */
 export function createRateLimiter(seed: number): RateLimiter {
-  const words = new Int32Array(RATE_LIMIT_SLOTS * SLOT_WORDS);
-  return { seed: seed | 0, words, credits: new Float32Array(words.buffer), withheld: 0 };
+  return {
+    seed: seed | 0,
+    words: new Int32Array(RATE_LIMIT_SLOTS * SLOT_WORDS),
+    rest: 0,
+    withheld: 0,
+  };
 }
 
 /** What a response is to a client that may not get it so often. */
@@ -66,8 +78,7 @@ export function admitResponse(
   subject: number,
   nowMs: number,
 ): Admission {
-  // Milliseconds of 32 bits, the difference of which is right for 24 days.
-  const time = nowMs | 0;
+  const time = (nowMs * TICKS) | 0;
   const network = networkOf(limiter, limits, client);
   const isAdmitted =
     spend(limiter, mix(mix(network, kind), subject), rateOf(limits, kind), time) &&
@@ -78,24 +89,25 @@ export function admitResponse(
 }
 
 /** Takes one from the credit of what has this hash; 0 a second = there is no limit. */
-function spend(
-  { credits, words }: RateLimiter,
-  hash: number,
-  perSecond: number,
-  time: number,
-): boolean {
+function spend(limiter: RateLimiter, hash: number, perSecond: number, time: number): boolean {
   if (perSecond === 0) return true;
+  const { words } = limiter;
   const key = hash || 1;
   const slot = slotOf(words, key, time);
-  let credit = perSecond;
-  if (words[slot + KEY] === key) {
-    const pastMs = Math.max(0, (time - words[slot + TIME]!) | 0);
-    credit = Math.min(perSecond, credits[slot + CREDIT]! + (pastMs * perSecond) / 1000);
+  let ahead = words[slot + KEY] === key ? (words[slot + WHOLE_AT]! - time) | 0 : 0;
+  if (ahead < 0 || ahead > STALE) ahead = 0;
+  else if (ahead > SECOND) ahead = SECOND;
+  const cost = SECOND / perSecond;
+  const isAdmitted = ahead + cost < SECOND + 1;
+  if (isAdmitted) {
+    const exact = cost + limiter.rest;
+    const whole = Math.floor(exact);
+    limiter.rest = exact - whole;
+    ahead += whole;
   }
   words[slot + KEY] = key;
-  words[slot + TIME] = time;
-  credits[slot + CREDIT] = credit >= 1 ? credit - 1 : credit;
-  return credit >= 1;
+  words[slot + WHOLE_AT] = time + ahead;
+  return isAdmitted;
 }
 
 function rateOf(limits: RateLimits, kind: ResponseKind): number {
@@ -137,7 +149,7 @@ function slotOf(words: Int32Array, key: number, time: number): number {
   if (words[first + KEY] === key) return first;
   const second = first ^ SLOT_WORDS;
   if (words[second + KEY] === key) return second;
-  const firstAge = (time - words[first + TIME]!) | 0;
-  const secondAge = (time - words[second + TIME]!) | 0;
+  const firstAge = (time - words[first + WHOLE_AT]!) | 0;
+  const secondAge = (time - words[second + WHOLE_AT]!) | 0;
   return firstAge >= secondAge ? first : second;
 }

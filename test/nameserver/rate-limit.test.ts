@@ -78,3 +78,29 @@ test('a flood of forged networks takes at most its slots from others', () => {
   }
   assert.equal(ask(limiter, '200.0.0.1', 300), ADMIT);
 });
+
+test('rates that no millisecond divides hold for long', () => {
+  for (const answersPerSecond of [3, 7, 1300, 300_000]) {
+    const limiter = createRateLimiter(6);
+    const eachMs = Math.ceil(answersPerSecond / 500);
+    let admitted = 0;
+    for (let nowMs = 0; nowMs < 20_000; nowMs += 1) {
+      for (let index = 0; index < eachMs; index += 1) {
+        const word = ask(limiter, '192.0.2.1', nowMs, { with: { answersPerSecond } });
+        if (word === ADMIT) admitted += 1;
+      }
+    }
+    // A second of credit at first, and what twenty seconds earn.
+    const wanted = 21 * answersPerSecond;
+    assert.ok(Math.abs(admitted - wanted) <= 1 + wanted / 1000, `${admitted}, not ${wanted}`);
+  }
+});
+
+test('who has been away for hours has a second of credit again, whenever that is', () => {
+  for (let hours = 0.25; hours < 10; hours += 0.25) {
+    const limiter = createRateLimiter(7);
+    for (let index = 0; index < 20; index += 1) ask(limiter, '192.0.2.1', 0);
+    const later = Array.from({ length: 12 }, () => ask(limiter, '192.0.2.1', hours * 3_600_000));
+    assert.equal(later.filter((word) => word === ADMIT).length, 10, `${hours}`);
+  }
+});
