@@ -22,6 +22,8 @@ const WHOLE_AT = 1;
 const TICKS = 256;
 /** Credit is for a second at most. */
 const SECOND = 1000 * TICKS;
+/** What a second's credit may be off by, because parts of a tick are not kept for each slot. */
+const LEEWAY = 16;
 /** A slot that is so far ahead was left hours ago; one that is less so was used before the clock was set back. */
 const STALE = 60 * SECOND;
 
@@ -96,9 +98,9 @@ function spend(limiter: RateLimiter, hash: number, perSecond: number, time: numb
   const slot = slotOf(words, key, time);
   let ahead = words[slot + KEY] === key ? (words[slot + WHOLE_AT]! - time) | 0 : 0;
   if (ahead < 0 || ahead > STALE) ahead = 0;
-  else if (ahead > SECOND) ahead = SECOND;
+  else if (ahead > SECOND + LEEWAY) ahead = SECOND + LEEWAY;
   const cost = SECOND / perSecond;
-  const isAdmitted = ahead + cost < SECOND + 1;
+  const isAdmitted = ahead + cost <= SECOND + LEEWAY;
   if (isAdmitted) {
     const exact = cost + limiter.rest;
     const whole = Math.floor(exact);
