@@ -5,7 +5,7 @@
  */
 import { formatName, parentName, parseName } from '../dns/name.ts';
 import { parseRdata } from '../dns/rdata/registry.ts';
-import { RRSET_BYTES_MAX } from '../zone/compile.ts';
+import { RRSET_BYTES_MAX } from '../zone/zone-source.ts';
 import { RECORD_HEADER_LENGTH } from '../zone/compiled-zones.ts';
 import type { Config, RrsetConfig, SteeredConfig, ZoneConfig } from './config.ts';
 

@@ -1,7 +1,7 @@
 import { equalNames, formatName, isSubdomain, lowerName, parentName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import { typeNumber } from '../dns/type-names.ts';
-import { RRSET_BYTES_MAX, rrsetBytes } from '../zone/compile.ts';
+import { RRSET_BYTES_MAX, rrsetBytes } from '../zone/zone-source.ts';
 import type { Config, SteeredConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import type { PlacedSet, ResolvedZone } from './zone-records.ts';

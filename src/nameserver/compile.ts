@@ -14,13 +14,14 @@ import { parsePrefix } from '../ip/prefix.ts';
 import { buildMap, type ClassMap } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
-import { compileZones, type ZoneSource } from '../zone/compile.ts';
+import { compileZones } from '../zone/compile.ts';
 import {
   ANSWERS_ADDRESSES,
   ANSWERS_ALIAS,
   ANSWERS_HTTPS,
   ANSWERS_SVCB,
 } from '../zone/compiled-zones.ts';
+import type { ZoneSource } from '../zone/zone-source.ts';
 import { buildAccess } from './access.ts';
 import { candidateOf } from './answer.ts';
 import type {
