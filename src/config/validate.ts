@@ -13,6 +13,7 @@ import {
 } from './issue.ts';
 import type { ZoneFiles } from './master-file.ts';
 import { mergeShared, type SharedText } from './own-sections.ts';
+import { createPlainZoneReader } from './plain-zone.ts';
 import { checkReferences, type WrittenNames } from './references.ts';
 import { resolveConfig } from './resolve.ts';
 import { entityOf, type Salvaged, salvage } from './salvage.ts';
@@ -82,6 +83,7 @@ function validateDocument(
   zoneFiles: ZoneFiles,
 ): Validation {
   const places = createZonePlaces();
+  const plain = createPlainZoneReader();
   const schemaFindings: Finding[] = [];
   const salvaged = readFile(document, schemaFindings);
   const errors: Finding[] = [...document.findings, ...schemaFindings];
@@ -98,7 +100,7 @@ function validateDocument(
       document,
       environment,
       centroids,
-      { files: zoneFiles, places },
+      { files: zoneFiles, places, plain },
       reporter(errors),
       reporter(warnings),
       errors,

@@ -75,6 +75,7 @@ export function compileSnapshot(
       ttl: zone.ttl,
       soa: zone.soa,
       rrsets: zone.rrsets,
+      ...(zone.filed === undefined ? {} : { filed: zone.filed }),
       steered: zone.steered.map((steered, index) => ({
         owner: steered.owner,
         service: addService(work, name, steered, `zones.${name}.steered.${index}`),

@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer';
-import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { dirname, relative, resolve, sep } from 'node:path';
+import { isAscii, isUtf8 } from 'node:buffer';
+import { lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { ZoneFiles } from '../config/master-file.ts';
 import type { ZoneText } from '../dns/zone-file.ts';
 
@@ -15,16 +15,29 @@ export const ZONE_FILE_BYTES_MAX = 512 * 1024 * 1024;
 export function openZoneFiles(configFile: string): ZoneFiles {
   const root = dirname(resolve(configFile));
   const folders = new WeakMap<ZoneText, string>();
+  const realFolders = new Map<string, string>();
+  const realFolder = (folder: string): string => {
+    const known = realFolders.get(folder) ?? realpathSync(folder);
+    realFolders.set(folder, known);
+    return known;
+  };
+  /** Where the file is once links are followed; folders of many files are looked at once. */
+  const placeOf = (file: string): { readonly real: string; readonly size: number } => {
+    const found = lstatSync(file);
+    if (!found.isSymbolicLink())
+      return { real: join(realFolder(dirname(file)), basename(file)), size: found.size };
+    const real = realpathSync(file);
+    return { real, size: lstatSync(real).size };
+  };
   return (path, from) => {
     const folder = (from && folders.get(from)) ?? root;
     const file = resolve(folder, path);
     const name = relative(process.cwd(), file);
     try {
-      const real = realpathSync(file);
-      if (!isInside(realpathSync(root), real)) {
+      const { real, size } = placeOf(file);
+      if (!isInside(realFolder(root), real)) {
         return { message: `${path} is outside of ${root}, where zone files may be` };
       }
-      const { size } = statSync(real);
       if (size > ZONE_FILE_BYTES_MAX) {
         return { message: `${path} has ${size} octets; the limit is ${ZONE_FILE_BYTES_MAX}` };
       }
@@ -32,7 +45,7 @@ export function openZoneFiles(configFile: string): ZoneFiles {
       if (!isUtf8(bytes)) {
         return { message: `${name} is not UTF-8 text; write other octets as \\DDD` };
       }
-      const text: ZoneText = { name, text: new TextDecoder().decode(bytes) };
+      const text = zoneText(name, bytes);
       folders.set(text, dirname(file));
       return text;
     } catch (error) {
@@ -40,6 +53,19 @@ export function openZoneFiles(configFile: string): ZoneFiles {
       const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
       return { message: `${name}: ${why}` };
     }
+  };
+}
+
+/** Text is made of the octets when somebody wants it, for of most files nobody does. */
+function zoneText(name: string, bytes: Buffer): ZoneText {
+  let text: string | undefined;
+  return {
+    name,
+    get text() {
+      text ??= new TextDecoder().decode(bytes);
+      return text;
+    },
+    ...(isAscii(bytes) ? { ascii: bytes } : {}),
   };
 }
 

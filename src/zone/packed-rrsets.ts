@@ -32,8 +32,8 @@ export type PackedCursor = {
   end: number;
 };
 
-/** Type, TTL and number of records. */
-const FIXED_LENGTH = 8;
+/** Type, TTL and number of records, behind the owner. */
+export const PACKED_HEAD_LENGTH = 8;
 /** Before the rdata of a record. */
 export const PACKED_RECORD_HEADER_LENGTH = 2;
 
@@ -50,7 +50,7 @@ export function readPacked(bytes: Uint8Array, at: number, cursor: PackedCursor):
   cursor.type = readUint16(bytes, fixed);
   cursor.ttlSeconds = readUint16(bytes, fixed + 2) * 0x10000 + readUint16(bytes, fixed + 4);
   cursor.count = readUint16(bytes, fixed + 6);
-  cursor.records = fixed + FIXED_LENGTH;
+  cursor.records = fixed + PACKED_HEAD_LENGTH;
   let end = cursor.records;
   for (let left = cursor.count; left > 0; left -= 1) end = packedRecordEnd(bytes, end);
   cursor.end = end;
@@ -81,7 +81,7 @@ export function writePackedHead(
   bytes[at + 5] = ttlSeconds;
   bytes[at + 6] = count >> 8;
   bytes[at + 7] = count;
-  return at + FIXED_LENGTH;
+  return at + PACKED_HEAD_LENGTH;
 }
 
 /** An RRset as objects, for code that is in no hurry; its octets are views. */
@@ -90,6 +90,8 @@ export type UnpackedRrset = {
   readonly type: number;
   readonly ttlSeconds: number;
   readonly rdata: readonly Uint8Array[];
+  /** Octets of all of it. */
+  readonly length: number;
 };
 
 /** The RRsets in the order of the file. */
@@ -103,7 +105,8 @@ export function* unpackRrsets({ bytes, from, to }: PackedRrsets): Generator<Unpa
       rdata.push(bytes.subarray(record + PACKED_RECORD_HEADER_LENGTH, end));
       record = end;
     }
-    const { owner, ownerLength, ttlSeconds, type } = cursor;
-    yield { owner: bytes.subarray(owner, owner + ownerLength), type, ttlSeconds, rdata };
+    const { ownerLength, ttlSeconds, type } = cursor;
+    const owner = bytes.subarray(at, at + ownerLength);
+    yield { owner, type, ttlSeconds, rdata, length: cursor.end - at };
   }
 }
