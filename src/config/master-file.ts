@@ -52,7 +52,11 @@ export function readPlainFile(
 }
 
 /** Which zone files there are: the text, or why there is none. Nothing in this room opens files. */
-export type ZoneFiles = (path: string, from?: ZoneText) => ZoneText | { readonly message: string };
+export type ZoneFiles = {
+  (path: string, from?: ZoneText): ZoneText | { readonly message: string };
+  /** Names of the files in a folder, or why there are none. */
+  list?(folder: string): readonly string[] | { readonly message: string };
+};
 
 export type MasterFileReader = {
   /** Wire form, lower case. */

@@ -22,6 +22,7 @@ import { present } from './present.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
 import { namesAbove } from './standing.ts';
+import { type NamedZone, zonesOfFolders } from './zone-folders.ts';
 import { type MasterFiles, type ResolvedZone, resolveZone } from './zone-records.ts';
 import { DEFAULT_POLICY } from './zone-schema.ts';
 
@@ -115,16 +116,18 @@ export function resolveConfig(
 }
 
 function resolveZones(
-  { zones }: ConfigFile,
+  { zoneFolders, zones }: ConfigFile,
   masters: MasterFiles,
   error: Report,
   warn: Report,
 ): readonly ResolvedZone[] {
-  const above = namesAboveAll(Object.keys(zones));
-  const isAbove = (apexText: string): boolean => above.has(apexText);
-  return Object.entries(zones).flatMap(
-    ([name, zone]) => resolveZone(name, zone, masters, isAbove, error, warn) ?? [],
+  const written = Object.entries(zones).map(
+    ([name, file]): NamedZone => ({ name, file, path: ['zones', name] }),
   );
+  const all = [...written, ...zonesOfFolders(zoneFolders, masters.files, error)];
+  const above = namesAboveAll(all.map(({ name }) => name));
+  const isAbove = (apexText: string): boolean => above.has(apexText);
+  return all.flatMap((zone) => resolveZone(zone, masters, isAbove, error, warn) ?? []);
 }
 
 /** All names above these, without the final dot but for the root. */

@@ -18,6 +18,7 @@ import {
   socketAddress,
   weight,
 } from './values.ts';
+import { ZONE_FOLDERS_MAX, zoneFolder } from './zone-folders.ts';
 import { alpn, zone } from './zone-schema.ts';
 
 /**
@@ -411,6 +412,11 @@ export const configFileSchema = z.strictObject({
     .record(z.string(), zone)
     .prefault({})
     .describe('The zones that this nameserver is authoritative for, by name.'),
+  zoneFolders: z
+    .array(zoneFolder)
+    .max(ZONE_FOLDERS_MAX)
+    .default([])
+    .describe('Folders in which each master file is one more zone, named as the file.'),
   dns: dns.prefault({}).describe('The nameserver.'),
   balancer: balancer.prefault({}).describe('The regional balancer.'),
   store: namedExtension('kind', extensions.stores)

@@ -134,12 +134,14 @@ function check(
   const steered = zones.flatMap((zone) => zone.steered);
   checkReferences({ file: fileShape, config, written, steered, error, warn });
   // A zone with a refused record may lack just what its other records point to.
-  const broken = new Set(
-    errors.filter(({ path }) => path[0] === 'zones').map(({ path }) => path[1]),
-  );
-  checkZones(zones, config.pools, error, warn, (zone) => !broken.has(zone.path[1]!));
+  const broken = new Set(errors.map(({ path }) => zoneIn(path)));
+  checkZones(zones, config.pools, error, warn, ({ path }) => !broken.has(zoneIn(path)));
   return config;
 }
+
+/** Which zone a path leads into, as text. */
+const zoneIn = (path: ConfigPath): string =>
+  path.slice(0, path[0] === 'zoneFolders' ? 3 : 2).join(' ');
 
 /** The file's shape, or of its sound parts; problems of the first reading go to `findings`. */
 function readFile(

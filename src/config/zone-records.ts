@@ -24,6 +24,7 @@ import type { PlainZoneReader } from './plain-zone.ts';
 import { present } from './present.ts';
 import { didYouMean } from './spelling.ts';
 import { resolveUpdate } from './update-schema.ts';
+import type { NamedZone } from './zone-folders.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import { soa as soaSchema, type ZoneFile } from './zone-schema.ts';
 
@@ -84,14 +85,12 @@ const NAME_HINT =
 
 /** Reads one zone; undefined when its own name is no domain name. */
 export function resolveZone(
-  zoneName: string,
-  file: ZoneFile,
+  { file, name: zoneName, path }: NamedZone,
   masters: MasterFiles,
   hasZonesBelow: (apexText: string) => boolean,
   error: Report,
   warn: Report,
 ): ResolvedZone | undefined {
-  const path: ConfigPath = ['zones', zoneName];
   const apex = readZoneName(zoneName);
   if (!apex) {
     error(path, `"${zoneName}" is not a domain name`, NAME_HINT);

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { ZoneFiles } from '../config/master-file.ts';
 import type { ZoneText } from '../dns/zone-file.ts';
@@ -29,7 +29,7 @@ export function openZoneFiles(configFile: string): ZoneFiles {
     const real = realpathSync(file);
     return { real, size: lstatSync(real).size };
   };
-  return (path, from) => {
+  const read = (path: string, from?: ZoneText): ZoneText | { readonly message: string } => {
     const folder = (from && folders.get(from)) ?? root;
     const file = resolve(folder, path);
     const name = relative(process.cwd(), file);
@@ -49,11 +49,30 @@ export function openZoneFiles(configFile: string): ZoneFiles {
       folders.set(text, dirname(file));
       return text;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
-      return { message: `${name}: ${why}` };
+      return { message: `${name}: ${whyNot(error, 'file')}` };
     }
   };
+  return Object.assign(read, {
+    list(path: string): readonly string[] | { readonly message: string } {
+      const folder = resolve(root, path);
+      try {
+        if (
+          !isInside(realFolder(root), realFolder(folder)) &&
+          realFolder(folder) !== realFolder(root)
+        ) {
+          return { message: `${path} is outside of ${root}, where zone files may be` };
+        }
+        return readdirSync(folder);
+      } catch (error) {
+        return { message: `${relative(process.cwd(), folder)}: ${whyNot(error, 'folder')}` };
+      }
+    },
+  });
+}
+
+function whyNot(error: unknown, what: 'file' | 'folder'): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? `there is no such ${what}` : `it cannot be read (${code})`;
 }
 
 /** Text is made of the octets when somebody wants it, for of most files nobody does. */
