@@ -50,7 +50,7 @@ export function createServed(
   const { desk, overrides, told } = parts;
   const { clock } = parts.facts;
   let { serving } = from;
-  let sha = configSha(serving.config);
+  let sha: string | undefined;
   const followed = followShared(parts, from, () => serving);
   const agent = createAgent(parts, balancer, () => serving.config);
   const record = openRecord(parts, () => serving);
@@ -65,6 +65,7 @@ export function createServed(
   told.overrides = (current) => balancer?.setDrained(drainedRegions(current, clock.nowMs()));
   told.serving = () => {
     const { generation, revision } = serving.snapshot;
+    sha ??= configSha(serving.config);
     return { generation, revision, configSha: sha };
   };
   const notifier = dns && openNotifier(parts);
@@ -89,7 +90,7 @@ export function createServed(
       // One tick: words belong to the generation that they are published with.
       const listening = balancer?.publish(next.config);
       serving = next;
-      sha = configSha(next.config);
+      sha = undefined;
       parts.link.exchange.setVantages(ownVantages(next.config));
       const words = desk.setConfig(next.config);
       record.note(words);
