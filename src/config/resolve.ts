@@ -122,7 +122,7 @@ function resolveZones(
   warn: Report,
 ): readonly ResolvedZone[] {
   const written = Object.entries(zones).map(
-    ([name, file]): NamedZone => ({ name, file, path: ['zones', name] }),
+    ([name, file]): NamedZone => ({ name, file, master: file.file, path: ['zones', name] }),
   );
   const all = [...written, ...zonesOfFolders(zoneFolders, masters.files, error)];
   const above = namesAboveAll(all.map(({ name }) => name));

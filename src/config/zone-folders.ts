@@ -41,9 +41,31 @@ export type ZoneFolder = z.output<typeof zoneFolder>;
 /** A zone as it would be written, and the path that messages about it have. */
 export type NamedZone = {
   readonly name: string;
+  /** Shared by all zones of a folder. */
   readonly file: ZoneFile;
+  /** Of its master file; undefined = it has none. */
+  readonly master: string | undefined;
   readonly path: ConfigPath;
 };
+
+/** The zone of this name, when exactly one folder has a file for it. */
+export function zoneOfFolders(
+  folders: readonly ZoneFolder[],
+  files: ZoneFiles,
+  name: string,
+): NamedZone | undefined {
+  const found = folders.flatMap(({ folder, suffix, ...settings }, index): NamedZone[] => {
+    const master = `${folder}/${name}${suffix}`;
+    if ('message' in files(master)) return [];
+    return [{ name, file: templateOf(settings), master, path: ['zoneFolders', index, name] }];
+  });
+  return found.length === 1 ? found[0] : undefined;
+}
+
+const templateOf = (settings: Omit<ZoneFolder, 'folder' | 'suffix'>): ZoneFile => ({
+  ...zoneSchema.parse({}),
+  ...settings,
+});
 
 /** The zones of all folders, in the order of their names. */
 export function zonesOfFolders(
@@ -72,9 +94,9 @@ function zonesOf(
     error([...path, 'folder'], `${named.length} zones; the limit is ${FOLDER_ZONES_MAX}`);
     return [];
   }
-  const defaults = { ...zoneSchema.parse({}), ...settings };
+  const template = templateOf(settings);
   return named.map((file) => {
     const name = file.slice(0, file.length - suffix.length);
-    return { name, file: { ...defaults, file: `${folder}/${file}` }, path: [...path, name] };
+    return { name, file: template, master: `${folder}/${file}`, path: [...path, name] };
   });
 }

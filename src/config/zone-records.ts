@@ -85,7 +85,7 @@ const NAME_HINT =
 
 /** Reads one zone; undefined when its own name is no domain name. */
 export function resolveZone(
-  { file, name: zoneName, path }: NamedZone,
+  { file, master: masterPath, name: zoneName, path }: NamedZone,
   masters: MasterFiles,
   hasZonesBelow: (apexText: string) => boolean,
   error: Report,
@@ -99,7 +99,7 @@ export function resolveZone(
   const reader: ZoneReader = { zoneName, apex, path, file, error, warn };
   const nameservers = readNameservers(reader);
   const fileReader = { ...reader, path: [...path, 'file'], ...masters };
-  const text = file.file === undefined ? undefined : openMasterFile(fileReader, file.file);
+  const text = masterPath === undefined ? undefined : openMasterFile(fileReader, masterPath);
   const isAlone = isEmpty(file.records) && isEmpty(file.steered) && !hasZonesBelow(zoneText(apex));
   // What a zone below hides, and what stands beside the file, is for those who look at each record.
   const plain = text && isAlone ? readPlainFile(fileReader, masters.plain, text) : undefined;
@@ -131,11 +131,13 @@ export function resolveZone(
 
 const isEmpty = (record: object): boolean => Object.keys(record).length === 0;
 
+const NOTHING: readonly PlacedSet[] = [];
+
 function plainZone({ apex, file, path }: ZoneReader, master: PlainMasterFile): ResolvedZone {
   const { filed, soa, steered, ttl } = master;
   const own = { ttl, soa, rrsets: [], filed, steered: steered.map(({ config }) => config) };
   const config = { ...own, ...resolveRest(file) };
-  return { name: zoneText(apex), config, apex, path, placed: [], steered };
+  return { name: zoneText(apex), config, apex, path, placed: NOTHING, steered };
 }
 
 function resolveRest(

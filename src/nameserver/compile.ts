@@ -14,7 +14,7 @@ import { parsePrefix } from '../ip/prefix.ts';
 import { buildMap, type ClassMap } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
-import { compileZones } from '../zone/compile.ts';
+import { createZoneCompiler, type ZoneCompiler } from '../zone/compile.ts';
 import {
   ANSWERS_ADDRESSES,
   ANSWERS_ALIAS,
@@ -49,6 +49,8 @@ export type Compiled = { readonly snapshot: Snapshot; readonly geo: GeoDatabase 
  * Compiles all that a DNS worker serves, or tells everything that stands against it. With the same geo
  * data (the same object) as `before`, maps whose chain and candidates are as before are not built again:
  * a changed record costs milliseconds and no memory, and the tables that workers hold stay the same.
+ *
+ * @param zoneCompiler keeps the zones, so that single ones can be replaced (replace-zones.ts)
  */
 export function compileSnapshot(
   config: Config,
@@ -56,6 +58,7 @@ export function compileSnapshot(
   generation: number,
   revision: number,
   before?: Compiled,
+  zoneCompiler: ZoneCompiler = createZoneCompiler(),
 ): SnapshotCompilation {
   const work: Work = {
     config,
@@ -85,7 +88,7 @@ export function compileSnapshot(
       ...denialOf(zone),
     }),
   );
-  const zones = compileZones(sources);
+  const zones = zoneCompiler.compile(sources);
   const issues = zones.ok ? work.issues : [...work.issues, ...zones.issues];
   if (!zones.ok || issues.length > 0) return { ok: false, issues };
   const { services, maps, endpoints } = work;
@@ -325,7 +328,10 @@ function addService(work: Work, zone: string, steered: SteeredConfig, path: stri
 }
 
 /** Types that the name's service answers. */
-function answersOf({ https, svcb }: SteeredConfig, pool: CompiledPool | undefined): number {
+export function answersOf(
+  { https, svcb }: Pick<SteeredConfig, 'https' | 'svcb'>,
+  pool: { readonly isAlias: boolean } | undefined,
+): number {
   if (pool?.isAlias === true) return ANSWERS_ALIAS;
   const binding =
     (https === undefined ? 0 : ANSWERS_HTTPS) | (svcb === undefined ? 0 : ANSWERS_SVCB);

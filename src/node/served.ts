@@ -68,12 +68,7 @@ export function createServed(
     sha ??= configSha(serving.config);
     return { generation, revision, configSha: sha };
   };
-  const notifier = dns && openNotifier(parts);
-  const tellNameservers = ({ config, snapshot }: Serving): void => {
-    if (notifier === undefined) return;
-    notifier.serve(config, snapshot);
-    parts.secondaries.follow(config, snapshot);
-  };
+  const nameservers = openNameservers(parts, dns);
   told.words(desk.words());
   balancer?.publishServers(desk.serverStates());
   told.overrides(overrides.current());
@@ -86,6 +81,15 @@ export function createServed(
     events: parts.events,
     current: () => serving,
     shared: followed,
+    overlays: parts.overlays,
+    async swapZone(next) {
+      serving = next;
+      sha = undefined;
+      const words = desk.words();
+      await dns?.publish(next.snapshot, words);
+      // Behind the zone, for it looks at all of them.
+      record.note(words);
+    },
     async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.
       const listening = balancer?.publish(next.config);
@@ -97,7 +101,7 @@ export function createServed(
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
       // Only now: a secondary that asks at once must find what it was told of.
-      tellNameservers(next);
+      nameservers.tell(next);
       from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
       refresher.served();
@@ -105,7 +109,7 @@ export function createServed(
       return (await listening) ?? [];
     },
   });
-  tellNameservers(serving);
+  nameservers.tell(serving);
   const stopFollowing = followed.onNews((by) => {
     reloader.reload(by).catch((error: unknown) => {
       parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
@@ -128,7 +132,7 @@ export function createServed(
       from.zoneKeys?.close();
       agent.close();
       await reloader.close();
-      notifier?.close();
+      nameservers.close();
       await record.close();
     },
   };
@@ -143,6 +147,19 @@ function openRefresher({ events }: Parts, refresh: Reloader['refresh']): Refresh
       events.record('zone.refused', 'zones', message, 'warn');
     },
   });
+}
+
+/** Other nameservers, which copy zones of this one or have what it copies. */
+function openNameservers(parts: Parts, dns: DnsWorkers | undefined) {
+  const notifier = dns && openNotifier(parts);
+  return {
+    tell({ config, snapshot }: Serving): void {
+      if (notifier === undefined) return;
+      notifier.serve(config, snapshot);
+      parts.secondaries.follow(config, snapshot);
+    },
+    close: (): void => notifier?.close(),
+  };
 }
 
 function openNotifier({ events }: Parts): Notifier {

@@ -1,4 +1,11 @@
-import type { CompileReply, CompileRequest, CompileResult } from './compile-messages.ts';
+import type {
+  CompileReply,
+  CompileRequest,
+  CompileResult,
+  ReplaceReply,
+  ReplaceRequest,
+  ReplaceResult,
+} from './compile-messages.ts';
 import { createThread, type ThreadVoice } from './thread.ts';
 
 /**
@@ -7,6 +14,7 @@ import { createThread, type ThreadVoice } from './thread.ts';
  */
 export type Compiler = {
   compile(request: Omit<CompileRequest, 'type' | 'id'>): Promise<CompileResult>;
+  replace(request: Omit<ReplaceRequest, 'type' | 'id'>): Promise<ReplaceResult>;
   close(): Promise<void>;
 };
 
@@ -16,10 +24,14 @@ const STOPPING = 'The node is stopping.';
 
 export function createCompiler(file: URL, { log, record }: ThreadVoice): Compiler {
   const waiting = new Map<number, (result: CompileResult) => void>();
+  const replacing = new Map<number, (result: ReplaceResult) => void>();
   let nextId = 1;
   const failAll = (reason: string): void => {
     for (const done of waiting.values()) done({ ok: false, reasons: [reason] });
     waiting.clear();
+    // Who comes to compile all of it hears of that.
+    for (const done of replacing.values()) done({ kind: 'whole' });
+    replacing.clear();
   };
   let incarnations = 0;
   let isClosed = false;
@@ -34,6 +46,11 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
       return { type: 'start' };
     },
     onMessage(message) {
+      if (message.type === 'replaced') {
+        const { id, result } = message as unknown as ReplaceReply;
+        replacing.get(id)?.(result);
+        replacing.delete(id);
+      }
       if (message.type !== 'compiled') return;
       const { id, result } = message as unknown as CompileReply;
       waiting.get(id)?.(result);
@@ -49,6 +66,15 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
       return new Promise((done) => {
         waiting.set(id, done);
         thread.post({ ...request, type: 'compile', id });
+      });
+    },
+    replace(request) {
+      if (isClosed) return Promise.resolve({ kind: 'refused', reasons: [STOPPING] });
+      const id = nextId;
+      nextId += 1;
+      return new Promise((done) => {
+        replacing.set(id, done);
+        thread.post({ ...request, type: 'replace', id });
       });
     },
     async close() {
