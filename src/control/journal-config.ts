@@ -23,44 +23,41 @@ export type HashedPart = { readonly hash: string; readonly text: string };
 export function hashSteeringPart(config: Config): HashedPart {
   const { dns, geo, policies, pools, regions } = config;
   const { udpSizeMax } = dns;
-  const lacksFiles = filedOctets(config) > FILES_KEPT_OCTETS_MAX;
-  const zones = lacksFiles
-    ? { zones: writtenZones(config), files: markOf(config) }
-    : keptZones(config);
+  const lacking = lackingFiles(config.zones);
+  const zones = lacking ?? keptZones(config);
+  const lacksFiles = lacking !== undefined;
   const part = { regions, geo, pools, policies, dns: { udpSizeMax }, lacksFiles, ...zones };
   const text = JSON.stringify({ version: VERSION, ...part });
   return { hash: hashOf(text), text };
 }
 
-function filedOctets({ zones }: Config): number {
-  let octets = 0;
-  for (const name in zones) {
-    const { filed } = zones[name]!;
-    if (filed !== undefined) octets += filed.to - filed.from;
-  }
-  return octets;
-}
+/** What is kept of zones whose files are too large to be kept. */
+type Lacking = {
+  readonly zones: Config['zones'];
+  /** Another one for other zones. */
+  readonly mark: number;
+};
 
-function writtenZones({ zones }: Config): Config['zones'] {
-  return Object.fromEntries(Object.entries(zones).filter(([, { filed }]) => filed === undefined));
-}
-
-/** Files are packed anew when they are read again, and only then. */
-const marks = new WeakMap<PackedRrsets, number>();
+const known = new WeakMap<Config['zones'], Lacking>();
 let nextMark = 1;
 
-/** Another one when other files are served. */
-function markOf({ zones }: Config): number {
-  let mark = 0;
-  for (const name in zones) {
-    const { filed } = zones[name]!;
-    if (filed === undefined) continue;
-    const known = marks.get(filed) ?? nextMark;
-    if (known === nextMark) nextMark += 1;
-    marks.set(filed, known);
-    mark += known;
-  }
-  return mark;
+/**
+ * Undefined = all of them can be kept. Found out once: when the file of a single zone is replaced, the others
+ * are not looked at, and those of the present are taken for it anyway.
+ */
+function lackingFiles(zones: Config['zones']): Lacking | undefined {
+  const found = known.get(zones);
+  if (found !== undefined) return found;
+  const octets = Object.values(zones).reduce(
+    (sum, { filed }) => sum + (filed === undefined ? 0 : filed.to - filed.from),
+    0,
+  );
+  if (octets <= FILES_KEPT_OCTETS_MAX) return undefined;
+  const written = Object.entries(zones).filter(([, { filed }]) => filed === undefined);
+  const lacking = { zones: Object.fromEntries(written), mark: nextMark };
+  nextMark += 1;
+  known.set(zones, lacking);
+  return lacking;
 }
 
 type KeptZone = Omit<ZoneConfig, 'filed'> & {
@@ -82,7 +79,7 @@ function keptZones({ zones }: Config): { readonly zones: Readonly<Record<string,
 export function parseSteeringPart(text: string, hash: string): SteeringPart | undefined {
   if (hashOf(text) !== hash) return undefined;
   // Whose hash is right is what was written: a valid configuration.
-  const { files: _, version, ...part } = JSON.parse(text);
+  const { mark: _, version, ...part } = JSON.parse(text);
   if (version !== VERSION) return undefined;
   const zones = Object.entries(part.zones as Record<string, KeptZone>).map(
     ([name, { filed, ...zone }]): [string, ZoneConfig] => {

@@ -10,7 +10,7 @@ import type { Compiler } from '../workers/compiler.ts';
 import { fileVersion, geoPaths } from '../workers/geo-files.ts';
 import { type ConfigSource, loadConfig, revisionName } from './config-file.ts';
 import type { ZoneOverlays } from './zone-overlays.ts';
-import { createZoneReplacer } from './zone-replacer.ts';
+import { replaceZone } from './zone-replacer.ts';
 
 /**
  * A configuration change: validate, diff, compile, swap. Whatever fails before the swap changes
@@ -90,27 +90,15 @@ export function createReloader(parts: ReloaderParts): Reloader {
       const blamed = shared === undefined ? file : revisionName(shared.revision);
       return refuse(swapped.reasons.map((message) => issueOf(blamed, message)));
     }
-    for (const reason of swapped.leftOut) {
-      events.record('zone.refused', 'zones', leftOutText(reason), 'warn');
-    }
-    for (const warning of guardShrink(before, loaded.config)) {
-      events.record('config.shrink', 'config', warning, 'warn');
-    }
-    const summary = changes.length === 0 ? 'nothing changed' : changes.slice(0, 5).join('; ');
-    events.record('config.reload', 'config', `Reloaded by ${by}: ${summary}.`);
-    const unopened = swapped.problems.map(({ hint, message }) =>
-      issueOf(source.file, message, hint),
-    );
-    return done(true, changes, [...loaded.warnings, ...unopened]);
+    recordLosses(events, swapped.leftOut, guardShrink(before, loaded.config));
+    events.record('config.reload', 'config', reloadText(changes, by));
+    return done(true, changes, [...loaded.warnings, ...unopened(source, swapped.problems)]);
   };
-  const replacer = createZoneReplacer(parts);
   const reloadZone = async (zone: string, by: string): Promise<ReloadResult> => {
-    const replaced = await replacer.replace(zone);
+    const replaced = await replaceZone(parts, zone);
     if (replaced === undefined) return reload(by);
-    const { changes } = replaced;
-    const summary = changes.length === 0 ? 'nothing changed' : changes.slice(0, 5).join('; ');
-    events.record('config.reload', 'config', `Zone ${zone} reloaded by ${by}: ${summary}.`);
-    return done(true, changes, []);
+    events.record('config.reload', 'config', reloadText(replaced.changes, by, zone));
+    return done(true, replaced.changes, []);
   };
   const refuse = (issues: readonly ConfigIssue[]): ReloadResult => {
     events.record('config.refused', 'config', refusalText(issues), 'warn');
@@ -153,6 +141,26 @@ export function createReloader(parts: ReloaderParts): Reloader {
       await queue.settled();
     },
   };
+}
+
+/** What is not answered any more, or not yet. */
+function recordLosses(
+  events: ReloaderParts['events'],
+  leftOut: readonly string[],
+  shrunk: readonly string[],
+): void {
+  for (const reason of leftOut) {
+    events.record('zone.refused', 'zones', leftOutText(reason), 'warn');
+  }
+  for (const warning of shrunk) events.record('config.shrink', 'config', warning, 'warn');
+}
+
+const unopened = ({ file }: ConfigSource, problems: readonly SocketProblem[]) =>
+  problems.map(({ hint, message }) => issueOf(file, message, hint));
+
+function reloadText(changes: readonly string[], by: string, zone?: string): string {
+  const summary = changes.length === 0 ? 'nothing changed' : changes.slice(0, 5).join('; ');
+  return `${zone === undefined ? 'Reloaded' : `Zone ${zone} reloaded`} by ${by}: ${summary}.`;
 }
 
 const leftOutText = (reason: string): string => `What was added to a zone is left out: ${reason}.`;

@@ -76,19 +76,13 @@ export function createServed(
   const refresher = openRefresher(parts, () => reloader.refresh());
   const reloader: Reloader = createReloader({
     source,
-    clock: systemClock,
-    compiler: parts.compiler,
-    events: parts.events,
-    current: () => serving,
-    shared: followed,
-    overlays: parts.overlays,
+    ...{ clock: systemClock, compiler: parts.compiler, events: parts.events },
+    ...{ current: () => serving, shared: followed, overlays: parts.overlays },
     async swapZone(next) {
       serving = next;
       sha = undefined;
-      const words = desk.words();
-      await dns?.publish(next.snapshot, words);
-      // Behind the zone, for it looks at all of them.
-      record.note(words);
+      record.note(desk.words());
+      await dns?.publish(next.snapshot, desk.words());
     },
     async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.
@@ -110,11 +104,7 @@ export function createServed(
     },
   });
   nameservers.tell(serving);
-  const stopFollowing = followed.onNews((by) => {
-    reloader.reload(by).catch((error: unknown) => {
-      parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
-    });
-  });
+  const stopFollowing = followed.onNews((by) => reloadSoon(parts, reloader, by));
   const stopOverlays = parts.overlays.onChange(refresher.refresh);
   // Other keys may come without anything that a zone shows of them.
   const stopKeys = parts.signer.onKeys(refresher.refresh);
@@ -146,6 +136,13 @@ function openRefresher({ events }: Parts, refresh: Reloader['refresh']): Refresh
       const message = `What came to a zone cannot be served: ${reasons.join(' ')}`;
       events.record('zone.refused', 'zones', message, 'warn');
     },
+  });
+}
+
+/** Nobody waits for it. */
+function reloadSoon({ log }: Parts, { reload }: Reloader, by: string): void {
+  reload(by).catch((error: unknown) => {
+    log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
   });
 }
 
