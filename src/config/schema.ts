@@ -141,7 +141,7 @@ const geo = z.strictObject({
     .max(16)
     .default([])
     .describe(
-      'Paths of .mmdb files; the first that knows an address wins. Default: the built-in country database.',
+      'Paths of .mmdb files, or of .csv files with a network and its place on each line (`192.0.2.0/24,DE`, `2001:db8::/32,50.11,8.68`); the first that knows an address wins. Default: the built-in country database.',
     ),
   overrides: z
     .array(

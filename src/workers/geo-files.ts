@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type { GeoConfig } from '../config/config.ts';
 import { type Centroids, parseCentroids } from '../geo/centroids.ts';
 import { composeGeo, EMBEDDED_DATABASE, type GeoDatabase, openGeo } from '../geo/mmdb.ts';
+import { openNetworks } from '../geo/networks.ts';
 
 /**
  * Geo databases from disk. A file that cannot be opened never takes the place of one that could: the
@@ -87,6 +88,9 @@ export function createGeoFiles(): GeoFiles {
   };
 }
 
+/** Files of networks in text; all others are .mmdb. */
+const NETWORKS_SUFFIX = '.csv';
+
 function open(
   path: string,
   before: Kept | undefined,
@@ -95,7 +99,9 @@ function open(
   const version = fileVersion(path);
   if (before && before.version === version) return { kept: before };
   try {
-    const opened = openGeo(readFileSync(path), centroids);
+    const opened = path.endsWith(NETWORKS_SUFFIX)
+      ? openNetworks(readFileSync(path), centroids, statSync(path).mtimeMs)
+      : openGeo(readFileSync(path), centroids);
     if (opened.ok) return { kept: { version, geo: opened.geo } };
     return { kept: before, reason: opened.reason };
   } catch (error) {
