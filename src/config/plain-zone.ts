@@ -17,7 +17,7 @@ import {
 import { hashName } from '../zone/table-store.ts';
 import { RRSET_BYTES_MAX } from '../zone/zone-source.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
-import { createSharedOctets, type SharedOctets } from './shared-octets.ts';
+import { createOctetPieces, type OctetPieces } from './octet-pieces.ts';
 import {
   addRecord,
   addSet,
@@ -78,7 +78,7 @@ type Reading = {
 /** Its memory is used for one file after the other; what it returns stays. */
 export function createPlainZoneReader(): PlainZoneReader {
   const scanner = createScanner();
-  const octets = createSharedOctets();
+  const octets = createOctetPieces();
   let names = createZoneNames();
   return {
     read(file, apex, extension) {
@@ -271,7 +271,7 @@ function isFree(reading: Reading, owner: Uint8Array): boolean {
   return !reading.hasCuts || cutOf(reading, owner, 0, owner.length) === NONE;
 }
 
-function packNames({ names: zone, ttlMax }: Reading, octets: SharedOctets): PackedRrsets {
+function packNames({ names: zone, ttlMax }: Reading, octets: OctetPieces): PackedRrsets {
   const { names, octets: from, records, sets } = zone;
   let length = 0;
   for (let set = 0; set < zone.setCount; set += 1) {

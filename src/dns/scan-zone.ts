@@ -6,6 +6,7 @@
  */
 import { LABEL_LENGTH_MAX, lowerOctet, NAME_LENGTH_MAX, parseName } from './name.ts';
 import { RDATA_LENGTH_MAX, readRdata } from './rdata/registry.ts';
+import { scanIpv4, scanIpv6 } from './scan-address.ts';
 import type { Token } from './token.ts';
 import { parseTtl, TTL_SECONDS_MAX } from './ttl.ts';
 import { typeNumber } from './type-names.ts';
@@ -37,7 +38,7 @@ const QUOTED = 1;
 const ESCAPED = 2;
 
 const [TAB, NEWLINE, RETURN, BLANK, QUOTE, DOLLAR] = [9, 10, 13, 32, 34, 36];
-const [OPEN, CLOSE, DOT, ZERO, NINE, COLON, SEMICOLON] = [40, 41, 46, 48, 57, 58, 59];
+const [OPEN, CLOSE, DOT, ZERO, NINE, SEMICOLON] = [40, 41, 46, 48, 57, 59];
 const [AT, BACKSLASH] = [0x40, 0x5c];
 const ASCII_MAX = 0x7f;
 
@@ -324,9 +325,9 @@ function writeRdata(scan: Scan, type: number): boolean {
   if (count > 0 && (scan.flags[first]! & ESCAPED) !== 0) return false;
   switch (type) {
     case TYPE_A:
-      return count === 1 && writeIpv4(scan, first);
+      return count === 1 && writeAddress(scan, first, 4);
     case TYPE_AAAA:
-      return count === 1 && writeIpv6(scan, first);
+      return count === 1 && writeAddress(scan, first, 6);
     case TYPE_NS:
     case TYPE_CNAME:
     case TYPE_PTR:
@@ -429,73 +430,12 @@ function writeParsed(name: Uint8Array | undefined, into: Uint8Array, at: number)
   return name.length;
 }
 
-/** Four decimal numbers without leading zeros. */
-function writeIpv4(scan: Scan, token: number): boolean {
+function writeAddress(scan: Scan, token: number, family: 4 | 6): boolean {
   const { bytes, ends, rdata, starts } = scan;
-  let [value, digits, octets] = [0, 0, 0];
-  for (let at = starts[token]!; at <= ends[token]!; at += 1) {
-    const octet = at === ends[token]! ? DOT : bytes[at]!;
-    if (octet === DOT) {
-      if (digits === 0 || octets === 4) return false;
-      rdata[octets] = value;
-      octets += 1;
-      value = 0;
-      digits = 0;
-      continue;
-    }
-    const digit = octet - ZERO;
-    if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return false;
-    value = value * 10 + digit;
-    digits += 1;
-    if (value > 255) return false;
-  }
-  scan.length = 4;
-  return octets === 4;
-}
-
-/** Groups of hexadecimal digits with one `::` at most; mixed notation is for others. */
-function writeIpv6(scan: Scan, token: number): boolean {
-  const { bytes, ends, rdata, starts } = scan;
-  const end = ends[token]!;
-  let at = starts[token]!;
-  let gap = -1;
-  let length = 0;
-  if (bytes[at] === COLON && bytes[at + 1] === COLON) {
-    gap = 0;
-    at += 2;
-  }
-  while (at < end) {
-    let [value, digits] = [0, 0];
-    for (; at < end && bytes[at] !== COLON; at += 1) {
-      const digit = hexDigit(bytes[at]!);
-      if (digit < 0 || digits === 4) return false;
-      value = value * 16 + digit;
-      digits += 1;
-    }
-    if (digits === 0 || length === 16) return false;
-    rdata[length] = value >> 8;
-    rdata[length + 1] = value;
-    length += 2;
-    if (at === end) break;
-    at += 1;
-    if (at === end) return false;
-    if (bytes[at] !== COLON) continue;
-    if (gap >= 0) return false;
-    gap = length;
-    at += 1;
-  }
-  scan.length = 16;
-  if (gap < 0) return length === 16;
-  if (length > 14) return false;
-  rdata.copyWithin(16 - (length - gap), gap, length);
-  rdata.fill(0, gap, 16 - (length - gap));
+  const scanAddress = family === 4 ? scanIpv4 : scanIpv6;
+  if (!scanAddress(bytes, starts[token]!, ends[token]!, rdata)) return false;
+  scan.length = family === 4 ? 4 : 16;
   return true;
-}
-
-function hexDigit(octet: number): number {
-  if (octet >= ZERO && octet <= NINE) return octet - ZERO;
-  const letter = (octet | 0x20) - 0x61;
-  return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
 function writeStrings(scan: Scan, first: number): boolean {

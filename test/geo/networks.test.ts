@@ -71,7 +71,7 @@ test('networks say what the longest of them that holds an address says', () => {
             .map((prefix, i) => ({ prefix, i }))
             .filter(({ prefix }) => containsAddress(prefix, asked))
             .sort((a, b) => b.prefix.length - a.prefix.length);
-          const found = locate(opened.geo, table, asked)?.longitude;
+          const found: number | undefined = locate(opened.geo, table, asked)?.longitude;
           const expected = holding[0] === undefined ? undefined : holding[0].i % 100;
           assert.equal(found, expected, `${formatAddress(asked)} of ${drawn.map(formatPrefix)}`);
         }

@@ -2,7 +2,7 @@
  * Memory that threads share, for many short runs of octets that stay: a hundred thousand small zones in a few
  * large pieces, as each piece costs as much as a small zone and has to be handed over.
  */
-export type SharedOctets = {
+export type OctetPieces = {
   /** Room for exactly so many octets, from `at` on. */
   take(length: number): { readonly bytes: Uint8Array; readonly at: number };
 };
@@ -13,7 +13,7 @@ const SHARING_LENGTH_MAX = PIECE_LENGTH / 16;
 /** The first piece: who reads one zone should not pay for thousands. */
 const FIRST_LENGTH = 16 * 1024;
 
-export function createSharedOctets(): SharedOctets {
+export function createOctetPieces(): OctetPieces {
   let piece: Uint8Array = new Uint8Array();
   let used = 0;
   let nextLength = FIRST_LENGTH;
