@@ -196,15 +196,15 @@ export function configSha({
   return hash.digest('hex').slice(0, 12);
 }
 
-const zoneShas = new WeakMap<ZoneConfig, Buffer>();
+const zoneShas = new WeakMap<ZoneConfig, string>();
 
-function zoneSha(name: string, zone: ZoneConfig): Buffer {
+function zoneSha(name: string, zone: ZoneConfig): string {
   const known = zoneShas.get(zone);
   if (known !== undefined) return known;
   const { filed, ...rest } = zone;
   const hash = createHash('sha256').update(JSON.stringify([name, rest]));
   if (filed !== undefined) hash.update(filed.bytes.subarray(filed.from, filed.to));
-  const sha = hash.digest();
+  const sha = hash.digest('base64');
   zoneShas.set(zone, sha);
   return sha;
 }

@@ -19,6 +19,8 @@ export type Compiler = {
 };
 
 const CLOSE_GRACE_MS = 500;
+/** Of a hundred thousand zones hardly anything is kept: with more room their garbage is the peak of the node. */
+const YOUNG_HEAP_MB = 8;
 
 const STOPPING = 'The node is stopping.';
 
@@ -38,6 +40,7 @@ export function createCompiler(file: URL, { log, record }: ThreadVoice): Compile
   const thread = createThread({
     name: 'compile',
     file,
+    youngHeapMb: YOUNG_HEAP_MB,
     log,
     record,
     start() {

@@ -13,6 +13,8 @@ import { TYPE_DS } from '../dns/constants.ts';
 import { labelCount, lowerName, parseName } from '../dns/name.ts';
 import { writeAny, writeZone } from './assemble.ts';
 import {
+  NODE_NAME,
+  NODE_NAME_LENGTH,
   NODE_WORDS,
   NODE_ZONE,
   NONE,
@@ -28,7 +30,7 @@ import { addDenials, type ChildApex, writeDenials } from './denial-records.ts';
 import { type FillWork, fillZone, type OpenZone } from './fill-zone.ts';
 import { createFilling } from './filling.ts';
 import { rrsetOf } from './lookup.ts';
-import { rrsetData } from './rrset-data.ts';
+import { nodeName, rrsetData } from './rrset-data.ts';
 import {
   addNode,
   appendOctets,
@@ -95,22 +97,25 @@ export function createZoneCompiler(): ZoneCompiler {
 function compileAll(sources: readonly ZoneSource[]): Kept | { readonly issues: ZoneIssue[] } {
   const store = createTableStore(sizeOf(sources));
   const issues: ZoneIssue[] = [];
-  const opened: OpenZone[] = [];
   writeAny(store);
-  for (const source of sources) {
-    const zone = openZone(store, source, opened.length, issues);
-    if (zone !== undefined) opened.push(zone);
-  }
-  let hasParents = false;
-  for (const zone of opened) hasParents = linkToParent(store, opened, zone) || hasParents;
+  const apexes = Int32Array.from(sources, (source, zone) => addApex(store, source, zone, issues));
+  const opened = openRelated(store, sources, apexes, issues);
   const work: FillWork = { filling: createFilling(store), issues, opened };
   const kept: Kept = {
     store,
-    firstNodes: new Int32Array(opened.length),
-    nodeCounts: new Int32Array(opened.length),
-    hasChildren: Uint8Array.from(opened, ({ children }) => Number(children !== undefined)),
+    firstNodes: new Int32Array(sources.length),
+    nodeCounts: new Int32Array(sources.length),
+    hasChildren: new Uint8Array(sources.length),
   };
-  for (const zone of hasParents ? parentsFirst(opened) : opened) addZone(work, kept, zone);
+  for (const zone of parentsFirst([...opened.values()])) {
+    kept.hasChildren[zone.zone] = Number(zone.children !== undefined);
+    addZone(work, kept, zone);
+  }
+  // Most zones stand alone, and are forgotten as soon as they have their rows.
+  for (const [zone, source] of sources.entries()) {
+    if (!opened.has(zone))
+      addZone(work, kept, openZone(store, source, zone, apexes[zone]!, issues));
+  }
   return issues.length > 0 ? { issues } : kept;
 }
 
@@ -132,30 +137,26 @@ function sizeOf(sources: readonly ZoneSource[]): TableSize {
 
 const names = createNameHashes();
 
-/** Gives the zone its row, and its apex one. */
-function openZone(
+/** Gives the zone its row, and its apex one, which is returned; NONE = that cannot be. */
+function addApex(
   store: TableStore,
-  source: ZoneSource,
+  { name: text }: ZoneSource,
   zone: number,
   issues: ZoneIssue[],
-): OpenZone | undefined {
-  const path = `zones.${source.name}`;
-  const report = (at: string, message: string): void => {
-    issues.push({ path: `${path}${at}`, message });
-  };
-  const name = parseName(absolute(source.name));
+): number {
+  const path = `zones.${text}`;
+  const name = parseName(absolute(text));
   if (name === undefined) {
-    report('', `"${source.name}" is not a domain name`);
-    return undefined;
+    issues.push({ path, message: `"${text}" is not a domain name` });
+    return NONE;
   }
   const apexName = lowerName(name);
   hashName(apexName, 0, names);
   const hash = names.hashes[0]!;
   if (findNode(store, hash, apexName, 0, apexName.length) !== NONE) {
-    report('', 'this zone is there twice');
-    return undefined;
+    issues.push({ path, message: 'this zone is there twice' });
+    return NONE;
   }
-  const soa = readSoa(source, report);
   const at = appendOctets(store, apexName, 0, apexName.length);
   const apex = addNode(store, zone, at, apexName.length, hash);
   const row = zone * ZONE_WORDS;
@@ -163,30 +164,64 @@ function openZone(
   store.zones[row + ZONE_APEX] = apex;
   store.zones[row + ZONE_CHAIN] = 0;
   store.zones[row + ZONE_CHAIN_LENGTH] = 0;
+  return apex;
+}
+
+function openZone(
+  store: TableStore,
+  source: ZoneSource,
+  zone: number,
+  apex: number,
+  issues: ZoneIssue[],
+): OpenZone {
+  const path = `zones.${source.name}`;
+  const soa = readSoa(source, (at, message) => issues.push({ path: `${path}${at}`, message }));
   return {
-    ...{ source, path, apexName, soa, zone, apex },
+    ...{ source, path, apexName: nodeName(store, apex), soa, zone, apex },
     parent: undefined,
     children: undefined,
     ds: undefined,
   };
 }
 
-/** While there are no names but apexes. Returns whether the zone has a parent. */
-function linkToParent(store: TableStore, opened: readonly OpenZone[], zone: OpenZone): boolean {
-  const { apexName } = zone;
-  const labels = hashName(apexName, 0, names);
+/** Those that are above or below others of ours, linked to each other; there are no names but apexes yet. */
+function openRelated(
+  store: TableStore,
+  sources: readonly ZoneSource[],
+  apexes: Int32Array,
+  issues: ZoneIssue[],
+): ReadonlyMap<number, OpenZone> {
+  const opened = new Map<number, OpenZone>();
+  const open = (zone: number): OpenZone => {
+    const known = opened.get(zone);
+    if (known !== undefined) return known;
+    const made = openZone(store, sources[zone]!, zone, apexes[zone]!, issues);
+    opened.set(zone, made);
+    return made;
+  };
+  for (const [zone, apex] of apexes.entries()) {
+    const above = apex === NONE ? NONE : zoneAbove(store, apex);
+    if (above === NONE) continue;
+    const [child, parent] = [open(zone), open(above)];
+    parent.children ??= [];
+    parent.children.push(child);
+    child.parent = parent;
+  }
+  return opened;
+}
+
+/** The closest zone of ours above an apex, or NONE. */
+function zoneAbove(store: TableStore, apex: number): number {
+  const { arena, nodes } = store;
+  const at = nodes[apex * NODE_WORDS + NODE_NAME]!;
+  const labels = hashName(arena, at, names);
   for (let label = 1; label <= labels; label += 1) {
     const offset = names.offsets[label]!;
-    const length = apexName.length - offset;
-    const node = findNode(store, names.hashes[label]!, apexName, offset, length);
-    if (node === NONE) continue;
-    const parent = opened[store.nodes[node * NODE_WORDS + NODE_ZONE]!]!;
-    parent.children ??= [];
-    parent.children.push(zone);
-    zone.parent = parent;
-    return true;
+    const length = nodes[apex * NODE_WORDS + NODE_NAME_LENGTH]! - offset;
+    const node = findNode(store, names.hashes[label]!, arena, at + offset, length);
+    if (node !== NONE) return nodes[node * NODE_WORDS + NODE_ZONE]!;
   }
-  return false;
+  return NONE;
 }
 
 const parentsFirst = (opened: readonly OpenZone[]): readonly OpenZone[] =>
@@ -239,7 +274,7 @@ function replaceZones(kept: Kept, changed: ReadonlyMap<number, ZoneSource>): rea
   const issues: ZoneIssue[] = [];
   const rows = new Map<number, readonly [number, number]>();
   ownIndex(store);
-  const work: FillWork = { filling: createFilling(store), issues, opened: [] };
+  const work: FillWork = { filling: createFilling(store), issues, opened: new Map() };
   for (const [zone, source] of changed) {
     rows.set(zone, [kept.firstNodes[zone]!, kept.nodeCounts[zone]!]);
     replaceZone(work, kept, zone, source);
@@ -265,8 +300,9 @@ function replaceZone(work: FillWork, kept: Kept, zone: number, source: ZoneSourc
   removeNode(store, apex);
   const first = kept.firstNodes[zone]!;
   for (let node = first; node < first + kept.nodeCounts[zone]!; node += 1) removeNode(store, node);
-  const opened = openZone(store, source, zone, work.issues);
-  if (opened === undefined) return;
+  const anew = addApex(store, source, zone, work.issues);
+  if (anew === NONE) return;
+  const opened = openZone(store, source, zone, anew, work.issues);
   if (ds !== NONE) {
     // Of the parent, which has not changed.
     const { rdata, ttlSeconds, type } = rrsetData(store, ds);

@@ -81,8 +81,8 @@ export type OpenZone = {
 export type FillWork = {
   readonly filling: Filling;
   readonly issues: ZoneIssue[];
-  /** By row of `zones`. */
-  readonly opened: readonly OpenZone[];
+  /** Those that are above or below others, by row of `zones`. */
+  readonly opened: ReadonlyMap<number, OpenZone>;
 };
 
 /** Fills in all that the zone has; the parent comes before its children. Returns types of services by name. */
@@ -246,7 +246,7 @@ function homeOf(
     if (node === NONE) continue;
     const other = store.nodes[node * NODE_WORDS + NODE_ZONE]!;
     if (other !== zone.zone && store.zones[other * ZONE_WORDS + ZONE_APEX] === node) {
-      return opened[other]!;
+      return opened.get(other)!;
     }
   }
   return zone;

@@ -4,6 +4,7 @@
  */
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
+import { SCALE_SUMMARY, SCALE_USAGE, scaleBench } from './scale.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
 
@@ -18,6 +19,7 @@ type Bench = {
 const benches: readonly Bench[] = [
   { name: 'dns', summary: DNS_SUMMARY, usage: DNS_USAGE, run: dnsBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
+  { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
 
