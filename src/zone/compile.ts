@@ -113,8 +113,9 @@ function compileAll(sources: readonly ZoneSource[]): Kept | { readonly issues: Z
   }
   // Most zones stand alone, and are forgotten as soon as they have their rows.
   for (const [zone, source] of sources.entries()) {
-    if (!opened.has(zone))
-      addZone(work, kept, openZone(store, source, zone, apexes[zone]!, issues));
+    const apex = apexes[zone]!;
+    if (apex === NONE || opened.has(zone)) continue;
+    addZone(work, kept, openZone(store, source, zone, apex, issues));
   }
   return issues.length > 0 ? { issues } : kept;
 }
