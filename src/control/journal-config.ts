@@ -14,8 +14,11 @@ export type SteeringPart = Pick<Config, 'regions' | 'geo' | 'pools' | 'policies'
 
 /** Part of the text, so that another version's does not pass for ours. */
 const VERSION = 2;
-/** Zone files that are kept with the record, all zones together in packed octets. */
-export const FILES_KEPT_OCTETS_MAX = 4 * 1024 * 1024;
+/**
+ * Zone files that are kept with the record, all zones together in packed octets: they are written anew with every
+ * change of one of them.
+ */
+export const FILES_KEPT_OCTETS_MAX = 512 * 1024;
 
 export type HashedPart = { readonly hash: string; readonly text: string };
 

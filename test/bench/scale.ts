@@ -31,6 +31,8 @@ const START_SECONDS = 120;
 const LOOK_MS = 5;
 /** What follows the start (hashes, the record) counts towards the peak. */
 const SETTLE_MS = 3000;
+/** Queries without reloads, to compare. */
+const QUIET_MS = 1000;
 const BENCH_SECONDS_MAX = 1800;
 
 type Node = { readonly child: Child; readonly port: number; readonly api: string };
@@ -192,6 +194,9 @@ async function replace(
   const node = await startNode(scratch, folder, more, ['nameserver', 'admin']);
   await delay(SETTLE_MS);
   const zone = `z${Math.floor(zones / 2)}.example`;
+  const before = askSteadily(node.port, `www.${zone}`);
+  await delay(QUIET_MS);
+  const quietMs = await before.stop();
   const asker = askSteadily(node.port, `www.${zone}`);
   const times: number[] = [];
   for (let round = 0; round < reloads; round += 1) {
@@ -213,7 +218,8 @@ async function replace(
   const shown = [sorted[0]!, sorted[sorted.length >> 1]!, sorted.at(-1)!].map((ms) =>
     ms.toFixed(0),
   );
-  const row = [`${zones} zones`, `${shown.join(' / ')} ms`, `${longestMs.toFixed(1)} ms`];
+  const waits = `${longestMs.toFixed(1)} ms (before: ${quietMs.toFixed(1)} ms)`;
+  const row = [`${zones} zones`, `${shown.join(' / ')} ms`, waits];
   process.stdout.write(`${row.join('  ')}\n`);
   return row;
 }
