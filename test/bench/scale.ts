@@ -136,6 +136,7 @@ async function start(
   const node = await startNode(scratch, folder, more, ['nameserver']);
   const cpu = processCpuSeconds(node.child.pid);
   await delay(SETTLE_MS);
+  if (/unreadable/.test(node.child.output())) throw new Error(node.child.output());
   const peak = peakBytes(node.child.pid);
   await stop(node);
   const row = [
