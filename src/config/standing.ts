@@ -8,7 +8,7 @@ import { parseRdata } from '../dns/rdata/registry.ts';
 import { RECORD_HEADER_LENGTH } from '../zone/compiled-zones.ts';
 import { RRSET_BYTES_MAX } from '../zone/zone-source.ts';
 import type { Config, RrsetConfig, SteeredConfig, ZoneConfig } from './config.ts';
-import { rrsetsOf } from './zone-rrsets.ts';
+import { rrsetsAt, rrsetsOf } from './zone-rrsets.ts';
 
 export type Standing = {
   readonly kept: readonly RrsetConfig[];
@@ -64,8 +64,8 @@ function lookAround(
   const apex = name === '.' ? name : `${name}.`;
   const interest = new Set(rrsets.flatMap(({ owner }) => [owner, ...namesAbove(owner)]));
   const sets = new Map<string, Map<string, RrsetConfig>>();
-  for (const rrset of rrsetsOf(zone)) {
-    if (interest.has(rrset.owner)) setsOf(sets, rrset.owner).set(rrset.type, rrset);
+  for (const rrset of rrsetsAt(zone, interest)) {
+    setsOf(sets, rrset.owner).set(rrset.type, rrset);
   }
   const steered = new Map(
     zone.steered.map((each) => [each.owner.toLowerCase(), steeredTypes(each, pools)] as const),

@@ -1,5 +1,5 @@
 /** The RRsets of a zone wherever they are kept: those that are written as text, and those of its file, packed. */
-import { formatName } from '../dns/name.ts';
+import { formatName, parseName } from '../dns/name.ts';
 import { formatRdata } from '../dns/rdata/registry.ts';
 import { typeName } from '../dns/type-names.ts';
 import { type PackedRrsets, type UnpackedRrset, unpackRrsets } from '../zone/packed-rrsets.ts';
@@ -12,6 +12,26 @@ export function* rrsetsOf({ filed, rrsets }: Records): Generator<RrsetConfig> {
   if (filed !== undefined) for (const rrset of unpackRrsets(filed)) yield textOf(rrset);
   yield* rrsets;
 }
+
+/**
+ * Those of some owners, as text: of a million others nothing is made.
+ * @param owners absolute, lower case
+ */
+export function* rrsetsAt(
+  { filed, rrsets }: Records,
+  owners: ReadonlySet<string>,
+): Generator<RrsetConfig> {
+  if (filed !== undefined) {
+    const wanted = new Set([...owners].flatMap((owner) => parseName(owner) ?? []).map(keyOf));
+    for (const rrset of unpackRrsets(filed))
+      if (wanted.has(keyOf(rrset.owner))) yield textOf(rrset);
+  }
+  for (const rrset of rrsets) if (owners.has(rrset.owner)) yield rrset;
+}
+
+/** Octets as a string, to be a key: other octets, other string. */
+const keyOf = (name: Uint8Array): string =>
+  Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 
 /** Their number. */
 export const rrsetCount = ({ filed, rrsets }: Records): number =>
