@@ -1,11 +1,19 @@
 import { parentPort } from 'node:worker_threads';
+import type { Config } from './config/config.ts';
 import { withOverlays, withoutBlamed, type ZoneOverlay } from './config/overlay.ts';
 import { buildGeoTable } from './geo/mmdb.ts';
 import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
-import type { CompileRequest, CompileResult } from './workers/compile-messages.ts';
+import { replaceZones } from './nameserver/replace-zones.ts';
+import type {
+  CompileRequest,
+  CompileResult,
+  ReplaceRequest,
+  ReplaceResult,
+} from './workers/compile-messages.ts';
 import { createProgress } from './workers/compile-progress.ts';
 import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
+import { createZoneCompiler } from './zone/compile.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
 const geoFiles = createGeoFiles();
@@ -15,9 +23,17 @@ const centroids = readCentroids();
 /** The last good one; whether it came to be served does not matter to the next. */
 let last: (Compiled & { readonly geoTable: PrefixTable }) | undefined;
 let lastGeoConfig = '';
+const zoneCompiler = createZoneCompiler();
+/** Of each zone its place among those of the last configuration that was compiled to be served. */
+let places: ReadonlyMap<string, number> = new Map();
 
 parentPort?.on('message', (message: { readonly type: string }) => {
   if (message.type === 'stop') process.exit(0);
+  if (message.type === 'replace') {
+    const request = message as ReplaceRequest;
+    const result = replace(request);
+    parentPort?.postMessage({ type: 'replaced', id: request.id, result });
+  }
   if (message.type !== 'compile') return;
   const request = message as CompileRequest;
   const result = request.isPast === true ? compilePast(request) : compile(request);
@@ -29,7 +45,8 @@ parentPort?.postMessage({ type: 'ready', engine: 'compile' });
 function compilePast(request: CompileRequest): CompileResult {
   const [before, geoConfig] = [last, lastGeoConfig];
   try {
-    return compile(request, JSON.stringify(request.config.geo) === lastGeoConfig);
+    const isPresentGeo = JSON.stringify(request.config.geo) === lastGeoConfig;
+    return compile(request, isPresentGeo, createZoneCompiler());
   } catch (error) {
     // Written by another version, it may lack what this one reads.
     return { ok: false, reasons: [String(error)] };
@@ -42,6 +59,7 @@ function compilePast(request: CompileRequest): CompileResult {
 function compile(
   { config: written, generation, overlays = [], revision }: CompileRequest,
   isPresentGeo = true,
+  compiler = zoneCompiler,
 ): CompileResult {
   const startedMs = performance.now();
   const progress = createProgress(
@@ -51,7 +69,16 @@ function compile(
   const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, centroids, progress);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
   const attempt = (some: readonly ZoneOverlay[]) =>
-    compileSnapshot(withOverlays(written, some), loaded.geo, generation, revision, last, progress);
+    compileSnapshot(
+      withOverlays(written, some),
+      loaded.geo,
+      generation,
+      revision,
+      last,
+      compiler,
+      progress,
+    );
+  if (compiler === zoneCompiler) places = new Map();
   let compiled = attempt(overlays);
   let leftOut: readonly string[] = [];
   if (!compiled.ok) {
@@ -65,6 +92,7 @@ function compile(
   const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
   last = { snapshot: compiled.snapshot, geo, geoTable };
   lastGeoConfig = JSON.stringify(written.geo);
+  if (compiler === zoneCompiler) places = placesOf(written);
   return {
     ok: true,
     snapshot: compiled.snapshot,
@@ -74,4 +102,23 @@ function compile(
     leftOut,
     elapsedMs: performance.now() - startedMs,
   };
+}
+
+/** Of a node that serves no zones there are none. */
+function placesOf({ zones }: Config): ReadonlyMap<string, number> {
+  return new Map(Object.keys(zones).map((name, place) => [name, place]));
+}
+
+function replace({ base, generation, zones }: ReplaceRequest): ReplaceResult {
+  if (last === undefined || last.snapshot.generation !== base) return { kind: 'whole' };
+  const changed = new Map(zones.map((each) => [places.get(each[0]) ?? -1, each]));
+  if (changed.has(-1)) return { kind: 'whole' };
+  const compiled = replaceZones(zoneCompiler, last.snapshot, changed);
+  if (compiled === undefined) return { kind: 'whole' };
+  if (!compiled.ok) {
+    const reasons = compiled.issues.map(({ path, message }) => `${path}: ${message}`);
+    return { kind: 'refused', reasons };
+  }
+  last = { ...last, snapshot: { ...last.snapshot, generation, zones: compiled.table } };
+  return { kind: 'replaced', table: compiled.table };
 }

@@ -13,12 +13,20 @@ export function addReloadRoutes(server: AdminServer, plane: ControlPlane): void 
       schema: {
         tags: ['config'],
         summary: 'Reload the configuration; 422 with all issues when it is invalid',
-        body: z.strictObject({}).default({}),
+        body: z
+          .strictObject({
+            zone: z
+              .string()
+              .max(1024)
+              .optional()
+              .describe('Reads only the file of this zone again, when nothing else has changed'),
+          })
+          .default({}),
         response: { 200: reloadSchema, ...problemResponses },
       },
     },
-    async ({ caller }) => {
-      const result = await plane.reload(caller);
+    async ({ body, caller }) => {
+      const result = await plane.reload(caller, body.zone);
       if (result.ok) return result;
       throw invalidConfig(
         result.issues,

@@ -61,7 +61,7 @@ export type ApiClient = {
   explain(question: Question & { readonly at?: number }): Promise<Explanation>;
   setOverride(request: Omit<OverrideRequest, 'by'>): Promise<OverrideStatus>;
   clearOverride(target: Target): Promise<OverrideStatus>;
-  reload(): Promise<ReloadResult>;
+  reload(zone?: string): Promise<ReloadResult>;
   publishConfig(request: PublishBody): Promise<ConfigPublication>;
   configRevisions(): Promise<readonly ConfigRevision[]>;
   configText(revision: number): Promise<ConfigText>;
@@ -137,7 +137,7 @@ export function createApiClient(options: {
     setOverride: (body) => post('overrides', body),
     clearOverride: ({ kind, name }) =>
       call('DELETE', `api/v1/overrides/${kind}/${encodeURIComponent(name)}`),
-    reload: () => post('reload', {}),
+    reload: (zone) => post('reload', zone === undefined ? {} : { zone }),
     publishConfig: (body) => post('config/revisions', body),
     configRevisions: () => get('config/revisions'),
     configText: (revision) => get(`config/revisions/${revision}`),

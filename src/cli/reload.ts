@@ -7,11 +7,18 @@ import { revisionText } from './output.ts';
 export function addReload(program: Command, context: CliContext): void {
   program
     .command('reload')
+    .argument('[zone]', 'read only the file of this zone again; nothing else has changed')
     .description('Let the node read its configuration again; an invalid one changes nothing')
-    .addHelpText('after', examples('meridian check /etc/meridian/meridian.yaml && meridian reload'))
+    .addHelpText(
+      'after',
+      examples(
+        'meridian check /etc/meridian/meridian.yaml && meridian reload',
+        'meridian reload shop.example',
+      ),
+    )
     .action(
-      context.action(async () => {
-        const result = await context.api().reload();
+      context.action(async (zone: string | undefined) => {
+        const result = await context.api().reload(zone);
         await context.output().result(result, () => {
           const { changes, generation, issues, revision } = result;
           const as = `generation ${generation} (${revisionText(revision)})`;

@@ -1,4 +1,5 @@
 import type { Location } from '../geo/location.ts';
+import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 
 /**
  * What people wrote, validated and with defaults filled in: the only shape of configuration that
@@ -151,6 +152,8 @@ export type ZoneConfig = {
   readonly ttl: number;
   readonly soa: SoaConfig;
   readonly rrsets: readonly RrsetConfig[];
+  /** Those of its file, when nothing in that is out of the ordinary (plain-zone.ts); see zone-rrsets.ts. */
+  readonly filed?: PackedRrsets;
   readonly steered: readonly SteeredConfig[];
   /** Where its records come from; absent = from here. `soa` is then a stand-in until there is a copy. */
   readonly primary?: PrimaryConfig;

@@ -1,5 +1,6 @@
 import type { Config, ZoneConfig } from './config.ts';
 import { redactEntry } from './redact.ts';
+import { isSameFile, rrsetCount, rrsetsOf } from './zone-rrsets.ts';
 
 /**
  * What a reload changes, in words for the log, the API and the person who asks "what did I just do?".
@@ -49,8 +50,11 @@ export function guardShrink(before: Config, after: Config): readonly string[] {
       warnings.push(
         `zones.${name}: the zone is not signed any more; while its parent has a DS, resolvers that validate have no answer`,
       );
-    const owners = new Set([...now.steered, ...now.rrsets].map(({ owner }) => owner));
-    for (const { owner } of zone.steered) {
+    const owners = new Set(now.steered.map(({ owner }) => owner));
+    const gone = zone.steered.filter(({ owner }) => !owners.has(owner));
+    // Only then, for there may be many.
+    if (gone.length > 0) for (const { owner } of rrsetsOf(now)) owners.add(owner);
+    for (const { owner } of gone) {
       if (!owners.has(owner))
         warnings.push(
           `zones.${name}: steered ${relative(owner, name)} is removed; it will have no answer`,
@@ -129,8 +133,21 @@ function diffZones(before: Config['zones'], after: Config['zones']): string[] {
 function diffZone(name: string, before: ZoneConfig, after: ZoneConfig): string[] {
   const head = diffFields(zoneHead(before), zoneHead(after)).map((change) => `changed ${change}`);
   const steered = diffNamed('steered', keyedSteered(name, before), keyedSteered(name, after));
-  const records = diffNamed('record', keyedRrsets(name, before), keyedRrsets(name, after));
-  return [...head, ...steered, ...records];
+  return [...head, ...steered, ...diffRecords(name, before, after)];
+}
+
+/** Zones with more RRsets are told of by number: their changes would be a list that nobody reads. */
+const RRSETS_TOLD_MAX = 10_000;
+
+function diffRecords(name: string, before: ZoneConfig, after: ZoneConfig): readonly string[] {
+  const isSame = isSameFile(before.filed, after.filed);
+  const [old, now] = [rrsetCount(before), rrsetCount(after)];
+  if (!isSame && Math.max(old, now) > RRSETS_TOLD_MAX) {
+    return [`records changed (${old} → ${now} sets of a name and type)`];
+  }
+  const shown = ({ filed, rrsets }: ZoneConfig) =>
+    isSame || filed === undefined ? { rrsets } : { filed, rrsets };
+  return diffNamed('record', keyedRrsets(name, shown(before)), keyedRrsets(name, shown(after)));
 }
 
 /** What a zone is besides its records and steered names. */
@@ -188,9 +205,12 @@ function keyedSteered(zone: string, { steered }: ZoneConfig): Records {
   return Object.fromEntries(steered.map(({ owner, ...rest }) => [relative(owner, zone), rest]));
 }
 
-function keyedRrsets(zone: string, { rrsets }: ZoneConfig): Records {
+function keyedRrsets(zone: string, records: Pick<ZoneConfig, 'filed' | 'rrsets'>): Records {
   return Object.fromEntries(
-    rrsets.map(({ owner, type, ...rest }) => [`${relative(owner, zone)} ${type}`, rest]),
+    [...rrsetsOf(records)].map(({ owner, type, ...rest }) => [
+      `${relative(owner, zone)} ${type}`,
+      rest,
+    ]),
   );
 }
 

@@ -2,6 +2,7 @@ import { COPY_LIFE_SECONDS, jitterSecondsOf } from '../dns/dnssec/validity.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 import { formatDuration } from './values.ts';
+import { zoneSettings } from './zone-settings.ts';
 
 /**
  * Signed zones need a place for their keys that outlives the node: keys that are made anew at every start
@@ -9,15 +10,16 @@ import { formatDuration } from './values.ts';
  */
 export function checkDnssec(check: Check): void {
   const { error, file } = check;
-  for (const [zone, { dnssec }] of Object.entries(file.zones)) {
+  for (const { path: own, settings, zone } of zoneSettings(file)) {
+    const { dnssec } = settings;
     if (dnssec === undefined) continue;
-    const path: ConfigPath = ['zones', zone, 'dnssec'];
+    const path: ConfigPath = [...own, 'dnssec'];
     const { folder, refresh, validity } = dnssec;
     if (refresh >= validity) {
       const message = `${formatDuration(refresh)} is not shorter than the validity ${formatDuration(validity)}`;
       error([...path, 'refresh'], message, 'half of it is usual');
     }
-    checkCopies(check, zone, path);
+    if (zone !== undefined) checkCopies(check, zone, path);
     if (folder === undefined && file.node.roles.includes('nameserver')) checkPlace(check, path);
   }
 }

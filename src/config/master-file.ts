@@ -1,3 +1,4 @@
+import { TYPE_SOA } from '../dns/constants.ts';
 import { equalNames, formatName, isSubdomain, lowerName } from '../dns/name.ts';
 import { formatRdata } from '../dns/rdata/registry.ts';
 import { typeName } from '../dns/type-names.ts';
@@ -8,9 +9,11 @@ import {
   type ZonePlace,
   type ZoneText,
 } from '../dns/zone-file.ts';
+import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 import { isMetaType, WITHOUT_MEANING } from './allowed-records.ts';
 import type { ServiceBindingConfig, SoaConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
+import type { PlainZoneReader } from './plain-zone.ts';
 import { present } from './present.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import type { PlacedSet, PlacedSteered, ReadSet } from './zone-records.ts';
@@ -29,8 +32,31 @@ export type MasterFile = {
   readonly steered: readonly PlacedSteered[];
 };
 
+/** What a file says in which nothing is out of the ordinary. */
+export type PlainMasterFile = Pick<MasterFile, 'steered'> & {
+  readonly soa: SoaConfig;
+  readonly ttl: number;
+  readonly filed: PackedRrsets;
+};
+
+/** Reads a plain file; undefined when it is not. */
+export function readPlainFile(
+  reader: MasterFileReader,
+  plain: PlainZoneReader,
+  text: ZoneText,
+): PlainMasterFile | undefined {
+  const read = plain.read(text, reader.apex, STEER);
+  if (read === undefined) return undefined;
+  const steered = read.extensions.flatMap((each) => readSteer(reader, each) ?? []);
+  return { soa: readSoa(read.soa), ttl: read.ttl, filed: read.packed, steered };
+}
+
 /** Which zone files there are: the text, or why there is none. Nothing in this room opens files. */
-export type ZoneFiles = (path: string, from?: ZoneText) => ZoneText | { readonly message: string };
+export type ZoneFiles = {
+  (path: string, from?: ZoneText): ZoneText | { readonly message: string };
+  /** Names of the files in a folder, or why there are none. */
+  list?(folder: string): readonly string[] | { readonly message: string };
+};
 
 export type MasterFileReader = {
   /** Wire form, lower case. */
@@ -46,14 +72,17 @@ export type MasterFileReader = {
 const STEER = 'STEER';
 const STEER_HINT = 'www 30 STEER web policy=closest ttl-min=5';
 
-/** Reads the file; undefined when there is none. All that is wrong with it is reported. */
-export function readMasterFile(reader: MasterFileReader, path: string): MasterFile | undefined {
+/** The file's text; undefined when there is none, which is reported. */
+export function openMasterFile(reader: MasterFileReader, path: string): ZoneText | undefined {
+  const text = reader.files(path);
+  if (!('message' in text)) return text;
+  reader.error(reader.path, text.message, 'paths are relative to the folder of this file');
+  return undefined;
+}
+
+/** Reads the file. All that is wrong with it is reported. */
+export function readMasterFile(reader: MasterFileReader, text: ZoneText): MasterFile {
   const { apex, error, files, places } = reader;
-  const text = files(path);
-  if ('message' in text) {
-    error(reader.path, text.message, 'paths are relative to the folder of this file');
-    return undefined;
-  }
   const file = readZoneFile(text, { origin: apex, include: files, extensions: new Set([STEER]) });
   for (const { hint, message, ...place } of file.problems) {
     error([...reader.path, places.part(place)], message, hint);
@@ -74,7 +103,7 @@ export function readMasterFile(reader: MasterFileReader, path: string): MasterFi
     error(reader.path, `${text.name} has no NS records of the zone`, '@ NS ns1.example.com.');
   }
   return {
-    soa: soa && readSoa(soa),
+    soa: soa && readSoa(soa.rdata),
     ttl: soa?.ttlSeconds,
     sets,
     steered: file.extensions.flatMap((each) => readSteer(reader, each) ?? []),
@@ -145,8 +174,8 @@ function rrsetsOf(reader: MasterFileReader, records: readonly ZoneFileRecord[]):
   return [...sets.values()].map(({ placed, texts, ttl }) => ({ placed, ttl, data: [...texts] }));
 }
 
-function readSoa({ rdata, type }: ZoneFileRecord): SoaConfig {
-  const [mname, rname, ...numbers] = formatRdata(type, rdata).split(' ') as [string, string];
+function readSoa(rdata: Uint8Array): SoaConfig {
+  const [mname, rname, ...numbers] = formatRdata(TYPE_SOA, rdata).split(' ') as [string, string];
   const [serial, refresh, retry, expire, minimum] = numbers.map(Number) as Numbers;
   return { mname, rname, serial, refresh, retry, expire, minimum };
 }

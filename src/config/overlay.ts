@@ -7,6 +7,7 @@ import type { ZoneContent } from '../zone/zone-content.ts';
 import type { Config, RrsetConfig, SoaConfig, ZoneConfig } from './config.ts';
 import { copiedRecords } from './copied-records.ts';
 import { standBeside, steeredTypes } from './standing.ts';
+import { takenOut } from './zone-rrsets.ts';
 
 export type ZoneOverlay = {
   /** As in the configuration. */
@@ -54,6 +55,8 @@ export function withOverlays(config: Config, overlays: readonly ZoneOverlay[]): 
     )) {
       const { rrsets } = overlay;
       const kept = overlay.yields ? standBeside(name, zone, config.pools, rrsets).kept : rrsets;
+      const keys = new Set(kept.map(keyOf));
+      zone = takenOut(zone, (owner, type) => keys.has(keyOf({ owner, type })));
       zone = { ...zone, rrsets: joinedWith(zone.rrsets, kept) };
     }
     zones[name] = others.some(({ isKeyed }) => isKeyed) ? { ...zone, isKeyed: true } : zone;
@@ -101,7 +104,8 @@ function joinedWith(
   return [...joined.values()];
 }
 
-const keyOf = ({ owner, type }: RrsetConfig): string => `${owner.toLowerCase()} ${type}`;
+const keyOf = ({ owner, type }: Pick<RrsetConfig, 'owner' | 'type'>): string =>
+  `${owner.toLowerCase()} ${type}`;
 
 /** A zone with its primary's records, but for those that steered names stand for. */
 function copied(

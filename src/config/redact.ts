@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { withoutFile } from './zone-rrsets.ts';
 
 const REDACTED = '(redacted)';
 /** Option names of extensions that hold secrets. */
@@ -14,6 +15,9 @@ const URL_CREDENTIALS = /^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/i;
 export function redactConfig(config: Config): Config {
   const shown: Config = {
     ...config,
+    zones: Object.fromEntries(
+      Object.entries(config.zones).map(([name, zone]) => [name, withoutFile(zone)]),
+    ),
     admin: { ...config.admin, tokens: [] },
     cluster: { ...config.cluster, keys: [] },
   };

@@ -9,6 +9,7 @@ import { didYouMean } from './spelling.ts';
 import { checkUpdates } from './update-references.ts';
 import type { PlacedSteered } from './zone-records.ts';
 import { DEFAULT_POLICY } from './zone-schema.ts';
+import { zoneSettings } from './zone-settings.ts';
 
 /**
  * What needs two places of the file to be judged: names that must exist elsewhere, numbers that must
@@ -295,8 +296,9 @@ function checkSteered(check: Check): void {
 
 /** Keys that zones name. */
 function checkTransfers({ config, error, file, warn }: Check): void {
-  for (const [zone, { primary, transfer, update }] of Object.entries(file.zones)) {
-    const path = ['zones', zone, 'transfer'];
+  for (const { path: own, settings } of zoneSettings(file)) {
+    const { primary, transfer, update } = settings;
+    const path = [...own, 'transfer'];
     const check = (key: string | undefined, at: ConfigPath): void => {
       if (key === undefined || Object.hasOwn(config.dns.keys, key)) return;
       const hint = 'add it to dns.keys';
@@ -309,20 +311,15 @@ function checkTransfers({ config, error, file, warn }: Check): void {
       if ('key' in each) check(each.key, [...path, 'notify', index, 'key']);
     }
     for (const [index, { key }] of (update?.allow ?? []).entries()) {
-      check(key, ['zones', zone, 'update', 'allow', index, 'key']);
+      check(key, [...own, 'update', 'allow', index, 'key']);
     }
     for (const [index, each] of (primary?.servers ?? []).entries()) {
-      const at = ['zones', zone, 'primary', 'servers', index, 'key'];
+      const at = [...own, 'primary', 'servers', index, 'key'];
       if ('key' in each) check(each.key, at);
     }
     if (primary !== undefined && file.node.stateDirectory === undefined) {
       const message = 'the copy is not kept: a node that starts while the primary is away has none';
-      warn(
-        ['zones', zone, 'primary'],
-        message,
-        'node: { stateDirectory: /var/lib/meridian }',
-        'key',
-      );
+      warn([...own, 'primary'], message, 'node: { stateDirectory: /var/lib/meridian }', 'key');
     }
   }
 }
@@ -412,9 +409,9 @@ function checkAdmin({ file, error }: Check): void {
   error(['admin', 'address'], message, 'add admin.tokens, or listen on 127.0.0.1');
 }
 
-function checkRoles({ file, warn }: Check): void {
+function checkRoles({ config, file, warn }: Check): void {
   const { roles } = file.node;
-  if (roles.includes('nameserver') && Object.keys(file.zones).length === 0) {
+  if (roles.includes('nameserver') && Object.keys(config.zones).length === 0) {
     warn(
       ['zones'],
       'this nameserver has no zone and refuses every query',

@@ -22,6 +22,8 @@ import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
+import { namesAbove } from './standing.ts';
+import { type NamedZone, zonesOfFolders } from './zone-folders.ts';
 import { type MasterFiles, type ResolvedZone, resolveZone } from './zone-records.ts';
 import { DEFAULT_POLICY } from './zone-schema.ts';
 
@@ -53,9 +55,7 @@ export function resolveConfig(
   warn: Report,
 ): Resolved {
   const regions = resolveRegions(file, centroids, error);
-  const zones = Object.entries(file.zones).flatMap(
-    ([name, zone]) => resolveZone(name, zone, masters, error, warn) ?? [],
-  );
+  const zones = resolveZones(file, masters, error, warn);
   const nodeName = file.node.name ?? (hostname || NODE_NAME_DEFAULT);
   const { stateDirectory, vantages = [{ name: nodeName, source: [] }] } = file.node;
   const config: Config = {
@@ -117,6 +117,35 @@ export function resolveConfig(
     log: file.log,
   };
   return { config, zones };
+}
+
+function resolveZones(
+  { zoneFolders, zones }: ConfigFile,
+  masters: MasterFiles,
+  error: Report,
+  warn: Report,
+): readonly ResolvedZone[] {
+  const written = Object.entries(zones).map(
+    ([name, file]): NamedZone => ({ name, file, master: file.file, path: ['zones', name] }),
+  );
+  const all = [...written, ...zonesOfFolders(zoneFolders, masters.files, error)];
+  const above = namesAboveAll(all.map(({ name }) => name));
+  const isAbove = (apexText: string): boolean => above.has(apexText);
+  return all.flatMap((zone) => resolveZone(zone, masters, isAbove, error, warn) ?? []);
+}
+
+/** All names above these, without the final dot but for the root. */
+function namesAboveAll(zones: readonly string[]): ReadonlySet<string> {
+  const above = new Set<string>();
+  for (const zone of zones) {
+    const name = zone.endsWith('.') && zone !== '.' ? zone.slice(0, -1) : zone;
+    for (const each of namesAbove(`${name.toLowerCase()}.`.replace('..', '.'))) {
+      const text = each === '.' ? each : each.slice(0, -1);
+      if (above.has(text)) break;
+      above.add(text);
+    }
+  }
+  return above;
 }
 
 function resolveDnsListener(

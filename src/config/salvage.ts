@@ -20,6 +20,7 @@ const ENTITIES: readonly (readonly string[])[] = [
   ['zones', '*', 'soa'],
   ['zones', '*', 'ttl'],
   ['zones', '*'],
+  ['zoneFolders', '*'],
   ['pools', '*', 'endpoints', '*'],
   ['pools', '*'],
   ['policies', '*'],

@@ -18,6 +18,7 @@ import {
   socketAddress,
   weight,
 } from './values.ts';
+import { ZONE_FOLDERS_MAX, zoneFolder } from './zone-folders.ts';
 import { alpn, zone } from './zone-schema.ts';
 
 /**
@@ -140,7 +141,7 @@ const geo = z.strictObject({
     .max(16)
     .default([])
     .describe(
-      'Paths of .mmdb files; the first that knows an address wins. Default: the built-in country database.',
+      'Paths of .mmdb files, or of .csv files with a network and its place on each line (`192.0.2.0/24,DE`, `2001:db8::/32,50.11,8.68`); the first that knows an address wins. Default: the built-in country database.',
     ),
   overrides: z
     .array(
@@ -411,6 +412,11 @@ export const configFileSchema = z.strictObject({
     .record(z.string(), zone)
     .prefault({})
     .describe('The zones that this nameserver is authoritative for, by name.'),
+  zoneFolders: z
+    .array(zoneFolder)
+    .max(ZONE_FOLDERS_MAX)
+    .default([])
+    .describe('Folders in which each master file is one more zone, named as the file.'),
   dns: dns.prefault({}).describe('The nameserver.'),
   balancer: balancer.prefault({}).describe('The regional balancer.'),
   store: namedExtension('kind', extensions.stores)

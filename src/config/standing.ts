@@ -5,9 +5,10 @@
  */
 import { formatName, parentName, parseName } from '../dns/name.ts';
 import { parseRdata } from '../dns/rdata/registry.ts';
-import { RRSET_BYTES_MAX } from '../zone/compile.ts';
 import { RECORD_HEADER_LENGTH } from '../zone/compiled-zones.ts';
+import { RRSET_BYTES_MAX } from '../zone/zone-source.ts';
 import type { Config, RrsetConfig, SteeredConfig, ZoneConfig } from './config.ts';
+import { rrsetsAt, rrsetsOf } from './zone-rrsets.ts';
 
 export type Standing = {
   readonly kept: readonly RrsetConfig[];
@@ -63,8 +64,8 @@ function lookAround(
   const apex = name === '.' ? name : `${name}.`;
   const interest = new Set(rrsets.flatMap(({ owner }) => [owner, ...namesAbove(owner)]));
   const sets = new Map<string, Map<string, RrsetConfig>>();
-  for (const rrset of zone.rrsets) {
-    if (interest.has(rrset.owner)) setsOf(sets, rrset.owner).set(rrset.type, rrset);
+  for (const rrset of rrsetsAt(zone, interest)) {
+    setsOf(sets, rrset.owner).set(rrset.type, rrset);
   }
   const steered = new Map(
     zone.steered.map((each) => [each.owner.toLowerCase(), steeredTypes(each, pools)] as const),
@@ -93,19 +94,22 @@ function hidingOf(
       hiding.add(`${above} NS`);
     }
   }
-  for (const rrset of [...zone.rrsets, ...rrsets]) {
-    for (const above of namesAbove(rrset.owner)) {
-      if (renamed.has(above)) hiding.add(`${above} DNAME`);
-    }
-  }
+  for (const { owner } of rrsets) hideRenamed(owner);
   // A delegation may have the addresses of its own servers below it.
-  for (const rrset of zone.rrsets) {
+  for (const rrset of rrsetsOf(zone)) {
+    hideRenamed(rrset.owner);
     for (const above of namesAbove(rrset.owner)) {
       const cut = cuts.get(above);
       if (cut !== undefined && !isGlue(rrset, cut)) hiding.add(`${above} NS`);
     }
   }
   return hiding;
+
+  function hideRenamed(owner: string): void {
+    for (const above of namesAbove(owner)) {
+      if (renamed.has(above)) hiding.add(`${above} DNAME`);
+    }
+  }
 }
 
 /** Whether they are addresses of a server that `cut` delegates to. */

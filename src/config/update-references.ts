@@ -1,13 +1,15 @@
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
+import { zoneSettings } from './zone-settings.ts';
 
 /** Zones that are changed while they are served need a place for what was added to them. */
 export function checkUpdates({ config, file, warn }: Check): void {
   const { cluster, node, store } = config;
   const isKeyed = cluster.keys.length + cluster.keyFiles.length > 0;
   const isAlone = store.kind === 'memory' && cluster.listen.length === 0;
-  for (const [zone, { update }] of Object.entries(file.zones)) {
-    const path: ConfigPath = ['zones', zone, 'update'];
+  for (const { path: own, settings } of zoneSettings(file)) {
+    const { update } = settings;
+    const path: ConfigPath = [...own, 'update'];
     if (update === undefined || !node.roles.includes('nameserver')) continue;
     if (node.stateDirectory === undefined && (isAlone || !isKeyed)) {
       const hint = 'give it node.stateDirectory: /var/lib/meridian';

@@ -13,6 +13,7 @@ import {
 } from './issue.ts';
 import type { ZoneFiles } from './master-file.ts';
 import { mergeShared, type SharedText } from './own-sections.ts';
+import { createPlainZoneReader } from './plain-zone.ts';
 import { checkReferences, type WrittenNames } from './references.ts';
 import { resolveConfig } from './resolve.ts';
 import { entityOf, type Salvaged, salvage } from './salvage.ts';
@@ -82,6 +83,7 @@ function validateDocument(
   zoneFiles: ZoneFiles,
 ): Validation {
   const places = createZonePlaces();
+  const plain = createPlainZoneReader();
   const schemaFindings: Finding[] = [];
   const salvaged = readFile(document, schemaFindings);
   const errors: Finding[] = [...document.findings, ...schemaFindings];
@@ -98,7 +100,7 @@ function validateDocument(
       document,
       environment,
       centroids,
-      { files: zoneFiles, places },
+      { files: zoneFiles, places, plain },
       reporter(errors),
       reporter(warnings),
       errors,
@@ -132,12 +134,14 @@ function check(
   const steered = zones.flatMap((zone) => zone.steered);
   checkReferences({ file: fileShape, config, written, steered, error, warn });
   // A zone with a refused record may lack just what its other records point to.
-  const broken = new Set(
-    errors.filter(({ path }) => path[0] === 'zones').map(({ path }) => path[1]),
-  );
-  checkZones(zones, config.pools, error, warn, (zone) => !broken.has(zone.path[1]!));
+  const broken = new Set(errors.map(({ path }) => zoneIn(path)));
+  checkZones(zones, config.pools, error, warn, ({ path }) => !broken.has(zoneIn(path)));
   return config;
 }
+
+/** Which zone a path leads into, as text. */
+const zoneIn = (path: ConfigPath): string =>
+  path.slice(0, path[0] === 'zoneFolders' ? 3 : 2).join(' ');
 
 /** The file's shape, or of its sound parts; problems of the first reading go to `findings`. */
 function readFile(

@@ -1,7 +1,7 @@
 import { equalNames, formatName, isSubdomain, lowerName, parentName } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import { typeNumber } from '../dns/type-names.ts';
-import { RRSET_BYTES_MAX, rrsetBytes } from '../zone/compile.ts';
+import { RRSET_BYTES_MAX, rrsetBytes } from '../zone/zone-source.ts';
 import type { Config, SteeredConfig } from './config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import type { PlacedSet, ResolvedZone } from './zone-records.ts';
@@ -33,6 +33,10 @@ export function checkZones(
     else byName.set(name, zone);
   }
   for (const zone of byName.values()) {
+    if (zone.config.filed !== undefined) {
+      checkPlain(zone, pools, error);
+      continue;
+    }
     const view = createView(zone, byName);
     if (isWhole(zone)) checkServed(zone, error);
     checkAliases(view, error);
@@ -44,6 +48,14 @@ export function checkZones(
       checkTargets(view, set, warn);
       checkSize(set, error);
     }
+  }
+}
+
+/** Of a plain file all is known but what its steered names are answered with. */
+function checkPlain(zone: ResolvedZone, pools: Config['pools'], error: Report): void {
+  const nothing = new Map<string, readonly PlacedSet[]>();
+  for (const { config, ownerText, path } of zone.steered) {
+    if (isAlias(config, pools)) checkSteeredAlias({ sets: nothing, zone }, path, ownerText, error);
   }
 }
 
@@ -179,7 +191,7 @@ function steeredTypes(config: SteeredConfig, pools: Config['pools']): readonly s
 
 /** A CNAME stands alone (RFC 1034 section 3.6.2), steered ones too. */
 function checkSteeredAlias(
-  { sets, zone }: ZoneView,
+  { sets, zone }: Pick<ZoneView, 'sets' | 'zone'>,
   path: ConfigPath,
   ownerText: string,
   error: Report,

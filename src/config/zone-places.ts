@@ -17,10 +17,12 @@ const MARK = '\u0000zone-file';
 
 export function createZonePlaces(): ZonePlaces {
   const files: ZoneText[] = [];
+  const indexes = new Map<ZoneText, number>();
   return {
     part({ at, file }) {
-      const known = files.indexOf(file);
-      return `${MARK}:${known < 0 ? files.push(file) - 1 : known}:${at}`;
+      const known = indexes.get(file) ?? files.push(file) - 1;
+      indexes.set(file, known);
+      return `${MARK}:${known}:${at}`;
     },
     locate(path) {
       const part = path.find((one) => typeof one === 'string' && one.startsWith(MARK));

@@ -13,10 +13,18 @@ import type {
 } from './config.ts';
 import type { DnssecFile } from './dnssec-schema.ts';
 import type { ConfigPath, Report } from './issue.ts';
-import { readMasterFile, type ZoneFiles } from './master-file.ts';
+import {
+  openMasterFile,
+  type PlainMasterFile,
+  readMasterFile,
+  readPlainFile,
+  type ZoneFiles,
+} from './master-file.ts';
+import type { PlainZoneReader } from './plain-zone.ts';
 import { present } from './present.ts';
 import { didYouMean } from './spelling.ts';
 import { resolveUpdate } from './update-schema.ts';
+import type { NamedZone } from './zone-folders.ts';
 import type { ZonePlaces } from './zone-places.ts';
 import { soa as soaSchema, type ZoneFile } from './zone-schema.ts';
 
@@ -32,6 +40,7 @@ export type ResolvedZone = {
   /** The zone's name in wire form, lower case. */
   readonly apex: Uint8Array;
   readonly path: ConfigPath;
+  /** Not those of a plain file, of which there is nothing to say. */
   readonly placed: readonly PlacedSet[];
   readonly steered: readonly PlacedSteered[];
 };
@@ -64,32 +73,38 @@ export type ReadSet = {
   readonly ttl: number;
   readonly data: readonly string[];
 };
-/** The zones' master files: which there are, and places in them. */
-export type MasterFiles = { readonly files: ZoneFiles; readonly places: ZonePlaces };
+/** The zones' master files: which there are, places in them, and who reads the plain ones. */
+export type MasterFiles = {
+  readonly files: ZoneFiles;
+  readonly places: ZonePlaces;
+  readonly plain: PlainZoneReader;
+};
 
 const NAME_HINT =
   'labels are 1 to 63 characters, a name at most 255; escape odd characters with \\';
 
 /** Reads one zone; undefined when its own name is no domain name. */
 export function resolveZone(
-  zoneName: string,
-  file: ZoneFile,
+  { file, master: masterPath, name: zoneName, path }: NamedZone,
   masters: MasterFiles,
+  hasZonesBelow: (apexText: string) => boolean,
   error: Report,
   warn: Report,
 ): ResolvedZone | undefined {
-  const path: ConfigPath = ['zones', zoneName];
   const apex = readZoneName(zoneName);
   if (!apex) {
     error(path, `"${zoneName}" is not a domain name`, NAME_HINT);
     return undefined;
   }
   const reader: ZoneReader = { zoneName, apex, path, file, error, warn };
-  const master =
-    file.file === undefined
-      ? undefined
-      : readMasterFile({ ...reader, path: [...path, 'file'], ...masters }, file.file);
   const nameservers = readNameservers(reader);
+  const fileReader = { ...reader, path: [...path, 'file'], ...masters };
+  const text = masterPath === undefined ? undefined : openMasterFile(fileReader, masterPath);
+  const isAlone = isEmpty(file.records) && isEmpty(file.steered) && !hasZonesBelow(zoneText(apex));
+  // What a zone below hides, and what stands beside the file, is for those who look at each record.
+  const plain = text && isAlone ? readPlainFile(fileReader, masters.plain, text) : undefined;
+  if (plain !== undefined) return plainZone(reader, plain);
+  const master = text && readMasterFile(fileReader, text);
   const own = [nameservers, ...readRecords(reader)].filter((set) => set !== undefined);
   const sets = joined(reader, master?.sets ?? [], own);
   const steered = joinedSteered(reader, master?.steered ?? [], readSteered(reader));
@@ -105,18 +120,35 @@ export function resolveZone(
         data,
       })),
       steered: steered.map(({ config }) => config),
-      ...present({
-        primary: file.primary && resolvePrimary(file.primary),
-        transfer: file.transfer && resolveTransfer(file.transfer),
-        update: file.update && resolveUpdate(file.update),
-        dnssec: file.dnssec && resolveDnssec(file.dnssec),
-      }),
+      ...resolveRest(file),
     },
     apex,
     path,
     placed: sets.map(({ placed }) => placed),
     steered,
   };
+}
+
+const isEmpty = (record: object): boolean => Object.keys(record).length === 0;
+
+const NOTHING: readonly PlacedSet[] = [];
+
+function plainZone({ apex, file, path }: ZoneReader, master: PlainMasterFile): ResolvedZone {
+  const { filed, soa, steered, ttl } = master;
+  const own = { ttl, soa, rrsets: [], filed, steered: steered.map(({ config }) => config) };
+  const config = { ...own, ...resolveRest(file) };
+  return { name: zoneText(apex), config, apex, path, placed: NOTHING, steered };
+}
+
+function resolveRest(
+  file: ZoneFile,
+): Pick<ZoneConfig, 'primary' | 'transfer' | 'update' | 'dnssec'> {
+  return present({
+    primary: file.primary && resolvePrimary(file.primary),
+    transfer: file.transfer && resolveTransfer(file.transfer),
+    update: file.update && resolveUpdate(file.update),
+    dnssec: file.dnssec && resolveDnssec(file.dnssec),
+  });
 }
 
 function resolveTransfer({

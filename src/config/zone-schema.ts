@@ -139,7 +139,7 @@ const notified = z
   ])
   .meta({ what: 'an address with a port', hint: '192.0.2.1:53, or { address: …, key: … }' });
 
-const transfer = z.strictObject({
+export const transfer = z.strictObject({
   allow: z
     .array(transferAllowed)
     .max(TRANSFERS_MAX)

@@ -48,7 +48,8 @@ export type ControlPlane = {
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
   /** Looks now whether the primary of a zone has a newer one; with `isAnew` it takes all of it, whatever its serial. */
   refreshZone(zone: string, isAnew?: boolean): Promise<ZoneStatus | Problem>;
-  reload(by: string): Promise<ReloadResult>;
+  /** @param zone only the file of this zone has changed: of that alone the rest is not read */
+  reload(by: string, zone?: string): Promise<ReloadResult>;
   /** Shares a configuration with all nodes, or says what it would change. */
   publishConfig(request: PublishRequest): Promise<ConfigPublication | ConfigRefusal | Problem>;
   /** Revisions of the shared configuration, newest first. */

@@ -41,7 +41,7 @@ export type PlaneParts = {
   facts(): Facts;
   nodeStatus(): NodeStatus;
   clusterStatus(): ClusterStatus;
-  reload(by: string): Promise<ReloadResult>;
+  reload(by: string, zone?: string): Promise<ReloadResult>;
   /** Looks at a zone's primaries now; false when it has none. Absent = this node copies nothing. */
   refreshCopy?(zone: string, isAnew: boolean): Promise<boolean>;
   readonly configRevisions: ConfigRevisions;

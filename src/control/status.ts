@@ -1,5 +1,6 @@
 import type { ServerCounts } from '../balancer/counters.ts';
 import type { ZoneConfig } from '../config/config.ts';
+import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { AgentReport } from '../health/statement.ts';
@@ -95,9 +96,9 @@ export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
   }));
 }
 
-function zoneSize({ primary, rrsets }: ZoneConfig, serial: number, copy: CopyStatus | undefined) {
+function zoneSize(zone: ZoneConfig, serial: number, copy: CopyStatus | undefined) {
   // What people wrote and the SOA that every zone has.
-  if (primary === undefined) return { serial, rrsets: rrsets.length + 1 };
+  if (zone.primary === undefined) return { serial, rrsets: rrsetCount(zone) + 1 };
   if (copy === undefined) return { serial: 0, rrsets: 0 };
   return { serial: copy.serial === undefined ? 0 : serial, rrsets: copy.rrsets, copy };
 }

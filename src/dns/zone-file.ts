@@ -17,7 +17,12 @@ export const INCLUDE_DEPTH_MAX = 8;
 export const ZONE_FILE_PROBLEMS_MAX = 100;
 
 /** A file's text and the name that messages call it by. */
-export type ZoneText = { readonly name: string; readonly text: string };
+export type ZoneText = {
+  readonly name: string;
+  readonly text: string;
+  /** The octets, when all of them are ASCII. */
+  readonly ascii?: Uint8Array;
+};
 /** Index `at` of the text of a file. */
 export type ZonePlace = { readonly file: ZoneText; readonly at: number };
 

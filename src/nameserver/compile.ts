@@ -12,13 +12,14 @@ import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
-import { compileZones, type ZoneSource } from '../zone/compile.ts';
+import { createZoneCompiler, type ZoneCompiler } from '../zone/compile.ts';
 import {
   ANSWERS_ADDRESSES,
   ANSWERS_ALIAS,
   ANSWERS_HTTPS,
   ANSWERS_SVCB,
 } from '../zone/compiled-zones.ts';
+import type { ZoneSource } from '../zone/zone-source.ts';
 import { buildAccess } from './access.ts';
 import { candidateOf } from './answer.ts';
 import { type ClassMaps, createClassMaps } from './class-maps.ts';
@@ -47,6 +48,8 @@ export type Compiled = { readonly snapshot: Snapshot; readonly geo: GeoDatabase 
  * Compiles all that a DNS worker serves, or tells everything that stands against it. With the same geo
  * data (the same object) as `before`, maps whose chain and candidates are as before are not built again:
  * a changed record costs milliseconds and no memory, and the tables that workers hold stay the same.
+ *
+ * @param zoneCompiler keeps the zones, so that single ones can be replaced (replace-zones.ts)
  * @param progress told now and then what it is at, and which share of that is done
  */
 export function compileSnapshot(
@@ -55,6 +58,7 @@ export function compileSnapshot(
   generation: number,
   revision: number,
   before?: Compiled,
+  zoneCompiler: ZoneCompiler = createZoneCompiler(),
   progress: (what: string, share: number) => void = () => {},
 ): SnapshotCompilation {
   const work: Work = {
@@ -78,6 +82,7 @@ export function compileSnapshot(
       ttl: zone.ttl,
       soa: zone.soa,
       rrsets: zone.rrsets,
+      ...(zone.filed === undefined ? {} : { filed: zone.filed }),
       steered: zone.steered.map((steered, index) => ({
         owner: steered.owner,
         service: addService(work, name, steered, `zones.${name}.steered.${index}`),
@@ -87,7 +92,7 @@ export function compileSnapshot(
       ...denialOf(zone),
     }),
   );
-  const zones = compileZones(sources);
+  const zones = zoneCompiler.compile(sources);
   const issues = zones.ok ? work.issues : [...work.issues, ...zones.issues];
   if (!zones.ok || issues.length > 0) return { ok: false, issues };
   const { services, maps, endpoints } = work;
@@ -331,7 +336,10 @@ function addService(work: Work, zone: string, steered: SteeredConfig, path: stri
 }
 
 /** Types that the name's service answers. */
-function answersOf({ https, svcb }: SteeredConfig, pool: CompiledPool | undefined): number {
+export function answersOf(
+  { https, svcb }: Pick<SteeredConfig, 'https' | 'svcb'>,
+  pool: { readonly isAlias: boolean } | undefined,
+): number {
   if (pool?.isAlias === true) return ANSWERS_ALIAS;
   const binding =
     (https === undefined ? 0 : ANSWERS_HTTPS) | (svcb === undefined ? 0 : ANSWERS_SVCB);

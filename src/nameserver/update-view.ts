@@ -3,6 +3,7 @@ import type { Config, UpdaterConfig, ZoneConfig } from '../config/config.ts';
 import { matchesName, parseNamePattern } from '../config/name-pattern.ts';
 import { namesAbove, standBeside, steeredTypes } from '../config/standing.ts';
 import { ANY_TYPE } from '../config/update-schema.ts';
+import { rrsetsAt } from '../config/zone-rrsets.ts';
 import { RCODE_REFUSED } from '../dns/constants.ts';
 import type { DecodedMessage } from '../dns/decode.ts';
 import { equalNames, formatName, parentName, parseName } from '../dns/name.ts';
@@ -96,8 +97,7 @@ function fixedView(
   const zone = config.zones[name]!;
   // One walk over a zone that may be large, for the few names that matter.
   const written = new Map<string, HeldRecord[]>();
-  for (const { data, owner, ttl, type } of zone.rrsets) {
-    if (!touched.has(owner)) continue;
+  for (const { data, owner, ttl, type } of rrsetsAt(zone, touched)) {
     const list = written.get(owner) ?? [];
     written.set(owner, list);
     for (const text of data) list.push(...held({ owner, type, ttl, data: text }));

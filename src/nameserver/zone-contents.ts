@@ -4,6 +4,7 @@
  * secondary can be told what has changed.
  */
 import type { RrsetConfig, SteeredConfig, ZoneConfig } from '../config/config.ts';
+import { rrsetsOf } from '../config/zone-rrsets.ts';
 import {
   TYPE_A,
   TYPE_AAAA,
@@ -20,6 +21,7 @@ import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
 import { decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
+import { unpackRrsets } from '../zone/packed-rrsets.ts';
 import { type ContentRecord, packContent, type ZoneContent } from '../zone/zone-content.ts';
 import { candidateOf, decideState } from './answer.ts';
 import { hasType, rdataOf } from './body.ts';
@@ -69,6 +71,9 @@ export function contentOf(
   const soa = parseRdata('SOA', `${mname} ${rname} ${numbers}`);
   if (apex === undefined || !soa.ok) return undefined;
   const records: ContentRecord[] = [];
+  for (const { owner, rdata, ttlSeconds, type } of zone.filed ? unpackRrsets(zone.filed) : []) {
+    for (const one of rdata) records.push({ owner, type, ttlSeconds, rdata: one });
+  }
   for (const { data, owner, ttl, type } of [...zone.rrsets, ...delegationsOf(name, zone, zones)]) {
     for (const text of data) {
       const rdata = parseRdata(type, text, apex);
@@ -91,21 +96,24 @@ export function contentOf(
 /** NS records, and addresses of nameservers below them, of zones of ours whose parent has not written them. */
 function delegationsOf(
   name: string,
-  { rrsets: written }: ZoneConfig,
+  zone: ZoneConfig,
   zones: Readonly<Record<string, ZoneConfig>>,
 ): readonly RrsetConfig[] {
   const apex = apexOf(name);
   const below = Object.entries(zones)
-    .map(([child, { rrsets }]) => ({ apex: apexOf(child), rrsets }))
+    .map(([child, config]) => ({ apex: apexOf(child), config }))
     .filter((child) => isBelow(child.apex, apex));
+  if (below.length === 0) return [];
+  const written = [...rrsetsOf(zone)];
   const nearest = below.filter((child) => !below.some((other) => isBelow(child.apex, other.apex)));
   return nearest.flatMap((child) => {
     const isNs = ({ owner, type }: RrsetConfig): boolean =>
       type === 'NS' && owner.toLowerCase() === child.apex;
-    const ns = child.rrsets.filter(isNs);
+    const rrsets = [...rrsetsOf(child.config)];
+    const ns = rrsets.filter(isNs);
     if (written.some(isNs) || ns.length === 0) return [];
     const targets = new Set(ns.flatMap(({ data }) => data.map((target) => target.toLowerCase())));
-    const glue = child.rrsets.filter(
+    const glue = rrsets.filter(
       ({ owner, type }) =>
         (type === 'A' || type === 'AAAA') &&
         targets.has(owner.toLowerCase()) &&

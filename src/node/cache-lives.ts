@@ -100,8 +100,8 @@ function memoized<Key extends object>(measure: (key: Key) => number): (key: Key)
   };
 }
 
-function longestOfZone({ rrsets, soa, steered, ttl }: ZoneConfig): number {
-  let longest = Math.max(ttl, soa.minimum);
+function longestOfZone({ filed, rrsets, soa, steered, ttl }: ZoneConfig): number {
+  let longest = Math.max(ttl, soa.minimum, filed?.ttlMax ?? 0);
   for (const set of rrsets) longest = Math.max(longest, set.ttl);
   for (const { ttlMax } of steered) longest = Math.max(longest, ttlMax);
   return longest;

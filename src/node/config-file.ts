@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Config, Role } from '../config/config.ts';
+import type { Config, Role, ZoneConfig } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { followsShared, type SharedText } from '../config/own-sections.ts';
+import { rereadPlainZone } from '../config/reread-zone.ts';
 import { type Validation, validateConfig, validateShared } from '../config/validate.ts';
 import { readCentroids } from '../workers/geo-files.ts';
 import { placeKeyFolders } from '../workers/key-folders.ts';
@@ -50,6 +51,20 @@ export function loadConfig(source: ConfigSource, shared?: SharedRevision): Loade
   const zoneFiles = openZoneFiles(source.file);
   const own = validateConfig(text, source.file, environment, readCentroids(), zoneFiles);
   return finish(own, source, 0);
+}
+
+/**
+ * One zone as its file says now, of a configuration that is served: in time in proportion to that file.
+ * Undefined = it takes a look at all, be it to say what is wrong.
+ */
+export function loadZone(
+  source: ConfigSource,
+  config: Config,
+  zone: string,
+): ZoneConfig | undefined {
+  const read = readOwn(source);
+  if (!read.ok || followsShared(read.text, read.environment)) return undefined;
+  return rereadPlainZone(read.text, read.environment, openZoneFiles(source.file), config, zone);
 }
 
 /** What this text would be here, were it the configuration that the nodes share. */

@@ -9,6 +9,8 @@ import type { SocketProblem } from '../io/sockets.ts';
 import type { Compiler } from '../workers/compiler.ts';
 import { fileVersion, geoPaths } from '../workers/geo-files.ts';
 import { type ConfigSource, loadConfig, revisionName } from './config-file.ts';
+import type { ZoneOverlays } from './zone-overlays.ts';
+import { replaceZone } from './zone-replacer.ts';
 
 /**
  * A configuration change: validate, diff, compile, swap. Whatever fails before the swap changes
@@ -17,7 +19,8 @@ import { type ConfigSource, loadConfig, revisionName } from './config-file.ts';
  * a new one is a reload of the same configuration.
  */
 export type Reloader = {
-  reload(by: string): Promise<ReloadResult>;
+  /** @param zone only the file of this zone is said to have changed, and only that is read, if that will do */
+  reload(by: string, zone?: string): Promise<ReloadResult>;
   /** Serves the same configuration compiled anew, with what has come to its zones; why not, else []. */
   refresh(): Promise<readonly string[]>;
   last(): ReloadResult | undefined;
@@ -30,7 +33,9 @@ export type Reloader = {
 export type ReloaderParts = {
   readonly source: ConfigSource;
   readonly clock: Clock;
-  readonly compiler: Pick<Compiler, 'compile'>;
+  readonly compiler: Pick<Compiler, 'compile'> & Partial<Pick<Compiler, 'replace'>>;
+  /** What has come to a zone. */
+  readonly overlays: Pick<ZoneOverlays, 'current'>;
   readonly events: Pick<Events, 'record'>;
   current(): Serving;
   /** What the nodes share, when there is something: the newest, and what is served of it. */
@@ -38,6 +43,8 @@ export type ReloaderParts = {
     latest(): Revision | undefined;
     current(): Revision | undefined;
   };
+  /** Serves other records of a zone; settles when every worker does. */
+  swapZone(next: Serving): Promise<void>;
   /**
    * Serves it; settles when every worker does, with the listeners that could not be opened.
    * @param shared what it is by; undefined = the file
@@ -83,18 +90,15 @@ export function createReloader(parts: ReloaderParts): Reloader {
       const blamed = shared === undefined ? file : revisionName(shared.revision);
       return refuse(swapped.reasons.map((message) => issueOf(blamed, message)));
     }
-    for (const reason of swapped.leftOut) {
-      events.record('zone.refused', 'zones', leftOutText(reason), 'warn');
-    }
-    for (const warning of guardShrink(before, loaded.config)) {
-      events.record('config.shrink', 'config', warning, 'warn');
-    }
-    const summary = changes.length === 0 ? 'nothing changed' : changes.slice(0, 5).join('; ');
-    events.record('config.reload', 'config', `Reloaded by ${by}: ${summary}.`);
-    const unopened = swapped.problems.map(({ hint, message }) =>
-      issueOf(source.file, message, hint),
-    );
-    return done(true, changes, [...loaded.warnings, ...unopened]);
+    recordLosses(events, swapped.leftOut, guardShrink(before, loaded.config));
+    events.record('config.reload', 'config', reloadText(changes, by));
+    return done(true, changes, [...loaded.warnings, ...unopened(source, swapped.problems)]);
+  };
+  const reloadZone = async (zone: string, by: string): Promise<ReloadResult> => {
+    const replaced = await replaceZone(parts, zone);
+    if (replaced === undefined) return reload(by);
+    events.record('config.reload', 'config', reloadText(replaced.changes, by, zone));
+    return done(true, replaced.changes, []);
   };
   const refuse = (issues: readonly ConfigIssue[]): ReloadResult => {
     events.record('config.refused', 'config', refusalText(issues), 'warn');
@@ -125,8 +129,10 @@ export function createReloader(parts: ReloaderParts): Reloader {
   };
   const stopPolling = repeat(clock, GEO_POLL_MS, () => queue.run(pollGeo).catch(unread));
 
+  const reloadAll = queue.merged(reload);
   return {
-    reload: queue.merged(reload),
+    reload: (by, zone) =>
+      zone === undefined ? reloadAll(by) : queue.run(() => reloadZone(zone, by)),
     refresh: queue.merged(refresh),
     last: () => last,
     settled: queue.settled,
@@ -135,6 +141,26 @@ export function createReloader(parts: ReloaderParts): Reloader {
       await queue.settled();
     },
   };
+}
+
+/** What is not answered any more, or not yet. */
+function recordLosses(
+  events: ReloaderParts['events'],
+  leftOut: readonly string[],
+  shrunk: readonly string[],
+): void {
+  for (const reason of leftOut) {
+    events.record('zone.refused', 'zones', leftOutText(reason), 'warn');
+  }
+  for (const warning of shrunk) events.record('config.shrink', 'config', warning, 'warn');
+}
+
+const unopened = ({ file }: ConfigSource, problems: readonly SocketProblem[]) =>
+  problems.map(({ hint, message }) => issueOf(file, message, hint));
+
+function reloadText(changes: readonly string[], by: string, zone?: string): string {
+  const summary = changes.length === 0 ? 'nothing changed' : changes.slice(0, 5).join('; ');
+  return `${zone === undefined ? 'Reloaded' : `Zone ${zone} reloaded`} by ${by}: ${summary}.`;
 }
 
 const leftOutText = (reason: string): string => `What was added to a zone is left out: ${reason}.`;

@@ -49,7 +49,7 @@ export function createServed(
 ): Served {
   const { desk, facts, overrides, told } = parts;
   let { serving } = from;
-  let sha = configSha(serving.config);
+  let sha: string | undefined;
   const followed = followShared(parts, from, () => serving);
   const agent = createAgent(parts, balancer, () => serving.config);
   const record = openRecord(parts, () => serving);
@@ -64,15 +64,10 @@ export function createServed(
   told.overrides = (current) => balancer?.setDrained(drainedRegions(current, facts.clock.nowMs()));
   told.serving = () => {
     const { generation, revision } = serving.snapshot;
+    sha ??= configSha(serving.config);
     return { generation, revision, configSha: sha };
   };
-  const notifier = dns && openNotifier(parts);
-  const tellNameservers = ({ config, snapshot }: Serving): void => {
-    dns?.dnstap.set(config.dns.dnstap);
-    if (notifier === undefined) return;
-    notifier.serve(config, snapshot);
-    parts.secondaries.follow(config, snapshot);
-  };
+  const nameservers = openNameservers(parts, dns);
   told.words(desk.words());
   balancer?.publishServers(desk.serverStates());
   told.overrides(overrides.current());
@@ -80,23 +75,26 @@ export function createServed(
   const refresher = openRefresher(parts, () => reloader.refresh());
   const reloader: Reloader = createReloader({
     source,
-    clock: systemClock,
-    compiler: parts.compiler,
-    events: parts.events,
-    current: () => serving,
-    shared: followed,
+    ...{ clock: systemClock, compiler: parts.compiler, events: parts.events },
+    ...{ current: () => serving, shared: followed, overlays: parts.overlays },
+    async swapZone(next) {
+      serving = next;
+      sha = undefined;
+      record.note(desk.words());
+      await dns?.publish(next.snapshot, desk.words());
+    },
     async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.
       const listening = balancer?.publish(next.config);
       serving = next;
-      sha = configSha(next.config);
+      sha = undefined;
       parts.link.exchange.setVantages(ownVantages(next.config));
       const words = desk.setConfig(next.config);
       record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
       // Only now: a secondary that asks at once must find what it was told of.
-      tellNameservers(next);
+      nameservers.tell(next);
       from.zoneKeys?.setConfig(next.config);
       followed.served(shared);
       refresher.served();
@@ -104,12 +102,8 @@ export function createServed(
       return (await listening) ?? [];
     },
   });
-  tellNameservers(serving);
-  const stopFollowing = followed.onNews((by) => {
-    reloader.reload(by).catch((error: unknown) => {
-      parts.log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
-    });
-  });
+  nameservers.tell(serving);
+  const stopFollowing = followed.onNews((by) => reloadSoon(parts, reloader, by));
   const stopOverlays = parts.overlays.onChange(refresher.refresh);
   // Other keys may come without anything that a zone shows of them.
   const stopKeys = parts.signer.onKeys(refresher.refresh);
@@ -127,7 +121,7 @@ export function createServed(
       from.zoneKeys?.close();
       agent.close();
       await reloader.close();
-      notifier?.close();
+      nameservers.close();
       await record.close();
     },
   };
@@ -142,6 +136,27 @@ function openRefresher({ events }: Parts, refresh: Reloader['refresh']): Refresh
       events.record('zone.refused', 'zones', message, 'warn');
     },
   });
+}
+
+/** Nobody waits for it. */
+function reloadSoon({ log }: Parts, { reload }: Reloader, by: string): void {
+  reload(by).catch((error: unknown) => {
+    log.error('config.reload-failed', `The reload failed: ${String(error)}.`);
+  });
+}
+
+/** Other nameservers, which copy zones of this one or have what it copies. */
+function openNameservers(parts: Parts, dns: DnsWorkers | undefined) {
+  const notifier = dns && openNotifier(parts);
+  return {
+    tell({ config, snapshot }: Serving): void {
+      dns?.dnstap.set(config.dns.dnstap);
+      if (notifier === undefined) return;
+      notifier.serve(config, snapshot);
+      parts.secondaries.follow(config, snapshot);
+    },
+    close: (): void => notifier?.close(),
+  };
 }
 
 function openNotifier({ events }: Parts): Notifier {

@@ -1,8 +1,9 @@
-import type { Config } from '../config/config.ts';
+import type { Config, ZoneConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import type { ZoneTable } from '../zone/compiled-zones.ts';
 
 /** One compilation: the configuration and the geo files in, the tables that workers serve out. */
 export type CompileRequest = {
@@ -22,6 +23,28 @@ export type CompileReply = {
   readonly id: number;
   readonly result: CompileResult;
 };
+
+/** Other records of single zones, in what was compiled last. */
+export type ReplaceRequest = {
+  readonly type: 'replace';
+  readonly id: number;
+  /** What was compiled last must be this, and is the other one then. */
+  readonly base: number;
+  readonly generation: number;
+  readonly zones: readonly (readonly [name: string, zone: ZoneConfig])[];
+};
+
+export type ReplaceReply = {
+  readonly type: 'replaced';
+  readonly id: number;
+  readonly result: ReplaceResult;
+};
+
+export type ReplaceResult =
+  | { readonly kind: 'replaced'; readonly table: ZoneTable }
+  | { readonly kind: 'refused'; readonly reasons: readonly string[] }
+  /** Not possible: all has to be compiled. */
+  | { readonly kind: 'whole' };
 
 export type CompileResult =
   | {

@@ -1,5 +1,12 @@
 import type { Log } from '../telemetry/log.ts';
-import type { CompileReply, CompileRequest, CompileResult } from './compile-messages.ts';
+import type {
+  CompileReply,
+  CompileRequest,
+  CompileResult,
+  ReplaceReply,
+  ReplaceRequest,
+  ReplaceResult,
+} from './compile-messages.ts';
 import { describeProgress, type ProgressMessage } from './compile-progress.ts';
 import { createThread, type ThreadVoice } from './thread.ts';
 
@@ -9,10 +16,13 @@ import { createThread, type ThreadVoice } from './thread.ts';
  */
 export type Compiler = {
   compile(request: Omit<CompileRequest, 'type' | 'id'>): Promise<CompileResult>;
+  replace(request: Omit<ReplaceRequest, 'type' | 'id'>): Promise<ReplaceResult>;
   close(): Promise<void>;
 };
 
 const CLOSE_GRACE_MS = 500;
+/** Of a hundred thousand zones hardly anything is kept: with more room their garbage is the peak of the node. */
+const YOUNG_HEAP_MB = 8;
 
 const STOPPING = 'The node is stopping.';
 
@@ -20,16 +30,21 @@ export type CompilerVoice = ThreadVoice & { readonly log: Pick<Log, 'error' | 'i
 
 export function createCompiler(file: URL, { log, record }: CompilerVoice): Compiler {
   const waiting = new Map<number, (result: CompileResult) => void>();
+  const replacing = new Map<number, (result: ReplaceResult) => void>();
   let nextId = 1;
   const failAll = (reason: string): void => {
     for (const done of waiting.values()) done({ ok: false, reasons: [reason] });
     waiting.clear();
+    // Who comes to compile all of it hears of that.
+    for (const done of replacing.values()) done({ kind: 'whole' });
+    replacing.clear();
   };
   let incarnations = 0;
   let isClosed = false;
   const thread = createThread({
     name: 'compile',
     file,
+    youngHeapMb: YOUNG_HEAP_MB,
     log,
     record,
     start() {
@@ -43,6 +58,11 @@ export function createCompiler(file: URL, { log, record }: CompilerVoice): Compi
         log.info('config.compiling', describeProgress(progress), {
           share: Math.round(progress.share * 100) / 100,
         });
+      }
+      if (message.type === 'replaced') {
+        const { id, result } = message as unknown as ReplaceReply;
+        replacing.get(id)?.(result);
+        replacing.delete(id);
       }
       if (message.type !== 'compiled') return;
       const { id, result } = message as unknown as CompileReply;
@@ -59,6 +79,15 @@ export function createCompiler(file: URL, { log, record }: CompilerVoice): Compi
       return new Promise((done) => {
         waiting.set(id, done);
         thread.post({ ...request, type: 'compile', id });
+      });
+    },
+    replace(request) {
+      if (isClosed) return Promise.resolve({ kind: 'refused', reasons: [STOPPING] });
+      const id = nextId;
+      nextId += 1;
+      return new Promise((done) => {
+        replacing.set(id, done);
+        thread.post({ ...request, type: 'replace', id });
       });
     },
     async close() {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type { GeoConfig } from '../config/config.ts';
 import { type Centroids, parseCentroids } from '../geo/centroids.ts';
 import { composeGeo, EMBEDDED_DATABASE, type GeoDatabase, openGeo } from '../geo/mmdb.ts';
+import { openNetworks } from '../geo/networks.ts';
 import type { Progress } from './compile-progress.ts';
 
 /**
@@ -89,6 +90,9 @@ export function createGeoFiles(): GeoFiles {
   };
 }
 
+/** Files of networks in text; all others are .mmdb. */
+const NETWORKS_SUFFIX = '.csv';
+
 function open(
   path: string,
   before: Kept | undefined,
@@ -98,9 +102,9 @@ function open(
   const version = fileVersion(path);
   if (before && before.version === version) return { kept: before };
   try {
-    const opened = openGeo(readFileSync(path), centroids, (share) =>
-      progress(`reading ${path}`, share),
-    );
+    const opened = path.endsWith(NETWORKS_SUFFIX)
+      ? openNetworks(readFileSync(path), centroids, statSync(path).mtimeMs)
+      : openGeo(readFileSync(path), centroids, (share) => progress(`reading ${path}`, share));
     if (opened.ok) return { kept: { version, geo: opened.geo } };
     return { kept: before, reason: opened.reason };
   } catch (error) {

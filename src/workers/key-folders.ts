@@ -15,6 +15,10 @@ export type PlacedFolders = {
  */
 export function placeKeyFolders(config: Config, configFile: string): PlacedFolders {
   const root = dirname(resolve(configFile));
+  // Of many zones mostly none has one.
+  if (!Object.values(config.zones).some(({ dnssec }) => dnssec?.folder !== undefined)) {
+    return { config, warnings: [] };
+  }
   const zones: Record<string, ZoneConfig> = { ...config.zones };
   const warnings: ConfigIssue[] = [];
   for (const [name, zone] of Object.entries(config.zones)) {

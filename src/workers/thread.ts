@@ -29,6 +29,8 @@ export type ThreadOptions = ThreadVoice & {
   readonly wake?: () => void;
   /** Beyond so many MiB of heap the worker ends, and is replaced; default: the engine's limit. */
   readonly heapMb?: number;
+  /** Of it what was just made: less room for what is soon thrown away. */
+  readonly youngHeapMb?: number;
   /** The first message of every incarnation. When it throws, the next try comes after a pause. */
   start(): unknown;
   onMessage(message: { readonly type: string }): void;
@@ -136,8 +138,11 @@ export function createThread(options: ThreadOptions): Thread {
   };
 }
 
-function openWorker({ file, heapMb, name }: ThreadOptions): Worker {
-  const resourceLimits = heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb };
+function openWorker({ file, heapMb, name, youngHeapMb }: ThreadOptions): Worker {
+  const resourceLimits = {
+    ...(heapMb === undefined ? {} : { maxOldGenerationSizeMb: heapMb }),
+    ...(youngHeapMb === undefined ? {} : { maxYoungGenerationSizeMb: youngHeapMb }),
+  };
   return new Worker(file, { name, resourceLimits });
 }
 

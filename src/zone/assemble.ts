@@ -1,35 +1,28 @@
 /**
- * Lays checked nodes out as the flat table of compiled-zones.ts: bytes into the arena, rows into
- * the columns, names into the hash index. Nothing is judged here; compile.ts has done that.
+ * Lays the RRsets of a zone that was filled (filling.ts) out as rows and bodies of the flat table of
+ * compiled-zones.ts. Nothing is judged here; compile.ts has done that.
  */
 import {
   CLASS_IN,
   HEADER_LENGTH,
   POINTER_BITS,
+  TYPE_A,
+  TYPE_AAAA,
   TYPE_CNAME,
   TYPE_DNAME,
   TYPE_HINFO,
+  TYPE_NS,
+  TYPE_SOA,
 } from '../dns/constants.ts';
-import { isSubdomain, lowerName } from '../dns/name.ts';
+import { isSubdomain, lowerName, lowerOctet, nameLength } from '../dns/name.ts';
 import { namesIn } from '../dns/names-in-rdata.ts';
 import {
-  DENIAL_CHAIN,
-  DENIAL_COMPACT,
-  hashLabel,
-  NODE_ANSWERS,
   NODE_CUT,
-  NODE_HASH,
-  NODE_NAME,
-  NODE_NAME_LENGTH,
   NODE_RRSET_COUNT,
   NODE_RRSETS,
-  NODE_SERVICE,
-  NODE_WILDCARD,
   NODE_WORDS,
-  NODE_ZONE,
   NONE,
   RECORD_HEADER_LENGTH,
-  ROOT_HASH,
   RRSET_APEX_POSITION,
   RRSET_BODY,
   RRSET_BODY_LENGTH,
@@ -44,307 +37,304 @@ import {
   RRSET_TYPE,
   RRSET_WORDS,
   RRSET_ZONE,
-  spread,
   ZONE_APEX,
   ZONE_APEX_LENGTH,
-  ZONE_CHAIN,
-  ZONE_CHAIN_LENGTH,
-  ZONE_DENIAL,
-  ZONE_DENIAL_AT_PARENT,
   ZONE_NEGATIVE,
-  ZONE_PARENT,
   ZONE_SOA,
   ZONE_WORDS,
-  type ZoneTable,
 } from './compiled-zones.ts';
-import type { DenialDraft } from './denial-records.ts';
-
-/** An RRset with its rdata in uncompressed wire form. */
-export type RrsetDraft = {
-  readonly type: number;
-  readonly ttl: number;
-  readonly rdata: readonly Uint8Array[];
-  /** NS of a cut: address RRsets of its targets that we hold, those in the domain first. */
-  glue: readonly GlueDraft[];
-};
-export type GlueDraft = {
-  /** Index of the NS record whose target it is. */
-  readonly record: number;
-  readonly rrset: RrsetDraft;
-  /** The target is at or below the cut: without this the delegation cannot be followed. */
-  readonly required: boolean;
-};
-export type NodeDraft = {
-  /** Lower-cased wire form. */
-  readonly name: Uint8Array;
-  readonly zone: ZoneDraft;
-  readonly rrsets: RrsetDraft[];
-  service: number;
-  /** ANSWERS_… bits of the service. */
-  answers: number;
-  /** Types that the service answers for everybody. */
-  serviceTypes: readonly number[];
-  cut: NodeDraft | undefined;
-  wildcard: NodeDraft | undefined;
-};
-export type ZoneDraft = {
-  readonly apexName: Uint8Array;
-  readonly soa: RrsetDraft;
-  readonly negativeTtl: number;
-  /** How the zone proves that something is not there; undefined = it is not signed. */
-  readonly denial: 'compact' | 'nsec' | undefined;
-  /** With `nsec`: in canonical order. */
-  readonly chain: DenialDraft[];
-  /** The parent zone's NSEC RRset of the apex. */
-  denialAtParent: RrsetDraft | undefined;
-  apex: NodeDraft | undefined;
-  parent: ZoneDraft | undefined;
-};
+import {
+  type Filling,
+  localOf,
+  nameOf,
+  octetsOf,
+  rdataOf,
+  rowOf,
+  SET_AT,
+  SET_COUNT,
+  SET_NEXT,
+  SET_ROW,
+  SET_TTL,
+  SET_TYPE,
+  SET_WORDS,
+  setOf,
+} from './filling.ts';
+import {
+  addLink,
+  addRrsetRow,
+  appendOctets,
+  createNameHashes,
+  findNode,
+  hashName,
+  makeRoom,
+  type TableStore,
+} from './table-store.ts';
 
 /** What RFC 8482 4.2 answers to ANY where there is nothing else: HINFO "RFC8482" "". */
 const ANY_RDATA = Uint8Array.of(7, ...new TextEncoder().encode('RFC8482'), 0);
 /** Anyone may keep that for long: it never changes. */
 const ANY_TTL_SECONDS = 3600;
+const ROOT = Uint8Array.of(0);
 
-/** Builds the table. Nodes may come in any order; every zone's apex is among them. */
-export function assembleZones(nodes: readonly NodeDraft[], zones: readonly ZoneDraft[]): ZoneTable {
-  const layout = createLayout(nodes, zones);
-  const root = Uint8Array.of(0);
-  const any: RrsetDraft = { type: TYPE_HINFO, ttl: ANY_TTL_SECONDS, rdata: [ANY_RDATA], glue: [] };
-  addRrset(layout, any, root, root, NONE);
-  for (const node of nodes) addNode(layout, node);
-  for (const zone of zones) addZone(layout, zone);
-  for (const { row, glue, targets } of layout.glueLists) addGlue(layout, row, glue, targets);
-  for (const [index, zone] of zones.entries()) addDenial(layout, index * ZONE_WORDS, zone);
-  // A chain may have records of the zones below.
-  for (const [index, { chain }] of zones.entries()) addChain(layout, index * ZONE_WORDS, chain);
-  const index = indexNodes(layout.nodes, nodes.length);
-  return {
-    arena: toShared(layout.arena.bytes.subarray(0, layout.arena.length)),
-    slots: toShared(index),
-    nodes: toShared(Int32Array.from(layout.nodes)),
-    rrsets: toShared(Int32Array.from(layout.rrsets)),
-    zones: toShared(Int32Array.from(layout.zones)),
-    links: toShared(Int32Array.from(layout.links)),
-  };
-}
-
-type Layout = {
-  readonly arena: { bytes: Uint8Array; length: number };
-  readonly nodes: number[];
-  readonly rrsets: number[];
-  readonly zones: number[];
-  readonly links: number[];
-  readonly nodeIndex: Map<NodeDraft, number>;
-  readonly apexIndex: Map<ZoneDraft, number>;
-  readonly zoneIndex: Map<ZoneDraft, number>;
-  readonly rrsetIndex: Map<RrsetDraft, number>;
-  readonly glueLists: {
-    readonly row: number;
-    readonly glue: readonly GlueDraft[];
-    readonly targets: readonly number[];
-  }[];
+/** Records of one RRset: `count` of them from `at` on, as in packed-rrsets.ts. */
+export type RecordRun = {
+  readonly type: number;
+  readonly ttl: number;
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly count: number;
 };
 
-function createLayout(nodes: readonly NodeDraft[], zones: readonly ZoneDraft[]): Layout {
+/** One record. */
+export function runOf(type: number, ttl: number, rdata: Uint8Array): RecordRun {
+  const bytes = Uint8Array.of(rdata.length >> 8, rdata.length, ...rdata);
+  return { type, ttl, bytes, at: 0, count: 1 };
+}
+
+/** The row that RRSET_ANY stands for: the first of a new table. */
+export function writeAny(store: TableStore): void {
+  const run = runOf(TYPE_HINFO, ANY_TTL_SECONDS, ANY_RDATA);
+  writeRrset(store, run, ROOT.length, ROOT, NONE);
+}
+
+/** Writes all RRsets of the zone, and the row of the zone. Links to other zones are of their time. */
+export function writeZone(filling: Filling, negativeTtl: number): void {
+  const { nodeCount, nodeSets, sets, store } = filling;
+  for (let local = 0; local < nodeCount; local += 1) {
+    const row = rowOf(filling, local) * NODE_WORDS;
+    const first = store.rrsetCount;
+    const ownerLength = nameLengthOf(filling, local);
+    for (let set = nodeSets[local]!; set !== NONE; set = sets[set * SET_WORDS + SET_NEXT]!) {
+      sets[set * SET_WORDS + SET_ROW] = writeSet(filling, set, ownerLength);
+    }
+    store.nodes[row + NODE_RRSETS] = first;
+    store.nodes[row + NODE_RRSET_COUNT] = store.rrsetCount - first;
+  }
+  if (filling.hasCuts) writeGlue(filling);
+  const { apexName, zone } = filling;
+  const soa = setOf(filling, 0, TYPE_SOA);
+  const zoneRow = zone * ZONE_WORDS;
+  store.zones[zoneRow + ZONE_APEX] = filling.apex;
+  store.zones[zoneRow + ZONE_APEX_LENGTH] = apexName.length;
+  store.zones[zoneRow + ZONE_SOA] = sets[soa * SET_WORDS + SET_ROW]!;
+  const negative = { ...runOfSet(filling, soa), ttl: negativeTtl };
+  const negativeRow = writeRrset(store, negative, apexName.length, apexName, zone);
+  store.zones[zoneRow + ZONE_NEGATIVE] = negativeRow;
+}
+
+const nameLengthOf = (filling: Filling, local: number): number => nameOf(filling, local).length;
+
+function writeSet(filling: Filling, set: number, ownerLength: number): number {
+  const { apexName, store, zone } = filling;
+  return writeRrset(store, runOfSet(filling, set), ownerLength, apexName, zone);
+}
+
+function runOfSet(filling: Filling, set: number): RecordRun {
+  const { sets } = filling;
+  const row = set * SET_WORDS;
   return {
-    arena: { bytes: new Uint8Array(4096), length: 0 },
-    nodes: [],
-    rrsets: [],
-    zones: [],
-    links: [],
-    nodeIndex: new Map(nodes.map((node, index) => [node, index])),
-    apexIndex: new Map(
-      nodes.flatMap((node, index) =>
-        node.name.length === node.zone.apexName.length ? [[node.zone, index] as const] : [],
-      ),
-    ),
-    zoneIndex: new Map(zones.map((zone, index) => [zone, index])),
-    rrsetIndex: new Map(),
-    glueLists: [],
+    type: sets[row + SET_TYPE]!,
+    ttl: sets[row + SET_TTL]!,
+    bytes: octetsOf(filling, set),
+    at: sets[row + SET_AT]!,
+    count: sets[row + SET_COUNT]!,
   };
-}
-
-function addNode(layout: Layout, node: NodeDraft): void {
-  const { name, zone } = node;
-  const rrsets = [...node.rrsets].sort((a, b) => a.type - b.type);
-  const row = new Array<number>(NODE_WORDS).fill(NONE);
-  const zoneIndex = layout.zoneIndex.get(zone) ?? NONE;
-  row[NODE_HASH] = hashName(name);
-  row[NODE_NAME] = append(layout, name);
-  row[NODE_NAME_LENGTH] = name.length;
-  row[NODE_RRSETS] = layout.rrsets.length / RRSET_WORDS;
-  row[NODE_RRSET_COUNT] = rrsets.length;
-  row[NODE_SERVICE] = node.service;
-  row[NODE_ANSWERS] = node.answers;
-  row[NODE_ZONE] = zoneIndex;
-  row[NODE_CUT] = node.cut === undefined ? NONE : (layout.nodeIndex.get(node.cut) ?? NONE);
-  row[NODE_WILDCARD] =
-    node.wildcard === undefined ? NONE : (layout.nodeIndex.get(node.wildcard) ?? NONE);
-  layout.nodes.push(...row);
-  for (const rrset of rrsets) addRrset(layout, rrset, name, zone.apexName, zoneIndex);
-}
-
-function addZone(layout: Layout, zone: ZoneDraft): void {
-  const index = layout.zones.length / ZONE_WORDS;
-  const row = new Array<number>(ZONE_WORDS).fill(NONE);
-  row[ZONE_APEX] = layout.apexIndex.get(zone) ?? NONE;
-  row[ZONE_APEX_LENGTH] = zone.apexName.length;
-  row[ZONE_SOA] = layout.rrsetIndex.get(zone.soa) ?? NONE;
-  const negative: RrsetDraft = { ...zone.soa, ttl: zone.negativeTtl };
-  row[ZONE_NEGATIVE] = addRrset(layout, negative, zone.apexName, zone.apexName, index);
-  row[ZONE_PARENT] = zone.parent === undefined ? NONE : (layout.zoneIndex.get(zone.parent) ?? NONE);
-  layout.zones.push(...row);
-}
-
-/** How the zone whose row this is denies; all its names have their rows by now. */
-function addDenial(layout: Layout, row: number, zone: ZoneDraft): void {
-  const { denial, denialAtParent } = zone;
-  if (denialAtParent !== undefined) {
-    const parent = layout.zoneIndex.get(zone.parent!)!;
-    const { apexName } = zone;
-    const rrset = addRrset(layout, denialAtParent, apexName, zone.parent!.apexName, parent);
-    layout.zones[row + ZONE_DENIAL_AT_PARENT] = rrset;
-  }
-  if (denial !== undefined) {
-    layout.zones[row + ZONE_DENIAL] = denial === 'compact' ? DENIAL_COMPACT : DENIAL_CHAIN;
-  }
-}
-
-function addChain(layout: Layout, row: number, chain: readonly DenialDraft[]): void {
-  layout.zones[row + ZONE_CHAIN] = layout.links.length;
-  layout.zones[row + ZONE_CHAIN_LENGTH] = chain.length;
-  for (const { node, nsec } of chain) {
-    layout.links.push(layout.nodeIndex.get(node)!, layout.rrsetIndex.get(nsec)!);
-  }
 }
 
 /** Appends the row and the body of an RRset; returns its index. */
-function addRrset(
-  layout: Layout,
-  rrset: RrsetDraft,
-  owner: Uint8Array,
+export function writeRrset(
+  store: TableStore,
+  { at, bytes, count, ttl, type }: RecordRun,
+  ownerLength: number,
   apex: Uint8Array,
   zone: number,
 ): number {
-  const index = layout.rrsets.length / RRSET_WORDS;
-  const apexPosition = HEADER_LENGTH + owner.length - apex.length;
-  const row = new Array<number>(RRSET_WORDS).fill(0);
-  const patches: number[] = [];
-  const targets: number[] = [];
-  const start = layout.arena.length;
-  for (const rdata of rrset.rdata) {
-    const recordStart = layout.arena.length - start;
-    targets.push(recordStart + RECORD_HEADER_LENGTH);
-    append(layout, recordHeader(rrset));
-    for (const piece of compress(rrset.type, rdata, apex)) {
-      if (piece === undefined) patches.push(layout.arena.length - start);
-      append(layout, piece ?? pointerTo(apexPosition));
-    }
-    const rdataLength = layout.arena.length - start - recordStart - RECORD_HEADER_LENGTH;
-    layout.arena.bytes[start + recordStart + 10] = rdataLength >> 8;
-    layout.arena.bytes[start + recordStart + 11] = rdataLength;
+  const index = addRrsetRow(store);
+  const apexPosition = HEADER_LENGTH + ownerLength - apex.length;
+  const patches = store.linkCount;
+  const start = store.arenaLength;
+  let record = at;
+  for (let left = count; left > 0; left -= 1) {
+    const rdata = record + 2;
+    const end = rdata + ((bytes[record]! << 8) | bytes[record + 1]!);
+    writeRecord(store, type, ttl, bytes, rdata, end, apex, apexPosition, start);
+    record = end;
   }
-  row[RRSET_TYPE] = rrset.type;
-  row[RRSET_RECORDS] = rrset.rdata.length;
-  row[RRSET_BODY] = start;
-  row[RRSET_BODY_LENGTH] = layout.arena.length - start;
-  row[RRSET_APEX_POSITION] = apexPosition;
-  row[RRSET_PATCHES] = layout.links.length;
-  row[RRSET_PATCH_COUNT] = patches.length;
-  row[RRSET_ZONE] = zone;
-  layout.links.push(...patches);
-  if (rrset.type === TYPE_CNAME || rrset.type === TYPE_DNAME) {
-    const target = lowerName(rrset.rdata[0]!);
-    row[RRSET_TARGET] = append(layout, target);
-    row[RRSET_TARGET_LENGTH] = target.length;
-  }
-  layout.rrsets.push(...row);
-  layout.rrsetIndex.set(rrset, index);
-  if (rrset.glue.length > 0) {
-    layout.glueLists.push({ row: index * RRSET_WORDS, glue: rrset.glue, targets });
+  const row = index * RRSET_WORDS;
+  const { rrsets } = store;
+  rrsets.fill(0, row, row + RRSET_WORDS);
+  rrsets[row + RRSET_TYPE] = type;
+  rrsets[row + RRSET_RECORDS] = count;
+  rrsets[row + RRSET_BODY] = start;
+  rrsets[row + RRSET_BODY_LENGTH] = store.arenaLength - start;
+  rrsets[row + RRSET_APEX_POSITION] = apexPosition;
+  rrsets[row + RRSET_PATCHES] = patches;
+  rrsets[row + RRSET_PATCH_COUNT] = store.linkCount - patches;
+  rrsets[row + RRSET_ZONE] = zone;
+  if (type === TYPE_CNAME || type === TYPE_DNAME) {
+    const length = (bytes[at]! << 8) | bytes[at + 1]!;
+    const target = appendOctets(store, bytes, at + 2, at + 2 + length);
+    // Length octets are below 64 and so are never mistaken for letters.
+    for (let i = target; i < target + length; i += 1) store.arena[i] = lowerOctet(store.arena[i]!);
+    rrsets[row + RRSET_TARGET] = target;
+    rrsets[row + RRSET_TARGET_LENGTH] = length;
   }
   return index;
 }
 
-function addGlue(
-  layout: Layout,
-  row: number,
-  glue: readonly GlueDraft[],
-  targets: readonly number[],
+/** Owner (a pointer to the question), type, class, TTL, rdata with its length. */
+function writeRecord(
+  store: TableStore,
+  type: number,
+  ttl: number,
+  bytes: Uint8Array,
+  rdata: number,
+  end: number,
+  apex: Uint8Array,
+  apexPosition: number,
+  bodyStart: number,
 ): void {
-  layout.rrsets[row + RRSET_GLUE] = layout.links.length;
-  layout.rrsets[row + RRSET_GLUE_COUNT] = glue.length;
-  layout.rrsets[row + RRSET_GLUE_REQUIRED] = glue.filter(({ required }) => required).length;
-  for (const { record, rrset } of glue) {
-    layout.links.push(targets[record]!, layout.rrsetIndex.get(rrset)!);
+  const at = makeRoom(store, RECORD_HEADER_LENGTH + end - rdata);
+  const { arena } = store;
+  arena[at] = POINTER_BITS;
+  arena[at + 1] = HEADER_LENGTH;
+  arena[at + 2] = type >> 8;
+  arena[at + 3] = type;
+  arena[at + 4] = CLASS_IN >> 8;
+  arena[at + 5] = CLASS_IN;
+  arena[at + 6] = ttl >>> 24;
+  arena[at + 7] = ttl >>> 16;
+  arena[at + 8] = ttl >>> 8;
+  arena[at + 9] = ttl;
+  store.arenaLength = at + RECORD_HEADER_LENGTH;
+  const names = apex.length <= 2 ? 0 : compressibleNames(type, bytes, rdata, end);
+  let from = rdata;
+  for (let name = 0; name < names; name += 1) {
+    const nameEnd = nameEnds[name]!;
+    if (!endsInApex(bytes, nameStarts[name]!, nameEnd, apex)) continue;
+    appendOctets(store, bytes, from, nameEnd - apex.length);
+    addLink(store, store.arenaLength - bodyStart);
+    makeRoom(store, 2);
+    store.arena[store.arenaLength] = POINTER_BITS | (apexPosition >> 8);
+    store.arena[store.arenaLength + 1] = apexPosition;
+    store.arenaLength += 2;
+    from = nameEnd;
+  }
+  appendOctets(store, bytes, from, end);
+  const length = store.arenaLength - at - RECORD_HEADER_LENGTH;
+  store.arena[at + 10] = length >> 8;
+  store.arena[at + 11] = length;
+}
+
+/** Where the names lie that compressibleNames() has found; a type has two at most. */
+const nameStarts = new Int32Array(8);
+const nameEnds = new Int32Array(8);
+
+const [TYPE_PTR, TYPE_MX, TYPE_TXT] = [12, 15, 16];
+
+/** Names in rdata that may be compressed (RFC 3597 4); returns their number. */
+function compressibleNames(type: number, bytes: Uint8Array, rdata: number, end: number): number {
+  switch (type) {
+    case TYPE_A:
+    case TYPE_AAAA:
+    case TYPE_TXT:
+      return 0;
+    case TYPE_NS:
+    case TYPE_CNAME:
+    case TYPE_PTR:
+      nameStarts[0] = rdata;
+      nameEnds[0] = end;
+      return 1;
+    case TYPE_MX:
+      nameStarts[0] = rdata + 2;
+      nameEnds[0] = end;
+      return 1;
+    case TYPE_SOA:
+      nameStarts[0] = rdata;
+      nameEnds[0] = rdata + nameLength(bytes, rdata, end);
+      nameStarts[1] = nameEnds[0];
+      nameEnds[1] = nameEnds[0] + nameLength(bytes, nameEnds[0], end);
+      return 2;
+    default: {
+      let names = 0;
+      for (const name of namesIn(type, bytes.subarray(rdata, end))) {
+        if (!name.compress) continue;
+        nameStarts[names] = rdata + name.at;
+        nameEnds[names] = rdata + name.end;
+        names += 1;
+      }
+      return names;
+    }
   }
 }
 
-/** Owner (a pointer to the question), type, class, TTL, and room for the rdata's length. */
-function recordHeader({ type, ttl }: RrsetDraft): Uint8Array {
-  const bytes = new Uint8Array(RECORD_HEADER_LENGTH);
-  const view = new DataView(bytes.buffer);
-  bytes.set(pointerTo(HEADER_LENGTH));
-  view.setUint16(2, type);
-  view.setUint16(4, CLASS_IN);
-  view.setUint32(6, ttl);
-  return bytes;
-}
-
-function pointerTo(position: number): Uint8Array {
-  return Uint8Array.of((POINTER_BITS | (position >> 8)) & 0xff, position & 0xff);
-}
-
-/** Rdata in pieces; `undefined` is a pointer to the zone's apex, where a name may be compressed. */
-function compress(type: number, rdata: Uint8Array, apex: Uint8Array): (Uint8Array | undefined)[] {
-  const pieces: (Uint8Array | undefined)[] = [];
-  let from = 0;
-  for (const { at, compress: isAllowed, end } of namesIn(type, rdata)) {
-    if (!isAllowed || apex.length <= 2 || !isSubdomain(rdata.subarray(at, end), apex)) continue;
-    pieces.push(rdata.subarray(from, end - apex.length), undefined);
-    from = end;
+function endsInApex(bytes: Uint8Array, start: number, end: number, apex: Uint8Array): boolean {
+  const tail = end - apex.length;
+  let label = start;
+  while (label < tail) label += 1 + bytes[label]!;
+  if (label !== tail) return false;
+  for (let i = 0; i < apex.length; i += 1) {
+    if (lowerOctet(bytes[tail + i]!) !== apex[i]) return false;
   }
-  pieces.push(rdata.subarray(from));
-  return pieces;
+  return true;
 }
 
-function hashName(name: Uint8Array): number {
-  const offsets: number[] = [];
-  for (let at = 0; name[at] !== 0; at += name[at]! + 1) offsets.push(at);
-  return offsets.reduceRight((hash, offset) => hashLabel(hash, name, offset), ROOT_HASH);
-}
-
-function indexNodes(nodes: readonly number[], count: number): Uint32Array {
-  const slots = new Uint32Array(2 ** Math.ceil(Math.log2(Math.max(2, count * 2))));
-  const mask = slots.length - 1;
-  for (let node = 0; node < count; node++) {
-    let slot = spread(nodes[node * NODE_WORDS + NODE_HASH]!) & mask;
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = node + 1;
+/** Gives each delegation the addresses of its targets that the zone holds. */
+function writeGlue(filling: Filling): void {
+  const { nodeCount, sets, store } = filling;
+  for (let local = 1; local < nodeCount; local += 1) {
+    const row = rowOf(filling, local);
+    if (store.nodes[row * NODE_WORDS + NODE_CUT] !== row) continue;
+    const ns = setOf(filling, local, TYPE_NS);
+    const glue = glueOf(filling, nameOf(filling, local), ns);
+    if (glue.length === 0) continue;
+    const required = glue.filter((each) => each.required);
+    const rrset = sets[ns * SET_WORDS + SET_ROW]! * RRSET_WORDS;
+    store.rrsets[rrset + RRSET_GLUE] = store.linkCount;
+    store.rrsets[rrset + RRSET_GLUE_COUNT] = glue.length;
+    store.rrsets[rrset + RRSET_GLUE_REQUIRED] = required.length;
+    for (const one of [...required, ...glue.filter((each) => !each.required)]) {
+      addLink(store, one.target);
+      addLink(store, one.rrset);
+    }
   }
-  return slots;
 }
 
-/** Appends bytes to the arena, which doubles as it fills; returns where they start. */
-function append(layout: Layout, bytes: Uint8Array): number {
-  const { arena } = layout;
-  const start = arena.length;
-  const end = start + bytes.length;
-  if (end > arena.bytes.length) {
-    const larger = new Uint8Array(Math.max(end, arena.bytes.length * 2));
-    larger.set(arena.bytes.subarray(0, start));
-    arena.bytes = larger;
+type Glue = {
+  /** Offset of the target in the body of the NS RRset. */
+  readonly target: number;
+  /** Row of the addresses. */
+  readonly rrset: number;
+  /** The target is at or below the cut: without this the delegation cannot be followed (RFC 9471 2). */
+  readonly required: boolean;
+};
+
+const names = createNameHashes();
+
+function glueOf(filling: Filling, cut: Uint8Array, ns: number): readonly Glue[] {
+  const { sets, store } = filling;
+  const glue: Glue[] = [];
+  let target = store.rrsets[sets[ns * SET_WORDS + SET_ROW]! * RRSET_WORDS + RRSET_BODY]!;
+  const body = target;
+  for (const rdata of rdataOf(filling, ns)) {
+    const at = target - body + RECORD_HEADER_LENGTH;
+    target += RECORD_HEADER_LENGTH + ((store.arena[target + 10]! << 8) | store.arena[target + 11]!);
+    const local = nodeNamed(filling, rdata);
+    if (local === NONE) continue;
+    const required = isSubdomain(rdata, cut);
+    for (const type of [TYPE_A, TYPE_AAAA]) {
+      const set = setOf(filling, local, type);
+      if (set === NONE) continue;
+      glue.push({ target: at, rrset: sets[set * SET_WORDS + SET_ROW]!, required });
+    }
   }
-  arena.bytes.set(bytes, start);
-  arena.length = end;
-  return start;
+  return glue;
 }
 
-function toShared<Column extends Uint8Array | Uint32Array | Int32Array>(column: Column): Column {
-  const memory = new SharedArrayBuffer(column.byteLength);
-  const Kind = column.constructor as new (buffer: SharedArrayBuffer) => Column; // Its own kind.
-  const shared = new Kind(memory);
-  shared.set(column);
-  return shared;
+/** The local number of a name of the zone, in any case, or NONE. */
+export function nodeNamed(filling: Filling, name: Uint8Array): number {
+  const lower = lowerName(name);
+  hashName(lower, 0, names);
+  const row = findNode(filling.store, names.hashes[0]!, lower, 0, lower.length);
+  return row === filling.apex || row >= filling.firstNode ? localOf(filling, row) : NONE;
 }

@@ -1,479 +1,315 @@
 /**
  * Zones as people wrote them -> the flat table that is served. Everything that would make the table
- * answer wrongly is an issue here, all of them at once; the configuration's validation finds most of
- * it earlier and with line numbers, but this is the last place before answers, and it trusts nobody.
+ * answer wrongly is an issue here, all of them at once.
  *
  * A name belongs to the longest of our zones that encloses it. What a parent zone holds at or below
  * the apex of a child of ours (its NS records, its glue) is therefore not served, but for DS.
+ *
+ * One zone after the other goes into the table, parents first, and leaves nothing behind but its rows. A
+ * zone that has none of ours below it can be replaced later: its new rows come behind the others
+ * (table-store.ts), and the index leads to them.
  */
+import { TYPE_DS } from '../dns/constants.ts';
+import { labelCount, lowerName, parseName } from '../dns/name.ts';
+import { writeAny, writeZone } from './assemble.ts';
 import {
-  TYPE_A,
-  TYPE_AAAA,
-  TYPE_CNAME,
-  TYPE_DNAME,
-  TYPE_DS,
-  TYPE_HTTPS,
-  TYPE_NS,
-  TYPE_NSEC,
-  TYPE_NSEC3,
-  TYPE_NSEC3PARAM,
-  TYPE_OPT,
-  TYPE_RRSIG,
-  TYPE_SOA,
-  TYPE_SVCB,
-} from '../dns/constants.ts';
-import { formatName, isSubdomain, lowerName, parentName, parseName } from '../dns/name.ts';
-import { parseRdata } from '../dns/rdata/registry.ts';
-import { TTL_SECONDS_MAX } from '../dns/ttl.ts';
-import { typeName, typeNumber } from '../dns/type-names.ts';
-import {
-  assembleZones,
-  type GlueDraft,
-  type NodeDraft,
-  type RrsetDraft,
-  type ZoneDraft,
-} from './assemble.ts';
-import {
-  ANSWERS_ADDRESSES,
-  ANSWERS_ALIAS,
-  ANSWERS_HTTPS,
-  ANSWERS_SVCB,
+  NODE_NAME,
+  NODE_NAME_LENGTH,
+  NODE_WORDS,
+  NODE_ZONE,
   NONE,
-  RECORD_HEADER_LENGTH,
+  ZONE_APEX,
+  ZONE_CHAIN,
+  ZONE_CHAIN_LENGTH,
+  ZONE_DENIAL_AT_PARENT,
+  ZONE_PARENT,
+  ZONE_WORDS,
   type ZoneTable,
 } from './compiled-zones.ts';
-import { addDenials } from './denial-records.ts';
-
-/** A zone as text: what config's ZoneConfig has, and steered owners as indexes of services. */
-export type ZoneSource = {
-  /** Absolute; the final dot may be missing. */
-  readonly name: string;
-  /** TTL in seconds of the SOA, and of the NS record that is made when the apex has none. */
-  readonly ttl: number;
-  readonly soa: {
-    readonly mname: string;
-    readonly rname: string;
-    readonly serial: number;
-    readonly refresh: number;
-    readonly retry: number;
-    readonly expire: number;
-    readonly minimum: number;
-  };
-  readonly rrsets: readonly RrsetSource[];
-  readonly steered: readonly SteeredSource[];
-  /** How a signed zone proves that something is not there; absent = it is not signed. */
-  readonly denial?: 'compact' | 'nsec';
-};
-/** `answers` are ANSWERS_… bits. Default: addresses. `types` are those that it has for everybody. */
-export type SteeredSource = {
-  readonly owner: string;
-  readonly service: number;
-  readonly answers?: number;
-  readonly types?: readonly number[];
-};
-export type RrsetSource = {
-  readonly owner: string;
-  readonly type: string;
-  readonly ttl: number;
-  readonly data: readonly string[];
-};
-
-/** `path` as in the configuration: `zones.gslb.example.rrsets.3.data.0`. */
-export type ZoneIssue = { readonly path: string; readonly message: string };
+import { addDenials, type ChildApex, writeDenials } from './denial-records.ts';
+import { type FillWork, fillZone, type OpenZone } from './fill-zone.ts';
+import { createFilling } from './filling.ts';
+import { rrsetOf } from './lookup.ts';
+import { nodeName, rrsetData } from './rrset-data.ts';
+import {
+  addNode,
+  appendOctets,
+  createNameHashes,
+  createTableStore,
+  findNode,
+  hashName,
+  ownIndex,
+  removeNode,
+  serveTable,
+  type TableSize,
+  type TableStore,
+} from './table-store.ts';
+import { absolute, readSoa, type ZoneIssue, type ZoneSource } from './zone-source.ts';
 
 export type ZoneCompilation =
   | { readonly ok: true; readonly table: ZoneTable }
   | { readonly ok: false; readonly issues: readonly ZoneIssue[] };
 
-/** Longest body of one RRset in bytes: it must fit one message with its question. */
-export const RRSET_BYTES_MAX = 60_000;
-
 /** Compiles all zones into one table, or tells everything that is wrong with them. */
 export function compileZones(sources: readonly ZoneSource[]): ZoneCompilation {
-  const work: Work = { issues: [], zones: new Map(), nodes: new Map() };
-  const opened = sources.flatMap((source) => openZone(work, source));
-  for (const zone of opened) linkToParentZone(work, zone);
-  for (const zone of opened) fillZone(work, zone);
-  for (const node of [...work.nodes.values()]) addAncestors(work, node);
-  for (const { draft } of opened) checkParentCut(work, draft);
-  for (const node of work.nodes.values()) linkNode(work, node);
-  for (const zone of opened) checkSteered(work, zone);
-  for (const node of work.nodes.values()) checkNode(work, node);
-  if (work.issues.length > 0) return { ok: false, issues: work.issues };
-  const drafts = opened.map(({ draft }) => draft);
-  const nodes = [...work.nodes.values()];
-  addDenials(nodes, drafts);
-  return { ok: true, table: assembleZones(nodes, drafts) };
+  return createZoneCompiler().compile(sources);
 }
 
-type Work = {
-  readonly issues: ZoneIssue[];
-  /** By key(lower-cased name). */
-  readonly zones: Map<string, ZoneDraft>;
-  readonly nodes: Map<string, NodeDraft>;
+/** Keeps what it has compiled, to replace single zones of it. */
+export type ZoneCompiler = {
+  /** Anew. Of what is wrong nothing is kept. */
+  compile(sources: readonly ZoneSource[]): ZoneCompilation;
+  /**
+   * With other records of some zones, by their places among those that were compiled last; in time in
+   * proportion to these zones, but for a copy of the hash index. Undefined = it has to be compiled anew.
+   */
+  replace(changed: ReadonlyMap<number, ZoneSource>): ZoneCompilation | undefined;
 };
-type OpenZone = { readonly source: ZoneSource; readonly path: string; readonly draft: ZoneDraft };
 
-/** Wire bytes as a string, to be a key of a map: other bytes, other string. */
-function key(name: Uint8Array): string {
-  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
+/** The table of the last compilation, and where in it the rows of each zone are. */
+type Kept = {
+  readonly store: TableStore;
+  /** Of each zone: the first row of its names without the apex, and their number. */
+  readonly firstNodes: Int32Array;
+  readonly nodeCounts: Int32Array;
+  readonly hasChildren: Uint8Array;
+};
+
+export function createZoneCompiler(): ZoneCompiler {
+  let kept: Kept | undefined;
+  return {
+    compile(sources) {
+      kept = undefined;
+      const compiled = compileAll(sources);
+      if ('issues' in compiled) return { ok: false, issues: compiled.issues };
+      kept = compiled;
+      return { ok: true, table: serveTable(compiled.store) };
+    },
+    replace(changed) {
+      if (kept === undefined || !canReplace(kept, changed)) return undefined;
+      const issues = replaceZones(kept, changed);
+      if (issues.length > 0) return { ok: false, issues };
+      return { ok: true, table: serveTable(kept.store) };
+    },
+  };
 }
 
-function openZone(work: Work, source: ZoneSource): OpenZone[] {
-  const path = `zones.${source.name}`;
-  const report = (at: string, message: string): void => {
-    work.issues.push({ path: `${path}${at}`, message });
+function compileAll(sources: readonly ZoneSource[]): Kept | { readonly issues: ZoneIssue[] } {
+  const store = createTableStore(sizeOf(sources));
+  const issues: ZoneIssue[] = [];
+  writeAny(store);
+  const apexes = Int32Array.from(sources, (source, zone) => addApex(store, source, zone, issues));
+  const opened = openRelated(store, sources, apexes, issues);
+  const work: FillWork = { filling: createFilling(store), issues, opened };
+  const kept: Kept = {
+    store,
+    firstNodes: new Int32Array(sources.length),
+    nodeCounts: new Int32Array(sources.length),
+    hasChildren: new Uint8Array(sources.length),
   };
-  const name = parseName(absolute(source.name));
+  for (const zone of parentsFirst([...opened.values()])) {
+    kept.hasChildren[zone.zone] = Number(zone.children !== undefined);
+    addZone(work, kept, zone);
+  }
+  // Most zones stand alone, and are forgotten as soon as they have their rows.
+  for (const [zone, source] of sources.entries()) {
+    const apex = apexes[zone]!;
+    if (apex === NONE || opened.has(zone)) continue;
+    addZone(work, kept, openZone(store, source, zone, apex, issues));
+  }
+  return issues.length > 0 ? { issues } : kept;
+}
+
+/** What a zone's file has, in octets of the table: heads of records are longer there, names are there once. */
+const OCTETS_PER_PACKED = 1.3;
+/** Of a written RRset, and of a zone besides its records; a guess that costs nothing when it is wrong. */
+const OCTETS_PER_RRSET = 64;
+const OCTETS_PER_ZONE = 160;
+
+function sizeOf(sources: readonly ZoneSource[]): TableSize {
+  let [rrsets, octets] = [0, 0];
+  for (const { filed, rrsets: written, steered } of sources) {
+    rrsets += 3 + (filed?.count ?? 0) + written.length;
+    octets += OCTETS_PER_ZONE + (written.length + steered.length) * OCTETS_PER_RRSET;
+    if (filed !== undefined) octets += (filed.to - filed.from) * OCTETS_PER_PACKED;
+  }
+  return { zones: sources.length, nodes: rrsets, rrsets, octets: Math.ceil(octets) };
+}
+
+const names = createNameHashes();
+
+/** Gives the zone its row, and its apex one, which is returned; NONE = that cannot be. */
+function addApex(
+  store: TableStore,
+  { name: text }: ZoneSource,
+  zone: number,
+  issues: ZoneIssue[],
+): number {
+  const path = `zones.${text}`;
+  const name = parseName(absolute(text));
   if (name === undefined) {
-    report('', `"${source.name}" is not a domain name`);
-    return [];
+    issues.push({ path, message: `"${text}" is not a domain name` });
+    return NONE;
   }
   const apexName = lowerName(name);
-  if (work.zones.has(key(apexName))) {
-    report('', 'this zone is there twice');
-    return [];
+  hashName(apexName, 0, names);
+  const hash = names.hashes[0]!;
+  if (findNode(store, hash, apexName, 0, apexName.length) !== NONE) {
+    issues.push({ path, message: 'this zone is there twice' });
+    return NONE;
   }
-  const soa = readSoa(source, report);
-  const negativeTtl = Math.min(source.ttl, source.soa.minimum);
-  const draft: ZoneDraft = {
-    apexName,
-    soa,
-    negativeTtl,
-    denial: source.denial,
-    chain: [],
-    denialAtParent: undefined,
-    apex: undefined,
+  const at = appendOctets(store, apexName, 0, apexName.length);
+  const apex = addNode(store, zone, at, apexName.length, hash);
+  const row = zone * ZONE_WORDS;
+  store.zones.fill(NONE, row, row + ZONE_WORDS);
+  store.zones[row + ZONE_APEX] = apex;
+  store.zones[row + ZONE_CHAIN] = 0;
+  store.zones[row + ZONE_CHAIN_LENGTH] = 0;
+  return apex;
+}
+
+function openZone(
+  store: TableStore,
+  source: ZoneSource,
+  zone: number,
+  apex: number,
+  issues: ZoneIssue[],
+): OpenZone {
+  const path = `zones.${source.name}`;
+  const soa = readSoa(source, (at, message) => issues.push({ path: `${path}${at}`, message }));
+  return {
+    ...{ source, path, apexName: nodeName(store, apex), soa, zone, apex },
     parent: undefined,
+    children: undefined,
+    ds: undefined,
   };
-  work.zones.set(key(apexName), draft);
-  draft.apex = nodeAt(work, draft, apexName);
-  draft.apex.rrsets.push(soa);
-  return [{ source, path, draft }];
 }
 
-function absolute(name: string): string {
-  return name.endsWith('.') ? name : `${name}.`;
-}
-
-const SOA_NUMBER_MAX = 0xffffffff;
-
-type Report = (at: string, message: string) => void;
-
-function readSoa({ soa, ttl }: ZoneSource, report: Report): RrsetDraft {
-  const names: Uint8Array[] = [];
-  for (const field of ['mname', 'rname'] as const) {
-    const name = parseName(soa[field]);
-    if (name === undefined) report(`.soa.${field}`, `"${soa[field]}" is not an absolute name`);
-    names.push(name ?? Uint8Array.of(0));
-  }
-  const numbers = new DataView(new ArrayBuffer(20));
-  const fields = ['serial', 'refresh', 'retry', 'expire', 'minimum'] as const;
-  for (const [index, field] of fields.entries()) {
-    const value = soa[field];
-    // Timers have 32 bits too (RFC 1035 3.3.13); TTLs alone end earlier (RFC 2181 8).
-    if (!isWhole(value, SOA_NUMBER_MAX)) {
-      report(`.soa.${field}`, `${value} is not within 0..${SOA_NUMBER_MAX}`);
-    }
-    numbers.setUint32(index * 4, value);
-  }
-  if (!isWhole(ttl, TTL_SECONDS_MAX)) report('.ttl', `${ttl} is not a TTL in seconds`);
-  const rdata = concat([...names, new Uint8Array(numbers.buffer)]);
-  return { type: TYPE_SOA, ttl, rdata: [rdata], glue: [] };
-}
-
-function isWhole(value: number, max: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= max;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
-
-function nodeAt(work: Work, zone: ZoneDraft, name: Uint8Array): NodeDraft {
-  const nameKey = key(name);
-  const known = work.nodes.get(nameKey);
-  if (known !== undefined) return known;
-  const node: NodeDraft = {
-    name,
-    zone,
-    rrsets: [],
-    service: NONE,
-    answers: 0,
-    serviceTypes: [],
-    cut: undefined,
-    wildcard: undefined,
+/** Those that are above or below others of ours, linked to each other; there are no names but apexes yet. */
+function openRelated(
+  store: TableStore,
+  sources: readonly ZoneSource[],
+  apexes: Int32Array,
+  issues: ZoneIssue[],
+): ReadonlyMap<number, OpenZone> {
+  const opened = new Map<number, OpenZone>();
+  const open = (zone: number): OpenZone => {
+    const known = opened.get(zone);
+    if (known !== undefined) return known;
+    const made = openZone(store, sources[zone]!, zone, apexes[zone]!, issues);
+    opened.set(zone, made);
+    return made;
   };
-  work.nodes.set(nameKey, node);
-  return node;
+  for (const [zone, apex] of apexes.entries()) {
+    const above = apex === NONE ? NONE : zoneAbove(store, apex);
+    if (above === NONE) continue;
+    const [child, parent] = [open(zone), open(above)];
+    parent.children ??= [];
+    parent.children.push(child);
+    child.parent = parent;
+  }
+  return opened;
 }
 
-function linkToParentZone(work: Work, { draft }: OpenZone): void {
-  const above = parentName(draft.apexName);
-  draft.parent = above && closestZone(work, above);
+/** The closest zone of ours above an apex, or NONE. */
+function zoneAbove(store: TableStore, apex: number): number {
+  const { arena, nodes } = store;
+  const at = nodes[apex * NODE_WORDS + NODE_NAME]!;
+  const labels = hashName(arena, at, names);
+  for (let label = 1; label <= labels; label += 1) {
+    const offset = names.offsets[label]!;
+    const length = nodes[apex * NODE_WORDS + NODE_NAME_LENGTH]! - offset;
+    const node = findNode(store, names.hashes[label]!, arena, at + offset, length);
+    if (node !== NONE) return nodes[node * NODE_WORDS + NODE_ZONE]!;
+  }
+  return NONE;
 }
 
-function closestZone(work: Work, name: Uint8Array): ZoneDraft | undefined {
-  for (let at: Uint8Array | undefined = name; at !== undefined; at = parentName(at)) {
-    const zone = work.zones.get(key(at));
-    if (zone !== undefined) return zone;
-  }
-  return undefined;
-}
+const parentsFirst = (opened: readonly OpenZone[]): readonly OpenZone[] =>
+  opened.toSorted((a, b) => labelCount(a.apexName) - labelCount(b.apexName));
 
-function fillZone(work: Work, zone: OpenZone): void {
-  const { source, path, draft } = zone;
-  for (const [index, rrset] of source.rrsets.entries()) {
-    addRrset(work, draft, rrset, `${path}.rrsets.${index}`);
+/** Fills the zone and writes its rows; with issues there will be no table, and only these matter. */
+function addZone(work: FillWork, kept: Kept, zone: OpenZone): void {
+  const { filling, issues } = work;
+  const { store } = kept;
+  const serviceTypes = fillZone(work, zone);
+  kept.firstNodes[zone.zone] = filling.firstNode;
+  kept.nodeCounts[zone.zone] = filling.nodeCount - 1;
+  if (issues.length > 0) return;
+  const { source } = zone;
+  const negativeTtl = Math.min(source.ttl, source.soa.minimum);
+  const { denial } = source;
+  if (denial === undefined) {
+    writeZone(filling, negativeTtl);
+  } else {
+    const children = childApexes(zone);
+    const denials = addDenials(filling, denial, negativeTtl, children, serviceTypes);
+    writeZone(filling, negativeTtl);
+    writeDenials(filling, denial, negativeTtl, denials);
   }
-  for (const [index, steered] of source.steered.entries()) {
-    const { answers = ANSWERS_ADDRESSES, owner, service, types = [] } = steered;
-    const ownerPath = `${path}.steered.${index}.owner`;
-    const name = readOwner(work, draft, owner, ownerPath);
-    if (name === undefined) continue;
-    const node = nodeAt(work, closestZone(work, name) ?? draft, name);
-    if (node.zone !== draft) {
-      work.issues.push({ path: ownerPath, message: `${owner} belongs to another zone of ours` });
-    } else if (node.service !== NONE) {
-      work.issues.push({ path: ownerPath, message: `${owner} is steered twice` });
-    } else {
-      node.service = service;
-      node.answers = answers;
-      node.serviceTypes = types;
-    }
-  }
-  const apex = nodeAt(work, draft, draft.apexName);
-  if (!apex.rrsets.some(({ type }) => type === TYPE_NS)) {
-    // A zone without NS is not a zone (RFC 1035 5.2); the primary is the one server we know of.
-    const mname = parseName(source.soa.mname) ?? Uint8Array.of(0);
-    apex.rrsets.push({ type: TYPE_NS, ttl: source.ttl, rdata: [mname], glue: [] });
-  }
-}
-
-function readOwner(
-  work: Work,
-  zone: ZoneDraft,
-  owner: string,
-  path: string,
-): Uint8Array | undefined {
-  const name = parseName(owner);
-  if (name === undefined) {
-    work.issues.push({ path, message: `"${owner}" is not an absolute name` });
-    return undefined;
-  }
-  if (!isSubdomain(name, zone.apexName)) {
-    const apex = formatName(zone.apexName);
-    work.issues.push({ path, message: `${owner} is outside of the zone ${apex}` });
-    return undefined;
-  }
-  return lowerName(name);
-}
-
-function addRrset(work: Work, zone: ZoneDraft, source: RrsetSource, path: string): void {
-  const report = (at: string, message: string): void => {
-    work.issues.push({ path: `${path}${at}`, message });
-  };
-  const owner = readOwner(work, zone, source.owner, `${path}.owner`);
-  const rrset = readRrset(source, zone, report);
-  if (owner === undefined || rrset === undefined) return;
-  const home = closestZone(work, owner) ?? zone;
-  if (home !== zone) {
-    const isDsOfChild =
-      rrset.type === TYPE_DS && home.parent === zone && home.apexName.length === owner.length;
-    if (!isDsOfChild) return;
-  }
-  if (home === zone && rrset.type === TYPE_DS && owner.length === zone.apexName.length) {
-    report('.owner', 'DS records of a zone stand in its parent zone (RFC 4035 2.4)');
-    return;
-  }
-  if (zone.denial !== undefined && MADE_TYPES.includes(rrset.type)) {
-    report('.type', `${source.type} records of a signed zone are made, not written`);
-    return;
-  }
-  const node = nodeAt(work, home, owner);
-  if (node.rrsets.some(({ type }) => type === rrset.type)) {
-    report('.owner', `${source.owner} ${source.type} is there twice`);
-    return;
-  }
-  if (rrset.type === TYPE_NS && owner[0] === 1 && owner[1] === 0x2a) {
-    report('.owner', 'a wildcard cannot be a delegation (RFC 4592 4.2)');
-    return;
-  }
-  node.rrsets.push(rrset);
-}
-
-/** What a signed zone gets by itself. */
-const MADE_TYPES: readonly number[] = [TYPE_RRSIG, TYPE_NSEC, TYPE_NSEC3, TYPE_NSEC3PARAM];
-
-/** SOA comes from the zone's own settings; OPT and 128 to 255 never stand in a zone (RFC 6895 3.1). */
-function isData(type: number): boolean {
-  return type > 0 && type !== TYPE_SOA && type !== TYPE_OPT && (type < 128 || type > 255);
-}
-
-function readRrset(source: RrsetSource, zone: ZoneDraft, report: Report): RrsetDraft | undefined {
-  if (!isWhole(source.ttl, TTL_SECONDS_MAX)) {
-    report('.ttl', `${source.ttl} is not a TTL in seconds`);
-    return undefined;
-  }
-  if (source.data.length === 0) {
-    report('.data', 'an RRset needs data');
-    return undefined;
-  }
-  const type = typeNumber(source.type);
-  if (type === undefined || !isData(type)) {
-    report('.type', `${source.type} is not a type of records in a zone`);
-    return undefined;
-  }
-  const rdata = new Map<string, Uint8Array>();
-  for (const [index, text] of source.data.entries()) {
-    const parsed = parseRdata(source.type, text, zone.apexName);
-    if (!parsed.ok) {
-      const hint = parsed.hint === undefined ? '' : ` (${parsed.hint})`;
-      report(`.data.${index}`, `${parsed.message}${hint}`);
-      return undefined;
-    }
-    if (rdata.has(key(parsed.rdata))) report(`.data.${index}`, 'this record is there twice');
-    rdata.set(key(parsed.rdata), parsed.rdata);
-  }
-  const records = [...rdata.values()];
-  const bytes = rrsetBytes(records);
-  if (bytes > RRSET_BYTES_MAX) {
-    report('.data', `${bytes} bytes are more than one answer holds (${RRSET_BYTES_MAX})`);
-    return undefined;
-  }
-  return { type, ttl: source.ttl, rdata: records, glue: [] };
-}
-
-/** Octets of an RRset in an answer, at most. */
-export function rrsetBytes(records: readonly Uint8Array[]): number {
-  return records.reduce((sum, { length }) => sum + RECORD_HEADER_LENGTH + length, 0);
-}
-
-/** Makes the empty non-terminals between a name and its zone's apex, and above a child's apex. */
-function addAncestors(work: Work, node: NodeDraft): void {
-  let above = parentName(node.name);
-  while (above !== undefined) {
-    const zone = closestZone(work, above);
-    if (zone === undefined || work.nodes.has(key(above))) return;
-    nodeAt(work, zone, above);
-    above = parentName(above);
+  if (zone.parent !== undefined) {
+    store.zones[zone.zone * ZONE_WORDS + ZONE_PARENT] = zone.parent.zone;
   }
 }
 
-/** A parent that delegates away from above the child's apex has no say about the child's DS. */
-function checkParentCut(work: Work, zone: ZoneDraft): void {
-  if (zone.parent === undefined) return;
-  const above = work.nodes.get(key(parentName(zone.apexName)!));
-  if (above === undefined || cutAbove(work, above) === undefined) return;
-  zone.parent = undefined;
-  const apex = nodeAt(work, zone, zone.apexName);
-  const ds = apex.rrsets.findIndex(({ type }) => type === TYPE_DS);
-  if (ds !== -1) apex.rrsets.splice(ds, 1);
+const childApexes = (zone: OpenZone): readonly ChildApex[] =>
+  (zone.children ?? [])
+    .filter(({ parent }) => parent === zone)
+    .map(({ apex, apexName, ds, zone: row }) => ({
+      ...{ name: apexName, zone: row, node: apex },
+      hasDs: ds !== undefined,
+    }));
+
+/** More rows that nothing leads to than others, and it is time to make the table anew. */
+const DEAD_NODES_MIN = 10_000;
+
+function canReplace({ hasChildren, store }: Kept, changed: ReadonlyMap<number, unknown>): boolean {
+  const isCrowded = store.deadNodes > Math.max(DEAD_NODES_MIN, store.nodeCount / 2);
+  return !isCrowded && changed.keys().every((zone) => hasChildren[zone] === 0);
 }
 
-/** The highest delegation at or above a node in its zone: everything from there on is not ours. */
-function cutAbove(work: Work, node: NodeDraft): NodeDraft | undefined {
-  let cut: NodeDraft | undefined;
-  let at: NodeDraft | undefined = node;
-  while (at !== undefined && at.name.length > at.zone.apexName.length) {
-    if (at.rrsets.some(({ type }) => type === TYPE_NS)) cut = at;
-    at = work.nodes.get(key(parentName(at.name)!));
+/** Returns what is wrong; then everything is as it was. */
+function replaceZones(kept: Kept, changed: ReadonlyMap<number, ZoneSource>): readonly ZoneIssue[] {
+  const { store } = kept;
+  const before = { ...store };
+  const issues: ZoneIssue[] = [];
+  const rows = new Map<number, readonly [number, number]>();
+  ownIndex(store);
+  const work: FillWork = { filling: createFilling(store), issues, opened: new Map() };
+  for (const [zone, source] of changed) {
+    rows.set(zone, [kept.firstNodes[zone]!, kept.nodeCounts[zone]!]);
+    replaceZone(work, kept, zone, source);
   }
-  return cut;
-}
-
-function linkNode(work: Work, node: NodeDraft): void {
-  const wildcardName = node.name.length + 2 > 255 ? undefined : wildcardOf(node.name);
-  const wildcard = wildcardName && work.nodes.get(key(wildcardName));
-  node.wildcard = wildcard?.zone === node.zone ? wildcard : undefined;
-  node.cut = cutAbove(work, node);
-  if (node.cut !== node) return;
-  const ns = node.rrsets.find(({ type }) => type === TYPE_NS);
-  if (ns !== undefined) ns.glue = glueOf(work, ns, node);
-}
-
-function wildcardOf(name: Uint8Array): Uint8Array {
-  return concat([Uint8Array.of(1, 0x2a), name]);
-}
-
-/** Addresses that we hold for the targets of a delegation, in-domain ones first (RFC 9471 2). */
-function glueOf(work: Work, ns: RrsetDraft, cut: NodeDraft): readonly GlueDraft[] {
-  const glue = ns.rdata.flatMap((target, record) => {
-    const node = work.nodes.get(key(lowerName(target)));
-    const rrsets = node?.zone === cut.zone ? node.rrsets : [];
-    const required = isSubdomain(target, cut.name);
-    return rrsets
-      .filter(({ type }) => type === TYPE_A || type === TYPE_AAAA)
-      .map((rrset) => ({ record, rrset, required }));
-  });
-  return [...glue.filter((one) => one.required), ...glue.filter((one) => !one.required)];
-}
-
-function checkSteered(work: Work, { source, path, draft }: OpenZone): void {
-  for (const [index, { owner }] of source.steered.entries()) {
-    const name = parseName(owner);
-    const node = name && work.nodes.get(key(lowerName(name)));
-    if (node === undefined || node.zone !== draft || node.cut === undefined) continue;
-    const cut = formatName(node.cut.name);
-    const message = `${owner} cannot be steered: ${cut} is delegated away`;
-    work.issues.push({ path: `${path}.steered.${index}.owner`, message });
+  if (issues.length === 0) return issues;
+  Object.assign(store, before);
+  for (const [zone, [first, count]] of rows) {
+    kept.firstNodes[zone] = first;
+    kept.nodeCounts[zone] = count;
   }
+  return issues;
 }
 
-/** CNAME and steering are exclusive (RFC 1034 3.6.2, RFC 2181 10.1). */
-function checkNode(work: Work, node: NodeDraft): void {
-  const report = (message: string): void => {
-    const path = `zones.${formatName(node.zone.apexName).replace(/(.)\.$/, '$1')}`;
-    work.issues.push({ path, message: `${formatName(node.name)}: ${message}` });
-  };
-  const cname = node.rrsets.find(({ type }) => type === TYPE_CNAME);
-  if (cname !== undefined && node.rrsets.length > 1) {
-    report('a CNAME cannot have other records beside it');
-  }
-  if (cname !== undefined && cname.rdata.length > 1) report('there can be only one CNAME');
-  checkDname(work, node, report);
-  if (node.service === NONE) return;
-  if (cname !== undefined) report('a steered name cannot be a CNAME');
-  const isAlias = (node.answers & ANSWERS_ALIAS) !== 0;
-  if (isAlias && node.rrsets.length > 0)
-    report('a steered CNAME cannot have other records beside it');
-  for (const { type } of node.rrsets) {
-    if (!steeredTypes(node.answers).includes(type)) continue;
-    report(`a steered name cannot have static ${typeName(type)} records`);
-  }
-}
-
-function steeredTypes(answers: number): readonly number[] {
-  return [
-    ...((answers & ANSWERS_ADDRESSES) !== 0 ? [TYPE_A, TYPE_AAAA] : []),
-    ...((answers & ANSWERS_HTTPS) !== 0 ? [TYPE_HTTPS] : []),
-    ...((answers & ANSWERS_SVCB) !== 0 ? [TYPE_SVCB] : []),
+function replaceZone(work: FillWork, kept: Kept, zone: number, source: ZoneSource): void {
+  const { store } = kept;
+  const row = zone * ZONE_WORDS;
+  const apex = store.zones[row + ZONE_APEX]!;
+  const [parent, denialAtParent] = [
+    store.zones[row + ZONE_PARENT]!,
+    store.zones[row + ZONE_DENIAL_AT_PARENT]!,
   ];
-}
-
-/** One DNAME at most, and nothing below it (RFC 6672 2.4); a wildcard has none (RFC 6672 3.3). */
-function checkDname(work: Work, node: NodeDraft, report: (message: string) => void): void {
-  const above = dnameAbove(work, node);
-  if (above !== undefined) report(`the DNAME of ${formatName(above.name)} hides this name`);
-  const dname = node.rrsets.find(({ type }) => type === TYPE_DNAME);
-  if (dname === undefined) return;
-  if (dname.rdata.length > 1) report('there can be only one DNAME');
-  if (node.name[0] === 1 && node.name[1] === 0x2a) report('a wildcard cannot have a DNAME');
-  if (node.cut !== undefined) report('a delegated name cannot have a DNAME');
-}
-
-/** A DNAME stands for all names below it: none of them is there (RFC 6672 2.4). */
-function dnameAbove(work: Work, { name, zone }: NodeDraft): NodeDraft | undefined {
-  for (let at = name; at.length > zone.apexName.length; ) {
-    at = parentName(at)!;
-    const node = work.nodes.get(key(at));
-    if (node?.rrsets.some(({ type }) => type === TYPE_DNAME) === true) return node;
+  const ds = rrsetOf(store, apex, TYPE_DS);
+  removeNode(store, apex);
+  const first = kept.firstNodes[zone]!;
+  for (let node = first; node < first + kept.nodeCounts[zone]!; node += 1) removeNode(store, node);
+  const anew = addApex(store, source, zone, work.issues);
+  if (anew === NONE) return;
+  const opened = openZone(store, source, zone, anew, work.issues);
+  if (ds !== NONE) {
+    // Of the parent, which has not changed.
+    const { rdata, ttlSeconds, type } = rrsetData(store, ds);
+    opened.ds = { type, ttl: ttlSeconds, rdata };
   }
-  return undefined;
+  addZone(work, kept, opened);
+  store.zones[row + ZONE_PARENT] = parent;
+  store.zones[row + ZONE_DENIAL_AT_PARENT] = denialAtParent;
 }

@@ -8,6 +8,7 @@ import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
 import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
+import { SCALE_SUMMARY, SCALE_USAGE, scaleBench } from './scale.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
 
@@ -26,6 +27,7 @@ const benches: readonly Bench[] = [
   { name: 'flips', summary: FLIPS_SUMMARY, usage: FLIPS_USAGE, run: flipsBench },
   { name: 'geo', summary: GEO_SUMMARY, usage: GEO_USAGE, run: geoBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
+  { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
 

@@ -241,6 +241,10 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
     events: { record: (kind) => kinds.push(kind) },
     current: () => serving,
     shared: { latest: () => latest, current: () => served },
+    overlays: { current: () => [] },
+    async swapZone(next) {
+      serving = next;
+    },
     async swap(next, shared) {
       serving = next;
       served = shared;

@@ -110,3 +110,20 @@ function scratch(t: TestContext) {
   };
   return { path, write };
 }
+
+test('load() reads a .csv file as networks, over the databases behind it', (t) => {
+  const { path, write } = scratch(t);
+  write(databaseOf('192.0.2.0/24'));
+  const list = `${path}.csv`;
+  writeFileSync(list, '198.51.100.0/24,DE\n');
+  const files = createGeoFiles();
+  const load = () => files.load({ databases: [list, path], overrides: [] }, centroids);
+  const first = load();
+  assert.ok(first.ok);
+  assert.equal(first.geo.networks, 2);
+  writeFileSync(list, 'nonsense\n');
+  const second = load();
+  assert.ok(second.ok);
+  assert.match(second.warnings.join(), /csv: line 1: .* The last good content stays in use\./);
+  assert.equal(second.geo, first.geo);
+});

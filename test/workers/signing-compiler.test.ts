@@ -14,7 +14,11 @@ const request = { config, generation: 1, revision: 0 };
 function open(of: Snapshot, hasKeys: boolean, parts: SignedParts | undefined) {
   const warnings: string[] = [];
   const result = { ok: true, snapshot: of } as CompileResult;
-  const compiler = { compile: async () => result, close: async () => {} };
+  const compiler = {
+    compile: async () => result,
+    replace: async () => ({ kind: 'whole' as const }),
+    close: async () => {},
+  };
   const signer = { hasKeys: () => hasKeys, sign: async () => parts };
   const log = { warn: (event: string) => warnings.push(event) };
   const { compile } = withSigning(compiler, signer, log);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { formatName, lowerName, parseName } from '../../src/dns/name.ts';
 import { formatRdata } from '../../src/dns/rdata/registry.ts';
 import { typeNumber } from '../../src/dns/type-names.ts';
-import { compileZones, type ZoneSource } from '../../src/zone/compile.ts';
+import { compileZones } from '../../src/zone/compile.ts';
 import {
   RRSET_TYPE,
   RRSET_WORDS,
@@ -28,6 +28,7 @@ import {
   STEERED,
 } from '../../src/zone/lookup.ts';
 import { nodeName, rrsetData } from '../../src/zone/rrset-data.ts';
+import type { ZoneSource } from '../../src/zone/zone-source.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import { type NaiveAnswer, type NaiveZone, naiveLookup } from './naive-lookup.ts';
 import { drawnName, drawnType, drawnWorld, zonesOf } from './random-zones.ts';

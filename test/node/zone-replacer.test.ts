@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { ask, dataOf } from './dns-client.ts';
+import { startNodeFixture } from './node-fixture.ts';
+import { place } from './three-regions.ts';
+
+const HEAD = '$TTL 300\n@ SOA ns1 h 1 3600 600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n';
+const zoneOf = (address: string): string => `${HEAD}www A ${address}\n`;
+const ZONES = ['a', 'b', 'c'].map((name) => `${name}.example`);
+
+async function startZones(t: TestContext) {
+  const dns = await place();
+  const config = {
+    node: { name: 'zones', roles: ['nameserver'], workers: { dns: 1 } },
+    dns: { listeners: [`${dns.address}:${dns.port}`] },
+    zoneFolders: [{ folder: '.' }],
+  };
+  const files = Object.fromEntries(ZONES.map((zone) => [`${zone}.zone`, zoneOf('192.0.2.1')]));
+  const fixture = await startNodeFixture(config, {}, files);
+  t.after(fixture.stop);
+  const write = (zone: string, text: string): void =>
+    writeFileSync(join(fixture.directory, `${zone}.zone`), text);
+  const www = async (zone: string) => dataOf(await ask(dns, { name: `www.${zone}` }));
+  return { ...fixture, write, www };
+}
+
+test('the file of one zone is served, and all others as before', async (t) => {
+  const { node, write, www } = await startZones(t);
+  // That of another zone has changed too, but nobody said so.
+  write('a.example', zoneOf('192.0.2.2'));
+  write('b.example', zoneOf('192.0.2.3'));
+  const result = await node.plane.reload('test', 'a.example');
+  assert.ok(result.ok);
+  assert.deepEqual(result.changes, [
+    'zones.a.example: record www A changed data ["192.0.2.1"] → ["192.0.2.2"]',
+  ]);
+  assert.deepEqual(await Promise.all(ZONES.map(www)), [
+    ['192.0.2.2'],
+    ['192.0.2.1'],
+    ['192.0.2.1'],
+  ]);
+  const all = await node.plane.reload('test');
+  assert.deepEqual(
+    all.changes.map((change) => change.split(':')[0]),
+    ['zones.b.example'],
+  );
+  assert.deepEqual(await Promise.all(ZONES.map(www)), [
+    ['192.0.2.2'],
+    ['192.0.2.3'],
+    ['192.0.2.1'],
+  ]);
+  write('c.example', zoneOf('192.0.2.4'));
+  assert.ok((await node.plane.reload('test', 'c.example')).ok);
+  assert.deepEqual(await Promise.all(ZONES.map(www)), [
+    ['192.0.2.2'],
+    ['192.0.2.3'],
+    ['192.0.2.4'],
+  ]);
+});
+
+test('no query goes unanswered while zones are replaced', async (t) => {
+  const { node, write, www } = await startZones(t);
+  let isDone = false;
+  const seen = new Set<string>();
+  const asking = (async () => {
+    while (!isDone) for (const data of await www('a.example')) seen.add(data);
+  })();
+  for (let round = 1; round <= 20; round += 1) {
+    write('a.example', zoneOf(`192.0.2.${round}`));
+    const { generation, ok } = await node.plane.reload('test', 'a.example');
+    assert.deepEqual({ generation, ok }, { generation: round + 1, ok: true });
+    // Whoever asks once it is served gets it.
+    assert.deepEqual(await www('a.example'), [`192.0.2.${round}`]);
+  }
+  isDone = true;
+  await asking;
+  assert.ok([...seen].every((data) => data.startsWith('192.0.2.')));
+});
+
+test('what cannot be done for one zone is done for all, and what is wrong is told', async (t) => {
+  const { node, write, www } = await startZones(t);
+  write('a.example', `${zoneOf('192.0.2.2')}x A 192.0.2.256\n`);
+  const refused = await node.plane.reload('test', 'a.example');
+  assert.ok(!refused.ok);
+  assert.match(`${refused.issues[0]?.file}:${refused.issues[0]?.line}`, /a\.example\.zone:6$/);
+  assert.deepEqual(await www('a.example'), ['192.0.2.1']);
+  write('a.example', `${zoneOf('192.0.2.2')}www 60 A 192.0.2.3\n`);
+  const doubtful = await node.plane.reload('test', 'a.example');
+  assert.ok(doubtful.ok);
+  assert.match(doubtful.issues[0]!.message, /TTL/);
+  assert.deepEqual(await www('a.example'), ['192.0.2.2', '192.0.2.3']);
+  write('d.example', zoneOf('192.0.2.9'));
+  assert.deepEqual((await node.plane.reload('test', 'd.example')).changes, [
+    'zones: zone d.example added',
+  ]);
+  assert.deepEqual(await www('d.example'), ['192.0.2.9']);
+});
