@@ -119,9 +119,9 @@ export const BREAKAGES: readonly Caught[] = [
   },
   {
     name: 'clients of a whole continent share an answer',
-    file: 'src/nameserver/respond.ts',
-    from: 'RCODE_NOERROR, place.scope)',
-    to: 'RCODE_NOERROR, Math.min(8, place.scope))',
+    file: 'src/nameserver/answer-question.ts',
+    from: 'FLAG_AA, place.scope, udpSizeMax',
+    to: 'FLAG_AA, Math.min(8, place.scope), udpSizeMax',
     invariant: 'scope',
     size: 'alone',
     seed: 33,
