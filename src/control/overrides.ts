@@ -56,7 +56,9 @@ export function createOverrides(options: OverridesOptions): Overrides {
   let isBusy = false;
   let cancelTimer: () => void = () => {};
 
-  const current = (): readonly Override[] => held.map(({ override }) => override);
+  // The timer may be late.
+  const current = (): readonly Override[] =>
+    held.flatMap(({ override }) => (isInForce(override, clock.nowMs()) ? [override] : []));
   const arm = (): void => {
     cancelTimer();
     const next = nextExpiry(current(), clock.nowMs());

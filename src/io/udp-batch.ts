@@ -66,18 +66,22 @@ export function openBatchUdp(
     })),
     serve() {
       for (;;) {
+        // Those that had come when the bell was heard.
+        for (const port of ports) port.answer();
         if (only !== undefined && isBusy) {
-          isBusy = only.turn(MSG_WAITFORONE);
+          isBusy = only.receive(MSG_WAITFORONE);
         } else {
           sleep.wait();
           if (sleep.isReady(ports.length)) hush(bell);
-          // What was said before a datagram came is met before it is answered.
-          if (heard(bell) === rings) isBusy = answerReady(ports, sleep);
+          isBusy = receiveReady(ports, sleep);
         }
+        // What was said before a datagram came is met before it is answered.
         const now = heard(bell);
         if (now === rings) continue;
         rings = now;
-        return !isOver(bell);
+        if (!isOver(bell)) return true;
+        for (const port of ports) port.answer();
+        return false;
       }
     },
   };
@@ -87,10 +91,10 @@ type Port = ReturnType<typeof openPort>;
 type Sleep = ReturnType<typeof createSleep>;
 
 /** False when there was nothing. */
-function answerReady(ports: readonly Port[], sleep: Sleep): boolean {
+function receiveReady(ports: readonly Port[], sleep: Sleep): boolean {
   let isBusy = false;
   for (let index = 0; index < ports.length; index += 1) {
-    if (sleep.isReady(index) && ports[index]!.turn(MSG_DONTWAIT)) isBusy = true;
+    if (sleep.isReady(index) && ports[index]!.receive(MSG_DONTWAIT)) isBusy = true;
   }
   return isBusy;
 }
@@ -106,6 +110,8 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
   const { memory, packets, packetsAt, receiveFrom, replies, repliesAt } = slab;
   const { fast, source } = handler;
   let current = 0;
+  /** Datagrams that are there and not answered yet. */
+  let waiting = 0;
   const later = () => {
     const way = slab.copyWay(current);
     return (reply: Uint8Array): void => {
@@ -144,18 +150,24 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
     if (ready > 0) send(calls, fd, slab, ready, meter);
   };
   return {
-    /** Takes and answers what is there; false when there was nothing. */
-    turn(flags: bigint): boolean {
+    /** Takes what is there; false when there was nothing. */
+    receive(flags: bigint): boolean {
       const count = calls.receive(fd, receiveFrom, COUNTS[BATCH_MAX]!, flags, NO_TIMEOUT);
       if (count <= 0) {
         const code = calls.errno();
         if (!PASSING.has(code)) throw new Error(`recvmmsg: ${code}`);
         return false;
       }
-      meter.received(count);
-      answer(count);
-      slab.reset(count);
+      waiting = count;
       return true;
+    },
+    /** Answers what was taken. */
+    answer(): void {
+      if (waiting === 0) return;
+      meter.received(waiting);
+      answer(waiting);
+      slab.reset(waiting);
+      waiting = 0;
     },
   };
 }

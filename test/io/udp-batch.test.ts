@@ -5,9 +5,11 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { probeBatches } from '../../src/io/batch-probe.ts';
+import { hangBell, ring } from '../../src/io/bell.ts';
 import { LINUX_64 } from '../../src/io/message-slab.ts';
 import { openBatchSockets } from '../../src/io/sockets.ts';
 import { openBatchCalls, openSyscalls } from '../../src/io/syscall.ts';
+import { openBatchUdp } from '../../src/io/udp-batch.ts';
 import { client, startEcho, udpConformance } from './udp-conformance.ts';
 
 const found = openSyscalls();
@@ -69,6 +71,57 @@ function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): voi
       }
     });
   }
+
+  test('what was said before a datagram came is met before it is answered', async (t) => {
+    assert.ok(calls.ok);
+    const hung = hangBell(syscalls);
+    const loopback = { address: '127.0.0.1', port: 0 };
+    const opened = openBatchSockets(syscalls, loopback, Uint8Array.of(127, 0, 0, 1), 1);
+    assert.ok(opened.ok);
+    const socket = opened.value[0]![0]!;
+    t.after(() => {
+      socket.close();
+      hung.close();
+    });
+    const { port } = socket;
+    const fd = socket.hand().fd!;
+    let received = 0;
+    const answered: number[] = [];
+    const batch = openBatchUdp(
+      {
+        ...calls.calls,
+        // Somebody says something at the worst of moments.
+        receive(...call) {
+          const count = calls.calls.receive(...call);
+          if (count > 0) {
+            received += count;
+            ring(hung.bell);
+          }
+          return count;
+        },
+      },
+      [
+        {
+          socket: { address: '127.0.0.1', port, fd },
+          handler: {
+            source: { family: 4, address: new Uint8Array(16), port: 0 },
+            serve: () => answered.push(received) * 0,
+          },
+        },
+      ],
+      hung.bell,
+      { received() {}, dropped() {}, unsent() {} },
+    );
+    const asking = client(t);
+    for (let round = 1; round <= 3; round += 1) {
+      await new Promise((done) => asking.send('-', port, '127.0.0.1', done));
+      assert.equal(batch.serve(), true);
+      assert.deepEqual([received, answered.length], [round, round - 1], 'taken and not answered');
+      ring(hung.bell);
+      assert.equal(batch.serve(), true);
+      assert.deepEqual([received, answered.length], [round, round], 'answered then');
+    }
+  });
 
   test('what waits for a thread that is busy comes together', async (t) => {
     const { ports, told } = await startEcho(t, 'batch', ['127.0.0.1']);
