@@ -2,7 +2,7 @@
  * Answers of the same question again (fast-path.ts). Of what answers everybody alike, the records are remembered as
  * they stand behind the question; of a steered name, where the look-up led. PowerDNS calls the like a packet cache.
  *
- *   index   hash, entry | hash, entry | …            two places for a question
+ *   index   hash, entry | hash, entry | …            four places for a question, in one line of memory
  *   heap    head | name, lower-cased | records       entries one behind the other, as long as they are
  *
  * Entries lie close together, for what an answer costs is mostly how many pages of memory it touches. Both have a
@@ -22,13 +22,15 @@ export const PACKET_CACHE_BYTES = 4 * 1024 * 1024;
 /** Longer names, and longer answers, are looked up each time. */
 export const CACHED_NAME_MAX = 128;
 export const CACHED_ANSWER_MAX = 1024;
-const INDEX_MASK = PACKET_CACHE_ENTRIES - 1;
 /** Questions that were looked for in vain and are known by their hash; a power of two. */
 const MISSED_MAX = 65_536;
 
 /** Words of a place in the index; no entry is at 0. */
 const PLACE_WORDS = 2;
 const PLACE_ENTRY = 1;
+const PLACES = 4;
+const SET_WORDS = PLACES * PLACE_WORDS;
+const SET_MASK = PACKET_CACHE_ENTRIES / PLACES - 1;
 
 /** Words of an entry's head. */
 const QUESTION = 0;
@@ -107,16 +109,13 @@ export function findEntry(cache: PacketCache, query: Query): number {
   const { index, key } = cache;
   const question = questionOf(key.qtype, query);
   const hash = spread(key.hash ^ question);
-  const at = hash & INDEX_MASK;
-  const first = at * PLACE_WORDS;
-  if (index[first] === hash && isOf(cache, index[first + PLACE_ENTRY]!, question)) {
-    return index[first + PLACE_ENTRY]!;
+  const set = (hash & SET_MASK) * SET_WORDS;
+  for (let place = set; place < set + SET_WORDS; place += PLACE_WORDS) {
+    if (index[place] !== hash) continue;
+    const entry = index[place + PLACE_ENTRY]!;
+    if (isOf(cache, entry, question)) return entry;
   }
-  const second = (at ^ 1) * PLACE_WORDS;
-  if (index[second] === hash && isOf(cache, index[second + PLACE_ENTRY]!, question)) {
-    return index[second + PLACE_ENTRY]!;
-  }
-  miss(cache, first, second, hash);
+  miss(cache, set, hash);
   return NOT_CACHED;
 }
 
@@ -202,14 +201,19 @@ function isOf({ key, words }: PacketCache, entry: number, question: number): boo
   return entry !== 0;
 }
 
-/** The second time that a question is missed it gets a place: the free one of two, or its own. */
-function miss(cache: PacketCache, first: number, second: number, hash: number): void {
+/** The second time that a question is missed it gets a place: a free one, or any. */
+function miss(cache: PacketCache, set: number, hash: number): void {
   const { index, missed } = cache;
-  const slot = hash >>> 16;
-  if (missed[slot] !== hash) missed[slot] = hash;
-  else {
-    const isSecond = index[first + PLACE_ENTRY] !== 0 && index[second + PLACE_ENTRY] === 0;
-    cache.place = isSecond ? second : first;
+  // The last two of a pair: names that are asked for by turns do not make each other forgotten.
+  const pair = (hash >>> 16) & ~1;
+  if (missed[pair] !== hash && missed[pair + 1] !== hash) {
+    missed[pair + 1] = missed[pair]!;
+    missed[pair] = hash;
+    return;
+  }
+  cache.place = set + ((hash >>> 14) & (PLACES - 1)) * PLACE_WORDS;
+  for (let place = set; place < set + SET_WORDS; place += PLACE_WORDS) {
+    if (index[place + PLACE_ENTRY] === 0) cache.place = place;
   }
 }
 
