@@ -52,7 +52,7 @@ const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }
   balancing: { others: ['algorithm'] },
   filter: { others: ['filter'] },
   probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },
-  store: { others: ['store'] },
+  store: { others: ['store', 'remote-clock'] },
   doctor: {
     others: ['finding', 'observation', 'query', 'reading', 'standing', 'security'],
   },

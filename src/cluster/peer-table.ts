@@ -1,3 +1,4 @@
+import { createRemoteClock, type RemoteClock } from '../store/remote-clock.ts';
 import {
   createReplayWindow,
   deriveDataKey,
@@ -73,6 +74,9 @@ export type Session = {
   received: number;
   refused: number;
   rttMs: number | undefined;
+  /** Its wall clock. */
+  readonly clock: RemoteClock;
+  /** That less this node's own, as of its last word. */
   clockOffsetMs: number | undefined;
 };
 
@@ -195,6 +199,7 @@ function open(
     received: 0,
     refused: 0,
     rttMs: undefined,
+    clock: createRemoteClock(),
     clockOffsetMs: undefined,
   };
   const before = state.byName.get(name);

@@ -380,11 +380,14 @@ function answerPing(state: State, session: Session, records: readonly WireRecord
 }
 
 function notePong(deps: PeersDeps, session: Session, { token, wallMs }: PongRecord): void {
-  const rttMs = deps.nowMs() - token;
+  const nowMs = deps.nowMs();
+  const rttMs = nowMs - token;
   if (rttMs < 0 || rttMs > RTT_MAX_MS) return;
   session.rttMs = rttMs;
   if (wallMs === 0 || deps.wallMs === undefined) return;
-  session.clockOffsetMs = wallMs + rttMs / 2 - deps.wallMs();
+  // One answer that was held up, by a way or by a machine that stood still, moves no clock.
+  session.clock.observe(token, nowMs, wallMs);
+  session.clockOffsetMs = session.clock.nowMs(nowMs)! - deps.wallMs();
   deps.onClock?.(session.name, session.clockOffsetMs);
 }
 

@@ -57,6 +57,25 @@ test('peers measure how far the other is, and how far its clock is off', async (
   assert.ok(Math.abs((a.offsets.get('b') ?? 0) - 3_600_000) <= 1);
 });
 
+test('a clock is not moved by a few answers that were held up', async () => {
+  const { clock, network, start } = createPeersRig();
+  const a = start('a');
+  start('b', { seeds: ['a:1'], wallAheadMs: 3_600_000 });
+  let longestMs = 0;
+  for (let each = 0; each < 10; each += 1) {
+    network.set({ latencyMs: [20, 20] });
+    await clock.advance(7000);
+    network.set({ latencyMs: [20, 3000] });
+    await clock.advance(3000);
+    const [row] = rowOf(a, 'b');
+    const { clockOffsetMs = 0, rttMs = 0 } = row ?? {};
+    longestMs = Math.max(longestMs, rttMs);
+    const what = `${clockOffsetMs} ms after a round trip of ${rttMs} ms`;
+    assert.ok(Math.abs(clockOffsetMs - 3_600_000) <= 1, what);
+  }
+  assert.ok(longestMs > 1000, `answers were held up: ${longestMs} ms`);
+});
+
 test('peers with nothing to say stay connected; silence and its end are said once', async () => {
   const { clock, network, start } = createPeersRig();
   const [a, b] = [start('a', { seeds: ['b:1'] }), start('b', { seeds: ['a:1'] })];

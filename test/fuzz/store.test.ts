@@ -17,7 +17,7 @@ import {
   parseTick,
   parseWritten,
 } from '../../src/store/redis/replies.ts';
-import { createServerClock } from '../../src/store/redis/server-clock.ts';
+import { createRemoteClock } from '../../src/store/remote-clock.ts';
 import { sqlite } from '../../src/store/sqlite.ts';
 import type { Change, Store } from '../../src/store/store.ts';
 import { createMovedClock, type MovedClock, settle } from '../monitoring/moved-clock.ts';
@@ -114,7 +114,7 @@ test('replies that are not of our scripts are errors or nothing, never a surpris
   );
 });
 
-test('createServerClock() stays within the errors of what it was told', () => {
+test('createRemoteClock() stays within the errors of what it was told', () => {
   const observation = fc.record({
     gapMs: fc.nat(5000),
     tripMs: fc.nat(900),
@@ -125,7 +125,7 @@ test('createServerClock() stays within the errors of what it was told', () => {
       fc.array(observation, { minLength: 1, maxLength: 30 }),
       fc.integer({ min: -1e9, max: 1e9 }),
       (list, offsetMs) => {
-        const clock = createServerClock();
+        const clock = createRemoteClock();
         let nowMs = 1_700_000_000_000;
         let bestMs = Infinity;
         for (const { gapMs, tripMs, share } of list) {

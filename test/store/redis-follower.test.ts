@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWitness } from '../../src/store/redis/follower.ts';
 import { parseSentinelReply, redirection } from '../../src/store/redis/locate.ts';
-import { createServerClock } from '../../src/store/redis/server-clock.ts';
+import { createRemoteClock } from '../../src/store/remote-clock.ts';
 
 test('createWitness() finds a gap between two notices, and none where there is none', () => {
   const witness = createWitness(0);
@@ -39,8 +39,8 @@ test('createWitness() is deaf when it hears of nothing again and again', () => {
   assert.equal(findings.filter((finding) => finding === 'missed').length, 3);
 });
 
-test('createServerClock() follows the answer that took the shortest time', () => {
-  const clock = createServerClock();
+test('createRemoteClock() follows the answer that took the shortest time', () => {
+  const clock = createRemoteClock();
   assert.equal(clock.nowMs(0), null);
   clock.observe(1000, 1200, 6080);
   assert.equal(clock.nowMs(1200), 6180);
@@ -50,8 +50,8 @@ test('createServerClock() follows the answer that took the shortest time', () =>
   assert.equal(clock.nowMs(3300 + 60_001), null, 'nobody knows any more');
 });
 
-test('createServerClock() forgets what a clock that was set contradicts', () => {
-  const clock = createServerClock();
+test('createRemoteClock() forgets what a clock that was set contradicts', () => {
+  const clock = createRemoteClock();
   clock.observe(1000, 1002, 5001);
   clock.observe(2000, 2100, 9050);
   assert.equal(clock.nowMs(2100), 9100);

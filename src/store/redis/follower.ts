@@ -1,11 +1,11 @@
 import { LIST_ENTRIES_MAX } from '../contract/limits.ts';
 import type { Listing, WatchBook, Watcher } from '../contract/watch-book.ts';
+import type { RemoteClock } from '../remote-clock.ts';
 import type { StoreClock } from '../store.ts';
 import { reasonOf } from './connection.ts';
 import { type Notice, parseNotice } from './notice.ts';
 import { parseDeletions, parsePage } from './replies.ts';
 import { DELETIONS_PAGE } from './scripts.ts';
-import type { ServerClock } from './server-clock.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -34,7 +34,7 @@ export type Follower = {
 export type FollowerWorld = {
   readonly book: WatchBook;
   readonly clock: StoreClock;
-  readonly serverClock: ServerClock;
+  readonly serverClock: RemoteClock;
   /** Between 0 and 1. */
   readonly draw: () => number;
 };

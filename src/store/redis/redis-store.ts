@@ -1,13 +1,13 @@
 import { keyProblem, valueProblem } from '../contract/limits.ts';
 import { createStatusBoard } from '../contract/status-board.ts';
 import { createWatchBook } from '../contract/watch-book.ts';
+import { createRemoteClock } from '../remote-clock.ts';
 import type { Store, StoreClock } from '../store.ts';
 import { CONNECTION_NAME, reasonOf } from './connection.ts';
 import { createFollower, type Follower, listAll } from './follower.ts';
 import { addressText, locate } from './locate.ts';
 import type { Target } from './options.ts';
 import { parseEntry, parseLog, parseWritten } from './replies.ts';
-import { createServerClock } from './server-clock.ts';
 import { openSession, type Session } from './session.ts';
 
 /**
@@ -38,7 +38,7 @@ type Keeper = ReturnType<typeof createKeeper>;
 function createKeeper(target: Target, clock: StoreClock, draw: () => number) {
   const board = createStatusBoard({ state: 'connecting' });
   const book = createWatchBook();
-  const serverClock = createServerClock();
+  const serverClock = createRemoteClock();
   let session: Session | undefined;
   let follower: Follower | undefined;
   let seen = 0;

@@ -110,7 +110,7 @@ export async function untilDetected(
   sinceMs: number,
 ): Promise<Detected> {
   const times = new Map<Region, number>();
-  let seen = '';
+  const told = new Map<Region, string>();
   const look = async (): Promise<boolean> => {
     for (const judge of judges.filter((each) => !times.has(each))) {
       const events = await world.events(judge, sinceMs);
@@ -118,11 +118,13 @@ export async function untilDetected(
         ({ kind, subject }) => kind === 'endpoint.down' && subject === `${POOL}/${region}`,
       );
       if (down !== undefined) times.set(judge, down.atMs);
-      else seen = `${judge} says ${JSON.stringify(events.slice(-3))}`;
+      else told.set(judge, `${judge} says ${JSON.stringify(events.slice(-3))}`);
     }
     return times.size === judges.length;
   };
-  const what = (): string => `all of ${judges.join()} say down: ${seen}`;
+  const silent = (): string =>
+    [...told].flatMap(([judge, text]) => (times.has(judge) ? [] : [text])).join('\n');
+  const what = (): string => `all of ${judges.join()} say that ${region} is down:\n${silent()}`;
   await until(look, DEADLINE_MS, what);
   const all = [...times.values()];
   const firstMs = Math.min(...all);

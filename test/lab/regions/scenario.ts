@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { concerned, measureDrain, untilBack, untilDetected, untilLeft } from './measure.ts';
-import type { Counts, Referee } from './referee.ts';
+import type { Referee } from './referee.ts';
 import type { Round } from './table.ts';
 import { endTarget, isStarted, mendTarget, setTruth, type Target } from './targets.ts';
 import { REGIONS, type Region } from './wide-area.ts';
@@ -45,6 +45,11 @@ const BEGUN_MS = 300;
 const STALL_MS = 100;
 const ATTEMPTS = 5;
 
+/** To look once takes so long when all is well. */
+const CALM_SOON_MS = 1500;
+/** What is told of the time before. */
+const STORY_MS = 10_000;
+
 /**
  * What is found must hold. One that is found while the machine had no time for the lab is said, and the
  * fault repeated; an empty answer has no such excuse.
@@ -56,6 +61,7 @@ export async function runScenario(
   scenario: Scenario,
 ): Promise<Round> {
   for (let attempt = 1; ; attempt += 1) {
+    await calmDown(t, world);
     await world.state();
     const beganMs = Date.now();
     const round = await runOnce(world, referee, scenario);
@@ -70,6 +76,16 @@ export async function runScenario(
     referee.excuse(beganMs, Date.now());
     t.diagnostic(`once more after ${waitedMs} ms: ${problem}`);
   }
+}
+
+/** A fault that begins while another one lasts says nothing of itself; it is told what lasted. */
+async function calmDown(t: TestContext, world: World): Promise<void> {
+  const beganMs = Date.now();
+  await world.calm();
+  const waitedMs = Date.now() - beganMs;
+  if (waitedMs <= CALM_SOON_MS) return;
+  t.diagnostic(`not calm at first, but after ${waitedMs} ms`);
+  for (const line of await storyOf(world, beganMs - STORY_MS)) t.diagnostic(line);
 }
 
 /** What the nameservers tell of it, for when something is wrong. */
@@ -101,29 +117,36 @@ function problemOf(round: Round, scenario: Scenario): string | undefined {
 }
 
 async function runOnce(world: World, referee: Referee, scenario: Scenario): Promise<Round> {
+  const finish = referee.begin(lateMs(scenario));
+  try {
+    const times = await measureFault(world, scenario);
+    await world.calm();
+    return { name: scenario.name, ...times, ...finish() };
+  } finally {
+    // Also when it failed: what follows it is not to be blamed for it.
+    for (const network of REGIONS) {
+      for (const each of REGIONS) world.truth.set(Date.now(), network, each, 'there');
+    }
+  }
+}
+
+async function measureFault(world: World, scenario: Scenario) {
+  const { at, region } = scenario.drain ?? {};
   const judges = scenario.judges ?? REGIONS;
   const beganMs = Date.now();
-  const finish = referee.begin(lateMs(scenario));
   if (scenario.begin !== undefined) {
     await scenario.begin(world);
     await delay(BEGUN_MS);
   }
-  const { at, region } = scenario.drain ?? {};
-  let times: Omit<Round, keyof Counts | 'name'>;
   try {
-    times = await measureTarget(world, scenario.target, judges);
-    if (at !== undefined && region !== undefined) {
-      times = { ...times, ...(await measureDrain(world, at, region, judges)) };
-    }
+    const times = await measureTarget(world, scenario.target, judges);
+    const isDrained = at !== undefined && region !== undefined;
+    const drainTimes = isDrained ? await measureDrain(world, at, region, judges) : {};
     await scenario.check?.(world, beganMs);
+    return { ...times, ...drainTimes };
   } finally {
     await scenario.end?.(world);
   }
-  await world.calm();
-  for (const network of REGIONS) {
-    for (const each of REGIONS) world.truth.set(Date.now(), network, each, 'there');
-  }
-  return { name: scenario.name, ...times, ...finish() };
 }
 
 async function measureTarget(world: World, target: Target, judges: readonly Region[]) {

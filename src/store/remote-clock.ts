@@ -1,12 +1,12 @@
 /**
- * The server's clock as seen from here. Each tick brings the server's time from somewhere between
+ * Another machine's clock as seen from here. Each question brings its time from somewhere between
  * asking and hearing: half the round trip is the error. Of the last few the one with the smallest
  * error counts, until a newer one contradicts it, because a clock was set.
  */
-export type ServerClock = {
-  /** @param sentMs @param heardMs times here @param serverMs the server's time between them */
-  observe(sentMs: number, heardMs: number, serverMs: number): void;
-  /** The server's time; null before the first and long after the last observation. */
+export type RemoteClock = {
+  /** @param sentMs @param heardMs times here @param remoteMs the other's time between them */
+  observe(sentMs: number, heardMs: number, remoteMs: number): void;
+  /** The other's time; null before the first and long after the last observation. */
   nowMs(hereMs: number): number | null;
 };
 
@@ -18,12 +18,12 @@ const STALE_MS = 60_000;
 /** Clocks in ms cannot agree better. */
 const ERROR_MIN_MS = 1;
 
-export function createServerClock(): ServerClock {
+export function createRemoteClock(): RemoteClock {
   let samples: readonly Sample[] = [];
   return {
-    observe(sentMs, heardMs, serverMs) {
+    observe(sentMs, heardMs, remoteMs) {
       const errorMs = Math.max(ERROR_MIN_MS, (heardMs - sentMs) / 2);
-      const fresh = { offsetMs: serverMs - (sentMs + heardMs) / 2, errorMs, atMs: heardMs };
+      const fresh = { offsetMs: remoteMs - (sentMs + heardMs) / 2, errorMs, atMs: heardMs };
       const agreeing = samples.filter(
         (one) => Math.abs(one.offsetMs - fresh.offsetMs) <= one.errorMs + fresh.errorMs,
       );
