@@ -42,6 +42,7 @@ import {
 } from './nameserver/worker-state.ts';
 import type { UdpEntrance } from './workers/dns-entrances.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
+import { goFirst } from './workers/priority.ts';
 import { createSigningClient } from './workers/signing-client.ts';
 
 /**
@@ -65,6 +66,7 @@ const signing = createSigningClient((generation, learned) => {
 parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
     case 'start':
+      goFirst();
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       if (endianness() === 'LE') state.cache = createPacketCache();
       state.cookies = message.cookies;
