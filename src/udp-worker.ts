@@ -42,6 +42,7 @@ import {
 } from './nameserver/worker-state.ts';
 import type { UdpEntrance } from './workers/dns-entrances.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
+import { inlineMore } from './workers/inlining.ts';
 import { goFirst } from './workers/priority.ts';
 import { createSigningClient } from './workers/signing-client.ts';
 
@@ -67,6 +68,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   switch (message.type) {
     case 'start':
       goFirst();
+      inlineMore();
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       if (endianness() === 'LE') state.cache = createPacketCache();
       state.cookies = message.cookies;

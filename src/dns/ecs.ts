@@ -59,7 +59,8 @@ export function readEcs(
   const address = ecs.ecsAddress;
   const start = offset + ECS_FIXED_LENGTH;
   for (let index = 0; index < addressLength; index += 1) address[index] = bytes[start + index]!;
-  for (let index = addressLength; index < 16; index += 1) address[index] = 0;
+  const room = family === ECS_FAMILY_IPV4 ? 4 : 16;
+  for (let index = addressLength; index < room; index += 1) address[index] = 0;
   if ((source & 7) !== 0 && (address[addressLength - 1]! & (0xff >> (source & 7))) !== 0) {
     return false;
   }

@@ -3,8 +3,8 @@
  *
  * The first 16 bits of an address choose a bucket of ranges, and halving does the rest. In IPv6, where
  * most ranges lie in a few /16s, as many of the next 16 bits as a bucket has use for choose one of its
- * cells first: 390 instead of 450 ns in the densest networks, no difference elsewhere. In IPv4 cells do
- * not pay (50 to 70 ns with, 40 to 60 without). Starts are kept as signed integers with the sign flipped,
+ * cells first, and where many ranges are in one cell, as thousands are in some /32s, the 16 bits behind
+ * those choose a cell of an inner bucket. In IPv4 cells do not pay. Starts are kept as signed integers with the sign flipped,
  * which order like the unsigned addresses: an address above 2^31 as an unsigned number would be a heap
  * object wherever a call is not inlined.
  *
@@ -30,18 +30,22 @@ import {
 
 /** Structured-cloneable; a clone shares the memory. Made by buildPrefixTable, read by look-ups only. */
 export type PrefixTable = {
-  /** First address of each range, sign flipped. */
-  readonly starts4: Int32Array;
-  readonly values4: Uint32Array;
+  /** First address of each range, sign flipped, and its value beside it: in one line of memory. */
+  readonly ranges4: Int32Array;
   /** By the first 16 bits: the range that holds the first such address; one more entry at the end. */
   readonly index4: Uint32Array;
-  /** Likewise in four words. */
-  readonly starts6: Int32Array;
-  readonly values6: Uint32Array;
-  /** By the first 16 bits: number of the first cell, and how far to shift the next 16 bits. */
+  /** Likewise, first addresses in four words. */
+  readonly ranges6: Int32Array;
+  /**
+   * By the first 16 bits: number of the first cell, and how far to shift the next 16 bits. Then inner
+   * buckets, for the 16 bits behind those that chose the cell.
+   */
   readonly buckets6: Uint32Array;
-  /** For each cell the range that holds its first address; one more entry at the end. */
-  readonly cells6: Uint32Array;
+  /**
+   * For each cell the range that holds its first address, or ~ an inner bucket; one more entry at the
+   * end, and at the end of each inner bucket.
+   */
+  readonly cells6: Int32Array;
   /** Whether embedded IPv4 addresses decide; false when all IPv4 space has one value. */
   readonly folds: boolean;
 };
@@ -50,11 +54,19 @@ const BUCKETS = 2 ** 16;
 const BITS_AFTER_BUCKET = 16;
 /** A cell is worth its entry from about this many ranges on. */
 const RANGES_PER_CELL = 4;
+/** A cell with more of them has an inner bucket. */
+const CELL_RANGES_MAX = 32;
 /** A bucket's entry: the shift in the lowest five bits, the cell above. */
 const SHIFT_BITS = 5;
 const SHIFT_MASK = 2 ** SHIFT_BITS - 1;
+/** Words of a range. */
+const WORDS4 = 2;
+const WORDS6 = 5;
+const VALUE4 = 1;
+const VALUE6 = 4;
 const SIGN = -0x80000000;
-const SCOPE_SIZE = 256;
+const SCOPE_BITS = 8;
+const SCOPE_MASK = 2 ** SCOPE_BITS - 1;
 const FOLDED_NETWORKS = ['::ffff:0:0/96', '64:ff9b::/96', '2002::/16'] as const;
 const SIX_TO_FOUR = 0x2002;
 const NAT64 = 0x0064ff9b;
@@ -76,11 +88,9 @@ export function buildPrefixTable(ranges: Ranges, borders: readonly Prefix[] = []
   const folds = ranges.values4.length > 1 || kept.length > 0;
   const cut = cutAt(withFoldedNetworks(ranges, folds), kept);
   return {
-    starts4: flipSigns(cut.starts4),
-    values4: cut.values4,
+    ranges4: interleave(cut.starts4, cut.values4),
     index4: buildIndex4(cut.starts4),
-    starts6: flipSigns(cut.starts6),
-    values6: cut.values6,
+    ranges6: interleave(cut.starts6, cut.values6),
     ...buildIndex6(cut.starts6),
     folds,
   };
@@ -90,24 +100,24 @@ export function buildPrefixTable(ranges: Ranges, borders: readonly Prefix[] = []
  * Value and scope (0 to 32) of an IPv4 address given as a 32-bit number; see rangeValueOf and scopeOf.
  * Signed and unsigned numbers do alike; the signed one (`| 0`) is never a heap object.
  */
-export function lookup4(table: PrefixTable, address: number): number {
-  const { starts4: starts, index4 } = table;
+export function lookup4({ index4, ranges4 }: PrefixTable, address: number): number {
   const key = address ^ SIGN;
   const bucket = address >>> 16;
   let low = index4[bucket]!;
   let high = index4[bucket + 1]!;
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
-    if (starts[middle]! <= key) low = middle;
+    if (ranges4[middle * WORDS4]! <= key) low = middle;
     else high = middle - 1;
   }
+  const at = low * WORDS4;
   let scope = 0;
-  if (low > 0) scope = Math.clz32(key ^ (starts[low]! - 1)) + 1;
-  if (low + 1 < starts.length) {
-    const after = Math.clz32(key ^ starts[low + 1]!) + 1;
+  if (low > 0) scope = Math.clz32(key ^ (ranges4[at]! - 1)) + 1;
+  if (at + WORDS4 < ranges4.length) {
+    const after = Math.clz32(key ^ ranges4[at + WORDS4]!) + 1;
     if (after > scope) scope = after;
   }
-  return table.values4[low]! * SCOPE_SIZE + scope;
+  return (ranges4[at + VALUE4]! << SCOPE_BITS) | scope;
 }
 
 /** Value and scope (0 to 128) of the IPv6 address in the sixteen bytes at `offset`. */
@@ -123,34 +133,42 @@ export function lookup6(table: PrefixTable, bytes: Uint8Array, offset: number): 
       if (folded) return lookup4(table, word3) + 96;
     }
   }
-  const { starts6: starts, values6: values, cells6 } = table;
+  const { buckets6, cells6, ranges6 } = table;
   const key0 = word0 ^ SIGN;
   const key1 = word1 ^ SIGN;
   const key2 = word2 ^ SIGN;
   const key3 = word3 ^ SIGN;
-  const bucket = table.buckets6[word0 >>> 16]!;
-  const cell = (bucket >>> SHIFT_BITS) + ((word0 & 0xffff) >>> (bucket & SHIFT_MASK));
+  const bucket = buckets6[word0 >>> 16]!;
+  let cell = (bucket >>> SHIFT_BITS) + ((word0 & 0xffff) >>> (bucket & SHIFT_MASK));
+  if (cells6[cell]! < 0) {
+    const inner = buckets6[~cells6[cell]!]!;
+    const window = windowOf(word0, word1, bucket & SHIFT_MASK);
+    cell = (inner >>> SHIFT_BITS) + (window >>> (inner & SHIFT_MASK));
+  }
   let low = cells6[cell]!;
   let high = cells6[cell + 1]!;
+  // The next cell's first address is that of its inner bucket.
+  if (high < 0) high = cells6[buckets6[~high]! >>> SHIFT_BITS]!;
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
-    if (startsAfter(starts, middle * 4, key0, key1, key2, key3)) high = middle - 1;
+    if (startsAfter(ranges6, middle * WORDS6, key0, key1, key2, key3)) high = middle - 1;
     else low = middle;
   }
+  const at = low * WORDS6;
   let scope = 0;
-  if (low > 0) scope = commonBitsBefore(starts, low * 4, key0, key1, key2, key3) + 1;
-  if (low + 1 < values.length) {
-    const at = low * 4 + 4;
+  if (low > 0) scope = commonBitsBefore(ranges6, at, key0, key1, key2, key3) + 1;
+  const next = at + WORDS6;
+  if (next < ranges6.length) {
     const after =
       commonBits(
-        starts[at]! ^ key0,
-        starts[at + 1]! ^ key1,
-        starts[at + 2]! ^ key2,
-        starts[at + 3]! ^ key3,
+        ranges6[next]! ^ key0,
+        ranges6[next + 1]! ^ key1,
+        ranges6[next + 2]! ^ key2,
+        ranges6[next + 3]! ^ key3,
       ) + 1;
     if (after > scope) scope = after;
   }
-  return values[low]! * SCOPE_SIZE + scope;
+  return (ranges6[at + VALUE6]! << SCOPE_BITS) | scope;
 }
 
 /** Either family, for code that is not in a hurry. */
@@ -162,12 +180,12 @@ export function lookupAddress(table: PrefixTable, address: Address): number {
 
 /** The value in what a look-up returned. */
 export function rangeValueOf(result: number): number {
-  return Math.floor(result / SCOPE_SIZE);
+  return result >> SCOPE_BITS;
 }
 
 /** The prefix length in what a look-up returned. */
 export function scopeOf(result: number): number {
-  return result & (SCOPE_SIZE - 1);
+  return result & SCOPE_MASK;
 }
 
 /**
@@ -199,10 +217,16 @@ function isUniform({ values4, values6 }: Ranges): boolean {
   return values4.length === 1 && values6.length === 1 && values4[0] === values6[0];
 }
 
-function flipSigns(starts: Uint32Array): Int32Array {
-  const flipped = new Int32Array(new SharedArrayBuffer(starts.byteLength));
-  for (let i = 0; i < starts.length; i++) flipped[i] = starts[i]! ^ SIGN;
-  return flipped;
+/** Each start, its sign flipped, and then its value. */
+function interleave(starts: Uint32Array, values: Uint32Array): Int32Array {
+  const words = starts.length / values.length;
+  const ranges = new Int32Array(new SharedArrayBuffer((starts.length + values.length) * 4));
+  let at = 0;
+  for (let range = 0; range < values.length; range++) {
+    for (let word = 0; word < words; word++) ranges[at++] = starts[range * words + word]! ^ SIGN;
+    ranges[at++] = values[range]!;
+  }
+  return ranges;
 }
 
 function buildIndex4(starts: Uint32Array): Uint32Array {
@@ -216,38 +240,94 @@ function buildIndex4(starts: Uint32Array): Uint32Array {
   return index;
 }
 
-/** Splits each bucket into a power of two of cells, by the number of ranges that start in it. */
-function buildIndex6(starts: Uint32Array): { buckets6: Uint32Array; cells6: Uint32Array } {
+/** The 16 bits behind a cell's, where `shift` of the first 32 are not the cell's. */
+function windowOf(word0: number, word1: number, shift: number): number {
+  // Two steps: 32 at once would be none.
+  return ((word0 << (BITS_AFTER_BUCKET - shift)) & 0xffff) | ((word1 >>> 1) >>> (15 + shift));
+}
+
+function buildIndex6(starts: Uint32Array): { buckets6: Uint32Array; cells6: Int32Array } {
   const count = starts.length / 4;
   const rangesIn = new Uint32Array(BUCKETS);
   for (let i = 0; i < count; i++) rangesIn[starts[i * 4]! >>> 16]!++;
-  const buckets6 = new Uint32Array(new SharedArrayBuffer(BUCKETS * 4));
-  let total = 0;
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    const wanted = 32 - Math.clz32(rangesIn[bucket]! / RANGES_PER_CELL);
-    const bits = Math.min(BITS_AFTER_BUCKET, wanted);
-    buckets6[bucket] = (total << SHIFT_BITS) | (BITS_AFTER_BUCKET - bits);
-    total += 2 ** bits;
-  }
-  const cells6 = new Uint32Array(new SharedArrayBuffer((total + 1) * 4));
+  const index: Index6 = { starts, buckets: [], cells: [] };
   let range = 0;
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    const shift = buckets6[bucket]! & SHIFT_MASK;
-    const firstCell = buckets6[bucket]! >>> SHIFT_BITS;
-    for (let i = 0; i < 2 ** (BITS_AFTER_BUCKET - shift); i++) {
-      const first = bucket * 2 ** 16 + i * 2 ** shift;
-      while (range + 1 < count && startsUpTo(starts, (range + 1) * 4, first)) range++;
-      cells6[firstCell + i] = range;
-    }
+    range = splitBucket(index, range, rangesIn[bucket]!, bucket * 2 ** 16, BITS_AFTER_BUCKET);
   }
-  cells6[total] = count - 1;
-  return { buckets6, cells6 };
+  index.cells.push(count - 1);
+  splitDenseCells(index);
+  return {
+    buckets6: shareWords(Uint32Array, index.buckets),
+    cells6: shareWords(Int32Array, index.cells),
+  };
 }
 
-/** Whether a start is at or before the address whose first word is `first` and whose others are 0. */
-function startsUpTo(starts: Uint32Array, at: number, first: number): boolean {
-  if (starts[at]! !== first) return starts[at]! < first;
-  return (starts[at + 1]! | starts[at + 2]! | starts[at + 3]!) === 0;
+type Index6 = {
+  readonly starts: Uint32Array;
+  readonly buckets: number[];
+  readonly cells: number[];
+};
+
+/**
+ * Splits a bucket into a power of two of cells, by the number of ranges that start in it.
+ * @param range the one that holds its first address
+ * @param first the first word of that address
+ * @param below how many bits of that word are the bucket's to choose by; the others are in the next word
+ * @returns the range that holds the first address of its last cell
+ */
+function splitBucket(
+  { buckets, cells, starts }: Index6,
+  range: number,
+  ranges: number,
+  first: number,
+  below: number,
+): number {
+  const last = starts.length / 4 - 1;
+  const bits = Math.min(BITS_AFTER_BUCKET, 32 - Math.clz32(ranges / RANGES_PER_CELL));
+  const shift = BITS_AFTER_BUCKET - bits;
+  buckets.push((cells.length << SHIFT_BITS) | shift);
+  let held = range;
+  for (let cell = 0; cell < 2 ** bits; cell++) {
+    const window = (cell << shift) * 2 ** below;
+    const word0 = first + Math.floor(window / 2 ** BITS_AFTER_BUCKET);
+    const word1 = (window % 2 ** BITS_AFTER_BUCKET) * 2 ** BITS_AFTER_BUCKET;
+    while (held < last && startsUpTo(starts, (held + 1) * 4, word0, word1)) held++;
+    cells.push(held);
+  }
+  return held;
+}
+
+/** Gives those an inner bucket that halving would be long in. */
+function splitDenseCells(index: Index6): void {
+  const { buckets, cells } = index;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const shift = buckets[bucket]! & SHIFT_MASK;
+    const firstCell = buckets[bucket]! >>> SHIFT_BITS;
+    for (let i = 0; i < 2 ** (BITS_AFTER_BUCKET - shift); i++) {
+      const from = cells[firstCell + i]!;
+      const to = cells[firstCell + i + 1]!;
+      if (to - from <= CELL_RANGES_MAX) continue;
+      cells[firstCell + i] = ~buckets.length;
+      splitBucket(index, from, to - from, bucket * 2 ** 16 + i * 2 ** shift, shift);
+      cells.push(to);
+    }
+  }
+}
+/** Whether a start is at or before the address of these two words and two zeros. */
+function startsUpTo(starts: Uint32Array, at: number, word0: number, word1: number): boolean {
+  if (starts[at]! !== word0) return starts[at]! < word0;
+  if (starts[at + 1]! !== word1) return starts[at + 1]! < word1;
+  return (starts[at + 2]! | starts[at + 3]!) === 0;
+}
+
+function shareWords<Words extends Int32Array | Uint32Array>(
+  make: new (memory: SharedArrayBuffer) => Words,
+  from: readonly number[],
+): Words {
+  const words = new make(new SharedArrayBuffer(from.length * 4));
+  words.set(from);
+  return words;
 }
 
 function startsAfter(

@@ -1,7 +1,7 @@
 import { ECS_FAMILY_IPV4, ECS_FAMILY_NONE } from '../dns/ecs.ts';
 import type { Query } from '../dns/message.ts';
 import { bytesToInt32, privateScope } from '../ip/address.ts';
-import { lookup4, lookup6, type PrefixTable } from '../ip/prefix-table.ts';
+import { lookup4, lookup6, type PrefixTable, rangeValueOf, scopeOf } from '../ip/prefix-table.ts';
 import type { Client } from './client.ts';
 import { bucketOf } from './draw.ts';
 
@@ -55,7 +55,7 @@ export function placeClient(place: Place, table: PrefixTable, query: Query, clie
 function classify(place: Place, table: PrefixTable, family: 4 | 6, address: Uint8Array): number {
   const found =
     family === 4 ? lookup4(table, bytesToInt32(address, 0)) : lookup6(table, address, 0);
-  place.classId = Math.floor(found / 256);
+  place.classId = rangeValueOf(found);
   place.bucket = bucketOf(family, address);
-  return found & 0xff;
+  return scopeOf(found);
 }

@@ -11,6 +11,7 @@ import {
   scopeOf,
 } from '../../src/ip/prefix-table.ts';
 import { MAX_RANGE_VALUE, overlayPrefixes, uniformRanges } from '../../src/ip/ranges.ts';
+import { toAddress } from './range-oracle.ts';
 
 const build = (base: number, overlays: Record<string, number>): PrefixTable =>
   buildPrefixTable(
@@ -145,4 +146,42 @@ test('buildPrefixTable() gives a table that a clone shares and look-ups read ali
 test('buildPrefixTable() takes the largest value and throws when one is larger', () => {
   check(build(MAX_RANGE_VALUE, { '10.0.0.0/8': 1 }), [['11.0.0.0', MAX_RANGE_VALUE, 8]]);
   assert.throws(() => build(0, { '10.0.0.0/8': MAX_RANGE_VALUE + 1 }), RangeError);
+});
+
+test('lookup6() finds its range among hundreds of thousands that crowd in one /16 or /32', () => {
+  let state = 20260601;
+  const draw = (bits: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return state >>> (32 - bits);
+  };
+  // The 48 bits behind the first 16. Some /32s have a thousand times as many as others.
+  const starts = new Set<number>();
+  while (starts.size < 300_000) {
+    const site = draw(3) > 0 ? draw(4) * 4099 : draw(16);
+    starts.add(site * 2 ** 32 + draw(16) * 2 ** 16 + draw(16));
+  }
+  // And all of the next /16 in one.
+  while (starts.size < 303_000) {
+    starts.add(0x1_1234 * 2 ** 32 + draw(16) * 2 ** 16 + draw(16));
+  }
+  const ordered = [...starts].sort((a, b) => a - b);
+  const words = ordered.flatMap((start) => [
+    0x2a02_0000 + Math.floor(start / 2 ** 32),
+    start % 2 ** 32,
+    0,
+    0,
+  ]);
+  const valueAt = (range: number): number => 1 + (range % 1000);
+  const table = buildPrefixTable({
+    ...uniformRanges(0),
+    starts6: Uint32Array.from([0, 0, 0, 0, ...words]),
+    values6: Uint32Array.from({ length: ordered.length + 1 }, (_, range) => valueAt(range)),
+  });
+  const found = (value: bigint): number =>
+    rangeValueOf(lookupAddress(table, toAddress(value, 128)));
+  for (let range = 1; range <= ordered.length; range += 1) {
+    const start = (0x2a02n << 112n) | (BigInt(ordered[range - 1]!) << 64n);
+    assert.equal(found(start), valueAt(range), `range ${range}`);
+    assert.equal(found(start - 1n), valueAt(range - 1), `the end of range ${range - 1}`);
+  }
 });

@@ -90,6 +90,27 @@ export function arbitraryOverlays(): fc.Arbitrary<{ prefix: Prefix; value: numbe
   return fc.array(fc.record({ prefix, value: fc.nat(3) }), { maxLength: 12 });
 }
 
+/** IPv6 networks that crowd in one that is larger, and a few that do not. */
+export function arbitraryCrowd(): fc.Arbitrary<{ prefix: Prefix; value: number }[]> {
+  const crowded = fc.record({
+    place: arbitraryAddress(128),
+    length: fc.integer({ min: 8, max: 48 }),
+    members: fc.array(fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 24n - 1n }), fc.nat(4)), {
+      minLength: 60,
+      maxLength: 120,
+    }),
+  });
+  return fc.tuple(crowded, arbitraryOverlays()).map(([{ length, members, place }, others]) => {
+    const shift = BigInt(128 - length);
+    const base = (place >> shift) << shift;
+    const crowd = members.map(([bits, longer], index) => ({
+      prefix: networkOf(toAddress(base + (bits << (shift - 24n)), 128), length + 16 + longer),
+      value: index % 4,
+    }));
+    return [...others, ...crowd];
+  });
+}
+
 /** Addresses at and beside both ends of every network. */
 export function edgesOf(prefixes: readonly Prefix[], bits: number): bigint[] {
   const most = (1n << BigInt(bits)) - 1n;
