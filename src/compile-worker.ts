@@ -5,6 +5,7 @@ import { buildGeoTable } from './geo/mmdb.ts';
 import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
 import { replaceZones } from './nameserver/replace-zones.ts';
+import { sharedOctets } from './nameserver/shared-octets.ts';
 import type {
   CompileRequest,
   CompileResult,
@@ -13,6 +14,7 @@ import type {
 } from './workers/compile-messages.ts';
 import { createProgress } from './workers/compile-progress.ts';
 import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
+import { weigh } from './workers/weight.ts';
 import { createZoneCompiler } from './zone/compile.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
@@ -91,6 +93,7 @@ function compile(
   const { geo } = loaded;
   const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
   last = { snapshot: compiled.snapshot, geo, geoTable };
+  weigh(last, sharedOctets(compiled.snapshot));
   lastGeoConfig = JSON.stringify(written.geo);
   if (compiler === zoneCompiler) places = placesOf(written);
   return {
@@ -120,5 +123,6 @@ function replace({ base, generation, zones }: ReplaceRequest): ReplaceResult {
     return { kind: 'refused', reasons };
   }
   last = { ...last, snapshot: { ...last.snapshot, generation, zones: compiled.table } };
+  weigh(last, sharedOctets(last.snapshot));
   return { kind: 'replaced', table: compiled.table };
 }

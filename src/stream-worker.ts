@@ -19,11 +19,11 @@ import {
   createWorkerState,
   learn,
   setHealth,
-  setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
 import { createSigningClient } from './workers/signing-client.ts';
+import { takeTables } from './workers/take-tables.ts';
 
 /** The stream worker's thread: DNS over TCP, TLS and HTTPS with the same `respond` as UDP. */
 type Start = ToDnsWorker & { readonly type: 'start' };
@@ -53,14 +53,13 @@ parentPort?.on('message', (message: ToDnsWorker) => {
     case 'start':
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       state.cookies = message.cookies;
-      setSnapshot(state, message.snapshot, message.health);
+      takeTables(state, { ...message, type: 'snapshot' });
       tap = openTap(state, message.tap);
       void open(state, message);
       break;
     case 'snapshot':
-      if (!state) break;
-      setSnapshot(state, message.snapshot, message.health, message.counters);
-      tell({ type: 'serving', generation: message.snapshot.generation });
+    case 'zones':
+      if (state) tell({ type: 'serving', generation: takeTables(state, message) });
       break;
     case 'health':
       if (state) setHealth(state, message.health, message.generation);

@@ -37,7 +37,6 @@ import {
   createWorkerState,
   learn,
   setHealth,
-  setSnapshot,
   type WorkerState,
 } from './nameserver/worker-state.ts';
 import type { UdpEntrance } from './workers/dns-entrances.ts';
@@ -45,6 +44,7 @@ import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/d
 import { inlineMore } from './workers/inlining.ts';
 import { goFirst } from './workers/priority.ts';
 import { createSigningClient } from './workers/signing-client.ts';
+import { takeTables } from './workers/take-tables.ts';
 
 /**
  * A UDP worker's thread: a socket per listener, one `respond`. Messages of the main thread are met
@@ -72,14 +72,13 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       state = createWorkerState(message.counters, randomInt(2 ** 32));
       if (endianness() === 'LE') state.cache = createPacketCache();
       state.cookies = message.cookies;
-      setSnapshot(state, message.snapshot, message.health);
+      takeTables(state, { ...message, type: 'snapshot' });
       tap = openTap(state, message.tap);
       void open(state, message.udp, message.bell);
       break;
     case 'snapshot':
-      if (!state) break;
-      setSnapshot(state, message.snapshot, message.health, message.counters);
-      tell({ type: 'serving', generation: message.snapshot.generation });
+    case 'zones':
+      if (state) tell({ type: 'serving', generation: takeTables(state, message) });
       break;
     case 'health':
       if (state) setHealth(state, message.health, message.generation);

@@ -81,7 +81,7 @@ export function createServed(
       serving = next;
       sha = undefined;
       record.note(desk.words());
-      await dns?.publish(next.snapshot, desk.words());
+      await dns?.publishZones(next.snapshot, desk.words());
     },
     async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.

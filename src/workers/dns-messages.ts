@@ -12,6 +12,7 @@ import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { NewSignatures } from '../signing/new-signatures.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { UdpEntrance } from './dns-entrances.ts';
+import type { TableMessage } from './take-tables.ts';
 
 /** What the main thread tells a DNS worker. A message is met between two packets, never within one. */
 export type ToDnsWorker =
@@ -31,12 +32,7 @@ export type ToDnsWorker =
       /** Undefined = nobody wants to know of queries. */
       readonly tap: TapPlan | undefined;
     }
-  | {
-      readonly type: 'snapshot';
-      readonly snapshot: Snapshot;
-      readonly health: HealthWords;
-      readonly counters: CounterRow;
-    }
+  | TableMessage
   | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
   /** The line to who signs what nobody foresaw; undefined = there is nobody now. */

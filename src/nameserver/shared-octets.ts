@@ -1,0 +1,14 @@
+import type { Snapshot } from './snapshot.ts';
+
+/** Octets of the memory that threads share, of all that a snapshot has. */
+export function sharedOctets({ access, maps, signatures, zones }: Snapshot): number {
+  const tables: readonly (object | undefined)[] = [
+    ...new Set(maps.map(({ classes }) => classes.table)),
+    ...[access, signatures, zones],
+  ];
+  const buffers = new Set(tables.flatMap((table) => Object.values(table ?? {}).flatMap(bufferOf)));
+  return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+const bufferOf = (value: unknown): readonly ArrayBufferLike[] =>
+  ArrayBuffer.isView(value) ? [value.buffer] : [];

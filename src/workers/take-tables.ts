@@ -1,0 +1,39 @@
+import type { HealthWords } from '../health/health-words.ts';
+import { sharedOctets } from '../nameserver/shared-octets.ts';
+import type { Snapshot } from '../nameserver/snapshot.ts';
+import { setSnapshot, type WorkerState } from '../nameserver/worker-state.ts';
+import type { CounterRow } from '../telemetry/counters.ts';
+import type { ZoneTable } from '../zone/compiled-zones.ts';
+import { weigh } from './weight.ts';
+
+/** Another snapshot, whole, or other zones of the one that is served. */
+export type TableMessage =
+  | {
+      readonly type: 'snapshot';
+      readonly snapshot: Snapshot;
+      readonly health: HealthWords;
+      readonly counters: CounterRow;
+    }
+  | {
+      readonly type: 'zones';
+      /** Of the snapshot that they are of from now on. */
+      readonly generation: number;
+      readonly zones: ZoneTable;
+      readonly health: HealthWords;
+    };
+
+/** Serves it from the next query on; returns its generation. */
+export function takeTables(state: WorkerState, message: TableMessage): number {
+  const snapshot = snapshotOf(state, message);
+  const counters = message.type === 'snapshot' ? message.counters : state.counters;
+  setSnapshot(state, snapshot, message.health, counters);
+  weigh(snapshot, sharedOctets(snapshot));
+  return snapshot.generation;
+}
+
+function snapshotOf({ snapshot }: WorkerState, message: TableMessage): Snapshot {
+  if (message.type === 'snapshot') return message.snapshot;
+  // Whoever is told of zones was told of their snapshot before; a bug ends the thread, which is then given all.
+  if (snapshot === undefined) throw new Error('zones of no snapshot');
+  return { ...snapshot, generation: message.generation, zones: message.zones };
+}
