@@ -18,14 +18,17 @@ const SLOT_MASK = RATE_LIMIT_SLOTS - 1;
 const SLOT_WORDS = 2;
 const KEY = 0;
 const WHOLE_AT = 1;
-/** Times are 32 bits of this many to a millisecond, whose difference is right for two hours. */
+/** Times are 32 bits of this many to a millisecond. */
 const TICKS = 256;
+/**
+ * The difference of such times is right for so long, 2.3 hours. Then all keys are other ones, so that nobody is held
+ * to what a slot has of long ago: all it costs is that a flood has a second's credit once more.
+ */
+const ERA_MS = 2 ** 31 / TICKS;
 /** Credit is for a second at most. */
 const SECOND = 1000 * TICKS;
 /** What a second's credit may be off by, because parts of a tick are not kept for each slot. */
 const LEEWAY = 16;
-/** A slot that is so far ahead was left hours ago; one that is less so was used before the clock was set back. */
-const STALE = 60 * SECOND;
 
 /** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors. */
 export type ResponseKind =
@@ -81,7 +84,7 @@ export function admitResponse(
   nowMs: number,
 ): Admission {
   const time = (nowMs * TICKS) | 0;
-  const network = networkOf(limiter, limits, client);
+  const network = networkOf(limiter, limits, client, Math.floor(nowMs / ERA_MS));
   const isAdmitted =
     spend(limiter, mix(mix(network, kind), subject), rateOf(limits, kind), time) &&
     spend(limiter, mix(network, ALL), limits.responsesPerSecond, time);
@@ -97,7 +100,8 @@ function spend(limiter: RateLimiter, hash: number, perSecond: number, time: numb
   const key = hash || 1;
   const slot = slotOf(words, key, time);
   let ahead = words[slot + KEY] === key ? (words[slot + WHOLE_AT]! - time) | 0 : 0;
-  if (ahead < 0 || ahead > STALE) ahead = 0;
+  if (ahead < 0) ahead = 0;
+  // The clock was set back.
   else if (ahead > SECOND + LEEWAY) ahead = SECOND + LEEWAY;
   const cost = SECOND / perSecond;
   const isAdmitted = ahead + cost <= SECOND + LEEWAY;
@@ -123,14 +127,15 @@ function rateOf(limits: RateLimits, kind: ResponseKind): number {
   }
 }
 
-/** Hash of the network that a client is in. */
+/** Hash of the network that a client is in, for an era. */
 function networkOf(
   { seed }: RateLimiter,
   { ipv4Bits, ipv6Bits }: RateLimits,
   { address, family }: Client,
+  era: number,
 ): number {
   const bits = family === 4 ? ipv4Bits : ipv6Bits;
-  let hash = seed;
+  let hash = mix(seed, era);
   for (let bit = 0; bit < bits; bit += 32) {
     const word = bytesToInt32(address, bit >> 3);
     const left = bits - bit;

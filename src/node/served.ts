@@ -82,6 +82,8 @@ export function createServed(
       sha = undefined;
       record.note(desk.words());
       await dns?.publishZones(next.snapshot, desk.words());
+      // The file may say a serial now that the zone has had already, with what was added to it.
+      told.config(next.config);
     },
     async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.

@@ -15,7 +15,7 @@ import { createRecordKeeper, type RecordKeeper } from './record-keeper.ts';
 import { createRecordStamps, waitUntilVisible } from './record-stamps.ts';
 import type { Served } from './served.ts';
 import { createUpdateDesk } from './update-desk.ts';
-import { createWrittenConfig, servedSerial } from './zone-overlays.ts';
+import { createWrittenConfig, servedSerial, writtenSerial } from './zone-overlays.ts';
 
 /** Of the name that this process writes under: no two ever have the same. */
 const WRITER_BYTES = 9;
@@ -50,7 +50,6 @@ export function openRecordKeeper(parts: Parts): RecordKeeper {
   const { config, facts, isKeyed, log, overlays, told } = parts;
   // The configuration of the moment; that of the file until another is served.
   let current = config;
-  const written = createWrittenConfig(overlays);
   // Nobody else has been promised anything.
   const isAlone = !isKeyed || reachOf(config) === 'alone';
   const keeper = createRecordKeeper({
@@ -62,7 +61,7 @@ export function openRecordKeeper(parts: Parts): RecordKeeper {
     isTimeKnown: isAlone ? () => true : createTimeJudge(facts.clock, systemClock),
     draw: Math.random,
     writer: randomBytes(WRITER_BYTES).toString('base64url'),
-    configuredSerial: (zone) => written(current).zones[zone]?.soa.serial,
+    configuredSerial: (zone) => writtenSerial(current, overlays, zone),
   });
   told.config = (next) => {
     current = next;

@@ -32,12 +32,15 @@ import { createFilling } from './filling.ts';
 import { rrsetOf } from './lookup.ts';
 import { nodeName, rrsetData } from './rrset-data.ts';
 import {
+  ARENA_OCTETS_MAX,
+  ArenaFull,
   addNode,
   appendOctets,
   createNameHashes,
   createTableStore,
   findNode,
   hashName,
+  octetsHeld,
   ownIndex,
   removeNode,
   serveTable,
@@ -72,15 +75,18 @@ type Kept = {
   /** Of each zone: the first row of its names without the apex, and their number. */
   readonly firstNodes: Int32Array;
   readonly nodeCounts: Int32Array;
+  /** Of each zone: what it takes in all columns (octetsHeld). */
+  readonly octets: Float64Array;
   readonly hasChildren: Uint8Array;
 };
 
-export function createZoneCompiler(): ZoneCompiler {
+/** @param arenaMax octets that names and records of all zones may take */
+export function createZoneCompiler(arenaMax = ARENA_OCTETS_MAX): ZoneCompiler {
   let kept: Kept | undefined;
   return {
     compile(sources) {
       kept = undefined;
-      const compiled = compileAll(sources);
+      const compiled = unlessFull(() => compileAll(sources, arenaMax)) ?? tooMuch(arenaMax);
       if ('issues' in compiled) return { ok: false, issues: compiled.issues };
       kept = compiled;
       return { ok: true, table: serveTable(compiled.store) };
@@ -88,14 +94,37 @@ export function createZoneCompiler(): ZoneCompiler {
     replace(changed) {
       if (kept === undefined || !canReplace(kept, changed)) return undefined;
       const issues = replaceZones(kept, changed);
+      if (issues === undefined) return undefined;
       if (issues.length > 0) return { ok: false, issues };
       return { ok: true, table: serveTable(kept.store) };
     },
   };
 }
 
-function compileAll(sources: readonly ZoneSource[]): Kept | { readonly issues: ZoneIssue[] } {
-  const store = createTableStore(sizeOf(sources));
+/** Undefined = there was no room in the arena. */
+function unlessFull<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof ArenaFull) return undefined;
+    throw error;
+  }
+}
+
+const tooMuch = (arenaMax: number): { readonly issues: readonly ZoneIssue[] } => ({
+  issues: [
+    {
+      path: 'zones',
+      message: `the names and records of all zones take more than ${arenaMax} octets`,
+    },
+  ],
+});
+
+function compileAll(
+  sources: readonly ZoneSource[],
+  arenaMax: number,
+): Kept | { readonly issues: readonly ZoneIssue[] } {
+  const store = createTableStore(sizeOf(sources), arenaMax);
   const issues: ZoneIssue[] = [];
   writeAny(store);
   const apexes = Int32Array.from(sources, (source, zone) => addApex(store, source, zone, issues));
@@ -105,6 +134,7 @@ function compileAll(sources: readonly ZoneSource[]): Kept | { readonly issues: Z
     store,
     firstNodes: new Int32Array(sources.length),
     nodeCounts: new Int32Array(sources.length),
+    octets: new Float64Array(sources.length),
     hasChildren: new Uint8Array(sources.length),
   };
   for (const zone of parentsFirst([...opened.values()])) {
@@ -231,11 +261,22 @@ const parentsFirst = (opened: readonly OpenZone[]): readonly OpenZone[] =>
 /** Fills the zone and writes its rows; with issues there will be no table, and only these matter. */
 function addZone(work: FillWork, kept: Kept, zone: OpenZone): void {
   const { filling, issues } = work;
-  const { store } = kept;
+  const before = octetsHeld(kept.store);
   const serviceTypes = fillZone(work, zone);
   kept.firstNodes[zone.zone] = filling.firstNode;
   kept.nodeCounts[zone.zone] = filling.nodeCount - 1;
   if (issues.length > 0) return;
+  writeFilled(work, zone, serviceTypes);
+  // The apex came before: a row, and its name.
+  const ofApex = NODE_WORDS * Int32Array.BYTES_PER_ELEMENT + zone.apexName.length;
+  kept.octets[zone.zone] = octetsHeld(kept.store) - before + ofApex;
+}
+
+function writeFilled(
+  { filling }: FillWork,
+  zone: OpenZone,
+  serviceTypes: ReturnType<typeof fillZone>,
+): void {
   const { source } = zone;
   const negativeTtl = Math.min(source.ttl, source.soa.minimum);
   const { denial } = source;
@@ -248,7 +289,7 @@ function addZone(work: FillWork, kept: Kept, zone: OpenZone): void {
     writeDenials(filling, denial, negativeTtl, denials);
   }
   if (zone.parent !== undefined) {
-    store.zones[zone.zone * ZONE_WORDS + ZONE_PARENT] = zone.parent.zone;
+    filling.store.zones[zone.zone * ZONE_WORDS + ZONE_PARENT] = zone.parent.zone;
   }
 }
 
@@ -260,33 +301,40 @@ const childApexes = (zone: OpenZone): readonly ChildApex[] =>
       hasDs: ds !== undefined,
     }));
 
-/** More rows that nothing leads to than others, and it is time to make the table anew. */
-const DEAD_NODES_MIN = 10_000;
+/** More that nothing leads to than this, and than all else, and it is time to make the table anew. */
+const DEAD_OCTETS_MIN = 4 * 1024 * 1024;
 
 function canReplace({ hasChildren, store }: Kept, changed: ReadonlyMap<number, unknown>): boolean {
-  const isCrowded = store.deadNodes > Math.max(DEAD_NODES_MIN, store.nodeCount / 2);
+  const isCrowded = store.deadOctets > Math.max(DEAD_OCTETS_MIN, octetsHeld(store) / 2);
   return !isCrowded && changed.keys().every((zone) => hasChildren[zone] === 0);
 }
 
-/** Returns what is wrong; then everything is as it was. */
-function replaceZones(kept: Kept, changed: ReadonlyMap<number, ZoneSource>): readonly ZoneIssue[] {
+/** Returns what is wrong, undefined where there is no room; either way everything is as it was. */
+function replaceZones(
+  kept: Kept,
+  changed: ReadonlyMap<number, ZoneSource>,
+): readonly ZoneIssue[] | undefined {
   const { store } = kept;
   const before = { ...store };
   const issues: ZoneIssue[] = [];
-  const rows = new Map<number, readonly [number, number]>();
+  const rows = new Map<number, readonly [first: number, count: number, octets: number]>();
   ownIndex(store);
   const work: FillWork = { filling: createFilling(store), issues, opened: new Map() };
-  for (const [zone, source] of changed) {
-    rows.set(zone, [kept.firstNodes[zone]!, kept.nodeCounts[zone]!]);
-    replaceZone(work, kept, zone, source);
-  }
-  if (issues.length === 0) return issues;
+  const found = unlessFull(() => {
+    for (const [zone, source] of changed) {
+      rows.set(zone, [kept.firstNodes[zone]!, kept.nodeCounts[zone]!, kept.octets[zone]!]);
+      replaceZone(work, kept, zone, source);
+    }
+    return issues;
+  });
+  if (found?.length === 0) return found;
   Object.assign(store, before);
-  for (const [zone, [first, count]] of rows) {
+  for (const [zone, [first, count, octets]] of rows) {
     kept.firstNodes[zone] = first;
     kept.nodeCounts[zone] = count;
+    kept.octets[zone] = octets;
   }
-  return issues;
+  return found;
 }
 
 function replaceZone(work: FillWork, kept: Kept, zone: number, source: ZoneSource): void {
@@ -298,6 +346,7 @@ function replaceZone(work: FillWork, kept: Kept, zone: number, source: ZoneSourc
     store.zones[row + ZONE_DENIAL_AT_PARENT]!,
   ];
   const ds = rrsetOf(store, apex, TYPE_DS);
+  store.deadOctets += kept.octets[zone]!;
   removeNode(store, apex);
   const first = kept.firstNodes[zone]!;
   for (let node = first; node < first + kept.nodeCounts[zone]!; node += 1) removeNode(store, node);

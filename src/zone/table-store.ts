@@ -3,8 +3,8 @@
  * of the arena are only ever added behind those that are served, on the same shared memory with room to
  * spare; the hash index and the rows of zones, which are small, are copied before they change. So a zone of
  * a hundred thousand is replaced at the cost of its own records, workers get new handles to the same
- * memory, and whoever still reads the table of before finds it as it was. The rows of before stay until
- * the whole table is made anew.
+ * memory, and whoever still reads the table of before finds it as it was. The rows and octets of before stay
+ * until the whole table is made anew.
  */
 import {
   hashLabel,
@@ -28,6 +28,8 @@ import {
 } from './compiled-zones.ts';
 
 export type TableStore = {
+  /** That the arena may have. */
+  readonly arenaMax: number;
   arena: Uint8Array;
   arenaLength: number;
   nodes: Int32Array;
@@ -35,6 +37,8 @@ export type TableStore = {
   nodeCount: number;
   /** Rows that the index leads to no more. */
   deadNodes: number;
+  /** Of all columns: what zones took that have been replaced. */
+  deadOctets: number;
   rrsets: Int32Array;
   rrsetCount: number;
   links: Int32Array;
@@ -54,18 +58,29 @@ export type TableSize = {
   readonly octets: number;
 };
 
+/** The arena has no more: offsets in it, and the ends of what begins there, are words with a sign. */
+export const ARENA_OCTETS_MAX = 2 ** 31 - 1;
+
+/** Thrown where the arena would have to grow beyond its limit: deep in a compilation that is of no use then. */
+export class ArenaFull extends Error {}
+
 /** Room for what comes later, in parts of what is there. */
 const SPARE = 1.25;
 const SLOTS_MIN = 16;
 
-export function createTableStore({ nodes, octets, rrsets, zones }: TableSize): TableStore {
+export function createTableStore(
+  { nodes, octets, rrsets, zones }: TableSize,
+  arenaMax: number,
+): TableStore {
   const withSpare = (count: number): number => Math.ceil(count * SPARE) + 64;
   return {
-    arena: new Uint8Array(new SharedArrayBuffer(withSpare(octets))),
+    arenaMax,
+    arena: new Uint8Array(new SharedArrayBuffer(Math.min(withSpare(octets), arenaMax))),
     arenaLength: 0,
     nodes: sharedWords(withSpare(nodes) * NODE_WORDS),
     nodeCount: 0,
     deadNodes: 0,
+    deadOctets: 0,
     rrsets: sharedWords(withSpare(rrsets) * RRSET_WORDS),
     rrsetCount: 0,
     links: sharedWords(1024),
@@ -98,6 +113,12 @@ export function serveTable(store: TableStore): ZoneTable {
   };
 }
 
+/** What all columns hold by now, but for the hash index and the rows of zones, of which nothing dies. */
+export function octetsHeld({ arenaLength, linkCount, nodeCount, rrsetCount }: TableStore): number {
+  const words = nodeCount * NODE_WORDS + rrsetCount * RRSET_WORDS + linkCount;
+  return arenaLength + words * Int32Array.BYTES_PER_ELEMENT;
+}
+
 /** Makes the hash index and the rows of zones this store's own again. */
 export function ownIndex(store: TableStore): void {
   if (!store.isServed) return;
@@ -114,7 +135,9 @@ export function ownIndex(store: TableStore): void {
 export function makeRoom(store: TableStore, octets: number): number {
   const needed = store.arenaLength + octets;
   if (needed > store.arena.length) {
-    const larger = new Uint8Array(new SharedArrayBuffer(Math.max(needed, store.arena.length * 2)));
+    if (needed > store.arenaMax) throw new ArenaFull();
+    const length = Math.min(Math.max(needed, store.arena.length * 2), store.arenaMax);
+    const larger = new Uint8Array(new SharedArrayBuffer(length));
     larger.set(store.arena.subarray(0, store.arenaLength));
     store.arena = larger;
   }

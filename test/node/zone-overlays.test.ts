@@ -4,6 +4,7 @@ import {
   createWrittenConfig,
   createZoneOverlays,
   withZoneOverlays,
+  writtenSerial,
 } from '../../src/node/zone-overlays.ts';
 import type { Compiler } from '../../src/workers/compiler.ts';
 import { createConfig } from '../nameserver/fixture.ts';
@@ -60,4 +61,21 @@ test('records of a primary are as good as written; those that were added are not
   assert.equal(writtenOf(copied), written, 'made once');
   overlays.set('copy', zone, { zone, soa: { ...soa, serial: 3 }, rrsets: [] });
   assert.equal(writtenOf(copied).zones[zone]!.soa.serial, 3);
+});
+
+test('the serial that a zone was written with is that of its primary, if it has one, without what was added', () => {
+  const overlays = createZoneOverlays();
+  const config = createConfig();
+  const [zone] = Object.keys(config.zones) as [string];
+  const { soa } = config.zones[zone]!;
+  const primary = { servers: [], whenExpired: 'servfail' } as const;
+  const copied = { zones: { [zone]: { ...config.zones[zone]!, primary } } };
+  overlays.set('updates', zone, { zone, serial: soa.serial + 5, rrsets: [], yields: true });
+  assert.equal(writtenSerial(config, overlays, zone), soa.serial);
+  assert.equal(writtenSerial(copied, overlays, zone), soa.serial, 'nothing was copied yet');
+  overlays.set('copy', zone, { zone, soa: { ...soa, serial: 99 }, rrsets: [] });
+  overlays.set('copy', 'z.example', { zone: 'z.example', soa: { ...soa, serial: 3 }, rrsets: [] });
+  assert.equal(writtenSerial(copied, overlays, zone), 99);
+  assert.equal(writtenSerial(config, overlays, zone), soa.serial, 'a zone of our own again');
+  assert.equal(writtenSerial(config, overlays, 'z.example'), undefined);
 });

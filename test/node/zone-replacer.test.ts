@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { TYPE_SOA } from '../../src/dns/constants.ts';
 import { ask, dataOf } from './dns-client.ts';
 import { startNodeFixture } from './node-fixture.ts';
 import { place } from './three-regions.ts';
+import { until } from './until.ts';
 
-const HEAD = '$TTL 300\n@ SOA ns1 h 1 3600 600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n';
-const zoneOf = (address: string): string => `${HEAD}www A ${address}\n`;
+const zoneOf = (address: string, serial = 1): string =>
+  `$TTL 300\n@ SOA ns1 h ${serial} 3600 600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\nwww A ${address}\n`;
+/** For a machine that does much else. */
+const PATIENCE_MS = 10_000;
 const ZONES = ['a', 'b', 'c'].map((name) => `${name}.example`);
 
 async function startZones(t: TestContext) {
@@ -23,7 +27,11 @@ async function startZones(t: TestContext) {
   const write = (zone: string, text: string): void =>
     writeFileSync(join(fixture.directory, `${zone}.zone`), text);
   const www = async (zone: string) => dataOf(await ask(dns, { name: `www.${zone}` }));
-  return { ...fixture, write, www };
+  const serial = async (zone: string): Promise<number> => {
+    const [soa] = dataOf(await ask(dns, { name: zone, type: TYPE_SOA }));
+    return Number(String(soa).split(' ')[2]);
+  };
+  return { ...fixture, write, www, serial };
 }
 
 test('the file of one zone is served, and all others as before', async (t) => {
@@ -96,4 +104,20 @@ test('what cannot be done for one zone is done for all, and what is wrong is tol
     'zones: zone d.example added',
   ]);
   assert.deepEqual(await www('d.example'), ['192.0.2.9']);
+});
+
+test('a serial that an added record has used is not used again for another content of the file', async (t) => {
+  const { node, serial, write, www } = await startZones(t);
+  const challenge = { zone: 'a.example', name: 'www.a.example', value: 'x'.repeat(43), by: 'test' };
+  const done = await node.plane.setAcmeChallenge(challenge);
+  assert.ok(!('problem' in done));
+  assert.equal(await serial('a.example'), 2);
+  write('a.example', zoneOf('192.0.2.2', 2));
+  assert.ok((await node.plane.reload('test', 'a.example')).ok);
+  assert.deepEqual(await www('a.example'), ['192.0.2.2']);
+  await until(async () => (await serial('a.example')) === 3, PATIENCE_MS, 'a serial of its own');
+  // Another zone's reload is none of its concern.
+  write('b.example', zoneOf('192.0.2.3', 2));
+  assert.ok((await node.plane.reload('test', 'b.example')).ok);
+  assert.deepEqual([await serial('b.example'), await serial('a.example')], [2, 3]);
 });

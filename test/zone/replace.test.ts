@@ -6,6 +6,12 @@ import { compileZones, createZoneCompiler } from '../../src/zone/compile.ts';
 import type { ZoneTable } from '../../src/zone/compiled-zones.ts';
 import { createLookupResult, labelsOf, lookup, NXDOMAIN } from '../../src/zone/lookup.ts';
 import { nodeName } from '../../src/zone/rrset-data.ts';
+import {
+  ARENA_OCTETS_MAX,
+  ArenaFull,
+  createTableStore,
+  makeRoom,
+} from '../../src/zone/table-store.ts';
 import type { ZoneSource } from '../../src/zone/zone-source.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import type { NaiveZone } from './naive-lookup.ts';
@@ -152,5 +158,106 @@ test('a table of mostly dead rows is compiled anew', () => {
   assert.ok(compiler.compile([source]).ok);
   const rounds = Array.from({ length: 10 }, () => compiler.replace(new Map([[0, source]])));
   assert.ok(rounds[0]?.ok);
-  assert.equal(rounds.at(-1), undefined);
+  // Not equal(): nobody wants to see the table.
+  assert.ok(rounds.at(-1) === undefined);
+});
+
+const zoneWith = (rrsets: ZoneSource['rrsets'], denial?: Denial, apex = 'z.'): ZoneSource => ({
+  ...toSource({ apex, steered: [], rrsets: [] }, 1, denial),
+  rrsets,
+});
+
+/** So many names with a text of 240 octets each. */
+function textZone(names: number, apex = 'z.'): ZoneSource {
+  const data = [`"${'x'.repeat(240)}"`];
+  const owners = Array.from({ length: names }, (_, i) => `t${i}.${apex}`);
+  const rrsets = owners.map((owner) => ({ owner, type: 'TXT', ttl: 60, data }));
+  return zoneWith(rrsets, undefined, apex);
+}
+
+/** How often the first zone can be replaced before all has to be compiled anew. */
+function replacementsOf(before: readonly ZoneSource[], source: ZoneSource): number {
+  const compiler = createZoneCompiler();
+  assert.ok(compiler.compile(before).ok);
+  let replacements = 0;
+  while (replacements < 1000 && compiler.replace(new Map([[0, source]])) !== undefined) {
+    replacements += 1;
+  }
+  return replacements;
+}
+
+/** What a zone takes of a table, read off the table. */
+function octetsOf(source: ZoneSource): number {
+  const [alone, none] = [compileZones([source]), compileZones([])];
+  assert.ok(alone.ok && none.ok);
+  const sizeOf = ({ arena, links, nodes, rrsets }: ZoneTable): number =>
+    [arena, links, nodes, rrsets].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return sizeOf(alone.table) - sizeOf(none.table);
+}
+
+const lines = (count: number, line: (index: number) => string): string[] =>
+  Array.from({ length: count }, (_, index) => line(index));
+const CROWDED = {
+  'octets at one name': zoneWith([
+    { owner: 'z.', type: 'TXT', ttl: 60, data: lines(40, (i) => `"${'x'.repeat(200 + i)}"`) },
+  ]),
+  'links to the apex': zoneWith([
+    { owner: 'z.', type: 'MX', ttl: 60, data: lines(400, (i) => `${i} z.`) },
+  ]),
+  'RRsets and names': zoneWith(
+    lines(40, (i) => `${'x'.repeat(i + 1)}.z.`).flatMap((owner) => [
+      { owner, type: 'A', ttl: 60, data: ['192.0.2.1'] },
+      { owner, type: 'AAAA', ttl: 60, data: ['2001:db8::1'] },
+    ]),
+  ),
+  'denials in a chain': zoneWith(
+    lines(40, (i) => `a.b.${i}.z.`).map((owner) => ({
+      owner,
+      type: 'CNAME',
+      ttl: 60,
+      data: ['z.'],
+    })),
+    'nsec',
+  ),
+};
+for (const [what, source] of Object.entries(CROWDED)) {
+  test(`a table of mostly dead rows and octets is compiled anew: ${what}`, () => {
+    // Less than 4 MiB is not worth it.
+    const wanted = Math.floor((4 * 1024 * 1024) / octetsOf(source)) + 1;
+    assert.equal(replacementsOf([source], source), wanted);
+  });
+}
+
+test('what is dead is measured by what is alive, and of a zone that has shrunk all is dead', () => {
+  const [large, small] = [textZone(15_000), textZone(30)];
+  assert.equal(replacementsOf([small, textZone(40_000, 'y.')], small), 1000);
+  assert.equal(replacementsOf([large], small), 1);
+});
+
+test('the arena has a limit: all is compiled anew, and refused when it is too much even so', () => {
+  const compiler = createZoneCompiler(60_000);
+  const first = compiler.compile([textZone(100)]);
+  assert.ok(first.ok);
+  const second = compiler.replace(new Map([[0, textZone(101)]]));
+  assert.ok(second?.ok && second.table.arena.buffer.byteLength <= 60_000);
+  const dumps = [dumpTable(first.table), dumpTable(second.table)];
+  assert.ok(compiler.replace(new Map([[0, textZone(102)]])) === undefined);
+  assert.deepEqual([dumpTable(first.table), dumpTable(second.table)], dumps);
+  const third = compiler.replace(new Map([[0, textZone(5)]]));
+  const expected = compileZones([textZone(5)]);
+  assert.ok(third?.ok && expected.ok, 'what is less fits, as if nothing had been tried');
+  assert.deepEqual(dumpTable(third.table), dumpTable(expected.table));
+  assert.ok(compiler.compile([textZone(200)]).ok);
+  const refused = compiler.compile([textZone(300)]);
+  assert.deepEqual(!refused.ok && refused.issues, [
+    { path: 'zones', message: 'the names and records of all zones take more than 60000 octets' },
+  ]);
+  assert.ok(compiler.replace(new Map([[0, textZone(1)]])) === undefined, 'nothing was kept');
+});
+
+test('no offset in the arena is beyond a word', () => {
+  const store = createTableStore({ zones: 1, nodes: 1, rrsets: 1, octets: 1 }, ARENA_OCTETS_MAX);
+  const full = { ...store, arenaLength: 2 ** 31 - 1 };
+  assert.throws(() => makeRoom(full, 1), ArenaFull);
+  assert.equal(full.arena, store.arena);
 });
