@@ -8,7 +8,7 @@ import { probeBatches } from '../../src/io/batch-probe.ts';
 import { hangBell, ring } from '../../src/io/bell.ts';
 import { LINUX_64 } from '../../src/io/message-slab.ts';
 import { openBatchSockets } from '../../src/io/sockets.ts';
-import { openBatchCalls, openSyscalls } from '../../src/io/syscall.ts';
+import { openBatchCalls, openSyscalls, SyscallError, type Syscalls } from '../../src/io/syscall.ts';
 import { openBatchUdp } from '../../src/io/udp-batch.ts';
 import { client, startEcho, udpConformance } from './udp-conformance.ts';
 
@@ -22,7 +22,7 @@ if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) {
 }
 if (problem === undefined && found.ok) batchTests(found.calls);
 
-function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): void {
+function batchTests(syscalls: Syscalls): void {
   udpConformance('batch');
 
   test('hot calls look at no argument on their way to the kernel', () => {
@@ -36,12 +36,49 @@ function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): voi
       { ...LINUX_64, nameLength: 12 },
       { ...LINUX_64, vectorCount: 40, controlLength: 24 },
       { ...LINUX_64, vectorLength: 12 },
+      // Nothing would say where a datagram came to, and that it was cut off.
+      { ...LINUX_64, controlLength: 48, flags: 40 },
+      { ...LINUX_64, flags: 52 },
+      { ...LINUX_64, flags: 60 },
     ];
     for (const layout of wrong) {
       const said = probeBatches(syscalls, calls, layout);
       assert.match(String(said), /self-test of batches failed/, JSON.stringify(layout));
     }
     assert.equal(probeBatches(syscalls, calls), undefined);
+  });
+
+  for (const octets of [4, 16]) {
+    const family = octets === 4 ? 'IPv4' : 'IPv6';
+    test(`the self-test finds that ${family} does not say where a datagram came to`, () => {
+      const deaf: Syscalls = {
+        ...syscalls,
+        batchSocket: (address, ...others) =>
+          address.length === octets
+            ? syscalls.udpSocket(address, 0, true)
+            : syscalls.batchSocket(address, ...others),
+      };
+      const expected = `the self-test of batches failed over ${family}: a datagram did not say which address it came to`;
+      assert.equal(probeBatches(deaf, calls), expected);
+    });
+  }
+
+  test('the self-test makes do without IPv6, and with nothing else amiss', () => {
+    const without = (code: string, octets: number): Syscalls => ({
+      ...syscalls,
+      batchSocket(address, ...others) {
+        if (address.length === octets) throw new SyscallError('bind', code);
+        return syscalls.batchSocket(address, ...others);
+      },
+    });
+    for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
+      assert.equal(probeBatches(without(code, 16), calls), undefined);
+    }
+    const failed = (family: string, code: string) =>
+      `the self-test of batches failed over ${family}: bind: ${code}`;
+    assert.equal(probeBatches(without('EMFILE', 16), calls), failed('IPv6', 'EMFILE'));
+    const missing = probeBatches(without('EADDRNOTAVAIL', 4), calls);
+    assert.equal(missing, failed('IPv4', 'EADDRNOTAVAIL'));
   });
 
   test('without the calls the self-test gives their reason', () => {
