@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { probeBatches } from '../../src/io/batch-probe.ts';
@@ -10,7 +10,7 @@ import { LINUX_64 } from '../../src/io/message-slab.ts';
 import { openBatchSockets } from '../../src/io/sockets.ts';
 import { openBatchCalls, openSyscalls, SyscallError, type Syscalls } from '../../src/io/syscall.ts';
 import { openBatchUdp } from '../../src/io/udp-batch.ts';
-import { client, startEcho, udpConformance } from './udp-conformance.ts';
+import { client, ECHO_NAME, startEcho, udpConformance } from './udp-conformance.ts';
 
 const found = openSyscalls();
 const calls = openBatchCalls();
@@ -200,8 +200,14 @@ function batchTests(syscalls: Syscalls): void {
     socket.send('hello', ports[0]!, '127.0.0.1');
     await once(socket, 'message');
     await told();
-    const waiting = await waitFor(t, () => threadsIn('poll'));
-    assert.ok(waiting, 'it sleeps in poll, not in a receiving call that times out');
+    let before = '';
+    const isAsleep = await waitFor(t, () => {
+      const now = lookAt(ECHO_NAME);
+      if (now === before && now.startsWith(`${POLL_CALLS[process.arch]} `)) return true;
+      before = now;
+      return false;
+    });
+    assert.ok(isAsleep, `it sleeps in poll and is not woken: ${before}`);
   });
 }
 
@@ -215,25 +221,29 @@ function ownAddresses(family: 4 | 6): readonly string[] {
 
 const POLL_CALLS: Readonly<Record<string, number>> = { x64: 7, arm64: 73 };
 
-/** Whether a thread of this process that is not one of Node's own waits in that call. */
-function threadsIn(_call: 'poll'): boolean {
-  const directory = `/proc/${process.pid}/task`;
-  const { readdirSync } = process.getBuiltinModule('node:fs');
-  return readdirSync(directory).some((id) => {
+/**
+ * The call that the thread of that name waits in, and how long and how often it has run until now: the same again
+ * when it has not run in between.
+ */
+function lookAt(name: string): string {
+  const tasks = `/proc/${process.pid}/task`;
+  const looks = readdirSync(tasks).flatMap((id) => {
+    const read = (file: string) => readFileSync(`${tasks}/${id}/${file}`, 'utf8').trim();
     try {
-      const [number] = readFileSync(`${directory}/${id}/syscall`, 'utf8').split(' ');
-      return Number(number) === POLL_CALLS[process.arch];
+      return read('comm') === name ? [`${read('syscall').split(' ')[0]} ${read('schedstat')}`] : [];
     } catch {
-      return false;
+      // It has just ended.
+      return [];
     }
   });
+  return looks.join();
 }
 
 async function waitFor(t: TestContext, check: () => boolean): Promise<boolean> {
   const deadline = performance.now() + 5000;
   while (!check()) {
     if (performance.now() > deadline || t.signal.aborted) return false;
-    await new Promise((done) => setTimeout(done, 20));
+    await new Promise((done) => setTimeout(done, 100));
   }
   return true;
 }
