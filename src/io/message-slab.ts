@@ -82,7 +82,8 @@ const CONTROL_ROOM = 64;
 const CONTROL_BYTES = { 4: 32, 6: 40 } as const;
 /** Where in it the number of the interface stands: 0 leaves the way back to the routes. */
 const INTERFACE_AT = { 4: 16, 6: 32 } as const;
-const LOCAL_AT_6 = 16;
+/** Where in it the address stands that a datagram came to, and its reply leaves from. */
+export const LOCAL_AT = { 4: 20, 6: 16 } as const;
 const WORD = 4;
 const TWO_32 = 2 ** 32;
 
@@ -229,7 +230,7 @@ function forgetInterface(
   control: number,
   family: 4 | 6,
 ): void {
-  const local = control + LOCAL_AT_6;
+  const local = control + LOCAL_AT[6];
   const isLinkLocal = bytes[local] === 0xfe && (bytes[local + 1]! & 0xc0) === 0x80;
   if (family === 4 || !isLinkLocal) words[(control + INTERFACE_AT[family]) / WORD] = 0;
 }

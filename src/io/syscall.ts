@@ -278,7 +278,7 @@ function createBinder(call: Invoke, ffi: Ffi, option: SetOption) {
     try {
       if (reuse !== 0) option(fd, SOL_SOCKET, reuse);
       if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-      const name = socketAddress(family, address, port);
+      const name = socketAddress(address, port);
       call('bind', fd, ffi.getRawPointer(name), name.length);
       if (type === SOCK_STREAM) call('listen', fd, LISTEN_BACKLOG);
       return fd;
@@ -322,7 +322,8 @@ function bindBatchCalls(): BatchCalls {
 }
 
 /** struct sockaddr_in / sockaddr_in6: family in host order, port in network order. */
-function socketAddress(family: number, address: Uint8Array, port: number): Uint8Array {
+export function socketAddress(address: Uint8Array, port: number): Uint8Array {
+  const family = address.length === 4 ? AF_INET : AF_INET6;
   const name = new Uint8Array(family === AF_INET ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES);
   new Uint16Array(name.buffer, 0, 1)[0] = family;
   name[2] = port >> 8;

@@ -11,15 +11,15 @@ import { createControlPlane } from '../control/plane.ts';
 import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
-import { probeBatches } from '../io/batch-probe.ts';
 import type { SocketProblem } from '../io/sockets.ts';
-import { openBatchCalls, openSyscalls, type Syscalls } from '../io/syscall.ts';
+import { openSyscalls } from '../io/syscall.ts';
 import { queriesTotal } from '../nameserver/counters.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import type { Agent } from './agent.ts';
+import { canBatch } from './can-batch.ts';
 import { type CertificateKeeper, openCertificates } from './certificate-keeper.ts';
 import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
 import { keepCookies } from './cookies.ts';
@@ -164,17 +164,6 @@ type Roles = {
   readonly problems: readonly SocketProblem[];
 };
 
-/** Whether UDP is read by the batch; why not is said once. */
-function canBatch(syscalls: Syscalls, { dns }: Config, log: Log): boolean {
-  const problem =
-    dns.udpEngine === 'portable'
-      ? 'dns.udpEngine is portable'
-      : probeBatches(syscalls, openBatchCalls());
-  if (problem === undefined) return true;
-  log.info('sockets.one-by-one', `UDP is read one datagram after the other: ${problem}.`);
-  return false;
-}
-
 /** Opens all sockets of all roles before saying what is wrong with any. */
 async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
@@ -209,7 +198,7 @@ async function openRoles({ desk, events, log, signer }: Parts, serving: Serving)
           ...voice,
           dns: config.dns,
           count: workers.dns,
-          hasBatches: syscalls !== undefined && canBatch(syscalls, config, log),
+          hasBatches: syscalls !== undefined && canBatch(syscalls, config.dns.udpEngine, log),
           udpFile: root('udp-worker'),
           streamFile: root('stream-worker'),
           tapFile: root('dnstap-worker'),

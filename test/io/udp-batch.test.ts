@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { probeBatches } from '../../src/io/batch-probe.ts';
 import { hangBell, ring } from '../../src/io/bell.ts';
 import { LINUX_64 } from '../../src/io/message-slab.ts';
 import { openBatchSockets } from '../../src/io/sockets.ts';
-import { openBatchCalls, openSyscalls } from '../../src/io/syscall.ts';
+import { openBatchCalls, openSyscalls, SyscallError, type Syscalls } from '../../src/io/syscall.ts';
 import { openBatchUdp } from '../../src/io/udp-batch.ts';
-import { client, startEcho, udpConformance } from './udp-conformance.ts';
+import { client, ECHO_NAME, startEcho, udpConformance } from './udp-conformance.ts';
 
 const found = openSyscalls();
 const calls = openBatchCalls();
@@ -22,7 +22,7 @@ if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) {
 }
 if (problem === undefined && found.ok) batchTests(found.calls);
 
-function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): void {
+function batchTests(syscalls: Syscalls): void {
   udpConformance('batch');
 
   test('hot calls look at no argument on their way to the kernel', () => {
@@ -36,12 +36,49 @@ function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): voi
       { ...LINUX_64, nameLength: 12 },
       { ...LINUX_64, vectorCount: 40, controlLength: 24 },
       { ...LINUX_64, vectorLength: 12 },
+      // Nothing would say where a datagram came to, and that it was cut off.
+      { ...LINUX_64, controlLength: 48, flags: 40 },
+      { ...LINUX_64, flags: 52 },
+      { ...LINUX_64, flags: 60 },
     ];
     for (const layout of wrong) {
       const said = probeBatches(syscalls, calls, layout);
       assert.match(String(said), /self-test of batches failed/, JSON.stringify(layout));
     }
     assert.equal(probeBatches(syscalls, calls), undefined);
+  });
+
+  for (const octets of [4, 16]) {
+    const family = octets === 4 ? 'IPv4' : 'IPv6';
+    test(`the self-test finds that ${family} does not say where a datagram came to`, () => {
+      const deaf: Syscalls = {
+        ...syscalls,
+        batchSocket: (address, ...others) =>
+          address.length === octets
+            ? syscalls.udpSocket(address, 0, true)
+            : syscalls.batchSocket(address, ...others),
+      };
+      const expected = `the self-test of batches failed over ${family}: a datagram did not say which address it came to`;
+      assert.equal(probeBatches(deaf, calls), expected);
+    });
+  }
+
+  test('the self-test makes do without IPv6, and with nothing else amiss', () => {
+    const without = (code: string, octets: number): Syscalls => ({
+      ...syscalls,
+      batchSocket(address, ...others) {
+        if (address.length === octets) throw new SyscallError('bind', code);
+        return syscalls.batchSocket(address, ...others);
+      },
+    });
+    for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
+      assert.equal(probeBatches(without(code, 16), calls), undefined);
+    }
+    const failed = (family: string, code: string) =>
+      `the self-test of batches failed over ${family}: bind: ${code}`;
+    assert.equal(probeBatches(without('EMFILE', 16), calls), failed('IPv6', 'EMFILE'));
+    const missing = probeBatches(without('EADDRNOTAVAIL', 4), calls);
+    assert.equal(missing, failed('IPv4', 'EADDRNOTAVAIL'));
   });
 
   test('without the calls the self-test gives their reason', () => {
@@ -163,8 +200,14 @@ function batchTests(syscalls: Extract<typeof found, { ok: true }>['calls']): voi
     socket.send('hello', ports[0]!, '127.0.0.1');
     await once(socket, 'message');
     await told();
-    const waiting = await waitFor(t, () => threadsIn('poll'));
-    assert.ok(waiting, 'it sleeps in poll, not in a receiving call that times out');
+    let before = '';
+    const isAsleep = await waitFor(t, () => {
+      const now = lookAt(ECHO_NAME);
+      if (now === before && now.startsWith(`${POLL_CALLS[process.arch]} `)) return true;
+      before = now;
+      return false;
+    });
+    assert.ok(isAsleep, `it sleeps in poll and is not woken: ${before}`);
   });
 }
 
@@ -178,25 +221,29 @@ function ownAddresses(family: 4 | 6): readonly string[] {
 
 const POLL_CALLS: Readonly<Record<string, number>> = { x64: 7, arm64: 73 };
 
-/** Whether a thread of this process that is not one of Node's own waits in that call. */
-function threadsIn(_call: 'poll'): boolean {
-  const directory = `/proc/${process.pid}/task`;
-  const { readdirSync } = process.getBuiltinModule('node:fs');
-  return readdirSync(directory).some((id) => {
+/**
+ * The call that the thread of that name waits in, and how long and how often it has run until now: the same again
+ * when it has not run in between.
+ */
+function lookAt(name: string): string {
+  const tasks = `/proc/${process.pid}/task`;
+  const looks = readdirSync(tasks).flatMap((id) => {
+    const read = (file: string) => readFileSync(`${tasks}/${id}/${file}`, 'utf8').trim();
     try {
-      const [number] = readFileSync(`${directory}/${id}/syscall`, 'utf8').split(' ');
-      return Number(number) === POLL_CALLS[process.arch];
+      return read('comm') === name ? [`${read('syscall').split(' ')[0]} ${read('schedstat')}`] : [];
     } catch {
-      return false;
+      // It has just ended.
+      return [];
     }
   });
+  return looks.join();
 }
 
 async function waitFor(t: TestContext, check: () => boolean): Promise<boolean> {
   const deadline = performance.now() + 5000;
   while (!check()) {
     if (performance.now() > deadline || t.signal.aborted) return false;
-    await new Promise((done) => setTimeout(done, 20));
+    await new Promise((done) => setTimeout(done, 100));
   }
   return true;
 }

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { hangBell, ring } from '../../src/io/bell.ts';
 import { DATAGRAM_BYTES_MAX, REPLY_BYTES } from '../../src/io/datagram.ts';
 import { openBatchSockets, openUdpSockets } from '../../src/io/sockets.ts';
-import { openSyscalls, type Syscalls } from '../../src/io/syscall.ts';
+import { openSyscalls, type ReceiveQueue, type Syscalls } from '../../src/io/syscall.ts';
+import { BATCH_MAX } from '../../src/io/udp-batch.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import type { EchoSetting, FromEcho, ToEcho, Told } from './fixtures/udp-echo.ts';
 
@@ -15,11 +17,21 @@ import type { EchoSetting, FromEcho, ToEcho, Told } from './fixtures/udp-echo.ts
 const found = openSyscalls();
 const syscalls: Syscalls | undefined = found.ok ? found.calls : undefined;
 const FIXTURE = new URL('./fixtures/udp-echo.ts', import.meta.url);
+const FLOOD = new URL('./fixtures/udp-flood.ts', import.meta.url);
+/** What the kernel, too, knows the thread by that serves. */
+export const ECHO_NAME = 'udp echo';
+/**
+ * Datagrams that may be served before a message that was left earlier: those of the batch under way. The portable
+ * engine's loop takes as many in a round, and comes to the message a round or two later.
+ */
+const OVERTAKING_MAX = { batch: BATCH_MAX, portable: 3 * BATCH_MAX } as const;
 
 export type Engine = 'batch' | 'portable';
 type Echo = {
   readonly ports: readonly number[];
   readonly thread: Worker;
+  /** Of the first socket. */
+  queue(): ReceiveQueue | undefined;
   post(message: ToEcho): void;
   told(): Promise<Told>;
 };
@@ -41,11 +53,13 @@ export async function startEcho(
     return opened.value.flat();
   });
   const hung = engine === 'batch' ? hangBell(syscalls!) : undefined;
+  const left = new Int32Array(new SharedArrayBuffer(4));
   const workerData: EchoSetting = {
     sockets: owned.map((socket) => socket.hand()),
     bell: hung?.bell,
+    left,
   };
-  const thread = new Worker(FIXTURE, { workerData });
+  const thread = new Worker(FIXTURE, { workerData, name: ECHO_NAME });
   const wake = (): void => {
     if (hung) ring(hung.bell);
   };
@@ -60,10 +74,12 @@ export async function startEcho(
   const post = (message: ToEcho): void => {
     thread.postMessage(message);
     wake();
+    Atomics.add(left, 0, 1);
   };
   return {
     ports: ready.ports,
     thread,
+    queue: () => owned[0]!.queue(),
     post,
     async told() {
       post('told');
@@ -197,23 +213,16 @@ export function udpConformance(engine: Engine): void {
   });
 
   test(named('messages are met while nothing comes, and under load'), async (t) => {
-    const { ports, told } = await startEcho(t, engine, ['127.0.0.1']);
+    const { ports, queue, told } = await startEcho(t, engine, ['127.0.0.1']);
     assert.equal((await told()).datagrams, 0);
-    const socket = client(t);
-    await bound(socket);
-    let isOver = false;
-    const flood = (): void => {
-      for (let at = 0; at < 50; at += 1) socket.send('-', ports[0]!, '127.0.0.1');
-      if (!isOver) setImmediate(flood);
-    };
-    flood();
-    let before = 0;
+    const flood = new Worker(FLOOD, { workerData: ports[0] });
+    t.after(() => flood.terminate());
     for (let round = 0; round < 20; round += 1) {
-      const { datagrams } = await told();
-      assert.ok(datagrams >= before);
-      before = datagrams;
+      await overflow(queue);
+      const { overtook } = await told();
+      assert.ok(overtook <= OVERTAKING_MAX[engine], `${overtook} datagrams overtook a message`);
     }
-    isOver = true;
+    assert.ok((await told()).datagrams > 0);
   });
 
   test(named('a thread that dies takes no socket along'), async (t) => {
@@ -230,4 +239,10 @@ export function udpConformance(engine: Engine): void {
       code: 'EADDRINUSE',
     });
   });
+}
+
+/** Resolves when the kernel has just thrown datagrams away, where it tells: there is more than can be served. */
+async function overflow(queue: () => ReceiveQueue | undefined): Promise<void> {
+  const before = queue();
+  while (before !== undefined && queue()?.drops === before.drops) await delay(1);
 }
