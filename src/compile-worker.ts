@@ -5,7 +5,7 @@ import { buildGeoTable } from './geo/mmdb.ts';
 import type { PrefixTable } from './ip/prefix-table.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
 import { replaceZones } from './nameserver/replace-zones.ts';
-import { sharedOctets } from './nameserver/shared-octets.ts';
+import { weightOf } from './nameserver/snapshot-weight.ts';
 import type {
   CompileRequest,
   CompileResult,
@@ -93,7 +93,7 @@ function compile(
   const { geo } = loaded;
   const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
   last = { snapshot: compiled.snapshot, geo, geoTable };
-  weigh(last, sharedOctets(compiled.snapshot));
+  weigh(last, weightOf(compiled.snapshot));
   lastGeoConfig = JSON.stringify(written.geo);
   if (compiler === zoneCompiler) places = placesOf(written);
   return {
@@ -123,6 +123,6 @@ function replace({ base, generation, zones }: ReplaceRequest): ReplaceResult {
     return { kind: 'refused', reasons };
   }
   last = { ...last, snapshot: { ...last.snapshot, generation, zones: compiled.table } };
-  weigh(last, sharedOctets(last.snapshot));
+  weigh(last, weightOf(last.snapshot));
   return { kind: 'replaced', table: compiled.table };
 }

@@ -3,7 +3,7 @@ import { type MessagePort, parentPort } from 'node:worker_threads';
 import { systemClock, wallClockMs } from './control/clock.ts';
 import { type Bell, ring } from './io/bell.ts';
 import { createClient } from './nameserver/client.ts';
-import { sharedOctets } from './nameserver/shared-octets.ts';
+import { weightOf } from './nameserver/snapshot-weight.ts';
 import type { NewSignatures } from './signing/new-signatures.ts';
 import { createSignerDesk } from './signing/signer-desk.ts';
 import type { FromSigner, ToSigner } from './workers/signer-messages.ts';
@@ -36,7 +36,7 @@ parentPort?.on('message', (message: ToSigner) => {
     }
     case 'snapshot':
       desk.serve(message.snapshot, message.health);
-      weigh(message.snapshot, sharedOctets(message.snapshot));
+      weigh(message.snapshot, weightOf(message.snapshot));
       // What another signer has signed may be due by now.
       later(async () => tellNews(await inPieces(desk.begin())));
       break;

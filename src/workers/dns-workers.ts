@@ -9,8 +9,8 @@ import type { ReceiveQueue, Syscalls } from '../io/syscall.ts';
 import type { SocketAddress } from '../ip/socket-address.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import { createGate, DEFER_LIMITS, type DeferKind } from '../nameserver/defer.ts';
-import { sharedOctets } from '../nameserver/shared-octets.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import { weightOf } from '../nameserver/snapshot-weight.ts';
 import { type CounterRow, createCounterRow } from '../telemetry/counters.ts';
 import { certificateIndex } from './certificates.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
@@ -135,20 +135,7 @@ function startWorkers(
   const tellAll = (message: ToDnsWorker): void => {
     for (const thread of threads) thread.post(message);
   };
-  const serve = async (
-    snapshot: Snapshot,
-    health: HealthWords,
-    tell: (worker: string) => ToDnsWorker,
-  ): Promise<void> => {
-    Object.assign(served, { snapshot, health });
-    weigh(snapshot, sharedOctets(snapshot));
-    options.signer.serve(snapshot, health);
-    // A dead one is given everything when it is replaced.
-    for (const thread of threads.filter(({ state }) => state() !== 'dead')) {
-      thread.post(tell(thread.name));
-    }
-    await Promise.all(threads.map(({ name }) => roll.wait(name, snapshot.generation)));
-  };
+  const publisher = createPublisher(options, served, threads, roll, rowFor);
   const lines = openSignerLines(options.signer, served, threads, bells.of);
   const allReady = Promise.all(threads.map(({ ready }) => ready)).then(() => {
     hasStarted = true;
@@ -161,14 +148,7 @@ function startWorkers(
     queues: () => queuesOf(entrances),
     dnstap,
     threads: () => [...threads, ...dnstap.threads()],
-    publish: (snapshot, health) =>
-      serve(snapshot, health, (worker) => {
-        return { type: 'snapshot', snapshot, health, counters: rowFor(worker) };
-      }),
-    publishZones(snapshot, health) {
-      const { generation, zones } = snapshot;
-      return serve(snapshot, health, () => ({ type: 'zones', generation, zones, health }));
-    },
+    ...publisher,
     publishHealth(generation, health) {
       if (generation !== served.snapshot.generation) return;
       served.health = health;
@@ -190,6 +170,40 @@ function startWorkers(
       await dnstap.stop();
       closeEntrances(entrances);
       bells.close();
+    },
+  };
+}
+
+function createPublisher(
+  { signer }: DnsWorkersOptions,
+  served: Served,
+  threads: readonly Thread[],
+  roll: Roll,
+  rowFor: (worker: string) => CounterRow,
+): Pick<DnsWorkers, 'publish' | 'publishZones'> {
+  const tell = async (
+    snapshot: Snapshot,
+    health: HealthWords,
+    messageTo: (worker: string) => ToDnsWorker,
+  ): Promise<void> => {
+    served.snapshot = snapshot;
+    served.health = health;
+    weigh(snapshot, weightOf(snapshot));
+    signer.serve(snapshot, health);
+    // A dead one is given everything when it is replaced.
+    for (const thread of threads.filter(({ state }) => state() !== 'dead')) {
+      thread.post(messageTo(thread.name));
+    }
+    await Promise.all(threads.map(({ name }) => roll.wait(name, snapshot.generation)));
+  };
+  return {
+    publish: (snapshot, health) =>
+      tell(snapshot, health, (worker) => {
+        return { type: 'snapshot', snapshot, health, counters: rowFor(worker) };
+      }),
+    publishZones(snapshot, health) {
+      const { generation, zones } = snapshot;
+      return tell(snapshot, health, () => ({ type: 'zones', generation, zones, health }));
     },
   };
 }
@@ -348,6 +362,8 @@ function createDeferredDesk({ log }: ThreadVoice) {
 }
 
 /** Who has yet to say that it serves which generation. */
+type Roll = ReturnType<typeof createRoll>;
+
 function createRoll() {
   /** What each worker was started with. */
   const given = new Map<string, number>();

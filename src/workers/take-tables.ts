@@ -1,6 +1,6 @@
 import type { HealthWords } from '../health/health-words.ts';
-import { sharedOctets } from '../nameserver/shared-octets.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import { weightOf } from '../nameserver/snapshot-weight.ts';
 import { setSnapshot, type WorkerState } from '../nameserver/worker-state.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
@@ -27,7 +27,7 @@ export function takeTables(state: WorkerState, message: TableMessage): number {
   const snapshot = snapshotOf(state, message);
   const counters = message.type === 'snapshot' ? message.counters : state.counters;
   setSnapshot(state, snapshot, message.health, counters);
-  weigh(snapshot, sharedOctets(snapshot));
+  weigh(snapshot, weightOf(snapshot));
   return snapshot.generation;
 }
 

@@ -1,7 +1,7 @@
 import type { Snapshot } from './snapshot.ts';
 
-/** Octets of the memory that threads share, of all that a snapshot has. */
-export function sharedOctets({ access, maps, signatures, zones }: Snapshot): number {
+/** Octets of the memory that threads share, of all that a snapshot has: what workers/weight.ts is told. */
+export function weightOf({ access, maps, signatures, zones }: Snapshot): number {
   const tables: readonly (object | undefined)[] = [
     ...new Set(maps.map(({ classes }) => classes.table)),
     ...[access, signatures, zones],
