@@ -45,6 +45,7 @@ export const PEERS: readonly Peer[] = [
   { name: 'NSD', workloads: ['static'], isAlike: false, start: startNsd },
   { name: 'BIND', workloads: ['static'], isAlike: false, start: startBind },
   { name: 'echo', workloads: ALL, isAlike: false, start: startEcho },
+  { name: 'echo node:dgram', workloads: ALL, isAlike: false, start: startDgramEcho },
 ];
 
 const vipOf = (region: number): string => REGIONS[region]!.vip;
@@ -237,4 +238,12 @@ export async function startEcho(
   if ((await compiler.ended) !== 0) throw new Error(`cc: ${compiler.output()}`);
   const child = pinned(scratch, options.core, program, String(port));
   return whenReady('echo', port, child, { ...options, mayBeEmpty: true });
+}
+
+/** What the portable engine stands on. */
+async function startDgramEcho(scratch: Scratch, options: PeerOptions): Promise<Server> {
+  const port = await freePort();
+  const program = fileURLToPath(new URL('./echo-dgram.ts', import.meta.url));
+  const child = pinned(scratch, options.core, process.execPath, program, String(port));
+  return whenReady('echo node:dgram', port, child, { ...options, mayBeEmpty: true });
 }

@@ -222,7 +222,7 @@ async function agree(
   const lines: string[] = [];
   for (const { name, queries } of workloads) {
     for (const { peer, server } of running) {
-      if (peer.name === 'echo' || server === meridian.server) continue;
+      if (peer.name.startsWith('echo') || server === meridian.server) continue;
       if (!peer.workloads.includes(name)) continue;
       const sample = queries.slice(0, SAMPLE);
       const agreement = await compareServers([meridian.server.port, server.port], sample);
