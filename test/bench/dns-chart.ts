@@ -90,7 +90,11 @@ const STYLE = `<style>
 function barOf(server: string, ratio: number, seconds: number, y: number): readonly string[] {
   const isOpen = ratio > RATIO_MAX;
   const end = xOf(Math.min(ratio, RATIO_MAX));
-  const kind = server.startsWith('Meridian') ? 'own' : server.startsWith('echo') ? 'floor' : 'other';
+  const kind = server.startsWith('Meridian')
+    ? 'own'
+    : server.startsWith('echo')
+      ? 'floor'
+      : 'other';
   const name = server === 'echo' ? 'echo (the kernel alone)' : server;
   const [top, bottom] = [y + (ROW - BAR) / 2, y + (ROW + BAR) / 2];
   const shape = isOpen
