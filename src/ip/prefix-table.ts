@@ -243,7 +243,10 @@ function buildIndex4(starts: Uint32Array): Uint32Array {
 /** The 16 bits behind a cell's, where `shift` of the first 32 are not the cell's. */
 function windowOf(word0: number, word1: number, shift: number): number {
   // Two steps: 32 at once would be none.
-  return ((word0 << (BITS_AFTER_BUCKET - shift)) & 0xffff) | ((word1 >>> 1) >>> (15 + shift));
+  return (
+    ((word0 << (BITS_AFTER_BUCKET - shift)) & 0xffff) |
+    ((word1 >>> 1) >>> (BITS_AFTER_BUCKET - 1 + shift))
+  );
 }
 
 function buildIndex6(starts: Uint32Array): { buckets6: Uint32Array; cells6: Int32Array } {

@@ -6,7 +6,7 @@ const ALL_MAX = 3000;
 
 /**
  * Lets the engine make one piece of machine code of what answers a query, which is some dozens of small functions:
- * by its own limits it stops at half of them, and each call that is left costs more than most of them do. Holds for
+ * by its own limits it stops early, and a call that is left costs more than many of them do. Holds for
  * what is compiled from now on, in all threads (docs/decisions/0027-fast-path.md).
  */
 export function inlineMore(): void {

@@ -67,6 +67,19 @@ ${hosts.join('\n')}
   return whenReady(name, port, scratch.start('taskset', words), options);
 }
 
+/** The static names, signed, as the zones of a configuration of Meridian. */
+export const SIGNED_ZONES = {
+  [ZONE]: {
+    dnssec: true,
+    ttl: TTL_SECONDS,
+    nameservers: ['ns1'],
+    records: {
+      ns1: { A: '192.0.2.53' },
+      ...Object.fromEntries(STATIC_HOSTS.map(([host, address]) => [host, { A: address }])),
+    },
+  },
+};
+
 /** Meridian as a nameserver and nothing else. */
 export async function startMeridian(
   scratch: Scratch,

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
-import { freePort, MAIN, type Server, whenReady } from './dns-servers.ts';
+import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { type Measurement, resultTable } from './dns-table.ts';
 import { query, STATIC_HOSTS, streamOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { machineFacts, versionOf } from './machine.ts';
@@ -153,19 +153,11 @@ zone:
 
 async function startSignedMeridian(scratch: Scratch, core: number): Promise<Server> {
   const port = await freePort();
-  const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
   const stateDirectory = scratch.directory('state');
   const config = {
     node: { name: 'bench', roles: ['nameserver'], workers: { dns: 1 }, stateDirectory },
     dns: { listeners: [`127.0.0.1:${port}`] },
-    zones: {
-      [ZONE]: {
-        dnssec: true,
-        ttl: TTL_SECONDS,
-        nameservers: ['ns1'],
-        records: { ns1: { A: '192.0.2.53' }, ...Object.fromEntries(hosts) },
-      },
-    },
+    zones: SIGNED_ZONES,
     log: { level: 'warn' },
   };
   const file = scratch.write('signed.yaml', JSON.stringify(config, undefined, 2));

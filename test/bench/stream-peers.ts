@@ -3,7 +3,7 @@
  * Meridian, which signs itself, get the zone with its signatures in it.
  */
 import { createAuthority } from '../probe/certificates.ts';
-import { freePort, MAIN, type Server, whenReady } from './dns-servers.ts';
+import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { query, STATIC_HOSTS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import type { Scratch } from './scratch.ts';
 import { DOH_PATH, type Transport } from './stream-asking.ts';
@@ -194,7 +194,6 @@ async function startMeridian(
   { certificate, core, key }: StreamPeerOptions,
 ): Promise<StreamServer> {
   const ports = await portsFor('tls', 'https');
-  const hosts = STATIC_HOSTS.map(([host, address]) => [host, { A: address }]);
   const at = (transport: Transport) => ({ address: '127.0.0.1', port: ports.get(transport) });
   const config = {
     node: {
@@ -212,14 +211,7 @@ async function startMeridian(
       certificate: { file: certificate, keyFile: key },
       tcp: { queriesPerSecond: QUERIES_PER_SECOND },
     },
-    zones: {
-      [ZONE]: {
-        dnssec: true,
-        ttl: TTL_SECONDS,
-        nameservers: ['ns1'],
-        records: { ns1: { A: '192.0.2.53' }, ...Object.fromEntries(hosts) },
-      },
-    },
+    zones: SIGNED_ZONES,
     log: { level: 'warn' },
   };
   const file = scratch.write('streams.yaml', JSON.stringify(config, undefined, 2));

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { askTcp, askUdp } from '../dnstap/ask.ts';
 import { type DecodedEvent, decodeFrames } from '../dnstap/decode-event.ts';
 import { queryBytes } from '../nameserver/fixture.ts';
 import { freePort, loopbackAddress } from '../node/free-addresses.ts';
@@ -40,13 +38,14 @@ for (const kind of ['unix', 'tcp'] as const) {
     const capture = await startCapture(t, kind);
     const address = loopbackAddress();
     const from = loopbackAddress();
+    const way = { address, port: PORTS.dns, from };
     const port6 = await freePort('::1');
     const node = await startNode(t, address, port6, capture.to);
     const asked = [
-      await askUdp(address, from, queryBytes('www.gslb.example', 'A')),
-      await askTcp(address, from, queryBytes('big.gslb.example', 'TXT')),
-      await askUdp(address, from, queryBytes('no.such.test', 'MX')),
-      await askUdp(address, from, UPDATE),
+      await askUdp(way, queryBytes('www.gslb.example', 'A')),
+      await askTcp(way, queryBytes('big.gslb.example', 'TXT')),
+      await askUdp(way, queryBytes('no.such.test', 'MX')),
+      await askUdp(way, UPDATE),
     ];
     const dig = [`@${address}`, '-b', from, '+norec', '+tries=1'];
     const commands = [
@@ -90,11 +89,14 @@ test('a collector that is started later, and started anew, gets what comes then'
   const address = loopbackAddress();
   const first = await startCapture(t, 'tcp');
   const node = await startNode(t, address, undefined, first.to);
-  await askUdp(address, address, queryBytes('mail.gslb.example', 'A'));
+  await askUdp({ address, port: PORTS.dns, from: address }, queryBytes('mail.gslb.example', 'A'));
   await until(async () => (await written(node)) === 2, DEADLINE_MS, 'two events');
   assert.equal((await first.end()).events.length, 2);
   await until(async () => (await connected(node)) === 0, DEADLINE_MS, 'the node knows');
-  await askUdp(address, address, queryBytes('mail.gslb.example', 'AAAA'));
+  await askUdp(
+    { address, port: PORTS.dns, from: address },
+    queryBytes('mail.gslb.example', 'AAAA'),
+  );
   const second = await startCapture(t, 'tcp', first);
   await until(async () => (await written(node)) === 4, DEADLINE_MS, 'two more');
   await node.stop();
@@ -248,28 +250,4 @@ async function metric({ node }: Node, name: string): Promise<number> {
   const line = `meridian_dns_dnstap_${name} `;
   const found = body.split('\n').find((each) => each.startsWith(line));
   return Number(found?.slice(line.length));
-}
-
-async function askUdp(address: string, from: string, query: Uint8Array) {
-  const socket = createSocket('udp4');
-  socket.bind(0, from);
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.send(query, PORTS.dns, address);
-  const [reply] = (await once(socket, 'message')) as [Buffer];
-  socket.close();
-  return { protocol: 'UDP', port, query: Buffer.from(query), reply };
-}
-
-async function askTcp(address: string, from: string, query: Uint8Array) {
-  const socket = connect({ host: address, port: PORTS.dns, localAddress: from });
-  await once(socket, 'connect');
-  const { localPort: port } = socket;
-  socket.write(Buffer.concat([Buffer.of(0, query.length), query]));
-  let read = Buffer.alloc(0);
-  for await (const part of socket) {
-    read = Buffer.concat([read, part as Buffer]);
-    if (read.length >= 2 && read.length >= 2 + read.readUInt16BE(0)) break;
-  }
-  return { protocol: 'TCP', port, query: Buffer.from(query), reply: read.subarray(2) };
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { askTcp, askUdp } from '../dnstap/ask.ts';
 import { type Collector, openCollector } from '../dnstap/collector.ts';
 import type { DecodedEvent } from '../dnstap/decode-event.ts';
 import { queryBytes } from '../nameserver/fixture.ts';
@@ -28,7 +27,7 @@ for (const udpEngine of ['auto', 'portable'] as const) {
   test(`a query over UDP (${udpEngine}) is told as it was asked and answered`, async (t) => {
     const collector = await openCollector(t, 'unix');
     const { address, node } = await start(t, collector, { udpEngine });
-    const asked = await askUdp(address, 'mail.gslb.example');
+    const asked = await ask(address, 'mail.gslb.example');
     const [query, response] = await eventsOf(collector, 2);
     for (const event of [query!, response!]) {
       assert.equal(event.query, `127.0.0.1 ${asked.port}`);
@@ -66,7 +65,7 @@ test('a client behind a proxy is told as the proxy tells of it', async (t) => {
   });
   header[31] = 7;
   header.writeUInt16BE(4242, 48);
-  const { reply } = await askUdp(address, 'mail.gslb.example', header);
+  const { reply } = await askUdp(wayTo(address), queryBytes('mail.gslb.example', 'A'), header);
   const [query, response] = await eventsOf(collector, 2);
   assert.deepEqual([query!.family, query!.query], ['INET6', '2001:db8::7 4242']);
   assert.equal(query!.response, '? 5300');
@@ -78,8 +77,8 @@ test('replies that come later are told, too, with the query that they are to', a
   const { address, node } = await start(t, collector);
   // For an explanation the main thread is asked.
   const [udp, tcp] = [
-    await askUdp(address, '_explain.mail.gslb.example', Buffer.alloc(0), 'TXT'),
-    await askTcp(address, '_explain.mail.gslb.example', 'TXT'),
+    await ask(address, '_explain.mail.gslb.example', 'TXT'),
+    await askTcp(wayTo(address), queryBytes('_explain.mail.gslb.example', 'TXT')),
   ];
   const events = await eventsOf(collector, 4);
   for (const [protocol, asked] of [
@@ -106,13 +105,13 @@ test('a reload turns it on, changes it and turns it off', async (t) => {
   const [first, second] = [await openCollector(t, 'unix'), await openCollector(t, 'tcp')];
   const fixture = await start(t, undefined);
   const { address, node } = fixture;
-  await askUdp(address, 'mail.gslb.example');
+  await ask(address, 'mail.gslb.example');
   assert.doesNotMatch(await metricsOf(node), /dnstap_connected/);
   await reload(fixture, { to: placeOf(first) });
-  await askUdp(address, 'mail.gslb.example');
+  await ask(address, 'mail.gslb.example');
   assert.equal((await eventsOf(first, 2)).length, 2);
   await reload(fixture, { to: placeOf(second), messages: ['response'] });
-  await askUdp(address, 'mail.gslb.example');
+  await ask(address, 'mail.gslb.example');
   const [only] = await eventsOf(second, 1);
   assert.equal(only!.type, 'AUTH_RESPONSE');
   await until(
@@ -122,7 +121,7 @@ test('a reload turns it on, changes it and turns it off', async (t) => {
   );
   await reload(fixture, undefined);
   await until(() => controlsOf(second).at(-1) === 3, DEADLINE_MS, 'the second as well');
-  await askUdp(address, 'mail.gslb.example');
+  await ask(address, 'mail.gslb.example');
   assert.doesNotMatch(await metricsOf(node), /dnstap_connected/);
   assert.deepEqual([told(first).length, told(second).length], [2, 1]);
   // What was counted is not forgotten.
@@ -132,14 +131,14 @@ test('a reload turns it on, changes it and turns it off', async (t) => {
 test('workers that die are followed by others that tell as well, and what was noted is sent', async (t) => {
   const collector = await openCollector(t, 'unix');
   const { address, node } = await start(t, collector);
-  await askUdp(address, 'mail.gslb.example');
+  await ask(address, 'mail.gslb.example');
   await eventsOf(collector, 2);
   for (const name of ['dns-udp-1', 'dnstap']) {
     const thread = node.threads().find((each) => each.name === name)!;
     await thread.kill();
     await until(() => thread.state() === 'running', DEADLINE_MS, `${name} is replaced`);
   }
-  await askUdp(address, 'mail.gslb.example');
+  await ask(address, 'mail.gslb.example');
   await eventsOf(collector, 4);
   assert.equal(collector.visits.length, 2);
 });
@@ -165,7 +164,7 @@ test('a collector that never reads stops nobody: events are dropped and counted'
     () => `answers: ${received} octets`,
   );
   assert.ok((await counted(node, 'dropped')) > 0);
-  assert.ok((await askUdp(address, 'mail.gslb.example')).reply.length > 0);
+  assert.ok((await ask(address, 'mail.gslb.example')).reply.length > 0);
 });
 
 type Tap = Readonly<Record<string, unknown>>;
@@ -239,29 +238,7 @@ async function counted(node: NodeFixture['node'], result: string): Promise<numbe
   return Number(line.exec(await metricsOf(node))?.[1]);
 }
 
-/** Asks once, from a port of its own on 127.0.0.1. */
-async function askUdp(address: string, name: string, header = Buffer.alloc(0), type = 'A') {
-  const query = Buffer.from(queryBytes(name, type));
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.send(Buffer.concat([header, query]), 5300, address);
-  const [reply] = (await once(socket, 'message')) as [Buffer];
-  socket.close();
-  return { port, query, reply };
-}
+const wayTo = (address: string) => ({ address, port: 5300, from: '127.0.0.1' });
 
-async function askTcp(address: string, name: string, type: string) {
-  const query = Buffer.from(queryBytes(name, type));
-  const socket = connect({ host: address, port: 5300, localAddress: '127.0.0.1' });
-  await once(socket, 'connect');
-  const { localPort: port } = socket;
-  socket.write(Buffer.concat([Buffer.of(0, query.length), query]));
-  let read = Buffer.alloc(0);
-  for await (const part of socket) {
-    read = Buffer.concat([read, part as Buffer]);
-    if (read.length >= 2 && read.length >= 2 + read.readUInt16BE(0)) break;
-  }
-  return { port, query, reply: read.subarray(2) };
-}
+const ask = (address: string, name: string, type = 'A') =>
+  askUdp(wayTo(address), queryBytes(name, type));
