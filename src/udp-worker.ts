@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto';
 import { endianness } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { createTap, type Tap, type TapPlan } from './dnstap/tap.ts';
-import type { Bell } from './io/bell.ts';
 import type { DatagramHandler, DatagramMeter, Fast, Later, UdpEngine } from './io/datagram.ts';
 import { describeBindFailure } from './io/sockets.ts';
 import { type BatchCalls, openBatchCalls } from './io/syscall.ts';
@@ -74,7 +73,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       state.cookies = message.cookies;
       takeTables(state, { ...message, type: 'snapshot' });
       tap = openTap(state, message.tap);
-      void open(state, message.udp, message.bell);
+      void open(state, message);
       break;
     case 'snapshot':
     case 'zones':
@@ -105,12 +104,10 @@ parentPort?.on('message', (message: ToDnsWorker) => {
   }
 });
 
+type Start = Pick<ToDnsWorker & { readonly type: 'start' }, 'bell' | 'gatherUs' | 'udp'>;
+
 /** Binds every listener's socket; from then on queries are answered. */
-async function open(
-  worker: WorkerState,
-  entrances: readonly UdpEntrance[],
-  bell: Bell | undefined,
-): Promise<void> {
+async function open(worker: WorkerState, { bell, gatherUs, udp: entrances }: Start): Promise<void> {
   const stopwatch = openStopwatch(worker);
   const meter = meterOf(worker, stopwatch);
   if (bell !== undefined) {
@@ -126,6 +123,7 @@ async function open(
       }),
       bell,
       meter,
+      gatherUs,
     );
     engines.push(...batch.engines);
     tell({ type: 'ready', engine: 'recvmmsg', ports: engines.map(({ port }) => port) });

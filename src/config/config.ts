@@ -270,6 +270,8 @@ export type DnsConfig = {
   readonly udpSizeMax: number;
   /** `auto`: by the batch where the machine can. */
   readonly udpEngine: 'auto' | 'portable';
+  /** How long queries over UDP may gather under load, in microseconds; 0 = not at all. Default 150. */
+  readonly udpGatherUs: number;
   readonly tcp: {
     readonly connectionsMax: number;
     readonly perClientMax: number;

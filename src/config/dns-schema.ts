@@ -131,6 +131,14 @@ export const dns = z.strictObject({
     .describe(
       'How UDP is read: by the batch where this machine can (Linux), or always one datagram after the other.',
     ),
+  udpGatherMicroseconds: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(150)
+    .describe(
+      'How long a worker may let queries over UDP gather before it answers them together, in microseconds: it then wakes up less often. Only under load (from about 2 in that time), and only where UDP is read by the batch. 0: never.',
+    ),
   tcp: z
     .strictObject({
       connectionsMax: z

@@ -88,6 +88,7 @@ export function resolveConfig(
       listeners: file.dns.listeners.map((listener) => resolveDnsListener(file, listener)),
       udpSizeMax: file.dns.udpSizeMax,
       udpEngine: file.dns.udpEngine,
+      udpGatherUs: file.dns.udpGatherMicroseconds,
       tcp: {
         connectionsMax: file.dns.tcp.connectionsMax,
         perClientMax: file.dns.tcp.perClientMax,

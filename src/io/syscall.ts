@@ -53,6 +53,8 @@ export type BatchCalls = {
   receive(fd: bigint, headers: bigint, count: bigint, flags: bigint, timeout: bigint): number;
   send(fd: bigint, headers: bigint, count: bigint, flags: bigint): number;
   poll(entries: bigint, count: bigint, timeoutMs: bigint): number;
+  /** @param left where the kernel writes what was left of it; 0 = nowhere */
+  sleep(time: bigint, left: bigint): number;
   /** Of the call that failed last in this thread. */
   errno(): string;
   /** True when no argument is looked at on the way: what a call costs depends on it. */
@@ -302,9 +304,10 @@ function bindBatchCalls(): BatchCalls {
     recvmmsg: pointers(5),
     sendmmsg: pointers(4),
     poll: pointers(3),
+    nanosleep: pointers(2),
     __errno_location: { arguments: [], return: 'pointer' },
   });
-  const { __errno_location: errno, poll, recvmmsg, sendmmsg } = functions;
+  const { __errno_location: errno, nanosleep, poll, recvmmsg, sendmmsg } = functions;
   return {
     hold(memory) {
       held.push(memory);
@@ -313,11 +316,14 @@ function bindBatchCalls(): BatchCalls {
     receive: recvmmsg as BatchCalls['receive'],
     send: sendmmsg as BatchCalls['send'],
     poll: poll as BatchCalls['poll'],
+    sleep: nanosleep as BatchCalls['sleep'],
     errno() {
       const number = ffi.getInt32((errno as unknown as () => bigint)(), 0);
       return ERRNO[number] ?? `errno ${number}`;
     },
-    isDirect: [recvmmsg, sendmmsg, poll].every((each) => String(each).includes('[native code]')),
+    isDirect: [recvmmsg, sendmmsg, poll, nanosleep].every((each) =>
+      String(each).includes('[native code]'),
+    ),
   };
 }
 

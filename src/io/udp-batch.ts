@@ -8,6 +8,7 @@ import {
   REPLY_BYTES,
   type UdpEngine,
 } from './datagram.ts';
+import { createGathering } from './gathering.ts';
 import { createMessageSlab, type MessageSlab } from './message-slab.ts';
 import type { HandedSocket } from './sockets.ts';
 import { type BatchCalls, MSG_DONTWAIT, MSG_WAITFORONE, NO_TIMEOUT } from './syscall.ts';
@@ -20,7 +21,8 @@ import { type BatchCalls, MSG_DONTWAIT, MSG_WAITFORONE, NO_TIMEOUT } from './sys
  *
  * One socket under load is waited for in recvmmsg itself, for a few milliseconds at most (its SO_RCVTIMEO).
  * Several, or one that has been silent for so long, are waited for together with the bell (poll): an idle
- * worker does nothing at all.
+ * worker does nothing at all. Between the two are some thousand datagrams a second, each of which would wake the
+ * thread: they are left to gather (io/gathering.ts).
  */
 export type BatchUdp = {
   readonly engines: readonly UdpEngine[];
@@ -41,17 +43,24 @@ const SLEEP_MAX_MS = 10_000n;
 const UNANSWERED = -1;
 const POLLIN = 1;
 const POLL_ENTRY_BYTES = 8;
+const TIMESPEC_WORDS = 4;
+const TIMESPEC_NANOSECONDS = 2;
+const NOWHERE = 0n;
 const COUNTS = Array.from({ length: BATCH_MAX + 1 }, (_, count) => BigInt(count));
 /** Nothing has come, or something that the next call may fare better with. */
 const PASSING = new Set(['EAGAIN', 'EINTR', 'ENOMEM', 'ENOBUFS', 'ECONNREFUSED', 'EHOSTUNREACH']);
 
+/** @param gatherUs how long datagrams may gather under load, in microseconds; 0 = not at all */
 export function openBatchUdp(
   calls: BatchCalls,
   entrances: readonly BatchEntrance[],
   bell: Bell,
   meter: DatagramMeter,
+  gatherUs: number,
 ): BatchUdp {
   const ports = entrances.map((entrance) => openPort(calls, entrance, meter));
+  const gathering = createGathering(gatherUs);
+  const pause = createPause(calls);
   const sleep = createSleep(calls, [...entrances.map(({ socket }) => socket.fd), bell.fd]);
   const only = ports.length === 1 ? ports[0] : undefined;
   let isBusy = false;
@@ -66,8 +75,11 @@ export function openBatchUdp(
     })),
     serve() {
       for (;;) {
+        const nowMs = Date.now();
+        let answered = 0;
         // Those that had come when the bell was heard.
-        for (const port of ports) port.answer();
+        for (const port of ports) answered += port.answer(nowMs);
+        if (answered > 0) pause(gathering.waitUs(answered, nowMs));
         if (only !== undefined && isBusy) {
           isBusy = only.receive(MSG_WAITFORONE);
         } else {
@@ -80,7 +92,7 @@ export function openBatchUdp(
         if (now === rings) continue;
         rings = now;
         if (!isOver(bell)) return true;
-        for (const port of ports) port.answer();
+        for (const port of ports) port.answer(Date.now());
         return false;
       }
     },
@@ -123,8 +135,7 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
       send(calls, fd, lateSlab, 1, meter);
     };
   };
-  const answer = (count: number): void => {
-    const nowMs = Date.now();
+  const answer = (count: number, nowMs: number): void => {
     let ready = 0;
     for (let index = 0; index < count; index += 1) {
       const length = slab.lengthOf(index);
@@ -161,13 +172,15 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
       waiting = count;
       return true;
     },
-    /** Answers what was taken. */
-    answer(): void {
-      if (waiting === 0) return;
-      meter.received(waiting);
-      answer(waiting);
-      slab.reset(waiting);
+    /** Answers what was taken; returns how many datagrams that were. */
+    answer(nowMs: number): number {
+      const count = waiting;
+      if (count === 0) return 0;
+      meter.received(count);
+      answer(count, nowMs);
+      slab.reset(count);
       waiting = 0;
+      return count;
     },
   };
 }
@@ -189,6 +202,18 @@ function send(
       at += 1;
     }
   }
+}
+
+/** Does nothing for so many microseconds, of which a signal, or a kernel that does not let us, may take some off. */
+function createPause(calls: BatchCalls): (us: number) => void {
+  // struct timespec: seconds and nanoseconds, 64 bits each.
+  const words = new Int32Array(TIMESPEC_WORDS);
+  const time = calls.hold(words.buffer);
+  return (us) => {
+    if (us === 0) return;
+    words[TIMESPEC_NANOSECONDS] = us * 1000;
+    calls.sleep(time, NOWHERE);
+  };
 }
 
 /** Waits for any of the descriptors (poll). */

@@ -228,6 +228,8 @@ function geoVersionsOf({ geo }: Config): string {
 const RESTART_SECTIONS = [
   'dns.listeners',
   'dns.tcp',
+  'dns.udpEngine',
+  'dns.udpGatherMicroseconds',
   'node',
   'admin',
   'store',
@@ -249,6 +251,10 @@ function sectionOf(config: Config, section: (typeof RESTART_SECTIONS)[number]): 
       return config.dns.listeners;
     case 'dns.tcp':
       return config.dns.tcp;
+    case 'dns.udpEngine':
+      return config.dns.udpEngine;
+    case 'dns.udpGatherMicroseconds':
+      return config.dns.udpGatherUs;
     case 'node':
       return { ...config.node, vantages: [], canaries: [] };
     case 'admin':

@@ -21,6 +21,8 @@ export type ToDnsWorker =
       readonly udp: readonly UdpEntrance[];
       /** Defined = UDP by the batch; it is rung after every message. */
       readonly bell: Bell | undefined;
+      /** How long datagrams may gather under load (io/gathering.ts), in microseconds. */
+      readonly gatherUs: number;
       readonly streams: readonly StreamEntrance[];
       readonly counters: CounterRow;
       readonly snapshot: Snapshot;

@@ -111,7 +111,8 @@ function startWorkers(
       start() {
         const { certificates, cookies, health, snapshot } = served;
         roll.begun(name, snapshot.generation);
-        const all = { snapshot, health, cookies, certificates, tcp: options.dns.tcp };
+        const { tcp, udpGatherUs: gatherUs } = options.dns;
+        const all = { snapshot, health, cookies, certificates, tcp, gatherUs };
         const own = { bell: bells.of(name), counters: rowFor(name), tap: dnstap.planOf(name) };
         return { type: 'start', ...all, ...own, ...doors() };
       },

@@ -8,7 +8,13 @@ import { probeBatches } from '../../src/io/batch-probe.ts';
 import { hangBell, ring } from '../../src/io/bell.ts';
 import { LINUX_64 } from '../../src/io/message-slab.ts';
 import { openBatchSockets } from '../../src/io/sockets.ts';
-import { openBatchCalls, openSyscalls, SyscallError, type Syscalls } from '../../src/io/syscall.ts';
+import {
+  type BatchCalls,
+  openBatchCalls,
+  openSyscalls,
+  SyscallError,
+  type Syscalls,
+} from '../../src/io/syscall.ts';
 import { openBatchUdp } from '../../src/io/udp-batch.ts';
 import { client, ECHO_NAME, startEcho, udpConformance } from './udp-conformance.ts';
 
@@ -24,6 +30,53 @@ if (problem === undefined && found.ok) batchTests(found.calls);
 
 function batchTests(syscalls: Syscalls): void {
   udpConformance('batch');
+
+  type Here = {
+    readonly gatherUs?: number;
+    slept?(us: number): void;
+    received(count: number): void;
+    serve(): number;
+  };
+
+  /** An engine in the thread of the test, which looks at its calls. */
+  function serveHere(t: TestContext, { gatherUs = 0, received, serve, slept }: Here) {
+    assert.ok(calls.ok);
+    const { calls: real } = calls;
+    const hung = hangBell(syscalls);
+    const at = { address: '127.0.0.1', port: 0 };
+    const opened = openBatchSockets(syscalls, at, Uint8Array.of(127, 0, 0, 1), 1);
+    assert.ok(opened.ok);
+    const socket = opened.value[0]![0]!;
+    t.after(() => {
+      socket.close();
+      hung.close();
+    });
+    const memories = new Map<bigint, ArrayBuffer>();
+    const seen: BatchCalls = {
+      ...real,
+      hold(memory) {
+        const address = real.hold(memory);
+        memories.set(address, memory);
+        return address;
+      },
+      receive(...call) {
+        const count = real.receive(...call);
+        if (count > 0) received(count);
+        return count;
+      },
+      sleep(time, left) {
+        const [seconds, nanoseconds] = new BigInt64Array(memories.get(time)!);
+        assert.equal(seconds, 0n);
+        slept?.(Number(nanoseconds) / 1000);
+        return real.sleep(time, left);
+      },
+    };
+    const handler = { source: { family: 4, address: new Uint8Array(16), port: 0 }, serve } as const;
+    const entrance = { socket: { ...at, port: socket.port, fd: socket.hand().fd! }, handler };
+    const meter = { received() {}, dropped() {}, unsent() {} };
+    const batch = openBatchUdp(seen, [entrance], hung.bell, meter, gatherUs);
+    return { batch, bell: hung.bell, port: socket.port };
+  }
 
   test('hot calls look at no argument on their way to the kernel', () => {
     assert.ok(calls.ok && calls.calls.isDirect);
@@ -110,54 +163,53 @@ function batchTests(syscalls: Syscalls): void {
   }
 
   test('what was said before a datagram came is met before it is answered', async (t) => {
-    assert.ok(calls.ok);
-    const hung = hangBell(syscalls);
-    const loopback = { address: '127.0.0.1', port: 0 };
-    const opened = openBatchSockets(syscalls, loopback, Uint8Array.of(127, 0, 0, 1), 1);
-    assert.ok(opened.ok);
-    const socket = opened.value[0]![0]!;
-    t.after(() => {
-      socket.close();
-      hung.close();
-    });
-    const { port } = socket;
-    const fd = socket.hand().fd!;
     let received = 0;
     const answered: number[] = [];
-    const batch = openBatchUdp(
-      {
-        ...calls.calls,
-        // Somebody says something at the worst of moments.
-        receive(...call) {
-          const count = calls.calls.receive(...call);
-          if (count > 0) {
-            received += count;
-            ring(hung.bell);
-          }
-          return count;
-        },
+    const { batch, bell, port } = serveHere(t, {
+      // Somebody says something at the worst of moments.
+      received(count) {
+        received += count;
+        ring(bell);
       },
-      [
-        {
-          socket: { address: '127.0.0.1', port, fd },
-          handler: {
-            source: { family: 4, address: new Uint8Array(16), port: 0 },
-            serve: () => answered.push(received) * 0,
-          },
-        },
-      ],
-      hung.bell,
-      { received() {}, dropped() {}, unsent() {} },
-    );
+      serve: () => answered.push(received) * 0,
+    });
     const asking = client(t);
     for (let round = 1; round <= 3; round += 1) {
       await new Promise((done) => asking.send('-', port, '127.0.0.1', done));
       assert.equal(batch.serve(), true);
       assert.deepEqual([received, answered.length], [round, round - 1], 'taken and not answered');
-      ring(hung.bell);
+      ring(bell);
       assert.equal(batch.serve(), true);
       assert.deepEqual([received, answered.length], [round, round], 'answered then');
     }
+  });
+
+  test('under load datagrams are left to gather, and a few are not', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 });
+    const sleptUs: number[] = [];
+    const { batch, bell, port } = serveHere(t, {
+      gatherUs: 150,
+      slept: (us) => sleptUs.push(us),
+      received: () => ring(bell),
+      serve: () => 0,
+    });
+    const asking = client(t);
+    /** A datagram, and the answer to the one before it. */
+    const exchange = async (): Promise<void> => {
+      await new Promise((done) => asking.send('-', port, '127.0.0.1', done));
+      assert.equal(batch.serve(), true);
+    };
+    for (let at = 0; at < 10; at += 1) {
+      await exchange();
+      t.mock.timers.tick(1);
+    }
+    assert.deepEqual(sleptUs, [], 'one a millisecond');
+    for (let at = 0; at < 200; at += 1) {
+      await exchange();
+      if (at % 20 === 19) t.mock.timers.tick(1);
+    }
+    assert.ok(sleptUs.length > 50, `${sleptUs.length} waits`);
+    assert.deepEqual([...new Set(sleptUs)], [150]);
   });
 
   test('what waits for a thread that is busy comes together', async (t) => {

@@ -180,6 +180,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       listeners: [],
       udpSizeMax: 1232,
       udpEngine: 'auto',
+      udpGatherUs: 0,
       tcp: {
         connectionsMax: 1,
         perClientMax: 1,
