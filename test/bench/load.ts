@@ -36,15 +36,15 @@ let turns = 0;
 
 /** What a workload asks, as files: the part of a load that says it. */
 export function writeAsked(
-  scratch: Scratch,
+  { write }: Pick<Scratch, 'write'>,
   { asked, name }: Pick<Workload, 'asked' | 'name'>,
 ): Pick<Load, 'file' | 'draws'> {
   const path = `${name}.queries`;
-  if (!('forms' in asked)) return { file: scratch.write(path, streamOf(asked)) };
+  if (!('forms' in asked)) return { file: write(path, streamOf(asked)) };
   const fills = asked.forms.map(({ query: _, ...fill }) => fill);
   return {
-    file: scratch.write(path, streamOf(asked.forms.map(({ query }) => query))),
-    draws: { file: scratch.write(`${name}.draws`, asked.bytes), fills },
+    file: write(path, streamOf(asked.forms.map(({ query }) => query))),
+    draws: { file: write(`${name}.draws`, asked.bytes), fills },
   };
 }
 
