@@ -9,6 +9,7 @@ import type { Location } from '../../src/geo/location.ts';
 import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import { entriesOfGeo, nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
+import { cityEntries } from './city-database.ts';
 import { drawSubnets } from './client-subnets.ts';
 import { type Draws, firstQueries } from './drawn-queries.ts';
 import { drawNames, MISSING_SHARE } from './many-names.ts';
@@ -52,10 +53,14 @@ const SUBNETS = 2_000_000;
 const SEED = 20_260_601;
 const LOOPBACK: Location = { latitude: 51.17, longitude: 10.45, country: 'DE', continent: 'EU' };
 
-/** The bytes of the .mmdb file that both servers read. */
-export function writeSharedDatabase(geo: GeoDatabase): Uint8Array {
-  const loopback = { prefix: parsePrefix('127.0.0.0/8')!, record: nestedRecord(LOOPBACK) };
-  const entries = [...entriesOfGeo(geo), loopback];
+/** What the servers know of networks: their countries as they are, or made-up cities in these, of millions of them. */
+export const DATA = ['country', 'city'] as const;
+export type Data = (typeof DATA)[number];
+
+/** The bytes of the .mmdb file that all servers read. */
+export function writeSharedDatabase(geo: GeoDatabase, data: Data): Uint8Array {
+  const entries = data === 'city' ? cityEntries(geo, createRandom(SEED)) : entriesOfGeo(geo);
+  entries.push({ prefix: parsePrefix('127.0.0.0/8')!, record: nestedRecord(LOOPBACK) });
   return writeMmdb(entries, { databaseType: 'GeoIP2-City', recordSize: 28 });
 }
 

@@ -13,7 +13,7 @@ import { PEERS, type Peer, type PeerOptions } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
 import type { Server } from './dns-servers.ts';
 import { agreementLine, type Measurement, median, resultTable } from './dns-table.ts';
-import { sampleOf, TTL_SECONDS, type Workload } from './dns-workload.ts';
+import { DATA, type Data, sampleOf, TTL_SECONDS, type Workload } from './dns-workload.ts';
 import { CLIENTS, OUTSTANDING, SOURCES, writeAsked } from './load.ts';
 import { type Facts, machineFacts, versionOf } from './machine.ts';
 import { namesZone } from './many-names.ts';
@@ -30,6 +30,7 @@ export const DNS_USAGE = `npm run bench -- dns [options]
   --workload NAME    ${WORKLOADS.join(', ')}; may be repeated (all)
   --server NAME      one of: ${PEERS.map(({ name }) => name).join(', ')}; may be
                      repeated (all); gdnsd and Meridian always take part
+  --data NAME        country, or city: a database of millions of networks, made up (country)
   --rates LIST       fixed rates a second to measure after the most that goes, and half of it
                      (20000,50000,100000; "none" for neither)
   --svg FILE         draws what an answer costs, at the most that goes
@@ -40,6 +41,7 @@ type Options = {
   readonly seconds: number;
   readonly rates: readonly number[];
   readonly workloads: readonly string[];
+  readonly data: Data;
   /** File for the picture. */
   readonly svg: string | undefined;
   readonly peers: readonly Peer[];
@@ -63,7 +65,7 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   const options = readOptions(words);
   const facts = machineFacts(versions(), ['npm run bench -- dns', ...words].join(' '));
   say('Writing the geo database and the queries …');
-  const prepared = await prepare();
+  const prepared = await prepare(options.data);
   const workloads = prepared.workloads.filter(({ name }) => options.workloads.includes(name));
   const [core, clientCore] = chooseCores();
   say(`Starting ${options.peers.map(({ name }) => name).join(', ')} …`);
@@ -189,6 +191,7 @@ function readOptions(words: readonly string[]): Options {
       seconds: { type: 'string', default: '4' },
       rates: { type: 'string', default: '20000,50000,100000' },
       svg: { type: 'string' },
+      data: { type: 'string', default: 'country' },
       workload: { type: 'string', multiple: true, default: [...WORKLOADS] },
       server: { type: 'string', multiple: true, default: PEERS.map(({ name }) => name) },
     },
@@ -199,6 +202,7 @@ function readOptions(words: readonly string[]): Options {
     throw new Error(`--${name} is a whole number from 1 on, not "${text}"`);
   };
   known('workload', values.workload, WORKLOADS);
+  known('data', [values.data], DATA);
   known(
     'server',
     values.server,
@@ -212,6 +216,7 @@ function readOptions(words: readonly string[]): Options {
       values.rates === 'none' ? [] : values.rates.split(',').map((text) => whole('rates', text)),
     workloads: values.workload,
     svg: values.svg,
+    data: values.data as Data,
     peers: PEERS.filter(({ name }) => wanted.has(name)),
   };
 }
