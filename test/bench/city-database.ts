@@ -10,8 +10,11 @@ import type { Prefix } from '../../src/ip/prefix.ts';
 import { entriesOfGeo, type MmdbEntry, type MmdbValue, nestedRecord } from '../geo/mmdb-writer.ts';
 
 const CITIES = 400;
-/** How far from the country's centre they may be, in degrees. */
-const SPREAD = 6;
+/**
+ * How far from the country's centre they may be, in degrees: so far that the borders of three regions part the networks
+ * of many countries. Nearer, and what servers make of it would be hardly larger than what they make of countries.
+ */
+const SPREAD = 40;
 const LATITUDE_MAX = 85;
 /** Networks that are larger are cut into networks of this length, but of IPv6 into 2^IPV6_BITS at most. */
 const IPV4_LENGTH = 21;
