@@ -24,6 +24,7 @@ async function startServer(t: TestContext) {
   const seen = {
     sources: new Set<string>(),
     ports: new Set<number>(),
+    clients: new Set<string>(),
     names: new Map<string, number>(),
   };
   udp.on('message', (bytes, { address, port }) => {
@@ -32,6 +33,7 @@ async function startServer(t: TestContext) {
     const { name } = decoded.message.question[0]!;
     seen.sources.add(address);
     seen.ports.add(port);
+    seen.clients.add(`${address} ${port}`);
     seen.names.set(name, (seen.names.get(name) ?? 0) + 1);
     const reply = Buffer.from(bytes);
     reply[2] = 0x84;
@@ -92,6 +94,7 @@ test('the load generator asks from many networks, and hears every answer', async
   );
   for (const address of seen.sources) assert.match(address, /^127\./);
   assert.equal(seen.ports.size, 4);
+  assert.equal(seen.clients.size, 512, 'each address has one port');
   assert.deepEqual([...seen.names.keys()], ['www.example.']);
 });
 

@@ -26,6 +26,7 @@ import {
   loadDraws,
   loadQueries,
   type Mail,
+  sourcesOf,
   splitStream,
 } from './query-mail.ts';
 
@@ -37,7 +38,7 @@ export type LoadSetting = {
   readonly draws?: { readonly file: string; readonly fills: readonly Omit<Form, 'query'>[] };
   /** Of how many loads this is one: letters that no other query has are others in each. */
   readonly turn: number;
-  /** Addresses that queries come from, each in a network of its own. */
+  /** Addresses that queries come from, each in a network of its own; as many of them for each socket. */
   readonly sources: number;
   readonly seconds: number;
   readonly rate: number;
@@ -81,11 +82,14 @@ function generate(setting: LoadSetting): LoadReport {
   if (!found.ok || !opened.ok) throw new Error('this load generator runs on Linux with node:ffi');
   const { calls } = opened;
   const perSocket = Math.max(1, Math.floor(outstanding / sockets));
-  const mail = createMail(calls, askingOf(calls, setting), port, sources);
+  const mail = createMail(calls, askingOf(calls, setting), port, true);
   const latencies = createLatencies();
-  const clients = Array.from({ length: sockets }, () => {
+  const clients = Array.from({ length: sockets }, (_, index) => {
     const fd = BigInt(found.calls.udpSocket(ANY, 0, false));
-    return { fd, sentAtMs: new Float64Array(perSocket).fill(FREE), next: 0 };
+    // Each address has one port: of what the kernel keeps by both, no more is touched than clients would.
+    const share = Math.floor(sources / sockets);
+    const own = { sources: sourcesOf(index * share, share), nextSource: 0 };
+    return { ...own, fd, sentAtMs: new Float64Array(perSocket).fill(FREE), next: 0 };
   });
   const totals = { answered: 0, lost: 0 };
   const codes = new Float64Array(16);
@@ -142,7 +146,13 @@ function askingOf(calls: BatchCalls, { draws, file, turn }: LoadSetting): Asking
   return loadDraws(calls, { forms, bytes: readFileSync(draws.file) }, turn * TURN_SERIALS);
 }
 
-type Client = { readonly fd: bigint; readonly sentAtMs: Float64Array; next: number };
+type Client = {
+  readonly fd: bigint;
+  readonly sentAtMs: Float64Array;
+  next: number;
+  readonly sources: Int32Array;
+  nextSource: number;
+};
 
 /** Sends as many queries as are due and have a free slot; a slot that waited too long is free again. */
 function sendDue(
@@ -153,7 +163,7 @@ function sendDue(
   nowMs: number,
   totals: { lost: number },
 ): number {
-  const { fd, sentAtMs } = client;
+  const { fd, sentAtMs, sources } = client;
   let ready = 0;
   for (let tried = 0; tried < sentAtMs.length && ready + 1 <= due; tried += 1) {
     const slot = client.next;
@@ -164,7 +174,8 @@ function sendDue(
       totals.lost += 1;
     }
     sentAtMs[slot] = nowMs;
-    mail.put(ready, slot);
+    mail.put(ready, slot, sources[client.nextSource]);
+    client.nextSource = client.nextSource + 1 === sources.length ? 0 : client.nextSource + 1;
     ready += 1;
   }
   if (ready > 0 && calls.send(fd, mail.sendFrom, COUNTS[ready]!, 0n) < 0) {

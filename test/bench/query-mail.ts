@@ -126,10 +126,9 @@ export type Mail = ReturnType<typeof createMail>;
 
 /**
  * Headers of a batch of queries, which stay where they are in memory, and room for a batch of answers.
- * @param sources each query leaves from the next of so many addresses, each in a /24 of its own, and its socket is
- *   bound to none; 0 = from the address of its socket
+ * @param hasSources each query leaves from an address of its own, and its socket is bound to none
  */
-export function createMail(calls: BatchCalls, queries: Asking, port: number, sources = 0) {
+export function createMail(calls: BatchCalls, queries: Asking, port: number, hasSources = false) {
   const { headerBytes, vectorBytes } = LAYOUT;
   const [sent, received] = [0, BATCH * headerBytes];
   const sentVectors = 2 * BATCH * headerBytes;
@@ -153,7 +152,7 @@ export function createMail(calls: BatchCalls, queries: Asking, port: number, sou
     words[(to + LAYOUT.nameLength) / WORD] = 16;
     put(to + LAYOUT.vector, start + sentVectors + index * vectorBytes);
     put(to + LAYOUT.vectorCount, 1);
-    if (sources > 0) {
+    if (hasSources) {
       const control = controls + index * CONTROL_BYTES;
       words.set([CONTROL_LENGTH, 0, 0, IP_PKTINFO], control / WORD);
       put(to + LAYOUT.control, start + control);
@@ -164,23 +163,20 @@ export function createMail(calls: BatchCalls, queries: Asking, port: number, sou
     put(receivedVectors + index * vectorBytes, start + answers + index * ANSWER_BYTES);
     put(receivedVectors + index * vectorBytes + LAYOUT.vectorLength, ANSWER_BYTES);
   }
-  let source = 0;
   return {
     sendFrom: base + BigInt(sent),
     receiveFrom: base + BigInt(received),
     /**
      * Makes the next query the one that goes at `index`; its ID says which slot waits for it.
+     * @param source of `sourcesOf`
      * @returns its place among the queries
      */
-    put(index: number, slot: number): number {
+    put(index: number, slot: number, source = 0): number {
       const place = queries.take(index, slot);
       const vector = sentVectors + index * vectorBytes;
       put(vector, queries.address + queries.at);
       put(vector + LAYOUT.vectorLength, queries.octets);
-      if (sources > 0) {
-        words[(controls + index * CONTROL_BYTES + SOURCE_AT) / WORD] = sourceWord(source);
-        source = source + 1 === sources ? 0 : source + 1;
-      }
+      words[(controls + index * CONTROL_BYTES + SOURCE_AT) / WORD] = source;
       return place;
     },
     answers: bytes,
@@ -196,7 +192,13 @@ export function createMail(calls: BatchCalls, queries: Asking, port: number, sou
   };
 }
 
-/** 127.1.0.1, 127.1.1.1 and so on, in network order as a word of this machine. */
-function sourceWord(index: number): number {
-  return 127 | ((1 + (index >> 8)) << 8) | ((index & 0xff) << 16) | (1 << 24);
+/**
+ * So many addresses from the one at `first` on, each in a /24 of its own: 127.1.0.1, 127.1.1.1 and so on, in network
+ * order as words of this machine.
+ */
+export function sourcesOf(first: number, count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, offset) => {
+    const index = first + offset;
+    return 127 | ((1 + (index >> 8)) << 8) | ((index & 0xff) << 16) | (1 << 24);
+  });
 }
