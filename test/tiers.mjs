@@ -110,7 +110,7 @@ function check() {
 function test() {
   if (rest.length > 0) return runTests(rest);
   ensureDashboard(node);
-  return examine() || runTests(testFiles('test', ['bench', 'e2e', 'interop', 'lab']));
+  return examine() || runTests(testFiles('test', ['e2e', 'interop', 'lab']));
 }
 
 /** Whole nodes as processes, and what is done to them. */

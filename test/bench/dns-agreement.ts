@@ -1,7 +1,7 @@
 /** Whether two servers answer the same: a comparison of speeds means nothing otherwise. */
 
 import { createSocket } from 'node:dgram';
-import { TYPE_RRSIG } from '../../src/dns/constants.ts';
+import { TYPE_RRSIG, TYPE_SOA } from '../../src/dns/constants.ts';
 import { type DecodedRecord, decodeMessage } from '../../src/dns/decode.ts';
 import { TTL_JITTER } from '../../src/nameserver/jitter.ts';
 
@@ -10,6 +10,8 @@ export type Reply = {
   readonly ttlSeconds: number | undefined;
   /** Data of the answer section, sorted. */
   readonly data: readonly string[];
+  /** Whether the zone's SOA says for how long there is no answer (RFC 2308 section 3). */
+  readonly isDenial: boolean;
   /** Scope and source of the client subnet, such as `/13 for 192.0.2.0/24`. */
   readonly scope: number | undefined;
   readonly subnet: string | undefined;
@@ -123,11 +125,12 @@ function askWindow(
 export function readReply(bytes: Uint8Array): readonly [number, Reply] | undefined {
   const decoded = decodeMessage(bytes);
   if (!decoded.ok) return undefined;
-  const { answer, edns, id, rcode } = decoded.message;
+  const { answer, authority, edns, id, rcode } = decoded.message;
   const reply = {
     rcode,
     ttlSeconds: answer[0]?.ttlSeconds,
     data: answer.map(dataOf).sort(),
+    isDenial: authority.some(({ type }) => type === TYPE_SOA),
     scope: edns?.ecs?.scope,
     subnet: edns?.ecs && `${edns.ecs.address}/${edns.ecs.source}`,
     octets: bytes.length,
@@ -142,5 +145,6 @@ function dataOf({ text, type }: DecodedRecord): string {
 
 function describe(reply: Reply | undefined): string {
   if (reply === undefined) return 'no reply';
-  return `rcode ${reply.rcode}, ${reply.data.join(' ')}, TTL ${reply.ttlSeconds}`;
+  const data = [...reply.data, ...(reply.isDenial ? ['SOA in authority'] : [])];
+  return `rcode ${reply.rcode}, ${data.join(' ')}, TTL ${reply.ttlSeconds}`;
 }

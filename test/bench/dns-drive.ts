@@ -2,7 +2,7 @@
 import { allowedCores, coreBusySeconds, processCpuSeconds, residentBytes } from './cpu.ts';
 import type { Server } from './dns-servers.ts';
 import type { Measurement } from './dns-table.ts';
-import { otherCodes, runLoad } from './load.ts';
+import { type Load, otherCodes, runLoad } from './load.ts';
 import type { LoadReport } from './load-generator.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -16,7 +16,11 @@ export function chooseCores(): readonly [number, number] {
 
 export type Drive = {
   readonly scratch: Scratch;
+  /** What is asked. */
   readonly file: string;
+  readonly draws?: Load['draws'];
+  /** Of the queries, those for names that do not exist; none unless said. */
+  readonly missingShare?: number;
   readonly workload: string;
   readonly serverCore: number;
   readonly clientCore: number;
@@ -25,11 +29,13 @@ export type Drive = {
 /** One run of the load generator against one server. */
 export async function measure(
   server: Server,
-  { scratch, file, workload, serverCore, clientCore }: Drive,
+  { clientCore, draws, file, missingShare, scratch, serverCore, workload }: Drive,
   { rate, seconds }: { readonly rate: number; readonly seconds: number },
 ): Promise<Measurement> {
-  const load = { port: server.port, file, seconds, rate, cores: [clientCore] };
-  return measureLoad(server, workload, [serverCore], () => runLoad(scratch, load));
+  const asked = { file, ...(draws && { draws }) };
+  const load = { port: server.port, ...asked, seconds, rate, cores: [clientCore] };
+  const run = () => runLoad(scratch, load);
+  return measureLoad(server, workload, [serverCore], run, missingShare);
 }
 
 /** What a server took while this load ran, alone among the servers of these cores. */
@@ -38,6 +44,7 @@ export async function measureLoad(
   workload: string,
   serverCores: readonly number[],
   run: () => Promise<LoadReport>,
+  missingShare = 0,
 ): Promise<Measurement> {
   const busyNow = () => serverCores.reduce((sum, core) => sum + coreBusySeconds(core), 0);
   const before = { process: processCpuSeconds(child.pid), core: busyNow() };
@@ -54,12 +61,12 @@ export async function measureLoad(
     answersPerSecond: load.answered / load.seconds,
     cpuPerMillion: (cpuSeconds / load.answered) * 1e6,
     lost: load.lost,
-    otherCodes: otherCodes(load),
+    otherCodes: otherCodes(load, missingShare),
     p50: load.p50,
     p99: load.p99,
     p999: load.p999,
     othersShare: Math.max(0, busySeconds - cpuSeconds) / elapsedSeconds / serverCores.length,
-    ...(load.generatorShare === undefined ? {} : { generatorShare: load.generatorShare }),
+    generatorShare: load.generatorShare,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   whenReady,
 } from './dns-servers.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import { NAMES_ZONE } from './many-names.ts';
 import type { Scratch } from './scratch.ts';
 
 /** `places` are countries with the region that is nearest, for servers that know no distance. */
@@ -26,7 +27,8 @@ export type Peer = {
 };
 
 const STEERED = ['steered', 'steered-ecs'];
-const ALL = ['static', ...STEERED];
+const STATIC = ['static', 'mixed'];
+const ALL = [...STATIC, ...STEERED];
 
 export const PEERS: readonly Peer[] = [
   { name: 'gdnsd', workloads: ALL, isAlike: true, start: startGdnsd },
@@ -42,8 +44,8 @@ export const PEERS: readonly Peer[] = [
   { name: 'Knot geoip', workloads: ALL, isAlike: false, start: startKnotGeo },
   { name: 'PowerDNS geoip', workloads: STEERED, isAlike: false, start: startPowerDnsGeo },
   { name: 'PowerDNS Lua', workloads: STEERED, isAlike: false, start: startPowerDnsLua },
-  { name: 'NSD', workloads: ['static'], isAlike: false, start: startNsd },
-  { name: 'BIND', workloads: ['static'], isAlike: false, start: startBind },
+  { name: 'NSD', workloads: STATIC, isAlike: false, start: startNsd },
+  { name: 'BIND', workloads: STATIC, isAlike: false, start: startBind },
   { name: 'echo', workloads: ALL, isAlike: false, start: startEcho },
   { name: 'echo node:dgram', workloads: ALL, isAlike: false, start: startDgramEcho },
 ];
@@ -66,6 +68,16 @@ ${hosts.join('\n')}
 }
 
 const STEERED_DEFAULT = `www ${STEERED_TTL_SECONDS} A ${vipOf(1)}`;
+
+/** The lines of a configuration for the zone of many names, when it is served; none otherwise. */
+function ifNames(
+  scratch: Scratch,
+  folder: string,
+  { names }: PeerOptions,
+  linesOf: (path: string) => string,
+): string {
+  return names === undefined ? '' : linesOf(scratch.write(`${folder}/${NAMES_ZONE}`, names));
+}
 
 function pinned(scratch: Scratch, core: number, ...words: readonly string[]) {
   return scratch.start('taskset', ['-c', String(core), ...words]);
@@ -99,7 +111,7 @@ zone:
   - domain: ${ZONE}
     file: ${scratch.write('knot-geo/zone', zoneFile(STEERED_DEFAULT))}
     module: mod-geoip/bench
-`,
+${ifNames(scratch, 'knot-geo', options, (path) => `  - domain: ${NAMES_ZONE}\n    file: ${path}\n`)}`,
   );
   return whenReady(
     'Knot geoip',
@@ -199,7 +211,7 @@ remote-control:
 zone:
   name: ${ZONE}
   zonefile: ${scratch.write('nsd/zone', zoneFile(STEERED_DEFAULT))}
-`,
+${ifNames(scratch, 'nsd', options, (path) => `zone:\n  name: ${NAMES_ZONE}\n  zonefile: ${path}\n`)}`,
   );
   return whenReady('NSD', port, pinned(scratch, options.core, 'nsd', '-d', '-c', config), options);
 }
@@ -220,7 +232,7 @@ async function startBind(scratch: Scratch, options: PeerOptions): Promise<Server
 };
 controls { };
 zone "${ZONE}" { type primary; file "${zone}"; };
-`,
+${ifNames(scratch, 'bind', options, (path) => `zone "${NAMES_ZONE}" { type primary; file "${path}"; };\n`)}`,
   );
   const words = ['named', '-g', '-n', '1', '-U', '1', '-c', config];
   return whenReady('BIND', port, pinned(scratch, options.core, ...words), options);

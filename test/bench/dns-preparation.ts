@@ -3,9 +3,15 @@
  * must still hear Ctrl-C.
  */
 import { once } from 'node:events';
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
-import { makeWorkloads, placesOf, type Workload, writeSharedDatabase } from './dns-workload.ts';
+import {
+  type Data,
+  makeWorkloads,
+  placesOf,
+  type Workload,
+  writeSharedDatabase,
+} from './dns-workload.ts';
 
 export type Preparation = {
   /** The bytes of the .mmdb file. */
@@ -15,15 +21,16 @@ export type Preparation = {
   readonly places: readonly (readonly [country: string, region: number])[];
 };
 
-export async function prepare(): Promise<Preparation> {
-  const [preparation] = await once(new Worker(new URL(import.meta.url)), 'message');
+export async function prepare(data: Data = 'country'): Promise<Preparation> {
+  const thread = new Worker(new URL(import.meta.url), { workerData: data });
+  const [preparation] = await once(thread, 'message');
   return preparation;
 }
 
 if (!isMainThread) {
   const geo = opened(readEmbedded(), readCentroids());
   const preparation: Preparation = {
-    database: writeSharedDatabase(geo),
+    database: writeSharedDatabase(geo, workerData as Data),
     workloads: makeWorkloads(geo),
     places: placesOf(geo),
   };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ask } from './dns-agreement.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import { NAMES_ZONE } from './many-names.ts';
 import type { Child, Scratch } from './scratch.ts';
 
 export type Server = { readonly name: string; readonly port: number; readonly child: Child };
@@ -18,6 +19,8 @@ export type ServerOptions = {
   /** Queries that a server that is ready answers: for a static name, and for one that is steered. */
   readonly probe: Uint8Array;
   readonly steeredProbe: Uint8Array;
+  /** NAMES_ZONE as a master file, when it is served. */
+  readonly names?: string;
 };
 
 const READY_SECONDS = 60;
@@ -62,6 +65,7 @@ www ${STEERED_TTL_SECONDS} DYNA geoip!web
 ${hosts.join('\n')}
 `;
   const file = scratch.write(`${folder}/zones/${ZONE}`, zone);
+  if (options.names !== undefined) scratch.write(`${folder}/zones/${NAMES_ZONE}`, options.names);
   const directory = join(file, '..', '..');
   const words = ['-c', String(options.core), 'gdnsd', '-c', directory, 'start'];
   return whenReady(name, port, scratch.start('taskset', words), options);
@@ -90,11 +94,20 @@ export async function startMeridian(
   const port = await freePort();
   const { workers = 1 } = options;
   const name = workers === 1 ? alias : `${alias}, ${workers} workers`;
-  const config = meridianConfig(options.database, port, { dns, workers });
+  const plain = meridianConfig(options.database, port, { dns, workers });
+  const zones = { ...plain.zones, ...namesOf(scratch, options) };
+  const config = { ...plain, zones };
   const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
   const words = ['-c', String(options.core), process.execPath];
   words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
   return whenReady(name, port, scratch.start('taskset', words), options);
+}
+
+/** The zone of many names as Meridian has it: a file below that of the configuration. */
+function namesOf(scratch: Scratch, { names }: ServerOptions) {
+  if (names === undefined) return {};
+  scratch.write(NAMES_ZONE, names);
+  return { [NAMES_ZONE]: { file: NAMES_ZONE } };
 }
 
 /** What every server of the bench serves, as a configuration of Meridian; endpoints without a monitor are up. */

@@ -18,8 +18,8 @@ export type Measurement = {
   readonly p999: number;
   /** Share of the server's core that anything else took: interrupts, neighbours, the hypervisor. */
   readonly othersShare: number;
-  /** CPU time of the load generator by time; undefined for one that spins, which always takes a core. */
-  readonly generatorShare?: number;
+  /** How busy the load generator was at most, see LoadReport. */
+  readonly generatorShare: number;
 };
 
 const HEAD = [
@@ -31,9 +31,9 @@ const HEAD = [
   'p50 / p99 / p99.9 in µs at this load, median',
   'p99 relative to the reference, median of rounds',
   'core used by others, max',
+  'load generator, share of its core, max',
   'remarks',
 ];
-const GENERATOR_HEAD = 'load generator, share of its core, max';
 
 /** One row for each workload and server; ratios are to the server named `reference`. */
 export function resultTable(
@@ -51,9 +51,7 @@ export function resultTable(
     });
   });
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const isTold = measured.some(({ generatorShare }) => generatorShare !== undefined);
-  const names = isTold ? HEAD.toSpliced(-1, 0, GENERATOR_HEAD) : HEAD;
-  const head = names.map((cell) => cell.replace('the reference', reference));
+  const head = HEAD.map((cell) => cell.replace('the reference', reference));
   return [line(head), line(head.map(() => '---')), ...rows.map(line)];
 }
 
@@ -71,8 +69,7 @@ function resultRow(
 ): readonly string[] {
   const cpu = rounds.map(({ cpuPerMillion }) => cpuPerMillion);
   const rates = rounds.map(({ answersPerSecond }) => answersPerSecond);
-  const { generatorShare, server, workload } = rounds[0]!;
-  const shares = rounds.map(({ generatorShare: share = 0 }) => share);
+  const { server, workload } = rounds[0]!;
   return [
     workload,
     server,
@@ -84,7 +81,7 @@ function resultRow(
       .join(' / '),
     ratioOf(rounds, base, ({ p99 }) => p99)?.toFixed(2) ?? '-',
     percent(Math.max(...rounds.map(({ othersShare }) => othersShare))),
-    ...(generatorShare === undefined ? [] : [percent(Math.max(...shares))]),
+    percent(Math.max(...rounds.map(({ generatorShare }) => generatorShare))),
     remarksOf(rounds),
   ];
 }
@@ -109,7 +106,7 @@ export function ratioOf(
 function remarksOf(rounds: readonly Measurement[]): string {
   const lost = rounds.reduce((sum, each) => sum + each.lost, 0);
   const codes = [...new Set(rounds.map(({ otherCodes }) => otherCodes).filter(Boolean))];
-  return [...(lost > 0 ? [`**${lost} queries lost**`] : []), ...codes].join('; ') || 'none lost';
+  return [lost > 0 ? `**${lost} queries lost**` : 'none lost', ...codes].join('; ');
 }
 
 export function median(values: readonly number[]): number {

@@ -10,8 +10,8 @@ import { inWords, measureLoad, say } from './dns-drive.ts';
 import { prepare } from './dns-preparation.ts';
 import { type Server, startGdnsd, startMeridian } from './dns-servers.ts';
 import { type Measurement, resultTable } from './dns-table.ts';
-import { streamOf } from './dns-workload.ts';
-import { CLIENTS, OUTSTANDING, runLoad } from './load.ts';
+import { sampleOf } from './dns-workload.ts';
+import { CLIENTS, OUTSTANDING, runLoad, SOURCES, writeAsked } from './load.ts';
 import { machineFacts, versionOf } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -38,9 +38,8 @@ export async function workersBench(words: readonly string[], scratch: Scratch): 
   );
   say('Writing the geo database and the queries …');
   const { database, workloads } = await prepare();
-  const { queries } = workloads.find(({ name }) => name === WORKLOAD)!;
-  const file = scratch.write('queries', streamOf(queries));
-  const [probe, steeredProbe] = workloads.map((each) => each.queries[0]!);
+  const asked = writeAsked(scratch, workloads.find(({ name }) => name === WORKLOAD)!);
+  const [probe, steeredProbe] = workloads.map((each) => sampleOf(each, 1)[0]!);
   const families = [startMeridian, startGdnsd].map(async (start) => {
     const servers: Crew[] = [];
     for (const workers of WORKERS) {
@@ -60,7 +59,7 @@ export async function workersBench(words: readonly string[], scratch: Scratch): 
       for (const server of servers.flat()) {
         const time = round === 0 ? WARM_UP_SECONDS : seconds;
         const rate = rateOf(server.workers);
-        const load = { port: server.port, file, seconds: time, rate, cores };
+        const load = { port: server.port, ...asked, seconds: time, rate, cores };
         const each = await measureLoad(server, workload, cores, () => runLoad(scratch, load));
         if (round === 0) continue;
         measured.push({ ...each, round });
@@ -76,7 +75,7 @@ export async function workersBench(words: readonly string[], scratch: Scratch): 
   const lines = [
     '',
     ...facts.map(([name, value]) => `- ${name}: ${value}`),
-    `- load: ${rounds} rounds of ${seconds} s for each server and load, ${OUTSTANDING} queries under way from ${CLIENTS} sockets where no rate is given; servers and load generator on cores ${cores.join(', ')}`,
+    `- load: ${rounds} rounds of ${seconds} s for each server and load, ${OUTSTANDING} queries under way from ${CLIENTS} ports of ${SOURCES} addresses where no rate is given; servers and load generator on cores ${cores.join(', ')}`,
     ...tables.flat(),
     '',
   ];

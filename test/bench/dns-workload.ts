@@ -1,21 +1,20 @@
 /**
- * What both DNS servers are given: one zone, three regions, one geo database, and the same queries. The
- * database is the embedded one in MaxMind's City schema, the only one that gdnsd reads, and both read that
- * file. Loopback, where the queries come from, is put into Germany, or a query without a client subnet
- * would be one from nowhere.
+ * What all DNS servers are given: one zone, three regions, one geo database, and the same queries; beside it a zone of
+ * many names (many-names.ts). The database is the embedded one in MaxMind's City schema, the only one that gdnsd
+ * reads, and all read that file. Loopback, where the queries come from, is put into Germany, or a query without a
+ * client subnet would be one from nowhere.
  */
-import { encode, type OptAnswer } from 'dns-packet';
 import { distanceKm } from '../../src/geo/distance.ts';
 import type { Location } from '../../src/geo/location.ts';
-import { buildGeoTable, type GeoDatabase, locate } from '../../src/geo/mmdb.ts';
-import {
-  addressFromUint32,
-  addressFromWords,
-  formatAddress,
-  isPrivate,
-} from '../../src/ip/address.ts';
+import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import { entriesOfGeo, nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
+import { cityEntries } from './city-database.ts';
+import { drawSubnets } from './client-subnets.ts';
+import { type Draws, firstQueries } from './drawn-queries.ts';
+import { drawNames, MISSING_SHARE } from './many-names.ts';
+import { encodeQuery, type Options } from './query-bytes.ts';
+import { createRandom } from './random.ts';
 
 export const ZONE = 'gslb.example';
 
@@ -41,36 +40,45 @@ export const STATIC_HOSTS: readonly (readonly [string, string])[] = Array.from(
 export const TTL_SECONDS = 300;
 export const STEERED_TTL_SECONDS = 30;
 
-export type Workload = { readonly name: string; readonly queries: readonly Uint8Array[] };
+export type Workload = {
+  readonly name: string;
+  /** Whole queries, asked in this order again and again; or draws. */
+  readonly asked: readonly Uint8Array[] | Draws;
+  /** Of the queries, those for names that do not exist. */
+  readonly missingShare: number;
+};
 
-const DO = 0x8000;
-const ECS_QUERIES = 100_000;
-/** One in so many client subnets is an IPv6 /56, the others are IPv4 /24. */
-const IPV6_EVERY = 5;
+/** Client subnets, no two of them the same. */
+const SUBNETS = 2_000_000;
 const SEED = 20_260_601;
 const LOOPBACK: Location = { latitude: 51.17, longitude: 10.45, country: 'DE', continent: 'EU' };
 
-/** The bytes of the .mmdb file that both servers read. */
-export function writeSharedDatabase(geo: GeoDatabase): Uint8Array {
-  const loopback = { prefix: parsePrefix('127.0.0.0/8')!, record: nestedRecord(LOOPBACK) };
-  const entries = [...entriesOfGeo(geo), loopback];
+/** What the servers know of networks: their countries as they are, or made-up cities in these, of millions of them. */
+export const DATA = ['country', 'city'] as const;
+export type Data = (typeof DATA)[number];
+
+/** The bytes of the .mmdb file that all servers read. */
+export function writeSharedDatabase(geo: GeoDatabase, data: Data): Uint8Array {
+  const entries = data === 'city' ? cityEntries(geo, createRandom(SEED)) : entriesOfGeo(geo);
+  entries.push({ prefix: parsePrefix('127.0.0.0/8')!, record: nestedRecord(LOOPBACK) });
   return writeMmdb(entries, { databaseType: 'GeoIP2-City', recordSize: 28 });
 }
 
-/** The three workloads. All queries are for A and carry EDNS with 1232 octets, as resolvers send them. */
+/** The workloads. All queries carry EDNS with 1232 octets, as resolvers send them. */
 export function makeWorkloads(geo: GeoDatabase): readonly Workload[] {
   const random = createRandom(SEED);
-  const subnet = createSubnets(geo, random);
+  const plain = { missingShare: 0 };
   return [
-    { name: 'static', queries: STATIC_HOSTS.map(([host]) => query(host, [])) },
-    { name: 'steered', queries: [query('www', [])] },
-    {
-      name: 'steered-ecs',
-      queries: Array.from({ length: ECS_QUERIES }, (_, index) =>
-        query('www', [subnet(index % IPV6_EVERY === 0 ? 6 : 4)]),
-      ),
-    },
+    { ...plain, name: 'static', asked: STATIC_HOSTS.map(([host]) => query(host, [])) },
+    { ...plain, name: 'steered', asked: [query('www', [])] },
+    { ...plain, name: 'steered-ecs', asked: drawSubnets(geo, `www.${ZONE}`, SUBNETS, random) },
+    { name: 'mixed', asked: drawNames(random), missingShare: MISSING_SHARE },
   ];
+}
+
+/** The first of its queries, at most so many. */
+export function sampleOf({ asked }: Workload, count: number): readonly Uint8Array[] {
+  return 'forms' in asked ? firstQueries(asked, count) : asked.slice(0, count);
 }
 
 /** Each country of the database with the region that is nearest to it. */
@@ -85,67 +93,7 @@ export function placesOf(geo: GeoDatabase): readonly (readonly [string, number])
   return [...nearest];
 }
 
-/** Messages one after the other, each behind its length in two octets. */
-export function streamOf(queries: readonly Uint8Array[]): Uint8Array {
-  const lengths = queries.map(({ length }) => Uint8Array.of(length >> 8, length & 0xff));
-  return Buffer.concat(queries.flatMap((bytes, index) => [lengths[index]!, bytes]));
-}
-
 /** @param isSigned with DO */
-export function query(host: string, options: OptAnswer['options'], isSigned = false): Uint8Array {
-  return encode({
-    type: 'query',
-    questions: [{ type: 'A', name: `${host}.${ZONE}` }],
-    additionals: [
-      {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: 1232,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: isSigned ? DO : 0,
-        flag_do: isSigned,
-        options,
-      },
-    ],
-  });
-}
-
-type Subnet = OptAnswer['options'][number];
-
-/**
- * Random client subnets whose place is known. IPv4: each address of the known space is as likely as any
- * other. IPv6 space is too empty for that: each network of the database is as likely as any other.
- */
-function createSubnets(geo: GeoDatabase, random: () => number): (family: 4 | 6) => Subnet {
-  const table = buildGeoTable(geo);
-  const { starts6, values6 } = geo.ranges;
-  const candidate = (family: 4 | 6) => {
-    if (family === 4) return addressFromUint32((random() & 0xffffff00) >>> 0);
-    const at = 4 * (random() % values6.length);
-    return addressFromWords(Uint32Array.of(starts6[at]!, starts6[at + 1]! & 0xffffff00, 0, 0));
-  };
-  return (family) => {
-    let address = candidate(family);
-    while (isPrivate(address) || locate(geo, table, address) === undefined) {
-      address = candidate(family);
-    }
-    return {
-      code: 8,
-      type: 'CLIENT_SUBNET',
-      sourcePrefixLength: family === 4 ? 24 : 56,
-      ip: formatAddress(address),
-    };
-  };
-}
-
-/** Mulberry32: the same queries in every run. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
+export function query(host: string, options: Options, isSigned = false): Uint8Array {
+  return encodeQuery(`${host}.${ZONE}`, 'A', options, isSigned);
 }

@@ -13,10 +13,13 @@ import { PEERS, type Peer, type PeerOptions } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
 import type { Server } from './dns-servers.ts';
 import { agreementLine, type Measurement, median, resultTable } from './dns-table.ts';
-import { streamOf, type Workload } from './dns-workload.ts';
-import { CLIENTS, OUTSTANDING } from './load.ts';
+import { DATA, type Data, sampleOf, TTL_SECONDS, type Workload } from './dns-workload.ts';
+import { CLIENTS, OUTSTANDING, SOURCES, writeAsked } from './load.ts';
 import { type Facts, machineFacts, versionOf } from './machine.ts';
+import { namesZone } from './many-names.ts';
 import type { Scratch } from './scratch.ts';
+
+const WORKLOADS = ['static', 'steered', 'steered-ecs', 'mixed'];
 
 export const DNS_SUMMARY =
   'CPU time per answer, rates and latencies, beside gdnsd, Knot, PowerDNS, NSD and BIND';
@@ -24,9 +27,10 @@ export const DNS_USAGE = `npm run bench -- dns [options]
 
   --rounds N         rounds of each workload (3)
   --seconds N        length of one round of one server (4)
-  --workload NAME    static, steered or steered-ecs; may be repeated (all)
+  --workload NAME    ${WORKLOADS.join(', ')}; may be repeated (all)
   --server NAME      one of: ${PEERS.map(({ name }) => name).join(', ')}; may be
                      repeated (all); gdnsd and Meridian always take part
+  --data NAME        country, or city: a database of millions of networks, made up (country)
   --rates LIST       fixed rates a second to measure after the most that goes, and half of it
                      (20000,50000,100000; "none" for neither)
   --svg FILE         draws what an answer costs, at the most that goes
@@ -37,6 +41,7 @@ type Options = {
   readonly seconds: number;
   readonly rates: readonly number[];
   readonly workloads: readonly string[];
+  readonly data: Data;
   /** File for the picture. */
   readonly svg: string | undefined;
   readonly peers: readonly Peer[];
@@ -60,24 +65,26 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   const options = readOptions(words);
   const facts = machineFacts(versions(), ['npm run bench -- dns', ...words].join(' '));
   say('Writing the geo database and the queries …');
-  const prepared = await prepare();
+  const prepared = await prepare(options.data);
   const workloads = prepared.workloads.filter(({ name }) => options.workloads.includes(name));
   const [core, clientCore] = chooseCores();
   say(`Starting ${options.peers.map(({ name }) => name).join(', ')} …`);
-  const probes = prepared.workloads.map(({ queries }) => queries[0]!);
+  const probes = prepared.workloads.map((workload) => sampleOf(workload, 1)[0]!);
   const running = await startAll(scratch, options.peers, {
     database: scratch.write('geo.mmdb', prepared.database),
     core,
     places: prepared.places,
     probe: probes[0]!,
     steeredProbe: probes[1]!,
+    ...(options.workloads.includes('mixed') && { names: namesZone(TTL_SECONDS) }),
   });
   const agreements = await agree(running, workloads);
   const measured: Measurement[] = [];
   for (const workload of workloads) {
-    const file = scratch.write(`${workload.name}.queries`, streamOf(workload.queries));
-    const drive = { scratch, file, workload: workload.name, serverCore: core, clientCore };
-    const taking = running.filter(({ peer }) => peer.workloads.includes(workload.name));
+    const { missingShare, name } = workload;
+    const asked = { ...writeAsked(scratch, workload), missingShare, workload: name };
+    const drive = { scratch, ...asked, serverCore: core, clientCore };
+    const taking = running.filter(({ peer }) => peer.workloads.includes(name));
     measured.push(...(await drivePhases(taking, drive, options)));
   }
   const memory = running.map(({ server: { child, name } }) => `${name} ${megabytes(child.pid)} MB`);
@@ -152,7 +159,12 @@ async function drivePhases(
     for (let round = 0; round <= rounds; round += 1) {
       for (const { server } of servers) {
         const time = round === 0 ? WARM_UP_SECONDS : seconds;
-        const each = await measure(server, named, { rate: rateOf(server.name), seconds: time });
+        const load = { rate: rateOf(server.name), seconds: time };
+        const each = await measure(
+          server,
+          isEcho(server) ? { ...named, missingShare: 0 } : named,
+          load,
+        );
         if (round === 0) continue;
         measured.push({ ...each, round });
         say(`${named.workload} ${round}/${rounds} ${server.name}: ${inWords(each)}`);
@@ -172,7 +184,6 @@ async function drivePhases(
 }
 
 function readOptions(words: readonly string[]): Options {
-  const names = ['static', 'steered', 'steered-ecs'];
   const { values } = parseArgs({
     args: [...words],
     options: {
@@ -180,7 +191,8 @@ function readOptions(words: readonly string[]): Options {
       seconds: { type: 'string', default: '4' },
       rates: { type: 'string', default: '20000,50000,100000' },
       svg: { type: 'string' },
-      workload: { type: 'string', multiple: true, default: names },
+      data: { type: 'string', default: 'country' },
+      workload: { type: 'string', multiple: true, default: [...WORKLOADS] },
       server: { type: 'string', multiple: true, default: PEERS.map(({ name }) => name) },
     },
   });
@@ -189,7 +201,8 @@ function readOptions(words: readonly string[]): Options {
     if (Number.isInteger(number) && number >= 1) return number;
     throw new Error(`--${name} is a whole number from 1 on, not "${text}"`);
   };
-  known('workload', values.workload, names);
+  known('workload', values.workload, WORKLOADS);
+  known('data', [values.data], DATA);
   known(
     'server',
     values.server,
@@ -203,8 +216,14 @@ function readOptions(words: readonly string[]): Options {
       values.rates === 'none' ? [] : values.rates.split(',').map((text) => whole('rates', text)),
     workloads: values.workload,
     svg: values.svg,
+    data: values.data as Data,
     peers: PEERS.filter(({ name }) => wanted.has(name)),
   };
+}
+
+/** It sends back what it gets, whatever is asked. */
+function isEcho({ name }: Server): boolean {
+  return name.startsWith('echo');
 }
 
 function known(option: string, given: readonly string[], names: readonly string[]): void {
@@ -220,11 +239,12 @@ async function agree(
 ): Promise<readonly string[]> {
   const meridian = running.find(({ peer: { name } }) => name === 'Meridian')!;
   const lines: string[] = [];
-  for (const { name, queries } of workloads) {
+  for (const workload of workloads) {
+    const { name } = workload;
+    const sample = sampleOf(workload, SAMPLE);
     for (const { peer, server } of running) {
-      if (peer.name.startsWith('echo') || server === meridian.server) continue;
+      if (isEcho(server) || server === meridian.server) continue;
       if (!peer.workloads.includes(name)) continue;
-      const sample = queries.slice(0, SAMPLE);
       const agreement = await compareServers([meridian.server.port, server.port], sample);
       lines.push(agreementLine(`${name}, ${peer.name}`, agreement));
       say(lines.at(-1)!);
@@ -235,7 +255,7 @@ async function agree(
 }
 
 function checkAgreement(peer: Peer, workload: string, agreement: Agreement): void {
-  const mayDiffer = !peer.isAlike && workload !== 'static';
+  const mayDiffer = !peer.isAlike && workload.startsWith('steered');
   if (mayDiffer || agreement.same >= AGREEMENT_MIN * agreement.asked) return;
   for (const difference of agreement.differences) say(`  ${difference}`);
   throw new Error(`${peer.name} answers "${workload}" differently: speeds cannot be compared`);
@@ -243,5 +263,5 @@ function checkAgreement(peer: Peer, workload: string, agreement: Agreement): voi
 
 function loadInWords({ rounds, seconds }: Options): string {
   const each = `${rounds} rounds of ${seconds} s for each server and load`;
-  return `${each}, ${OUTSTANDING} queries under way from ${CLIENTS} sockets and addresses where no rate is given`;
+  return `${each}, ${OUTSTANDING} queries under way from ${CLIENTS} ports of ${SOURCES} addresses where no rate is given`;
 }

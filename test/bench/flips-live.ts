@@ -9,9 +9,9 @@ import { createSigner } from '../../src/workers/signer.ts';
 import { createConfig, healthOf, queryBytes } from '../nameserver/fixture.ts';
 import { chooseCores } from './dns-drive.ts';
 import { freePort } from './dns-servers.ts';
-import { streamOf } from './dns-workload.ts';
 import { NAMES, queriesOf, ZONE } from './flips-world.ts';
 import { runLoad } from './load.ts';
+import { streamOf } from './query-bytes.ts';
 import type { Scratch } from './scratch.ts';
 
 const UP_WORD = 60;

@@ -8,8 +8,9 @@ import { parseArgs } from 'node:util';
 import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
 import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { type Measurement, resultTable } from './dns-table.ts';
-import { query, STATIC_HOSTS, streamOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import { query, STATIC_HOSTS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { machineFacts, versionOf } from './machine.ts';
+import { streamOf } from './query-bytes.ts';
 import type { Scratch } from './scratch.ts';
 
 export const SIGNING_SUMMARY = 'CPU time per signed answer, also of names that nobody foresaw';

@@ -14,9 +14,10 @@ import { chooseCores, say } from './dns-drive.ts';
 import { startEcho } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
 import { freePort, MAIN, meridianConfig, type Server, whenReady } from './dns-servers.ts';
-import { query, STEERED_TTL_SECONDS, streamOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import { query, STEERED_TTL_SECONDS, sampleOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import type { Collection } from './gc-watch.ts';
 import { machineFacts } from './machine.ts';
+import { streamOf } from './query-bytes.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import type { SoakReport, SoakSetting } from './soak-generator.ts';
 import { type Change, type SoakResult, soakFaults, soakTable } from './soak-table.ts';
@@ -67,10 +68,12 @@ async function soak(words: readonly string[]): Promise<number> {
   say('Writing the geo database and the queries …');
   const { database, workloads } = await prepare();
   const [core, clientCore] = chooseCores();
-  const asked = workloads.filter(({ name }) => name !== 'steered');
+  const asked = ['static', 'steered-ecs'].map((wanted) =>
+    sampleOf(workloads.find(({ name }) => name === wanted)!, QUERIES),
+  );
   // In turn: those that a flip moves are asked for all the time.
   const queries = Array.from({ length: QUERIES }, (_, index) =>
-    asked.map((workload) => workload.queries[index]!),
+    asked.map((each) => each[index]!),
   ).flat();
   const node = await startNode(scratch, scratch.write('geo.mmdb', database), core);
   const echo = await startEcho(scratch, { core, probe: query('h0', []) });

@@ -4,7 +4,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
 import { ask, type Reply, readReply } from './dns-agreement.ts';
-import { streamOf } from './dns-workload.ts';
+import { streamOf } from './query-bytes.ts';
 import { writeRecordByRecord } from './tls-records.ts';
 
 export type Transport = 'udp' | 'tcp' | 'tls' | 'https';

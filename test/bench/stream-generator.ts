@@ -38,7 +38,7 @@ if (process.argv[2] !== undefined) {
   process.exit(0);
 }
 
-async function generate(setting: StreamSetting): Promise<LoadReport> {
+async function generate(setting: StreamSetting): Promise<Omit<LoadReport, 'generatorShare'>> {
   const { connections, outstanding, seconds } = setting;
   const perConnection = Math.max(1, Math.floor(outstanding / connections));
   const next = rotation(readFileSync(setting.file));
