@@ -49,6 +49,15 @@ export type RateLimiter = {
   readonly words: Int32Array;
   /** Of ticks: what rounding has left over so far. */
   rest: number;
+  /** The limits that were asked for last, and what one response takes from the credit by each, by its kind; in ticks. */
+  limits: RateLimits | undefined;
+  readonly costs: Float64Array;
+  /** When somebody asked last, in milliseconds since the epoch; then what follows from it, once for many queries. */
+  nowMs: number;
+  /** In ticks. */
+  time: number;
+  /** Of the era: what hashes of networks begin with. */
+  eraHash: number;
   /** Responses withheld so far: every so many slips through. */
   withheld: number;
 };
@@ -59,6 +68,11 @@ export function createRateLimiter(seed: number): RateLimiter {
     seed: seed | 0,
     words: new Int32Array(RATE_LIMIT_SLOTS * SLOT_WORDS),
     rest: 0,
+    limits: undefined,
+    costs: new Float64Array(ALL + 1),
+    nowMs: Number.NaN,
+    time: 0,
+    eraHash: 0,
     withheld: 0,
   };
 }
@@ -83,27 +97,42 @@ export function admitResponse(
   subject: number,
   nowMs: number,
 ): Admission {
-  const time = (nowMs * TICKS) | 0;
-  const network = networkOf(limiter, limits, client, Math.floor(nowMs / ERA_MS));
+  if (limits !== limiter.limits) setLimits(limiter, limits);
+  if (nowMs !== limiter.nowMs) setTime(limiter, nowMs);
+  const network = networkOf(limiter, limits, client);
+  const { costs } = limiter;
   const isAdmitted =
-    spend(limiter, mix(mix(network, kind), subject), rateOf(limits, kind), time) &&
-    spend(limiter, mix(network, ALL), limits.responsesPerSecond, time);
+    spend(limiter, mix(mix(network, kind), subject), costs[kind]!) &&
+    spend(limiter, mix(network, ALL), costs[ALL]!);
   if (isAdmitted) return ADMIT;
   limiter.withheld += 1;
   return limits.slip > 0 && limiter.withheld % limits.slip === 0 ? SLIP : WITHHOLD;
 }
 
-/** Takes one from the credit of what has this hash; 0 a second = there is no limit. */
-function spend(limiter: RateLimiter, hash: number, perSecond: number, time: number): boolean {
-  if (perSecond === 0) return true;
-  const { words } = limiter;
+function setLimits(limiter: RateLimiter, limits: RateLimits): void {
+  limiter.limits = limits;
+  for (const kind of [KIND_ANSWER, KIND_NEGATIVE, KIND_REFERRAL, KIND_ERROR, ALL] as const) {
+    const perSecond = rateOf(limits, kind);
+    limiter.costs[kind] = perSecond === 0 ? 0 : SECOND / perSecond;
+  }
+}
+
+function setTime(limiter: RateLimiter, nowMs: number): void {
+  limiter.nowMs = nowMs;
+  limiter.time = (nowMs * TICKS) | 0;
+  limiter.eraHash = mix(limiter.seed, Math.floor(nowMs / ERA_MS));
+}
+
+/** Takes so much from the credit of what has this hash; 0 = there is no limit. */
+function spend(limiter: RateLimiter, hash: number, cost: number): boolean {
+  if (cost === 0) return true;
+  const { time, words } = limiter;
   const key = hash || 1;
   const slot = slotOf(words, key, time);
   let ahead = words[slot + KEY] === key ? (words[slot + WHOLE_AT]! - time) | 0 : 0;
   if (ahead < 0) ahead = 0;
   // The clock was set back.
   else if (ahead > SECOND + LEEWAY) ahead = SECOND + LEEWAY;
-  const cost = SECOND / perSecond;
   const isAdmitted = ahead + cost <= SECOND + LEEWAY;
   if (isAdmitted) {
     const exact = cost + limiter.rest;
@@ -116,8 +145,10 @@ function spend(limiter: RateLimiter, hash: number, perSecond: number, time: numb
   return isAdmitted;
 }
 
-function rateOf(limits: RateLimits, kind: ResponseKind): number {
+function rateOf(limits: RateLimits, kind: ResponseKind | typeof ALL): number {
   switch (kind) {
+    case ALL:
+      return limits.responsesPerSecond;
     case KIND_ANSWER:
       return limits.answersPerSecond;
     case KIND_ERROR:
@@ -129,13 +160,12 @@ function rateOf(limits: RateLimits, kind: ResponseKind): number {
 
 /** Hash of the network that a client is in, for an era. */
 function networkOf(
-  { seed }: RateLimiter,
+  { eraHash }: RateLimiter,
   { ipv4Bits, ipv6Bits }: RateLimits,
   { address, family }: Client,
-  era: number,
 ): number {
   const bits = family === 4 ? ipv4Bits : ipv6Bits;
-  let hash = mix(seed, era);
+  let hash = eraHash;
   for (let bit = 0; bit < bits; bit += 32) {
     const word = bytesToInt32(address, bit >> 3);
     const left = bits - bit;
