@@ -2,10 +2,17 @@ import { randomInt } from 'node:crypto';
 import { endianness } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { createTap, type Tap, type TapPlan } from './dnstap/tap.ts';
-import type { DatagramHandler, DatagramMeter, Fast, Later, UdpEngine } from './io/datagram.ts';
+import type {
+  DatagramHandler,
+  DatagramMeter,
+  Fast,
+  Foresee,
+  Later,
+  UdpEngine,
+} from './io/datagram.ts';
 import { describeBindFailure } from './io/sockets.ts';
 import { type BatchCalls, openBatchCalls } from './io/syscall.ts';
-import { type BatchUdp, openBatchUdp } from './io/udp-batch.ts';
+import { BATCH_MAX, type BatchUdp, openBatchUdp } from './io/udp-batch.ts';
 import { openPortableUdp } from './io/udp-portable.ts';
 import type { Prefix } from './ip/prefix.ts';
 import { createProxiedClient, readProxyHeader } from './ip/proxy-protocol.ts';
@@ -28,6 +35,7 @@ import {
 } from './nameserver/defer.ts';
 import { createStopwatch, type Stopwatch } from './nameserver/durations.ts';
 import { answerFast, NOT_FAST } from './nameserver/fast-path.ts';
+import { createForesight, foresee } from './nameserver/foresight.ts';
 import { DROP, SIGN } from './nameserver/outcomes.ts';
 import { createPacketCache } from './nameserver/packet-cache.ts';
 import { respond } from './nameserver/respond.ts';
@@ -164,7 +172,7 @@ function handlerOf(
   if (proxies === undefined) setLocalAddress(client, socket.address);
   const serve = tapped(client, createServe(worker, client, stopwatch));
   return proxies === undefined
-    ? { source: client, serve, fast: createFast(worker, client) }
+    ? { source: client, serve, fast: createFast(worker, client), foresee: createForesee(worker) }
     : { source: client, serve: proxied(worker, client, proxies, serve) };
 }
 
@@ -172,6 +180,12 @@ function handlerOf(
 function createFast(worker: WorkerState, client: Client): Fast {
   return (memory, at, length, nowMs, to) =>
     tap === undefined ? answerFast(worker, client, memory, at, length, nowMs, to) : NOT_FAST;
+}
+
+function createForesee({ place }: WorkerState): Foresee {
+  const foresight = createForesight(BATCH_MAX);
+  return (memory, first, stride, lengths, count) =>
+    foresee(foresight, place, memory, first, stride, lengths, count);
 }
 
 type Serve = DatagramHandler['serve'];

@@ -23,6 +23,8 @@ export type DatagramHandler = {
    * @returns length; 0 = silence; negative = `serve` is to be asked
    */
   readonly fast?: Fast | undefined;
+  /** What comes next to one of the two, where several datagrams have come together. */
+  readonly foresee?: Foresee | undefined;
 };
 
 export type Fast = (
@@ -32,6 +34,18 @@ export type Fast = (
   nowMs: number,
   to: number,
 ) => number;
+
+/**
+ * @param first where the first datagram begins in the memory; the others follow at `stride`
+ * @param lengths of each; -1 = there is none
+ */
+export type Foresee = (
+  memory: PacketMemory,
+  first: number,
+  stride: number,
+  lengths: Int32Array,
+  count: number,
+) => void;
 
 /** The way back to the source of the datagram under way. The bytes are the engine's from then on. */
 export type Later = () => (reply: Uint8Array) => void;

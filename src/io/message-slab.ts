@@ -16,7 +16,7 @@ export type MessageSlab = {
   /** Room for one datagram, and for one reply, each. */
   readonly packets: readonly Uint8Array[];
   readonly replies: readonly Uint8Array[];
-  /** All of it, and where in it the first of each begins; each has DATAGRAM_BYTES_MAX or REPLY_BYTES. */
+  /** All of it, and where in it the first of each begins; the others follow at PACKET_STRIDE and REPLY_STRIDE. */
   readonly memory: PacketMemory;
   readonly packetsAt: number;
   readonly repliesAt: number;
@@ -73,6 +73,15 @@ export type SlabOptions = {
   readonly layout?: MessageLayout;
 };
 
+/** What a processor's cache holds of memory together. */
+const LINE_BYTES = 64;
+/**
+ * Room for one, and some lines that nobody uses: at a stride of whole pages the first lines of all would have to share
+ * a few places of the cache.
+ */
+export const PACKET_STRIDE = DATAGRAM_BYTES_MAX + 2 * LINE_BYTES;
+export const REPLY_STRIDE = REPLY_BYTES + 3 * LINE_BYTES;
+
 const MSG_TRUNC = 0x20;
 /** Room for struct sockaddr_in6, and the octets of it and of sockaddr_in. */
 const NAME_ROOM = 32;
@@ -92,10 +101,10 @@ export function createMessageSlab(
   hold: (memory: ArrayBuffer) => bigint,
   { count, family, hasLocal, layout = LINUX_64 }: SlabOptions,
 ): MessageSlab {
-  const places = placesOf(count, layout);
-  const { controls, names, packets, received, replies, sent, sentVectors } = places;
-  const memory = new ArrayBuffer(places.size);
+  const memory = new ArrayBuffer(placesOf(count, layout).size + LINE_BYTES);
   const base = hold(memory);
+  const places = placesOf(count, layout, LINE_BYTES - Number(base % BigInt(LINE_BYTES)));
+  const { controls, names, packets, received, replies, sent, sentVectors } = places;
   const bytes = new Uint8Array(memory);
   const words = new Int32Array(memory);
   const nameBytes = NAME_BYTES[family];
@@ -124,8 +133,8 @@ export function createMessageSlab(
     count,
     receiveFrom: base + BigInt(received),
     sendFrom: indexes.map((index) => base + BigInt(headerOf(sent, index))),
-    packets: indexes.map((index) => view(packets + index * DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX)),
-    replies: indexes.map((index) => view(replies + index * REPLY_BYTES, REPLY_BYTES)),
+    packets: indexes.map((index) => view(packets + index * PACKET_STRIDE, DATAGRAM_BYTES_MAX)),
+    replies: indexes.map((index) => view(replies + index * REPLY_STRIDE, REPLY_BYTES)),
     memory: { bytes, words },
     packetsAt: packets,
     repliesAt: replies,
@@ -165,8 +174,9 @@ export function createMessageSlab(
 /** Where in the memory the first of each kind is. */
 type Places = ReturnType<typeof placesOf>;
 
-function placesOf(count: number, layout: MessageLayout) {
-  let size = 0;
+/** @param start octets from the memory's start; where that is makes each begin with a line, as all are whole lines */
+function placesOf(count: number, layout: MessageLayout, start = 0) {
+  let size = start;
   const take = (bytes: number): number => {
     const at = size;
     size += count * bytes;
@@ -179,8 +189,8 @@ function placesOf(count: number, layout: MessageLayout) {
     sentVectors: take(layout.vectorBytes),
     names: take(NAME_ROOM),
     controls: take(CONTROL_ROOM),
-    packets: take(DATAGRAM_BYTES_MAX),
-    replies: take(REPLY_BYTES),
+    packets: take(PACKET_STRIDE),
+    replies: take(REPLY_STRIDE),
   };
   return { ...places, size };
 }
@@ -207,7 +217,7 @@ function createHeaderWriter(
     write(index: number, nameBytes: number, controlBytes: number): void {
       const { packets, received, receivedVectors, replies, sent, sentVectors } = places;
       const [header, vector] = [index * layout.headerBytes, index * layout.vectorBytes];
-      const [packet, reply] = [index * DATAGRAM_BYTES_MAX, index * REPLY_BYTES];
+      const [packet, reply] = [index * PACKET_STRIDE, index * REPLY_STRIDE];
       writeOne(received + header, receivedVectors + vector, packets + packet, DATAGRAM_BYTES_MAX);
       writeOne(sent + header, sentVectors + vector, replies + reply, REPLY_BYTES);
       for (const at of [received + header, sent + header]) {

@@ -2,14 +2,18 @@ import { isIPv6 } from 'node:net';
 import { parseAddress } from '../ip/address.ts';
 import { type Bell, heard, hush, isOver } from './bell.ts';
 import {
-  DATAGRAM_BYTES_MAX,
   type DatagramHandler,
   type DatagramMeter,
   REPLY_BYTES,
   type UdpEngine,
 } from './datagram.ts';
 import { createGathering } from './gathering.ts';
-import { createMessageSlab, type MessageSlab } from './message-slab.ts';
+import {
+  createMessageSlab,
+  type MessageSlab,
+  PACKET_STRIDE,
+  REPLY_STRIDE,
+} from './message-slab.ts';
 import type { HandedSocket } from './sockets.ts';
 import { type BatchCalls, MSG_DONTWAIT, MSG_WAITFORONE, NO_TIMEOUT } from './syscall.ts';
 
@@ -37,6 +41,8 @@ export type BatchEntrance = {
 
 /** Datagrams in a batch. More gains nothing, and is unkind to the cache. */
 export const BATCH_MAX = 32;
+/** Fewer datagrams are served before it would help. */
+const FORESEEN_MIN = 4;
 /** A thread that is to end and was not told: a bound for what cannot happen. */
 const SLEEP_MAX_MS = 10_000n;
 
@@ -120,7 +126,8 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
   const lateSlab = createMessageSlab(calls.hold, { count: 1, family, hasLocal });
   const fd = BigInt(socket.fd);
   const { memory, packets, packetsAt, receiveFrom, replies, repliesAt } = slab;
-  const { fast, source } = handler;
+  const { fast, foresee, source } = handler;
+  const lengths = new Int32Array(BATCH_MAX);
   let current = 0;
   /** Datagrams that are there and not answered yet. */
   let waiting = 0;
@@ -137,8 +144,10 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
   };
   const answer = (count: number, nowMs: number): void => {
     let ready = 0;
+    for (let index = 0; index < count; index += 1) lengths[index] = slab.lengthOf(index);
+    if (count >= FORESEEN_MIN) foresee?.(memory, packetsAt, PACKET_STRIDE, lengths, count);
     for (let index = 0; index < count; index += 1) {
-      const length = slab.lengthOf(index);
+      const length = lengths[index]!;
       slab.readSource(index, source);
       // Port 0 says that no answer is wanted (RFC 768).
       if (length < 0 || source.port === 0) {
@@ -147,8 +156,8 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
       }
       let written = UNANSWERED;
       if (fast !== undefined) {
-        const at = packetsAt + index * DATAGRAM_BYTES_MAX;
-        written = fast(memory, at, length, nowMs, repliesAt + ready * REPLY_BYTES);
+        const at = packetsAt + index * PACKET_STRIDE;
+        written = fast(memory, at, length, nowMs, repliesAt + ready * REPLY_STRIDE);
       }
       if (written < 0) {
         current = index;

@@ -133,22 +133,15 @@ export function lookup6(table: PrefixTable, bytes: Uint8Array, offset: number): 
       if (folded) return lookup4(table, word3) + 96;
     }
   }
-  const { buckets6, cells6, ranges6 } = table;
+  const { cells6, ranges6 } = table;
   const key0 = word0 ^ SIGN;
   const key1 = word1 ^ SIGN;
   const key2 = word2 ^ SIGN;
   const key3 = word3 ^ SIGN;
-  const bucket = buckets6[word0 >>> 16]!;
-  let cell = (bucket >>> SHIFT_BITS) + ((word0 & 0xffff) >>> (bucket & SHIFT_MASK));
-  if (cells6[cell]! < 0) {
-    const inner = buckets6[~cells6[cell]!]!;
-    const window = windowOf(word0, word1, bucket & SHIFT_MASK);
-    cell = (inner >>> SHIFT_BITS) + (window >>> (inner & SHIFT_MASK));
-  }
+  let cell = firstCell6(table, word0);
+  if (cells6[cell]! < 0) cell = innerCell6(table, cell, word0, word1);
   let low = cells6[cell]!;
-  let high = cells6[cell + 1]!;
-  // The next cell's first address is that of its inner bucket.
-  if (high < 0) high = cells6[buckets6[~high]! >>> SHIFT_BITS]!;
+  let high = endOfCell6(table, cell);
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
     if (startsAfter(ranges6, middle * WORDS6, key0, key1, key2, key3)) high = middle - 1;
@@ -170,6 +163,38 @@ export function lookup6(table: PrefixTable, bytes: Uint8Array, offset: number): 
   }
   return (ranges6[at + VALUE6]! << SCOPE_BITS) | scope;
 }
+
+/** The cell of a bucket that these first 32 bits of an IPv6 address choose. */
+export function firstCell6({ buckets6 }: PrefixTable, word0: number): number {
+  const bucket = buckets6[word0 >>> 16]!;
+  return (bucket >>> SHIFT_BITS) + ((word0 & 0xffff) >>> (bucket & SHIFT_MASK));
+}
+
+/** The cell of an inner bucket, where the first one has many ranges. */
+export function innerCell6(
+  { buckets6, cells6 }: PrefixTable,
+  cell: number,
+  word0: number,
+  word1: number,
+): number {
+  const inner = buckets6[~cells6[cell]!]!;
+  const window = windowOf(word0, word1, buckets6[word0 >>> 16]! & SHIFT_MASK);
+  return (inner >>> SHIFT_BITS) + (window >>> (inner & SHIFT_MASK));
+}
+
+/** The range that holds the last address of a cell, or of the first one behind it. */
+function endOfCell6({ buckets6, cells6 }: PrefixTable, cell: number): number {
+  const next = cells6[cell + 1]!;
+  // The next cell's first address is that of its inner bucket.
+  return next < 0 ? cells6[buckets6[~next]! >>> SHIFT_BITS]! : next;
+}
+
+/** Where the first range stands that halving looks at, between these two. */
+export const middle4 = (low: number, high: number): number => ((low + high + 1) >>> 1) * WORDS4;
+
+/** Likewise, in a cell that has no inner bucket. */
+export const middle6 = (table: PrefixTable, cell: number): number =>
+  ((table.cells6[cell]! + endOfCell6(table, cell) + 1) >>> 1) * WORDS6;
 
 /** Either family, for code that is not in a hurry. */
 export function lookupAddress(table: PrefixTable, address: Address): number {

@@ -17,10 +17,20 @@ export type Place = {
   /** What was chosen for it (steer.ts): the first endpoint, or -1 = sorry addresses, and for how long. */
   endpoint: number;
   ttlSeconds: number;
+  /** Of the map that was asked last. */
+  table: PrefixTable | undefined;
 };
 
 export function createPlace(): Place {
-  return { classId: 0, scope: 0, bucket: 0, fromSubnet: false, endpoint: -1, ttlSeconds: 0 };
+  return {
+    classId: 0,
+    scope: 0,
+    bucket: 0,
+    fromSubnet: false,
+    endpoint: -1,
+    ttlSeconds: 0,
+    table: undefined,
+  };
 }
 
 /**
@@ -36,6 +46,7 @@ export function createPlace(): Place {
  *   anything else                          subnet         of the class
  */
 export function placeClient(place: Place, table: PrefixTable, query: Query, client: Client): void {
+  place.table = table;
   place.fromSubnet = false;
   place.scope = 0;
   if (query.hasEcs && query.ecsSource !== 0 && query.ecsFamily !== ECS_FAMILY_NONE) {
