@@ -9,6 +9,7 @@ import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
 import { stateOfWord } from '../nameserver/explain-candidates.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
+import { classCount } from '../steering/class-list.ts';
 import type { Thread } from '../workers/thread.ts';
 import type {
   CopyStatus,
@@ -91,7 +92,7 @@ export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
         name: service.owner,
         pool: service.pool,
         policy: service.policy,
-        classes: snapshot.maps[service.map]!.classes.classes.length,
+        classes: classCount(snapshot.maps[service.map]!.classes.classes),
       })),
   }));
 }

@@ -7,8 +7,8 @@
  * many names and classes there are, and what nobody asks for costs nothing (docs/decisions/0026-flips.md).
  */
 import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
+import { classCount, classEntry, tierCount, tierPlace } from '../steering/class-list.ts';
 import { type DecideState, decide, type Stage } from '../steering/decide.ts';
-import type { ClassEntry } from '../steering/map.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
 import { type Bodies, type BodySignatures, forgetBodies, INTERNED_BODIES_MAX } from './body.ts';
@@ -43,14 +43,14 @@ export type MapAnswers = {
 
 /**
  * By the tiers of a class, one after the other: mostly the first one decides, and then so many classes have one
- * answer that a change is done with when a few have been decided. Equal tiers of a map are the same array.
+ * answer that a change is done with when a few have been decided. A tier is known by its place (tierPlace()).
  */
 type Decisions = {
   /** Of all classes whose tiers begin with those that lead here, whatever comes after them. */
   begun: ClassAnswer | undefined;
   /** Of the classes that have no others. */
   whole: ClassAnswer | undefined;
-  next: Map<readonly number[], Decisions> | undefined;
+  next: Map<number, Decisions> | undefined;
 };
 
 export type AnswerTable = {
@@ -124,8 +124,8 @@ export function classAnswer(table: AnswerTable, map: number, classId: number): C
 
 /** The answers of all classes of a map. For those who have time. */
 export function classAnswers(table: AnswerTable, map: number): readonly ClassAnswer[] {
-  const { classes } = table.maps[map]!.map.classes;
-  return classes.map((_, classId) => classAnswer(table, map, classId));
+  const count = classCount(table.maps[map]!.map.classes.classes);
+  return Array.from({ length: count }, (_, classId) => classAnswer(table, map, classId));
 }
 
 function renewed(
@@ -136,8 +136,7 @@ function renewed(
 ): ClassAnswer {
   if (known !== undefined && isRight(table, known)) return known;
   const answers = table.maps[map]!;
-  const entry = answers.map.classes.classes[classId]!;
-  const answer = decidedAnswer(table, answers, entry) ?? decideClass(table, answers, entry);
+  const answer = decidedAnswer(table, answers, classId) ?? decideClass(table, answers, classId);
   answers.classes[classId] = answer;
   return answer;
 }
@@ -145,12 +144,14 @@ function renewed(
 /** What was decided for another class with the same tiers, as far as they matter. */
 function decidedAnswer(
   table: AnswerTable,
-  { decisions }: MapAnswers,
-  { tiers }: ClassEntry,
+  { decisions, map }: MapAnswers,
+  classId: number,
 ): ClassAnswer | undefined {
+  const { classes } = map.classes;
+  const count = tierCount(classes, classId);
   let at: Decisions | undefined = decisions;
-  for (const tier of tiers) {
-    at = at.next?.get(tier);
+  for (let index = 0; index < count; index += 1) {
+    at = at.next?.get(tierPlace(classes, classId, index));
     if (at === undefined) return undefined;
     if (at.begun !== undefined && isRight(table, at.begun)) return at.begun;
   }
@@ -158,19 +159,21 @@ function decidedAnswer(
 }
 
 function keepDecision(
-  { decisions }: MapAnswers,
-  { tiers }: ClassEntry,
+  { decisions, map }: MapAnswers,
+  classId: number,
   searched: number,
   answer: ClassAnswer,
 ): void {
+  const { classes } = map.classes;
   let at = decisions;
-  for (const tier of tiers.slice(0, searched)) {
+  for (let index = 0; index < searched; index += 1) {
+    const tier = tierPlace(classes, classId, index);
     at.next ??= new Map();
     const next = at.next.get(tier) ?? noDecisions();
     at.next.set(tier, next);
     at = next;
   }
-  if (searched < tiers.length) at.begun = answer;
+  if (searched < tierCount(classes, classId)) at.begun = answer;
   else at.whole = answer;
 }
 
@@ -213,9 +216,10 @@ export function decideState(map: SteeringMap, word: WordOf, near: number): Decid
   };
 }
 
-function decideClass(table: AnswerTable, answers: MapAnswers, entry: ClassEntry): ClassAnswer {
+function decideClass(table: AnswerTable, answers: MapAnswers, classId: number): ClassAnswer {
   const { candidates, epoch, health, word } = table;
   const { map } = answers;
+  const entry = classEntry(map.classes.classes, classId);
   const tiers = entry.tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!));
   const state = decideState(map, word, entry.near);
   const { involved, searched, stages, ttlSeconds } = decide(policyOf(table, map), tiers, state);
@@ -227,7 +231,7 @@ function decideClass(table: AnswerTable, answers: MapAnswers, entry: ClassEntry)
     stages: stages.map((stage) => stageAnswer(table, answers, stage)),
   };
   // Else it may be that of clients near one region only.
-  if (health.exceptions.length === 0) keepDecision(answers, entry, searched, answer);
+  if (health.exceptions.length === 0) keepDecision(answers, classId, searched, answer);
   return answer;
 }
 

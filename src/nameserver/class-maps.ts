@@ -68,15 +68,9 @@ function distinctMaps(snapshot: Snapshot | undefined): readonly SteeringMap[] {
   return [...new Map(snapshot?.maps.map((map) => [map.classes, map])).values()];
 }
 
-/** With endpoints that are so many numbers further on; the table is the same. */
+/** With endpoints that are so many numbers further on; its memory is the same. */
 function renumber(map: ClassMap, shift: number): ClassMap {
   if (shift === 0) return map;
-  const shifted = new Map<readonly number[], readonly number[]>();
-  const shiftedTier = (tier: readonly number[]): readonly number[] => {
-    const known = shifted.get(tier) ?? tier.map((each) => each + shift);
-    shifted.set(tier, known);
-    return known;
-  };
-  const classes = map.classes.map((entry) => ({ ...entry, tiers: entry.tiers.map(shiftedTier) }));
-  return { ...map, classes };
+  const { classes } = map;
+  return { ...map, classes: { ...classes, firstEndpoint: classes.firstEndpoint + shift } };
 }

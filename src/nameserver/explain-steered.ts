@@ -4,6 +4,7 @@ import { formatRdata } from '../dns/rdata/registry.ts';
 import { wordTtlSeconds } from '../health/health-word.ts';
 import { wordOf } from '../health/health-words.ts';
 import { formatPrefix, networkOf } from '../ip/prefix.ts';
+import { classEntry } from '../steering/class-list.ts';
 import { type Decision, decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy, mapTiers } from '../steering/policy.ts';
@@ -41,7 +42,7 @@ export function explainSteered(
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   // Only for its trace: the tiers that count are those of the class, as on the query path.
   mapTiers(policy, candidates, { location }, trace);
-  const entry = map.classes.classes[classId]!;
+  const entry = classEntry(map.classes.classes, classId);
   const { near } = entry;
   const tiers = classTiers(entry, candidates);
   const state = decideState(map, wordOf(health), near);

@@ -3,7 +3,7 @@ import type { Snapshot } from './snapshot.ts';
 /** Octets of the memory that threads share, of all that a snapshot has: what workers/weight.ts is told. */
 export function weightOf({ access, maps, signatures, zones }: Snapshot): number {
   const tables: readonly (object | undefined)[] = [
-    ...new Set(maps.map(({ classes }) => classes.table)),
+    ...new Set(maps.flatMap(({ classes }) => [classes.table, classes.classes])),
     ...[access, signatures, zones],
   ];
   const buffers = new Set(tables.flatMap((table) => Object.values(table ?? {}).flatMap(bufferOf)));

@@ -18,6 +18,7 @@ import { parseRdata } from '../dns/rdata/registry.ts';
 import { isNewerSerial } from '../dns/serial.ts';
 import { typeNumber } from '../dns/type-names.ts';
 import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
+import { classEntry } from '../steering/class-list.ts';
 import { decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
@@ -165,7 +166,7 @@ function defaultEndpoints({ map: index }: Service, snapshot: Snapshot): readonly
   const map = snapshot.maps[index]!;
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   const classId = rangeValueOf(lookup4(map.classes.table, NOWHERE));
-  const entry = map.classes.classes[classId]!;
+  const entry = classEntry(map.classes.classes, classId);
   const isUp = (): number => map.ttlMaxSeconds;
   const decision = decide(
     compilePolicy(map.chain),

@@ -12,6 +12,7 @@ import { classAnswers } from '../../src/nameserver/answer.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { setHealth, setSnapshot, type WorkerState } from '../../src/nameserver/worker-state.ts';
+import { classCount } from '../../src/steering/class-list.ts';
 import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
 import { clientAt, healthOf, startWorker } from '../nameserver/fixture.ts';
 import { say } from './dns-drive.ts';
@@ -88,7 +89,7 @@ function describe({ maps }: Snapshot): string {
   const bytes = [...tables]
     .flatMap((table) => Object.values(table))
     .reduce<number>((sum, part) => sum + (typeof part === 'object' ? part.byteLength : 0), 0);
-  const classes = maps.reduce((sum, map) => sum + map.classes.classes.length, 0);
+  const classes = maps.reduce((sum, map) => sum + classCount(map.classes.classes), 0);
   return `${maps.length} maps with ${classes} classes; ${tables.size} tables of ${Math.round(bytes / 1e6)} MB in all`;
 }
 

@@ -10,6 +10,7 @@ import {
   updateAnswers,
 } from '../../src/nameserver/answer.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { classCount } from '../../src/steering/class-list.ts';
 import { fuzzParameters } from '../ip/range-oracle.ts';
 import { allUp, compiled, createConfig, healthOf, WEB_POOL } from '../nameserver/fixture.ts';
 
@@ -34,7 +35,7 @@ const WORDS = [
 const snapshot = manyPolicies();
 const { length: endpoints } = snapshot.endpoints;
 const places = snapshot.maps.flatMap(({ classes }, map) =>
-  classes.classes.map((_, classId) => ({ map, classId })),
+  Array.from({ length: classCount(classes.classes) }, (_, classId) => ({ map, classId })),
 );
 
 const change = fc.record({

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
+import { classEntries } from '../../src/steering/class-list.ts';
 import { compiled, createConfig, geo, WEB_POOL } from './fixture.ts';
 
 function issues(changes: Partial<Config>): readonly string[] {
@@ -109,11 +110,11 @@ test('pools and policies that part clients alike share one table, each with its 
   );
   assert.notEqual(everybody!.table, web!.table);
   const first = snapshot.endpoints.findIndex(({ pool }) => pool === 'twin');
-  const shifted = web!.classes.map(({ tiers }) =>
+  const shifted = [...classEntries(web!.classes)].map(({ tiers }) =>
     tiers.map((tier) => tier.map((at) => at + first)),
   );
   assert.deepEqual(
-    twin!.classes.map(({ tiers }) => tiers),
+    [...classEntries(twin!.classes)].map(({ tiers }) => tiers),
     shifted,
   );
   const before = { snapshot, geo };
