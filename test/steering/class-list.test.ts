@@ -23,14 +23,15 @@ const anyEntries = fc
   })
   .chain((tiers) =>
     fc.array(
-      fc.record({
-        tiers:
+      fc
+        .tuple(
           tiers.length === 0
             ? fc.constant([])
             : fc.array(fc.constantFrom(...tiers), { maxLength: 4 }),
-        near: fc.integer({ min: NOWHERE, max: 300 }),
-        addressShare: fc.double({ min: 0, max: 1, noNaN: true }),
-      }),
+          fc.integer({ min: NOWHERE, max: 300 }),
+          fc.double({ min: 0, max: 1, noNaN: true }),
+        )
+        .map(([tiers, near, addressShare]) => ({ tiers, near, addressShare })),
       { maxLength: 20 },
     ),
   );
