@@ -4,6 +4,7 @@ import type { GeoDatabase } from '../geo/mmdb.ts';
 import { type HealthWords, wordOf } from '../health/health-words.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
+import { servicesOf } from '../nameserver/services.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import { endpointShares } from '../steering/shares.ts';
@@ -23,7 +24,7 @@ export function createServing(
   config: Config,
   { snapshot, geo, geoTable }: Pick<Serving, 'snapshot' | 'geo' | 'geoTable'>,
 ): Serving {
-  const names = snapshot.services.map((service): SteeredName => {
+  const names = Array.from(servicesOf(snapshot.services), (service): SteeredName => {
     const map = snapshot.maps[service.map]!;
     return {
       name: service.owner,

@@ -13,7 +13,7 @@ import {
 } from '../dns/constants.ts';
 import { ROOT_NAME } from '../dns/name.ts';
 import { serviceRdata } from '../dns/service-parameters.ts';
-import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
+import type { Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
 
 /** Records of one type in one answer; those of the first candidates stay. */
 export const RECORDS_MAX = 64;
@@ -78,12 +78,6 @@ export function bodyRdata({ bytes, records, stride }: Body): readonly Uint8Array
   return Array.from({ length: records }, (_, index) =>
     bytes.slice(index * stride + RECORD_HEADER_LENGTH, (index + 1) * stride),
   );
-}
-
-/** Whether a steered name has the type, for everybody or for nobody. */
-export function hasType({ has4, has6, isAlias }: Service, qtype: number): boolean {
-  if (isAlias) return true;
-  return qtype === TYPE_A ? has4 : qtype === TYPE_AAAA ? has6 : true;
 }
 
 /** The records of a type for a list of endpoints; [] = the sorry addresses. */

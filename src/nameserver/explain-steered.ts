@@ -20,7 +20,8 @@ import type { Asked } from './explain-question.ts';
 import { describeChain } from './explain-static.ts';
 import { jitteredTtl } from './jitter.ts';
 import { createPlace, placeClient } from './place.ts';
-import type { Service, Snapshot, SteeringMap } from './snapshot.ts';
+import type { Service } from './services.ts';
+import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 export function explainSteered(
   context: ExplainContext,

@@ -6,6 +6,7 @@ import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
 import type { PreparedSignature } from './body.ts';
+import type { ServiceTable } from './services.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
 
 /**
@@ -21,7 +22,7 @@ export type Snapshot = {
   readonly revision: number;
   readonly zones: ZoneTable;
   /** Indexed by the nodes of `zones`. */
-  readonly services: readonly Service[];
+  readonly services: ServiceTable;
   readonly maps: readonly SteeringMap[];
   /** Indexed by candidates, outcomes and health words. */
   readonly endpoints: readonly SnapshotEndpoint[];
@@ -77,22 +78,6 @@ export type RateLimits = {
   readonly ipv4Bits: number;
   readonly ipv6Bits: number;
   readonly exempt: readonly Prefix[];
-};
-
-/** A steered owner. */
-export type Service = {
-  /** Absolute name as written in the configuration. */
-  readonly owner: string;
-  readonly zone: string;
-  readonly pool: string;
-  readonly policy: string;
-  /** Index into `maps`. */
-  readonly map: number;
-  /** Whether the name has A and AAAA at all: for every client or for none. */
-  readonly has4: boolean;
-  readonly has6: boolean;
-  /** All types are answered with the CNAME of the chosen endpoint. */
-  readonly isAlias: boolean;
 };
 
 /**

@@ -8,6 +8,7 @@ import {
   LEARNED_RRSET,
   type Learned,
 } from '../nameserver/learned.ts';
+import { serviceAt } from '../nameserver/services.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import {
   NONE,
@@ -46,7 +47,7 @@ export function createColdSigner(
       return records;
     },
     body(owner, service, body) {
-      const { map, owner: text, zone } = services[service]!;
+      const { map, owner: text, zone } = serviceAt(services, service);
       const keys = ringOf(ring, zone);
       if (keys === undefined) return NOTHING;
       const name = owner ?? lowerName(parseName(text)!);

@@ -6,7 +6,8 @@ import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/con
 import { lowerName, parseName } from '../dns/name.ts';
 import { type AnswerTable, classAnswers } from '../nameserver/answer.ts';
 import { type Body, bodyOf, bodyRdata, type PreparedSignature } from '../nameserver/body.ts';
-import type { Service, SteeringMap } from '../nameserver/snapshot.ts';
+import { type Service, serviceAt, serviceCount } from '../nameserver/services.ts';
+import type { SteeringMap } from '../nameserver/snapshot.ts';
 import type { KeyRing, ZoneRing } from './key-ring.ts';
 import { nameKey } from './key-ring.ts';
 import type { SignatureCache } from './signature-cache.ts';
@@ -96,6 +97,7 @@ type Wanted = {
 
 /** What is answered now of all services, and then what may be. */
 function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
+  const { services } = table.snapshot;
   const now = new Map<number, ReadonlySet<Body>>();
   const later = new Map<number, ReadonlySet<Body>>();
   const known = (map: number, isNow: boolean): ReadonlySet<Body> => {
@@ -107,7 +109,8 @@ function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
     return bodies;
   };
   for (const isNow of [true, false]) {
-    for (const [index, service] of table.snapshot.services.entries()) {
+    for (let index = 0; index < serviceCount(services); index += 1) {
+      const service = serviceAt(services, index);
       const keys = ringOf(ring, service.zone);
       const owner = parseName(service.owner);
       if (keys === undefined || owner === undefined) continue;

@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { DOWN } from '../../src/health/health-word.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
+import { servicesOf } from '../../src/nameserver/services.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { openDnsWorkers } from '../../src/workers/dns-workers.ts';
 import { createSigner } from '../../src/workers/signer.ts';
@@ -84,8 +85,9 @@ async function flipAlong(
   publish: (generation: number, health: ReturnType<typeof healthOf>) => void,
   isOver: () => boolean,
 ): Promise<readonly number[]> {
-  const name = services.findIndex(({ policy }) => policy === WATCHED_POLICY);
-  const [first, second] = maps[services[name]!.map]!.candidates.map((at) => endpoints[at]!);
+  const all = [...servicesOf(services)];
+  const name = all.findIndex(({ policy }) => policy === WATCHED_POLICY);
+  const [first, second] = maps[all[name]!.map]!.candidates.map((at) => endpoints[at]!);
   const query = queryBytes(`n${name}.${ZONE}`, 'A', { edns: true });
   const socket = createSocket('udp4');
   const waits: number[] = [];
