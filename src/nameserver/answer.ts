@@ -11,7 +11,13 @@ import { classCount, classEntry, tierCount, tierPlace } from '../steering/class-
 import { type DecideState, decide, type Stage } from '../steering/decide.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
-import { type Bodies, type BodySignatures, forgetBodies, INTERNED_BODIES_MAX } from './body.ts';
+import {
+  type Bodies,
+  type BodySignatures,
+  createBodySignatures,
+  forgetBodies,
+  INTERNED_BODIES_MAX,
+} from './body.ts';
 import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
@@ -77,7 +83,7 @@ export type AnswerTable = {
 export function buildAnswers(
   snapshot: Snapshot,
   health: HealthWords,
-  signatures: BodySignatures = new Map(),
+  signatures: BodySignatures = createBodySignatures(),
 ): AnswerTable {
   return {
     snapshot,

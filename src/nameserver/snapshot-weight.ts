@@ -1,10 +1,17 @@
 import type { Snapshot } from './snapshot.ts';
 
 /** Octets of the memory that threads share, of all that a snapshot has: what workers/weight.ts is told. */
-export function weightOf({ access, maps, services, signatures, zones }: Snapshot): number {
+export function weightOf({
+  access,
+  maps,
+  prepared,
+  services,
+  signatures,
+  zones,
+}: Snapshot): number {
   const tables: readonly (object | undefined)[] = [
     ...new Set(maps.flatMap(({ classes }) => [classes.table, classes.classes])),
-    ...[access, services, signatures, zones],
+    ...[access, services, signatures, zones, ...prepared],
   ];
   const buffers = new Set(tables.flatMap((table) => Object.values(table ?? {}).flatMap(bufferOf)));
   return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);

@@ -5,7 +5,7 @@ import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
-import type { PreparedSignature } from './body.ts';
+import type { PreparedTable } from './prepared.ts';
 import type { ServiceTable } from './services.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
 
@@ -42,8 +42,8 @@ export type Snapshot = {
   readonly takesUpdates: boolean;
   /** Of what signed zones answer; undefined = no zone is signed. Signers add it (signing/). */
   readonly signatures: ZoneSignatures | undefined;
-  /** Of steered records that are answered, or may soon be. */
-  readonly prepared: readonly PreparedSignature[];
+  /** Of steered records that are answered, or may soon be: those of all, and what was added to them. */
+  readonly prepared: readonly PreparedTable[];
   readonly rateLimits: RateLimits;
   /** Who is answered at all: buildAccess(); undefined = everybody. */
   readonly access: PrefixTable | undefined;

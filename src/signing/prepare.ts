@@ -5,7 +5,8 @@
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { lowerName, parseName } from '../dns/name.ts';
 import { type AnswerTable, classAnswers } from '../nameserver/answer.ts';
-import { type Body, bodyOf, bodyRdata, type PreparedSignature } from '../nameserver/body.ts';
+import { type Body, bodyOf, bodyRdata, bodySignature } from '../nameserver/body.ts';
+import type { PreparedSignature } from '../nameserver/prepared.ts';
 import { type Service, serviceAt, serviceCount } from '../nameserver/services.ts';
 import type { SteeringMap } from '../nameserver/snapshot.ts';
 import type { KeyRing, ZoneRing } from './key-ring.ts';
@@ -71,7 +72,7 @@ export function* prepareMissing(
     const { body, isNow, service } = wanted;
     seen += 1;
     if (seen % LOOK_STEP === 0) yield;
-    if (body.signatures.has(service)) {
+    if (bodySignature(table.bodies.signatures, body, service) !== undefined) {
       inUse += 1;
       continue;
     }

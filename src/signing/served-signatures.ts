@@ -2,7 +2,13 @@
  * The signatures of what is served, as all workers hold them: what has to be told to them when health makes
  * other answers, and when time makes signatures old.
  */
-import type { PreparedSignature } from '../nameserver/body.ts';
+import {
+  findPrepared,
+  hashKey,
+  type PreparedSignature,
+  packPrepared,
+  preparedCount,
+} from '../nameserver/prepared.ts';
 import { addSignatures, type WorkerState } from '../nameserver/worker-state.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -29,6 +35,8 @@ export type ServedLimits = PreparedLimits & {
 export const RENEW_SECONDS = 3600;
 /** Otherwise after this part of what they have left. */
 const RENEW_SHARE = 0.25;
+/** Of more, all are told anew: what is added a worker takes over at once, of all it reads what it needs. */
+const ADDED_MAX = 1000;
 /** What is told on one line may come to a worker so much later than what is told on another. */
 const LATE_SECONDS = 60;
 
@@ -48,13 +56,16 @@ export function createServedSignatures(
     const { generation, prepared, signatures } = news;
     if (generation !== state.snapshot?.generation) return undefined;
     addSignatures(state, generation, signatures, prepared);
-    heldCount = (signatures === undefined ? heldCount : 0) + prepared.length;
+    heldCount = (signatures === undefined ? heldCount : 0) + preparedCount(prepared);
     return news;
   };
   return {
     serve(next, isOfAnother) {
       ring = next;
-      heldCount = state.snapshot?.prepared.length ?? 0;
+      heldCount = (state.snapshot?.prepared ?? []).reduce(
+        (sum, each) => sum + preparedCount(each),
+        0,
+      );
       renewedSeconds = isOfAnother ? Number.NEGATIVE_INFINITY : nowSeconds();
     },
     learned() {
@@ -67,12 +78,12 @@ export function createServedSignatures(
       const tools = [ring, cache, nowSeconds(), limits] as const;
       const { added, inUse, isFull } = yield* prepareMissing(answers, ...tools, heldCount);
       if (state.snapshot !== snapshot) return undefined;
-      if (isFull && heldCount - inUse > limits.stale) {
-        const prepared = yield* prepareBodies(answers, ...tools);
+      if ((isFull && heldCount - inUse > limits.stale) || added.length > ADDED_MAX) {
+        const prepared = packPrepared(yield* prepareBodies(answers, ...tools));
         return take({ generation, signatures, prepared });
       }
       if (added.length === 0) return undefined;
-      return take({ generation, signatures: undefined, prepared: added });
+      return take({ generation, signatures: undefined, prepared: packPrepared(added) });
     },
     *renew() {
       const { answers, snapshot } = state;
@@ -87,11 +98,14 @@ export function createServedSignatures(
       if (state.snapshot !== snapshot) return undefined;
       const changed = prepared.filter((each) => !isHeld(state, each));
       // What was learned or left behind by health is not renewed: it goes before it can end.
-      const isLeft = heldCount > prepared.length || learnedSeconds >= beforeSeconds - LATE_SECONDS;
+      const isLeft =
+        heldCount > prepared.length ||
+        changed.length > ADDED_MAX ||
+        learnedSeconds >= beforeSeconds - LATE_SECONDS;
       if (isLeft || !isSameSignatures(state.signatures!, signatures))
-        return take({ generation, signatures, prepared });
+        return take({ generation, signatures, prepared: packPrepared(prepared) });
       if (changed.length === 0) return undefined;
-      return take({ generation, signatures: undefined, prepared: changed });
+      return take({ generation, signatures: undefined, prepared: packPrepared(changed) });
     },
   };
 }
@@ -106,7 +120,9 @@ function isHeld(
   { bodySignatures }: WorkerState,
   { key, records, service }: PreparedSignature,
 ): boolean {
-  const held = bodySignatures.get(key)?.get(service);
+  const held =
+    bodySignatures.known.get(key)?.get(service) ??
+    findPrepared(bodySignatures.prepared, key, hashKey(key), service);
   return held !== undefined && Buffer.compare(held, records) === 0;
 }
 
