@@ -4,6 +4,7 @@ import type { GeoDatabase } from '../geo/mmdb.ts';
 import { type HealthWords, wordOf } from '../health/health-words.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
+import { mapsOf } from '../nameserver/map-table.ts';
 import { servicesOf } from '../nameserver/services.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { compilePolicy } from '../steering/policy.ts';
@@ -24,8 +25,9 @@ export function createServing(
   config: Config,
   { snapshot, geo, geoTable }: Pick<Serving, 'snapshot' | 'geo' | 'geoTable'>,
 ): Serving {
+  const maps = [...mapsOf(snapshot.maps)];
   const names = Array.from(servicesOf(snapshot.services), (service): SteeredName => {
-    const map = snapshot.maps[service.map]!;
+    const map = maps[service.map]!;
     return {
       name: service.owner,
       policy: compilePolicy(map.chain),

@@ -8,6 +8,7 @@ import { formatAddress } from '../ip/address.ts';
 import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
 import { stateOfWord } from '../nameserver/explain-candidates.ts';
+import { mapAt } from '../nameserver/map-table.ts';
 import { servicesOf } from '../nameserver/services.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
 import { classCount } from '../steering/class-list.ts';
@@ -95,7 +96,7 @@ export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
         name: service.owner,
         pool: service.pool,
         policy: service.policy,
-        classes: classCount(snapshot.maps[service.map]!.classes.classes),
+        classes: classCount(mapAt(snapshot.maps, service.map).classes.classes),
       })),
   }));
 }

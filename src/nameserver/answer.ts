@@ -18,6 +18,7 @@ import {
   forgetBodies,
   INTERNED_BODIES_MAX,
 } from './body.ts';
+import { mapAt, mapCount } from './map-table.ts';
 import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
@@ -68,8 +69,8 @@ export type AnswerTable = {
   epoch: number;
   /** By endpoint: the epoch that its word is of. */
   readonly changedAt: Float64Array;
-  /** By map index. */
-  readonly maps: readonly MapAnswers[];
+  /** By map index, those that were asked for: mapAnswers() makes the others. */
+  readonly maps: (MapAnswers | undefined)[];
   /** By endpoint. */
   readonly candidates: readonly Candidate[];
   readonly policies: Map<SteeringMap['chain'], Policy>;
@@ -91,9 +92,7 @@ export function buildAnswers(
     word: wordOf(health),
     epoch: 0,
     changedAt: new Float64Array(snapshot.endpoints.length),
-    maps: snapshot.maps.map((map) => {
-      return { map, classes: [], decisions: noDecisions(), outcomes: new Map() };
-    }),
+    maps: new Array(mapCount(snapshot.maps)).fill(undefined),
     candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
     policies: new Map(),
     bodies: { known: new Map(), signatures },
@@ -111,6 +110,7 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   // Of states that have passed. What is still in use is soon made anew; to look for it would take longer.
   if (table.bodies.known.size > INTERNED_BODIES_MAX) {
     for (const answers of table.maps) {
+      if (answers === undefined) continue;
       answers.classes = [];
       answers.decisions = noDecisions();
       answers.outcomes.clear();
@@ -120,9 +120,24 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   return changed.size;
 }
 
+export function mapAnswers(table: AnswerTable, map: number): MapAnswers {
+  return table.maps[map] ?? openAnswers(table, map);
+}
+
+function openAnswers({ maps, snapshot }: AnswerTable, map: number): MapAnswers {
+  const opened = {
+    map: mapAt(snapshot.maps, map),
+    classes: [],
+    decisions: noDecisions(),
+    outcomes: new Map(),
+  };
+  maps[map] = opened;
+  return opened;
+}
+
 /** What the clients of a class are answered in the table's state of health, wholly. */
 export function classAnswer(table: AnswerTable, map: number, classId: number): ClassAnswer {
-  const known = table.maps[map]!.classes[classId];
+  const known = table.maps[map]?.classes[classId];
   return known !== undefined && known.epoch === table.epoch
     ? known
     : renewed(table, map, classId, known);
@@ -130,7 +145,7 @@ export function classAnswer(table: AnswerTable, map: number, classId: number): C
 
 /** The answers of all classes of a map. For those who have time. */
 export function classAnswers(table: AnswerTable, map: number): readonly ClassAnswer[] {
-  const count = classCount(table.maps[map]!.map.classes.classes);
+  const count = classCount(mapAnswers(table, map).map.classes.classes);
   return Array.from({ length: count }, (_, classId) => classAnswer(table, map, classId));
 }
 
@@ -141,7 +156,7 @@ function renewed(
   known: ClassAnswer | undefined,
 ): ClassAnswer {
   if (known !== undefined && isRight(table, known)) return known;
-  const answers = table.maps[map]!;
+  const answers = mapAnswers(table, map);
   const answer = decidedAnswer(table, answers, classId) ?? decideClass(table, answers, classId);
   answers.classes[classId] = answer;
   return answer;

@@ -23,6 +23,7 @@ import type { ZoneSource } from '../zone/zone-source.ts';
 import { buildAccess } from './access.ts';
 import { candidateOf } from './answer.ts';
 import { type ClassMaps, createClassMaps } from './class-maps.ts';
+import { packMaps } from './map-table.ts';
 import { packServices, type Service } from './services.ts';
 import type { ServerIdentity, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
@@ -98,7 +99,7 @@ export function compileSnapshot(
     revision,
     zones: zoneTable,
     services: packServices(services),
-    maps,
+    maps: packMaps(maps),
     endpoints,
     regions: Object.keys(config.regions),
     udpSizeMax,

@@ -19,6 +19,7 @@ import { explainDraw } from './explain-draw.ts';
 import type { Asked } from './explain-question.ts';
 import { describeChain } from './explain-static.ts';
 import { jitteredTtl } from './jitter.ts';
+import { mapAt } from './map-table.ts';
 import { createPlace, placeClient } from './place.ts';
 import type { Service } from './services.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
@@ -31,7 +32,7 @@ export function explainSteered(
   head: ExplanationHead,
 ): Explanation {
   const { health, snapshot } = context;
-  const map = snapshot.maps[service.map]!;
+  const map = mapAt(snapshot.maps, service.map);
   const place = createPlace();
   placeClient(place, map.classes.table, asked.query, asked.client);
   const { bucket, classId, fromSubnet } = place;

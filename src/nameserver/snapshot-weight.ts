@@ -10,8 +10,9 @@ export function weightOf({
   zones,
 }: Snapshot): number {
   const tables: readonly (object | undefined)[] = [
-    ...new Set(maps.flatMap(({ classes }) => [classes.table, classes.classes])),
-    ...[access, services, signatures, zones, ...prepared],
+    ...new Set(maps.classes.map(({ table }) => table)),
+    ...maps.classes,
+    ...[maps, access, services, signatures, zones, ...prepared],
   ];
   const buffers = new Set(tables.flatMap((table) => Object.values(table ?? {}).flatMap(bufferOf)));
   return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);

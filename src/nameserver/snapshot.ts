@@ -5,6 +5,7 @@ import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
+import type { MapTable } from './map-table.ts';
 import type { PreparedTable } from './prepared.ts';
 import type { ServiceTable } from './services.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
@@ -23,7 +24,7 @@ export type Snapshot = {
   readonly zones: ZoneTable;
   /** Indexed by the nodes of `zones`. */
   readonly services: ServiceTable;
-  readonly maps: readonly SteeringMap[];
+  readonly maps: MapTable;
   /** Indexed by candidates, outcomes and health words. */
   readonly endpoints: readonly SnapshotEndpoint[];
   /** Names of the regions that clients can be near to; indexed by classes and health exceptions. */

@@ -1,6 +1,6 @@
 /** Where a client is sent now. */
 import { TYPE_A, TYPE_AAAA, TYPE_HTTPS } from '../dns/constants.ts';
-import { type AnswerTable, classAnswer, outcomeOf } from './answer.ts';
+import { type AnswerTable, classAnswer, mapAnswers, outcomeOf } from './answer.ts';
 import type { Body } from './body.ts';
 import type { Client } from './client.ts';
 import { COUNT_ANSWERS, COUNT_CLIENT_SUBNET, COUNT_SORRY } from './counters.ts';
@@ -25,7 +25,7 @@ export function steer(
 ): Body {
   const { service } = result;
   const mapIndex = serviceMap(snapshot.services, service);
-  const { map } = answers.maps[mapIndex]!;
+  const { map } = mapAnswers(answers, mapIndex);
   placeClient(place, map.classes.table, query, client);
   const { stageBounds, stages, ttlSeconds } = classAnswer(answers, mapIndex, place.classId);
   const stageAt =

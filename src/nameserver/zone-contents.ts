@@ -26,6 +26,7 @@ import { unpackRrsets } from '../zone/packed-rrsets.ts';
 import { type ContentRecord, packContent, type ZoneContent } from '../zone/zone-content.ts';
 import { candidateOf, decideState } from './answer.ts';
 import { rdataOf } from './body.ts';
+import { mapAt } from './map-table.ts';
 import { hasType, isAlias, serviceMap, servicesOfZone } from './services.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
@@ -154,7 +155,7 @@ function defaultRecords(
           (type !== TYPE_HTTPS || https !== undefined) &&
           (type !== TYPE_SVCB || svcb !== undefined),
       );
-  const map = snapshot.maps[serviceMap(services, service)]!;
+  const map = mapAt(snapshot.maps, serviceMap(services, service));
   const endpoints = defaultEndpoints(map, snapshot);
   return types.flatMap((type) =>
     rdataOf(snapshot, map, endpoints, type).map((rdata) => ({

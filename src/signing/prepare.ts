@@ -4,7 +4,7 @@
  */
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { lowerName, parseName } from '../dns/name.ts';
-import { type AnswerTable, classAnswers } from '../nameserver/answer.ts';
+import { type AnswerTable, classAnswers, mapAnswers } from '../nameserver/answer.ts';
 import { type Body, bodyOf, bodyRdata, bodySignature } from '../nameserver/body.ts';
 import type { PreparedSignature } from '../nameserver/prepared.ts';
 import { type Service, serviceAt, serviceCount } from '../nameserver/services.ts';
@@ -115,7 +115,7 @@ function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
       const keys = ringOf(ring, service.zone);
       const owner = parseName(service.owner);
       if (keys === undefined || owner === undefined) continue;
-      const { ttlMaxSeconds } = table.maps[service.map]!.map;
+      const { ttlMaxSeconds } = mapAnswers(table, service.map).map;
       const name = lowerName(owner);
       for (const body of known(service.map, isNow)) {
         if (body.records === 0 || !hasBody(service, body)) continue;
@@ -164,11 +164,12 @@ function currentBodies(table: AnswerTable, map: number): ReadonlySet<Body> {
 }
 
 function aloneBodies(
-  { bodies, maps, snapshot }: AnswerTable,
+  table: AnswerTable,
   index: number,
   current: ReadonlySet<Body>,
 ): ReadonlySet<Body> {
-  const { map } = maps[index]!;
+  const { bodies, snapshot } = table;
+  const { map } = mapAnswers(table, index);
   const found = new Set<Body>();
   for (const endpoints of aloneOrNone(map)) {
     for (const type of [TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB]) {

@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { DOWN } from '../../src/health/health-word.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
+import { mapAt } from '../../src/nameserver/map-table.ts';
 import { servicesOf } from '../../src/nameserver/services.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { openDnsWorkers } from '../../src/workers/dns-workers.ts';
@@ -87,7 +88,7 @@ async function flipAlong(
 ): Promise<readonly number[]> {
   const all = [...servicesOf(services)];
   const name = all.findIndex(({ policy }) => policy === WATCHED_POLICY);
-  const [first, second] = maps[all[name]!.map]!.candidates.map((at) => endpoints[at]!);
+  const [first, second] = mapAt(maps, all[name]!.map).candidates.map((at) => endpoints[at]!);
   const query = queryBytes(`n${name}.${ZONE}`, 'A', { edns: true });
   const socket = createSocket('udp4');
   const waits: number[] = [];

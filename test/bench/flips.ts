@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { DOWN } from '../../src/health/health-word.ts';
 import { classAnswers } from '../../src/nameserver/answer.ts';
+import { mapsOf } from '../../src/nameserver/map-table.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { setHealth, setSnapshot, type WorkerState } from '../../src/nameserver/worker-state.ts';
@@ -85,12 +86,13 @@ function readOptions(words: readonly string[]) {
 }
 
 function describe({ maps }: Snapshot): string {
-  const tables = new Set(maps.map(({ classes }) => classes.table));
+  const all = [...mapsOf(maps)];
+  const tables = new Set(all.map(({ classes }) => classes.table));
   const bytes = [...tables]
     .flatMap((table) => Object.values(table))
     .reduce<number>((sum, part) => sum + (typeof part === 'object' ? part.byteLength : 0), 0);
-  const classes = maps.reduce((sum, map) => sum + classCount(map.classes.classes), 0);
-  return `${maps.length} maps with ${classes} classes; ${tables.size} tables of ${Math.round(bytes / 1e6)} MB in all`;
+  const classes = all.reduce((sum, map) => sum + classCount(map.classes.classes), 0);
+  return `${all.length} maps with ${classes} classes; ${tables.size} tables of ${Math.round(bytes / 1e6)} MB in all`;
 }
 
 type Change = {
@@ -188,7 +190,7 @@ function changesOf(snapshot: Snapshot): readonly Change[] {
 
 /** As if somebody asked for every class in one go: how many are not what they were, and what it takes. */
 function renewAll({ answers }: WorkerState): { readonly count: number; readonly time: number } {
-  const before = answers!.maps.map(({ classes }) => classes.slice());
+  const before = answers!.maps.map((each) => each?.classes.slice() ?? []);
   const time = timed(() => {
     for (const map of answers!.maps.keys()) {
       for (const { stages } of classAnswers(answers!, map)) {
@@ -196,8 +198,8 @@ function renewAll({ answers }: WorkerState): { readonly count: number; readonly 
       }
     }
   });
-  const count = answers!.maps.reduce((sum, { classes }, map) => {
-    return sum + classes.filter((each, at) => each !== before[map]![at]).length;
+  const count = answers!.maps.reduce((sum, each, map) => {
+    return sum + (each?.classes ?? []).filter((one, at) => one !== before[map]![at]).length;
   }, 0);
   return { count, time };
 }

@@ -9,6 +9,7 @@ import {
   classAnswer,
   updateAnswers,
 } from '../../src/nameserver/answer.ts';
+import { mapsOf } from '../../src/nameserver/map-table.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { classCount } from '../../src/steering/class-list.ts';
 import { fuzzParameters } from '../ip/range-oracle.ts';
@@ -34,7 +35,7 @@ const WORDS = [
 
 const snapshot = manyPolicies();
 const { length: endpoints } = snapshot.endpoints;
-const places = snapshot.maps.flatMap(({ classes }, map) =>
+const places = [...mapsOf(snapshot.maps)].flatMap(({ classes }, map) =>
   Array.from({ length: classCount(classes.classes) }, (_, classId) => ({ map, classId })),
 );
 
