@@ -12,7 +12,7 @@ import { createConfig, healthOf, queryBytes } from '../nameserver/fixture.ts';
 import { chooseCores } from './dns-drive.ts';
 import { freePort } from './dns-servers.ts';
 import { streamOf } from './dns-workload.ts';
-import { NAMES, queriesOf, ZONE } from './flips-world.ts';
+import { queriesOf, ZONE } from './flips-world.ts';
 import { runLoad } from './load.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -27,6 +27,7 @@ export async function measureLive(
   snapshot: Snapshot,
   scratch: Scratch,
   seconds: number,
+  names: number,
 ): Promise<string> {
   const calls = openSyscalls();
   if (!calls.ok) return 'not measured: no node:ffi on Linux here';
@@ -60,7 +61,7 @@ export async function measureLive(
   const { workers } = opened;
   const problem = await workers.ready;
   if (problem !== undefined) throw new Error(problem.message);
-  const stream = scratch.write('flips.queries', streamOf(queriesOf(NAMES * 4)));
+  const stream = scratch.write('flips.queries', streamOf(queriesOf(names)));
   const [, core] = chooseCores();
   const setting = { port, file: stream, rate: 0, cores: [core] };
   await runLoad(scratch, { ...setting, seconds: 2 });

@@ -18,7 +18,7 @@ import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
 import { clientAt, healthOf, startWorker } from '../nameserver/fixture.ts';
 import { say } from './dns-drive.ts';
 import { measureLive } from './flips-live.ts';
-import { compileWorld, ENDPOINTS, NAMES, queriesOf, REGIONS, WORLDS } from './flips-world.ts';
+import { compileWorld, ENDPOINTS, queriesOf, REGIONS, WORLDS } from './flips-world.ts';
 import { machineFacts } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 import { openThreadClock } from './thread-clock.ts';
@@ -28,8 +28,9 @@ export const FLIPS_USAGE = `npm run bench -- flips [options]
 
   --changes N        changes of each kind (40)
   --seconds N        of full load on real workers (10); 0 = none
+  --names N          steered ones (10000)
 
-${NAMES} steered names, ${ENDPOINTS} endpoints, ${REGIONS} regions, the embedded geo database.
+${ENDPOINTS} endpoints, ${REGIONS} regions, the embedded geo database.
 `;
 
 const BATCH = 32;
@@ -42,19 +43,21 @@ const UP_WORD = 60;
 const threadClock = openThreadClock();
 
 export async function flipsBench(words: readonly string[], scratch: Scratch): Promise<number> {
-  const { changes, seconds } = readOptions(words);
+  const { changes, names, seconds } = readOptions(words);
   const facts = machineFacts([], ['npm run bench -- flips', ...words].join(' '));
   const geo = opened(readEmbedded(), readCentroids());
   const rows: string[] = [];
   const notes: string[] = [];
   for (const world of WORLDS) {
     say(`Compiling ${world.summary} …`);
-    const snapshot = compileWorld(world, geo);
+    const snapshot = compileWorld(world, geo, names);
     notes.push(`${world.name}: ${world.summary}; ${describe(snapshot)}`);
-    rows.push(...measureWorld(world.name, snapshot, changes));
+    rows.push(...measureWorld(world.name, snapshot, changes, names));
     if (seconds === 0) continue;
     say(`Driving real workers with ${world.name} …`);
-    notes.push(`${world.name}, under load: ${await measureLive(snapshot, scratch, seconds)}`);
+    notes.push(
+      `${world.name}, under load: ${await measureLive(snapshot, scratch, seconds, names)}`,
+    );
   }
   const lines = [
     '',
@@ -77,12 +80,15 @@ function readOptions(words: readonly string[]) {
     options: {
       changes: { type: 'string', default: '40' },
       seconds: { type: 'string', default: '10' },
+      names: { type: 'string', default: '10000' },
     },
   });
   const [changes, seconds] = [Number(values.changes), Number(values.seconds)];
+  const names = Number(values.names);
+  if (!(Number.isInteger(names) && names >= 10_000)) throw new Error('--names is 10000 or more');
   if (!(Number.isInteger(changes) && changes >= 4)) throw new Error('--changes is 4 or more');
   if (!(Number.isInteger(seconds) && seconds >= 0)) throw new Error('--seconds is 0 or more');
-  return { changes, seconds };
+  return { changes, names, seconds };
 }
 
 function describe({ maps }: Snapshot): string {
@@ -101,9 +107,14 @@ type Change = {
   make(worker: WorkerState, turn: number): () => void;
 };
 
-function measureWorld(world: string, snapshot: Snapshot, times: number): readonly string[] {
+function measureWorld(
+  world: string,
+  snapshot: Snapshot,
+  times: number,
+  names: number,
+): readonly string[] {
   const worker = startWorker(snapshot, new Uint32Array(snapshot.endpoints.length).fill(UP_WORD));
-  const queries = queriesOf(NAMES * 4);
+  const queries = queriesOf(names);
   const ask = createAsker(worker, queries);
   for (let batch = 0; batch < WARM_UP_BATCHES; batch += 1) ask();
   const quiet = sumOf(BATCHES_AFTER, ask);
