@@ -85,13 +85,15 @@ export function tierPlace({ words }: ClassList, classId: number, index: number):
 /** An object made of it. */
 export function classEntry(list: ClassList, classId: number): ClassEntry {
   const { firstEndpoint, shares, words } = list;
-  const tiers = Array.from({ length: tierCount(list, classId) }, (_, index) => {
+  // Plain loops: it is done for each class that is decided.
+  const tiers: number[][] = [];
+  for (let index = 0; index < tierCount(list, classId); index += 1) {
     const place = tierPlace(list, classId, index);
-    return Array.from(
-      words.subarray(place + 1, place + 1 + words[place]!),
-      (endpoint) => endpoint + firstEndpoint,
-    );
-  });
+    const tier: number[] = [];
+    const end = place + 1 + words[place]!;
+    for (let at = place + 1; at < end; at += 1) tier.push(words[at]! + firstEndpoint);
+    tiers.push(tier);
+  }
   return { tiers, near: words[rowOf(classId) + NEAR]!, addressShare: shares[classId]! };
 }
 
