@@ -29,14 +29,14 @@ export type ServedSignatures = {
 export type ServedLimits = PreparedLimits & {
   /** When there is no room left, what health has left behind is let go if it is more than this. */
   readonly stale: number;
+  /** Added in one go, as a worker takes them over at once. Of more, all are told anew: it reads what it needs. */
+  readonly added: number;
 };
 
 /** How often it is looked for what is due, when signatures have days left then. */
 export const RENEW_SECONDS = 3600;
 /** Otherwise after this part of what they have left. */
 const RENEW_SHARE = 0.25;
-/** Of more, all are told anew: what is added a worker takes over at once, of all it reads what it needs. */
-const ADDED_MAX = 1000;
 /** What is told on one line may come to a worker so much later than what is told on another. */
 const LATE_SECONDS = 60;
 
@@ -78,7 +78,7 @@ export function createServedSignatures(
       const tools = [ring, cache, nowSeconds(), limits] as const;
       const { added, inUse, isFull } = yield* prepareMissing(answers, ...tools, heldCount);
       if (state.snapshot !== snapshot) return undefined;
-      if ((isFull && heldCount - inUse > limits.stale) || added.length > ADDED_MAX) {
+      if ((isFull && heldCount - inUse > limits.stale) || added.length > limits.added) {
         const prepared = packPrepared(yield* prepareBodies(answers, ...tools));
         return take({ generation, signatures, prepared });
       }
@@ -98,11 +98,9 @@ export function createServedSignatures(
       if (state.snapshot !== snapshot) return undefined;
       const changed = prepared.filter((each) => !isHeld(state, each));
       // What was learned or left behind by health is not renewed: it goes before it can end.
-      const isLeft =
-        heldCount > prepared.length ||
-        changed.length > ADDED_MAX ||
-        learnedSeconds >= beforeSeconds - LATE_SECONDS;
-      if (isLeft || !isSameSignatures(state.signatures!, signatures))
+      const isLeft = heldCount > prepared.length || learnedSeconds >= beforeSeconds - LATE_SECONDS;
+      const isMuch = changed.length > limits.added;
+      if (isLeft || isMuch || !isSameSignatures(state.signatures!, signatures))
         return take({ generation, signatures, prepared: packPrepared(prepared) });
       if (changed.length === 0) return undefined;
       return take({ generation, signatures: undefined, prepared: packPrepared(changed) });

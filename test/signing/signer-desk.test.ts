@@ -180,6 +180,26 @@ test('what was signed once is answered by the worker, until something else is se
   assert.equal(hear(desk.renew()), undefined, 'nothing was learned since');
 });
 
+test('when health makes much that is not signed, all is told anew', () => {
+  for (const [added, isAnew] of [
+    [0, true],
+    [1000, false],
+  ] as const) {
+    const { ask, desk, hear, snapshot, worker } = openDesk('compact', 0, false, { added });
+    const words = allUp(snapshot);
+    words[0] = DOWN;
+    desk.setHealth(snapshot.generation, healthOf(words));
+    setHealth(worker, healthOf(words), snapshot.generation);
+    const news = hear(desk.prepare());
+    assert.equal(news?.signatures, isAnew ? snapshot.signatures : undefined);
+    for (const name of ['all', 'www', 'share']) assert.ok(ask(`${name}.gslb.example`, 1), name);
+    const before = countOf(snapshot.prepared);
+    const count = preparedCount(news!.prepared);
+    assert.ok(isAnew ? count > before / 2 : count < before / 2, `${count} after ${before}`);
+    assert.equal(hear(desk.prepare()), undefined, 'and once is enough');
+  }
+});
+
 test('what health makes of a steered name is signed before somebody asks again', () => {
   const { ask, desk, hear, snapshot, worker } = openDesk();
   const words = allUp(snapshot);
