@@ -48,7 +48,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
 
 /** Extension rooms: every file but the contract, the registry and the named companions is one kind. */
 const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }>> = {
-  steering: { others: ['step', 'policy', 'decide', 'map', 'shares'] },
+  steering: { others: ['step', 'policy', 'decide', 'map', 'class-list', 'shares'] },
   balancing: { others: ['algorithm'] },
   filter: { others: ['filter'] },
   probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },

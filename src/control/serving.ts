@@ -4,7 +4,9 @@ import type { GeoDatabase } from '../geo/mmdb.ts';
 import { type HealthWords, wordOf } from '../health/health-words.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
-import type { Snapshot } from '../nameserver/snapshot.ts';
+import { mapsOf } from '../nameserver/map-table.ts';
+import { servicesOf } from '../nameserver/services.ts';
+import type { Snapshot, SteeringMap } from '../nameserver/snapshot.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import { endpointShares } from '../steering/shares.ts';
 
@@ -23,13 +25,13 @@ export function createServing(
   config: Config,
   { snapshot, geo, geoTable }: Pick<Serving, 'snapshot' | 'geo' | 'geoTable'>,
 ): Serving {
-  const names = snapshot.services.map((service): SteeredName => {
-    const map = snapshot.maps[service.map]!;
+  const maps = [...mapsOf(snapshot.maps)];
+  const decided = createDecided(snapshot);
+  const names = Array.from(servicesOf(snapshot.services), (service): SteeredName => {
+    const map = maps[service.map]!;
     return {
       name: service.owner,
-      policy: compilePolicy(map.chain),
-      map: map.classes,
-      candidates: map.candidates.map((endpoint) => candidateOf(snapshot, endpoint)),
+      ...decided(map),
       panicThreshold: map.panicThreshold,
       hasSorry: map.sorry4.length + map.sorry6.length > 0,
       ttlMinSeconds: map.ttlMinSeconds,
@@ -39,6 +41,21 @@ export function createServing(
   return { config, snapshot, geo, geoTable, names };
 }
 
+/** What decides: the same objects for all maps of a policy over a pool, which differ in TTL bounds only. */
+function createDecided(snapshot: Snapshot) {
+  const known = new Map<string, Pick<SteeredName, 'policy' | 'map' | 'candidates'>>();
+  return ({ candidates, chain, classes, policy, pool }: SteeringMap) => {
+    const key = JSON.stringify([pool, policy]);
+    const made = known.get(key) ?? {
+      policy: compilePolicy(chain),
+      map: classes,
+      candidates: candidates.map((endpoint) => candidateOf(snapshot, endpoint)),
+    };
+    known.set(key, made);
+    return made;
+  };
+}
+
 /**
  * The share of the located IPv4 address space that each endpoint answers for now, as the mean over
  * the names that use it, 0..1, by endpoint index.
@@ -46,7 +63,7 @@ export function createServing(
 export function addressShares(serving: Serving, words: HealthWords): ReadonlyMap<number, number> {
   const totals = new Map<number, number>();
   const word = wordOf(words);
-  // Names on one map share its decisions.
+  // Names of one policy over one pool share its decisions.
   const byMap = new Map<SteeredName['map'], ReadonlyMap<number, number>>();
   for (const steered of serving.names) {
     let shares = byMap.get(steered.map);

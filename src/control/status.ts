@@ -8,7 +8,10 @@ import { formatAddress } from '../ip/address.ts';
 import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
 import { stateOfWord } from '../nameserver/explain-candidates.ts';
+import { mapAt } from '../nameserver/map-table.ts';
+import { servicesOf } from '../nameserver/services.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
+import { classCount } from '../steering/class-list.ts';
 import type { Thread } from '../workers/thread.ts';
 import type {
   CopyStatus,
@@ -70,10 +73,11 @@ export function regionStatuses(facts: Facts): readonly RegionStatus[] {
 
 export function poolStatuses(facts: Facts): readonly PoolStatus[] {
   const { config, snapshot } = facts.serving;
+  const services = [...servicesOf(snapshot.services)];
   return Object.entries(config.pools).map(([name, pool]) => ({
     name,
     monitor: pool.monitor,
-    names: snapshot.services.filter((service) => service.pool === name).map(({ owner }) => owner),
+    names: services.filter((service) => service.pool === name).map(({ owner }) => owner),
     endpoints: [...snapshot.endpoints.keys()]
       .filter((index) => snapshot.endpoints[index]!.pool === name)
       .map((index) => endpointStatus(facts, index)),
@@ -82,16 +86,17 @@ export function poolStatuses(facts: Facts): readonly PoolStatus[] {
 
 export function zoneStatuses(facts: Facts): readonly ZoneStatus[] {
   const { config, snapshot } = facts.serving;
+  const services = [...servicesOf(snapshot.services)];
   return Object.entries(config.zones).map(([name, zone]) => ({
     name,
     ...zoneSize(zone, facts.servedSerial?.(name) ?? zone.soa.serial, facts.copy?.(name)),
-    steered: snapshot.services
+    steered: services
       .filter((service) => sameZone(service.zone, name))
       .map((service) => ({
         name: service.owner,
         pool: service.pool,
         policy: service.policy,
-        classes: snapshot.maps[service.map]!.classes.classes.length,
+        classes: classCount(mapAt(snapshot.maps, service.map).classes.classes),
       })),
   }));
 }

@@ -1,5 +1,6 @@
 import { DOWN, FORCED, healthWord, TTL_MASK } from '../health/health-word.ts';
 import type { WordOf } from '../health/health-words.ts';
+import { classEntries } from '../steering/class-list.ts';
 import { type DecideState, type Decision, decide } from '../steering/decide.ts';
 import { type ClassMap, classTiers } from '../steering/map.ts';
 import type { Policy } from '../steering/policy.ts';
@@ -55,7 +56,7 @@ export function predictShares(
 
 /** Every class of a name decided in one state; the index is the class. */
 export function decideClasses(steered: SteeredName, word: WordOf): readonly Decision[] {
-  return steered.map.classes.map((entry) => {
+  return Array.from(classEntries(steered.map.classes), (entry) => {
     const state = { ...steered, word: (endpoint: number) => word(endpoint, entry.near) };
     return decide(steered.policy, classTiers(entry, steered.candidates), state);
   });

@@ -28,7 +28,6 @@ import {
 } from '../zone/lookup.ts';
 import { isListed } from './access.ts';
 import type { AnswerTable } from './answer.ts';
-import { hasType } from './body.ts';
 import { writeChain } from './chain.ts';
 import type { Client } from './client.ts';
 import { COUNT_DELEGATIONS, COUNT_TRUNCATED } from './counters.ts';
@@ -41,6 +40,7 @@ import { rememberAnswer, rememberSteered } from './packet-cache.ts';
 import { KIND_ANSWER, KIND_NEGATIVE, KIND_REFERRAL, type ResponseKind } from './rate-limit.ts';
 import { writeBody, writeRrset } from './records.ts';
 import { writeReferral } from './referral.ts';
+import { hasType } from './services.ts';
 import {
   isWildcardDenial,
   wantsSignatures,
@@ -78,7 +78,7 @@ export function answerQuestion(
     }
   }
   if (!writeChain(worker, table)) return finishTruncated(worker, udpSizeMax, 0);
-  if (outcome === STEERED && hasType(snapshot.services[result.service]!, query.qtype)) {
+  if (outcome === STEERED && hasType(snapshot.services, result.service, query.qtype)) {
     return answerSteered(worker, snapshot, answers, client, nowMs);
   }
   return composeOwn(worker, snapshot, outcome === STEERED ? NODATA : outcome, isExplain);
@@ -145,7 +145,7 @@ function isOwnData(
   outcome: number,
   standing: number,
 ): boolean {
-  if (outcome === STEERED) return hasType(services[result.service]!, qtype);
+  if (outcome === STEERED) return hasType(services, result.service, qtype);
   const isStandIn = qtype === TYPE_SOA || qtype === TYPE_NS || qtype === TYPE_ANY;
   return outcome === HIT && standing !== STANDING_STALE && !isStandIn;
 }

@@ -7,11 +7,18 @@
  * many names and classes there are, and what nobody asks for costs nothing (docs/decisions/0026-flips.md).
  */
 import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
+import { classCount, classEntry, tierCount, tierPlace } from '../steering/class-list.ts';
 import { type DecideState, decide, type Stage } from '../steering/decide.ts';
-import type { ClassEntry } from '../steering/map.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
-import { type Bodies, type BodySignatures, forgetBodies, INTERNED_BODIES_MAX } from './body.ts';
+import {
+  type Bodies,
+  type BodySignatures,
+  createBodySignatures,
+  forgetBodies,
+  INTERNED_BODIES_MAX,
+} from './body.ts';
+import { mapAt, mapCount } from './map-table.ts';
 import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
@@ -43,14 +50,14 @@ export type MapAnswers = {
 
 /**
  * By the tiers of a class, one after the other: mostly the first one decides, and then so many classes have one
- * answer that a change is done with when a few have been decided. Equal tiers of a map are the same array.
+ * answer that a change is done with when a few have been decided. A tier is known by its place (tierPlace()).
  */
 type Decisions = {
   /** Of all classes whose tiers begin with those that lead here, whatever comes after them. */
   begun: ClassAnswer | undefined;
   /** Of the classes that have no others. */
   whole: ClassAnswer | undefined;
-  next: Map<readonly number[], Decisions> | undefined;
+  next: Map<number, Decisions> | undefined;
 };
 
 export type AnswerTable = {
@@ -62,8 +69,8 @@ export type AnswerTable = {
   epoch: number;
   /** By endpoint: the epoch that its word is of. */
   readonly changedAt: Float64Array;
-  /** By map index. */
-  readonly maps: readonly MapAnswers[];
+  /** By map index, those that were asked for: mapAnswers() makes the others. */
+  readonly maps: (MapAnswers | undefined)[];
   /** By endpoint. */
   readonly candidates: readonly Candidate[];
   readonly policies: Map<SteeringMap['chain'], Policy>;
@@ -77,7 +84,7 @@ export type AnswerTable = {
 export function buildAnswers(
   snapshot: Snapshot,
   health: HealthWords,
-  signatures: BodySignatures = new Map(),
+  signatures: BodySignatures = createBodySignatures(),
 ): AnswerTable {
   return {
     snapshot,
@@ -85,9 +92,7 @@ export function buildAnswers(
     word: wordOf(health),
     epoch: 0,
     changedAt: new Float64Array(snapshot.endpoints.length),
-    maps: snapshot.maps.map((map) => {
-      return { map, classes: [], decisions: noDecisions(), outcomes: new Map() };
-    }),
+    maps: new Array(mapCount(snapshot.maps)).fill(undefined),
     candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
     policies: new Map(),
     bodies: { known: new Map(), signatures },
@@ -105,6 +110,7 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   // Of states that have passed. What is still in use is soon made anew; to look for it would take longer.
   if (table.bodies.known.size > INTERNED_BODIES_MAX) {
     for (const answers of table.maps) {
+      if (answers === undefined) continue;
       answers.classes = [];
       answers.decisions = noDecisions();
       answers.outcomes.clear();
@@ -114,9 +120,24 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
   return changed.size;
 }
 
+export function mapAnswers(table: AnswerTable, map: number): MapAnswers {
+  return table.maps[map] ?? openAnswers(table, map);
+}
+
+function openAnswers({ maps, snapshot }: AnswerTable, map: number): MapAnswers {
+  const opened = {
+    map: mapAt(snapshot.maps, map),
+    classes: [],
+    decisions: noDecisions(),
+    outcomes: new Map(),
+  };
+  maps[map] = opened;
+  return opened;
+}
+
 /** What the clients of a class are answered in the table's state of health, wholly. */
 export function classAnswer(table: AnswerTable, map: number, classId: number): ClassAnswer {
-  const known = table.maps[map]!.classes[classId];
+  const known = table.maps[map]?.classes[classId];
   return known !== undefined && known.epoch === table.epoch
     ? known
     : renewed(table, map, classId, known);
@@ -124,8 +145,8 @@ export function classAnswer(table: AnswerTable, map: number, classId: number): C
 
 /** The answers of all classes of a map. For those who have time. */
 export function classAnswers(table: AnswerTable, map: number): readonly ClassAnswer[] {
-  const { classes } = table.maps[map]!.map.classes;
-  return classes.map((_, classId) => classAnswer(table, map, classId));
+  const count = classCount(mapAnswers(table, map).map.classes.classes);
+  return Array.from({ length: count }, (_, classId) => classAnswer(table, map, classId));
 }
 
 function renewed(
@@ -135,9 +156,8 @@ function renewed(
   known: ClassAnswer | undefined,
 ): ClassAnswer {
   if (known !== undefined && isRight(table, known)) return known;
-  const answers = table.maps[map]!;
-  const entry = answers.map.classes.classes[classId]!;
-  const answer = decidedAnswer(table, answers, entry) ?? decideClass(table, answers, entry);
+  const answers = mapAnswers(table, map);
+  const answer = decidedAnswer(table, answers, classId) ?? decideClass(table, answers, classId);
   answers.classes[classId] = answer;
   return answer;
 }
@@ -145,12 +165,14 @@ function renewed(
 /** What was decided for another class with the same tiers, as far as they matter. */
 function decidedAnswer(
   table: AnswerTable,
-  { decisions }: MapAnswers,
-  { tiers }: ClassEntry,
+  { decisions, map }: MapAnswers,
+  classId: number,
 ): ClassAnswer | undefined {
+  const { classes } = map.classes;
+  const count = tierCount(classes, classId);
   let at: Decisions | undefined = decisions;
-  for (const tier of tiers) {
-    at = at.next?.get(tier);
+  for (let index = 0; index < count; index += 1) {
+    at = at.next?.get(tierPlace(classes, classId, index));
     if (at === undefined) return undefined;
     if (at.begun !== undefined && isRight(table, at.begun)) return at.begun;
   }
@@ -158,19 +180,21 @@ function decidedAnswer(
 }
 
 function keepDecision(
-  { decisions }: MapAnswers,
-  { tiers }: ClassEntry,
+  { decisions, map }: MapAnswers,
+  classId: number,
   searched: number,
   answer: ClassAnswer,
 ): void {
+  const { classes } = map.classes;
   let at = decisions;
-  for (const tier of tiers.slice(0, searched)) {
+  for (let index = 0; index < searched; index += 1) {
+    const tier = tierPlace(classes, classId, index);
     at.next ??= new Map();
     const next = at.next.get(tier) ?? noDecisions();
     at.next.set(tier, next);
     at = next;
   }
-  if (searched < tiers.length) at.begun = answer;
+  if (searched < tierCount(classes, classId)) at.begun = answer;
   else at.whole = answer;
 }
 
@@ -213,9 +237,10 @@ export function decideState(map: SteeringMap, word: WordOf, near: number): Decid
   };
 }
 
-function decideClass(table: AnswerTable, answers: MapAnswers, entry: ClassEntry): ClassAnswer {
+function decideClass(table: AnswerTable, answers: MapAnswers, classId: number): ClassAnswer {
   const { candidates, epoch, health, word } = table;
   const { map } = answers;
+  const entry = classEntry(map.classes.classes, classId);
   const tiers = entry.tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!));
   const state = decideState(map, word, entry.near);
   const { involved, searched, stages, ttlSeconds } = decide(policyOf(table, map), tiers, state);
@@ -227,7 +252,7 @@ function decideClass(table: AnswerTable, answers: MapAnswers, entry: ClassEntry)
     stages: stages.map((stage) => stageAnswer(table, answers, stage)),
   };
   // Else it may be that of clients near one region only.
-  if (health.exceptions.length === 0) keepDecision(answers, entry, searched, answer);
+  if (health.exceptions.length === 0) keepDecision(answers, classId, searched, answer);
   return answer;
 }
 

@@ -13,7 +13,14 @@ import {
 } from '../dns/constants.ts';
 import { ROOT_NAME } from '../dns/name.ts';
 import { serviceRdata } from '../dns/service-parameters.ts';
-import type { Service, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
+import {
+  findPrepared,
+  hashKey,
+  NOTHING_PREPARED,
+  type PreparedTable,
+  preparedOf,
+} from './prepared.ts';
+import type { Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
 
 /** Records of one type in one answer; those of the first candidates stay. */
 export const RECORDS_MAX = 64;
@@ -30,47 +37,67 @@ export type Body = {
   readonly type: number;
   /** Type and data as text. */
   readonly key: string;
-  /** Its RRSIG records under the names of services, as far as they are made, by service. */
+  /** hashKey() of it. */
+  readonly keyHash: number;
+  /** Its RRSIG records under the names of services, as far as they were asked for or added, by service. */
   readonly signatures: Map<number, Uint8Array>;
 };
 
 /** By type and data, so that names, maps and classes with the same answer share its bytes. */
 export type Bodies = {
   readonly known: Map<string, Body>;
-  /** By a body's key, whether it is known or not yet. */
   readonly signatures: BodySignatures;
 };
-export type BodySignatures = Map<string, Map<number, Uint8Array>>;
 
-/** A signature that a signer has made of a body under the name of a service. */
-export type PreparedSignature = {
-  readonly key: string;
-  readonly service: number;
-  readonly records: Uint8Array;
+export type BodySignatures = {
+  /** Read or added, by a body's key, whether it is known or not yet. */
+  readonly known: Map<string, Map<number, Uint8Array>>;
+  /** Those that came together: each is read when it is asked for. */
+  prepared: PreparedTable;
 };
 
-/** Takes over signatures; bodies that are made later find theirs. */
-export function keepSignatures(
-  signatures: BodySignatures,
-  prepared: readonly PreparedSignature[],
-): void {
-  for (const { key, records, service } of prepared) {
+export function createBodySignatures(): BodySignatures {
+  return { known: new Map(), prepared: NOTHING_PREPARED };
+}
+
+/** Takes over signatures instead of all that there are; bodies that are made later find theirs. */
+export function replaceSignatures(signatures: BodySignatures, prepared: PreparedTable): void {
+  for (const known of signatures.known.values()) known.clear();
+  signatures.prepared = prepared;
+}
+
+/** Takes over some more. */
+export function keepSignatures(signatures: BodySignatures, added: PreparedTable): void {
+  for (const { key, records, service } of preparedOf(added)) {
     signaturesOf(signatures, key).set(service, records);
   }
 }
 
-function signaturesOf(signatures: BodySignatures, key: string): Map<number, Uint8Array> {
-  const known = signatures.get(key);
+/** The RRSIG records of a body under the name of a service; undefined = nobody has made them. */
+export function bodySignature(
+  { prepared }: BodySignatures,
+  { key, keyHash, signatures }: Pick<Body, 'key' | 'keyHash' | 'signatures'>,
+  service: number,
+): Uint8Array | undefined {
+  const known = signatures.get(service);
   if (known !== undefined) return known;
+  const found = findPrepared(prepared, key, keyHash, service);
+  if (found !== undefined) signatures.set(service, found);
+  return found;
+}
+
+function signaturesOf({ known }: BodySignatures, key: string): Map<number, Uint8Array> {
+  const those = known.get(key);
+  if (those !== undefined) return those;
   const made = new Map<number, Uint8Array>();
-  signatures.set(key, made);
+  known.set(key, made);
   return made;
 }
 
 /** All, but for what has been signed. Nobody may answer with a body from before any more. */
 export function forgetBodies({ known, signatures }: Bodies): void {
   known.clear();
-  for (const [key, made] of signatures) if (made.size === 0) signatures.delete(key);
+  for (const [key, made] of signatures.known) if (made.size === 0) signatures.known.delete(key);
 }
 
 /** The data of its records. */
@@ -78,12 +105,6 @@ export function bodyRdata({ bytes, records, stride }: Body): readonly Uint8Array
   return Array.from({ length: records }, (_, index) =>
     bytes.slice(index * stride + RECORD_HEADER_LENGTH, (index + 1) * stride),
   );
-}
-
-/** Whether a steered name has the type, for everybody or for nobody. */
-export function hasType({ has4, has6, isAlias }: Service, qtype: number): boolean {
-  if (isAlias) return true;
-  return qtype === TYPE_A ? has4 : qtype === TYPE_AAAA ? has6 : true;
 }
 
 /** The records of a type for a list of endpoints; [] = the sorry addresses. */
@@ -102,6 +123,7 @@ export function bodyOf(
     ...encode(type, rdata),
     type,
     key,
+    keyHash: hashKey(key),
     signatures: signaturesOf(bodies.signatures, key),
   };
   bodies.known.set(key, body);

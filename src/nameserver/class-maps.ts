@@ -4,6 +4,7 @@ import { compilePolicy } from '../steering/policy.ts';
 import { steeringStep } from '../steering/registry.ts';
 import type { Candidate } from '../steering/step.ts';
 import { candidateOf } from './answer.ts';
+import { mapsOf } from './map-table.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 /**
@@ -65,18 +66,21 @@ export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined):
 
 /** One of those that share classes. */
 function distinctMaps(snapshot: Snapshot | undefined): readonly SteeringMap[] {
-  return [...new Map(snapshot?.maps.map((map) => [map.classes, map])).values()];
+  if (snapshot === undefined) return [];
+  const distinct = new Map<string, SteeringMap>();
+  const lists = new Map<object, number>();
+  for (const map of mapsOf(snapshot.maps)) {
+    const { firstEndpoint, words } = map.classes.classes;
+    const list = lists.get(words) ?? lists.size;
+    lists.set(words, list);
+    distinct.set(`${list} ${firstEndpoint}`, map);
+  }
+  return [...distinct.values()];
 }
 
-/** With endpoints that are so many numbers further on; the table is the same. */
+/** With endpoints that are so many numbers further on; its memory is the same. */
 function renumber(map: ClassMap, shift: number): ClassMap {
   if (shift === 0) return map;
-  const shifted = new Map<readonly number[], readonly number[]>();
-  const shiftedTier = (tier: readonly number[]): readonly number[] => {
-    const known = shifted.get(tier) ?? tier.map((each) => each + shift);
-    shifted.set(tier, known);
-    return known;
-  };
-  const classes = map.classes.map((entry) => ({ ...entry, tiers: entry.tiers.map(shiftedTier) }));
-  return { ...map, classes };
+  const { classes } = map;
+  return { ...map, classes: { ...classes, firstEndpoint: classes.firstEndpoint + shift } };
 }

@@ -23,13 +23,9 @@ import type { ZoneSource } from '../zone/zone-source.ts';
 import { buildAccess } from './access.ts';
 import { candidateOf } from './answer.ts';
 import { type ClassMaps, createClassMaps } from './class-maps.ts';
-import type {
-  ServerIdentity,
-  Service,
-  Snapshot,
-  SnapshotEndpoint,
-  SteeringMap,
-} from './snapshot.ts';
+import { packMaps } from './map-table.ts';
+import { packServices, type Service } from './services.ts';
+import type { ServerIdentity, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
 import { contentOf, nextContents } from './zone-contents.ts';
 import { primariesOf, STANDING_GOOD, standingOf, standingsOf } from './zone-standing.ts';
@@ -102,8 +98,8 @@ export function compileSnapshot(
     generation,
     revision,
     zones: zoneTable,
-    services,
-    maps,
+    services: packServices(services),
+    maps: packMaps(maps),
     endpoints,
     regions: Object.keys(config.regions),
     udpSizeMax,

@@ -4,6 +4,7 @@ import { formatRdata } from '../dns/rdata/registry.ts';
 import { wordTtlSeconds } from '../health/health-word.ts';
 import { wordOf } from '../health/health-words.ts';
 import { formatPrefix, networkOf } from '../ip/prefix.ts';
+import { classEntry } from '../steering/class-list.ts';
 import { type Decision, decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy, mapTiers } from '../steering/policy.ts';
@@ -18,8 +19,10 @@ import { explainDraw } from './explain-draw.ts';
 import type { Asked } from './explain-question.ts';
 import { describeChain } from './explain-static.ts';
 import { jitteredTtl } from './jitter.ts';
+import { mapAt } from './map-table.ts';
 import { createPlace, placeClient } from './place.ts';
-import type { Service, Snapshot, SteeringMap } from './snapshot.ts';
+import type { Service } from './services.ts';
+import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 export function explainSteered(
   context: ExplainContext,
@@ -29,7 +32,7 @@ export function explainSteered(
   head: ExplanationHead,
 ): Explanation {
   const { health, snapshot } = context;
-  const map = snapshot.maps[service.map]!;
+  const map = mapAt(snapshot.maps, service.map);
   const place = createPlace();
   placeClient(place, map.classes.table, asked.query, asked.client);
   const { bucket, classId, fromSubnet } = place;
@@ -41,7 +44,7 @@ export function explainSteered(
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   // Only for its trace: the tiers that count are those of the class, as on the query path.
   mapTiers(policy, candidates, { location }, trace);
-  const entry = map.classes.classes[classId]!;
+  const entry = classEntry(map.classes.classes, classId);
   const { near } = entry;
   const tiers = classTiers(entry, candidates);
   const state = decideState(map, wordOf(health), near);

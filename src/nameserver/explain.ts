@@ -11,12 +11,12 @@ import type { HealthWords } from '../health/health-words.ts';
 import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { TraceLine } from '../steering/step.ts';
 import { createLookupResult, lookup, STEERED } from '../zone/lookup.ts';
-import { hasType } from './body.ts';
 import type { ExplainedCandidate } from './explain-candidates.ts';
 import type { ExplainedDraw } from './explain-draw.ts';
 import { type ExplainProblem, type ExplainQuestion, readQuestion } from './explain-question.ts';
 import { explainStatic } from './explain-static.ts';
 import { explainSteered } from './explain-steered.ts';
+import { hasType, serviceAt } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type { ExplainProblem, ExplainQuestion } from './explain-question.ts';
@@ -104,7 +104,7 @@ export function explain(
   const { notes = [], served, snapshot } = context;
   const result = createLookupResult();
   const outcome = lookup(snapshot.zones, asked.query, result);
-  const service = outcome === STEERED ? snapshot.services[result.service] : undefined;
+  const service = outcome === STEERED ? serviceAt(snapshot.services, result.service) : undefined;
   const head: ExplanationHead = {
     name: formatName(asked.name),
     type: typeName(asked.query.qtype),
@@ -117,7 +117,7 @@ export function explain(
     },
     notes,
   };
-  return service !== undefined && hasType(service, asked.query.qtype)
+  return service !== undefined && hasType(snapshot.services, result.service, asked.query.qtype)
     ? explainSteered(context, asked, service, result, head)
     : explainStatic(context, asked, result, head);
 }

@@ -6,7 +6,8 @@ import type { ZoneConfig } from '../config/config.ts';
 import type { ZoneCompilation, ZoneCompiler } from '../zone/compile.ts';
 import type { ZoneSource } from '../zone/zone-source.ts';
 import { answersOf } from './compile.ts';
-import type { Service, Snapshot } from './snapshot.ts';
+import { type ServiceTable, serviceAt, servicesOfZone } from './services.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /**
  * Whether a zone may be replaced without all else being looked at again. Its steered names are the same, so
@@ -42,18 +43,15 @@ export function replaceZones(
   return compiler.replace(sources);
 }
 
-function sourceOf(
-  name: string,
-  zone: ZoneConfig,
-  services: readonly Service[],
-): ZoneSource | undefined {
-  const steered = zone.steered.map((each) => {
-    const service = services.findIndex(
-      ({ owner, zone: its }) => owner === each.owner && its === name,
-    );
-    return { owner: each.owner, service, answers: answersOf(each, services[service]) };
+function sourceOf(name: string, zone: ZoneConfig, services: ServiceTable): ZoneSource | undefined {
+  const known = zone.steered.length > 0 ? servicesOfZone(services, name) : new Map();
+  const steered = zone.steered.flatMap((each) => {
+    const service = known.get(each.owner);
+    if (service === undefined) return [];
+    const { owner } = each;
+    return [{ owner, service, answers: answersOf(each, serviceAt(services, service)) }];
   });
-  if (steered.some(({ service }) => service < 0)) return undefined;
+  if (steered.length < zone.steered.length) return undefined;
   const { filed, rrsets, soa, ttl } = zone;
   return { name, ttl, soa, rrsets, steered, ...(filed === undefined ? {} : { filed }) };
 }

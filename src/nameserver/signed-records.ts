@@ -35,7 +35,7 @@ import {
 import { coveringLink } from '../zone/covering.ts';
 import { isSigned, NXDOMAIN, rrsetOf } from '../zone/lookup.ts';
 import { SIGNATURE_LENGTH, SIGNATURE_OFFSET, SIGNATURE_WORDS } from '../zone/signatures.ts';
-import type { Body } from './body.ts';
+import { type Body, bodySignature } from './body.ts';
 import { LEARNED_BODY, LEARNED_DENIAL, LEARNED_RRSET } from './learned.ts';
 import { spellName, writeRecords, writeRrset, zoneOf } from './records.ts';
 import type { WorkerState } from './worker-state.ts';
@@ -186,11 +186,11 @@ function bodyRecords(worker: WorkerState, service: number, body: Body): Uint8Arr
 
 /** Of steered records under the name of their service. */
 function ownRecords(
-  { learned, signer }: WorkerState,
+  { bodySignatures, learned, signer }: WorkerState,
   service: number,
   body: Body,
 ): Uint8Array | undefined {
-  const prepared = body.signatures.get(service);
+  const prepared = bodySignature(bodySignatures, body, service);
   if (prepared !== undefined || signer !== undefined)
     return prepared ?? signer?.body(undefined, service, body);
   // Where there are more names than can be prepared.

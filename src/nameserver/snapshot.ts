@@ -5,7 +5,9 @@ import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { ClassMap } from '../steering/map.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
-import type { PreparedSignature } from './body.ts';
+import type { MapTable } from './map-table.ts';
+import type { PreparedTable } from './prepared.ts';
+import type { ServiceTable } from './services.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
 
 /**
@@ -21,8 +23,8 @@ export type Snapshot = {
   readonly revision: number;
   readonly zones: ZoneTable;
   /** Indexed by the nodes of `zones`. */
-  readonly services: readonly Service[];
-  readonly maps: readonly SteeringMap[];
+  readonly services: ServiceTable;
+  readonly maps: MapTable;
   /** Indexed by candidates, outcomes and health words. */
   readonly endpoints: readonly SnapshotEndpoint[];
   /** Names of the regions that clients can be near to; indexed by classes and health exceptions. */
@@ -41,8 +43,8 @@ export type Snapshot = {
   readonly takesUpdates: boolean;
   /** Of what signed zones answer; undefined = no zone is signed. Signers add it (signing/). */
   readonly signatures: ZoneSignatures | undefined;
-  /** Of steered records that are answered, or may soon be. */
-  readonly prepared: readonly PreparedSignature[];
+  /** Of steered records that are answered, or may soon be: those of all, and what was added to them. */
+  readonly prepared: readonly PreparedTable[];
   readonly rateLimits: RateLimits;
   /** Who is answered at all: buildAccess(); undefined = everybody. */
   readonly access: PrefixTable | undefined;
@@ -77,22 +79,6 @@ export type RateLimits = {
   readonly ipv4Bits: number;
   readonly ipv6Bits: number;
   readonly exempt: readonly Prefix[];
-};
-
-/** A steered owner. */
-export type Service = {
-  /** Absolute name as written in the configuration. */
-  readonly owner: string;
-  readonly zone: string;
-  readonly pool: string;
-  readonly policy: string;
-  /** Index into `maps`. */
-  readonly map: number;
-  /** Whether the name has A and AAAA at all: for every client or for none. */
-  readonly has4: boolean;
-  readonly has6: boolean;
-  /** All types are answered with the CNAME of the chosen endpoint. */
-  readonly isAlias: boolean;
 };
 
 /**

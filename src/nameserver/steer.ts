@@ -1,6 +1,6 @@
 /** Where a client is sent now. */
 import { TYPE_A, TYPE_AAAA, TYPE_HTTPS } from '../dns/constants.ts';
-import { type AnswerTable, classAnswer, outcomeOf } from './answer.ts';
+import { type AnswerTable, classAnswer, mapAnswers, outcomeOf } from './answer.ts';
 import type { Body } from './body.ts';
 import type { Client } from './client.ts';
 import { COUNT_ANSWERS, COUNT_CLIENT_SUBNET, COUNT_SORRY } from './counters.ts';
@@ -8,6 +8,7 @@ import { drawOf, stickyDrawOf } from './draw.ts';
 import { jitteredTtl } from './jitter.ts';
 import type { OutcomeAnswer } from './outcome-answer.ts';
 import { placeClient } from './place.ts';
+import { isAlias, serviceMap } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 
@@ -22,10 +23,11 @@ export function steer(
   client: Client,
   nowMs: number,
 ): Body {
-  const service = snapshot.services[result.service]!;
-  const { map } = answers.maps[service.map]!;
+  const { service } = result;
+  const mapIndex = serviceMap(snapshot.services, service);
+  const { map } = mapAnswers(answers, mapIndex);
   placeClient(place, map.classes.table, query, client);
-  const { stageBounds, stages, ttlSeconds } = classAnswer(answers, service.map, place.classId);
+  const { stageBounds, stages, ttlSeconds } = classAnswer(answers, mapIndex, place.classId);
   const stageAt =
     stages.length > 1 ? outcomeOf(stageBounds, stickyDrawOf(result.nameHash, place.bucket)) : 0;
   const stage = stages[stageAt]!;
@@ -37,7 +39,7 @@ export function steer(
   const chosen = stage.outcomes[index]!;
   place.endpoint = chosen.endpoint;
   place.ttlSeconds = jitteredTtl(ttlSeconds, map.ttlMinSeconds, result.nameHash, place.bucket);
-  return service.isAlias ? chosen.alias : recordsFor(chosen, query.qtype);
+  return isAlias(snapshot.services, service) ? chosen.alias : recordsFor(chosen, query.qtype);
 }
 
 /** Counts what steer() chose. */

@@ -8,11 +8,17 @@ import type { CounterRow } from '../telemetry/counters.ts';
 import { CNAME_CHAIN_MAX, createLookupResult, type LookupResult } from '../zone/lookup.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
 import { type AnswerTable, buildAnswers, updateAnswers } from './answer.ts';
-import { type BodySignatures, keepSignatures, type PreparedSignature } from './body.ts';
+import {
+  type BodySignatures,
+  createBodySignatures,
+  keepSignatures,
+  replaceSignatures,
+} from './body.ts';
 import type { ColdSigner } from './cold-signer.ts';
 import { createLearnedRecords, type Learned, type LearnedRecords } from './learned.ts';
 import { forgetAnswers, type PacketCache } from './packet-cache.ts';
 import { createPlace, type Place } from './place.ts';
+import { NOTHING_PREPARED, type PreparedTable } from './prepared.ts';
 import {
   createRateLimiter,
   KIND_ERROR,
@@ -80,7 +86,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     kind: KIND_ERROR,
     zoneEde: EDE_NONE,
     signatures: undefined,
-    bodySignatures: new Map(),
+    bodySignatures: createBodySignatures(),
     signer: undefined,
     learned: createLearnedRecords(seed),
     wantsSigned: false,
@@ -109,10 +115,12 @@ export function setSnapshot(
   counters: CounterRow = state.counters,
 ): void {
   const { bodySignatures } = state;
-  bodySignatures.clear();
+  const [prepared = NOTHING_PREPARED, ...added] = snapshot.prepared;
+  bodySignatures.known.clear();
   state.learned.clear();
   forget(state);
-  keepSignatures(bodySignatures, snapshot.prepared);
+  replaceSignatures(bodySignatures, prepared);
+  for (const each of added) keepSignatures(bodySignatures, each);
   state.signatures = snapshot.signatures;
   state.answers = buildAnswers(snapshot, health, bodySignatures);
   state.snapshot = snapshot;
@@ -140,16 +148,15 @@ export function addSignatures(
   state: WorkerState,
   generation: number,
   signatures: ZoneSignatures | undefined,
-  prepared: readonly PreparedSignature[],
+  prepared: PreparedTable,
 ): void {
   if (generation !== state.snapshot?.generation) return;
   forget(state);
   if (signatures !== undefined) {
     state.signatures = signatures;
     state.learned.clear();
-    for (const known of state.bodySignatures.values()) known.clear();
-  }
-  keepSignatures(state.bodySignatures, prepared);
+    replaceSignatures(state.bodySignatures, prepared);
+  } else keepSignatures(state.bodySignatures, prepared);
 }
 
 /** Takes over what was signed for an answer of this worker; of another generation it is ignored. */

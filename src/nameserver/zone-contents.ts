@@ -18,14 +18,17 @@ import { parseRdata } from '../dns/rdata/registry.ts';
 import { isNewerSerial } from '../dns/serial.ts';
 import { typeNumber } from '../dns/type-names.ts';
 import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
+import { classEntry } from '../steering/class-list.ts';
 import { decide } from '../steering/decide.ts';
 import { classTiers } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import { unpackRrsets } from '../zone/packed-rrsets.ts';
 import { type ContentRecord, packContent, type ZoneContent } from '../zone/zone-content.ts';
 import { candidateOf, decideState } from './answer.ts';
-import { hasType, rdataOf } from './body.ts';
-import type { Service, Snapshot } from './snapshot.ts';
+import { rdataOf } from './body.ts';
+import { mapAt } from './map-table.ts';
+import { hasType, isAlias, serviceMap, servicesOfZone } from './services.ts';
+import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 /** Contents of one zone, oldest first; the last is served. */
 export type ZoneContents = readonly ZoneContent[];
@@ -87,7 +90,11 @@ export function contentOf(
     }
   }
   if (zone.transfer?.steered !== 'omit') {
-    for (const steered of zone.steered) records.push(...defaultRecords(steered, name, snapshot));
+    const services = servicesOfZone(snapshot.services, name);
+    for (const steered of zone.steered) {
+      const service = services.get(steered.owner);
+      if (service !== undefined) records.push(...defaultRecords(steered, service, snapshot));
+    }
   }
   const first = { owner: apex, type: TYPE_SOA, ttlSeconds: zone.ttl, rdata: soa.rdata };
   return packContent(apex, first, records);
@@ -134,22 +141,22 @@ const NOWHERE = 0;
 
 function defaultRecords(
   { owner, https, svcb }: SteeredConfig,
-  zone: string,
+  service: number,
   snapshot: Snapshot,
 ): readonly ContentRecord[] {
-  const service = snapshot.services.find((each) => each.owner === owner && each.zone === zone);
+  const { services } = snapshot;
   const name = parseName(owner);
-  if (service === undefined || name === undefined) return [];
-  const types = service.isAlias
+  if (name === undefined) return [];
+  const types = isAlias(services, service)
     ? [TYPE_CNAME]
     : STEERED_TYPES.filter(
         (type) =>
-          hasType(service, type) &&
+          hasType(services, service, type) &&
           (type !== TYPE_HTTPS || https !== undefined) &&
           (type !== TYPE_SVCB || svcb !== undefined),
       );
-  const endpoints = defaultEndpoints(service, snapshot);
-  const map = snapshot.maps[service.map]!;
+  const map = mapAt(snapshot.maps, serviceMap(services, service));
+  const endpoints = defaultEndpoints(map, snapshot);
   return types.flatMap((type) =>
     rdataOf(snapshot, map, endpoints, type).map((rdata) => ({
       owner: name,
@@ -161,11 +168,10 @@ function defaultRecords(
 }
 
 /** Whoever is first in the class of a client of whom nothing is known, everything being up. */
-function defaultEndpoints({ map: index }: Service, snapshot: Snapshot): readonly number[] {
-  const map = snapshot.maps[index]!;
+function defaultEndpoints(map: SteeringMap, snapshot: Snapshot): readonly number[] {
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   const classId = rangeValueOf(lookup4(map.classes.table, NOWHERE));
-  const entry = map.classes.classes[classId]!;
+  const entry = classEntry(map.classes.classes, classId);
   const isUp = (): number => map.ttlMaxSeconds;
   const decision = decide(
     compilePolicy(map.chain),

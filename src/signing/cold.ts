@@ -8,6 +8,8 @@ import {
   LEARNED_RRSET,
   type Learned,
 } from '../nameserver/learned.ts';
+import { mapAt } from '../nameserver/map-table.ts';
+import { serviceAt } from '../nameserver/services.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import {
   NONE,
@@ -46,11 +48,11 @@ export function createColdSigner(
       return records;
     },
     body(owner, service, body) {
-      const { map, owner: text, zone } = services[service]!;
+      const { map, owner: text, zone } = serviceAt(services, service);
       const keys = ringOf(ring, zone);
       if (keys === undefined) return NOTHING;
       const name = owner ?? lowerName(parseName(text)!);
-      const rrset = bodyRrset(name, body, maps[map]!.ttlMaxSeconds);
+      const rrset = bodyRrset(name, body, mapAt(maps, map).ttlMaxSeconds);
       const records = cache.sign(rrset, keys, keys.zoneKeys, nowSeconds());
       const { bytes: content, type: second } = body;
       const first = service;

@@ -1,4 +1,4 @@
-import type { PreparedSignature } from '../nameserver/body.ts';
+import type { PreparedTable } from '../nameserver/prepared.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
 
@@ -7,7 +7,7 @@ export type NewSignatures = {
   readonly generation: number;
   /** Renewed, and with them all that is prepared; undefined = something is added to that. */
   readonly signatures: ZoneSignatures | undefined;
-  readonly prepared: readonly PreparedSignature[];
+  readonly prepared: PreparedTable;
 };
 
 /** The snapshot as one would be given it now; of another generation it stays as it is. */
@@ -17,6 +17,6 @@ export function withSignatures(
 ): Snapshot {
   if (generation !== snapshot.generation) return snapshot;
   return signatures === undefined
-    ? { ...snapshot, prepared: [...snapshot.prepared, ...prepared] }
-    : { ...snapshot, signatures, prepared };
+    ? { ...snapshot, prepared: [...snapshot.prepared, prepared] }
+    : { ...snapshot, signatures, prepared: [prepared] };
 }

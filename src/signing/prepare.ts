@@ -4,9 +4,11 @@
  */
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { lowerName, parseName } from '../dns/name.ts';
-import { type AnswerTable, classAnswers } from '../nameserver/answer.ts';
-import { type Body, bodyOf, bodyRdata, type PreparedSignature } from '../nameserver/body.ts';
-import type { Service, SteeringMap } from '../nameserver/snapshot.ts';
+import { type AnswerTable, classAnswers, mapAnswers } from '../nameserver/answer.ts';
+import { type Body, bodyOf, bodyRdata, bodySignature } from '../nameserver/body.ts';
+import type { PreparedSignature } from '../nameserver/prepared.ts';
+import { type Service, serviceAt, serviceCount } from '../nameserver/services.ts';
+import type { SteeringMap } from '../nameserver/snapshot.ts';
 import type { KeyRing, ZoneRing } from './key-ring.ts';
 import { nameKey } from './key-ring.ts';
 import type { SignatureCache } from './signature-cache.ts';
@@ -70,7 +72,7 @@ export function* prepareMissing(
     const { body, isNow, service } = wanted;
     seen += 1;
     if (seen % LOOK_STEP === 0) yield;
-    if (body.signatures.has(service)) {
+    if (bodySignature(table.bodies.signatures, body, service) !== undefined) {
       inUse += 1;
       continue;
     }
@@ -96,6 +98,7 @@ type Wanted = {
 
 /** What is answered now of all services, and then what may be. */
 function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
+  const { services } = table.snapshot;
   const now = new Map<number, ReadonlySet<Body>>();
   const later = new Map<number, ReadonlySet<Body>>();
   const known = (map: number, isNow: boolean): ReadonlySet<Body> => {
@@ -107,11 +110,12 @@ function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
     return bodies;
   };
   for (const isNow of [true, false]) {
-    for (const [index, service] of table.snapshot.services.entries()) {
+    for (let index = 0; index < serviceCount(services); index += 1) {
+      const service = serviceAt(services, index);
       const keys = ringOf(ring, service.zone);
       const owner = parseName(service.owner);
       if (keys === undefined || owner === undefined) continue;
-      const { ttlMaxSeconds } = table.maps[service.map]!.map;
+      const { ttlMaxSeconds } = mapAnswers(table, service.map).map;
       const name = lowerName(owner);
       for (const body of known(service.map, isNow)) {
         if (body.records === 0 || !hasBody(service, body)) continue;
@@ -160,11 +164,12 @@ function currentBodies(table: AnswerTable, map: number): ReadonlySet<Body> {
 }
 
 function aloneBodies(
-  { bodies, maps, snapshot }: AnswerTable,
+  table: AnswerTable,
   index: number,
   current: ReadonlySet<Body>,
 ): ReadonlySet<Body> {
-  const { map } = maps[index]!;
+  const { bodies, snapshot } = table;
+  const { map } = mapAnswers(table, index);
   const found = new Set<Body>();
   for (const endpoints of aloneOrNone(map)) {
     for (const type of [TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB]) {

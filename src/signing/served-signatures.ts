@@ -2,7 +2,13 @@
  * The signatures of what is served, as all workers hold them: what has to be told to them when health makes
  * other answers, and when time makes signatures old.
  */
-import type { PreparedSignature } from '../nameserver/body.ts';
+import {
+  findPrepared,
+  hashKey,
+  type PreparedSignature,
+  packPrepared,
+  preparedCount,
+} from '../nameserver/prepared.ts';
 import { addSignatures, type WorkerState } from '../nameserver/worker-state.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -23,6 +29,8 @@ export type ServedSignatures = {
 export type ServedLimits = PreparedLimits & {
   /** When there is no room left, what health has left behind is let go if it is more than this. */
   readonly stale: number;
+  /** Added in one go, as a worker takes them over at once. Of more, all are told anew: it reads what it needs. */
+  readonly added: number;
 };
 
 /** How often it is looked for what is due, when signatures have days left then. */
@@ -48,13 +56,16 @@ export function createServedSignatures(
     const { generation, prepared, signatures } = news;
     if (generation !== state.snapshot?.generation) return undefined;
     addSignatures(state, generation, signatures, prepared);
-    heldCount = (signatures === undefined ? heldCount : 0) + prepared.length;
+    heldCount = (signatures === undefined ? heldCount : 0) + preparedCount(prepared);
     return news;
   };
   return {
     serve(next, isOfAnother) {
       ring = next;
-      heldCount = state.snapshot?.prepared.length ?? 0;
+      heldCount = (state.snapshot?.prepared ?? []).reduce(
+        (sum, each) => sum + preparedCount(each),
+        0,
+      );
       renewedSeconds = isOfAnother ? Number.NEGATIVE_INFINITY : nowSeconds();
     },
     learned() {
@@ -67,12 +78,12 @@ export function createServedSignatures(
       const tools = [ring, cache, nowSeconds(), limits] as const;
       const { added, inUse, isFull } = yield* prepareMissing(answers, ...tools, heldCount);
       if (state.snapshot !== snapshot) return undefined;
-      if (isFull && heldCount - inUse > limits.stale) {
-        const prepared = yield* prepareBodies(answers, ...tools);
+      if ((isFull && heldCount - inUse > limits.stale) || added.length > limits.added) {
+        const prepared = packPrepared(yield* prepareBodies(answers, ...tools));
         return take({ generation, signatures, prepared });
       }
       if (added.length === 0) return undefined;
-      return take({ generation, signatures: undefined, prepared: added });
+      return take({ generation, signatures: undefined, prepared: packPrepared(added) });
     },
     *renew() {
       const { answers, snapshot } = state;
@@ -88,10 +99,11 @@ export function createServedSignatures(
       const changed = prepared.filter((each) => !isHeld(state, each));
       // What was learned or left behind by health is not renewed: it goes before it can end.
       const isLeft = heldCount > prepared.length || learnedSeconds >= beforeSeconds - LATE_SECONDS;
-      if (isLeft || !isSameSignatures(state.signatures!, signatures))
-        return take({ generation, signatures, prepared });
+      const isMuch = changed.length > limits.added;
+      if (isLeft || isMuch || !isSameSignatures(state.signatures!, signatures))
+        return take({ generation, signatures, prepared: packPrepared(prepared) });
       if (changed.length === 0) return undefined;
-      return take({ generation, signatures: undefined, prepared: changed });
+      return take({ generation, signatures: undefined, prepared: packPrepared(changed) });
     },
   };
 }
@@ -106,7 +118,9 @@ function isHeld(
   { bodySignatures }: WorkerState,
   { key, records, service }: PreparedSignature,
 ): boolean {
-  const held = bodySignatures.get(key)?.get(service);
+  const held =
+    bodySignatures.known.get(key)?.get(service) ??
+    findPrepared(bodySignatures.prepared, key, hashKey(key), service);
   return held !== undefined && Buffer.compare(held, records) === 0;
 }
 

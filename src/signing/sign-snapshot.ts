@@ -4,6 +4,7 @@ import { COPY_LIFE_SECONDS, isDue } from '../dns/dnssec/validity.ts';
 import { lowerName } from '../dns/name.ts';
 import { NO_HEALTH } from '../health/health-words.ts';
 import { buildAnswers } from '../nameserver/answer.ts';
+import { packPrepared } from '../nameserver/prepared.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { ZoneTransfer } from '../nameserver/transfer-out.ts';
 import { NONE, ZONE_DENIAL, ZONE_WORDS, type ZoneTable } from '../zone/compiled-zones.ts';
@@ -35,7 +36,7 @@ export function* signSnapshot(
   const signatures = yield* presign(snapshot.zones, ring, cache, nowSeconds);
   // As if everything were up: what health makes of it follows.
   const table = buildAnswers(snapshot, NO_HEALTH);
-  const prepared = yield* prepareBodies(table, ring, cache, nowSeconds, limits);
+  const bodies = yield* prepareBodies(table, ring, cache, nowSeconds, limits);
   const transfers: ZoneTransfer[] = [];
   for (const transfer of snapshot.transfers) {
     const content = transfer.contents.at(-1)!;
@@ -54,7 +55,12 @@ export function* signSnapshot(
     // Whole: signatures differ from node to node, so what has changed depends on whom one asked before.
     transfers.push({ ...transfer, contents: [copy.signed] });
   }
-  return { zones: onlySigned(snapshot.zones, ring), signatures, prepared, transfers };
+  return {
+    zones: onlySigned(snapshot.zones, ring),
+    signatures,
+    prepared: [packPrepared(bodies)],
+    transfers,
+  };
 }
 
 /** A zone whose keys are not there is answered unsigned: a denial without signatures would be bogus. */

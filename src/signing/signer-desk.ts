@@ -58,6 +58,7 @@ export const DESK_LIMITS: ServedLimits & { readonly cold: number } = {
   cold: 10_000,
   ...PREPARED_LIMITS,
   stale: 25_000,
+  added: 1000,
 };
 /** Of an RRset: two of each key while keys change, in what is answered and in a copy's chain. */
 const SIGNATURES_OF_RRSET = 4;

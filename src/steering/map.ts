@@ -6,6 +6,7 @@ import { PRIVATE_NETWORKS } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
 import { addressCounts, mapRanges, type Ranges } from '../ip/ranges.ts';
+import { type ClassEntry, type ClassList, packClasses } from './class-list.ts';
 import { mapTiers, type Policy } from './policy.ts';
 import type { Candidate, Tiers } from './step.ts';
 
@@ -23,21 +24,12 @@ import type { Candidate, Tiers } from './step.ts';
 export type ClassMap = {
   /** Address -> class index * 256 + scope. */
   readonly table: PrefixTable;
-  readonly classes: readonly ClassEntry[];
+  readonly classes: ClassList;
   /** Locations that share class 0 because there was no room for more classes; normally 0. */
   readonly locationsWithoutClass: number;
 };
 
-export type ClassEntry = {
-  /** Endpoint indexes, best tier first. Equal tiers of a map are the same array. */
-  readonly tiers: readonly (readonly number[])[];
-  /** The client region that its clients are nearest to, NOWHERE when that does not matter. */
-  readonly near: number;
-  /** Share of the IPv4 addresses whose location is known, 0..1; all classes together are 1. */
-  readonly addressShare: number;
-};
-
-/** The largest number of classes in a map: each is an entry of the snapshot, and a decision once it is asked for. */
+/** The largest number of classes in a map: each is a decision once it is asked for. */
 export const CLASSES_MAX = 65_535;
 
 /**
@@ -82,15 +74,13 @@ export function buildMap(
     return tiersOf.push(tiers.map((tier) => endpointsOf(tier, tierLists))) - 1;
   });
   const { shares, table } = tables.of(classOfLocation, tiersOf.length);
-  return {
-    table,
-    classes: tiersOf.map((tiers, index) => ({
-      tiers,
-      near: nearOf[index] ?? NOWHERE,
-      addressShare: shares[index] ?? 0,
-    })),
-    locationsWithoutClass,
-  };
+  const entries = tiersOf.map((tiers, index) => ({
+    tiers,
+    near: nearOf[index] ?? NOWHERE,
+    addressShare: shares[index] ?? 0,
+  }));
+  const classes = packClasses(entries, candidates[0]?.endpoint ?? 0);
+  return { table, classes, locationsWithoutClass };
 }
 
 /**

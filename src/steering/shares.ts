@@ -34,7 +34,7 @@ function sharesBy<Key>(
   keyOf: (candidate: Candidate) => Key,
 ): ReadonlyMap<Key, number> {
   const shares = new Map<Key, number>();
-  for (const [index, { addressShare }] of map.classes.entries()) {
+  for (const [index, addressShare] of map.classes.shares.entries()) {
     for (const { share, candidates } of decisions[index]?.outcomes ?? []) {
       const part = (addressShare * share) / candidates.length;
       for (const candidate of candidates) {

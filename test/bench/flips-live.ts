@@ -3,13 +3,15 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { DOWN } from '../../src/health/health-word.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
+import { mapAt } from '../../src/nameserver/map-table.ts';
+import { servicesOf } from '../../src/nameserver/services.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { openDnsWorkers } from '../../src/workers/dns-workers.ts';
 import { createSigner } from '../../src/workers/signer.ts';
 import { createConfig, healthOf, queryBytes } from '../nameserver/fixture.ts';
 import { chooseCores } from './dns-drive.ts';
 import { freePort } from './dns-servers.ts';
-import { NAMES, queriesOf, ZONE } from './flips-world.ts';
+import { queriesOf, ZONE } from './flips-world.ts';
 import { runLoad } from './load.ts';
 import { streamOf } from './query-bytes.ts';
 import type { Scratch } from './scratch.ts';
@@ -25,6 +27,7 @@ export async function measureLive(
   snapshot: Snapshot,
   scratch: Scratch,
   seconds: number,
+  names: number,
 ): Promise<string> {
   const calls = openSyscalls();
   if (!calls.ok) return 'not measured: no node:ffi on Linux here';
@@ -58,7 +61,7 @@ export async function measureLive(
   const { workers } = opened;
   const problem = await workers.ready;
   if (problem !== undefined) throw new Error(problem.message);
-  const stream = scratch.write('flips.queries', streamOf(queriesOf(NAMES * 4)));
+  const stream = scratch.write('flips.queries', streamOf(queriesOf(names)));
   const [, core] = chooseCores();
   const setting = { port, file: stream, rate: 0, cores: [core] };
   await runLoad(scratch, { ...setting, seconds: 2 });
@@ -84,8 +87,9 @@ async function flipAlong(
   publish: (generation: number, health: ReturnType<typeof healthOf>) => void,
   isOver: () => boolean,
 ): Promise<readonly number[]> {
-  const name = services.findIndex(({ policy }) => policy === WATCHED_POLICY);
-  const [first, second] = maps[services[name]!.map]!.candidates.map((at) => endpoints[at]!);
+  const all = [...servicesOf(services)];
+  const name = all.findIndex(({ policy }) => policy === WATCHED_POLICY);
+  const [first, second] = mapAt(maps, all[name]!.map).candidates.map((at) => endpoints[at]!);
   const query = queryBytes(`n${name}.${ZONE}`, 'A', { edns: true });
   const socket = createSocket('udp4');
   const waits: number[] = [];

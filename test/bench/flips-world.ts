@@ -1,5 +1,5 @@
 /**
- * What an operator with 10,000 steered names may have, in two extremes: a few pools that are everywhere, and
+ * What an operator with many steered names may have, in two extremes: a few pools that are everywhere, and
  * many that are in two or three regions. Both have 500 endpoints in 50 regions.
  */
 import type { Config, PoolConfig, SteeredConfig } from '../../src/config/config.ts';
@@ -10,7 +10,6 @@ import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { readCentroids } from '../geo/fixtures.ts';
 import { createConfig, queryBytes, WEB_POOL } from '../nameserver/fixture.ts';
 
-export const NAMES = 10_000;
 export const ENDPOINTS = 500;
 export const REGIONS = 50;
 export const ZONE = 'gslb.example.';
@@ -44,17 +43,17 @@ const TTLS = [
   [30, 300],
 ] as const;
 
-/** All that a DNS worker serves of such a world. */
-export function compileWorld({ pools }: World, geo: GeoDatabase): Snapshot {
-  const compiled = compileSnapshot(configOf(pools), geo, 1, 1);
+/** All that a DNS worker serves of such a world with so many steered names. */
+export function compileWorld({ pools }: World, geo: GeoDatabase, count: number): Snapshot {
+  const compiled = compileSnapshot(configOf(pools, count), geo, 1, 1);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.issues[0]));
   return compiled.snapshot;
 }
 
-function configOf(pools: number): Config {
+function configOf(pools: number, count: number): Config {
   const base = createConfig();
   const { soa } = base.zones['gslb.example']!;
-  const names = { ttl: 300, soa, rrsets: [], steered: steeredNames(pools) };
+  const names = { ttl: 300, soa, rrsets: [], steered: steeredNames(pools, count) };
   return createConfig({
     regions: Object.fromEntries(
       places(REGIONS).map((location, index) => [
@@ -98,9 +97,9 @@ function poolOf(pool: number, pools: number): PoolConfig {
   };
 }
 
-function steeredNames(pools: number): readonly SteeredConfig[] {
+function steeredNames(pools: number, count: number): readonly SteeredConfig[] {
   const policies = Object.keys(POLICIES);
-  return Array.from({ length: NAMES }, (_, index) => {
+  return Array.from({ length: count }, (_, index) => {
     const kind = Math.floor(index / pools);
     const [ttlMin, ttlMax] = TTLS[Math.floor(kind / policies.length) % TTLS.length]!;
     const policy = policies[kind % policies.length]!;
@@ -108,14 +107,16 @@ function steeredNames(pools: number): readonly SteeredConfig[] {
   });
 }
 
+const QUERIES_PER_NAME = 4;
+
 /** A was-asked-by-everybody mix: each name in turn, each client network anywhere in IPv4. */
-export function queriesOf(count: number): readonly Uint8Array[] {
-  return Array.from({ length: count }, (_, index) => {
+export function queriesOf(names: number): readonly Uint8Array[] {
+  return Array.from({ length: names * QUERIES_PER_NAME }, (_, index) => {
     const network = (Math.imul(index, 0x9e3779b1) >>> 8) & 0xffffff;
     const octets = [network >> 16, (network >> 8) & 255, network & 255];
     // 1.0.0.0/8 to 223.0.0.0/8: what is routed.
     octets[0] = 1 + (octets[0]! % 223);
-    return queryBytes(`n${(index * 7919) % NAMES}.${ZONE}`, 'A', {
+    return queryBytes(`n${(index * 7919) % names}.${ZONE}`, 'A', {
       subnet: `${octets.join('.')}.0/24`,
     });
   });

@@ -9,14 +9,16 @@ import { parseArgs } from 'node:util';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { DOWN } from '../../src/health/health-word.ts';
 import { classAnswers } from '../../src/nameserver/answer.ts';
+import { mapsOf } from '../../src/nameserver/map-table.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { setHealth, setSnapshot, type WorkerState } from '../../src/nameserver/worker-state.ts';
+import { classCount } from '../../src/steering/class-list.ts';
 import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
 import { clientAt, healthOf, startWorker } from '../nameserver/fixture.ts';
 import { say } from './dns-drive.ts';
 import { measureLive } from './flips-live.ts';
-import { compileWorld, ENDPOINTS, NAMES, queriesOf, REGIONS, WORLDS } from './flips-world.ts';
+import { compileWorld, ENDPOINTS, queriesOf, REGIONS, WORLDS } from './flips-world.ts';
 import { machineFacts } from './machine.ts';
 import type { Scratch } from './scratch.ts';
 import { openThreadClock } from './thread-clock.ts';
@@ -26,8 +28,9 @@ export const FLIPS_USAGE = `npm run bench -- flips [options]
 
   --changes N        changes of each kind (40)
   --seconds N        of full load on real workers (10); 0 = none
+  --names N          steered ones (10000)
 
-${NAMES} steered names, ${ENDPOINTS} endpoints, ${REGIONS} regions, the embedded geo database.
+${ENDPOINTS} endpoints, ${REGIONS} regions, the embedded geo database.
 `;
 
 const BATCH = 32;
@@ -40,19 +43,21 @@ const UP_WORD = 60;
 const threadClock = openThreadClock();
 
 export async function flipsBench(words: readonly string[], scratch: Scratch): Promise<number> {
-  const { changes, seconds } = readOptions(words);
+  const { changes, names, seconds } = readOptions(words);
   const facts = machineFacts([], ['npm run bench -- flips', ...words].join(' '));
   const geo = opened(readEmbedded(), readCentroids());
   const rows: string[] = [];
   const notes: string[] = [];
   for (const world of WORLDS) {
     say(`Compiling ${world.summary} …`);
-    const snapshot = compileWorld(world, geo);
+    const snapshot = compileWorld(world, geo, names);
     notes.push(`${world.name}: ${world.summary}; ${describe(snapshot)}`);
-    rows.push(...measureWorld(world.name, snapshot, changes));
+    rows.push(...measureWorld(world.name, snapshot, changes, names));
     if (seconds === 0) continue;
     say(`Driving real workers with ${world.name} …`);
-    notes.push(`${world.name}, under load: ${await measureLive(snapshot, scratch, seconds)}`);
+    notes.push(
+      `${world.name}, under load: ${await measureLive(snapshot, scratch, seconds, names)}`,
+    );
   }
   const lines = [
     '',
@@ -75,21 +80,25 @@ function readOptions(words: readonly string[]) {
     options: {
       changes: { type: 'string', default: '40' },
       seconds: { type: 'string', default: '10' },
+      names: { type: 'string', default: '10000' },
     },
   });
   const [changes, seconds] = [Number(values.changes), Number(values.seconds)];
+  const names = Number(values.names);
+  if (!(Number.isInteger(names) && names >= 10_000)) throw new Error('--names is 10000 or more');
   if (!(Number.isInteger(changes) && changes >= 4)) throw new Error('--changes is 4 or more');
   if (!(Number.isInteger(seconds) && seconds >= 0)) throw new Error('--seconds is 0 or more');
-  return { changes, seconds };
+  return { changes, names, seconds };
 }
 
 function describe({ maps }: Snapshot): string {
-  const tables = new Set(maps.map(({ classes }) => classes.table));
+  const all = [...mapsOf(maps)];
+  const tables = new Set(all.map(({ classes }) => classes.table));
   const bytes = [...tables]
     .flatMap((table) => Object.values(table))
     .reduce<number>((sum, part) => sum + (typeof part === 'object' ? part.byteLength : 0), 0);
-  const classes = maps.reduce((sum, map) => sum + map.classes.classes.length, 0);
-  return `${maps.length} maps with ${classes} classes; ${tables.size} tables of ${Math.round(bytes / 1e6)} MB in all`;
+  const classes = all.reduce((sum, map) => sum + classCount(map.classes.classes), 0);
+  return `${all.length} maps with ${classes} classes; ${tables.size} tables of ${Math.round(bytes / 1e6)} MB in all`;
 }
 
 type Change = {
@@ -98,9 +107,14 @@ type Change = {
   make(worker: WorkerState, turn: number): () => void;
 };
 
-function measureWorld(world: string, snapshot: Snapshot, times: number): readonly string[] {
+function measureWorld(
+  world: string,
+  snapshot: Snapshot,
+  times: number,
+  names: number,
+): readonly string[] {
   const worker = startWorker(snapshot, new Uint32Array(snapshot.endpoints.length).fill(UP_WORD));
-  const queries = queriesOf(NAMES * 4);
+  const queries = queriesOf(names);
   const ask = createAsker(worker, queries);
   for (let batch = 0; batch < WARM_UP_BATCHES; batch += 1) ask();
   const quiet = sumOf(BATCHES_AFTER, ask);
@@ -187,7 +201,7 @@ function changesOf(snapshot: Snapshot): readonly Change[] {
 
 /** As if somebody asked for every class in one go: how many are not what they were, and what it takes. */
 function renewAll({ answers }: WorkerState): { readonly count: number; readonly time: number } {
-  const before = answers!.maps.map(({ classes }) => classes.slice());
+  const before = answers!.maps.map((each) => each?.classes.slice() ?? []);
   const time = timed(() => {
     for (const map of answers!.maps.keys()) {
       for (const { stages } of classAnswers(answers!, map)) {
@@ -195,8 +209,8 @@ function renewAll({ answers }: WorkerState): { readonly count: number; readonly 
       }
     }
   });
-  const count = answers!.maps.reduce((sum, { classes }, map) => {
-    return sum + classes.filter((each, at) => each !== before[map]![at]).length;
+  const count = answers!.maps.reduce((sum, each, map) => {
+    return sum + (each?.classes ?? []).filter((one, at) => one !== before[map]![at]).length;
   }, 0);
   return { count, time };
 }

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildGeoTable, composeGeo, type GeoDatabase } from '../../src/geo/mmdb.ts';
+import { classCount } from '../../src/steering/class-list.ts';
 import { buildMap } from '../../src/steering/map.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
 import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
@@ -60,7 +61,7 @@ export async function geoBench(words: readonly string[]): Promise<number> {
   const regions = candidates.map(({ location }) => location);
   const map = () => buildMap(compilePolicy(CHAIN), candidates, geo, regions);
   step('map of `nearest`, 12 regions', map, ({ classes, table }) => {
-    return `${classes.length} classes, ${sizeText(table)}`;
+    return `${classCount(classes)} classes, ${sizeText(table)}`;
   });
   const user = process.cpuUsage();
   const lines = [

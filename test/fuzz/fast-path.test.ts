@@ -289,7 +289,7 @@ test('so it does where zones are signed', () => {
         if (draw(2000) === 0) {
           const { signatures, prepared } = snapshot;
           for (const worker of pair) {
-            addSignatures(worker, snapshot.generation, signatures, prepared);
+            addSignatures(worker, snapshot.generation, signatures, prepared[0]!);
           }
         }
       } catch (error) {

@@ -9,7 +9,9 @@ import {
   classAnswer,
   updateAnswers,
 } from '../../src/nameserver/answer.ts';
+import { mapsOf } from '../../src/nameserver/map-table.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { classCount } from '../../src/steering/class-list.ts';
 import { fuzzParameters } from '../ip/range-oracle.ts';
 import { allUp, compiled, createConfig, healthOf, WEB_POOL } from '../nameserver/fixture.ts';
 
@@ -33,8 +35,8 @@ const WORDS = [
 
 const snapshot = manyPolicies();
 const { length: endpoints } = snapshot.endpoints;
-const places = snapshot.maps.flatMap(({ classes }, map) =>
-  classes.classes.map((_, classId) => ({ map, classId })),
+const places = [...mapsOf(snapshot.maps)].flatMap(({ classes }, map) =>
+  Array.from({ length: classCount(classes.classes) }, (_, classId) => ({ map, classId })),
 );
 
 const change = fc.record({

@@ -19,7 +19,9 @@ const allOf = (table: AnswerTable) => table.maps.flatMap((_, map) => classAnswer
 test('buildAnswers() decides nothing that nobody asks for', () => {
   const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
   const asked = classAnswer(table, 0, 1);
-  const made = table.maps.flatMap(({ classes }) => classes.filter((each) => each !== undefined));
+  const made = table.maps.flatMap((map) =>
+    (map?.classes ?? []).filter((each) => each !== undefined),
+  );
   assert.deepEqual(made, [asked]);
   assert.equal(table.bodies.known.size, 0);
   assert.ok(asked.stages[0]!.outcomes[0]!.body4.records > 0);

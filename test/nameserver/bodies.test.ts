@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { DOWN } from '../../src/health/health-word.ts';
 import { classAnswer } from '../../src/nameserver/answer.ts';
 import { INTERNED_BODIES_MAX } from '../../src/nameserver/body.ts';
+import { mapsOf } from '../../src/nameserver/map-table.ts';
 import { setHealth } from '../../src/nameserver/worker-state.ts';
 import { allUp, ask, compiled, createConfig, healthOf, startWorker } from './fixture.ts';
 
@@ -37,7 +38,7 @@ test('answers of states of health that have passed are forgotten, and those of n
   const worker = startWorker(snapshot);
   const up = allUp(snapshot);
   const first = snapshot.endpoints.findIndex(({ pool }) => pool === 'many');
-  const map = snapshot.maps.findIndex(({ pool }) => pool === 'many');
+  const map = [...mapsOf(snapshot.maps)].findIndex(({ pool }) => pool === 'many');
   for (let state = 1; state <= STATES; state += 1) {
     const words = up.slice();
     for (let bit = 0; bit < ENDPOINTS; bit += 1) {
@@ -58,5 +59,8 @@ test('answers of states of health that have passed are forgotten, and those of n
   }
   const { known } = worker.answers!.bodies;
   assert.ok(known.size < STATES / 2, `${known.size} bodies`);
-  assert.ok(worker.bodySignatures.size <= known.size, `${worker.bodySignatures.size} signatures`);
+  assert.ok(
+    worker.bodySignatures.known.size <= known.size,
+    `${worker.bodySignatures.known.size} signatures`,
+  );
 });

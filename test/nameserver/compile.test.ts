@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
+import { mapAt, mapCount, mapsOf } from '../../src/nameserver/map-table.ts';
+import { serviceCount, servicesOf } from '../../src/nameserver/services.ts';
+import { classEntries } from '../../src/steering/class-list.ts';
+import type { ClassMap } from '../../src/steering/map.ts';
 import { compiled, createConfig, geo, WEB_POOL } from './fixture.ts';
 
 function issues(changes: Partial<Config>): readonly string[] {
@@ -23,23 +27,26 @@ function withSteered(changes: Partial<(typeof zone.steered)[number]>): Partial<C
 
 test('compileSnapshot() shares one map among names with the same chain, pool and bounds', () => {
   const { services, maps } = compiled();
-  const map = (owner: string): number => services.find((one) => one.owner === owner)!.map;
+  const map = (owner: string): number =>
+    [...servicesOf(services)].find((one) => one.owner === owner)!.map;
   assert.equal(map('www.gslb.example.'), map('gslb.example.'));
   assert.equal(map('share.gslb.example.'), map('*.app.gslb.example.'));
   assert.notEqual(map('www.gslb.example.'), map('v4.gslb.example.'));
-  assert.equal(maps.length, 3);
+  assert.equal(mapCount(maps), 3);
 });
 
 test('compileSnapshot() shares prefix tables among maps that differ in TTL bounds only', () => {
   const steered = [zone.steered[0]!, { ...zone.steered[1]!, ttlMax: 60 }];
   const { maps } = compiled(createConfig({ zones: { 'gslb.example': { ...zone, steered } } }));
-  assert.equal(maps.length, 2);
-  assert.equal(maps[0]!.classes, maps[1]!.classes);
+  assert.equal(mapCount(maps), 2);
+  const [one, other] = [...mapsOf(maps)];
+  assert.deepEqual([one!.ttlMaxSeconds, other!.ttlMaxSeconds], [30, 60]);
+  assert.ok(isSame(one!.classes, other!.classes));
 });
 
 test('compileSnapshot() offers a family when every endpoint of the pool has it', () => {
   const { services } = compiled();
-  const families = services.map(({ owner, has4, has6 }) => [owner, has4, has6]);
+  const families = Array.from(servicesOf(services), ({ owner, has4, has6 }) => [owner, has4, has6]);
   assert.deepEqual(families, [
     ['www.gslb.example.', true, true],
     ['gslb.example.', true, true],
@@ -59,7 +66,7 @@ test('compileSnapshot() carries generation, revision and the size limit', () => 
 test('compileSnapshot() for a node that only probes has endpoints, and nothing to answer', () => {
   const roles = ['prober'] as const;
   const { endpoints, maps, services } = compiled(createConfig({ node: { ...base.node, roles } }));
-  assert.deepEqual([maps, services], [[], []]);
+  assert.deepEqual([mapCount(maps), serviceCount(services)], [0, 0]);
   assert.deepEqual(endpoints, compiled().endpoints);
 });
 
@@ -68,8 +75,9 @@ test('compileSnapshot() takes over the class maps of which nothing changed', () 
   const again = (changes: Partial<Config>, data = geo) => {
     const result = compileSnapshot(createConfig(changes), data, 2, 1, before);
     assert.ok(result.ok);
-    return result.snapshot.maps.map(({ classes }) =>
-      before.snapshot.maps.findIndex((map) => map.classes === classes),
+    const known = [...mapsOf(before.snapshot.maps)];
+    return Array.from(mapsOf(result.snapshot.maps), ({ classes }) =>
+      known.findIndex((map) => isSame(map.classes, classes)),
     );
   };
   assert.deepEqual(again({}), [0, 1, 2]);
@@ -99,9 +107,13 @@ test('pools and policies that part clients alike share one table, each with its 
     zones: { ...base.zones, 'gslb.example': { ...zone, steered } },
   });
   const snapshot = compiled(config);
-  const [web, twin, twinToo, legacy, everybody] = snapshot.maps.map(({ classes }) => classes);
+  const [web, twin, twinToo, legacy, everybody] = Array.from(
+    mapsOf(snapshot.maps),
+    ({ classes }) => classes,
+  );
   assert.equal(twin!.table, web!.table);
-  assert.equal(twinToo, twin);
+  assert.ok(isSame(twinToo!, twin!));
+  assert.equal(twin!.classes.words, web!.classes.words);
   assert.equal(
     legacy!.table,
     web!.table,
@@ -109,18 +121,18 @@ test('pools and policies that part clients alike share one table, each with its 
   );
   assert.notEqual(everybody!.table, web!.table);
   const first = snapshot.endpoints.findIndex(({ pool }) => pool === 'twin');
-  const shifted = web!.classes.map(({ tiers }) =>
+  const shifted = [...classEntries(web!.classes)].map(({ tiers }) =>
     tiers.map((tier) => tier.map((at) => at + first)),
   );
   assert.deepEqual(
-    twin!.classes.map(({ tiers }) => tiers),
+    [...classEntries(twin!.classes)].map(({ tiers }) => tiers),
     shifted,
   );
   const before = { snapshot, geo };
   const again = compileSnapshot(config, geo, 2, 1, before);
   assert.ok(again.ok);
-  for (const [index, { classes }] of again.snapshot.maps.entries()) {
-    assert.equal(classes, snapshot.maps[index]!.classes);
+  for (const [index, { classes }] of [...mapsOf(again.snapshot.maps)].entries()) {
+    assert.ok(isSame(classes, mapAt(snapshot.maps, index).classes));
   }
 });
 
@@ -166,3 +178,11 @@ test('compileSnapshot() reports what is wrong with zones beside all else', () =>
   const found = issues({ zones: { 'gslb.example': { ...zone, rrsets, steered } } });
   assert.equal(found.length, 2, found.join('\n'));
 });
+
+/** The same memory, counted from the same endpoint. */
+function isSame({ classes, table }: ClassMap, other: ClassMap): boolean {
+  const { firstEndpoint, words } = other.classes;
+  return (
+    table === other.table && classes.words === words && classes.firstEndpoint === firstEndpoint
+  );
+}

@@ -5,6 +5,7 @@ import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
 import { ECDSA_P256, generateKey } from '../../src/dns/dnssec/keys.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import { SIGN } from '../../src/nameserver/outcomes.ts';
+import { NOTHING_PREPARED, preparedCount } from '../../src/nameserver/prepared.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { addSignatures, learn, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
@@ -179,6 +180,26 @@ test('what was signed once is answered by the worker, until something else is se
   assert.equal(hear(desk.renew()), undefined, 'nothing was learned since');
 });
 
+test('when health makes much that is not signed, all is told anew', () => {
+  for (const [added, isAnew] of [
+    [0, true],
+    [1000, false],
+  ] as const) {
+    const { ask, desk, hear, snapshot, worker } = openDesk('compact', 0, false, { added });
+    const words = allUp(snapshot);
+    words[0] = DOWN;
+    desk.setHealth(snapshot.generation, healthOf(words));
+    setHealth(worker, healthOf(words), snapshot.generation);
+    const news = hear(desk.prepare());
+    assert.equal(news?.signatures, isAnew ? snapshot.signatures : undefined);
+    for (const name of ['all', 'www', 'share']) assert.ok(ask(`${name}.gslb.example`, 1), name);
+    const before = countOf(snapshot.prepared);
+    const count = preparedCount(news!.prepared);
+    assert.ok(isAnew ? count > before / 2 : count < before / 2, `${count} after ${before}`);
+    assert.equal(hear(desk.prepare()), undefined, 'and once is enough');
+  }
+});
+
 test('what health makes of a steered name is signed before somebody asks again', () => {
   const { ask, desk, hear, snapshot, worker } = openDesk();
   const words = allUp(snapshot);
@@ -197,7 +218,7 @@ test('news of another generation change nothing', () => {
   const { ask, desk, snapshot, worker } = openDesk('nsec');
   const before = endsOf(ask('static.gslb.example', 1));
   const signatures = { ...snapshot.signatures!, bytes: new Uint8Array() };
-  addSignatures(worker, snapshot.generation + 1, signatures, []);
+  addSignatures(worker, snapshot.generation + 1, signatures, NOTHING_PREPARED);
   assert.deepEqual(endsOf(ask('static.gslb.example', 1)), before);
   assert.equal(desk.setHealth(snapshot.generation - 1, healthOf(allUp(snapshot))), false);
 });
@@ -217,7 +238,7 @@ test('a successor of the keys signs alone, and without keys nothing is signed', 
   assert.deepEqual(faultsOf(decoded.message, other.dnskeys), []);
   desk.setKeys([]);
   const bare = run(desk.sign(snapshot));
-  assert.equal(bare.prepared.length, 0);
+  assert.equal(countOf(bare.prepared), 0);
   const unsigned = startWorker({ ...snapshot, ...bare });
   for (const name of ['static.gslb.example', 'missing.gslb.example', 'www.gslb.example']) {
     const asked = queryOf(name, 1);
@@ -338,7 +359,7 @@ test('with more steered names than there is room for, what is answered now comes
   });
   const steered = ['www', 'v4', 'share', 'all'].map((name) => `${name}.gslb.example`);
   for (const name of steered) assert.ok(ask(name, 1), name);
-  assert.ok(snapshot.prepared.length === 30, String(snapshot.prepared.length));
+  assert.ok(countOf(snapshot.prepared) === 30, String(countOf(snapshot.prepared)));
   const endpoints = snapshot.endpoints.length;
   let [told, anew] = [0, 0];
   for (let turn = 0; turn < 12; turn += 1) {
@@ -347,8 +368,9 @@ test('with more steered names than there is room for, what is answered now comes
     desk.setHealth(snapshot.generation, healthOf(words));
     setHealth(worker, healthOf(words), snapshot.generation);
     const news = hear(desk.prepare());
-    assert.ok((news?.prepared.length ?? 0) <= 34);
-    if (news?.signatures === undefined) told += news?.prepared.length ?? 0;
+    const count = countOf(news ? [news.prepared] : []);
+    assert.ok(count <= 34);
+    if (news?.signatures === undefined) told += count;
     else {
       anew += 1;
       assert.equal(news.signatures, snapshot.signatures, 'nothing was due');
@@ -376,7 +398,8 @@ test('what health has left behind goes with the next renewal, and nothing else i
   assert.ok(change(words));
   change(allUp(snapshot));
   advance(RENEW_SECONDS);
-  assert.equal(hear(desk.renew())?.prepared.length, snapshot.prepared.length);
+  const renewed = hear(desk.renew());
+  assert.equal(countOf(renewed ? [renewed.prepared] : []), countOf(snapshot.prepared));
   for (let hour = 0; hour < 3; hour += 1) {
     advance(RENEW_SECONDS);
     assert.equal(hear(desk.renew()), undefined);
@@ -416,3 +439,6 @@ test('a query that the signer cannot answer either gets nothing', () => {
   const { learned, reply } = desk.answer(new Uint8Array(5), clientAt('80.1.1.1'), NOW_MS);
   assert.deepEqual([learned, reply], [[], undefined]);
 });
+
+const countOf = (prepared: Snapshot['prepared']): number =>
+  prepared.reduce((sum, each) => sum + preparedCount(each), 0);

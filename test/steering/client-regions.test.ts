@@ -7,6 +7,7 @@ import { composeGeo } from '../../src/geo/mmdb.ts';
 import { NOWHERE } from '../../src/health/health-words.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { lookupAddress, rangeValueOf } from '../../src/ip/prefix-table.ts';
+import { classCount, classEntries, classEntry } from '../../src/steering/class-list.ts';
 import { buildMap, type ClassMap } from '../../src/steering/map.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
@@ -29,7 +30,7 @@ const geo = composeGeo(
 const regions = [places.virginia, places.frankfurt, places.singapore];
 
 function nearAt(map: ClassMap, text: string): number {
-  return map.classes[rangeValueOf(lookupAddress(map.table, parseAddress(text)!))]!.near;
+  return classEntry(map.classes, rangeValueOf(lookupAddress(map.table, parseAddress(text)!))).near;
 }
 
 test('buildMap() says which region a client is near, and nothing of one whose place is not known', () => {
@@ -42,11 +43,11 @@ test('buildMap() says which region a client is near, and nothing of one whose pl
 
 test('buildMap() tells clients apart by their region also where the policy does not', () => {
   const map = buildMap(alike, three, geo, regions);
-  assert.equal(map.classes.length, 4, 'three regions, and those who are nowhere');
-  assert.ok(map.classes.every(({ tiers }) => tiers.length === 1));
+  assert.equal(classCount(map.classes), 4, 'three regions, and those who are nowhere');
+  assert.ok([...classEntries(map.classes)].every(({ tiers }) => tiers.length === 1));
   const without = buildMap(alike, three, geo);
   assert.deepEqual(
-    without.classes.map((entry) => entry.near),
+    [...classEntries(without.classes)].map((entry) => entry.near),
     [NOWHERE],
   );
 });
