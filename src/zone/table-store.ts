@@ -46,6 +46,9 @@ export type TableStore = {
   zones: Int32Array;
   zoneCount: number;
   slots: Uint32Array;
+  /** Where the columns were that were served last, all but those that are copied, and the number of that memory. */
+  servedFrom: readonly ArrayBufferLike[];
+  memory: number;
   /** The hash index and the rows of zones are served: they must be copied before they change. */
   isServed: boolean;
 };
@@ -88,6 +91,8 @@ export function createTableStore(
     zones: sharedWords(zones * ZONE_WORDS),
     zoneCount: zones,
     slots: sharedSlots(nodes),
+    servedFrom: [],
+    memory: 0,
     isServed: false,
   };
 }
@@ -110,7 +115,23 @@ export function serveTable(store: TableStore): ZoneTable {
     rrsets: rrsets.subarray(0, store.rrsetCount * RRSET_WORDS),
     zones: zones.subarray(0, store.zoneCount * ZONE_WORDS),
     links: links.subarray(0, store.linkCount),
+    memory: memoryOf(store),
   };
+}
+
+/** Of all tables that this thread has made. */
+let memories = 0;
+
+/** The number of the memory that the columns lie in: another one when one of them had to grow. */
+function memoryOf(store: TableStore): number {
+  const { arena, links, nodes, rrsets, servedFrom } = store;
+  const buffers = [arena, links, nodes, rrsets].map(({ buffer }) => buffer);
+  if (buffers.some((buffer, index) => buffer !== servedFrom[index])) {
+    memories += 1;
+    store.servedFrom = buffers;
+    store.memory = memories;
+  }
+  return store.memory;
 }
 
 /** What all columns hold by now, but for the hash index and the rows of zones, of which nothing dies. */

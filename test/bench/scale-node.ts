@@ -105,8 +105,8 @@ function tableBytes(file: string): number {
   if (!geo.ok) throw new Error(geo.reason);
   const compiled = compileSnapshot(loaded.config, geo.geo, 1, 0);
   if (!compiled.ok) throw new Error(compiled.issues[0]?.message);
-  return Object.values(compiled.snapshot.zones).reduce(
-    (sum, { byteLength }) => sum + byteLength,
-    0,
-  );
+  const columns = Object.values(compiled.snapshot.zones);
+  return columns.reduce<number>((sum, column) => {
+    return typeof column === 'number' ? sum : sum + column.byteLength;
+  }, 0);
 }

@@ -51,7 +51,8 @@ test('compileZones() makes nodes of apexes, empty non-terminals and owners', () 
 test('compileZones() lies on shared memory', () => {
   const result = compileZones([zone('example')]);
   assert.ok(result.ok);
-  for (const column of Object.values(result.table)) {
+  const { memory: _, ...columns } = result.table;
+  for (const column of Object.values(columns)) {
     assert.ok(column.buffer instanceof SharedArrayBuffer);
   }
 });
