@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { writeQuery } from '../node/dns-client.ts';
+import { processCpuSeconds } from './cpu.ts';
 import { ZONE_RRSETS, zoneText } from './scale-inputs.ts';
 import {
   mebibytes,
@@ -18,11 +19,14 @@ import type { Scratch } from './scratch.ts';
 
 /** Queries without reloads, to compare. */
 const QUIET_MS = 1000;
+/** Between an answer and the next question. */
+const PAUSE_MS = 1;
 const CHANGES_PER_ADDRESS = 100;
 
 export const RELOAD_HEAD = [
   'reload of one zone among',
   'served after, min / median / 99 % / max',
+  'CPU time of each',
   'longest wait of a query meanwhile',
   'resident memory before / after / peak',
 ];
@@ -45,6 +49,7 @@ export async function measureReloads(
   await delay(QUIET_MS);
   const quietMs = await quiet.stop();
   const before = memoryOf(node);
+  const cpuBefore = processCpuSeconds(node.child.pid);
   const asker = askSteadily(node.port, `www.${zone}`);
   const times: number[] = [];
   for (let round = 0; round < reloads; round += 1) {
@@ -53,6 +58,7 @@ export async function measureReloads(
     scratch.write(file, zoneText(zone, ZONE_RRSETS, address));
     times.push(await reload(node, zone, round));
   }
+  const cpuSeconds = processCpuSeconds(node.child.pid) - cpuBefore;
   const longestMs = await asker.stop();
   await delay(SETTLE_MS);
   const after = memoryOf(node);
@@ -60,6 +66,7 @@ export async function measureReloads(
   const row = [
     `${zones} zones, ${reloads} times`,
     `${spread(times)} ms`,
+    `${((cpuSeconds * 1000) / reloads).toFixed(0)} ms`,
     `${longestMs.toFixed(1)} ms (before: ${quietMs.toFixed(1)} ms)`,
     [before.resident, after.resident, after.peak].map(mebibytes).join(' / '),
   ];
@@ -90,7 +97,7 @@ function spread(times: readonly number[]): string {
   return [at(0), at(0.5), at(0.99), at(1)].map((ms) => ms.toFixed(0)).join(' / ');
 }
 
-/** Asks one question after the other; tells the longest that one took. */
+/** Asks one question after the other, seldom enough that it is no load; tells the longest that one took. */
 function askSteadily(port: number, name: string): { stop(): Promise<number> } {
   const socket = createSocket('udp4');
   const question = writeQuery(1, { name });
@@ -103,7 +110,10 @@ function askSteadily(port: number, name: string): { stop(): Promise<number> } {
   };
   socket.on('message', () => {
     longestMs = Math.max(longestMs, performance.now() - askedAt);
-    if (!isOver) return next();
+    if (!isOver) {
+      setTimeout(next, PAUSE_MS);
+      return;
+    }
     socket.close();
     resolve(longestMs);
   });
