@@ -19,7 +19,8 @@ import { measureStart, START_HEAD } from './scale-node.ts';
 import { measureReloads, RELOAD_HEAD } from './scale-reloads.ts';
 import type { Scratch } from './scratch.ts';
 
-export const SCALE_SUMMARY = 'time, memory and reloads with up to a million RRsets and networks';
+export const SCALE_SUMMARY =
+  'time, memory and reloads with up to a million RRsets and networks, and steered names';
 export const SCALE_USAGE = `npm run bench -- scale [options]
 
   --rrsets N,N,…     RRsets of each step of the curve (10000,100000,1000000)
