@@ -82,6 +82,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       }
       break;
     case 'tap':
+      tap?.close();
       if (state) tap = openTap(state, message.tap);
       break;
     case 'stop':

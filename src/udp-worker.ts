@@ -105,6 +105,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       }
       break;
     case 'tap':
+      tap?.close();
       if (state) tap = openTap(state, message.tap);
       break;
     case 'stop':

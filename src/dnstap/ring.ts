@@ -35,6 +35,8 @@ const TURN = 0xff_ff_ff_ff;
 // Positions count on beyond the ring's end, modulo 2^32. Each has a cache line of its own.
 const WRITTEN = 0;
 const READ = 16;
+/** How many of both sides have left. */
+const LEFT = 8;
 const HEAD_BYTES = 128;
 
 /** @param capacity octets; a power of two, at most 2^30, with room for two of the longest frames */
@@ -113,6 +115,27 @@ export function openRingReader(memory: SharedArrayBuffer): RingReader {
     },
     frames: () => frames,
   };
+}
+
+/**
+ * For each side to call when it is done with the ring for ever: what then lies in it reaches nobody.
+ * @returns the frames in it, to the side that leaves last; 0 to the other
+ */
+export function leaveRing(memory: SharedArrayBuffer): number {
+  const { bytes, positions } = viewsOf(memory);
+  if (Atomics.add(positions, LEFT, 1) === 0) {
+    Atomics.notify(positions, LEFT);
+    return 0;
+  }
+  const reader = openRingReader(memory);
+  reader.take(new Uint8Array(bytes.length), 0);
+  return reader.frames();
+}
+
+/** Settles when the other side has left, or that much later. */
+export async function whenLeft(memory: SharedArrayBuffer, timeoutMs: number): Promise<void> {
+  const { value } = Atomics.waitAsync(viewsOf(memory).positions, LEFT, 0, timeoutMs);
+  await value;
 }
 
 function viewsOf(memory: SharedArrayBuffer) {

@@ -1,5 +1,5 @@
 import type { Client } from '../nameserver/client.ts';
-import { COUNT_DNSTAP_DROPPED } from '../nameserver/counters.ts';
+import { COUNT_DNSTAP_DROPPED, COUNT_DNSTAP_LOST } from '../nameserver/counters.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import {
   AUTH_QUERY,
@@ -14,7 +14,7 @@ import {
   UPDATE_RESPONSE,
   writeEvent,
 } from './message.ts';
-import { NO_ROOM, openRingWriter } from './ring.ts';
+import { leaveRing, NO_ROOM, openRingWriter } from './ring.ts';
 
 /**
  * What a worker notes of queries and responses, if anybody wants to know: each becomes an event in the worker's
@@ -30,6 +30,8 @@ export type Tap = {
   response(client: Client, bytes: Uint8Array, length: number): void;
   /** Likewise for a response that comes when others have been noted meanwhile: to be called now. */
   later(client: Client): (bytes: Uint8Array) => void;
+  /** Notes nothing from now on: another plan holds. What still comes late is counted as lost. */
+  close(): void;
 };
 
 /** What the main thread tells a worker of its tap. */
@@ -64,13 +66,17 @@ export function createTap(
   const draw = createDraw(seed);
   const below = TWO_32 / sample;
   const stamp = createWallClock(steadyMs);
+  let isClosed = false;
+  const count = (slot: number, events: number): void => {
+    const row = counters();
+    row[slot] = row[slot]! + events;
+  };
   const current: TapEvent = { type: AUTH_QUERY, timesMs: new Float64Array(3) };
   const note = (event: TapEvent, client: Client, bytes: Uint8Array, length: number): void => {
     const inner = messageBytes(event, client, length);
-    const at = writer.reserve(eventBytes(origin, inner));
+    const at = isClosed ? NO_ROOM : writer.reserve(eventBytes(origin, inner));
     if (at === NO_ROOM) {
-      const row = counters();
-      row[COUNT_DNSTAP_DROPPED] = row[COUNT_DNSTAP_DROPPED]! + 1;
+      count(isClosed ? COUNT_DNSTAP_LOST : COUNT_DNSTAP_DROPPED, 1);
       return;
     }
     writeEvent(writer.bytes, at, origin, inner, event, client, bytes, length);
@@ -105,6 +111,10 @@ export function createTap(
       const { address, localAddress } = client;
       const asked = { ...client, address: address.slice(), localAddress: localAddress.slice() };
       return (bytes) => noteResponse(event, asked, bytes, bytes.length);
+    },
+    close() {
+      isClosed = true;
+      count(COUNT_DNSTAP_LOST, leaveRing(ring));
     },
   };
 }

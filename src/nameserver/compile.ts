@@ -5,7 +5,7 @@
  */
 import type { Config, PoolConfig, SteeredConfig, ZoneConfig } from '../config/config.ts';
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
-import { equalNames, parseName } from '../dns/name.ts';
+import { formatName, parseName } from '../dns/name.ts';
 import type { TsigKey } from '../dns/tsig.ts';
 import type { GeoDatabase } from '../geo/mmdb.ts';
 import { parseAddress } from '../ip/address.ts';
@@ -27,7 +27,7 @@ import { packMaps } from './map-table.ts';
 import { packServices, type Service } from './services.ts';
 import type { ServerIdentity, Snapshot, SnapshotEndpoint, SteeringMap } from './snapshot.ts';
 import type { ZoneTransfer } from './transfer-out.ts';
-import { contentOf, nextContents } from './zone-contents.ts';
+import { createContents, nextContents } from './zone-contents.ts';
 import { primariesOf, STANDING_GOOD, standingOf, standingsOf } from './zone-standing.ts';
 
 /** `path` as in the configuration. */
@@ -132,20 +132,26 @@ function transfersOf(
   snapshot: Snapshot,
   before: readonly ZoneTransfer[],
 ): readonly ZoneTransfer[] {
-  return Object.entries(config.zones).flatMap(([name, zone]) => {
-    if (zone.transfer === undefined || !needsAnswers(config)) return [];
+  const all = Object.entries(config.zones);
+  if (!needsAnswers(config) || !all.some(([, { transfer }]) => transfer)) return [];
+  const contents = createContents(config.zones, snapshot);
+  const known = new Map(before.map((each) => [apexKey(each.contents.at(-1)!.apex), each]));
+  return all.flatMap(([name, zone]) => {
+    if (zone.transfer === undefined) return [];
     // Secondaries of a secondary stop when it does: told nothing newer, theirs expires as well.
     const isGood = standingOf(zone) === STANDING_GOOD;
-    const content = isGood ? contentOf(name, zone, config.zones, snapshot) : undefined;
+    const content = isGood ? contents.of(name) : undefined;
     if (content === undefined) return [];
-    const known = before.find(({ contents }) => equalNames(contents.at(-1)!.apex, content.apex));
+    const earlier = known.get(apexKey(content.apex))?.contents ?? [];
     return {
-      contents: nextContents(known?.contents ?? [], content),
+      contents: nextContents(earlier, content),
       networks: prefixesOf(zone.transfer.networks),
       keys: zone.transfer.keys.flatMap((key) => parseName(key) ?? []),
     };
   });
 }
+
+const apexKey = (apex: Uint8Array): string => formatName(apex).toLowerCase();
 
 const prefixesOf = (networks: readonly string[]) =>
   networks.flatMap((network) => parsePrefix(network) ?? []);

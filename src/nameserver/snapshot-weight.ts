@@ -1,6 +1,10 @@
+import type { ZoneTable } from '../zone/compiled-zones.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Octets of the memory that threads share, of all that a snapshot has: what workers/weight.ts is told. */
+/**
+ * The memory that threads share, of all that a snapshot has, with its octets: what workers/weight.ts is told. A key is
+ * the buffer, or a word for memory that a thread is sent again and again with other zones, as another buffer each time.
+ */
 export function weightOf({
   access,
   maps,
@@ -8,15 +12,31 @@ export function weightOf({
   services,
   signatures,
   zones,
-}: Snapshot): number {
+}: Snapshot): ReadonlyMap<object | string, number> {
   const tables: readonly (object | undefined)[] = [
     ...new Set(maps.classes.map(({ table }) => table)),
     ...maps.classes,
-    ...[maps, access, services, signatures, zones, ...prepared],
+    ...[maps, access, services, signatures, ...prepared],
   ];
-  const buffers = new Set(tables.flatMap((table) => Object.values(table ?? {}).flatMap(bufferOf)));
-  return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return new Map([
+    ...tables.flatMap((table) => Object.values(table ?? {}).flatMap(weightOfView)),
+    ...weightsOfZones(zones),
+  ]);
 }
 
-const bufferOf = (value: unknown): readonly ArrayBufferLike[] =>
-  ArrayBuffer.isView(value) ? [value.buffer] : [];
+const weightOfView = (value: unknown): readonly (readonly [object, number])[] =>
+  ArrayBuffer.isView(value) ? [[value.buffer, value.buffer.byteLength]] : [];
+
+function weightsOfZones({
+  memory,
+  slots,
+  zones,
+  ...columns
+}: ZoneTable): readonly (readonly [object | string, number])[] {
+  return [
+    ...[slots, zones].flatMap(weightOfView),
+    ...Object.entries(columns).map(([name, { buffer }]): [string, number] => {
+      return [`${name} of zones ${memory}`, buffer.byteLength];
+    }),
+  ];
+}

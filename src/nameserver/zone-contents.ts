@@ -4,7 +4,6 @@
  * secondary can be told what has changed.
  */
 import type { RrsetConfig, SteeredConfig, ZoneConfig } from '../config/config.ts';
-import { rrsetsOf } from '../config/zone-rrsets.ts';
 import {
   TYPE_A,
   TYPE_AAAA,
@@ -26,8 +25,9 @@ import { unpackRrsets } from '../zone/packed-rrsets.ts';
 import { type ContentRecord, packContent, type ZoneContent } from '../zone/zone-content.ts';
 import { candidateOf, decideState } from './answer.ts';
 import { rdataOf } from './body.ts';
+import { delegationsOf, findBelow } from './delegations.ts';
 import { mapAt } from './map-table.ts';
-import { hasType, isAlias, serviceMap, servicesOfZone } from './services.ts';
+import { hasType, isAlias, serviceMap, servicesOf } from './services.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
 /** Contents of one zone, oldest first; the last is served. */
@@ -58,15 +58,45 @@ export function nextContents(before: ZoneContents, content: ZoneContent): ZoneCo
   return kept.slice(from + 1);
 }
 
-/**
- * The zone's records of now; undefined when something in them cannot be read, which compiling reports.
- * @param zones all that are served: to a copy, those below this one are delegations
- */
-export function contentOf(
-  name: string,
-  zone: ZoneConfig,
+export type Contents = {
+  /** The zone's records of now; undefined when something in them cannot be read, which compiling reports. */
+  of(name: string): ZoneContent | undefined;
+};
+
+/** @param zones all that are served: to a copy, those below one are delegations */
+export function createContents(
   zones: Readonly<Record<string, ZoneConfig>>,
   snapshot: Snapshot,
+): Contents {
+  const below = findBelow(Object.keys(zones));
+  const services = new Map<string, number>();
+  let index = 0;
+  for (const { owner, zone } of servicesOf(snapshot.services)) {
+    services.set(serviceKey(zone, owner), index);
+    index += 1;
+  }
+  return {
+    of(name) {
+      const zone = zones[name]!;
+      const delegations = delegationsOf(zone, below.get(name) ?? [], zones);
+      return contentOf(name, zone, delegations, (owner) => {
+        const service = services.get(serviceKey(name, owner));
+        return service === undefined ? undefined : { service, snapshot };
+      });
+    },
+  };
+}
+
+const serviceKey = (zone: string, owner: string): string => `${zone} ${owner}`;
+
+/** `service`: index of it. */
+type Steered = { readonly service: number; readonly snapshot: Snapshot };
+
+function contentOf(
+  name: string,
+  zone: ZoneConfig,
+  delegations: readonly RrsetConfig[],
+  steeredAt: (owner: string) => Steered | undefined,
 ): ZoneContent | undefined {
   const apex = parseName(name === '.' ? name : `${name}.`);
   const { minimum, mname, rname, serial, refresh, retry, expire } = zone.soa;
@@ -77,7 +107,7 @@ export function contentOf(
   for (const { owner, rdata, ttlSeconds, type } of zone.filed ? unpackRrsets(zone.filed) : []) {
     for (const one of rdata) records.push({ owner, type, ttlSeconds, rdata: one });
   }
-  for (const { data, owner, ttl, type } of [...zone.rrsets, ...delegationsOf(name, zone, zones)]) {
+  for (const { data, owner, ttl, type } of [...zone.rrsets, ...delegations]) {
     for (const text of data) {
       const rdata = parseRdata(type, text, apex);
       if (!rdata.ok) return undefined;
@@ -90,50 +120,13 @@ export function contentOf(
     }
   }
   if (zone.transfer?.steered !== 'omit') {
-    const services = servicesOfZone(snapshot.services, name);
     for (const steered of zone.steered) {
-      const service = services.get(steered.owner);
-      if (service !== undefined) records.push(...defaultRecords(steered, service, snapshot));
+      records.push(...defaultRecords(steered, steeredAt(steered.owner)));
     }
   }
   const first = { owner: apex, type: TYPE_SOA, ttlSeconds: zone.ttl, rdata: soa.rdata };
   return packContent(apex, first, records);
 }
-
-/** NS records, and addresses of nameservers below them, of zones of ours whose parent has not written them. */
-function delegationsOf(
-  name: string,
-  zone: ZoneConfig,
-  zones: Readonly<Record<string, ZoneConfig>>,
-): readonly RrsetConfig[] {
-  const apex = apexOf(name);
-  const below = Object.entries(zones)
-    .map(([child, config]) => ({ apex: apexOf(child), config }))
-    .filter((child) => isBelow(child.apex, apex));
-  if (below.length === 0) return [];
-  const written = [...rrsetsOf(zone)];
-  const nearest = below.filter((child) => !below.some((other) => isBelow(child.apex, other.apex)));
-  return nearest.flatMap((child) => {
-    const isNs = ({ owner, type }: RrsetConfig): boolean =>
-      type === 'NS' && owner.toLowerCase() === child.apex;
-    const rrsets = [...rrsetsOf(child.config)];
-    const ns = rrsets.filter(isNs);
-    if (written.some(isNs) || ns.length === 0) return [];
-    const targets = new Set(ns.flatMap(({ data }) => data.map((target) => target.toLowerCase())));
-    const glue = rrsets.filter(
-      ({ owner, type }) =>
-        (type === 'A' || type === 'AAAA') &&
-        targets.has(owner.toLowerCase()) &&
-        !written.some((each) => each.type === type && sameText(each.owner, owner)),
-    );
-    return [...ns, ...glue];
-  });
-}
-
-const apexOf = (zone: string): string => (zone === '.' ? zone : `${zone.toLowerCase()}.`);
-const isBelow = (name: string, apex: string): boolean =>
-  name !== apex && (apex === '.' || name.endsWith(`.${apex}`));
-const sameText = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 const STEERED_TYPES = [TYPE_A, TYPE_AAAA, TYPE_HTTPS, TYPE_SVCB];
 /** No client has it, and no geo data know it (RFC 1122 3.2.1.3). */
@@ -141,12 +134,12 @@ const NOWHERE = 0;
 
 function defaultRecords(
   { owner, https, svcb }: SteeredConfig,
-  service: number,
-  snapshot: Snapshot,
+  steered: Steered | undefined,
 ): readonly ContentRecord[] {
-  const { services } = snapshot;
   const name = parseName(owner);
-  if (name === undefined) return [];
+  if (steered === undefined || name === undefined) return [];
+  const { service, snapshot } = steered;
+  const { services } = snapshot;
   const types = isAlias(services, service)
     ? [TYPE_CNAME]
     : STEERED_TYPES.filter(

@@ -3,7 +3,7 @@ import type { Clock } from '../control/clock.ts';
 import type { Events } from '../control/events.ts';
 import { RCODE_NOERROR } from '../dns/constants.ts';
 import { rcodeName } from '../dns/mnemonic.ts';
-import { equalNames, parseName } from '../dns/name.ts';
+import { equalNames, formatName, parseName } from '../dns/name.ts';
 import { type NotifySignature, readNotifyReply, writeNotify } from '../dns/notify.ts';
 import { signTsig, type TsigKey } from '../dns/tsig.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
@@ -89,8 +89,10 @@ export function createNotifier(parts: NotifierParts): Notifier {
       const before = served;
       served = new Map();
       const wanted = new Set<string>();
+      const newest = newestOf(transfers);
       for (const [zone, { primary, transfer }] of Object.entries(zones)) {
-        const content = contentOf(zone, transfers);
+        if (transfer === undefined) continue;
+        const content = newest.get(keyOfName(parseName(absolute(zone))));
         if (content === undefined) continue;
         served.set(zone, content);
         const old = before.get(zone);
@@ -99,7 +101,7 @@ export function createNotifier(parts: NotifierParts): Notifier {
           const message = `${zone} has changed, but its serial is still ${content.serial}: secondaries keep the old records until it is raised${where}.`;
           events.record('zone.silent-change', zone, message, 'warn');
         }
-        for (const target of transfer?.notify ?? []) {
+        for (const target of transfer.notify) {
           const name = nameOf(zone, target);
           wanted.add(name);
           if (told.get(name) === content.serial) continue;
@@ -124,12 +126,16 @@ export function createNotifier(parts: NotifierParts): Notifier {
   };
 }
 
-function contentOf(zone: string, transfers: Snapshot['transfers']): ZoneContent | undefined {
-  const apex = parseName(zone === '.' ? zone : `${zone}.`);
-  return transfers
-    .map(({ contents }) => contents.at(-1)!)
-    .find((content) => apex !== undefined && equalNames(content.apex, apex));
+/** What is served of each zone, by the key of its name. */
+function newestOf(transfers: Snapshot['transfers']): ReadonlyMap<string, ZoneContent> {
+  const contents = transfers.map((transfer) => transfer.contents.at(-1)!);
+  return new Map(contents.map((content) => [keyOfName(content.apex), content]));
 }
+
+const absolute = (zone: string): string => (zone === '.' ? zone : `${zone}.`);
+/** The same for all ways to write one name. */
+const keyOfName = (name: Uint8Array | undefined): string =>
+  name === undefined ? '' : formatName(name).toLowerCase();
 
 function keyOf({ key }: NotifyConfig, keys: readonly TsigKey[]): TsigKey | undefined {
   const name = key === undefined ? undefined : parseName(key);

@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ServerState } from '../balancer/messages.ts';
 import { type Facts, openFacts } from '../cluster/facts.ts';
 import type { NodeInfo } from '../cluster/node-table.ts';
 import { createRegistry, type Registry } from '../cluster/registry.ts';
 import type { Reach } from '../cluster/store-sync.ts';
-import type { Config, ZoneConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
 import { createEvents, type Events } from '../control/events.ts';
 import { createOverrides, type Overrides, type OverridesChange } from '../control/overrides.ts';
@@ -178,35 +178,6 @@ function toldNobody(): Told {
 /** Names of the vantage points that this node speaks for. */
 export function ownVantages({ node }: Config): readonly string[] {
   return node.roles.includes('prober') ? node.vantages.map(({ name }) => name) : [];
-}
-
-/** The same configuration has the same hash on every node. */
-export function configSha({
-  regions,
-  monitors,
-  monitorGroups,
-  pools,
-  policies,
-  zones,
-}: Config): string {
-  const hash = createHash('sha256');
-  hash.update(JSON.stringify({ regions, monitors, monitorGroups, pools, policies }));
-  // One after the other: of a hundred thousand zones the text would be large.
-  for (const name in zones) hash.update(zoneSha(name, zones[name]!));
-  return hash.digest('hex').slice(0, 12);
-}
-
-const zoneShas = new WeakMap<ZoneConfig, string>();
-
-function zoneSha(name: string, zone: ZoneConfig): string {
-  const known = zoneShas.get(zone);
-  if (known !== undefined) return known;
-  const { filed, ...rest } = zone;
-  const hash = createHash('sha256').update(JSON.stringify([name, rest]));
-  if (filed !== undefined) hash.update(filed.bytes.subarray(filed.from, filed.to));
-  const sha = hash.digest('base64');
-  zoneShas.set(zone, sha);
-  return sha;
 }
 
 export function reachOf({ cluster, store }: Config): Reach {

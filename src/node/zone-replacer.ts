@@ -3,6 +3,7 @@ import { diffConfig } from '../config/diff.ts';
 import { withOverlays } from '../config/overlay.ts';
 import { isReplaceable } from '../nameserver/replace-zones.ts';
 import { loadZone } from './config-file.ts';
+import { replaceZoneIn } from './config-sha.ts';
 import type { ReloaderParts } from './reloader.ts';
 
 /**
@@ -38,7 +39,7 @@ export async function replaceZone(
   if (result.kind !== 'replaced') return undefined;
   const changes = diffConfig(only(config, name, before), only(config, name, after));
   // In place: a copy of a hundred thousand entries would take longer than all of this.
-  (config.zones as Record<string, ZoneConfig>)[name] = after;
+  replaceZoneIn(config.zones, name, after);
   await parts.swapZone({
     ...serving,
     config: { ...config },

@@ -1,8 +1,8 @@
 import type { DnstapConfig } from '../config/config.ts';
-import { createRing } from '../dnstap/ring.ts';
+import { createRing, leaveRing, whenLeft } from '../dnstap/ring.ts';
 import type { TapPlan } from '../dnstap/tap.ts';
-import { COUNT_ANSWERS } from '../nameserver/counters.ts';
-import { createCounterRow } from '../telemetry/counters.ts';
+import { COUNT_ANSWERS, COUNT_DNSTAP_LOST } from '../nameserver/counters.ts';
+import { type CounterRow, createCounterRow } from '../telemetry/counters.ts';
 import type { CounterLedger } from './counter-ledger.ts';
 import type { FromTapWorker, ToTapWorker } from './dnstap-messages.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
@@ -40,21 +40,35 @@ export type DnstapVoice = ThreadVoice & {
 
 /** For what is left in the rings, and the goodbye. */
 const STOP_GRACE_MS = 1000;
+/** For workers, which hear of another plan between two packets. */
+const LEAVE_GRACE_MS = 1000;
 
 type Running = {
   readonly config: DnstapConfig;
   readonly rings: ReadonlyMap<string, SharedArrayBuffer>;
   readonly thread: Thread;
+  /** Of the thread. */
+  readonly counters: CounterRow;
 };
 
 export function createDnstap(parts: DnstapParts): Dnstap {
   let running: Running | undefined;
   let isConnected = false;
+  /** Those that have gone out of use, and still send what was noted before. */
+  const leaving = new Set<Promise<void>>();
+  const stopping = Promise.withResolvers<void>();
+  /** Each thread needs one of its own, as one that still takes leave counts as well. */
+  const idleRows: CounterRow[] = [];
+  let rowCount = 0;
+  const attachRow = (): CounterRow => {
+    const row = createCounterRow(COUNT_ANSWERS);
+    rowCount += 1;
+    parts.counters.attach(`dnstap ${rowCount}`, row, { endpoints: [] });
+    return row;
+  };
   const open = (config: DnstapConfig): Running => {
     const rings = new Map(parts.workers.map((name) => [name, createRing(config.bufferBytes)]));
-    // Its own: one that is still taking leave counts as well.
-    const counters = createCounterRow(COUNT_ANSWERS);
-    parts.counters.attach('dnstap', counters, { endpoints: [] });
+    const counters = idleRows.pop() ?? attachRow();
     isConnected = false;
     const thread = createThread({
       ...parts.voice,
@@ -77,7 +91,7 @@ export function createDnstap(parts: DnstapParts): Dnstap {
         tellPeople(parts.voice, told, config);
       },
     });
-    return { config, rings, thread };
+    return { config, rings, thread, counters };
   };
   const planOf = (worker: string): TapPlan | undefined => {
     const ring = running?.rings.get(worker);
@@ -92,16 +106,39 @@ export function createDnstap(parts: DnstapParts): Dnstap {
       const last = running;
       running = config && open(config);
       for (const worker of parts.workers) parts.tell(worker, planOf(worker));
-      void last?.thread.stop(STOP_GRACE_MS);
+      if (last === undefined) return;
+      const end = takeLeave(last, stopping.promise).then(() => {
+        leaving.delete(end);
+        idleRows.push(last.counters);
+      });
+      leaving.add(end);
     },
     planOf,
     isConnected: () => running && isConnected,
     threads: () => (running ? [running.thread] : []),
     async stop() {
-      await running?.thread.stop(STOP_GRACE_MS);
+      stopping.resolve();
+      await Promise.all([running?.thread.stop(STOP_GRACE_MS), ...leaving]);
       running = undefined;
     },
   };
+}
+
+/**
+ * Workers first: what they note until they hear of another plan is sent, too, if there is a collector. What is not
+ * is counted by whoever leaves a ring last, so that no event is noted and then never heard of.
+ * @param isUrgent settles when there are no workers to wait for any more
+ */
+async function takeLeave(
+  { counters, rings, thread }: Running,
+  isUrgent: Promise<void>,
+): Promise<void> {
+  const all = [...rings.values()];
+  await Promise.race([Promise.all(all.map((ring) => whenLeft(ring, LEAVE_GRACE_MS))), isUrgent]);
+  await thread.stop(STOP_GRACE_MS);
+  for (const ring of all) {
+    counters[COUNT_DNSTAP_LOST] = counters[COUNT_DNSTAP_LOST]! + leaveRing(ring);
+  }
 }
 
 function tellPeople(

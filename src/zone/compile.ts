@@ -39,6 +39,7 @@ import {
   createNameHashes,
   createTableStore,
   findNode,
+  fitIndex,
   hashName,
   octetsHeld,
   ownIndex,
@@ -89,6 +90,7 @@ export function createZoneCompiler(arenaMax = ARENA_OCTETS_MAX): ZoneCompiler {
       const compiled = unlessFull(() => compileAll(sources, arenaMax)) ?? tooMuch(arenaMax);
       if ('issues' in compiled) return { ok: false, issues: compiled.issues };
       kept = compiled;
+      fitIndex(compiled.store);
       return { ok: true, table: serveTable(compiled.store) };
     },
     replace(changed) {

@@ -28,6 +28,8 @@ export type ZoneTable = {
   readonly rrsets: Int32Array;
   readonly zones: Int32Array;
   readonly links: Int32Array;
+  /** Tables of one number lie in one memory, but for their `slots` and `zones`: one was made from the other. */
+  readonly memory: number;
 };
 
 /** Absent index in any column. */

@@ -46,6 +46,9 @@ export type TableStore = {
   zones: Int32Array;
   zoneCount: number;
   slots: Uint32Array;
+  /** Where the columns were that were served last, all but those that are copied, and the number of that memory. */
+  servedFrom: readonly ArrayBufferLike[];
+  memory: number;
   /** The hash index and the rows of zones are served: they must be copied before they change. */
   isServed: boolean;
 };
@@ -88,16 +91,19 @@ export function createTableStore(
     zones: sharedWords(zones * ZONE_WORDS),
     zoneCount: zones,
     slots: sharedSlots(nodes),
+    servedFrom: [],
+    memory: 0,
     isServed: false,
   };
 }
 
 const sharedWords = (words: number): Int32Array => new Int32Array(new SharedArrayBuffer(words * 4));
 
-function sharedSlots(nodes: number): Uint32Array {
-  const wanted = 2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, nodes * 2)));
-  return new Uint32Array(new SharedArrayBuffer(wanted * 4));
-}
+const slotsFor = (nodes: number): number =>
+  2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, nodes * 2)));
+
+const sharedSlots = (nodes: number): Uint32Array =>
+  new Uint32Array(new SharedArrayBuffer(slotsFor(nodes) * 4));
 
 /** The table as it is now; what is added to the store later does not change it. */
 export function serveTable(store: TableStore): ZoneTable {
@@ -110,7 +116,23 @@ export function serveTable(store: TableStore): ZoneTable {
     rrsets: rrsets.subarray(0, store.rrsetCount * RRSET_WORDS),
     zones: zones.subarray(0, store.zoneCount * ZONE_WORDS),
     links: links.subarray(0, store.linkCount),
+    memory: memoryOf(store),
   };
+}
+
+/** Of all tables that this thread has made. */
+let memories = 0;
+
+/** The number of the memory that the columns lie in: another one when one of them had to grow. */
+function memoryOf(store: TableStore): number {
+  const { arena, links, nodes, rrsets, servedFrom } = store;
+  const buffers = [arena, links, nodes, rrsets].map(({ buffer }) => buffer);
+  if (buffers.some((buffer, index) => buffer !== servedFrom[index])) {
+    memories += 1;
+    store.servedFrom = buffers;
+    store.memory = memories;
+  }
+  return store.memory;
 }
 
 /** What all columns hold by now, but for the hash index and the rows of zones, of which nothing dies. */
@@ -222,12 +244,25 @@ function putIntoSlot({ nodes, slots }: TableStore, node: number): void {
 
 /** A larger index with the nodes of the old one, and the newest. */
 function rebuildIndex(store: TableStore, live: number): void {
+  moveIndex(store, live);
+  putIntoSlot(store, store.nodeCount - 1);
+}
+
+/**
+ * A smaller index where names are fewer than was expected, for most have several RRsets: it is copied with every zone
+ * that is replaced.
+ */
+export function fitIndex(store: TableStore): void {
+  const wanted = Math.ceil((store.nodeCount - store.deadNodes) * SPARE);
+  if (slotsFor(wanted) < store.slots.length) moveIndex(store, wanted);
+}
+
+function moveIndex(store: TableStore, nodes: number): void {
   const old = store.slots;
-  store.slots = sharedSlots(live);
+  store.slots = sharedSlots(nodes);
   for (let slot = 0; slot < old.length; slot += 1) {
     if (old[slot] !== 0) putIntoSlot(store, old[slot]! - 1);
   }
-  putIntoSlot(store, store.nodeCount - 1);
 }
 
 /** Takes a node out of the index: the nodes behind it in its run move up, so that no gap ends a search. */

@@ -42,3 +42,52 @@ export function networkLines(count: number): string {
   }
   return `${lines.join('\n')}\n`;
 }
+
+/** Of steered names: 500 endpoints in 50 regions, in pools that are everywhere or in two or three places. */
+export type SteeredWorld = { readonly pools: number; readonly summary: string };
+
+export const STEERED_WORLDS: readonly SteeredWorld[] = [
+  { pools: 10, summary: '10 pools of 50 endpoints' },
+  { pools: 200, summary: '200 pools of 2 or 3 endpoints' },
+];
+
+const ENDPOINTS = 500;
+const REGIONS = 50;
+/** Besides `closest`, which is there unless written and said. */
+const CHAINS = {
+  ordered: ['healthy', 'failover', 'first'],
+  shared: ['healthy', 'weighted', { step: 'first', count: 2 }],
+};
+
+/** Sections of a configuration with so many names in one zone; each pool is used with each policy. */
+export function steeredConfig(names: number, { pools }: SteeredWorld): object {
+  const policies = [undefined, ...Object.keys(CHAINS)];
+  const entries = Array.from({ length: names }, (_, index) => {
+    const policy = policies[Math.floor(index / pools) % policies.length];
+    return [`n${index}`, { pool: `p${index % pools}`, policy }];
+  });
+  return {
+    regions: Object.fromEntries(Array.from({ length: REGIONS }, (_, index) => regionOf(index))),
+    pools: Object.fromEntries(Array.from({ length: pools }, (_, index) => poolOf(index, pools))),
+    policies: Object.fromEntries(Object.entries(CHAINS).map(([name, chain]) => [name, { chain }])),
+    zones: { 'z.example': { nameservers: 'ns.other.', steered: Object.fromEntries(entries) } },
+  };
+}
+
+/** Spread over where people live. */
+function regionOf(index: number): readonly [string, object] {
+  const location = { latitude: ((index * 17) % 100) - 40, longitude: ((index * 71) % 300) - 140 };
+  const vips = [`198.51.100.${index}`, `2001:db8::${index + 1}`];
+  return [`r${index}`, { location, vips }];
+}
+
+function poolOf(pool: number, pools: number): readonly [string, object] {
+  const [first = 0, next = 0] = [0, 1].map((more) =>
+    Math.floor(((pool + more) * ENDPOINTS) / pools),
+  );
+  const endpoints = Array.from({ length: next - first }, (_, index) => {
+    // Neighbours in the list are of different regions, and no pool has a region twice.
+    return { region: `r${((first + index) * 7) % REGIONS}`, weight: 1 + (index % 3) };
+  });
+  return [`p${pool}`, { endpoints }];
+}

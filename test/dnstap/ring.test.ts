@@ -5,10 +5,12 @@ import fc from 'fast-check';
 import {
   createRing,
   LENGTH_BYTES,
+  leaveRing,
   NO_ROOM,
   openRingReader,
   openRingWriter,
   type RingWriter,
+  whenLeft,
 } from '../../src/dnstap/ring.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 
@@ -57,6 +59,20 @@ test('what was reserved and not committed is not read, and its room is used agai
   put(openRingWriter(memory), [1, 2, 3]);
   const to = new Uint8Array(CAPACITY);
   assert.deepEqual(split(to.subarray(0, openRingReader(memory).take(to, 0))), [[1, 2, 3]]);
+});
+
+test('who leaves last is told of what nobody has taken, and the other is waited for', async () => {
+  const memory = createRing(CAPACITY);
+  const [writer, reader] = [openRingWriter(memory), openRingReader(memory)];
+  assert.ok(put(writer, [1]));
+  reader.take(new Uint8Array(CAPACITY), 0);
+  for (const length of [400, 400]) assert.ok(put(writer, new Array(length).fill(2)));
+  await whenLeft(memory, 1);
+  const left = whenLeft(memory, 3_600_000);
+  assert.equal(leaveRing(memory), 0);
+  await left;
+  await whenLeft(memory, 3_600_000);
+  assert.equal(leaveRing(memory), 2);
 });
 
 test('a frame that is longer than the ring is refused', () => {

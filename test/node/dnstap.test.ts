@@ -128,6 +128,56 @@ test('a reload turns it on, changes it and turns it off', async (t) => {
   await until(async () => (await counted(node, 'written')) === 3, DEADLINE_MS, 'all are counted');
 });
 
+test('what nobody has taken when it is changed or turned off is counted as lost', async (t) => {
+  const collector = await openCollector(t, 'unix');
+  const fixture = await start(t, collector);
+  const { address, node } = fixture;
+  await collector.close();
+  const isAway = async () => /^meridian_dns_dnstap_connected 0$/m.test(await metricsOf(node));
+  await until(isAway, DEADLINE_MS, 'the collector is missed');
+  for (const round of [1, 2, 3]) await ask(address, `round${round}.gslb.example`);
+  const away = { to: placeOf(collector), sample: 1 };
+  await reload(fixture, { ...away, messages: ['query'] });
+  await ask(address, 'mail.gslb.example');
+  await until(
+    async () => (await counted(node, 'lost')) === 6,
+    DEADLINE_MS,
+    'three queries and responses are lost',
+  );
+  await reload(fixture, undefined);
+  await until(async () => (await counted(node, 'lost')) === 7, DEADLINE_MS, 'and one more query');
+});
+
+test('while it is changed every query and response is counted somewhere', async (t) => {
+  const collectors = [await openCollector(t, 'unix'), await openCollector(t, 'tcp')];
+  const fixture = await start(t, collectors[0]);
+  const { address, node } = fixture;
+  let asked = 0;
+  let isOver = false;
+  const asking = Array.from({ length: 4 }, async () => {
+    while (!isOver) {
+      await ask(address, 'mail.gslb.example');
+      asked += 1;
+    }
+  });
+  for (const round of [1, 2, 3, 4, 5, 6]) {
+    await reload(fixture, { to: placeOf(collectors[round % 2]!) });
+  }
+  isOver = true;
+  await Promise.all(asking);
+  let counts: readonly number[] = [];
+  const total = async (): Promise<number> => {
+    const results = ['written', 'dropped', 'lost'];
+    counts = await Promise.all(results.map((result) => counted(node, result)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  await until(
+    async () => (await total()) === 2 * asked,
+    DEADLINE_MS,
+    () => `${2 * asked} events, of which are counted ${counts.join(' + ')}`,
+  );
+});
+
 test('workers that die are followed by others that tell as well, and what was noted is sent', async (t) => {
   const collector = await openCollector(t, 'unix');
   const { address, node } = await start(t, collector);

@@ -48,10 +48,28 @@ test('compileZones() makes nodes of apexes, empty non-terminals and owners', () 
   assert.deepEqual(facts(source), { nodes: 4, zones: 1 });
 });
 
+test('compileZones() has an index for the names that there are, whatever they own', () => {
+  const NAMES = 1000;
+  const types = [
+    ['A', '192.0.2.1'],
+    ['AAAA', '2001:db8::1'],
+    ['TXT', 'text'],
+    ['MX', '10 mail.test.'],
+  ] as const;
+  const rrsets = Array.from({ length: NAMES }, (_, index) =>
+    types.map(([type, data]) => rrset(`h${index}.example.`, type, data)),
+  ).flat();
+  const result = compileZones([zone('example', { rrsets })]);
+  assert.ok(result.ok);
+  const { length } = result.table.slots;
+  assert.ok(length >= 2 * NAMES && length <= 5 * NAMES, `${length} slots`);
+});
+
 test('compileZones() lies on shared memory', () => {
   const result = compileZones([zone('example')]);
   assert.ok(result.ok);
-  for (const column of Object.values(result.table)) {
+  const { memory: _, ...columns } = result.table;
+  for (const column of Object.values(columns)) {
     assert.ok(column.buffer instanceof SharedArrayBuffer);
   }
 });

@@ -162,6 +162,29 @@ test('a table of mostly dead rows is compiled anew', () => {
   assert.ok(rounds.at(-1) === undefined);
 });
 
+test('tables have one number while they lie in one memory', () => {
+  const compiler = createZoneCompiler();
+  const zones = [textZone(100), toSource(otherZone, 1, undefined)];
+  const first = compiler.compile(zones);
+  assert.ok(first.ok);
+  const tables = [first.table];
+  for (let round = 0; round < 100; round += 1) {
+    const next = compiler.replace(new Map([[1, toSource(otherZone, round, undefined)]]));
+    assert.ok(next?.ok);
+    const [before] = tables.slice(-1);
+    const isSame = (['arena', 'links', 'nodes', 'rrsets'] as const).every(
+      (column) => next.table[column].buffer === before![column].buffer,
+    );
+    assert.equal(next.table.memory === before!.memory, isSame);
+    tables.push(next.table);
+  }
+  assert.equal(new Set(tables.map(({ slots }) => slots.buffer)).size, tables.length);
+  const numbers = new Set(tables.map(({ memory }) => memory)).size;
+  assert.ok(numbers > 1 && numbers < 20, `${numbers}`);
+  const anew = createZoneCompiler().compile(zones);
+  assert.ok(anew.ok && !tables.some(({ memory }) => memory === anew.table.memory));
+});
+
 const zoneWith = (rrsets: ZoneSource['rrsets'], denial?: Denial, apex = 'z.'): ZoneSource => ({
   ...toSource({ apex, steered: [], rrsets: [] }, 1, denial),
   rrsets,
