@@ -15,17 +15,21 @@ export type Foresight = {
   readonly addresses: AddressBatch;
   /** Of what prefetch() returned. */
   idle: number;
+  /** Batches that are not looked at. */
+  rest: number;
 };
 
 /** Octets of a client subnet: a /24, and a /56 or a /48. */
 const OCTETS_IPV4 = 3;
 const OCTETS_IPV6 = [7, 6] as const;
+/** So many batches are left out after one without any client subnet: who asks without one mostly goes on so. */
+const REST = 15;
 /** Header, question and OPT are longer. */
 const LENGTH_MIN = 40;
 
 /** @param max queries of a batch */
 export function createForesight(max: number): Foresight {
-  return { addresses: createAddressBatch(max), idle: 0 };
+  return { addresses: createAddressBatch(max), idle: 0, rest: 0 };
 }
 
 /**
@@ -43,6 +47,10 @@ export function foresee(
   count: number,
 ): void {
   if (table === undefined) return;
+  if (foresight.rest > 0) {
+    foresight.rest -= 1;
+    return;
+  }
   const { addresses } = foresight;
   addresses.count4 = 0;
   addresses.count6 = 0;
@@ -50,7 +58,8 @@ export function foresee(
     const length = lengths[index]!;
     if (length >= LENGTH_MIN) addSubnet(addresses, bytes, first + index * stride + length);
   }
-  foresight.idle ^= prefetch(table, addresses);
+  if (addresses.count4 + addresses.count6 === 0) foresight.rest = REST;
+  else foresight.idle ^= prefetch(table, addresses);
 }
 
 function addSubnet(addresses: AddressBatch, bytes: Uint8Array, end: number): void {

@@ -58,6 +58,23 @@ test('others are left alone', () => {
   assert.deepEqual(seenIn([whole, whole], [-1, 39]), { fours: [], sixes: [] });
 });
 
+test('after a batch without any the next ones are not looked at', () => {
+  const foresight = createForesight(MAX);
+  const bytes = new Uint8Array(STRIDE);
+  const memory = { bytes, words: new Int32Array(bytes.buffer) };
+  const look = (query: Uint8Array): number => {
+    bytes.fill(0);
+    bytes.set(query);
+    foresight.addresses.count4 = 0;
+    foresee(foresight, place(), memory, 0, STRIDE, Int32Array.of(query.length), 1);
+    return foresight.addresses.count4;
+  };
+  const subnet = asked('80.1.2.0/24');
+  assert.deepEqual([look(subnet), look(subnet), look(asked())], [1, 1, 0]);
+  const seen = Array.from({ length: 17 }, () => look(subnet));
+  assert.deepEqual(seen, [...Array.from({ length: 15 }, () => 0), 1, 1]);
+});
+
 test('before any map was asked nothing is read', () => {
   const foresight = createForesight(MAX);
   const memory = { bytes: new Uint8Array(STRIDE), words: new Int32Array(STRIDE / 4) };
