@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import type { Config } from './config/config.ts';
 import { withOverlays, withoutBlamed, type ZoneOverlay } from './config/overlay.ts';
@@ -16,6 +17,7 @@ import { createProgress } from './workers/compile-progress.ts';
 import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
 import { weigh } from './workers/weight.ts';
 import { createZoneCompiler } from './zone/compile.ts';
+import { numberMemoriesFrom } from './zone/table-store.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
 const geoFiles = createGeoFiles();
@@ -25,6 +27,7 @@ const centroids = readCentroids();
 /** The last good one; whether it came to be served does not matter to the next. */
 let last: (Compiled & { readonly geoTable: PrefixTable }) | undefined;
 let lastGeoConfig = '';
+numberMemoriesFrom(randomInt(2 ** 47));
 const zoneCompiler = createZoneCompiler();
 /** Of each zone its place among those of the last configuration that was compiled to be served. */
 let places: ReadonlyMap<string, number> = new Map();

@@ -90,7 +90,10 @@ async function inPieces<T>(steps: Generator<void, T>): Promise<T> {
 }
 
 function tellNews(news: NewSignatures | undefined): void {
-  if (news) tell({ type: 'signatures', ...news });
+  if (news === undefined) return;
+  const snapshot = desk.served();
+  if (snapshot !== undefined) weigh(snapshot, weightOf(snapshot));
+  tell({ type: 'signatures', ...news });
 }
 
 function tell(message: FromSigner): void {

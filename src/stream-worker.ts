@@ -15,7 +15,6 @@ import { COUNT_DURATIONS_STREAM } from './nameserver/counters.ts';
 import { createAllDeferrals, firstDeferralId } from './nameserver/defer.ts';
 import { createStopwatch } from './nameserver/durations.ts';
 import {
-  addSignatures,
   createWorkerState,
   learn,
   setHealth,
@@ -23,7 +22,7 @@ import {
 } from './nameserver/worker-state.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
 import { createSigningClient } from './workers/signing-client.ts';
-import { takeTables } from './workers/take-tables.ts';
+import { takeSignatures, takeTables } from './workers/take-tables.ts';
 
 /** The stream worker's thread: DNS over TCP, TLS and HTTPS with the same `respond` as UDP. */
 type Start = ToDnsWorker & { readonly type: 'start' };
@@ -77,9 +76,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       signing.connect(message.port);
       break;
     case 'signatures':
-      if (state) {
-        addSignatures(state, message.generation, message.signatures, message.prepared);
-      }
+      if (state) takeSignatures(state, message);
       break;
     case 'tap':
       tap?.close();

@@ -40,7 +40,6 @@ import { DROP, SIGN } from './nameserver/outcomes.ts';
 import { createPacketCache } from './nameserver/packet-cache.ts';
 import { respond } from './nameserver/respond.ts';
 import {
-  addSignatures,
   createWorkerState,
   learn,
   setHealth,
@@ -51,7 +50,7 @@ import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/d
 import { inlineMore } from './workers/inlining.ts';
 import { goFirst } from './workers/priority.ts';
 import { createSigningClient } from './workers/signing-client.ts';
-import { takeTables } from './workers/take-tables.ts';
+import { takeSignatures, takeTables } from './workers/take-tables.ts';
 
 /**
  * A UDP worker's thread: a socket per listener, one `respond`. Messages of the main thread are met
@@ -100,9 +99,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       signing.connect(message.port);
       break;
     case 'signatures':
-      if (state) {
-        addSignatures(state, message.generation, message.signatures, message.prepared);
-      }
+      if (state) takeSignatures(state, message);
       break;
     case 'tap':
       tap?.close();

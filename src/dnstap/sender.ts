@@ -47,6 +47,8 @@ const LOOK_EVERY_MS_IDLE = 50;
 const ANSWER_TIMEOUT_MS = 5000;
 /** A collector that takes nothing for so long is looked for anew. */
 const STALL_TIMEOUT_MS = 10_000;
+/** For all that is left to do once it is to stop: what is on its way then is lost, and counted. */
+export const FINISH_MS = 800;
 const KEEP_ALIVE_MS = 30_000;
 /** Pauses before the next attempt: doubling; a connection that lasts longer than the last resets it. */
 const RETRY_FIRST_MS = 100;
@@ -125,6 +127,7 @@ function openTalk(
   let heard = new Uint8Array(0);
   /** Of whatever is waited for: one thing at a time. */
   let cancelWait: () => void = () => {};
+  let cancelFinish: () => void = () => {};
   const wait = (ms: number, act: () => void): void => {
     cancelWait();
     cancelWait = setTimer(ms, act);
@@ -133,6 +136,7 @@ function openTalk(
     if (stage === 'over') return;
     stage = 'over';
     cancelWait();
+    cancelFinish();
     socket.destroy();
     if (underway > 0) count('lost', underway);
     ears.ended(why);
@@ -194,6 +198,9 @@ function openTalk(
     finish() {
       if (stage === 'greeting') return end('');
       stage = 'finishing';
+      cancelFinish = setTimer(FINISH_MS, () =>
+        end(`it took longer than ${FINISH_MS} ms at the end`),
+      );
       if (underway === 0) look();
     },
   };

@@ -122,6 +122,8 @@ export function setSnapshot(
   replaceSignatures(bodySignatures, prepared);
   for (const each of added) keepSignatures(bodySignatures, each);
   state.signatures = snapshot.signatures;
+  // What is behind it would be kept until the next client is placed.
+  state.place.table = undefined;
   state.answers = buildAnswers(snapshot, health, bodySignatures);
   state.snapshot = snapshot;
   state.counters = counters;
@@ -150,9 +152,12 @@ export function addSignatures(
   signatures: ZoneSignatures | undefined,
   prepared: PreparedTable,
 ): void {
-  if (generation !== state.snapshot?.generation) return;
+  const { snapshot } = state;
+  if (generation !== snapshot?.generation) return;
   forget(state);
   if (signatures !== undefined) {
+    // So that what they replace is held by nobody.
+    state.snapshot = { ...snapshot, signatures, prepared: [prepared] };
     state.signatures = signatures;
     state.learned.clear();
     replaceSignatures(state.bodySignatures, prepared);

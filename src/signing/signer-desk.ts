@@ -30,6 +30,8 @@ export type SignerDesk = {
   sign(snapshot: Snapshot): Generator<void, SignedParts>;
   /** Cold answers are of it from now on. One that another signer has signed has the keys of this moment. */
   serve(snapshot: Snapshot, health: HealthWords): void;
+  /** With the signatures that were made for it since. */
+  served(): Snapshot | undefined;
   /** False = of another generation. */
   setHealth(generation: number, health: HealthWords): boolean;
   /** The answer to a query for which a worker lacks a signature. */
@@ -87,6 +89,7 @@ export function createSignerDesk(nowSeconds: () => number, limits = DESK_LIMITS)
     setCookies(cookies) {
       state.cookies = cookies;
     },
+    served: () => state.snapshot,
     sign(snapshot) {
       const rrsets = snapshot.zones.rrsets.length / RRSET_WORDS;
       cache.keep(limits.prepared + rrsets * SIGNATURES_OF_RRSET);

@@ -38,7 +38,7 @@ export type DnstapVoice = ThreadVoice & {
   record(kind: string, subject: string, message: string, level: 'info' | 'warn'): void;
 };
 
-/** For what is left in the rings, and the goodbye. */
+/** For what is left in the rings, and the goodbye; the sender takes a little less (FINISH_MS). */
 const STOP_GRACE_MS = 1000;
 /** For workers, which hear of another plan between two packets. */
 const LEAVE_GRACE_MS = 1000;

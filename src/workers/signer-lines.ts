@@ -3,10 +3,12 @@ import type { Certificate } from '../dns-transport/listeners.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Bell } from '../io/bell.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import { weightOf } from '../nameserver/snapshot-weight.ts';
 import { withSignatures } from '../signing/new-signatures.ts';
 import type { ToDnsWorker } from './dns-messages.ts';
 import type { Signer } from './signer.ts';
 import type { Thread } from './thread.ts';
+import { weigh } from './weight.ts';
 
 /** What all workers serve, and what one that begins later is given. */
 export type Served = {
@@ -38,6 +40,7 @@ export function openSignerLines(
     reconnect: () => threads.forEach(connect),
     signatures(news) {
       served.snapshot = withSignatures(served.snapshot, news);
+      weigh(served.snapshot, weightOf(served.snapshot));
       const message: ToDnsWorker = { type: 'signatures', ...news };
       for (const thread of threads) thread.post(message);
     },

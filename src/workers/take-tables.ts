@@ -1,7 +1,8 @@
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { weightOf } from '../nameserver/snapshot-weight.ts';
-import { setSnapshot, type WorkerState } from '../nameserver/worker-state.ts';
+import { addSignatures, setSnapshot, type WorkerState } from '../nameserver/worker-state.ts';
+import type { NewSignatures } from '../signing/new-signatures.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 import { weigh } from './weight.ts';
@@ -29,6 +30,14 @@ export function takeTables(state: WorkerState, message: TableMessage): number {
   setSnapshot(state, snapshot, message.health, counters);
   weigh(snapshot, weightOf(snapshot));
   return snapshot.generation;
+}
+
+/** Serves with these signatures, if they are for what is served. */
+export function takeSignatures(state: WorkerState, news: NewSignatures): void {
+  const { generation, prepared, signatures } = news;
+  addSignatures(state, generation, signatures, prepared);
+  const { snapshot } = state;
+  if (snapshot !== undefined) weigh(snapshot, weightOf(snapshot));
 }
 
 function snapshotOf({ snapshot }: WorkerState, message: TableMessage): Snapshot {

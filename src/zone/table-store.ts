@@ -123,6 +123,11 @@ export function serveTable(store: TableStore): ZoneTable {
 /** Of all tables that this thread has made. */
 let memories = 0;
 
+/** So that they are not those of a thread before this one: a number that none has had. */
+export function numberMemoriesFrom(first: number): void {
+  memories = first;
+}
+
 /** The number of the memory that the columns lie in: another one when one of them had to grow. */
 function memoryOf(store: TableStore): number {
   const { arena, links, nodes, rrsets, servedFrom } = store;

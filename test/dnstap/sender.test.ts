@@ -8,7 +8,7 @@ import {
   writeEvent,
 } from '../../src/dnstap/message.ts';
 import { createRing, NO_ROOM, openRingWriter } from '../../src/dnstap/ring.ts';
-import { type CollectorPlace, openSender } from '../../src/dnstap/sender.ts';
+import { type CollectorPlace, FINISH_MS, openSender } from '../../src/dnstap/sender.ts';
 import { createClient, TRANSPORT_UDP } from '../../src/nameserver/client.ts';
 import { until } from '../node/until.ts';
 import { ACCEPT, control, openCollector } from './collector.ts';
@@ -98,6 +98,21 @@ test('a collector that never reads holds one piece: the ring fills, memory does 
     assert.ok(rig.lost > 0);
     await rig.end();
   }
+});
+
+test('what a collector that never reads has not taken at the end is counted as lost', async (t) => {
+  const collector = await openCollector(t, 'unix', { reads: false });
+  const rig = open(t, collector.to);
+  await rig.until(() => rig.told.at(-1) === 'connected', 'connected');
+  for (let round = 0; round < 100; round += 1) {
+    for (let index = 0; index < 200; index += 1) rig.note(0, index, 1000);
+    await rig.turn(10);
+  }
+  assert.equal(rig.lost, 0);
+  const stopped = rig.stopped();
+  rig.timers.pass(FINISH_MS);
+  await stopped;
+  assert.ok(rig.lost > 0);
 });
 
 test('collectors that break the protocol are left, and asked again later', async (t) => {
@@ -192,6 +207,7 @@ function open(t: TestContext, to: CollectorPlace) {
         () => `${what}; told: ${told.join(', ')}`,
       );
     },
+    stopped: () => sender.stop(),
     async stop(): Promise<void> {
       let isOver = false;
       void sender.stop().then(() => {

@@ -18,10 +18,23 @@ const MANY = fileURLToPath(new URL('./fixtures/take-many.ts', import.meta.url));
 /** Of 600 MB that are sent. */
 const GROWTH_MAX = 300_000_000;
 
-test('takeTables() lets go of what was served before', () => {
-  const { stderr, stdout } = spawnSync(process.execPath, [MANY], { encoding: 'utf8' });
-  assert.match(stdout, /^\d+$/, stderr);
-  assert.ok(Number(stdout) < GROWTH_MAX, `${stdout} octets more`);
+for (const what of ['tables', 'signatures']) {
+  test(`a worker lets go of ${what} that others have replaced`, () => {
+    const { stderr, stdout } = spawnSync(process.execPath, [MANY, what], { encoding: 'utf8' });
+    assert.match(stdout, /^\d+$/, stderr);
+    assert.ok(Number(stdout) < GROWTH_MAX, `${stdout} octets more`);
+  });
+}
+
+test('takeTables() keeps nothing of the maps that were asked before', () => {
+  const worker = startWorker();
+  ask(worker, 'www.gslb.example', 'A');
+  assert.notEqual(worker.place.table, undefined);
+  const { counters } = worker;
+  const snapshot = compiled(createConfig(), 2);
+  const health = healthOf(allUp(snapshot));
+  takeTables(worker, { type: 'snapshot', snapshot, health, counters });
+  assert.equal(worker.place.table, undefined);
 });
 
 test('takeTables() serves other zones with all else as it was', () => {
