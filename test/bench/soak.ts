@@ -37,6 +37,8 @@ const QUERIES = 1000;
 const FLIPPED = { kind: 'endpoint', name: 'web/frankfurt' } as const;
 const TIMEOUT_MS = 3000;
 const START_SECONDS = 300;
+const API_LOOK_MS = 100;
+const API_ATTEMPTS_MAX = 600;
 const GENERATOR = fileURLToPath(new URL('./soak-generator.ts', import.meta.url));
 const GC_WATCH = fileURLToPath(new URL('./gc-watch.ts', import.meta.url));
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
@@ -153,7 +155,22 @@ async function startNode(scratch: Scratch, database: string, core: number): Prom
   words.push(...NODE, '--import', GC_WATCH, MAIN, 'run', '--config', file);
   const child = scratch.start('taskset', words);
   const server = await whenReady('Meridian', port, child, { probe: query('h0', []) });
-  return { ...server, url: `http://127.0.0.1:${adminPort}/api/v1`, collections, writeConfig };
+  const url = `http://127.0.0.1:${adminPort}/api/v1`;
+  await untilHeard(url);
+  return { ...server, url, collections, writeConfig };
+}
+
+/** The API opens a moment after the first answer. */
+async function untilHeard(url: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await fetch(`${url}/status`);
+      return;
+    } catch (error) {
+      if (attempt === API_ATTEMPTS_MAX) throw error;
+      await delay(API_LOOK_MS);
+    }
+  }
 }
 
 function markOf(index: number): string {
