@@ -7,6 +7,7 @@ import { OPTION_CLIENT_SUBNET } from '../dns/constants.ts';
 import { ECS_FAMILY_IPV4, ECS_FAMILY_IPV6, ECS_FIXED_LENGTH } from '../dns/ecs.ts';
 import { OPTION_HEAD_LENGTH } from '../dns/edns.ts';
 import type { PacketMemory } from '../dns/packet-memory.ts';
+import { bytesToInt32 } from '../ip/address.ts';
 import { type AddressBatch, createAddressBatch, prefetch } from '../ip/prefix-prefetch.ts';
 import type { Place } from './place.ts';
 
@@ -20,8 +21,9 @@ export type Foresight = {
 };
 
 /** Octets of a client subnet: a /24, and a /56 or a /48. */
-const OCTETS_IPV4 = 3;
-const OCTETS_IPV6 = [7, 6] as const;
+const OCTETS_24 = 3;
+const OCTETS_56 = 7;
+const OCTETS_48 = 6;
 /** So many batches are left out after one without any client subnet: who asks without one mostly goes on so. */
 const REST = 15;
 /** Header, question and OPT are longer. */
@@ -63,21 +65,21 @@ export function foresee(
 }
 
 function addSubnet(addresses: AddressBatch, bytes: Uint8Array, end: number): void {
-  const { words4, words6 } = addresses;
-  if (endsWithSubnet(bytes, end, ECS_FAMILY_IPV4, OCTETS_IPV4)) {
-    words4[addresses.count4] = (bytes[end - 3]! << 24) | (bytes[end - 2]! << 16);
+  if (endsWithSubnet(bytes, end, ECS_FAMILY_IPV4, OCTETS_24)) {
+    addresses.words4[addresses.count4] = upperWord(bytes, end - OCTETS_24);
     addresses.count4 += 1;
-    return;
+  } else if (endsWithSubnet(bytes, end, ECS_FAMILY_IPV6, OCTETS_56)) {
+    addIpv6(addresses, bytes, end - OCTETS_56);
+  } else if (endsWithSubnet(bytes, end, ECS_FAMILY_IPV6, OCTETS_48)) {
+    addIpv6(addresses, bytes, end - OCTETS_48);
   }
-  for (const octets of OCTETS_IPV6) {
-    if (!endsWithSubnet(bytes, end, ECS_FAMILY_IPV6, octets)) continue;
-    const start = end - octets;
-    const at = 2 * addresses.count6;
-    words6[at] = upperWord(bytes, start) | (bytes[start + 2]! << 8) | bytes[start + 3]!;
-    words6[at + 1] = upperWord(bytes, start + 4);
-    addresses.count6 += 1;
-    return;
-  }
+}
+
+function addIpv6(addresses: AddressBatch, bytes: Uint8Array, start: number): void {
+  const at = 2 * addresses.count6;
+  addresses.words6[at] = bytesToInt32(bytes, start);
+  addresses.words6[at + 1] = upperWord(bytes, start + 4);
+  addresses.count6 += 1;
 }
 
 function endsWithSubnet(bytes: Uint8Array, end: number, family: number, octets: number): boolean {
@@ -90,5 +92,6 @@ function endsWithSubnet(bytes: Uint8Array, end: number, family: number, octets: 
   );
 }
 
+/** What of a word look-ups begin with. */
 const upperWord = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! << 24) | (bytes[at + 1]! << 16);

@@ -5,6 +5,7 @@
  */
 import type { ClassList } from '../steering/class-list.ts';
 import type { ClassMap } from '../steering/map.ts';
+import { sharedWords } from '../zone/word-memory.ts';
 import type { ServiceBinding, SteeringMap } from './snapshot.ts';
 
 export type MapTable = {
@@ -38,9 +39,7 @@ export function packMaps(maps: readonly SteeringMap[]): MapTable {
   const policies = createList<string, MapTable['policies'][number]>();
   const classes = createList<Int32Array, MapClasses>();
   const bindings = createList<string, ServiceBinding>();
-  const words = new Int32Array(
-    new SharedArrayBuffer(maps.length * MAP_WORDS * Int32Array.BYTES_PER_ELEMENT),
-  );
+  const words = sharedWords(maps.length * MAP_WORDS);
   for (const [index, map] of maps.entries()) {
     const { candidates, chain, clientRegions, https, panicThreshold, policy, pool } = map;
     const { sorry4, sorry6, ttlMaxSeconds, ttlMinSeconds } = map;

@@ -4,6 +4,8 @@
  * come to a worker in no time; it reads the ones that it is asked for.
  */
 
+import { sharedWords } from '../zone/word-memory.ts';
+
 /** A signature that a signer has made of a body (its key, body.ts) under the name of a service. */
 export type PreparedSignature = {
   readonly key: string;
@@ -56,9 +58,6 @@ export function packPrepared(prepared: readonly PreparedSignature[]): PreparedTa
   }
   return { slots, rows, arena: new Uint8Array(arena.buffer) };
 }
-
-const sharedWords = (words: number): Int32Array =>
-  new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT));
 
 export const NOTHING_PREPARED: PreparedTable = packPrepared([]);
 

@@ -3,6 +3,7 @@
  * worker in no time, and to answer for one no object is made. Whoever shows them to people has time for objects.
  */
 import { TYPE_A, TYPE_AAAA } from '../dns/constants.ts';
+import { sharedWords } from '../zone/word-memory.ts';
 
 /** A steered owner. */
 export type Service = {
@@ -53,9 +54,7 @@ export function packServices(services: readonly Service[]): ServiceTable {
   for (const [text, start] of starts) {
     texts.writeUInt16BE(texts.write(text, start + LENGTH_OCTETS), start);
   }
-  const words = new Int32Array(
-    new SharedArrayBuffer(services.length * SERVICE_WORDS * Int32Array.BYTES_PER_ELEMENT),
-  );
+  const words = sharedWords(services.length * SERVICE_WORDS);
   for (const [index, service] of services.entries()) {
     const { has4, has6, isAlias, map, owner, policy, pool, zone } = service;
     const flags = (has4 ? FLAG_4 : 0) | (has6 ? FLAG_6 : 0) | (isAlias ? FLAG_ALIAS : 0);

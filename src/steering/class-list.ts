@@ -9,6 +9,8 @@
  *
  * Equal tiers have one place, so a place stands for a tier.
  */
+import { sharedWords } from '../zone/word-memory.ts';
+
 export type ClassList = {
   readonly words: Int32Array;
   /** By class: `addressShare`. */
@@ -38,7 +40,7 @@ export function packClasses(entries: readonly ClassEntry[], firstEndpoint: numbe
   const listsFrom = HEAD_WORDS + entries.length * CLASS_WORDS;
   const tiersFrom = entries.reduce((end, entry) => end + entry.tiers.length, listsFrom);
   const end = [...tiers].reduce((at, tier) => at + 1 + tier.length, tiersFrom);
-  const words = new Int32Array(new SharedArrayBuffer(end * Int32Array.BYTES_PER_ELEMENT));
+  const words = sharedWords(end);
   const shares = new Float64Array(
     new SharedArrayBuffer(entries.length * Float64Array.BYTES_PER_ELEMENT),
   );

@@ -126,7 +126,7 @@ export function createDnstap(parts: DnstapParts): Dnstap {
 
 /**
  * Workers first: what they note until they hear of another plan is sent, too, if there is a collector. What is not
- * is counted by whoever leaves a ring last, so that no event is noted and then never heard of.
+ * is counted by whoever leaves a ring last, so that none that was noted in time is forgotten; only a thread that dies takes some along.
  * @param isUrgent settles when there are no workers to wait for any more
  */
 async function takeLeave(

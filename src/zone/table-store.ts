@@ -26,6 +26,7 @@ import {
   ZONE_WORDS,
   type ZoneTable,
 } from './compiled-zones.ts';
+import { sharedWords } from './word-memory.ts';
 
 export type TableStore = {
   /** That the arena may have. */
@@ -96,8 +97,6 @@ export function createTableStore(
     isServed: false,
   };
 }
-
-const sharedWords = (words: number): Int32Array => new Int32Array(new SharedArrayBuffer(words * 4));
 
 const slotsFor = (nodes: number): number =>
   2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, nodes * 2)));

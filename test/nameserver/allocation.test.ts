@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createGathering } from '../../src/io/gathering.ts';
 import { answerFast } from '../../src/nameserver/fast-path.ts';
+import { createForesight, foresee } from '../../src/nameserver/foresight.ts';
 import { SIGN } from '../../src/nameserver/outcomes.ts';
 import { createPacketCache } from '../../src/nameserver/packet-cache.ts';
 import { respond } from '../../src/nameserver/respond.ts';
@@ -96,6 +98,26 @@ test('answerFast() allocates nothing', () => {
     const length = answerFast(worker, client, packets, 0, query.length, NOW_MS, 8192);
     assert.ok(length > 0);
   });
+});
+
+test('looking ahead at a batch, and judging whether to let another one gather, allocates nothing', () => {
+  const worker = startWorker();
+  const queries = ['80.1.2.0/24', '2001:db8:2000::/48', '2001:db8:2000::/56'].map((subnet) =>
+    queryBytes('www.gslb.example', 'A', { subnet }),
+  );
+  const reply = new Uint8Array(1500);
+  respond(worker, clientAt('192.0.2.200'), queries[0]!, queries[0]!.length, NOW_MS, reply);
+  const bytes = new Uint8Array(queries.length * 512);
+  for (const [index, query] of queries.entries()) bytes.set(query, index * 512);
+  const memory = { bytes, words: new Int32Array(bytes.buffer) };
+  const lengths = Int32Array.from(queries, ({ length }) => length);
+  const foresight = createForesight(queries.length);
+  const gathering = createGathering(150);
+  checkNothingAllocatedBy(queries, () => {
+    foresee(foresight, worker.place, memory, 0, 512, lengths, lengths.length);
+    gathering.waitUs(lengths.length, NOW_MS);
+  });
+  assert.deepEqual([foresight.addresses.count4, foresight.addresses.count6], [1, 2]);
 });
 
 function signedQuery(name: string, type: string): Uint8Array {
