@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { endianness } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { shorten } from './dns/shorten.ts';
 import { createTap, type Tap, type TapPlan } from './dnstap/tap.ts';
 import type {
   DatagramHandler,
@@ -8,6 +9,7 @@ import type {
   Fast,
   Foresee,
   Later,
+  Shorten,
   UdpEngine,
 } from './io/datagram.ts';
 import { describeBindFailure } from './io/sockets.ts';
@@ -23,6 +25,7 @@ import {
   batchSlot,
   COUNT_DROPPED,
   COUNT_DURATIONS_UDP,
+  COUNT_TRUNCATED,
   COUNT_UDP_SENT,
   COUNT_UNSENT,
 } from './nameserver/counters.ts';
@@ -169,9 +172,18 @@ function handlerOf(
   // Behind a proxy clients have asked another address.
   if (proxies === undefined) setLocalAddress(client, socket.address);
   const serve = tapped(client, createServe(worker, client, stopwatch));
+  const both = { source: client, shorten: createShorten(worker) };
   return proxies === undefined
-    ? { source: client, serve, fast: createFast(worker, client), foresee: createForesee(worker) }
-    : { source: client, serve: proxied(worker, client, proxies, serve) };
+    ? { ...both, serve, fast: createFast(worker, client), foresee: createForesee(worker) }
+    : { ...both, serve: proxied(worker, client, proxies, serve) };
+}
+
+function createShorten({ counters }: WorkerState): Shorten {
+  return (reply, length) => {
+    const shorter = shorten(reply, length);
+    if (shorter > 0) counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+    return shorter;
+  };
 }
 
 /** Of what somebody wants to know all about, nothing is answered so. */

@@ -124,7 +124,9 @@ export const dns = z.strictObject({
     .min(512)
     .max(4096)
     .default(1232)
-    .describe('Largest UDP answer in bytes; longer ones are truncated and fetched over TCP.'),
+    .describe(
+      'Largest UDP answer in bytes; longer ones are truncated and fetched over TCP. On Linux answers are never sent in fragments (RFC 9715): what is more than the link takes at once is truncated, too, and what a router on the way cannot pass on is lost. 1232 fits every link that carries IPv6.',
+    ),
   udpEngine: z
     .enum(['auto', 'portable'])
     .default('auto')

@@ -25,7 +25,14 @@ export type DatagramHandler = {
   readonly fast?: Fast | undefined;
   /** What comes next to one of the two, where several datagrams have come together. */
   readonly foresee?: Foresee | undefined;
+  /**
+   * Makes of a reply, in place, one that is shorter, for the link that it leaves by takes no longer ones in one piece.
+   * @returns length; 0 = there is no other
+   */
+  readonly shorten?: Shorten | undefined;
 };
+
+export type Shorten = (reply: Uint8Array, length: number) => number;
 
 export type Fast = (
   memory: PacketMemory,

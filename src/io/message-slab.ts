@@ -1,4 +1,4 @@
-import type { PacketMemory } from '../dns/packet-memory.ts';
+import { type PacketMemory, packetMemory } from '../dns/packet-memory.ts';
 import type { Source } from '../ip/source.ts';
 import { DATAGRAM_BYTES_MAX, REPLY_BYTES } from './datagram.ts';
 
@@ -25,6 +25,9 @@ export type MessageSlab = {
   readSource(index: number, source: Source): void;
   /** Makes a reply of that length one to the datagram at `index`. */
   aim(reply: number, index: number, length: number): void;
+  /** Octets of a reply that was aimed, and another number of them. */
+  replyLength(reply: number): number;
+  cutReply(reply: number, length: number): void;
   /** The address that a datagram came from, and the one that it came to, for a later reply. */
   copyWay(index: number): Way;
   /** Makes the first reply one that goes this way. */
@@ -105,8 +108,8 @@ export function createMessageSlab(
   const base = hold(memory);
   const places = placesOf(count, layout, LINE_BYTES - Number(base % BigInt(LINE_BYTES)));
   const { controls, names, packets, received, replies, sent, sentVectors } = places;
-  const bytes = new Uint8Array(memory);
-  const words = new Int32Array(memory);
+  const packetsIn = packetMemory(memory);
+  const { bytes, words } = packetsIn;
   const nameBytes = NAME_BYTES[family];
   const controlBytes = hasLocal ? CONTROL_BYTES[family] : 0;
   const writer = createHeaderWriter(words, Number(base), places, layout);
@@ -122,8 +125,10 @@ export function createMessageSlab(
   const view = (at: number, length: number) => new Uint8Array(memory, at, length);
   const nameOf = (index: number) => view(names + index * NAME_ROOM, nameBytes);
   const controlOf = (index: number) => view(controls + index * CONTROL_ROOM, controlBytes);
+  const sentLengthAt = (reply: number): number =>
+    (sentVectors + reply * layout.vectorBytes + layout.vectorLength) / WORD;
   const aim = (reply: number, index: number, length: number): void => {
-    words[(sentVectors + reply * layout.vectorBytes + layout.vectorLength) / WORD] = length;
+    words[sentLengthAt(reply)] = length;
     if (hasLocal) forgetInterface(bytes, words, controls + index * CONTROL_ROOM, family);
     if (aimed[reply] === index) return;
     aimed[reply] = index;
@@ -135,7 +140,7 @@ export function createMessageSlab(
     sendFrom: indexes.map((index) => base + BigInt(headerOf(sent, index))),
     packets: indexes.map((index) => view(packets + index * PACKET_STRIDE, DATAGRAM_BYTES_MAX)),
     replies: indexes.map((index) => view(replies + index * REPLY_STRIDE, REPLY_BYTES)),
-    memory: { bytes, words },
+    memory: packetsIn,
     packetsAt: packets,
     repliesAt: replies,
     lengthOf(index) {
@@ -153,6 +158,10 @@ export function createMessageSlab(
       for (let octet = 0; octet < length; octet += 1) to[octet] = bytes[first + octet]!;
     },
     aim,
+    replyLength: (reply) => words[sentLengthAt(reply)]!,
+    cutReply(reply, length) {
+      words[sentLengthAt(reply)] = length;
+    },
     copyWay: (index) => ({ name: nameOf(index).slice(), control: controlOf(index).slice() }),
     aimWay({ control, name }, reply) {
       nameOf(0).set(name);

@@ -85,6 +85,11 @@ export function openBatchSockets(
 ): Opened<readonly (readonly OwnedSocket[])[]> {
   const open = (port: number): OwnedSocket => {
     const fd = syscalls.batchSocket(bytes, port, RECEIVE_WAIT_MS, RECEIVE_BUFFER_BYTES);
+    try {
+      syscalls.sendWhole(fd, bytes.length === 4 ? 4 : 6);
+    } catch {
+      // A kernel that cannot: long answers are sent in fragments, as by the portable engine.
+    }
     return owned(syscalls, at, fd, 'lent');
   };
   return attempt('UDP', at, () => {

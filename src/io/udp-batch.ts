@@ -5,6 +5,7 @@ import {
   type DatagramHandler,
   type DatagramMeter,
   REPLY_BYTES,
+  type Shorten,
   type UdpEngine,
 } from './datagram.ts';
 import { createGathering } from './gathering.ts';
@@ -126,7 +127,9 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
   const lateSlab = createMessageSlab(calls.hold, { count: 1, family, hasLocal });
   const fd = BigInt(socket.fd);
   const { memory, packets, packetsAt, receiveFrom, replies, repliesAt } = slab;
-  const { fast, foresee, source } = handler;
+  const { fast, foresee, shorten, source } = handler;
+  const sendAll = (from: MessageSlab, count: number) =>
+    send(calls, fd, from, count, meter, shorten);
   const lengths = new Int32Array(BATCH_MAX);
   let current = 0;
   /** Datagrams that are there and not answered yet. */
@@ -139,7 +142,7 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
         return;
       }
       lateSlab.aimWay(way, reply);
-      send(calls, fd, lateSlab, 1, meter);
+      sendAll(lateSlab, 1);
     };
   };
   const answer = (count: number, nowMs: number): void => {
@@ -167,7 +170,7 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
       slab.aim(ready, index, written);
       ready += 1;
     }
-    if (ready > 0) send(calls, fd, slab, ready, meter);
+    if (ready > 0) sendAll(slab, ready);
   };
   return {
     /** Takes what is there; false when there was nothing. */
@@ -198,19 +201,30 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
 function send(
   calls: BatchCalls,
   fd: bigint,
-  { sendFrom }: MessageSlab,
+  slab: MessageSlab,
   count: number,
   meter: DatagramMeter,
+  shorten: Shorten | undefined,
 ): void {
+  const { sendFrom } = slab;
   let at = 0;
   while (at < count) {
     const sent = calls.send(fd, sendFrom[at]!, COUNTS[count - at]!, MSG_DONTWAIT);
     if (sent > 0) at += sent;
-    else {
+    else if (calls.errno() !== 'EMSGSIZE' || !cut(slab, at, shorten)) {
       meter.unsent();
       at += 1;
     }
   }
+}
+
+/** Makes the reply a shorter one; false when there is none. */
+function cut(slab: MessageSlab, reply: number, shorten: Shorten | undefined): boolean {
+  const length = slab.replyLength(reply);
+  const shorter = shorten === undefined ? 0 : shorten(slab.replies[reply]!, length);
+  if (shorter <= 0 || shorter >= length) return false;
+  slab.cutReply(reply, shorter);
+  return true;
 }
 
 /** Does nothing for so many microseconds, of which a signal, or a kernel that does not let us, may take some off. */

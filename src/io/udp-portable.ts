@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { packetMemory } from '../dns/packet-memory.ts';
 import { setSourceAddress } from '../ip/source.ts';
 import {
   DATAGRAM_BYTES_MAX,
@@ -116,7 +117,7 @@ function createRing() {
   const sent = rooms.slice();
   let slot = 0;
   return {
-    memory: { bytes: new Uint8Array(memory), words: new Int32Array(memory) },
+    memory: packetMemory(memory),
     /** Where the next reply goes. */
     at: (): number => slot * REPLY_BYTES,
     room: (): Uint8Array => rooms[slot]!,

@@ -31,6 +31,8 @@ const RECORD_HEADER_LENGTH = 12;
 
 export type Body = {
   readonly bytes: Uint8Array;
+  /** The same, with zeros up to the end of the last word. */
+  readonly words: Int32Array;
   readonly records: number;
   /** Octets of each record: all of one body have as many. */
   readonly stride: number;
@@ -180,10 +182,12 @@ function service(map: SteeringMap, endpoints: readonly SnapshotEndpoint[]): read
 function encode(
   type: number,
   rdata: readonly Uint8Array[],
-): Pick<Body, 'bytes' | 'records' | 'stride'> {
+): Pick<Body, 'bytes' | 'words' | 'records' | 'stride'> {
   const stride = RECORD_HEADER_LENGTH + (rdata[0]?.length ?? 0);
-  const bytes = new Uint8Array(rdata.length * stride);
-  const view = new DataView(bytes.buffer);
+  const length = rdata.length * stride;
+  const words = new Int32Array((length + 3) >> 2);
+  const bytes = new Uint8Array(words.buffer, 0, length);
+  const view = new DataView(words.buffer);
   for (const [index, data] of rdata.entries()) {
     const at = index * stride;
     view.setUint16(at, (POINTER_BITS << 8) | HEADER_LENGTH);
@@ -192,5 +196,5 @@ function encode(
     view.setUint16(at + 10, data.length);
     bytes.set(data, at + RECORD_HEADER_LENGTH);
   }
-  return { bytes, records: rdata.length, stride };
+  return { bytes, words, records: rdata.length, stride };
 }

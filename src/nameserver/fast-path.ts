@@ -24,7 +24,7 @@ import { EDE_NONE, OPTION_HEAD_LENGTH, withdrawOffers, writeOpt } from '../dns/e
 import { COOKIE_REPLY_LENGTH, clearEdns } from '../dns/edns-reply.ts';
 import { OPT_FIXED_LENGTH, type Reply } from '../dns/encode.ts';
 import { clearOpt, PARSE_OK, type Query, readOpt, readWord } from '../dns/message.ts';
-import type { PacketMemory } from '../dns/packet-memory.ts';
+import { type PacketMemory, setWord, wordAt } from '../dns/packet-memory.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import { ACCESS_ANSWERED, accessOf } from './access.ts';
 import type { AnswerTable } from './answer.ts';
@@ -55,7 +55,7 @@ import {
   writeCached,
 } from './packet-cache.ts';
 import { ADMIT, WITHHOLD } from './rate-limit.ts';
-import { writeBody } from './records.ts';
+import { writeBodyBehindQuestion } from './records.ts';
 import type { ServerIdentity, Snapshot } from './snapshot.ts';
 import { countSteered, steer } from './steer.ts';
 import { udpLimit } from './udp-limit.ts';
@@ -79,6 +79,9 @@ const RCODE_SHIFT = 24;
 /** Two counts in a word: one and none, none and one. */
 const COUNTS_1_0 = 0x0100;
 const COUNTS_0_1 = 0x01000000;
+/** How class IN, and the root's name with type OPT, stand in a word. */
+const CLASS_IN_WORD = CLASS_IN << 8;
+const OPT_WORD = TYPE_OPT << 16;
 /** Who asks does it from above; what comes from below respond() knows. */
 const CLIENT_PORT_MIN = 1024;
 
@@ -116,9 +119,9 @@ export function answerFast(
   worker.cookie = COOKIE_ABSENT;
   offerEdns(worker, snapshot.identity, client, memory.bytes, nowMs);
   let scope = 0;
-  if (body === undefined) writeCached(cache, entry, reply);
+  if (body === undefined) writeCached(cache, entry, reply, memory.view);
   else {
-    writeBody(reply, body, HEADER_LENGTH, worker.place.ttlSeconds);
+    writeBodyBehindQuestion(reply, memory.view, body, worker.place.ttlSeconds);
     countSteered(worker);
     scope = worker.place.scope;
   }
@@ -147,7 +150,7 @@ export function answerFast(
  */
 function readKey(
   key: CacheKey,
-  { bytes, words }: PacketMemory,
+  { view, words }: PacketMemory,
   at: number,
   length: number,
   to: number,
@@ -179,9 +182,11 @@ function readKey(
   key.hash = mixWord(hash, last);
   key.length = 4 * index + (bits >> 3) + 1;
   const end = HEADER_LENGTH + key.length;
-  if (end + 4 > length || readWord(bytes, at + end + 2) !== CLASS_IN) return -1;
-  key.qtype = readWord(bytes, at + end);
-  for (let octet = 0; octet < 4; octet += 1) bytes[to + end + octet] = bytes[at + end + octet]!;
+  if (end + 4 > length) return -1;
+  const typeAndClass = wordAt(view, at + end);
+  if (typeAndClass >>> 16 !== CLASS_IN_WORD) return -1;
+  key.qtype = ((typeAndClass & 0xff) << 8) | ((typeAndClass >> 8) & 0xff);
+  setWord(view, to + end, typeAndClass);
   return end + 4;
 }
 
@@ -203,7 +208,7 @@ function mixWord(hash: number, word: number): number {
 /** Reads OPT, if it is all that is there and there is nothing wrong with it. */
 function readAdditional(
   query: Query,
-  { bytes, words }: PacketMemory,
+  { bytes, view, words }: PacketMemory,
   at: number,
   from: number,
   end: number,
@@ -211,10 +216,10 @@ function readAdditional(
   clearOpt(query);
   const counts = words[(at >> 2) + 2]!;
   if (counts !== COUNTS_0_1) return counts === 0;
-  // The root owns it.
   const fixed = from + 1;
-  if (fixed + RECORD_FIXED_LENGTH > end || bytes[from] !== 0) return false;
-  if (readWord(bytes, fixed) !== TYPE_OPT) return false;
+  if (fixed + RECORD_FIXED_LENGTH > end) return false;
+  // The root owns it.
+  if ((wordAt(view, from) & 0xffffff) !== OPT_WORD) return false;
   const next = fixed + RECORD_FIXED_LENGTH + readWord(bytes, fixed + 8);
   return next <= end && readOpt(query, bytes, fixed, next) === PARSE_OK;
 }

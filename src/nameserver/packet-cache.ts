@@ -9,8 +9,9 @@
  * fixed size: when the heap is full all is forgotten, as it is when something changes, and what is asked for is soon
  * there again. Only what was asked twice is remembered, so a flood of names that nobody asks for again fills nothing.
  */
-import { type Reply, writeBytes } from '../dns/encode.ts';
+import type { Reply } from '../dns/encode.ts';
 import type { Query } from '../dns/message.ts';
+import { copyWords } from '../dns/packet-memory.ts';
 import { spread } from '../zone/compiled-zones.ts';
 import type { LookupResult } from '../zone/lookup.ts';
 import { KIND_ANSWER, type ResponseKind } from './rate-limit.ts';
@@ -136,14 +137,20 @@ export function recallSteered({ words }: PacketCache, entry: number, result: Loo
   result.nameHash = words[entry + NAME_HASH]!;
 }
 
-/** Copies the records of an entry behind the question; false = they do not fit. */
-export function writeCached({ bytes, words }: PacketCache, entry: number, reply: Reply): boolean {
-  const start = recordsAt(words[entry + NAME_LENGTH]!, entry);
-  if (!writeBytes(reply, bytes, start, words[entry + LENGTH]!)) return false;
+/** Copies the records of an entry behind the question; they fit, and three octets more. */
+export function writeCached(
+  { words }: PacketCache,
+  entry: number,
+  reply: Reply,
+  view: DataView,
+): void {
+  const length = words[entry + LENGTH]!;
+  const start = recordsAt(words[entry + NAME_LENGTH]!, entry) >> 2;
+  copyWords(view, reply.position, words, start, (length + 3) >> 2);
+  reply.position += length;
   reply.answerCount = words[entry + ANSWERS]!;
   reply.authorityCount = words[entry + AUTHORITY]!;
   reply.additionalCount = words[entry + ADDITIONAL]!;
-  return true;
 }
 
 /**

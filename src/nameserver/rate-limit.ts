@@ -29,6 +29,10 @@ const ERA_MS = 2 ** 31 / TICKS;
 const SECOND = 1000 * TICKS;
 /** What a second's credit may be off by, because parts of a tick are not kept for each slot. */
 const LEEWAY = 16;
+const CREDIT_MAX = SECOND + LEEWAY;
+/** Costs are whole numbers of this many to a tick: 512 of them are a second's, which is the most that there is. */
+const PARTS_SHIFT = 12;
+const PARTS = 1 << PARTS_SHIFT;
 
 /** What is counted apart from each other: answers by name, negatives by zone, referrals by cut, errors. */
 export type ResponseKind =
@@ -40,6 +44,8 @@ export const KIND_ANSWER = 1;
 export const KIND_NEGATIVE = 2;
 export const KIND_REFERRAL = 3;
 export const KIND_ERROR = 4;
+/** A kind stands in bits that subjects have no use for; where one has, two share their credit. */
+const KIND_SHIFT = 28;
 /** In place of a kind: who floods somebody may draw from all the names that there are. */
 const ALL = 5;
 
@@ -47,11 +53,11 @@ const ALL = 5;
 export type RateLimiter = {
   readonly seed: number;
   readonly words: Int32Array;
-  /** Of ticks: what rounding has left over so far. */
+  /** What rounding has left over so far, in parts of a tick. */
   rest: number;
-  /** The limits that were asked for last, and what one response takes from the credit by each, by its kind; in ticks. */
+  /** The limits that were asked for last, and what one response takes from the credit by each, by its kind, in parts. */
   limits: RateLimits | undefined;
-  readonly costs: Float64Array;
+  readonly costs: Int32Array;
   /** When somebody asked last, in milliseconds since the epoch; then what follows from it, once for many queries. */
   nowMs: number;
   /** In ticks. */
@@ -69,7 +75,7 @@ export function createRateLimiter(seed: number): RateLimiter {
     words: new Int32Array(RATE_LIMIT_SLOTS * SLOT_WORDS),
     rest: 0,
     limits: undefined,
-    costs: new Float64Array(ALL + 1),
+    costs: new Int32Array(ALL + 1),
     nowMs: Number.NaN,
     time: 0,
     eraHash: 0,
@@ -102,7 +108,7 @@ export function admitResponse(
   const network = networkOf(limiter, limits, client);
   const { costs } = limiter;
   const isAdmitted =
-    spend(limiter, mix(mix(network, kind), subject), costs[kind]!) &&
+    spend(limiter, mix(network, subject ^ (kind << KIND_SHIFT)), costs[kind]!) &&
     spend(limiter, mix(network, ALL), costs[ALL]!);
   if (isAdmitted) return ADMIT;
   limiter.withheld += 1;
@@ -113,7 +119,7 @@ function setLimits(limiter: RateLimiter, limits: RateLimits): void {
   limiter.limits = limits;
   for (const kind of [KIND_ANSWER, KIND_NEGATIVE, KIND_REFERRAL, KIND_ERROR, ALL] as const) {
     const perSecond = rateOf(limits, kind);
-    limiter.costs[kind] = perSecond === 0 ? 0 : SECOND / perSecond;
+    limiter.costs[kind] = perSecond === 0 ? 0 : Math.max(1, (SECOND * PARTS) / perSecond);
   }
 }
 
@@ -132,13 +138,12 @@ function spend(limiter: RateLimiter, hash: number, cost: number): boolean {
   let ahead = words[slot + KEY] === key ? (words[slot + WHOLE_AT]! - time) | 0 : 0;
   if (ahead < 0) ahead = 0;
   // The clock was set back.
-  else if (ahead > SECOND + LEEWAY) ahead = SECOND + LEEWAY;
-  const isAdmitted = ahead + cost <= SECOND + LEEWAY;
+  else if (ahead > CREDIT_MAX) ahead = CREDIT_MAX;
+  const isAdmitted = ahead + (cost >> PARTS_SHIFT) < CREDIT_MAX;
   if (isAdmitted) {
-    const exact = cost + limiter.rest;
-    const whole = Math.floor(exact);
-    limiter.rest = exact - whole;
-    ahead += whole;
+    const parts = cost + limiter.rest;
+    limiter.rest = parts & (PARTS - 1);
+    ahead += parts >> PARTS_SHIFT;
   }
   words[slot + KEY] = key;
   words[slot + WHOLE_AT] = time + ahead;

@@ -6,6 +6,7 @@
 import { HEADER_LENGTH, POINTER_BITS, SECTION_ANSWER } from '../dns/constants.ts';
 import { countRecords, type Reply, writeBytes } from '../dns/encode.ts';
 import { lowerOctet } from '../dns/name.ts';
+import { copyWords } from '../dns/packet-memory.ts';
 import {
   RECORD_HEADER_LENGTH,
   RRSET_APEX_POSITION,
@@ -77,6 +78,20 @@ export function writeBody(
     setTtl(reply.out, at, ttlSeconds);
   }
   return true;
+}
+
+/** The same behind a question of their owner; they fit, and three octets more. */
+export function writeBodyBehindQuestion(
+  reply: Reply,
+  view: DataView,
+  { bytes, records, stride, words }: Body,
+  ttlSeconds: number,
+): void {
+  const start = reply.position;
+  copyWords(view, start, words, 0, words.length);
+  reply.position = start + bytes.length;
+  reply.answerCount = records;
+  for (let at = start; at < reply.position; at += stride) view.setInt32(at + 6, ttlSeconds);
 }
 
 /**

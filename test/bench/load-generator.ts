@@ -85,7 +85,9 @@ function generate(setting: LoadSetting): LoadReport {
   const mail = createMail(calls, askingOf(calls, setting), port, true);
   const latencies = createLatencies();
   const clients = Array.from({ length: sockets }, (_, index) => {
-    const fd = BigInt(found.calls.udpSocket(ANY, 0, false));
+    const descriptor = found.calls.udpSocket(ANY, 0, false);
+    found.calls.sendWhole(descriptor, 4);
+    const fd = BigInt(descriptor);
     // Each address has one port: of what the kernel keeps by both, no more is touched than clients would.
     const share = Math.floor(sources / sockets);
     const own = { sources: sourcesOf(index * share, share), nextSource: 0 };

@@ -28,6 +28,7 @@ import {
 } from '../../src/dns/message.ts';
 import { nameLength, parseName } from '../../src/dns/name.ts';
 import { parseRdata } from '../../src/dns/rdata/registry.ts';
+import { shorten } from '../../src/dns/shorten.ts';
 import { ascii, buildQuery, ecs, opt, option, record } from '../dns/query-builder.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
@@ -161,6 +162,9 @@ function checkReply(bytes: Uint8Array): void {
     const length = finishReply(reply, 0, FLAG_AA);
     assert.ok(length <= limit);
     checkDecodes(out.subarray(0, length));
+    const shorter = shorten(out, length);
+    assert.ok(shorter > 0 && shorter <= length);
+    checkDecodes(out.subarray(0, shorter));
   }
 }
 

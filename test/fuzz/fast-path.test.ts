@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { writeServerCookie } from '../../src/dns/cookie.ts';
+import { packetMemory } from '../../src/dns/packet-memory.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import type { Client } from '../../src/nameserver/client.ts';
 import { answerFast } from '../../src/nameserver/fast-path.ts';
@@ -147,7 +148,7 @@ function damage(draw: Draw, query: Uint8Array): Uint8Array {
 /** The memory of a batch: what others asked before lies about behind the query. */
 const memory = new ArrayBuffer(4 * PLACE);
 const bytes = new Uint8Array(memory);
-const packets = { bytes, words: new Int32Array(memory) };
+const packets = packetMemory(memory);
 const TO = 2 * PLACE;
 let fast = 0;
 

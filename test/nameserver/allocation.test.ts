@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { packetMemory } from '../../src/dns/packet-memory.ts';
 import { createGathering } from '../../src/io/gathering.ts';
 import { answerFast } from '../../src/nameserver/fast-path.ts';
 import { createForesight, foresee } from '../../src/nameserver/foresight.ts';
@@ -84,7 +85,7 @@ test('answerFast() allocates nothing', () => {
     buildQuery({ question: [...wireName('www.gslb.example'), 0, 1, 0, 1], records: [COOKIE] }),
   ];
   const memory = new ArrayBuffer(3 * 4096);
-  const packets = { bytes: new Uint8Array(memory), words: new Int32Array(memory) };
+  const packets = packetMemory(memory);
   const client = clientAt('192.0.2.200');
   client.port = 40_000;
   const reply = packets.bytes.subarray(8192);
@@ -109,7 +110,7 @@ test('looking ahead at a batch, and judging whether to let another one gather, a
   respond(worker, clientAt('192.0.2.200'), queries[0]!, queries[0]!.length, NOW_MS, reply);
   const bytes = new Uint8Array(queries.length * 512);
   for (const [index, query] of queries.entries()) bytes.set(query, index * 512);
-  const memory = { bytes, words: new Int32Array(bytes.buffer) };
+  const memory = packetMemory(bytes.buffer);
   const lengths = Int32Array.from(queries, ({ length }) => length);
   const foresight = createForesight(queries.length);
   const gathering = createGathering(150);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { packetMemory } from '../../src/dns/packet-memory.ts';
 import { buildPrefixTable } from '../../src/ip/prefix-table.ts';
 import { uniformRanges } from '../../src/ip/ranges.ts';
 import { createForesight, foresee } from '../../src/nameserver/foresight.ts';
@@ -19,7 +20,7 @@ function seenIn(queries: readonly Uint8Array[], lengths = queries.map(({ length 
   const foresight = createForesight(MAX);
   const bytes = new Uint8Array(STRIDE * (queries.length + 1));
   for (const [index, query] of queries.entries()) bytes.set(query, STRIDE * (index + 1));
-  const memory = { bytes, words: new Int32Array(bytes.buffer) };
+  const memory = packetMemory(bytes.buffer);
   foresee(foresight, place(), memory, STRIDE, STRIDE, Int32Array.from(lengths), queries.length);
   const { count4, count6, words4, words6 } = foresight.addresses;
   const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
@@ -61,7 +62,7 @@ test('others are left alone', () => {
 test('after a batch without any the next ones are not looked at', () => {
   const foresight = createForesight(MAX);
   const bytes = new Uint8Array(STRIDE);
-  const memory = { bytes, words: new Int32Array(bytes.buffer) };
+  const memory = packetMemory(bytes.buffer);
   const look = (query: Uint8Array): number => {
     bytes.fill(0);
     bytes.set(query);
@@ -77,7 +78,7 @@ test('after a batch without any the next ones are not looked at', () => {
 
 test('before any map was asked nothing is read', () => {
   const foresight = createForesight(MAX);
-  const memory = { bytes: new Uint8Array(STRIDE), words: new Int32Array(STRIDE / 4) };
+  const memory = packetMemory(new ArrayBuffer(STRIDE));
   foresee(foresight, createPlace(), memory, 0, STRIDE, Int32Array.of(100), 1);
   assert.equal(foresight.addresses.count4, 0);
 });

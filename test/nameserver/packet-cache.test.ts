@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { packetMemory } from '../../src/dns/packet-memory.ts';
 import { answerFast } from '../../src/nameserver/fast-path.ts';
 import {
   createPacketCache,
@@ -12,7 +13,7 @@ import { clientAt, NOW_MS, queryBytes, startWorker } from './fixture.ts';
 
 const TO = 4096;
 const memory = new ArrayBuffer(2 * 4096);
-const packets = { bytes: new Uint8Array(memory), words: new Int32Array(memory) };
+const packets = packetMemory(memory);
 const client = clientAt('192.0.2.200');
 client.port = 40_000;
 
