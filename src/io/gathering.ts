@@ -17,10 +17,8 @@ export type Gathering = {
 const WINDOW_MS = 4;
 /** Fewer in a wait do not pay for it. */
 const GATHERED_MIN = 2;
-/** More gain little. */
-const GATHERED_MAX = 16;
-/** A batch of so many came without a wait. */
-const LARGE = 8;
+/** More gain little, and make the wait long; a batch of so many comes without one. */
+const GATHERED_MAX = 8;
 
 /** @param maxUs the longest wait, in microseconds; 0 = none ever */
 export function createGathering(maxUs: number): Gathering {
@@ -38,7 +36,7 @@ export function createGathering(maxUs: number): Gathering {
         since[0] = nowMs;
         came = 0;
       }
-      return count < LARGE ? usual : 0;
+      return count < GATHERED_MAX ? usual : 0;
     },
   };
 }
