@@ -12,7 +12,7 @@ import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
 import type { SocketProblem } from '../io/sockets.ts';
-import { openSyscalls } from '../io/syscall.ts';
+import { giveBackMemory, openSyscalls } from '../io/syscall.ts';
 import { queriesTotal } from '../nameserver/counters.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
@@ -85,6 +85,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   const loaded = options.loaded ?? loadConfig(options);
   if (!loaded.ok) return { ok: false, problem: { kind: 'config', issues: loaded.issues } };
   const { config } = loaded;
+  giveBackMemory();
   const opened = await openParts(
     { ...options, config },
     { compile: root('compile-worker'), copy: root('copy-worker'), signer: root('signer-worker') },
