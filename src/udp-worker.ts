@@ -48,6 +48,7 @@ import {
   setHealth,
   type WorkerState,
 } from './nameserver/worker-state.ts';
+import { compileBeforeExit } from './workers/compiling.ts';
 import type { UdpEntrance } from './workers/dns-entrances.ts';
 import { deferredQuery, type FromDnsWorker, type ToDnsWorker } from './workers/dns-messages.ts';
 import { inlineMore } from './workers/inlining.ts';
@@ -123,6 +124,7 @@ async function open(worker: WorkerState, { bell, gatherUs, udp: entrances }: Sta
     const opened = openBatchCalls();
     // The main thread has tried them.
     if (!opened.ok) throw new Error(opened.reason);
+    compileBeforeExit();
     const batch = openBatchUdp(
       timed(opened.calls, stopwatch),
       entrances.map((entrance) => {
@@ -181,7 +183,11 @@ function handlerOf(
 function createShorten({ counters }: WorkerState): Shorten {
   return (reply, length) => {
     const shorter = shorten(reply, length);
-    if (shorter > 0) counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+    if (shorter > 0) {
+      counters[COUNT_TRUNCATED] = counters[COUNT_TRUNCATED]! + 1;
+      // Counted when it was made.
+      counters[COUNT_UDP_SENT] = counters[COUNT_UDP_SENT]! + shorter - length;
+    }
     return shorter;
   };
 }

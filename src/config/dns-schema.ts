@@ -125,7 +125,7 @@ export const dns = z.strictObject({
     .max(4096)
     .default(1232)
     .describe(
-      'Largest UDP answer in bytes; longer ones are truncated and fetched over TCP. On Linux answers are never sent in fragments (RFC 9715): what is more than the link takes at once is truncated, too, and what a router on the way cannot pass on is lost. 1232 fits every link that carries IPv6.',
+      'Largest UDP answer in bytes; longer ones are truncated and fetched over TCP. Where UDP is read by the batch, answers are not sent in fragments (RFC 9715): what is more than the link takes at once is truncated, too, but lost when it is signed by TSIG, and so is what a router on the way, or a route with an MTU of its own, cannot pass on. 1232 fits every link that carries IPv6.',
     ),
   udpEngine: z
     .enum(['auto', 'portable'])

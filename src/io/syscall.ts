@@ -156,7 +156,7 @@ const IPPROTO_ICMPV6 = 58;
 const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
 const IPV6_RECVPKTINFO = 49;
-/** Nothing is cut; and who says that a link on the way takes less is not believed, for anybody can say so (ip(7)). */
+/** Nothing is cut; and nothing is kept back because somebody says that a link on the way takes less (ip(7)). */
 const PMTUDISC_PROBE = 3;
 const EFD_NONBLOCK = SOCK_NONBLOCK;
 const EFD_CLOEXEC = SOCK_CLOEXEC;

@@ -30,7 +30,7 @@ const SECOND = 1000 * TICKS;
 /** What a second's credit may be off by, because parts of a tick are not kept for each slot. */
 const LEEWAY = 16;
 const CREDIT_MAX = SECOND + LEEWAY;
-/** Costs are whole numbers of this many to a tick: 512 of them are a second's, which is the most that there is. */
+/** Costs are whole numbers of these, so many to a tick; the cost of a second, the largest, is half of what 32 bits hold. */
 const PARTS_SHIFT = 12;
 const PARTS = 1 << PARTS_SHIFT;
 

@@ -1,0 +1,23 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInThisContext } from 'node:vm';
+
+/**
+ * For a thread that calls the kernel through node:ffi in functions that are worth compiling: lets it end only when the
+ * engine compiles nothing for it any more. The compiler, a thread of its own, reads what describes those calls; it is
+ * freed with the calling thread, and the whole process would crash (seen with Node 26.10).
+ */
+export function compileBeforeExit(): void {
+  process.on('exit', awaitCompiling);
+}
+
+function awaitCompiling(): void {
+  try {
+    // The only way to the engine's own function that waits.
+    setFlagsFromString('--allow-natives-syntax');
+    runInThisContext('%WaitForBackgroundOptimization()');
+  } catch {
+    // An engine without it: the chance remains small.
+  } finally {
+    setFlagsFromString('--no-allow-natives-syntax');
+  }
+}
