@@ -104,7 +104,11 @@ export function giveBackMemory(): boolean {
     const { functions } = loadFfi().dlopen(null, {
       mallopt: { arguments: ['i32', 'i32'], return: 'i32' },
     });
-    return functions['mallopt']!(M_MMAP_THRESHOLD, GIVEN_BACK_BYTES) === 1;
+    const mallopt = functions['mallopt']!;
+    return (
+      mallopt(M_MMAP_THRESHOLD, GIVEN_BACK_BYTES) === 1 &&
+      mallopt(M_TRIM_THRESHOLD, HELD_BYTES) === 1
+    );
   } catch {
     return false;
   }
@@ -164,9 +168,12 @@ const EFD_CLOEXEC = SOCK_CLOEXEC;
 const MEMINFO_WORDS = 9;
 const MEMINFO_RCVBUF = 1;
 const MEMINFO_DROPS = 8;
+const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
 /** Each piece is a mapping, of which the kernel allows a process some 65,000. */
 const GIVEN_BACK_BYTES = 1024 * 1024;
+/** What the heap keeps at its end for small pieces; by itself glibc has this grow with the other one. */
+const HELD_BYTES = 32 * 1024 * 1024;
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
 /** Connections that the kernel may hold for a listener before a worker accepts them. */
