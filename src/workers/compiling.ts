@@ -7,17 +7,16 @@ import { runInThisContext } from 'node:vm';
  * freed with the calling thread, and the whole process would crash (seen with Node 26.10).
  */
 export function compileBeforeExit(): void {
+  // The only way to the engine's own function that waits. It holds for all threads, and stays: whoever took it back
+  // would take it from another thread that is about to end.
+  setFlagsFromString('--allow-natives-syntax');
   process.on('exit', awaitCompiling);
 }
 
 function awaitCompiling(): void {
   try {
-    // The only way to the engine's own function that waits.
-    setFlagsFromString('--allow-natives-syntax');
     runInThisContext('%WaitForBackgroundOptimization()');
   } catch {
     // An engine without it: the chance remains small.
-  } finally {
-    setFlagsFromString('--no-allow-natives-syntax');
   }
 }
