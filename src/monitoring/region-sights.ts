@@ -6,9 +6,9 @@ import type { BoardState } from './health-rows.ts';
 /**
  * What a vantage point sees of the other regions, each as one thing: failing when all that it probes
  * there fails, confirmed when somebody elsewhere whose word is worth something sees some of it failing
- * too. That is one who trusts itself; and one who does not, if the two see each other's regions well:
- * their eyes reach that far, and else those who are left when regions die, and who see it a moment apart,
- * would wait for each other's trust for ever.
+ * too. That is one who trusts itself; and one who does not, if the two see each other's regions well, or
+ * the same region where one is in none: their eyes reach that far, and else those who are left when
+ * regions die, and who see it a moment apart, would wait for each other's trust for ever.
  */
 export function regionSights(state: BoardState, vantage: string, nowMs: number): readonly Sight[] {
   const { book } = state;
@@ -44,15 +44,30 @@ function isConfirmed(state: BoardState, vantage: string, region: string, nowMs: 
     if (trusted) return true;
     const known = worth.get(other);
     if (known !== undefined) return known;
-    const seesOther = viewOf(state, vantage, group, nowMs) === 'well';
     const isSeen = own === undefined || viewOf(state, other, own, nowMs) !== 'failing';
-    worth.set(other, seesOther && isSeen);
-    return seesOther && isSeen;
+    const reaches = isSeen && reachEachOther(state, vantage, { group, vantage: other }, nowMs);
+    worth.set(other, reaches);
+    return reaches;
   };
   return keysOf(state, region).some((key) =>
     state.book
       .votes(key)
       .some((vote) => vote.group !== own && isHeard(vote, nowMs) && isBad(vote) && isWorth(vote)),
+  );
+}
+
+/** Sees the other's region well; when that is in none, both see one and the same well. */
+function reachEachOther(
+  state: BoardState,
+  vantage: string,
+  other: Pick<Vote, 'group' | 'vantage'>,
+  nowMs: number,
+): boolean {
+  const seesWell = (eye: string, region: string): boolean =>
+    viewOf(state, eye, region, nowMs) === 'well';
+  if (state.rowsBy.region.has(other.group)) return seesWell(vantage, other.group);
+  return [...state.rowsBy.region.keys()].some(
+    (region) => seesWell(vantage, region) && seesWell(other.vantage, region),
   );
 }
 

@@ -25,6 +25,8 @@ export type World = {
   startNameserver(): void;
   startBalancer(region: RegionName): void;
   startOrigin(region: RegionName): void;
+  /** Beside the clients: what is there when every region is dark. */
+  startCanaries(): void;
   /** SIGKILL: no goodbye. */
   killNameserver(): Promise<void>;
   killBalancer(region: RegionName): Promise<void>;
@@ -91,6 +93,8 @@ const LOOK_EVERY_MS = 100;
 const NODE = '$'.concat('{MERIDIAN_NODE}');
 const API = 'http://127.0.0.1:8053/api/v1/';
 const ORIGIN = '127.0.0.1:9001';
+/** What the vantage points ask when regions fail: it is none of the regions' and never fails. */
+const CANARY_PORT = 9002;
 
 /** Starts everything and waits until every region is up. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
@@ -105,6 +109,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     world.startOrigin(region);
     world.startBalancer(region);
   }
+  world.startCanaries();
   world.startNameserver();
   try {
     await world.untilAllUp();
@@ -164,6 +169,8 @@ function populate(topology: Topology, file: string): World {
     startBalancer: (region) =>
       void start(region, 'balancer', [...run, 'balancer', '--region', region]),
     startOrigin: (region) => void start(region, 'origin', ['origin', region, ORIGIN]),
+    startCanaries: () =>
+      void start('client', 'canaries', ['origin', 'canaries', `0.0.0.0:${CANARY_PORT}`]),
     startNameserver: () => void start('ns', 'nameserver', [...run, 'nameserver,prober,admin']),
     words: () => [...running].map(([name, { said }]) => `--- ${name}\n${said()}`).join(''),
     killNameserver: () => kill('ns', 'nameserver'),
@@ -215,6 +222,11 @@ function configOf(
         name,
         source: families.map((family) => vantages(family)[index]),
       })),
+      canaries: REGION_NAMES.map((region) => ({
+        monitor: 'canary',
+        address: client(region),
+        port: CANARY_PORT,
+      })),
     },
     geo: { databases: [geo] },
     regions: perRegion((region) => ({
@@ -224,6 +236,7 @@ function configOf(
     monitors: {
       web: { kind: 'http', path: '/healthz', ...monitor },
       origin: { kind: 'http', path: '/healthz', ...QUICK_MONITOR },
+      canary: { kind: 'tcp', ...QUICK_MONITOR },
     },
     pools: { web: { monitor: 'web', port: 80, endpoints: REGION_NAMES } },
     zones: {
