@@ -28,5 +28,6 @@ EXPOSE 53/udp 53/tcp 8080 8053
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "--disable-warning=ExperimentalWarning", "src/main.ts", "healthcheck"]
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", "src/main.ts"]
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--disable-sigusr1", \
+  "--max-semi-space-size=8", "src/main.ts"]
 CMD ["run", "--config", "/etc/meridian/meridian.yaml"]

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { NODE_FLAGS } from './node-flags.mjs';
 import { ensureDashboard, ensurePackages, fail, findNode, ROOT } from './setup.mjs';
 
 ensurePackages(false);
@@ -10,8 +11,7 @@ const node = findNode();
 const words = process.argv.slice(2);
 if (words[0] === 'quickstart' || words[0] === 'run') ensureDashboard(node);
 
-const flags = ['--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
-const child = spawn(node, [...flags, join(ROOT, 'src', 'main.ts'), ...words], {
+const child = spawn(node, [...NODE_FLAGS, join(ROOT, 'src', 'main.ts'), ...words], {
   stdio: 'inherit',
   // Compiled code is kept between starts: a command then takes half the time.
   env: { NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'meridian'), ...process.env },

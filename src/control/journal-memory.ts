@@ -1,75 +1,87 @@
+import { type PackedText, packText } from './packed-text.ts';
+
 /**
  * The youngest part of the record, in memory: segments of lines, each beginning with a complete entry.
  * It is there also without a disk, and when the disk is full; the oldest segments go when it grows
- * beyond its limit.
+ * beyond its limit. All but the segment that is being written is compressed.
  */
-export type MemorySegment = {
-  readonly startMs: number;
-  readonly lines: string[];
-  /** Characters of all lines. */
-  length: number;
-  /** Hashes of the configurations that its entries name. */
-  readonly configs: Set<string>;
-};
-
-/** Characters that are kept; the segment that is being written is kept in any case. */
-export const MEMORY_LENGTH_MAX = 16 * 1024 * 1024;
-/** Characters of configurations; the one that is served is kept in any case. */
-export const CONFIGS_LENGTH_MAX = 32 * 1024 * 1024;
-
 export type JournalMemory = {
   /** Begins a segment with a complete entry. */
   begin(startMs: number, head: string, config: string): void;
   append(line: string): void;
-  /** The segment that an instant is in. */
-  segmentAt(atMs: number): MemorySegment | undefined;
-  last(): MemorySegment | undefined;
+  /** The lines of the segment that an instant is in. */
+  linesAt(atMs: number): Promise<readonly string[] | undefined>;
+  /** The segment that is being written. */
+  last(): { readonly startMs: number; readonly length: number } | undefined;
   firstMs(): number | undefined;
   /** Keeps a configuration as long as a segment names it. */
   keepConfig(hash: string, text: string): void;
-  config(hash: string): string | undefined;
+  config(hash: string): Promise<string | undefined>;
 };
 
-export function createJournalMemory(lengthMax = MEMORY_LENGTH_MAX): JournalMemory {
-  const segments: MemorySegment[] = [];
-  const configs = new Map<string, string>();
+/** Octets of the compressed segments. */
+export const MEMORY_SIZE_MAX = 4 * 1024 * 1024;
+/** Octets of the compressed configurations; the one that is served is kept in any case. */
+export const CONFIGS_SIZE_MAX = 8 * 1024 * 1024;
+
+type Segment = {
+  readonly startMs: number;
+  /** Hashes of the configurations that its entries name. */
+  readonly configs: Set<string>;
+};
+type Open = Segment & { readonly lines: string[]; length: number };
+type Closed = Segment & { readonly packed: PackedText };
+
+export function createJournalMemory(sizeMax = MEMORY_SIZE_MAX): JournalMemory {
+  const closed: Closed[] = [];
+  const configs = new Map<string, PackedText>();
+  let open: Open | undefined;
   const trim = (): void => {
-    let total = segments.reduce((sum, { length }) => sum + length, 0);
-    while (total > lengthMax && segments.length > 1) total -= segments.shift()!.length;
+    let total = sum(closed.map(({ packed }) => packed.size()));
+    while (total > sizeMax && closed.length > 0) total -= closed.shift()!.packed.size();
     for (const hash of configs.keys()) {
-      if (!segments.some((segment) => segment.configs.has(hash))) configs.delete(hash);
+      const isNamed = open?.configs.has(hash) || closed.some((each) => each.configs.has(hash));
+      if (!isNamed) configs.delete(hash);
     }
   };
   return {
     begin(startMs, head, config) {
-      segments.push({
-        startMs,
-        lines: [head],
-        length: head.length,
-        configs: new Set([config]),
-      });
+      if (open !== undefined) {
+        closed.push({
+          startMs: open.startMs,
+          configs: open.configs,
+          packed: packText(open.lines.join('\n')),
+        });
+      }
+      open = { startMs, lines: [head], length: head.length, configs: new Set([config]) };
       trim();
     },
     append(line) {
-      const last = segments.at(-1);
-      if (last === undefined) return;
-      last.lines.push(line);
-      last.length += line.length;
+      if (open === undefined) return;
+      open.lines.push(line);
+      open.length += line.length;
     },
-    segmentAt: (atMs) => segments.findLast(({ startMs }) => startMs <= atMs),
-    last: () => segments.at(-1),
-    firstMs: () => segments[0]?.startMs,
+    async linesAt(atMs) {
+      if (open !== undefined && open.startMs <= atMs) return open.lines;
+      const found = closed.findLast(({ startMs }) => startMs <= atMs);
+      return (await found?.packed.text())?.split('\n');
+    },
+    last: () => open,
+    firstMs: () => closed[0]?.startMs ?? open?.startMs,
     keepConfig(hash, text) {
+      const known = configs.get(hash) ?? packText(text);
       configs.delete(hash);
-      configs.set(hash, text);
-      segments.at(-1)?.configs.add(hash);
-      let total = [...configs.values()].reduce((sum, { length }) => sum + length, 0);
-      for (const [old, { length }] of configs) {
-        if (total <= CONFIGS_LENGTH_MAX || old === hash) break;
+      configs.set(hash, known);
+      open?.configs.add(hash);
+      let total = sum([...configs.values()].map((each) => each.size()));
+      for (const [old, packed] of configs) {
+        if (total <= CONFIGS_SIZE_MAX || old === hash) break;
         configs.delete(old);
-        total -= length;
+        total -= packed.size();
       }
     },
-    config: (hash) => configs.get(hash),
+    config: async (hash) => configs.get(hash)?.text(),
   };
 }
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);

@@ -168,8 +168,8 @@ function createReader({ clock, disk, memory, ownStarts, startedAtMs }: ReaderPar
     return { fromMs: Math.min(first, memory.firstMs() ?? toMs), toMs };
   };
   const linesAt = async (atMs: number): Promise<readonly string[] | undefined> => {
-    const inMemory = memory.segmentAt(atMs);
-    if (inMemory !== undefined) return inMemory.lines;
+    const inMemory = await memory.linesAt(atMs);
+    if (inMemory !== undefined) return inMemory;
     const startMs = (await starts()).findLast((each) => each <= atMs);
     return startMs === undefined ? undefined : attempt(disk?.read(startMs));
   };
@@ -200,7 +200,7 @@ function createReader({ clock, disk, memory, ownStarts, startedAtMs }: ReaderPar
       return moment;
     },
     async steeringPart(hash: string): Promise<SteeringPart | undefined> {
-      const text = memory.config(hash) ?? (await attempt(disk?.readConfig(hash)));
+      const text = (await memory.config(hash)) ?? (await attempt(disk?.readConfig(hash)));
       return text === undefined ? undefined : parseSteeringPart(text, hash);
     },
   };

@@ -1,8 +1,10 @@
 /** The two DNS servers, each a child on a core of its own choosing and a free port of loopback. */
+
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { ask } from './dns-agreement.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { NAMES_ZONE } from './many-names.ts';
@@ -99,7 +101,7 @@ export async function startMeridian(
   const config = { ...plain, zones };
   const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
   const words = ['-c', String(options.core), process.execPath];
-  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
+  words.push(...NODE_FLAGS, MAIN, 'run', '--config', file);
   return whenReady(name, port, scratch.start('taskset', words), options);
 }
 

@@ -1,15 +1,16 @@
 /** A node with one DNS worker, as a process of its own: how long it takes to start, and with what. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { createGeoFiles, readCentroids } from '../../src/workers/geo-files.ts';
 import { processCpuSeconds } from './cpu.ts';
 import { freePort, MAIN } from './dns-servers.ts';
 import type { Child, Scratch } from './scratch.ts';
 
-const NODE_WORDS = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
 const START_SECONDS = 120;
 const LOOK_MS = 5;
 /** What follows the start (hashes, the record) counts towards the peak. */
@@ -40,7 +41,7 @@ export async function startNode(
   };
   const file = scratch.write(join(folder, 'meridian.json'), JSON.stringify(config));
   const began = performance.now();
-  const child = scratch.start(NODE_WORDS[0], [NODE_WORDS[1], MAIN, 'run', '--config', file]);
+  const child = scratch.start(process.execPath, [...NODE_FLAGS, MAIN, 'run', '--config', file]);
   while (!/node\.ready/.test(child.output())) {
     const seconds = (performance.now() - began) / 1000;
     if (!child.running() || seconds > START_SECONDS) {

@@ -3,8 +3,10 @@
  * each answer when it is asked for. Both sign with ECDSA P-256 and deny compactly. The figure is CPU seconds
  * per million answers of the whole process, so a signature that another thread made counts.
  */
+
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
 import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { type Measurement, resultTable } from './dns-table.ts';
@@ -163,7 +165,7 @@ async function startSignedMeridian(scratch: Scratch, core: number): Promise<Serv
   };
   const file = scratch.write('signed.yaml', JSON.stringify(config, undefined, 2));
   const words = ['-c', String(core), process.execPath];
-  words.push('--disable-warning=ExperimentalWarning', MAIN, 'run', '--config', file);
+  words.push(...NODE_FLAGS, MAIN, 'run', '--config', file);
   const child = scratch.start('taskset', words);
   return whenReady('Meridian', port, child, { probe: signedQuery('h0') });
 }

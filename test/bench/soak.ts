@@ -3,10 +3,12 @@
  * changed configuration is swapped in every ten. Every answer is looked at. It fails when one was wrong, or when a
  * name is gone; what else happened is a table for docs/BENCHMARKS.md.
  */
+
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import type { Expected } from './answer-judge.ts';
 import { processCpuSeconds, residentBytes } from './cpu.ts';
 import { ask, type Reply } from './dns-agreement.ts';
@@ -41,7 +43,7 @@ const API_LOOK_MS = 100;
 const API_ATTEMPTS_MAX = 600;
 const GENERATOR = fileURLToPath(new URL('./soak-generator.ts', import.meta.url));
 const GC_WATCH = fileURLToPath(new URL('./gc-watch.ts', import.meta.url));
-const NODE = [process.execPath, '--disable-warning=ExperimentalWarning'];
+const NODE = [process.execPath, ...NODE_FLAGS];
 
 process.exit(await main(process.argv.slice(2)));
 

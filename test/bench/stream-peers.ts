@@ -2,6 +2,7 @@
  * The servers of `dns-streams`, each a child that serves one signed zone over every transport it knows. All but
  * Meridian, which signs itself, get the zone with its signatures in it.
  */
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { createAuthority } from '../probe/certificates.ts';
 import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { query, STATIC_HOSTS, TTL_SECONDS, ZONE } from './dns-workload.ts';
@@ -215,6 +216,6 @@ async function startMeridian(
     log: { level: 'warn' },
   };
   const file = scratch.write('streams.yaml', JSON.stringify(config, undefined, 2));
-  const words = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
+  const words = [process.execPath, ...NODE_FLAGS, MAIN];
   return ready('Meridian', scratch, core, [...words, 'run', '--config', file], ports);
 }

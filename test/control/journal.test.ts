@@ -255,16 +255,18 @@ test('health that changes faster than is written is taken together, and said to 
   assert.deepEqual([after.endpoints.get('web/us')?.word, after.isCoarse], [3, false]);
 });
 
-test('createJournalMemory() forgets the oldest segments, and configurations that none names', () => {
-  const memory = createJournalMemory(100);
+test('createJournalMemory() forgets the oldest segments, and configurations that none names', async () => {
+  const memory = createJournalMemory(2000);
   for (let start = 1; start <= 5; start += 1) {
-    memory.begin(start, 'x'.repeat(40), `config-${start}`);
+    memory.begin(start, 'x'.repeat(900), `config-${start}`);
     memory.keepConfig(`config-${start}`, 'text');
   }
-  assert.equal(memory.firstMs(), 4);
-  assert.equal(memory.segmentAt(3), undefined);
-  assert.equal(memory.config('config-3'), undefined);
-  assert.equal(memory.config('config-4'), 'text');
+  // Two closed ones, not compressed yet, and the one that is written.
+  assert.equal(memory.firstMs(), 3);
+  assert.equal(await memory.linesAt(2), undefined);
+  assert.equal(await memory.config('config-2'), undefined);
+  assert.equal(await memory.config('config-3'), 'text');
   memory.append('y'.repeat(500));
-  assert.equal(memory.segmentAt(99)?.lines.length, 2);
+  assert.equal((await memory.linesAt(99))?.length, 2);
+  assert.deepEqual(await memory.linesAt(4), ['x'.repeat(900)]);
 });

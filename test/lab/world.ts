@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { EventRecord, RegionStatus } from '../../src/control/control-plane.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 import { until } from '../node/until.ts';
 import { type Clients, type Report, startClients } from './clients.ts';
@@ -85,7 +86,7 @@ export const QUICK_MONITOR = { interval: '500ms', timeout: '400ms', rise: 2, fal
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** That of the program's own launcher. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/meridian', import.meta.url));
-const PROGRAM = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
+const PROGRAM = [process.execPath, ...NODE_FLAGS, MAIN];
 /** Many times what is expected: other programs share the machine. */
 const DEADLINE_MS = 30_000;
 const LOOK_EVERY_MS = 100;

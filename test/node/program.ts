@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { shareCompiledCode } from './compile-cache.ts';
 import { until } from './until.ts';
 
@@ -28,7 +29,7 @@ export function startProgram(
   options: SpawnOptions = {},
 ): Program {
   shareCompiledCode();
-  const flags = ['--disable-warning=ExperimentalWarning', MAIN];
+  const flags = [...NODE_FLAGS, MAIN];
   return startCommand(t, process.execPath, [...flags, ...words], options);
 }
 

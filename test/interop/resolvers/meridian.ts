@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../../src/node-flags.mjs';
 import type { Outcome } from '../../lab/processes.ts';
 import { until } from '../../node/until.ts';
 import { REGIONS, type Region } from '../world-node.ts';
@@ -43,7 +44,7 @@ export async function startMeridian(island: Island): Promise<Meridian> {
   const file = join(directory, 'meridian.yaml');
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(configuration(directory), undefined, 2));
-  const words = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'run'];
+  const words = [process.execPath, ...NODE_FLAGS, MAIN, 'run'];
   const program = island.start([...words, '--config', file], {
     NODE_COMPILE_CACHE: COMPILE_CACHE,
   });

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../../src/node-flags.mjs';
 import { until } from '../../node/until.ts';
 import type { LabProcess } from '../processes.ts';
 import type { Topology } from '../topology.ts';
@@ -42,7 +43,7 @@ const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const COMPILE_CACHE = fileURLToPath(
   new URL('../../../node_modules/.cache/meridian', import.meta.url),
 );
-const PROGRAM = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
+const PROGRAM = [process.execPath, ...NODE_FLAGS, MAIN];
 /** Many times what is expected: other programs share the machine. */
 const START_DEADLINE_MS = 30_000;
 /** The state directory of this node is a disk of its own, which can be filled. */
