@@ -31,7 +31,7 @@ export type Syscalls = {
    * A listening TCP socket: the kernel completes handshakes even while no worker accepts.
    * @param fastOpenMax connections that may wait with data of their first packet (RFC 7413); 0 = none
    */
-  tcpSocket(address: Uint8Array, port: number, fastOpenMax: number): number;
+  tcpSocket(address: Uint8Array, port: number, fastOpenMax: number, shared?: boolean): number;
   /**
    * A socket for ICMP echo, bound to the source address (any = all zero). The kernel lets the groups
    * of `net.ipv4.ping_group_range` have one, without further rights, and passes on replies to its own
@@ -181,34 +181,48 @@ const LISTEN_BACKLOG = 1024;
 const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
   4: 'EINTR',
+  9: 'EBADF',
   11: 'EAGAIN',
   12: 'ENOMEM',
   13: 'EACCES',
+  16: 'EBUSY',
   22: 'EINVAL',
   23: 'ENFILE',
   24: 'EMFILE',
+  32: 'EPIPE',
+  38: 'ENOSYS',
   90: 'EMSGSIZE',
   97: 'EAFNOSUPPORT',
   98: 'EADDRINUSE',
   99: 'EADDRNOTAVAIL',
   101: 'ENETUNREACH',
+  103: 'ECONNABORTED',
+  104: 'ECONNRESET',
   105: 'ENOBUFS',
+  107: 'ENOTCONN',
+  110: 'ETIMEDOUT',
   111: 'ECONNREFUSED',
   113: 'EHOSTUNREACH',
+  125: 'ECANCELED',
 };
 
+/** The name of an error number, as Node has it. */
+export const errnoName = (number: number): string => ERRNO[number] ?? `errno ${number}`;
+
 type Call = (...parameters: readonly (number | bigint)[]) => number;
-type Ffi = {
+export type Ffi = {
   dlopen(
     path: string | null,
     signatures: Record<string, { arguments: string[]; return: string }>,
   ): { functions: Record<string, Call> };
   getRawPointer(buffer: Uint8Array | ArrayBuffer): bigint;
+  toArrayBuffer(pointer: bigint, length: number, copy: boolean): ArrayBuffer;
+  getCurrentEventLoop(): bigint;
   getInt32(pointer: bigint, offset: number): number;
 };
 
 /** Through require, so that a Node without the module is a value here and not a failed import. */
-function loadFfi(): Ffi {
+export function loadFfi(): Ffi {
   return createRequire(import.meta.url)('node:ffi') as Ffi;
 }
 
@@ -231,7 +245,7 @@ function bindSyscalls(): Syscalls {
     const result = functions[name]!(...parameters);
     if (result >= 0) return result;
     const number = ffi.getInt32(errno(), 0);
-    throw new SyscallError(name, ERRNO[number] ?? `errno ${number}`);
+    throw new SyscallError(name, errnoName(number));
   };
   const option = (
     fd: number,
@@ -278,8 +292,9 @@ function bindSyscalls(): Syscalls {
       return { bytesMax: words[MEMINFO_RCVBUF]!, drops: words[MEMINFO_DROPS]! };
     },
     eventCounter: () => call('eventfd', 0, EFD_NONBLOCK | EFD_CLOEXEC),
-    tcpSocket(address, port, fastOpenMax) {
-      const fd = boundSocket(SOCK_STREAM, SO_REUSEADDR, address, port);
+    tcpSocket(address, port, fastOpenMax, shared = false) {
+      const reuse = shared ? SO_REUSEPORT : SO_REUSEADDR;
+      const fd = boundSocket(SOCK_STREAM, reuse, address, port);
       try {
         if (fastOpenMax > 0) option(fd, IPPROTO_TCP, TCP_FASTOPEN, Int32Array.of(fastOpenMax));
       } catch {
@@ -335,7 +350,7 @@ function createBinder(call: Invoke, ffi: Ffi, option: SetOption) {
 }
 
 /** Memory that the kernel may write to: here nobody lets go of it while the thread lives. */
-const held: ArrayBuffer[] = [];
+export const held: ArrayBuffer[] = [];
 
 function bindBatchCalls(): BatchCalls {
   const ffi = loadFfi();
@@ -362,7 +377,7 @@ function bindBatchCalls(): BatchCalls {
     sleep: nanosleep as BatchCalls['sleep'],
     errno() {
       const number = ffi.getInt32((errno as unknown as () => bigint)(), 0);
-      return ERRNO[number] ?? `errno ${number}`;
+      return errnoName(number);
     },
     isDirect: [recvmmsg, sendmmsg, poll, nanosleep].every((each) =>
       String(each).includes('[native code]'),

@@ -1,0 +1,271 @@
+import { formatAddress, parseAddress } from '../ip/address.ts';
+import { createReceiveSlab } from './receive-slab.ts';
+import { ACCEPT_MULTISHOT, createRing, DONE_MORE, OPERATION, WORD, whatWord } from './ring.ts';
+import type { RingCalls } from './ring-calls.ts';
+import {
+  catchUp,
+  complete,
+  type Ends,
+  fail,
+  flushLine,
+  type Hub,
+  Line,
+  PURPOSES,
+  startConnecting,
+  startReceiving,
+} from './ring-line.ts';
+import { createRingScratch } from './ring-scratch.ts';
+import { createSendMemory } from './send-queue.ts';
+import type { ConnectionHandlers, ListenAt, OnConnection, StreamEngine } from './stream.ts';
+import { errnoName, type Syscalls, socketAddress } from './syscall.ts';
+
+/**
+ * The stream engine on io_uring: what connections want to send and to receive is handed over, and what
+ * became of it is told, for all of them with one call. The thread waits in the kernel, for the ring and
+ * for its own event loop at once, so that messages and timers of Node's are met too.
+ */
+export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEngine {
+  const ring = createRing(calls, ENTRIES);
+  const slab = createReceiveSlab(calls, ring.fd);
+  const lines: (Line | undefined)[] = [];
+  const freeSlots: number[] = [];
+  const hub: Hub = {
+    calls,
+    ring,
+    slab,
+    memory: createSendMemory(calls, slab),
+    scratch: createRingScratch(calls, ENTRIES),
+    readEnds,
+    nextId: 1,
+    dirty: [],
+    later: [],
+    starved: [],
+    pending: 0,
+    wake: () => {},
+    gone({ slot }) {
+      lines[slot] = undefined;
+      freeSlots.push(slot);
+    },
+  };
+  const ears = new Map<number, Ear>();
+  hub.wake = createLoop(hub, (low, high, result, flags) => {
+    if ((flags & DONE_MORE) === 0) hub.pending -= 1;
+    const slot = Math.floor(low / PURPOSES);
+    if (slot >= FIRST_LINE) {
+      const line = lines[slot];
+      if (line?.id === high) complete(line, low % PURPOSES, result, flags);
+    } else ears.get(high)?.accepted(result, flags);
+  });
+  const open = (fd: number, handlers: ConnectionHandlers): Line => {
+    const slot = freeSlots.pop() ?? Math.max(lines.length, FIRST_LINE);
+    const line = new Line(hub, slot, fd, handlers);
+    lines[slot] = line;
+    return line;
+  };
+  const accept = (fd: number, onConnection: OnConnection): void => {
+    const line = open(fd, DEAF);
+    line.state = 'open';
+    line.handlers = onConnection(line);
+    if (!line.paused) startReceiving(line);
+  };
+  return {
+    name: 'io_uring',
+    async listen(where, onConnection) {
+      const fd = listeningSocket(syscalls, where);
+      calls.prepareStream(fd);
+      const id = hub.nextId++;
+      const ear = createEar(
+        hub,
+        { fd, id },
+        (accepted) => accept(accepted, onConnection),
+        () => void ears.delete(id),
+      );
+      ears.set(id, ear);
+      const { address, port } = readEnds(calls.socketName(fd, 'local') ?? NO_NAME);
+      return { address, port, close: ear.close };
+    },
+    connect(target, handlers) {
+      const address = parseAddress(target.address);
+      const line = open(-1, handlers);
+      try {
+        if (address === undefined) throw Object.assign(new Error(), { code: 'EINVAL' });
+        const local = target.localAddress && parseAddress(target.localAddress)?.bytes;
+        line.fd = calls.streamSocket(address.family, local || undefined);
+        startConnecting(line, socketAddress(address.bytes, target.port));
+      } catch (error) {
+        fail(line, (error as { code?: string }).code ?? 'UNKNOWN');
+      }
+      return line;
+    },
+  };
+}
+
+const ENTRIES = 1024;
+/** Slots below are those of listeners and of the loop itself. */
+const FIRST_LINE = 1;
+const NO_NAME = new Uint8Array(16);
+const DEAF: ConnectionHandlers = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+function listeningSocket(syscalls: Syscalls, where: ListenAt): number {
+  if ('fd' in where) return where.fd;
+  const address = parseAddress(where.address);
+  if (address === undefined) throw new Error(`not an address: ${where.address}`);
+  return syscalls.tcpSocket(address.bytes, where.port, 0, where.shared);
+}
+
+type Ear = { accepted(result: number, flags: number): void; close(): Promise<void> };
+
+const ACCEPT = whatWord(OPERATION.accept, 0, ACCEPT_MULTISHOT);
+const SOCK_CLOEXEC = 0o2000000;
+/** The listener was closed, or has gone by itself. */
+const ENDS = new Set(['ECANCELED', 'EBADF', 'EINVAL']);
+/** Descriptors or memory are short: the connections wait in the kernel. */
+const ACCEPT_AGAIN_MS = 100;
+
+/** Accepts with one entry, until it is closed. */
+function createEar(
+  hub: Hub,
+  { fd, id }: { readonly fd: number; readonly id: number },
+  onAccepted: (fd: number) => void,
+  onClosed: () => void,
+): Ear {
+  const { calls, ring } = hub;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isClosing = false;
+  let isArmed = false;
+  const prepare = (what: number): number => {
+    const at = ring.entry();
+    ring.words[at + WORD.what] = what;
+    ring.words[at + WORD.fd] = fd;
+    ring.words[at + WORD.userHigh] = id;
+    return at;
+  };
+  const start = (): void => {
+    if (isClosing || isArmed) return;
+    isArmed = true;
+    hub.pending += 1;
+    hub.wake();
+    ring.words[prepare(ACCEPT) + WORD.callFlags] = SOCK_CLOEXEC;
+  };
+  const end = (): void => {
+    calls.close(fd);
+    onClosed();
+    resolve();
+  };
+  start();
+  return {
+    accepted(result, flags) {
+      if ((flags & DONE_MORE) === 0) isArmed = false;
+      if (result >= 0) onAccepted(result);
+      if (isArmed) return;
+      if (isClosing) end();
+      else if (result >= 0) start();
+      else if (!ENDS.has(errnoName(-result))) setTimeout(start, ACCEPT_AGAIN_MS);
+    },
+    close() {
+      if (isClosing) return promise;
+      isClosing = true;
+      if (!isArmed) end();
+      else {
+        // Its own completion has no user data: nobody is told of it.
+        const at = prepare(OPERATION.cancel);
+        ring.words[at + WORD.userHigh] = 0;
+        ring.words[at + WORD.addressHigh] = id;
+      }
+      return promise;
+    },
+  };
+}
+
+/** How long the thread sleeps at most: timers of Node's are late by so much. */
+const SLEEP_MS = 50;
+/** Completions told before connections that have something to send get their turn. */
+const TOLD_MAX = 1024;
+/** How often the ring is asked before Node's event loop has its turn. */
+const ROUNDS_MAX = 4;
+const POLL_IN = 1;
+const LOOP_WOKE = 1;
+const SLEPT = 2;
+
+/**
+ * Runs while anything is pending, a turn in each of Node's: hands over, waits when nothing was there
+ * last time, tells.
+ * @returns starts it, if it does not run
+ */
+function createLoop(
+  hub: Hub,
+  tellLine: (low: number, high: number, result: number, flags: number) => void,
+): () => void {
+  const { calls, memory, ring, scratch } = hub;
+  const loopFd = calls.loopDescriptor();
+  let isRunning = false;
+  let isIdle = false;
+  let watches = false;
+  let sleeps = false;
+  const tell = (low: number, high: number, result: number, flags: number): void => {
+    if (high !== 0) tellLine(low, high, result, flags);
+    else if (low === LOOP_WOKE) watches = false;
+    else if (low === SLEPT) sleeps = false;
+  };
+  const watch = (): void => {
+    if (!watches) {
+      const at = ring.entry();
+      ring.words[at + WORD.what] = OPERATION.pollAdd;
+      ring.words[at + WORD.fd] = loopFd;
+      ring.words[at + WORD.callFlags] = POLL_IN;
+      ring.words[at + WORD.userLow] = LOOP_WOKE;
+      watches = true;
+    }
+    if (sleeps) return;
+    const at = ring.entry();
+    ring.words[at + WORD.what] = OPERATION.timeout;
+    ring.words[at + WORD.userLow] = SLEPT;
+    scratch.putTime(ring.words, at, SLEEP_MS);
+    sleeps = true;
+  };
+  const tidyUp = (): void => {
+    const { dirty, later, starved } = hub;
+    if (later.length > 0) {
+      hub.later = [];
+      for (const line of later) catchUp(line);
+    }
+    if (starved.length > 0 && memory.hasPieces()) {
+      hub.starved = [];
+      for (const line of starved) startReceiving(line);
+    }
+    if (dirty.length === 0) return;
+    hub.dirty = [];
+    for (const line of dirty) flushLine(line);
+  };
+  const turn = (): void => {
+    isRunning = hub.pending > 0 || hub.dirty.length > 0 || hub.later.length > 0;
+    if (!isRunning) return;
+    watch();
+    tidyUp();
+    let mayWait = isIdle;
+    let told = 0;
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      ring.enter(mayWait ? 1 : 0);
+      mayWait = false;
+      told = ring.reap(tell, TOLD_MAX);
+      tidyUp();
+      if (told === 0) break;
+    }
+    isIdle = told === 0 && hub.dirty.length === 0 && hub.later.length === 0;
+    setImmediate(turn);
+  };
+  return () => {
+    if (isRunning) return;
+    isRunning = true;
+    isIdle = false;
+    setImmediate(turn);
+  };
+}
+
+/** struct sockaddr_in and sockaddr_in6. */
+function readEnds(name: Uint8Array): Ends {
+  const port = (name[2]! << 8) | name[3]!;
+  const isShort = new Uint16Array(name.buffer, name.byteOffset, 1)[0] === 2;
+  const bytes = isShort ? name.slice(4, 8) : name.slice(8, 24);
+  return { address: formatAddress({ family: isShort ? 4 : 6, bytes }), port };
+}
