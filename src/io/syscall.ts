@@ -176,6 +176,8 @@ const GIVEN_BACK_BYTES = 1024 * 1024;
 const HELD_BYTES = 32 * 1024 * 1024;
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
+/** The longest of what these calls read or write: an address, an option, what SO_MEMINFO tells. */
+const ARGUMENT_BYTES = 64;
 /** Connections that the kernel may hold for a listener before a worker accepts them. */
 const LISTEN_BACKLOG = 1024;
 const ERRNO: Readonly<Record<number, string>> = {
@@ -237,9 +239,11 @@ function bindSyscalls(): Syscalls {
     setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
     getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
     getsockname: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
+    getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
     eventfd: { arguments: ['u32', 'i32'], return: 'i32' },
     __errno_location: { arguments: [], return: 'pointer' },
   });
+  const scratch = openScratch(ffi);
   const errno = functions['__errno_location'] as unknown as () => bigint;
   const call = (name: string, ...parameters: readonly (number | bigint)[]): number => {
     const result = functions[name]!(...parameters);
@@ -252,11 +256,12 @@ function bindSyscalls(): Syscalls {
     level: number,
     name: number,
     value: Int32Array<ArrayBuffer> = Int32Array.of(1),
-  ) => {
-    const bytes = new Uint8Array(value.buffer);
-    return call('setsockopt', fd, level, name, ffi.getRawPointer(bytes), bytes.length);
+  ) => call('setsockopt', fd, level, name, scratch.pass(value), value.byteLength);
+  const nameOf = (name: 'getsockname' | 'getpeername', fd: number): Uint8Array => {
+    call(name, fd, scratch.room(SOCKADDR_IN6_BYTES), scratch.length);
+    return scratch.taken();
   };
-  const boundSocket = createBinder(call, ffi, option);
+  const boundSocket = createBinder(call, scratch, option);
   return {
     duplicate: (fd) => call('dup', fd),
     close: (fd) => void call('close', fd),
@@ -284,11 +289,9 @@ function bindSyscalls(): Syscalls {
       option(fd, level, name, Int32Array.of(PMTUDISC_PROBE));
     },
     receiveQueue(fd) {
-      const words = new Uint32Array(MEMINFO_WORDS);
-      const told = new Uint8Array(words.buffer);
-      const length = new Uint8Array(Uint32Array.of(told.length).buffer);
-      const [to, size] = [ffi.getRawPointer(told), ffi.getRawPointer(length)];
-      call('getsockopt', fd, SOL_SOCKET, SO_MEMINFO, to, size);
+      const to = scratch.room(4 * MEMINFO_WORDS);
+      call('getsockopt', fd, SOL_SOCKET, SO_MEMINFO, to, scratch.length);
+      const words = new Uint32Array(scratch.taken().buffer);
       return { bytesMax: words[MEMINFO_RCVBUF]!, drops: words[MEMINFO_DROPS]! };
     },
     eventCounter: () => call('eventfd', 0, EFD_NONBLOCK | EFD_CLOEXEC),
@@ -307,9 +310,7 @@ function bindSyscalls(): Syscalls {
       return boundSocket(SOCK_DGRAM, 0, source, 0, protocol);
     },
     localPort(fd) {
-      const name = new Uint8Array(SOCKADDR_IN6_BYTES);
-      const length = new Uint8Array([SOCKADDR_IN6_BYTES, 0, 0, 0]);
-      call('getsockname', fd, ffi.getRawPointer(name), ffi.getRawPointer(length));
+      const name = nameOf('getsockname', fd);
       return (name[2]! << 8) | name[3]!;
     },
   };
@@ -324,7 +325,7 @@ type SetOption = (
 ) => number;
 
 /** A socket on an address, or an error and no socket. */
-function createBinder(call: Invoke, ffi: Ffi, option: SetOption) {
+function createBinder(call: Invoke, scratch: Scratch, option: SetOption) {
   return (
     type: number,
     reuse: number,
@@ -339,7 +340,7 @@ function createBinder(call: Invoke, ffi: Ffi, option: SetOption) {
       if (reuse !== 0) option(fd, SOL_SOCKET, reuse);
       if (family === AF_INET6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
       const name = socketAddress(address, port);
-      call('bind', fd, ffi.getRawPointer(name), name.length);
+      call('bind', fd, scratch.pass(name), name.length);
       if (type === SOCK_STREAM) call('listen', fd, LISTEN_BACKLOG);
       return fd;
     } catch (error) {
@@ -349,8 +350,47 @@ function createBinder(call: Invoke, ffi: Ffi, option: SetOption) {
   };
 }
 
+/**
+ * What one call reads or writes. An address alone keeps no memory alive, so all calls share some that is never
+ * collected; nothing runs between the filling of it and the call.
+ */
+type Scratch = {
+  /** Address of a copy. */
+  pass(value: ArrayBufferView<ArrayBuffer>): bigint;
+  /** Address of so many octets for the kernel to write to. */
+  room(octets: number): bigint;
+  /** Where the kernel finds how much room there is, and says how much it took. */
+  readonly length: bigint;
+  /** A copy of what it wrote. */
+  taken(): Uint8Array<ArrayBuffer>;
+};
+
+/** An argument, and behind it how long it is. */
+const scratchMemory = new ArrayBuffer(ARGUMENT_BYTES + 4);
 /** Memory that the kernel may write to: here nobody lets go of it while the thread lives. */
-export const held: ArrayBuffer[] = [];
+export const held: ArrayBuffer[] = [scratchMemory];
+
+function openScratch(ffi: Ffi): Scratch {
+  const octets = new Uint8Array(scratchMemory, 0, ARGUMENT_BYTES);
+  const size = new Uint32Array(scratchMemory, ARGUMENT_BYTES, 1);
+  const address = ffi.getRawPointer(scratchMemory);
+  let given = 0;
+  return {
+    pass({ buffer, byteLength, byteOffset }) {
+      octets.set(new Uint8Array(buffer, byteOffset, byteLength));
+      return address;
+    },
+    room(wanted) {
+      given = wanted;
+      size[0] = wanted;
+      octets.fill(0);
+      return address;
+    },
+    length: address + BigInt(ARGUMENT_BYTES),
+    // Of what did not fit the kernel says how long it would have been.
+    taken: () => octets.slice(0, Math.min(size[0]!, given)),
+  };
+}
 
 function bindBatchCalls(): BatchCalls {
   const ffi = loadFfi();
@@ -386,7 +426,7 @@ function bindBatchCalls(): BatchCalls {
 }
 
 /** struct sockaddr_in / sockaddr_in6: family in host order, port in network order. */
-export function socketAddress(address: Uint8Array, port: number): Uint8Array {
+export function socketAddress(address: Uint8Array, port: number): Uint8Array<ArrayBuffer> {
   const family = address.length === 4 ? AF_INET : AF_INET6;
   const name = new Uint8Array(family === AF_INET ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES);
   new Uint16Array(name.buffer, 0, 1)[0] = family;
