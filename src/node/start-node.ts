@@ -169,7 +169,10 @@ type Roles = {
 async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
   const { config } = serving;
   const found = openSyscalls();
-  if (!found.ok) log.warn('sockets.portable', `Workers open their own sockets: ${found.reason}.`);
+  if (!found.ok) {
+    const what = 'Workers open their own sockets, and UDP is read one datagram after the other';
+    log.warn('sockets.portable', `${what}, by the portable engine: ${found.reason}.`);
+  }
   const syscalls = found.ok ? found.calls : undefined;
   const problems: SocketProblem[] = [];
   const keep = <Workers>(

@@ -5,12 +5,14 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Role } from '../../src/config/config.ts';
 import { describeThread } from '../../src/node/run-node.ts';
+import { ask } from './dns-client.ts';
 import { startNodeFixture } from './node-fixture.ts';
 import { runCommand, startProgram } from './program.ts';
 import { place, planThreeRegions, runOrigins } from './three-regions.ts';
 import { until } from './until.ts';
 
 const DEADLINE_MS = 20_000;
+const TYPE_NS = 2;
 
 test('a signal while the node starts ends it cleanly, and SIGHUP does not end it', async (t) => {
   const { file } = await bareNode(t);
@@ -115,6 +117,29 @@ test('a state directory that cannot be written is a warning, not an end', async 
   assert.match(program.stdout(), /state\.unwritable/);
 });
 
+test('without node:ffi a node answers over UDP, and one line says what it does without and why', async (t) => {
+  const { at, file } = await bareNode(t);
+  // As an option of the environment, for Node wants it before the program's own.
+  const env = { ...process.env, NODE_OPTIONS: '--no-experimental-ffi' };
+  const program = startProgram(t, ['run', '--config', file], { env });
+  await program.said(/node\.ready/);
+  const { answer } = await ask(at, { name: 'gslb.example', type: TYPE_NS });
+  assert.deepEqual(
+    answer.map(({ text }) => text),
+    ['ns.example.'],
+  );
+  program.kill('SIGTERM');
+  assert.deepEqual(await program.exited, { code: 0, signal: null });
+  const lines = program.stdout().split('\n');
+  const [line, ...others] = lines.filter((each) => /sockets\.|UDP/.test(each));
+  const one = 'Workers open their own sockets, and UDP is read one datagram after the other';
+  const why =
+    process.platform === 'linux' ? 'node:ffi is not usable: .*' : 'no descriptor hand-over';
+  assert.match(String(line), new RegExp(`${one}, by the portable engine: ${why}`));
+  assert.match(String(line), /sockets\.portable/);
+  assert.deepEqual(others, [], 'nothing else is said of it');
+});
+
 /** The smallest node that answers: no region, one zone, a small geo database. */
 async function bareNode(t: TestContext) {
   const world = await planThreeRegions(t);
@@ -125,7 +150,8 @@ async function bareNode(t: TestContext) {
     zones: { 'gslb.example': { nameservers: ['ns.example.'] } },
     dns: { listeners: [`${world.dns.address}:${world.dns.port}`] },
   };
-  return { file: world.write('bare.yaml', config), config, directory: world.directory };
+  const file = world.write('bare.yaml', config);
+  return { at: world.dns, file, config, directory: world.directory };
 }
 
 const text = (url: string): Promise<string> =>
