@@ -1,18 +1,73 @@
 /** CPU time from /proc: of a whole process with all its threads, and of a core whoever uses it. */
 import { readdirSync, readFileSync } from 'node:fs';
 
+const NANOSECONDS_PER_SECOND = 1e9;
+
 /** Linux reports CPU time in this unit to user space on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Seconds of user and system time of a process and its children since their start, of ended threads too. */
+/**
+ * Measures from now on what a process and its children take, to the nanosecond: in a second at a low rate a server
+ * takes a few ticks only. A thread that ends in between counts nothing, for what it took goes with it; where threads
+ * come and go for minutes, `processCpuSeconds` says more.
+ * @returns seconds since then, which may be asked more than once
+ */
+export function startCpuClock(pid: number): () => number {
+  const before = threadNanoseconds(pid);
+  return () => nanosecondsBetween(before, threadNanoseconds(pid)) / NANOSECONDS_PER_SECOND;
+}
+
+/** What threads took between two looks; those that only the first one saw count nothing. */
+export function nanosecondsBetween(
+  before: ReadonlyMap<number, number>,
+  after: ReadonlyMap<number, number>,
+): number {
+  return [...after].reduce((sum, [thread, now]) => {
+    const then = before.get(thread) ?? 0;
+    // Less than before: the number of a thread that has ended belongs to another one.
+    return sum + (now >= then ? now - then : now);
+  }, 0);
+}
+
+/** Of each thread of a process and its children, its time on a core since its start. */
+function threadNanoseconds(pid: number): ReadonlyMap<number, number> {
+  const own = threadsOf(pid).flatMap((thread): (readonly [number, number])[] => {
+    const text = readOrNothing(`/proc/${pid}/task/${thread}/schedstat`);
+    return text === '' ? [] : [[thread, Number(text.split(' ')[0])]];
+  });
+  return new Map([...own, ...childrenOf(pid).flatMap((child) => [...threadNanoseconds(child)])]);
+}
+
+function threadsOf(pid: number): readonly number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    // The process has ended since it was named.
+    return [];
+  }
+}
+
+/** Empty when the thread has ended in between. */
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Seconds of user and system time of a process and its children since their start, of ended threads too; in ticks of
+ * 10 ms.
+ */
 export function processCpuSeconds(pid: number): number {
   const children = childrenOf(pid).map(processCpuSeconds);
   return children.reduce((sum, each) => sum + each, ownCpuSeconds(pid));
 }
 
 function childrenOf(pid: number): readonly number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((task) => {
-    const text = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim();
+  return threadsOf(pid).flatMap((thread) => {
+    const text = readOrNothing(`/proc/${pid}/task/${thread}/children`);
     return text === '' ? [] : text.split(' ').map(Number);
   });
 }

@@ -1,5 +1,5 @@
 /** One server under one load: what it took, and what it said. */
-import { allowedCores, coreBusySeconds, processCpuSeconds, residentBytes } from './cpu.ts';
+import { allowedCores, coreBusySeconds, residentBytes, startCpuClock } from './cpu.ts';
 import type { Server } from './dns-servers.ts';
 import type { Measurement } from './dns-table.ts';
 import { type Load, otherCodes, runLoad } from './load.ts';
@@ -47,13 +47,14 @@ export async function measureLoad(
   missingShare = 0,
 ): Promise<Measurement> {
   const busyNow = () => serverCores.reduce((sum, core) => sum + coreBusySeconds(core), 0);
-  const before = { process: processCpuSeconds(child.pid), core: busyNow() };
+  const busyBefore = busyNow();
+  const cpuSoFar = startCpuClock(child.pid);
   const startedMs = performance.now();
   const load = await run();
   const elapsedSeconds = (performance.now() - startedMs) / 1000;
   if (!child.running()) throw new Error(`${name} ended under load:\n${child.output()}`);
-  const cpuSeconds = processCpuSeconds(child.pid) - before.process;
-  const busySeconds = busyNow() - before.core;
+  const cpuSeconds = cpuSoFar();
+  const busySeconds = busyNow() - busyBefore;
   return {
     workload,
     server: name,

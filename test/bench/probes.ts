@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { processCpuSeconds, residentBytes } from './cpu.ts';
+import { residentBytes, startCpuClock } from './cpu.ts';
 import { machineFacts } from './machine.ts';
 import type { Child, Scratch } from './scratch.ts';
 
@@ -72,10 +72,10 @@ async function measure(load: Load, seconds: number, scratch: Scratch): Promise<s
   const prober = scratch.start(NODE_WORDS[0], [NODE_WORDS[1], MAIN, 'run', '--config', file]);
   await said(prober, /node\.ready/);
   await delay(WARM_UP_ROUNDS * intervalSeconds * 1000);
-  const before = { asked: await asked(target, kind), cpu: processCpuSeconds(prober.pid) };
+  const before = { asked: await asked(target, kind), cpuSoFar: startCpuClock(prober.pid) };
   const began = performance.now();
   await delay(seconds * 1000);
-  const cpu = processCpuSeconds(prober.pid) - before.cpu;
+  const cpu = before.cpuSoFar();
   const elapsed = (performance.now() - began) / 1000;
   const probes = (await asked(target, kind)) - before.asked;
   const memory = residentBytes(prober.pid);
