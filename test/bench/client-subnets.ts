@@ -5,11 +5,13 @@
  */
 import { buildGeoTable, type GeoDatabase, locate } from '../../src/geo/mmdb.ts';
 import { addressFromUint32, addressFromWords, isPrivate } from '../../src/ip/address.ts';
-import { DRAW_BYTES, type Draws, type Form } from './drawn-queries.ts';
+import { COOKIE_BYTES, DRAW_BYTES, type Draws, type Form } from './drawn-queries.ts';
 import { encodeQuery } from './query-bytes.ts';
 
 /** One in so many is IPv6. */
 const IPV6_EVERY = 5;
+/** Code, length, family, source and scope of a client subnet option (RFC 7871 section 6). */
+const SUBNET_HEAD_BYTES = 8;
 const TWO_24 = 2 ** 24;
 const TWO_32 = 2 ** 32;
 const FORMS = [
@@ -38,11 +40,19 @@ export function drawSubnets(
   return { bytes, forms: FORMS.map((form) => formOf(name, form)) };
 }
 
-/** The subnet's octets are the last of the message. */
-function formOf(name: string, { bits, ip }: (typeof FORMS)[number]): Form {
+/** The same queries, each with a client cookie too: what a resolver sends to a server that it does not know yet. */
+export function withCookies(name: string, { bytes }: Draws): Draws {
+  return { bytes, forms: FORMS.map((form) => formOf(name, form, true)) };
+}
+
+/** The subnet's octets are the last of the message, those of a cookie stand before its option. */
+function formOf(name: string, { bits, ip }: (typeof FORMS)[number], hasCookie = false): Form {
   const subnet = { code: 8, type: 'CLIENT_SUBNET', sourcePrefixLength: bits, ip } as const;
-  const query = encodeQuery(name, 'A', [subnet]);
-  return { query, fillAt: query.length - bits / 8, fillBytes: bits / 8, freshAt: 0 };
+  const cookie = { code: 10, data: Buffer.alloc(COOKIE_BYTES) };
+  const query = encodeQuery(name, 'A', hasCookie ? [cookie, subnet] : [subnet]);
+  const fillAt = query.length - bits / 8;
+  const cookieAt = fillAt - SUBNET_HEAD_BYTES - COOKIE_BYTES;
+  return { query, fillAt, fillBytes: bits / 8, freshAt: 0, ...(hasCookie && { cookieAt }) };
 }
 
 function createIpv4(geo: GeoDatabase, random: () => number): () => Uint8Array {

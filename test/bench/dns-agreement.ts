@@ -3,6 +3,7 @@
 import { createSocket } from 'node:dgram';
 import { TYPE_RRSIG, TYPE_SOA } from '../../src/dns/constants.ts';
 import { type DecodedRecord, decodeMessage } from '../../src/dns/decode.ts';
+import { COOKIE_CLIENT_LENGTH } from '../../src/dns/message.ts';
 import { TTL_JITTER } from '../../src/nameserver/jitter.ts';
 
 export type Reply = {
@@ -15,6 +16,8 @@ export type Reply = {
   /** Scope and source of the client subnet, such as `/13 for 192.0.2.0/24`. */
   readonly scope: number | undefined;
   readonly subnet: string | undefined;
+  /** Whether the server gave its own, behind the client's. */
+  readonly hasServerCookie: boolean;
   /** Of the whole message. */
   readonly octets: number;
 };
@@ -133,6 +136,7 @@ export function readReply(bytes: Uint8Array): readonly [number, Reply] | undefin
     isDenial: authority.some(({ type }) => type === TYPE_SOA),
     scope: edns?.ecs?.scope,
     subnet: edns?.ecs && `${edns.ecs.address}/${edns.ecs.source}`,
+    hasServerCookie: (edns?.cookie?.length ?? 0) > COOKIE_CLIENT_LENGTH,
     octets: bytes.length,
   };
   return [id, reply];
@@ -145,6 +149,8 @@ function dataOf({ text, type }: DecodedRecord): string {
 
 function describe(reply: Reply | undefined): string {
   if (reply === undefined) return 'no reply';
-  const data = [...reply.data, ...(reply.isDenial ? ['SOA in authority'] : [])];
+  const data = [...reply.data];
+  if (reply.isDenial) data.push('SOA in authority');
+  if (reply.hasServerCookie) data.push('a server cookie');
   return `rcode ${reply.rcode}, ${data.join(' ')}, TTL ${reply.ttlSeconds}`;
 }

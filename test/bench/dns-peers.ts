@@ -28,25 +28,36 @@ export type Peer = {
 
 const STEERED = ['steered', 'steered-ecs'];
 const STATIC = ['static', 'mixed'];
+/**
+ * Asked of those who answer a client without a server cookie and give it one; Knot answers BADCOOKIE. NSD has one
+ * address for what is steered.
+ */
+const COOKIES = ['cookies'];
 const ALL = [...STATIC, ...STEERED];
+const ALL_WITH_COOKIES = [...ALL, ...COOKIES];
 
 export const PEERS: readonly Peer[] = [
-  { name: 'gdnsd', workloads: ALL, isAlike: true, start: startGdnsd },
-  { name: 'Meridian', workloads: ALL, isAlike: true, start: startMeridian },
+  { name: 'gdnsd', workloads: ALL_WITH_COOKIES, isAlike: true, start: startGdnsd },
+  { name: 'Meridian', workloads: ALL_WITH_COOKIES, isAlike: true, start: startMeridian },
   {
     name: 'Meridian portable',
-    workloads: ALL,
+    workloads: ALL_WITH_COOKIES,
     isAlike: true,
     start: (scratch, options) =>
       startMeridian(scratch, options, 'Meridian portable', { udpEngine: 'portable' }),
   },
-  { name: 'Meridian dnstap', workloads: ALL, isAlike: true, start: startMeridianDnstap },
+  {
+    name: 'Meridian dnstap',
+    workloads: ALL_WITH_COOKIES,
+    isAlike: true,
+    start: startMeridianDnstap,
+  },
   { name: 'Knot geoip', workloads: ALL, isAlike: false, start: startKnotGeo },
   { name: 'PowerDNS geoip', workloads: STEERED, isAlike: false, start: startPowerDnsGeo },
   { name: 'PowerDNS Lua', workloads: STEERED, isAlike: false, start: startPowerDnsLua },
-  { name: 'NSD', workloads: STATIC, isAlike: false, start: startNsd },
+  { name: 'NSD', workloads: [...STATIC, ...COOKIES], isAlike: false, start: startNsd },
   { name: 'BIND', workloads: STATIC, isAlike: false, start: startBind },
-  { name: 'echo', workloads: ALL, isAlike: false, start: startEcho },
+  { name: 'echo', workloads: ALL_WITH_COOKIES, isAlike: false, start: startEcho },
   { name: 'echo node:dgram', workloads: ALL, isAlike: false, start: startDgramEcho },
 ];
 
@@ -206,6 +217,7 @@ async function startNsd(scratch: Scratch, options: PeerOptions): Promise<Server>
   zonelistfile: "${scratch.directory('nsd')}/zone.list"
   xfrdfile: ""
   rrl-ratelimit: 0
+  answer-cookie: yes
 remote-control:
   control-enable: no
 zone:

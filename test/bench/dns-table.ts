@@ -57,7 +57,7 @@ export function resultTable(
 
 /** How far two servers agree, as a sentence. */
 export function agreementLine(workload: string, { asked, same, sameScope }: Agreement): string {
-  const scope = workload.startsWith('steered-ecs')
+  const scope = /^(steered-ecs|cookies)/.test(workload)
     ? `, ${sameScope} with the same client subnet scope`
     : '';
   return `same answers, ${workload}: ${same} of ${asked} queries${scope}`;

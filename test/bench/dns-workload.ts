@@ -10,7 +10,7 @@ import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import { entriesOfGeo, nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 import { cityEntries } from './city-database.ts';
-import { drawSubnets } from './client-subnets.ts';
+import { drawSubnets, withCookies } from './client-subnets.ts';
 import { type Draws, firstQueries } from './drawn-queries.ts';
 import { drawNames, MISSING_SHARE } from './many-names.ts';
 import { encodeQuery, type Options } from './query-bytes.ts';
@@ -68,10 +68,13 @@ export function writeSharedDatabase(geo: GeoDatabase, data: Data): Uint8Array {
 export function makeWorkloads(geo: GeoDatabase): readonly Workload[] {
   const random = createRandom(SEED);
   const plain = { missingShare: 0 };
+  const www = `www.${ZONE}`;
+  const subnets = drawSubnets(geo, www, SUBNETS, random);
   return [
     { ...plain, name: 'static', asked: STATIC_HOSTS.map(([host]) => query(host, [])) },
     { ...plain, name: 'steered', asked: [query('www', [])] },
-    { ...plain, name: 'steered-ecs', asked: drawSubnets(geo, `www.${ZONE}`, SUBNETS, random) },
+    { ...plain, name: 'steered-ecs', asked: subnets },
+    { ...plain, name: 'cookies', asked: withCookies(www, subnets) },
     { name: 'mixed', asked: drawNames(random), missingShare: MISSING_SHARE },
   ];
 }

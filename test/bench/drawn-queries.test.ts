@@ -5,7 +5,7 @@ import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
 import { buildGeoTable, locate } from '../../src/geo/mmdb.ts';
 import { isPrivate, parseAddress } from '../../src/ip/address.ts';
 import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
-import { drawSubnets } from './client-subnets.ts';
+import { drawSubnets, withCookies } from './client-subnets.ts';
 import { DRAW_BYTES, type Form, FRESH_LETTERS, fillIn, firstQueries } from './drawn-queries.ts';
 import {
   drawNames,
@@ -45,6 +45,19 @@ test('drawSubnets(): queries from distinct known subnets, one of five of IPv6', 
   });
   assert.equal(new Set(subnets).size, count);
   assert.equal(subnets.filter((subnet) => subnet.endsWith('/56')).length, count / 5);
+});
+
+test('withCookies(): the same subnets, each query with a client cookie of its own', () => {
+  const draws = drawSubnets(geo, 'www.example', 5000, createRandom(4));
+  const plain = firstQueries(draws, 5000).map(read);
+  const messages = firstQueries(withCookies('www.example', draws), 5000).map(read);
+  assert.deepEqual(
+    messages.map(({ edns }) => edns!.ecs),
+    plain.map(({ edns }) => edns!.ecs),
+  );
+  const cookies = messages.map(({ edns }) => Buffer.from(edns!.cookie!).toString('hex'));
+  for (const cookie of cookies) assert.equal(cookie.length, 16);
+  assert.equal(new Set(cookies).size, 5000);
 });
 
 test('drawSubnets() finds so many IPv6 subnets that there are more than networks', () => {

@@ -1,7 +1,9 @@
 /** Queries as messages. */
 import { encode, type OptAnswer } from 'dns-packet';
 
-export type Options = OptAnswer['options'];
+/** Those that the encoder knows by name, and others by their octets. */
+type PlainOption = { readonly code: number; readonly data: Buffer };
+export type Options = readonly (OptAnswer['options'][number] | PlainOption)[];
 
 const DO = 0x8000;
 
@@ -27,7 +29,7 @@ export function encodeQuery(
         ednsVersion: 0,
         flags: isSigned ? DO : 0,
         flag_do: isSigned,
-        options,
+        options: options as OptAnswer['options'],
       },
     ],
   });
