@@ -47,6 +47,14 @@ export const PEERS: readonly Peer[] = [
       startMeridian(scratch, options, 'Meridian portable', { udpEngine: 'portable' }),
   },
   {
+    // The default: every datagram brings the address that it was sent to.
+    name: 'Meridian, wildcard',
+    workloads: ['static', 'steered-ecs'],
+    isAlike: true,
+    start: (scratch, options) =>
+      startMeridian(scratch, options, 'Meridian, wildcard', { address: '0.0.0.0' }),
+  },
+  {
     name: 'Meridian dnstap',
     workloads: ALL_WITH_COOKIES,
     isAlike: true,

@@ -86,17 +86,23 @@ export const SIGNED_ZONES = {
   },
 };
 
+/** What a Meridian has beside the others: settings of `dns`, and where it listens. */
+type MeridianDns = Readonly<Record<string, unknown>> & { readonly address?: string };
+
 /** Meridian as a nameserver and nothing else. */
 export async function startMeridian(
   scratch: Scratch,
   options: ServerOptions,
   alias = 'Meridian',
-  dns: Readonly<Record<string, unknown>> = {},
+  { address = '127.0.0.1', ...dns }: MeridianDns = {},
 ): Promise<Server> {
   const port = await freePort();
   const { workers = 1 } = options;
   const name = workers === 1 ? alias : `${alias}, ${workers} workers`;
-  const plain = meridianConfig(options.database, port, { dns, workers });
+  const plain = meridianConfig(options.database, port, {
+    dns: { listeners: [`${address}:${port}`], ...dns },
+    workers,
+  });
   const zones = { ...plain.zones, ...namesOf(scratch, options) };
   const config = { ...plain, zones };
   const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
