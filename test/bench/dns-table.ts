@@ -22,6 +22,14 @@ export type Measurement = {
   readonly generatorShare: number;
 };
 
+/** As many queries as get answers; half of what each server has reached; and rates that are the same for all. */
+export const MOST = 'all that goes';
+export const HALF = 'half of it';
+export const FIXED_RATES = [20_000, 50_000, 100_000];
+export const rateLoad = (rate: number): string => `${rate / 1000}k a second`;
+/** What is asked, and how fast. */
+export const loadName = (workload: string, load: string): string => `${workload}, ${load}`;
+
 const HEAD = [
   'workload',
   'server',

@@ -9,10 +9,21 @@ import { parseArgs } from 'node:util';
 import { type Agreement, compareServers } from './dns-agreement.ts';
 import { dnsChart } from './dns-chart.ts';
 import { chooseCores, type Drive, inWords, measure, megabytes, say } from './dns-drive.ts';
+import { goalTable } from './dns-goals.ts';
 import { PEERS, type Peer, type PeerOptions } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
 import type { Server } from './dns-servers.ts';
-import { agreementLine, type Measurement, median, resultTable } from './dns-table.ts';
+import {
+  agreementLine,
+  FIXED_RATES,
+  HALF,
+  loadName,
+  type Measurement,
+  MOST,
+  median,
+  rateLoad,
+  resultTable,
+} from './dns-table.ts';
 import { DATA, type Data, sampleOf, TTL_SECONDS, type Workload } from './dns-workload.ts';
 import { CLIENTS, OUTSTANDING, SOURCES, writeAsked } from './load.ts';
 import { type Facts, machineFacts, versionOf } from './machine.ts';
@@ -32,7 +43,7 @@ export const DNS_USAGE = `npm run bench -- dns [options]
                      repeated (all); gdnsd and Meridian always take part
   --data NAME        country, or city: a database of millions of networks, made up (country)
   --rates LIST       fixed rates a second to measure after the most that goes, and half of it
-                     (20000,50000,100000; "none" for neither)
+                     (${FIXED_RATES.join(',')}; "none" for neither)
   --svg FILE         draws what an answer costs, at the most that goes
 `;
 
@@ -56,8 +67,6 @@ const SAMPLE = 2000;
 const AGREEMENT_MIN = 0.99;
 /** At fixed rates these are compared: the others have other ends. */
 const FIXED_SERVERS = ['gdnsd', 'Meridian', 'echo'];
-/** As many queries as get answers. */
-const MOST = 'all that goes';
 const FIXED_WORKLOAD = 'steered-ecs';
 
 export async function dnsBench(words: readonly string[], scratch: Scratch): Promise<number> {
@@ -100,6 +109,8 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
       running.map(({ peer }) => peer.name),
       REFERENCE,
     ),
+    '',
+    ...goalTable(measured),
     '',
   ];
   process.stdout.write(lines.join('\n'));
@@ -155,7 +166,7 @@ async function drivePhases(
     servers: readonly Running[],
     rateOf: (name: string) => number,
   ) => {
-    const named = { ...drive, workload: `${drive.workload}, ${what}` };
+    const named = { ...drive, workload: loadName(drive.workload, what) };
     for (let round = 0; round <= rounds; round += 1) {
       for (const { server } of servers) {
         const time = round === 0 ? WARM_UP_SECONDS : seconds;
@@ -176,10 +187,10 @@ async function drivePhases(
   const most = (name: string): number =>
     median(measured.flatMap((each) => (each.server === name ? [each.answersPerSecond] : [])));
   const halves = new Map(running.map(({ peer: { name } }) => [name, Math.round(most(name) / 2)]));
-  await phase('half of it', running, (name) => halves.get(name)!);
+  await phase(HALF, running, (name) => halves.get(name)!);
   if (drive.workload !== FIXED_WORKLOAD) return measured;
   const compared = running.filter(({ peer: { name } }) => FIXED_SERVERS.includes(name));
-  for (const rate of rates) await phase(`${rate / 1000}k a second`, compared, () => rate);
+  for (const rate of rates) await phase(rateLoad(rate), compared, () => rate);
   return measured;
 }
 
@@ -189,7 +200,7 @@ function readOptions(words: readonly string[]): Options {
     options: {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '4' },
-      rates: { type: 'string', default: '20000,50000,100000' },
+      rates: { type: 'string', default: FIXED_RATES.join(',') },
       svg: { type: 'string' },
       data: { type: 'string', default: 'country' },
       workload: { type: 'string', multiple: true, default: [...WORKLOADS] },
