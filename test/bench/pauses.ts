@@ -49,3 +49,15 @@ export function explainedBy(
     }),
   );
 }
+
+/** A stretch of time by the same clock. */
+export type Span = Pick<Pause, 'fromMs' | 'toMs'>;
+
+/** Those in which something of the other kind went on, however shortly. */
+export function overlapping(pauses: Iterable<Pause>, spans: readonly Span[]): ReadonlySet<Pause> {
+  return new Set(
+    [...pauses].filter(({ fromMs, toMs }) =>
+      spans.some((span) => span.fromMs <= toMs && span.toMs >= fromMs),
+    ),
+  );
+}

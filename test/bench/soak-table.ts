@@ -1,7 +1,7 @@
 /** What became of a soak: its faults, and a Markdown table for docs/BENCHMARKS.md. */
 import { median } from './dns-table.ts';
 import type { Collection } from './gc-watch.ts';
-import { explainedBy, type Pause } from './pauses.ts';
+import { explainedBy, overlapping, type Pause, type Span } from './pauses.ts';
 import type { SoakReport } from './soak-generator.ts';
 
 /** Something that was asked of the node, and when it had done it. */
@@ -63,7 +63,7 @@ export function soakTable(result: SoakResult): readonly string[] {
   const isData = ({ thread }: Collection): boolean => DATA_WORKER.test(thread);
   const before = collections.filter((each) => isData(each) && !since.includes(each));
   const others = since.filter((each) => !isData(each));
-  const rows: readonly (readonly [string, string])[] = [
+  const rows: readonly Row[] = [
     ['answers', `${report.answered}, ${Math.round(report.answered / report.seconds)} a second`],
     ['wrong answers', `${report.wrong}`],
     ['names without an answer in the end', `${gone} of 1000 and of the steered one`],
@@ -91,11 +91,10 @@ export function soakTable(result: SoakResult): readonly string[] {
       'latency p50 / p99 / p99.9 / max',
       `${[report.p50, report.p99, report.p999].map((each) => `${Math.round(each)} µs`).join(' / ')} / ${inMs(report.maxMs)}`,
     ],
-    ...pauseRows(report),
+    ...pauseRows(result),
     ...memoryRows(result),
   ];
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(['what', 'figure']), line(['---', '---']), ...rows.map(line)];
+  return tableOf(rows);
 }
 
 const warmUpMs = ({ seconds }: SoakReport): number =>
@@ -117,25 +116,69 @@ function flipDelays(
   });
 }
 
-/** Whose they were: where several were late, it was what all of them need. */
-function pauseRows(report: SoakReport): readonly (readonly [string, string])[] {
-  const { echoAnswered, echoMaxMs, echoPauses, ownPauses, pauses } = report;
+/**
+ * Whose they were: where several were late, it was what all of them need. But the echo shares the core with the whole
+ * node, so whatever the node does can delay both: what meets a collection, a flip or a reload is never the machine's.
+ */
+function pauseRows(result: SoakResult): readonly Row[] {
+  const { echoAnswered, echoMaxMs, echoPauses, ownPauses, pauses } = result.report;
   const byClient = explainedBy(pauses, ownPauses);
-  const byMachine = explainedBy(pauses, echoPauses);
-  const own = pauses.filter((pause) => !byClient.has(pause) && !byMachine.has(pause));
-  const machine = pauses.filter((pause) => !byClient.has(pause) && byMachine.has(pause));
+  const others = pauses.filter((pause) => !byClient.has(pause));
+  const withEcho = explainedBy(others, echoPauses);
+  const atWork = overlapping(withEcho, workOf(result));
+  const alone = others.filter((pause) => !withEcho.has(pause));
+  const machine = [...withEcho].filter((pause) => !atWork.has(pause));
   return [
-    ['pauses above 10 ms while clients and echo were in time', inPauses(own)],
-    ['pauses while the echo was late too', inPauses(machine)],
+    [
+      "pauses above 10 ms, the node's own: the echo was in time, or the node collected, flipped or reloaded",
+      inPauses([...alone, ...atWork]),
+    ],
+    ['of these, while the echo was late too', inPauses([...atWork])],
+    ['pauses while the echo was late too, and the node did none of these', inPauses(machine)],
     ['pauses while the clients themselves did not run', inPauses([...byClient])],
     [
       'the echo, same core and clients: pauses above 10 ms; max',
       `${inPauses(echoPauses)}; ${inMs(echoMaxMs)} of ${echoAnswered} answers`,
     ],
+    ['how often the machine itself is late, without the node', '`npm run soak -- --control`'],
   ];
 }
 
-function memoryRows({ memory }: SoakResult): readonly (readonly [string, string])[] {
+/** When the node did more than answer, in whichever of its threads. */
+function workOf({ collections, flips, reloads }: SoakResult): readonly Span[] {
+  const collecting = collections.map(({ atMs, durationMs }) => ({
+    fromMs: atMs,
+    toMs: atMs + durationMs,
+  }));
+  return [...collecting, ...flips, ...reloads];
+}
+
+/** Of the echo alone on its core: what the machine does to whoever runs there. */
+export function controlTable(report: SoakReport): readonly string[] {
+  const { echoAnswered, echoMaxMs, echoPauses, ownPauses, seconds } = report;
+  const byClient = explainedBy(echoPauses, ownPauses);
+  const machine = echoPauses.filter((pause) => !byClient.has(pause));
+  const lateMs = machine.reduce((sum, { longestMs }) => sum + longestMs, 0);
+  return tableOf([
+    ['answers of the echo, alone on its core', `${echoAnswered}`],
+    [
+      'pauses above 10 ms while the clients were in time',
+      `${inPauses(machine)}; ${perMinute(machine.length, seconds)} a minute`,
+    ],
+    ['of these, the longest waits together', inMs(lateMs)],
+    ['pauses while the clients themselves did not run', inPauses([...byClient])],
+    ['longest wait of all', inMs(echoMaxMs)],
+  ]);
+}
+
+type Row = readonly [what: string, figure: string];
+
+function tableOf(rows: readonly Row[]): readonly string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(['what', 'figure']), line(['---', '---']), ...rows.map(line)];
+}
+
+function memoryRows({ memory }: SoakResult): readonly Row[] {
   const [first, last] = [memory[0], memory.at(-1)];
   if (first === undefined || last === undefined) return [];
   const settled = memory.slice(Math.floor(memory.length / 4));
@@ -183,3 +226,4 @@ function inPauses(pauses: readonly Pause[]): string {
 const inMs = (milliseconds: number): string => `${milliseconds.toFixed(1)} ms`;
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 const perMillion = (seconds: number, count: number): string => ((seconds / count) * 1e6).toFixed(2);
+const perMinute = (count: number, seconds: number): string => ((count / seconds) * 60).toFixed(1);

@@ -20,14 +20,15 @@ import { query, STEERED_TTL_SECONDS, sampleOf, TTL_SECONDS, ZONE } from './dns-w
 import type { Collection } from './gc-watch.ts';
 import { machineFacts } from './machine.ts';
 import { streamOf } from './query-bytes.ts';
-import { openScratch, type Scratch } from './scratch.ts';
+import { type Child, openScratch, type Scratch } from './scratch.ts';
 import type { SoakReport, SoakSetting } from './soak-generator.ts';
-import { type Change, type SoakResult, soakFaults, soakTable } from './soak-table.ts';
+import { type Change, controlTable, type SoakResult, soakFaults, soakTable } from './soak-table.ts';
 
 const USAGE = `npm run soak -- [options]
 
   --minutes N        how long (10)
   --rate N           queries a second (20000)
+  --control          the same without Meridian: how often and how long the machine itself is late
 `;
 const FLIP_MS = 1000;
 /** Flips between two reloads, and between two looks at the memory. */
@@ -62,16 +63,27 @@ async function main(words: readonly string[]): Promise<number> {
 
 async function soak(words: readonly string[]): Promise<number> {
   if (process.platform !== 'linux') throw new Error('the soak reads memory from Linux /proc');
-  const { minutes, rate } = readOptions(words);
+  const { isControl, minutes, rate } = readOptions(words);
   const scratch = openScratch('soak');
   scratch.endAfter(START_SECONDS + minutes * 60, 'soak: not finished.');
   const facts = machineFacts(
     [],
     ['npm run soak', ...(words.length > 0 ? ['--'] : []), ...words].join(' '),
   );
+  const [core, clientCore] = chooseCores();
+  if (isControl) {
+    const cores = `the echo alone on core ${core}, clients on core ${clientCore}`;
+    const load = [
+      'load',
+      `${ECHO_RATE} queries a second for ${minutes} minutes; ${cores}`,
+    ] as const;
+    const report = await runControl(scratch, minutes * 60, core, clientCore);
+    const told = [...facts, load].map(([name, value]) => `- ${name}: ${value}`);
+    process.stdout.write(['', ...told, '', ...controlTable(report), ''].join('\n'));
+    return 0;
+  }
   say('Writing the geo database and the queries …');
   const { database, workloads } = await prepare();
-  const [core, clientCore] = chooseCores();
   const asked = ['static', 'steered-ecs'].map((wanted) =>
     sampleOf(workloads.find(({ name }) => name === wanted)!, QUERIES),
   );
@@ -113,12 +125,14 @@ async function soak(words: readonly string[]): Promise<number> {
 function readOptions(words: readonly string[]): {
   readonly minutes: number;
   readonly rate: number;
+  readonly isControl: boolean;
 } {
   const { values } = parseArgs({
     args: [...words],
     options: {
       minutes: { type: 'string', default: '10' },
       rate: { type: 'string', default: '20000' },
+      control: { type: 'boolean', default: false },
     },
   });
   const above = (name: 'minutes' | 'rate'): number => {
@@ -126,7 +140,7 @@ function readOptions(words: readonly string[]): {
     if (number > 0 && Number.isFinite(number)) return number;
     throw new Error(`--${name} is a number above zero, not "${values[name]}"`);
   };
-  return { minutes: above('minutes'), rate: above('rate') };
+  return { minutes: above('minutes'), rate: above('rate'), isControl: values.control };
 }
 
 type SoakedNode = Server & {
@@ -226,6 +240,37 @@ async function call(
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
 }
 
+/** The same clients, who ask the echo alone: what is late then is the machine's. */
+async function runControl(
+  scratch: Scratch,
+  seconds: number,
+  core: number,
+  clientCore: number,
+): Promise<SoakReport> {
+  const probe = query('h0', []);
+  const { port } = await startEcho(scratch, { core, probe });
+  const setting: SoakSetting = {
+    // Nobody asks it at a rate of 0, but the clients look for its answers as in a soak.
+    port,
+    rate: 0,
+    echoPort: port,
+    echoRate: ECHO_RATE,
+    file: scratch.write('soak.queries', streamOf([probe])),
+    expected: scratch.write('expected.json', '[]'),
+    report: scratch.write('report.json', ''),
+    seconds,
+  };
+  say(`${seconds / 60} minutes of the echo alone …`);
+  const generator = startClients(scratch, setting, clientCore);
+  if ((await generator.ended) !== 0) throw new Error(`the clients ended:\n${generator.output()}`);
+  return JSON.parse(readFileSync(setting.report, 'utf8')) as SoakReport;
+}
+
+function startClients(scratch: Scratch, setting: SoakSetting, clientCore: number): Child {
+  const words = [...NODE, GENERATOR, JSON.stringify(setting)];
+  return scratch.start('taskset', ['-c', String(clientCore), ...words]);
+}
+
 function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
@@ -241,8 +286,7 @@ async function run(
   const memory: { atMs: number; bytes: number }[] = [];
   const beganMs = nowMs();
   const cpuBefore = processCpuSeconds(node.child.pid);
-  const words = [...NODE, GENERATOR, JSON.stringify(setting)];
-  const generator = scratch.start('taskset', ['-c', String(clientCore), ...words]);
+  const generator = startClients(scratch, setting, clientCore);
   // The last flips are seen while it still asks.
   const ticks = Math.floor((setting.seconds * 1000) / FLIP_MS) - 1;
   // A machine that was too busy leaves seconds out: two flips at once would be none.
