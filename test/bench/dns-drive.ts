@@ -59,6 +59,8 @@ export async function measureLoad(
     workload,
     server: name,
     round: 0,
+    fromMs: performance.timeOrigin + startedMs,
+    toMs: performance.timeOrigin + startedMs + elapsedSeconds * 1000,
     answersPerSecond: load.answered / load.seconds,
     cpuPerMillion: (cpuSeconds / load.answered) * 1e6,
     lost: load.lost,

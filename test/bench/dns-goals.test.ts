@@ -13,6 +13,8 @@ function measured(
     workload: loadName(workload, load),
     server,
     round: index + 1,
+    fromMs: 0,
+    toMs: 1,
     answersPerSecond: 1,
     cpuPerMillion,
     lost: 0,

@@ -16,6 +16,8 @@ import type { Scratch } from './scratch.ts';
 /** `places` are countries with the region that is nearest, for servers that know no distance. */
 export type PeerOptions = ServerOptions & {
   readonly places: readonly (readonly [country: string, region: number])[];
+  /** File for the collections of Meridian's threads; they are not watched without one. */
+  readonly collections?: string;
 };
 
 export type Peer = {
@@ -38,7 +40,13 @@ const ALL_WITH_COOKIES = [...ALL, ...COOKIES];
 
 export const PEERS: readonly Peer[] = [
   { name: 'gdnsd', workloads: ALL_WITH_COOKIES, isAlike: true, start: startGdnsd },
-  { name: 'Meridian', workloads: ALL_WITH_COOKIES, isAlike: true, start: startMeridian },
+  {
+    name: 'Meridian',
+    workloads: ALL_WITH_COOKIES,
+    isAlike: true,
+    start: (scratch, { collections, ...options }) =>
+      startMeridian(scratch, options, 'Meridian', { collections }),
+  },
   {
     name: 'Meridian portable',
     workloads: ALL_WITH_COOKIES,

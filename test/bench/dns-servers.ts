@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NODE_FLAGS } from '../../src/node-flags.mjs';
+import { nodeWords } from './collections.ts';
 import { ask } from './dns-agreement.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { NAMES_ZONE } from './many-names.ts';
@@ -86,15 +86,20 @@ export const SIGNED_ZONES = {
   },
 };
 
-/** What a Meridian has beside the others: settings of `dns`, and where it listens. */
-type MeridianDns = Readonly<Record<string, unknown>> & { readonly address?: string };
+/** What a Meridian has beside the others: settings of `dns`. */
+type MeridianDns = Readonly<Record<string, unknown>> & {
+  /** Where it listens; 127.0.0.1 unless said. */
+  readonly address?: string;
+  /** File for the collections of its threads. */
+  readonly collections?: string | undefined;
+};
 
 /** Meridian as a nameserver and nothing else. */
 export async function startMeridian(
   scratch: Scratch,
   options: ServerOptions,
   alias = 'Meridian',
-  { address = '127.0.0.1', ...dns }: MeridianDns = {},
+  { address = '127.0.0.1', collections, ...dns }: MeridianDns = {},
 ): Promise<Server> {
   const port = await freePort();
   const { workers = 1 } = options;
@@ -106,8 +111,8 @@ export async function startMeridian(
   const zones = { ...plain.zones, ...namesOf(scratch, options) };
   const config = { ...plain, zones };
   const file = scratch.write(`${name}.yaml`, JSON.stringify(config, undefined, 2));
-  const words = ['-c', String(options.core), process.execPath];
-  words.push(...NODE_FLAGS, MAIN, 'run', '--config', file);
+  const words = ['-c', String(options.core), ...nodeWords(collections)];
+  words.push(MAIN, 'run', '--config', file);
   return whenReady(name, port, scratch.start('taskset', words), options);
 }
 

@@ -7,6 +7,9 @@ export type Measurement = {
   readonly server: string;
   /** Servers are compared within a round: what disturbs the machine then disturbs both. */
   readonly round: number;
+  /** When it began and ended, by the clock of `performance.timeOrigin`. */
+  readonly fromMs: number;
+  readonly toMs: number;
   readonly answersPerSecond: number;
   /** CPU seconds, user and system, of the whole server process for a million answers. */
   readonly cpuPerMillion: number;

@@ -5,7 +5,9 @@
  * machine, CPU time hardly does.
  */
 import { writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { inCollections, isOfDataWorker, readCollections } from './collections.ts';
 import { type Agreement, compareServers } from './dns-agreement.ts';
 import { dnsChart } from './dns-chart.ts';
 import { chooseCores, type Drive, inWords, measure, megabytes, say } from './dns-drive.ts';
@@ -44,6 +46,8 @@ export const DNS_USAGE = `npm run bench -- dns [options]
   --data NAME        country, or city: a database of millions of networks, made up (country)
   --rates LIST       fixed rates a second to measure after the most that goes, and half of it
                      (${FIXED_RATES.join(',')}; "none" for neither)
+  --collections      tells how often the data worker of Meridian collects garbage, at the most that
+                     goes; the watch is then on in all its threads
   --svg FILE         draws what an answer costs, at the most that goes
 `;
 
@@ -53,6 +57,7 @@ type Options = {
   readonly rates: readonly number[];
   readonly workloads: readonly string[];
   readonly data: Data;
+  readonly hasCollections: boolean;
   /** File for the picture. */
   readonly svg: string | undefined;
   readonly peers: readonly Peer[];
@@ -67,6 +72,7 @@ const SAMPLE = 2000;
 const AGREEMENT_MIN = 0.99;
 /** At fixed rates these are compared: the others have other ends. */
 const FIXED_SERVERS = ['gdnsd', 'Meridian', 'echo'];
+const COLLECTIONS_MS = 500;
 const FIXED_WORKLOAD = 'steered-ecs';
 
 export async function dnsBench(words: readonly string[], scratch: Scratch): Promise<number> {
@@ -78,6 +84,7 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   const workloads = prepared.workloads.filter(({ name }) => options.workloads.includes(name));
   const [core, clientCore] = chooseCores();
   say(`Starting ${options.peers.map(({ name }) => name).join(', ')} …`);
+  const collections = options.hasCollections ? scratch.write('collections', '') : undefined;
   const probes = prepared.workloads.map((workload) => sampleOf(workload, 1)[0]!);
   const running = await startAll(scratch, options.peers, {
     database: scratch.write('geo.mmdb', prepared.database),
@@ -85,6 +92,7 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
     places: prepared.places,
     probe: probes[0]!,
     steeredProbe: probes[1]!,
+    ...(collections !== undefined && { collections }),
     ...(options.workloads.includes('mixed') && { names: namesZone(TTL_SECONDS) }),
   });
   const agreements = await agree(running, workloads);
@@ -103,6 +111,7 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
     `- load: ${loadInWords(options)}; servers on core ${core}, load generator on core ${clientCore}`,
     ...agreements.map((line) => `- ${line}`),
     `- resident memory at the end: ${memory.join(', ')}`,
+    ...(collections === undefined ? [] : [await collectionsLine(collections, measured)]),
     '',
     ...resultTable(
       measured,
@@ -116,6 +125,22 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   process.stdout.write(lines.join('\n'));
   if (options.svg !== undefined) writeFileSync(options.svg, draw(measured, running, facts));
   return 0;
+}
+
+/** What the data worker collected in the measured rounds of all workloads, at the most that goes. */
+async function collectionsLine(file: string, measured: readonly Measurement[]): Promise<string> {
+  // A thread writes down what it collected when it next has nothing else to do.
+  await delay(COLLECTIONS_MS);
+  const rounds = measured.filter(({ server, workload }) => {
+    return server === 'Meridian' && workload.endsWith(`, ${MOST}`);
+  });
+  const all = readCollections(file).filter(isOfDataWorker);
+  const during = all.filter(({ atMs }) =>
+    rounds.some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs),
+  );
+  const seconds = rounds.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) / 1000;
+  const when = `${MOST}, ${rounds.length} rounds, ${seconds.toFixed(0)} s`;
+  return `- collections in the data worker of Meridian (${when}): ${inCollections(during)}; ${all.length} in its whole life`;
 }
 
 function draw(measured: readonly Measurement[], running: readonly Running[], facts: Facts): string {
@@ -202,6 +227,7 @@ function readOptions(words: readonly string[]): Options {
       seconds: { type: 'string', default: '4' },
       rates: { type: 'string', default: FIXED_RATES.join(',') },
       svg: { type: 'string' },
+      collections: { type: 'boolean', default: false },
       data: { type: 'string', default: 'country' },
       workload: { type: 'string', multiple: true, default: [...WORKLOADS] },
       server: { type: 'string', multiple: true, default: PEERS.map(({ name }) => name) },
@@ -227,6 +253,7 @@ function readOptions(words: readonly string[]): Options {
       values.rates === 'none' ? [] : values.rates.split(',').map((text) => whole('rates', text)),
     workloads: values.workload,
     svg: values.svg,
+    hasCollections: values.collections,
     data: values.data as Data,
     peers: PEERS.filter(({ name }) => wanted.has(name)),
   };

@@ -1,4 +1,5 @@
 /** What became of a soak: its faults, and a Markdown table for docs/BENCHMARKS.md. */
+import { inCollections, isOfDataWorker } from './collections.ts';
 import { median } from './dns-table.ts';
 import type { Collection } from './gc-watch.ts';
 import { explainedBy, overlapping, type Pause, type Span } from './pauses.ts';
@@ -19,7 +20,6 @@ export type SoakResult = {
   readonly gone: number;
 };
 
-const DATA_WORKER = /udp/;
 /** Until then code is compiled and heaps find their size: a tenth, and a minute at most. */
 const WARM_UP_SHARE = 0.1;
 const WARM_UP_MS_MAX = 60_000;
@@ -60,9 +60,8 @@ export function soakTable(result: SoakResult): readonly string[] {
   const reloadMs = reloads.map(({ fromMs, toMs }) => toMs - fromMs);
   const warmMs = warmUpMs(report);
   const since = collections.filter(({ atMs }) => atMs >= result.beganMs + warmMs);
-  const isData = ({ thread }: Collection): boolean => DATA_WORKER.test(thread);
-  const before = collections.filter((each) => isData(each) && !since.includes(each));
-  const others = since.filter((each) => !isData(each));
+  const before = collections.filter((each) => isOfDataWorker(each) && !since.includes(each));
+  const others = since.filter((each) => !isOfDataWorker(each));
   const rows: readonly Row[] = [
     ['answers', `${report.answered}, ${Math.round(report.answered / report.seconds)} a second`],
     ['wrong answers', `${report.wrong}`],
@@ -83,7 +82,7 @@ export function soakTable(result: SoakResult): readonly string[] {
     ],
     [
       `collections in the data worker after the first ${Math.round(warmMs / 1000)} s`,
-      inCollections(since.filter(isData)),
+      inCollections(since.filter(isOfDataWorker)),
     ],
     ['in the data worker before', inCollections(before)],
     ['in all other threads meanwhile', inCollections(others)],
@@ -209,13 +208,6 @@ function slopePerMs(samples: SoakResult['memory']): number {
     own += (each.atMs - atMs) ** 2;
   }
   return own === 0 ? 0 : both / own;
-}
-
-function inCollections(collections: readonly Collection[]): string {
-  if (collections.length === 0) return 'none';
-  const durations = collections.map(({ durationMs }) => durationMs);
-  const sum = durations.reduce((total, each) => total + each, 0);
-  return `${durations.length}, ${inMs(sum)} together, longest ${inMs(Math.max(...durations))}`;
 }
 
 function inPauses(pauses: readonly Pause[]): string {

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import type { Expected } from './answer-judge.ts';
+import { nodeWords, readCollections } from './collections.ts';
 import { processCpuSeconds, residentBytes } from './cpu.ts';
 import { ask, type Reply } from './dns-agreement.ts';
 import { chooseCores, say } from './dns-drive.ts';
@@ -17,7 +18,6 @@ import { startEcho } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
 import { freePort, MAIN, meridianConfig, type Server, whenReady } from './dns-servers.ts';
 import { query, STEERED_TTL_SECONDS, sampleOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
-import type { Collection } from './gc-watch.ts';
 import { machineFacts } from './machine.ts';
 import { streamOf } from './query-bytes.ts';
 import { type Child, openScratch, type Scratch } from './scratch.ts';
@@ -43,7 +43,6 @@ const START_SECONDS = 300;
 const API_LOOK_MS = 100;
 const API_ATTEMPTS_MAX = 600;
 const GENERATOR = fileURLToPath(new URL('./soak-generator.ts', import.meta.url));
-const GC_WATCH = fileURLToPath(new URL('./gc-watch.ts', import.meta.url));
 const NODE = [process.execPath, ...NODE_FLAGS];
 
 process.exit(await main(process.argv.slice(2)));
@@ -167,8 +166,7 @@ async function startNode(scratch: Scratch, database: string, core: number): Prom
     );
   const file = writeConfig(markOf(0));
   const collections = scratch.write('collections', '');
-  const words = ['-c', String(core), 'env', `MERIDIAN_BENCH_GC_FILE=${collections}`];
-  words.push(...NODE, '--import', GC_WATCH, MAIN, 'run', '--config', file);
+  const words = ['-c', String(core), ...nodeWords(collections), MAIN, 'run', '--config', file];
   const child = scratch.start('taskset', words);
   const server = await whenReady('Meridian', port, child, { probe: query('h0', []) });
   const url = `http://127.0.0.1:${adminPort}/api/v1`;
@@ -327,11 +325,6 @@ async function reload(node: SoakedNode, mark: string): Promise<void> {
   const [reply] = await ask(node.port, [query('mark', [])], TIMEOUT_MS);
   if (reply?.data[0] === mark) return;
   throw new Error(`after a reload mark is ${reply?.data[0] ?? 'not answered'} instead of ${mark}`);
-}
-
-function readCollections(file: string): readonly Collection[] {
-  const lines = readFileSync(file, 'utf8').trim().split('\n');
-  return lines.filter(Boolean).map((line) => JSON.parse(line) as Collection);
 }
 
 /** How many names have no answer in the end. */
