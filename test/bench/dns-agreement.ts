@@ -32,6 +32,10 @@ export type Agreement = {
   readonly differences: readonly string[];
 };
 
+/** Where servers listen. */
+export type Loopback = '127.0.0.1' | '::1';
+export const LOOPBACK = '127.0.0.1';
+
 const WINDOW = 50;
 const TIMEOUT_MS = 3000;
 const DIFFERENCES_MAX = 5;
@@ -40,8 +44,9 @@ const DIFFERENCES_MAX = 5;
 export async function compareServers(
   ports: readonly [number, number],
   queries: readonly Uint8Array[],
+  address: Loopback = LOOPBACK,
 ): Promise<Agreement> {
-  const replies = await Promise.all(ports.map((port) => ask(port, queries, TIMEOUT_MS)));
+  const replies = await Promise.all(ports.map((port) => ask(port, queries, TIMEOUT_MS, address)));
   return compareReplies(replies[0]!, replies[1]!);
 }
 
@@ -80,10 +85,12 @@ export async function ask(
   port: number,
   queries: readonly Uint8Array[],
   timeoutMs: number,
+  address: Loopback = LOOPBACK,
 ): Promise<readonly (Reply | undefined)[]> {
   const replies: (Reply | undefined)[] = [];
   for (let start = 0; start < queries.length; start += WINDOW) {
-    replies.push(...(await askWindow(port, queries.slice(start, start + WINDOW), timeoutMs)));
+    const window = queries.slice(start, start + WINDOW);
+    replies.push(...(await askWindow(port, window, timeoutMs, address)));
   }
   return replies;
 }
@@ -93,10 +100,11 @@ function askWindow(
   port: number,
   queries: readonly Uint8Array[],
   timeoutMs: number,
+  address: Loopback,
 ): Promise<readonly (Reply | undefined)[]> {
   const replies: (Reply | undefined)[] = queries.map(() => undefined);
   let missing = queries.length;
-  const socket = createSocket('udp4');
+  const socket = createSocket(address === LOOPBACK ? 'udp4' : 'udp6');
   return new Promise((done) => {
     const finish = (): void => {
       clearTimeout(timer);
@@ -113,7 +121,7 @@ function askWindow(
       missing--;
       if (missing === 0) finish();
     });
-    socket.connect(port, '127.0.0.1', () => {
+    socket.connect(port, address, () => {
       for (const [index, query] of queries.entries()) {
         const packet = Uint8Array.from(query);
         packet[0] = index >> 8;

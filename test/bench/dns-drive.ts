@@ -33,7 +33,14 @@ export async function measure(
   { rate, seconds }: { readonly rate: number; readonly seconds: number },
 ): Promise<Measurement> {
   const asked = { file, ...(draws && { draws }) };
-  const load = { port: server.port, ...asked, seconds, rate, cores: [clientCore] };
+  const load = {
+    port: server.port,
+    address: server.address,
+    ...asked,
+    seconds,
+    rate,
+    cores: [clientCore],
+  };
   const run = () => runLoad(scratch, load);
   return measureLoad(server, workload, [serverCore], run, missingShare);
 }

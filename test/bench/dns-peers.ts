@@ -1,5 +1,6 @@
 /** The other servers, each a child on a core of its own choosing and a free port of loopback. */
 import { fileURLToPath } from 'node:url';
+import { LOOPBACK } from './dns-agreement.ts';
 import {
   freePort,
   type Server,
@@ -9,7 +10,14 @@ import {
   startMeridianDnstap,
   whenReady,
 } from './dns-servers.ts';
-import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import {
+  IPV6_WORKLOAD,
+  REGIONS,
+  STATIC_HOSTS,
+  STEERED_TTL_SECONDS,
+  TTL_SECONDS,
+  ZONE,
+} from './dns-workload.ts';
 import { NAMES_ZONE } from './many-names.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -28,7 +36,7 @@ export type Peer = {
   start(scratch: Scratch, options: PeerOptions): Promise<Server>;
 };
 
-const STEERED = ['steered', 'steered-ecs'];
+const STEERED = ['steered', 'steered-ecs', IPV6_WORKLOAD];
 const STATIC = ['static', 'mixed'];
 /**
  * Asked of those who answer a client without a server cookie and give it one; Knot answers BADCOOKIE. NSD has one
@@ -74,7 +82,12 @@ export const PEERS: readonly Peer[] = [
   { name: 'NSD', workloads: [...STATIC, ...COOKIES], isAlike: false, start: startNsd },
   { name: 'BIND', workloads: STATIC, isAlike: false, start: startBind },
   { name: 'echo', workloads: ALL_WITH_COOKIES, isAlike: false, start: startEcho },
-  { name: 'echo node:dgram', workloads: ALL, isAlike: false, start: startDgramEcho },
+  {
+    name: 'echo node:dgram',
+    workloads: [...STATIC, 'steered', 'steered-ecs'],
+    isAlike: false,
+    start: startDgramEcho,
+  },
 ];
 
 const vipOf = (region: number): string => REGIONS[region]!.vip;
@@ -120,7 +133,7 @@ async function startKnotGeo(scratch: Scratch, options: PeerOptions): Promise<Ser
     'knot-geo/knot.conf',
     `server:
   rundir: ${scratch.directory('knot-geo/run')}
-  listen: 127.0.0.1@${port}
+  listen: ${options.address ?? LOOPBACK}@${port}
   udp-workers: 1
   tcp-workers: 1
   background-workers: 1
@@ -203,7 +216,7 @@ async function startPowerDns(
     ...lines,
     `geoip-database-files=mmdb:${options.database}`,
     'edns-subnet-processing=yes',
-    'local-address=127.0.0.1',
+    `local-address=${options.address ?? LOOPBACK}`,
     `local-port=${port}`,
     `socket-dir=${scratch.directory(`${folder}/run`)}`,
     'receiver-threads=1',
@@ -216,7 +229,7 @@ async function startPowerDns(
   scratch.write(`${folder}/pdns.conf`, `${all.join('\n')}\n`);
   const directory = scratch.directory(folder);
   const child = pinned(scratch, options.core, 'pdns_server', `--config-dir=${directory}`);
-  return whenReady(name, port, child, { probe: options.steeredProbe });
+  return whenReady(name, port, child, { ...options, probe: options.steeredProbe });
 }
 
 async function startNsd(scratch: Scratch, options: PeerOptions): Promise<Server> {
@@ -269,14 +282,14 @@ ${ifNames(scratch, 'bind', options, (path) => `zone "${NAMES_ZONE}" { type prima
 /** Compiled where there is a compiler: it is what nothing can be cheaper than. */
 export async function startEcho(
   scratch: Scratch,
-  options: Pick<PeerOptions, 'core' | 'probe'>,
+  options: Pick<PeerOptions, 'address' | 'core' | 'probe'>,
 ): Promise<Server> {
   const port = await freePort();
   const program = `${scratch.directory('echo')}/echo`;
   const source = fileURLToPath(new URL('./echo.c', import.meta.url));
   const compiler = scratch.start('cc', ['-O2', '-o', program, source]);
   if ((await compiler.ended) !== 0) throw new Error(`cc: ${compiler.output()}`);
-  const child = pinned(scratch, options.core, program, String(port));
+  const child = pinned(scratch, options.core, program, String(port), options.address ?? LOOPBACK);
   return whenReady('echo', port, child, { ...options, mayBeEmpty: true });
 }
 

@@ -5,17 +5,25 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeWords } from './collections.ts';
-import { ask } from './dns-agreement.ts';
+import { ask, LOOPBACK, type Loopback } from './dns-agreement.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { NAMES_ZONE } from './many-names.ts';
 import type { Child, Scratch } from './scratch.ts';
 
-export type Server = { readonly name: string; readonly port: number; readonly child: Child };
+export type Server = {
+  readonly name: string;
+  readonly port: number;
+  readonly child: Child;
+  /** Where it listens. */
+  readonly address: Loopback;
+};
 
 export type ServerOptions = {
   /** The .mmdb file. */
   readonly database: string;
   readonly core: number;
+  /** Where it listens; at 127.0.0.1 unless said. */
+  readonly address?: Loopback;
   /** Threads for UDP; 1 unless said. */
   readonly workers?: number;
   /** Queries that a server that is ready answers: for a static name, and for one that is steered. */
@@ -28,6 +36,11 @@ export type ServerOptions = {
 const READY_SECONDS = 60;
 const READY_INTERVAL_MS = 100;
 export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** As it stands before a port. */
+function hostOf({ address = LOOPBACK }: ServerOptions): string {
+  return address === LOOPBACK ? address : `[${address}]`;
+}
 
 /** gdnsd in the foreground; all that it reads and writes is in the scratch directory. */
 export async function startGdnsd(scratch: Scratch, options: ServerOptions): Promise<Server> {
@@ -42,7 +55,7 @@ export async function startGdnsd(scratch: Scratch, options: ServerOptions): Prom
   scratch.write(
     `${folder}/config`,
     `options => {
-  listen => { 127.0.0.1:${port} => { udp_threads = ${workers}, tcp_threads = 1 } }
+  listen => { "${hostOf(options)}:${port}" => { udp_threads = ${workers}, tcp_threads = 1 } }
   run_dir => ${scratch.directory(`${folder}/run`)}
   state_dir => ${scratch.directory(`${folder}/state`)}
 }
@@ -88,7 +101,7 @@ export const SIGNED_ZONES = {
 
 /** What a Meridian has beside the others: settings of `dns`. */
 type MeridianDns = Readonly<Record<string, unknown>> & {
-  /** Where it listens; 127.0.0.1 unless said. */
+  /** Where it listens, when that is not where all do. */
   readonly address?: string;
   /** File for the collections of its threads. */
   readonly collections?: string | undefined;
@@ -99,7 +112,7 @@ export async function startMeridian(
   scratch: Scratch,
   options: ServerOptions,
   alias = 'Meridian',
-  { address = '127.0.0.1', collections, ...dns }: MeridianDns = {},
+  { address = hostOf(options), collections, ...dns }: MeridianDns = {},
 ): Promise<Server> {
   const port = await freePort();
   const { workers = 1 } = options;
@@ -183,13 +196,18 @@ export async function whenReady(
   name: string,
   port: number,
   child: Child,
-  { mayBeEmpty = false, probe }: Pick<ServerOptions, 'probe'> & { readonly mayBeEmpty?: boolean },
+  {
+    address = LOOPBACK,
+    mayBeEmpty = false,
+    probe,
+  }: Pick<ServerOptions, 'address' | 'probe'> & { readonly mayBeEmpty?: boolean },
 ): Promise<Server> {
   const deadline = Date.now() + READY_SECONDS * 1000;
   for (;;) {
     if (!child.running()) throw new Error(`${name} ended at its start:\n${child.output()}`);
-    const [reply] = await ask(port, [probe], READY_INTERVAL_MS);
-    if (reply?.rcode === 0 && (mayBeEmpty || reply.data.length > 0)) return { name, port, child };
+    const [reply] = await ask(port, [probe], READY_INTERVAL_MS, address);
+    if (reply?.rcode === 0 && (mayBeEmpty || reply.data.length > 0))
+      return { name, port, child, address };
     if (Date.now() > deadline) {
       throw new Error(`${name} is not ready after ${READY_SECONDS} s:\n${child.output()}`);
     }

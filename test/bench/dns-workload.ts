@@ -37,6 +37,9 @@ export const STATIC_HOSTS: readonly (readonly [string, string])[] = Array.from(
   (_, index) => [`h${index}`, `192.0.2.${index % 256}`],
 );
 
+/** The one that is asked over IPv6, of servers that listen there alone. */
+export const IPV6_WORKLOAD = 'steered-ecs-ipv6';
+
 export const TTL_SECONDS = 300;
 export const STEERED_TTL_SECONDS = 30;
 
@@ -74,6 +77,7 @@ export function makeWorkloads(geo: GeoDatabase): readonly Workload[] {
     { ...plain, name: 'static', asked: STATIC_HOSTS.map(([host]) => query(host, [])) },
     { ...plain, name: 'steered', asked: [query('www', [])] },
     { ...plain, name: 'steered-ecs', asked: subnets },
+    { ...plain, name: IPV6_WORKLOAD, asked: subnets },
     { ...plain, name: 'cookies', asked: withCookies(www, subnets) },
     { name: 'mixed', asked: drawNames(random), missingShare: MISSING_SHARE },
   ];

@@ -26,13 +26,20 @@ import {
   rateLoad,
   resultTable,
 } from './dns-table.ts';
-import { DATA, type Data, sampleOf, TTL_SECONDS, type Workload } from './dns-workload.ts';
+import {
+  DATA,
+  type Data,
+  IPV6_WORKLOAD,
+  sampleOf,
+  TTL_SECONDS,
+  type Workload,
+} from './dns-workload.ts';
 import { CLIENTS, OUTSTANDING, SOURCES, writeAsked } from './load.ts';
 import { type Facts, machineFacts, versionOf } from './machine.ts';
 import { namesZone } from './many-names.ts';
-import type { Scratch } from './scratch.ts';
+import { type Scratch, scratchBelow } from './scratch.ts';
 
-const WORKLOADS = ['static', 'steered', 'steered-ecs', 'cookies', 'mixed'];
+const WORKLOADS = ['static', 'steered', 'steered-ecs', IPV6_WORKLOAD, 'cookies', 'mixed'];
 
 export const DNS_SUMMARY =
   'CPU time per answer, rates and latencies, beside gdnsd, Knot, PowerDNS, NSD and BIND';
@@ -86,22 +93,31 @@ export async function dnsBench(words: readonly string[], scratch: Scratch): Prom
   say(`Starting ${options.peers.map(({ name }) => name).join(', ')} …`);
   const collections = options.hasCollections ? scratch.write('collections', '') : undefined;
   const probes = prepared.workloads.map((workload) => sampleOf(workload, 1)[0]!);
-  const running = await startAll(scratch, options.peers, {
+  const setting: PeerOptions = {
     database: scratch.write('geo.mmdb', prepared.database),
     core,
     places: prepared.places,
     probe: probes[0]!,
     steeredProbe: probes[1]!,
-    ...(collections !== undefined && { collections }),
     ...(options.workloads.includes('mixed') && { names: namesZone(TTL_SECONDS) }),
+  };
+  const running = await startAll(scratch, options.peers, {
+    ...setting,
+    ...(collections !== undefined && { collections }),
   });
-  const agreements = await agree(running, workloads);
+  // Not the same servers at one more address: a second socket would make every answer dearer.
+  const others = options.peers.filter(({ workloads: own }) => own.includes(IPV6_WORKLOAD));
+  const running6 = !options.workloads.includes(IPV6_WORKLOAD)
+    ? []
+    : await startAll(scratchBelow(scratch, 'ipv6'), others, { ...setting, address: '::1' });
+  const crewOf = (name: string) => (name === IPV6_WORKLOAD ? running6 : running);
+  const agreements = await agree(crewOf, workloads);
   const measured: Measurement[] = [];
   for (const workload of workloads) {
     const { missingShare, name } = workload;
     const asked = { ...writeAsked(scratch, workload), missingShare, workload: name };
     const drive = { scratch, ...asked, serverCore: core, clientCore };
-    const taking = running.filter(({ peer }) => peer.workloads.includes(name));
+    const taking = crewOf(name).filter(({ peer }) => peer.workloads.includes(name));
     measured.push(...(await drivePhases(taking, drive, options)));
   }
   const memory = running.map(({ server: { child, name } }) => `${name} ${megabytes(child.pid)} MB`);
@@ -272,18 +288,23 @@ function known(option: string, given: readonly string[], names: readonly string[
 
 /** How each answers beside Meridian; throws when one does not that has to. */
 async function agree(
-  running: readonly Running[],
+  crewOf: (workload: string) => readonly Running[],
   workloads: readonly Workload[],
 ): Promise<readonly string[]> {
-  const meridian = running.find(({ peer: { name } }) => name === 'Meridian')!;
   const lines: string[] = [];
   for (const workload of workloads) {
     const { name } = workload;
     const sample = sampleOf(workload, SAMPLE);
+    const running = crewOf(name);
+    const meridian = running.find(({ peer }) => peer.name === 'Meridian')!;
     for (const { peer, server } of running) {
       if (isEcho(server) || server === meridian.server) continue;
       if (!peer.workloads.includes(name)) continue;
-      const agreement = await compareServers([meridian.server.port, server.port], sample);
+      const agreement = await compareServers(
+        [meridian.server.port, server.port],
+        sample,
+        server.address,
+      );
       lines.push(agreementLine(`${name}, ${peer.name}`, agreement));
       say(lines.at(-1)!);
       checkAgreement(peer, name, agreement);

@@ -10,18 +10,23 @@
 
 enum { BATCH = 32, ROOM = 2048 };
 static unsigned char bytes[BATCH][ROOM];
-static struct sockaddr_in names[BATCH];
+static struct sockaddr_in6 names[BATCH];
 static struct iovec received[BATCH], sent[BATCH];
 static struct mmsghdr in[BATCH], out[BATCH];
 
 int main(int count, char **words) {
-  if (count != 2) return 2;
-  int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 4 << 20, whole = IP_PMTUDISC_PROBE;
+  if (count != 3) return 2;
+  int size = 4 << 20, whole = IP_PMTUDISC_PROBE;
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(words[1]))};
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  struct sockaddr_in6 at6 = {.sin6_family = AF_INET6, .sin6_port = at.sin_port};
+  int is4 = inet_pton(AF_INET, words[2], &at.sin_addr) == 1;
+  if (!is4 && inet_pton(AF_INET6, words[2], &at6.sin6_addr) != 1) return 2;
+  int fd = socket(is4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-  setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof whole);
-  if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0) return 1;
+  if (is4) setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof whole);
+  else setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &whole, sizeof whole);
+  struct sockaddr *name = is4 ? (struct sockaddr *)&at : (struct sockaddr *)&at6;
+  if (bind(fd, name, is4 ? sizeof at : sizeof at6) != 0) return 1;
   for (int i = 0; i < BATCH; i++) {
     received[i] = (struct iovec){bytes[i], ROOM};
     in[i].msg_hdr = (struct msghdr){.msg_name = &names[i], .msg_iov = &received[i], .msg_iovlen = 1};

@@ -16,6 +16,7 @@ import {
   openBatchCalls,
   openSyscalls,
 } from '../../src/io/syscall.ts';
+import { LOOPBACK, type Loopback } from './dns-agreement.ts';
 import type { Form } from './drawn-queries.ts';
 import { createLatencies } from './latencies.ts';
 import {
@@ -32,6 +33,8 @@ import {
 
 export type LoadSetting = {
   readonly port: number;
+  /** Of the server; 127.0.0.1 unless said. There is one address only that queries can come from over IPv6. */
+  readonly address?: Loopback;
   /** Length-prefixed messages, as on a TCP stream. */
   readonly file: string;
   /** When they are forms: a file of draws, and what is filled in where. */
@@ -66,7 +69,8 @@ export type LoadReport = {
 
 const LOST_MS = 1000;
 const FREE = -1;
-const ANY = Uint8Array.of(0, 0, 0, 0);
+const ANY = new Uint8Array(4);
+const ANY6 = new Uint8Array(16);
 /** Serial numbers of one load: more names that do not exist than are asked for in it. */
 const TURN_SERIALS = 2 ** 24;
 
@@ -76,17 +80,18 @@ if (process.argv[2] !== undefined) {
 }
 
 function generate(setting: LoadSetting): LoadReport {
-  const { outstanding, port, rate, seconds, sockets, sources } = setting;
+  const { address = LOOPBACK, outstanding, port, rate, seconds, sockets, sources } = setting;
+  const family = address === LOOPBACK ? 4 : 6;
   const found = openSyscalls();
   const opened = openBatchCalls();
   if (!found.ok || !opened.ok) throw new Error('this load generator runs on Linux with node:ffi');
   const { calls } = opened;
   const perSocket = Math.max(1, Math.floor(outstanding / sockets));
-  const mail = createMail(calls, askingOf(calls, setting), port, true);
+  const mail = createMail(calls, askingOf(calls, setting), port, family);
   const latencies = createLatencies();
   const clients = Array.from({ length: sockets }, (_, index) => {
-    const descriptor = found.calls.udpSocket(ANY, 0, false);
-    found.calls.sendWhole(descriptor, 4);
+    const descriptor = found.calls.udpSocket(family === 4 ? ANY : ANY6, 0, false);
+    found.calls.sendWhole(descriptor, family);
     const fd = BigInt(descriptor);
     // Each address has one port: of what the kernel keeps by both, no more is touched than clients would.
     const share = Math.floor(sources / sockets);

@@ -10,7 +10,7 @@ import { streamOf } from './query-bytes.ts';
 import type { Scratch } from './scratch.ts';
 import type { StreamSetting } from './stream-generator.ts';
 
-export type Load = Pick<LoadSetting, 'port' | 'file' | 'draws' | 'seconds' | 'rate'> & {
+export type Load = Pick<LoadSetting, 'port' | 'address' | 'file' | 'draws' | 'seconds' | 'rate'> & {
   /** Those that the generator may use. */
   readonly cores: readonly number[];
 };

@@ -1,7 +1,7 @@
 /** Queries that leave and answers that arrive by the batch, with the calls that Meridian's own engine uses. */
 import { readFileSync } from 'node:fs';
 import { LINUX_64 as LAYOUT, LOCAL_AT } from '../../src/io/message-slab.ts';
-import type { BatchCalls } from '../../src/io/syscall.ts';
+import { type BatchCalls, socketAddress } from '../../src/io/syscall.ts';
 import { DRAW_BYTES, type Draws, fillIn } from './drawn-queries.ts';
 
 export const BATCH = 32;
@@ -14,6 +14,8 @@ const CONTROL_LENGTH = 28;
 const CONTROL_BYTES = 32;
 const SOURCE_AT = LOCAL_AT[4];
 const IP_PKTINFO = 8;
+const LOOPBACK_4 = Uint8Array.of(127, 0, 0, 1);
+const LOOPBACK_6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 const WORD = 4;
 const TWO_32 = 2 ** 32;
 
@@ -126,9 +128,9 @@ export type Mail = ReturnType<typeof createMail>;
 
 /**
  * Headers of a batch of queries, which stay where they are in memory, and room for a batch of answers.
- * @param hasSources each query leaves from an address of its own, and its socket is bound to none
+ * @param family of the server; 4 when each query leaves from an address of its own, and its socket is bound to none
  */
-export function createMail(calls: BatchCalls, queries: Asking, port: number, hasSources = false) {
+export function createMail(calls: BatchCalls, queries: Asking, port: number, family?: 4 | 6) {
   const { headerBytes, vectorBytes } = LAYOUT;
   const [sent, received] = [0, BATCH * headerBytes];
   const sentVectors = 2 * BATCH * headerBytes;
@@ -144,19 +146,20 @@ export function createMail(calls: BatchCalls, queries: Asking, port: number, has
     words[at / WORD] = value % TWO_32;
     words[at / WORD + 1] = Math.floor(value / TWO_32);
   };
-  bytes.set([2, 0, port >> 8, port & 0xff, 127, 0, 0, 1], name);
+  const to = socketAddress(family === 6 ? LOOPBACK_6 : LOOPBACK_4, port);
+  bytes.set(to, name);
   const start = Number(base);
   for (let index = 0; index < BATCH; index += 1) {
-    const [to, from] = [sent + index * headerBytes, received + index * headerBytes];
-    put(to + LAYOUT.name, start + name);
-    words[(to + LAYOUT.nameLength) / WORD] = 16;
-    put(to + LAYOUT.vector, start + sentVectors + index * vectorBytes);
-    put(to + LAYOUT.vectorCount, 1);
-    if (hasSources) {
+    const [out, from] = [sent + index * headerBytes, received + index * headerBytes];
+    put(out + LAYOUT.name, start + name);
+    words[(out + LAYOUT.nameLength) / WORD] = to.length;
+    put(out + LAYOUT.vector, start + sentVectors + index * vectorBytes);
+    put(out + LAYOUT.vectorCount, 1);
+    if (family === 4) {
       const control = controls + index * CONTROL_BYTES;
       words.set([CONTROL_LENGTH, 0, 0, IP_PKTINFO], control / WORD);
-      put(to + LAYOUT.control, start + control);
-      put(to + LAYOUT.controlLength, CONTROL_LENGTH);
+      put(out + LAYOUT.control, start + control);
+      put(out + LAYOUT.controlLength, CONTROL_LENGTH);
     }
     put(from + LAYOUT.vector, start + receivedVectors + index * vectorBytes);
     put(from + LAYOUT.vectorCount, 1);

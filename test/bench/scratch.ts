@@ -66,6 +66,15 @@ export function openScratch(name: string): Scratch {
   };
 }
 
+/** The same, for files below a folder of it. */
+export function scratchBelow(scratch: Scratch, folder: string): Scratch {
+  return {
+    ...scratch,
+    write: (name, content) => scratch.write(join(folder, name), content),
+    directory: (name) => scratch.directory(join(folder, name)),
+  };
+}
+
 function startChild(children: Set<ChildProcess>, command: string, words: readonly string[]): Child {
   const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
