@@ -11,8 +11,12 @@ import type {
 import type { BalancerSnapshot } from './balancer/snapshot.ts';
 import type { Connect } from './balancer/upstream.ts';
 import type { WireHandlers } from './balancer/wire.ts';
+import { openRingCalls } from './io/ring-calls.ts';
 import type { ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
+import { createRingEngine } from './io/stream-ring.ts';
+import { openSyscalls } from './io/syscall.ts';
+import { compileBeforeExit } from './workers/compiling.ts';
 
 /**
  * Composition root of a balancer worker thread: a stream engine, a clock and randomness around the
@@ -22,7 +26,7 @@ import { createPortableEngine } from './io/stream-portable.ts';
 function createWorker(
   send: (report: BalancerReport) => void,
 ): (request: BalancerRequest) => Promise<void> {
-  const engine = createPortableEngine();
+  let engine: StreamEngine = createPortableEngine();
   const listeners = new Map<string, Listener>();
   let balancer: Balancer | undefined;
   let stopping = false;
@@ -45,7 +49,8 @@ function createWorker(
   return async (request) => {
     switch (request.type) {
       case 'start': {
-        const { counters, snapshot, sockets, states } = request;
+        const { counters, ringLedger, snapshot, sockets, states } = request;
+        if (ringLedger) engine = openRing(ringLedger) ?? engine;
         balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
         balancer.setServers(states);
         setInterval(() => balancer?.tick(now()), TICK_MS);
@@ -76,8 +81,22 @@ function createWorker(
   };
 }
 
+/** Undefined when this thread cannot have one, though another could: memory may be short. */
+function openRing(ledgerMemory: SharedArrayBuffer): StreamEngine | undefined {
+  const [calls, syscalls] = [openRingCalls(), openSyscalls()];
+  if (!calls.ok || !syscalls.ok) return undefined;
+  try {
+    const engine = createRingEngine(calls.calls, syscalls.calls, { ledgerMemory });
+    compileBeforeExit();
+    return engine;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Milliseconds since the epoch that never go back: limits in time must survive a corrected clock. */
-const now = (): number => performance.timeOrigin + performance.now();
+const now = (): number => startedAtMs + performance.now();
+const startedAtMs = performance.timeOrigin;
 
 async function openListener(
   engine: StreamEngine,

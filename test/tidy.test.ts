@@ -49,7 +49,9 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
 /** Extension rooms: every file but the contract, the registry and the named companions is one kind. */
 const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }>> = {
   steering: { others: ['step', 'policy', 'decide', 'map', 'class-list', 'shares'] },
-  balancing: { others: ['algorithm'] },
+  balancing: {
+    others: ['algorithm', 'hash-key', 'hashing', 'maglev-table', 'smooth', 'weighted-draw'],
+  },
   filter: { others: ['filter'] },
   probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },
   store: { others: ['store', 'remote-clock'] },

@@ -3,7 +3,15 @@ import { SERVER_COUNTER } from './counters.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';
 import type { UpstreamServer } from './upstream.ts';
-import { beginRequest, endRequest, openConnection, pickServer, takeIdle } from './upstream.ts';
+import {
+  beginRequest,
+  endRequest,
+  endTunnel,
+  openConnection,
+  pickServer,
+  startTunnel,
+  takeIdle,
+} from './upstream.ts';
 
 /**
  * Attempts to have a request answered by a server, and when another may follow (RFC 9110 section
@@ -24,12 +32,12 @@ export function beginAttempt(
 ): boolean {
   const { runtime } = session;
   const upstream = exchange.upstream!;
-  const server = pickServer(upstream, excluded, runtime.draw());
+  const server = pickServer(upstream, excluded, exchange.key, runtime.draw(), nowMs);
   if (server === undefined) return false;
   exchange.server = server;
   exchange.attemptMs = exchange.upstreamMs = nowMs;
   exchange.upstreamBlocked = false;
-  beginRequest(server, runtime.counters);
+  beginRequest(server, runtime.counters, nowMs);
   const idle = fresh ? undefined : takeIdle(server, nowMs);
   if (idle !== undefined) {
     idle.owner = session.upstreamHandlers;
@@ -47,7 +55,7 @@ export function beginAttempt(
 /** The connection is open: the head goes out, and the body may follow. */
 export function sendHead(session: Session, exchange: Exchange): void {
   session.phase = 'exchange';
-  putBytes(session.runtime.toUpstream, exchange.head, 0, exchange.head.length);
+  putBytes(session.runtime.toUpstream, exchange.head.bytes, 0, exchange.head.length);
   if (session.clientBlocked) exchange.connection?.wire.pause();
 }
 
@@ -61,7 +69,21 @@ export function endAttempt(
   const { server } = exchange;
   if (server === undefined) return;
   exchange.server = undefined;
-  endRequest(server, session.runtime.counters, ok, nowMs - exchange.attemptMs);
+  if (exchange.isTunnel) {
+    endTunnel(server, session.runtime.counters);
+    return;
+  }
+  endRequest(server, session.runtime.counters, ok, exchange.attemptMs, nowMs);
+}
+
+/** The server has answered, and from now on it carries what is no request. */
+export function beginTunnel(session: Session, exchange: Exchange, nowMs: number): void {
+  const { server } = exchange;
+  if (server === undefined) return;
+  const { counters } = session.runtime;
+  endRequest(server, counters, true, exchange.attemptMs, nowMs);
+  startTunnel(server, counters);
+  exchange.isTunnel = true;
 }
 
 /** The attempt failed. @returns whether another one is under way */

@@ -108,7 +108,7 @@ function serveUpstreams(runtime: BalancerRuntime, next: BalancerSnapshot): void 
     if (!kept.has(server)) retireServer(server);
   }
   for (const server of kept) {
-    runtime.counters[server.counterBase + SERVER_COUNTER.active] = server.active;
+    runtime.counters[server.counterBase + SERVER_COUNTER.active] = server.active + server.tunnels;
   }
 }
 

@@ -1,6 +1,7 @@
 import { putBytes } from '../http/byte-sink.ts';
 import { endAttempt, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
+import { dropHead } from './head-copy.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { replyWithProblem } from './reply.ts';
 import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
@@ -49,7 +50,10 @@ export function closeSession(session: Session, nowMs: number): void {
   session.phase = 'closed';
   if (!runtime.sessions.delete(session)) return;
   runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
-  if (exchange) endAttempt(session, exchange, undefined, nowMs);
+  if (exchange) {
+    endAttempt(session, exchange, undefined, nowMs);
+    dropHead(exchange.head, runtime.spareHeads);
+  }
   dropConnection(session);
   session.exchange = undefined;
   if (session.cut) session.client.reset();

@@ -22,6 +22,8 @@ export type ServerState = {
 export type BalancerRequest =
   | {
       readonly type: 'start';
+      /** Where a ring notes what it holds (io/ring-ledger.ts); undefined = read and write by node:net. */
+      readonly ringLedger: SharedArrayBuffer | undefined;
       readonly snapshot: BalancerSnapshot;
       readonly counters: SharedArrayBuffer;
       readonly sockets: readonly ListenerSocket[];

@@ -1,5 +1,5 @@
 import { bytesOf, CR, equalsIgnoringCase, LF, textOf } from '../http/ascii.ts';
-import { putBytes, putChunk, sunkBytes } from '../http/byte-sink.ts';
+import { putChunkSize, putLineEnd } from '../http/byte-sink.ts';
 import {
   createChunkedDecoder,
   decodeChunked,
@@ -18,15 +18,17 @@ import {
   TARGET_BYTES_MAX,
 } from '../http/head.ts';
 import { hostEnd, normalPath } from '../http/target.ts';
+import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import type { FilterVerdict } from './filtering.ts';
 import { runFilters } from './filtering.ts';
+import { keepHead } from './head-copy.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import { findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
-import { createExchange, cutClient, upstreamOf } from './session.ts';
+import { createExchange, cutClient, passToUpstream, upstreamOf } from './session.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -89,7 +91,7 @@ export function forwardRequestBody(
 ): number {
   if (exchange.requestMode === 'length') {
     const length = Math.min(exchange.requestRemaining, to - from);
-    putBytes(session.runtime.toUpstream, bytes, from, from + length);
+    passToUpstream(session, bytes, from, from + length, nowMs);
     exchange.requestRemaining -= length;
     exchange.requestDone = exchange.requestRemaining === 0;
     return from + length;
@@ -116,7 +118,9 @@ function forwardChunks(
       if (exchange.requestBodyBytes > runtime.limits.requestBodyBytesMax) {
         return failBody(session, exchange, 413, 'body too large', to, nowMs);
       }
-      putChunk(runtime.toUpstream, bytes, decoder.dataStart, decoder.dataEnd);
+      putChunkSize(runtime.toUpstream, decoder.dataEnd - decoder.dataStart);
+      passToUpstream(session, bytes, decoder.dataStart, decoder.dataEnd, nowMs);
+      putLineEnd(runtime.toUpstream);
     }
     if (isChunkedInvalid(decoder)) {
       return failBody(session, exchange, 400, 'invalid chunked body', to, nowMs);
@@ -190,6 +194,8 @@ function begin(
     return;
   }
   exchange.upstream = upstreamOf(runtime, route);
+  const { keySource } = exchange.upstream;
+  if (keySource !== undefined) exchange.key = affinityKey(keySource, head, session.client);
   exchange.upgrade = upgradeProtocols(exchange, head);
   if (route.filters.length === 0) {
     forward(
@@ -219,10 +225,11 @@ type Forward = {
 };
 
 function forward(session: Session, exchange: Exchange, verdict: Forward, nowMs: number): void {
-  const sink = session.runtime.headSink;
+  const { runtime } = session;
+  const sink = runtime.headSink;
   sink.length = 0;
   putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
-  exchange.head = sunkBytes(sink).slice();
+  keepHead(exchange.head, sink, runtime.spareHeads);
   if (!beginAttempt(session, exchange, undefined, false, nowMs)) {
     replyWithProblem(session, 503, 'no server is available', nowMs);
   }

@@ -1,4 +1,4 @@
-import { putBytes, putChunk } from '../http/byte-sink.ts';
+import { putBytes, putChunkSize, putLineEnd } from '../http/byte-sink.ts';
 import {
   createChunkedDecoder,
   decodeChunked,
@@ -14,7 +14,7 @@ import {
   HEAD_MALFORMED,
   parseResponseHead,
 } from '../http/head.ts';
-import { endAttempt, retry } from './attempt.ts';
+import { beginTunnel, endAttempt, retry } from './attempt.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import { filterResponse } from './filtering.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
@@ -35,6 +35,7 @@ import {
   httpDate,
   leaveExchange,
   mayKeepClient,
+  passToClient,
 } from './session.ts';
 import { releaseConnection } from './upstream.ts';
 
@@ -110,7 +111,7 @@ function readFrom(
 ): number {
   let at = from;
   while (at < to && !exchange.responseDone) {
-    if (exchange.responseStarted) at = readBody(session, exchange, bytes, at, to);
+    if (exchange.responseStarted) at = readBody(session, exchange, bytes, at, to, nowMs);
     else {
       const next = readHead(session, exchange, bytes, at, to, nowMs);
       if (next < 0) return at;
@@ -210,13 +211,14 @@ function readBody(
   bytes: Uint8Array,
   from: number,
   to: number,
+  nowMs: number,
 ): number {
-  const sink = session.runtime.toClient;
-  if (exchange.responseMode === 'chunked') return readChunks(session, exchange, bytes, from, to);
+  if (exchange.responseMode === 'chunked') {
+    return readChunks(session, exchange, bytes, from, to, nowMs);
+  }
   const isLength = exchange.responseMode === 'length';
   const length = isLength ? Math.min(exchange.responseRemaining, to - from) : to - from;
-  if (exchange.chunkedToClient) putChunk(sink, bytes, from, from + length);
-  else putBytes(sink, bytes, from, from + length);
+  passBody(session, exchange, bytes, from, from + length, nowMs);
   exchange.responseRemaining -= length;
   exchange.responseDone = isLength && exchange.responseRemaining === 0;
   return from + length;
@@ -228,16 +230,15 @@ function readChunks(
   bytes: Uint8Array,
   from: number,
   to: number,
+  nowMs: number,
 ): number {
-  const sink = session.runtime.toClient;
   const decoder = exchange.responseDecoder ?? createChunkedDecoder();
   exchange.responseDecoder = decoder;
   let at = from;
   while (at < to && !isChunkedDone(decoder) && !isChunkedInvalid(decoder)) {
     at = decodeChunked(decoder, bytes, at, to);
     if (decoder.dataEnd === decoder.dataStart) continue;
-    if (exchange.chunkedToClient) putChunk(sink, bytes, decoder.dataStart, decoder.dataEnd);
-    else putBytes(sink, bytes, decoder.dataStart, decoder.dataEnd);
+    passBody(session, exchange, bytes, decoder.dataStart, decoder.dataEnd, nowMs);
   }
   exchange.responseDone = isChunkedDone(decoder);
   if (isChunkedInvalid(decoder)) {
@@ -245,6 +246,21 @@ function readChunks(
     cutClient(session);
   }
   return at;
+}
+
+/** Part of the body, as a chunk where the client gets it in chunks. */
+function passBody(
+  session: Session,
+  { chunkedToClient }: Exchange,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  nowMs: number,
+): void {
+  const { toClient } = session.runtime;
+  if (chunkedToClient) putChunkSize(toClient, to - from);
+  passToClient(session, bytes, from, to, nowMs);
+  if (chunkedToClient) putLineEnd(toClient);
 }
 
 /** The response is complete: settle accounts, give the connection back, go on with the client. */
@@ -290,6 +306,7 @@ function switchProtocols(
   }
   putInterimHead(session.runtime.toClient, head, chosen.join(', '));
   countStatus(session, 101);
+  beginTunnel(session, exchange, nowMs);
   exchange.responseStarted = true;
   exchange.status = 101;
   session.phase = 'tunnel';

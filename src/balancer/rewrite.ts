@@ -1,9 +1,9 @@
-import { COMMA, textOf } from '../http/ascii.ts';
+import { bytesOf, COMMA, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
-import { putBytes, putText } from '../http/byte-sink.ts';
+import { putAll, putBytes, putDecimal, putText } from '../http/byte-sink.ts';
 import type { Fields } from '../http/fields.ts';
 import { createFields, FIELD, parseFields } from '../http/fields.ts';
-import { claimsIdentity, forwardedFields } from '../http/forwarded.ts';
+import { claimsIdentity } from '../http/forwarded.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { putFields } from './field-edits.ts';
@@ -25,27 +25,37 @@ export function putRequestHead(
   target: string | undefined,
 ): void {
   const { bytes, fields } = head;
-  putText(sink, `${head.method} `);
+  putText(sink, head.method);
+  putAll(sink, BLANK);
   putTarget(sink, head, target);
-  putText(sink, ' HTTP/1.1\r\nHost: ');
+  putAll(sink, VERSION_HOST);
   const { address, port } = session.listener;
-  if (head.hostEnd > head.hostStart) putBytes(sink, bytes, head.hostStart, head.hostEnd);
+  const hasHost = head.hostEnd > head.hostStart;
+  if (hasHost) putBytes(sink, bytes, head.hostStart, head.hostEnd);
   else putText(sink, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
-  putText(sink, '\r\n');
+  putAll(sink, LINE_END);
   putFields(sink, bytes, fields, NOT_IN_REQUESTS, edits);
-  const claims = forwardedFields(
-    {
-      address: session.client.remoteAddress,
-      proto: 'http',
-      host: textOf(bytes, head.hostStart, head.hostEnd),
-    },
-    {},
-    false,
-  );
-  putText(sink, `X-Forwarded-For: ${claims.for}\r\nX-Forwarded-Proto: ${claims.proto}\r\n`);
-  if (claims.host !== '') putText(sink, `X-Forwarded-Host: ${claims.host}\r\n`);
-  putText(sink, `Via: 1.${head.minor} ${session.runtime.via}\r\n`);
+  putText(sink, claimsOf(session));
+  if (hasHost) {
+    putAll(sink, FORWARDED_HOST);
+    putBytes(sink, bytes, head.hostStart, head.hostEnd);
+    putAll(sink, LINE_END);
+  }
+  putVia(sink, head.minor, session);
   putRequestFraming(sink, exchange, head);
+}
+
+/** Who the client is, as the server is told: made once for each connection. */
+function claimsOf(session: Session): string {
+  session.claims ??= `X-Forwarded-For: ${session.client.remoteAddress}\r\nX-Forwarded-Proto: http\r\n`;
+  return session.claims;
+}
+
+/** RFC 9110 section 7.6.3: the version is that of the message that was received. */
+function putVia(sink: ByteSink, minor: number, { runtime }: Session): void {
+  putAll(sink, minor === 1 ? VIA_1_1 : VIA_1_0);
+  putText(sink, runtime.via);
+  putAll(sink, LINE_END);
 }
 
 /** What filters call the target: origin-form, as received. */
@@ -68,15 +78,21 @@ export function putResponseHead(
   putStatusLine(sink, head);
   putFields(sink, head.bytes, head.fields, NOT_IN_RESPONSES, edits);
   if (!hasField(head.fields, FIELD.date)) putText(sink, `Date: ${date}\r\n`);
-  putText(sink, `Via: 1.${head.minor} ${session.runtime.via}\r\n`);
+  putVia(sink, head.minor, session);
   const describesChunked = head.chunked && exchange.method === 'HEAD' && exchange.minor === 1;
   if (exchange.chunkedToClient || describesChunked) putText(sink, 'Transfer-Encoding: chunked\r\n');
   else if (head.contentLength >= 0 && head.status !== 204) {
-    putText(sink, `Content-Length: ${head.contentLength}\r\n`);
+    putLength(sink, head.contentLength);
   }
   if (exchange.closeAfter) putText(sink, 'Connection: close\r\n');
   else if (exchange.minor === 0) putText(sink, 'Connection: keep-alive\r\n');
-  putText(sink, '\r\n');
+  putAll(sink, LINE_END);
+}
+
+function putLength(sink: ByteSink, length: number): void {
+  putAll(sink, CONTENT_LENGTH);
+  putDecimal(sink, length);
+  putAll(sink, LINE_END);
 }
 
 /** Puts an interim response; `upgrade` is the protocol switched to, empty unless it is a 101. */
@@ -151,7 +167,7 @@ function putTarget(sink: ByteSink, head: RequestHead, target: string | undefined
 
 function putRequestFraming(sink: ByteSink, exchange: Exchange, head: RequestHead): void {
   if (head.chunked) putText(sink, 'Transfer-Encoding: chunked\r\n');
-  else if (head.contentLength >= 0) putText(sink, `Content-Length: ${head.contentLength}\r\n`);
+  else if (head.contentLength >= 0) putLength(sink, head.contentLength);
   // HTTP/1.0 clients cannot mean it, and without a body there is nothing to wait for.
   const expects = hasField(head.fields, FIELD.expect) && head.minor === 1 && !exchange.requestDone;
   if (expects) putText(sink, 'Expect: 100-continue\r\n');
@@ -166,13 +182,15 @@ function putRequestFraming(sink: ByteSink, exchange: Exchange, head: RequestHead
       putText(sink, `Max-Forwards: ${Number(hops) - 1}\r\n`);
     }
   }
-  putText(sink, '\r\n');
+  putAll(sink, LINE_END);
 }
 
 function putStatusLine(sink: ByteSink, head: ResponseHead): void {
-  putText(sink, `HTTP/1.1 ${head.status} `);
+  putAll(sink, VERSION);
+  putDecimal(sink, head.status);
+  putAll(sink, BLANK);
   putBytes(sink, head.bytes, head.reasonStart, head.reasonEnd);
-  putText(sink, '\r\n');
+  putAll(sink, LINE_END);
 }
 
 export function hasField(fields: Fields, code: number): boolean {
@@ -196,3 +214,12 @@ const NOT_IN_RESPONSES: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) 
   code === FIELD.contentLength ? 1 : 0,
 );
 const NOTHING = new Uint8Array(256);
+
+const BLANK = bytesOf(' ');
+const LINE_END = bytesOf('\r\n');
+const VERSION = bytesOf('HTTP/1.1 ');
+const VERSION_HOST = bytesOf(' HTTP/1.1\r\nHost: ');
+const CONTENT_LENGTH = bytesOf('Content-Length: ');
+const FORWARDED_HOST = bytesOf('X-Forwarded-Host: ');
+const VIA_1_0 = bytesOf('Via: 1.0 ');
+const VIA_1_1 = bytesOf('Via: 1.1 ');

@@ -1,10 +1,11 @@
 import type { FilterResponse } from '../filter/filter.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
-import { createByteSink, sunkBytes } from '../http/byte-sink.ts';
+import { createByteSink, putBytes } from '../http/byte-sink.ts';
 import type { ChunkedDecoder } from '../http/chunked.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, createResponseHead } from '../http/head.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
+import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
 import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
 import type { Route, RouteTable } from './route.ts';
@@ -59,6 +60,8 @@ export type Session = {
   lingerUntilMs: number;
   lingerBytes: number;
   exchange: Exchange | undefined;
+  /** What servers are told of the client (rewrite.ts), once it was needed. */
+  claims: string | undefined;
 };
 
 export type BodyMode = 'none' | 'length' | 'chunked' | 'close';
@@ -78,14 +81,17 @@ export type Exchange = {
   requestBodyBytes: number;
   requestDone: boolean;
   requestDecoder: ChunkedDecoder | undefined;
-  /** The head as the server gets it; kept for a retry. */
-  head: Uint8Array;
+  /** For a retry. */
+  readonly head: HeadCopy;
   responseHandlers: ((response: FilterResponse) => void)[];
   upstream: Upstream | undefined;
+  /** Hash of what the request is kept on its server by; 0 = it is not. */
+  key: number;
   server: UpstreamServer | undefined;
   connection: UpstreamConnection | undefined;
   connectUntilMs: number;
   attemptMs: number;
+  isTunnel: boolean;
   retriedStale: boolean;
   retriedConnect: boolean;
   /** Last sign of life of the server, or of us towards it. */
@@ -136,6 +142,7 @@ export type BalancerRuntime = {
   readonly toClient: ByteSink;
   readonly toUpstream: ByteSink;
   readonly headSink: ByteSink;
+  readonly spareHeads: SpareHeads;
   dateSecond: number;
   dateText: string;
 };
@@ -159,6 +166,7 @@ export function createRuntimeState(
     toClient: createByteSink(SINK_BYTES),
     toUpstream: createByteSink(SINK_BYTES),
     headSink: createByteSink(HEAD_SINK_BYTES),
+    spareHeads: [],
     dateSecond: -1,
     dateText: '',
   };
@@ -193,6 +201,7 @@ export function createSession(
     lingerUntilMs: 0,
     lingerBytes: 0,
     exchange: undefined,
+    claims: undefined,
   };
 }
 
@@ -214,13 +223,15 @@ export function createExchange(
     requestBodyBytes: 0,
     requestDone: mode === 'none',
     requestDecoder: undefined,
-    head: NO_BYTES,
+    head: createHeadCopy(),
     responseHandlers: [],
     upstream: undefined,
+    key: 0,
     server: undefined,
     connection: undefined,
     connectUntilMs: 0,
     attemptMs: nowMs,
+    isTunnel: false,
     retriedStale: false,
     retriedConnect: false,
     upstreamMs: nowMs,
@@ -244,24 +255,73 @@ export function createExchange(
 
 /** Writes what the event has put, once per direction, and finishes our side when that was asked. */
 export function flush(session: Session, nowMs: number): void {
-  const { runtime, exchange } = session;
-  const { toUpstream, toClient } = runtime;
-  const connection = exchange?.connection;
-  if (toUpstream.length > 0 && exchange && connection) {
-    exchange.upstreamBlocked = !connection.wire.write(sunkBytes(toUpstream));
-    exchange.upstreamMs = nowMs;
-    runtime.counters[connection.server.counterBase + SERVER_COUNTER.bytesOut]! += toUpstream.length;
-  }
-  toUpstream.length = 0;
-  if (toClient.length > 0 && session.phase !== 'closed') {
-    if (!session.client.write(sunkBytes(toClient))) holdForClient(session);
-    session.clientWriteMs = nowMs;
-    runtime.counters[session.listener.counterBase + LISTENER_COUNTER.bytesOut]! += toClient.length;
-  }
-  toClient.length = 0;
+  const { toUpstream, toClient } = session.runtime;
+  if (toUpstream.length > 0) flushUpstream(session, nowMs);
+  if (toClient.length > 0) flushClient(session, nowMs);
   if (!session.endAfterFlush) return;
   session.endAfterFlush = false;
   if (session.phase !== 'closed') session.client.end();
+}
+
+/** Part of a body for the server. A long run goes on as it is, without a copy of ours. */
+export function passToUpstream(
+  session: Session,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  nowMs: number,
+): void {
+  if (to - from < PASSED_MIN) {
+    putBytes(session.runtime.toUpstream, bytes, from, to);
+    return;
+  }
+  flushUpstream(session, nowMs);
+  writeUpstream(session, bytes.subarray(from, to), to - from, nowMs);
+}
+
+/** The same for the client. */
+export function passToClient(
+  session: Session,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  nowMs: number,
+): void {
+  if (to - from < PASSED_MIN) {
+    putBytes(session.runtime.toClient, bytes, from, to);
+    return;
+  }
+  flushClient(session, nowMs);
+  writeClient(session, bytes.subarray(from, to), to - from, nowMs);
+}
+
+function flushUpstream(session: Session, nowMs: number): void {
+  const { toUpstream } = session.runtime;
+  writeUpstream(session, toUpstream.bytes, toUpstream.length, nowMs);
+  toUpstream.length = 0;
+}
+
+function flushClient(session: Session, nowMs: number): void {
+  const { toClient } = session.runtime;
+  writeClient(session, toClient.bytes, toClient.length, nowMs);
+  toClient.length = 0;
+}
+
+function writeUpstream(session: Session, bytes: Uint8Array, length: number, nowMs: number): void {
+  const { exchange, runtime } = session;
+  const connection = exchange?.connection;
+  if (length === 0 || exchange === undefined || connection === undefined) return;
+  exchange.upstreamBlocked = !connection.wire.write(bytes, length);
+  exchange.upstreamMs = nowMs;
+  runtime.counters[connection.server.counterBase + SERVER_COUNTER.bytesOut]! += length;
+}
+
+function writeClient(session: Session, bytes: Uint8Array, length: number, nowMs: number): void {
+  const { client, listener, runtime } = session;
+  if (length === 0 || session.phase === 'closed') return;
+  if (!client.write(bytes, length)) holdForClient(session);
+  session.clientWriteMs = nowMs;
+  runtime.counters[listener.counterBase + LISTENER_COUNTER.bytesOut]! += length;
 }
 
 /** Stops reading from the server until the client has taken what is written. */
@@ -280,6 +340,7 @@ export function dropConnection(session: Session): void {
 
 /** Marks the end of the exchange and goes on to the next head, or out. */
 export function leaveExchange(session: Session, keep: boolean, nowMs: number): void {
+  if (session.exchange) dropHead(session.exchange.head, session.runtime.spareHeads);
   session.exchange = undefined;
   session.requests++;
   session.headSinceMs = 0;
@@ -341,6 +402,7 @@ export function upstreamOf(runtime: BalancerRuntime, route: Route): Upstream {
   return runtime.upstreams[route.upstream]!;
 }
 
+/** Gathering less than this with what is put around it costs less than a write of its own. */
+const PASSED_MIN = 4096;
 const SINK_BYTES = 80 * 1024;
 const HEAD_SINK_BYTES = 2 * 1024;
-const NO_BYTES = new Uint8Array(0);

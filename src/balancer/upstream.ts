@@ -1,4 +1,9 @@
-import type { Picker } from '../balancing/algorithm.ts';
+import {
+  type KeySource,
+  type Picker,
+  type RequestOutcome,
+  SCRATCH,
+} from '../balancing/algorithm.ts';
 import { balancingAlgorithms } from '../balancing/registry.ts';
 import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
@@ -18,8 +23,12 @@ export type Upstream = {
   readonly settings: UpstreamSnapshot;
   readonly servers: readonly UpstreamServer[];
   readonly picker: Picker;
+  /** What requests are kept on their server by; undefined when they are not. */
+  readonly keySource: KeySource | undefined;
   readonly usable: Uint8Array;
   readonly active: Uint32Array;
+  readonly connections: Uint32Array;
+  readonly weights: Float64Array;
   readonly scratch: Float64Array;
 };
 
@@ -32,6 +41,8 @@ export type UpstreamServer = {
   index: number;
   usable: boolean;
   active: number;
+  /** Connections that have become tunnels. */
+  tunnels: number;
   counterBase: number;
   /** The one used last comes last and is taken first, so that surplus ones grow old. */
   readonly idle: UpstreamConnection[];
@@ -75,20 +86,25 @@ export function createUpstream(
         index,
         usable: true,
         active: 0,
+        tunnels: 0,
         counterBase: COUNTER_SCRATCH,
         idle: [],
       },
   );
+  const options = algorithm.options.parse(settings.algorithm.options);
   const upstream: Upstream = {
     settings,
     servers,
     picker: algorithm.build(
       settings.servers.map(({ name, weight }, index) => ({ index, name, weight })),
-      algorithm.options.parse(settings.algorithm.options),
+      options,
     ),
+    keySource: algorithm.keySource?.(options),
     usable: Uint8Array.from(servers, ({ usable }) => (usable ? 1 : 0)),
     active: Uint32Array.from(servers, ({ active }) => active),
-    scratch: new Float64Array(servers.length),
+    connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),
+    weights: Float64Array.from(settings.servers, ({ weight }) => weight),
+    scratch: learntBefore(settings, servers, former),
   };
   for (const [index, server] of servers.entries()) {
     server.upstream = upstream;
@@ -96,6 +112,21 @@ export function createUpstream(
     server.counterBase = counterBaseOf(index);
   }
   return upstream;
+}
+
+/** What the algorithm has learnt of servers that stay, if it is still the same one. */
+function learntBefore(
+  { algorithm }: UpstreamSnapshot,
+  servers: readonly UpstreamServer[],
+  former: Upstream | undefined,
+): Float64Array {
+  const scratch = new Float64Array(SCRATCH * servers.length);
+  if (former?.settings.algorithm.kind !== algorithm.kind) return scratch;
+  for (const [index, { index: before, upstream }] of servers.entries()) {
+    if (upstream !== former) continue;
+    scratch.set(former.scratch.subarray(SCRATCH * before, SCRATCH * (before + 1)), SCRATCH * index);
+  }
+  return scratch;
 }
 
 /** Takes a server that no snapshot holds any more out of use; what is in flight on it goes on. */
@@ -114,21 +145,24 @@ export function setUsable(server: UpstreamServer, usable: boolean): void {
 export function pickServer(
   upstream: Upstream,
   excluded: UpstreamServer | undefined,
+  key: number,
   draw: number,
+  nowMs: number,
 ): UpstreamServer | undefined {
   const slot = excluded?.upstream === upstream ? excluded.index : -1;
   const usable = slot < 0 ? 0 : upstream.usable[slot]!;
   if (slot >= 0) upstream.usable[slot] = 0;
-  const picked = upstream.picker.pick(upstream, 0, draw);
+  const picked = upstream.picker.pick(upstream, key, draw, nowMs);
   if (slot >= 0) upstream.usable[slot] = usable;
   return upstream.servers[picked];
 }
 
-export function beginRequest(server: UpstreamServer, counters: Float64Array): void {
+export function beginRequest(server: UpstreamServer, counters: Float64Array, nowMs: number): void {
   server.active++;
-  if (server.upstream) server.upstream.active[server.index] = server.active;
+  tellLoad(server, counters);
+  const { upstream } = server;
+  upstream?.picker.begin?.(upstream, server.index, nowMs);
   counters[server.counterBase + SERVER_COUNTER.requests]!++;
-  counters[server.counterBase + SERVER_COUNTER.active] = server.active;
 }
 
 /** @param ok undefined when the end says nothing about the server (the client left) */
@@ -136,18 +170,41 @@ export function endRequest(
   server: UpstreamServer,
   counters: Float64Array,
   ok: boolean | undefined,
-  elapsedMs: number,
+  startedMs: number,
+  nowMs: number,
 ): void {
   server.active--;
+  tellLoad(server, counters);
   const { upstream } = server;
-  if (upstream) {
-    upstream.active[server.index] = server.active;
-    if (ok !== undefined)
-      upstream.picker.observe(upstream, { server: server.index, ok, elapsedMs });
+  if (upstream?.picker.observe) {
+    outcome.ok = ok;
+    outcome.elapsedMs = nowMs - startedMs;
+    outcome.retryAfterMs = 0;
+    upstream.picker.observe(upstream, server.index, outcome, nowMs);
   }
   if (ok === false) counters[server.counterBase + SERVER_COUNTER.failures]!++;
-  counters[server.counterBase + SERVER_COUNTER.active] = server.active;
 }
+
+/** A request has become a tunnel: it is no load any more, but a connection still. */
+export function startTunnel(server: UpstreamServer, counters: Float64Array): void {
+  server.tunnels++;
+  tellLoad(server, counters);
+}
+
+export function endTunnel(server: UpstreamServer, counters: Float64Array): void {
+  server.tunnels--;
+  tellLoad(server, counters);
+}
+
+function tellLoad(server: UpstreamServer, counters: Float64Array): void {
+  const { active, index, tunnels, upstream } = server;
+  counters[server.counterBase + SERVER_COUNTER.active] = active + tunnels;
+  if (upstream === undefined) return;
+  upstream.active[index] = active;
+  upstream.connections[index] = active + tunnels;
+}
+
+const outcome: RequestOutcome = { ok: undefined, elapsedMs: 0, retryAfterMs: 0 };
 
 /** An idle connection to the server, or undefined. */
 export function takeIdle(server: UpstreamServer, nowMs: number): UpstreamConnection | undefined {
@@ -249,6 +306,7 @@ const SERVER_TIMEOUT_MARGIN_MS = 1_000;
 
 const NO_WIRE: Wire = {
   remoteAddress: '',
+  remotePort: 0,
   write: () => true,
   end() {},
   destroy() {},

@@ -6,8 +6,12 @@
  */
 export type Wire = {
   readonly remoteAddress: string;
-  /** @returns false when the caller should stop until `onDrain`; the bytes are taken either way */
-  write(bytes: Uint8Array): boolean;
+  readonly remotePort: number;
+  /**
+   * @param length only so many octets, not all of `bytes`
+   * @returns false when the caller should stop until `onDrain`; the bytes are taken either way
+   */
+  write(bytes: Uint8Array, length?: number): boolean;
   /** Finishes our direction. */
   end(): void;
   destroy(): void;

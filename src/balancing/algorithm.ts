@@ -14,29 +14,52 @@ export type PickState = {
   readonly usable: Uint8Array;
   /** Requests in flight. */
   readonly active: Uint32Array;
-  /** Scratch of the algorithm, one number per server, zero at start. */
+  /** The same, and connections that have become tunnels (WebSocket, TCP). */
+  readonly connections: Uint32Array;
+  /** Weight at this moment: the server's, or less while it has just come back. */
+  readonly weights: Float64Array;
+  /** The algorithm's own, `SCRATCH` numbers per server from `SCRATCH * index` on; zero at start. */
   readonly scratch: Float64Array;
 };
 
-export type RequestOutcome = {
-  readonly server: number;
-  readonly ok: boolean;
-  readonly elapsedMs: number;
-};
+export const SCRATCH = 4;
 
 export type Picker = {
   /**
    * The index of the server to use, or -1 when none is usable.
    * @param key hash of the affinity key, 0 when there is none
    * @param draw a random number in [0, 1)
+   * @param nowMs time that never goes back
    */
-  pick(state: PickState, key: number, draw: number): number;
-  observe(state: PickState, outcome: RequestOutcome): void;
+  pick(state: PickState, key: number, draw: number, nowMs: number): number;
+  /** The server that was picked gets the request. */
+  begin?(state: PickState, server: number, nowMs: number): void;
+  /** How a request went. */
+  observe?(state: PickState, server: number, outcome: RequestOutcome, nowMs: number): void;
+  /** Of algorithms with a table: two nodes that show the same one send the same key to the same server. */
+  readonly tableVersion?: string;
 };
+
+/** The caller uses one object for all of them. */
+export type RequestOutcome = {
+  /** Undefined when its end says nothing about the server: the client left. */
+  ok: boolean | undefined;
+  elapsedMs: number;
+  /** What the server asked for with its failure; 0 = nothing. */
+  retryAfterMs: number;
+};
+
+/** What of a request its affinity key is made of. */
+export type KeySource =
+  | { readonly kind: 'client'; readonly prefix4: number; readonly prefix6: number }
+  | { readonly kind: 'host' | 'path' | 'uri' | 'connection' }
+  | { readonly kind: 'query' | 'header' | 'cookie'; readonly name: string };
 
 export type BalancingAlgorithm<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
+  /** For algorithms that keep a key on its server. */
+  keySource?(options: Options): KeySource;
   build(servers: readonly Server[], options: Options): Picker;
 };

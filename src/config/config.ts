@@ -356,6 +356,8 @@ export type IdentityConfig = {
 };
 
 export type BalancerConfig = {
+  /** `auto`: io_uring where the machine can. */
+  readonly engine: 'auto' | 'portable';
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
 };

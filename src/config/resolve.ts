@@ -368,7 +368,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       })),
     };
   });
-  return { upstreams, listeners };
+  return { engine: file.balancer.engine, upstreams, listeners };
 }
 
 /** RFC 5952 text of an address that the schema has accepted. */

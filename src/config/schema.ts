@@ -354,6 +354,12 @@ const balancerListener = z.strictObject({
 });
 
 const balancer = z.strictObject({
+  engine: z
+    .enum(['auto', 'portable'])
+    .default('auto')
+    .describe(
+      'How connections are read and written: by io_uring where this machine can (Linux), or always by node:net.',
+    ),
   upstreams: z.record(name, upstream).prefault({}).describe('Groups of servers, by name.'),
   listeners: z
     .array(balancerListener)

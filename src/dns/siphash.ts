@@ -1,13 +1,10 @@
 /**
  * SipHash-2-4 with a result of 64 bits (Aumasson and Bernstein 2012), as DNS cookies use it (RFC 9018 4.4):
- * a keyed hash for short inputs. Words of 64 bits are pairs of 32-bit halves, low first; the state is one
- * array for the whole thread, since a hash is computed at once. It allocates nothing.
- */
-const state = new Int32Array(8);
-
-/**
- * Hashes input[from..to) under a key of 16 octets; the eight octets of the result, in the little-endian
- * order that the algorithm has, go to `out` at `at`.
+ * a keyed hash for short inputs. Hashes input[from..to) under a key of 16 octets; the eight octets of the
+ * result, in the little-endian order that the algorithm has, go to `out` at `at`. It allocates nothing.
+ *
+ * Words of 64 bits are pairs of 32-bit halves, low and high, and all of them local: so they stay in
+ * registers, where an array would be read and written at each of some three hundred steps.
  */
 export function sipHash(
   key: Uint8Array,
@@ -17,91 +14,73 @@ export function sipHash(
   out: Uint8Array,
   at: number,
 ): void {
-  const k0 = readWord(key, 0);
-  const k0High = readWord(key, 4);
-  const k1 = readWord(key, 8);
-  const k1High = readWord(key, 12);
-  state[0] = k0 ^ 0x70736575;
-  state[1] = k0High ^ 0x736f6d65;
-  state[2] = k1 ^ 0x6e646f6d;
-  state[3] = k1High ^ 0x646f7261;
-  state[4] = k0 ^ 0x6e657261;
-  state[5] = k0High ^ 0x6c796765;
-  state[6] = k1 ^ 0x79746573;
-  state[7] = k1High ^ 0x74656462;
-  let position = from;
-  for (; position + 8 <= to; position += 8) {
-    compress(readWord(input, position), readWord(input, position + 4));
+  let v0 = readWord(key, 0) ^ 0x70736575;
+  let v0High = readWord(key, 4) ^ 0x736f6d65;
+  let v1 = readWord(key, 8) ^ 0x6e646f6d;
+  let v1High = readWord(key, 12) ^ 0x646f7261;
+  let v2 = readWord(key, 0) ^ 0x6e657261;
+  let v2High = readWord(key, 4) ^ 0x6c796765;
+  let v3 = readWord(key, 8) ^ 0x79746573;
+  let v3High = readWord(key, 12) ^ 0x74656462;
+  const blocks = ((to - from) >>> 3) + 1;
+  for (let block = 0; block <= blocks; block += 1) {
+    // When all blocks are in, four rounds of their own end it.
+    const isOver = block === blocks;
+    const position = from + 8 * block;
+    const low = isOver ? 0 : readUpTo(input, position, to);
+    const rest = isOver ? 0 : readUpTo(input, position + 4, to);
+    // The last block holds what is left, and the length in its highest octet.
+    const high = block === blocks - 1 ? rest | ((to - from) << 24) : rest;
+    v3 ^= low;
+    v3High ^= high;
+    if (isOver) v2 ^= 0xff;
+    for (let left = isOver ? 4 : 2; left > 0; left -= 1) {
+      let sum = (v0 + v1) | 0;
+      let sumHigh = (v0High + v1High + carry(v0, v1, sum)) | 0;
+      let turned = (v1 << 13) | (v1High >>> 19);
+      v1High = ((v1High << 13) | (v1 >>> 19)) ^ sumHigh;
+      v1 = turned ^ sum;
+      // Rotated by 32 bits: the halves change places.
+      v0 = sumHigh;
+      v0High = sum;
+      sum = (v2 + v3) | 0;
+      sumHigh = (v2High + v3High + carry(v2, v3, sum)) | 0;
+      turned = (v3 << 16) | (v3High >>> 16);
+      v3High = ((v3High << 16) | (v3 >>> 16)) ^ sumHigh;
+      v3 = turned ^ sum;
+      v2 = sum;
+      v2High = sumHigh;
+      sum = (v0 + v3) | 0;
+      sumHigh = (v0High + v3High + carry(v0, v3, sum)) | 0;
+      turned = (v3 << 21) | (v3High >>> 11);
+      v3High = ((v3High << 21) | (v3 >>> 11)) ^ sumHigh;
+      v3 = turned ^ sum;
+      v0 = sum;
+      v0High = sumHigh;
+      sum = (v2 + v1) | 0;
+      sumHigh = (v2High + v1High + carry(v2, v1, sum)) | 0;
+      turned = (v1 << 17) | (v1High >>> 15);
+      v1High = ((v1High << 17) | (v1 >>> 15)) ^ sumHigh;
+      v1 = turned ^ sum;
+      v2 = sumHigh;
+      v2High = sum;
+    }
+    v0 ^= low;
+    v0High ^= high;
   }
-  // The last block holds what is left, and the length in its highest octet.
-  let low = 0;
-  let high = (to - from) << 24;
-  for (let index = 0; position + index < to; index += 1) {
-    const octet = input[position + index]!;
-    if (index < 4) low |= octet << (8 * index);
-    else high |= octet << (8 * (index - 4));
-  }
-  compress(low, high);
-  state[4]! ^= 0xff;
-  round();
-  round();
-  round();
-  round();
-  writeWord(out, at, state[0]! ^ state[2]! ^ state[4]! ^ state[6]!);
-  writeWord(out, at + 4, state[1]! ^ state[3]! ^ state[5]! ^ state[7]!);
+  writeWord(out, at, v0 ^ v1 ^ v2 ^ v3);
+  writeWord(out, at + 4, v0High ^ v1High ^ v2High ^ v3High);
 }
 
-function compress(low: number, high: number): void {
-  state[6]! ^= low;
-  state[7]! ^= high;
-  round();
-  round();
-  state[0]! ^= low;
-  state[1]! ^= high;
-}
+/** What adding two halves carries into the upper ones: 0 or 1. */
+const carry = (a: number, b: number, sum: number): number => ((a & b) | ((a | b) & ~sum)) >>> 31;
 
-/** SipRound: v0..v3 stand at 0, 2, 4 and 6. */
-function round(): void {
-  add(0, 2);
-  rotate(2, 13);
-  exclusiveOr(2, 0);
-  swap(0);
-  add(4, 6);
-  rotate(6, 16);
-  exclusiveOr(6, 4);
-  add(0, 6);
-  rotate(6, 21);
-  exclusiveOr(6, 0);
-  add(4, 2);
-  rotate(2, 17);
-  exclusiveOr(2, 4);
-  swap(4);
-}
-
-function add(a: number, b: number): void {
-  const low = (state[a]! >>> 0) + (state[b]! >>> 0);
-  state[a] = low;
-  state[a + 1] = state[a + 1]! + state[b + 1]! + (low > 0xffffffff ? 1 : 0);
-}
-
-/** Rotates left by fewer than 32 bits. */
-function rotate(a: number, bits: number): void {
-  const low = state[a]!;
-  const high = state[a + 1]!;
-  state[a] = (low << bits) | (high >>> (32 - bits));
-  state[a + 1] = (high << bits) | (low >>> (32 - bits));
-}
-
-function exclusiveOr(a: number, b: number): void {
-  state[a]! ^= state[b]!;
-  state[a + 1]! ^= state[b + 1]!;
-}
-
-/** Rotates by 32 bits. */
-function swap(a: number): void {
-  const low = state[a]!;
-  state[a] = state[a + 1]!;
-  state[a + 1] = low;
+/** Four octets, or those that there are. */
+function readUpTo(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 4 <= end) return readWord(bytes, at);
+  let word = 0;
+  for (let index = 0; at + index < end; index += 1) word |= bytes[at + index]! << (8 * index);
+  return word;
 }
 
 function readWord(bytes: Uint8Array, at: number): number {

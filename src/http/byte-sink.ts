@@ -17,6 +17,24 @@ export function putText(sink: ByteSink, text: string): void {
   for (let at = 0; at < text.length; at++) sink.bytes[sink.length++] = text.charCodeAt(at);
 }
 
+export function putAll(sink: ByteSink, bytes: Uint8Array): void {
+  putBytes(sink, bytes, 0, bytes.length);
+}
+
+/** A number from 0 to 2^53, in digits. */
+export function putDecimal(sink: ByteSink, value: number): void {
+  reserve(sink, DIGITS_MAX);
+  let digits = 1;
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  let rest = value;
+  for (let at = sink.length + digits - 1; at >= sink.length; at--) {
+    const digit = rest % 10;
+    sink.bytes[at] = 0x30 + digit;
+    rest = (rest - digit) / 10;
+  }
+  sink.length += digits;
+}
+
 export function putBytes(sink: ByteSink, bytes: Uint8Array, start: number, end: number): void {
   const length = end - start;
   reserve(sink, length);
@@ -28,11 +46,16 @@ export function putBytes(sink: ByteSink, bytes: Uint8Array, start: number, end: 
   sink.length += length;
 }
 
-/** One chunk of the chunked coding; `end > start`, since an empty chunk would end the body. */
-export function putChunk(sink: ByteSink, bytes: Uint8Array, start: number, end: number): void {
-  putText(sink, `${(end - start).toString(16)}\r\n`);
-  putBytes(sink, bytes, start, end);
-  putText(sink, '\r\n');
+/** What comes before a chunk of so many octets, never 0: that would end the body. A line end comes after it. */
+export function putChunkSize(sink: ByteSink, length: number): void {
+  putText(sink, length.toString(16));
+  putLineEnd(sink);
+}
+
+export function putLineEnd(sink: ByteSink): void {
+  reserve(sink, 2);
+  sink.bytes[sink.length++] = 0x0d;
+  sink.bytes[sink.length++] = 0x0a;
 }
 
 function reserve(sink: ByteSink, length: number): void {
@@ -42,5 +65,6 @@ function reserve(sink: ByteSink, length: number): void {
   sink.bytes = grown;
 }
 
+const DIGITS_MAX = 16;
 /** Below this a loop beats the call that `set` makes. */
 const SHORT_COPY_BYTES = 48;

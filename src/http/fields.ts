@@ -74,6 +74,7 @@ export const FIELD = {
   forwarded: 21,
   maxForwards: 22,
   date: 23,
+  cookie: 24,
 } as const;
 
 const KNOWN: readonly (readonly [string, number])[] = [
@@ -100,6 +101,7 @@ const KNOWN: readonly (readonly [string, number])[] = [
   ['forwarded', FIELD.forwarded],
   ['max-forwards', FIELD.maxForwards],
   ['date', FIELD.date],
+  ['cookie', FIELD.cookie],
 ];
 
 /** Never forwarded, whatever Connection says (RFC 9110 section 7.6.1). */
@@ -148,7 +150,8 @@ export function parseFields(
   while (at < last) {
     if (fields.count === FIELDS_MAX) return TOO_MANY_FIELDS;
     const nameStart = at;
-    while (TOKEN[bytes[at]!] === 1) at++;
+    let hasUnderscore = false;
+    for (; TOKEN[bytes[at]!] === 1; at++) if (bytes[at] === UNDERSCORE) hasUnderscore = true;
     if (at === nameStart) return isBlank(bytes[at]) ? FOLDED_LINE : BAD_FIELD_NAME;
     if (bytes[at] !== COLON) return isBlank(bytes[at]) ? BLANK_BEFORE_COLON : BAD_FIELD_NAME;
     const nameEnd = at++;
@@ -160,6 +163,8 @@ export function parseFields(
     while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--;
     at += 2;
     storeField(bytes, fields, nameStart, nameEnd, valueStart, valueEnd);
+    // CGI-like servers read X_Forwarded_For as X-Forwarded-For: an underscore could forge a header.
+    if (hasUnderscore) fields.dropped[fields.count - 1] = 1;
   }
   return at === last && bytes[at] === CR && bytes[at + 1] === LF ? undefined : BAD_FIELD_NAME;
 }
@@ -238,10 +243,6 @@ function storeField(
   fields.spans[4 * index + 3] = valueEnd;
   fields.codes[index] = code;
   fields.dropped[index] = HOP_BY_HOP[code]!;
-  // CGI-like servers read X_Forwarded_For as X-Forwarded-For: an underscore could forge a header.
-  if (code === FIELD.other && bytes.subarray(nameStart, nameEnd).includes(UNDERSCORE)) {
-    fields.dropped[index] = 1;
-  }
 }
 
 /** RFC 9112 section 6.3 rule 5: a list of equal values is one value, anything else is refused. */

@@ -8,8 +8,8 @@ import type { RingCalls } from './ring-calls.ts';
  */
 export type ReceiveSlab = {
   readonly bytes: Uint8Array;
-  /** A piece as a view of all of it. */
-  readonly pieces: readonly Uint8Array[];
+  /** The first octets of a piece; valid until it is given back. */
+  view(piece: number, length: number): Uint8Array;
   /** Address of a piece, for sending it on as it is. */
   addressOf(piece: number): number;
   /** The kernel may use the piece again. */
@@ -33,6 +33,7 @@ export function createReceiveSlab(calls: RingCalls, ringFd: number): ReceiveSlab
   const halves = new Uint16Array(places.memory);
   register(calls, ringFd, places.address);
   const bytes = new Uint8Array(memory);
+  const views = Array.from({ length: PIECES }, () => bytes.subarray(0, 0));
   let tail = 0;
   const giveBack = (piece: number): void => {
     const place = (tail & (PIECES - 1)) * PLACE_WORDS;
@@ -48,9 +49,14 @@ export function createReceiveSlab(calls: RingCalls, ringFd: number): ReceiveSlab
   for (let piece = 0; piece < PIECES; piece += 1) giveBack(piece);
   return {
     bytes,
-    pieces: Array.from({ length: PIECES }, (_, piece) =>
-      bytes.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES),
-    ),
+    view(piece, length) {
+      // What comes is often as long as what came before: then there is a view of it already.
+      const last = views[piece]!;
+      if (last.length === length) return last;
+      const from = piece * PIECE_BYTES;
+      views[piece] = bytes.subarray(from, from + length);
+      return views[piece]!;
+    },
     addressOf: (piece) => address + piece * PIECE_BYTES,
     giveBack,
   };

@@ -13,6 +13,8 @@ export type RingCalls = {
   register(fd: number, opcode: number, argument: Uint8Array, count: number): void;
   /** Memory that is shared with the ring, or nobody's yet (fd -1); for the life of the thread. */
   map(fd: number, offset: number, length: number): RingMemory;
+  /** For a ring whose thread is gone: nobody may look at the memory any more. */
+  unmap(address: bigint, length: bigint): void;
   errno(): string;
   close(fd: number): void;
   /** Readable while this thread's event loop has something to do. */
@@ -79,11 +81,18 @@ function bindRingCalls(): RingCalls {
   const { functions } = ffi.dlopen(null, {
     syscall: pointers(6),
     mmap: pointers(6, 'pointer'),
+    munmap: pointers(2),
     close: pointers(1),
     uv_backend_fd: pointers(1),
     __errno_location: pointers(0, 'pointer'),
   });
-  const { close, mmap, syscall, uv_backend_fd: loop } = functions as Record<string, Pointers>;
+  const {
+    close,
+    mmap,
+    munmap,
+    syscall,
+    uv_backend_fd: loop,
+  } = functions as Record<string, Pointers>;
   const where = functions['__errno_location'] as unknown as () => bigint;
   const errno = (): string => errnoName(ffi.getInt32(where(), 0));
   const call = (name: string, number: bigint, a: bigint, b: bigint, c = 0n, d = 0n): number => {
@@ -111,6 +120,7 @@ function bindRingCalls(): RingCalls {
       held.push(memory);
       return { memory, address: Number(at) };
     },
+    unmap: (address, length) => void munmap!(address, length),
     errno,
     close: (fd) => void close!(BigInt(fd)),
     loopDescriptor: () => loop!(ffi.getCurrentEventLoop()),

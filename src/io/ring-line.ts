@@ -9,6 +9,7 @@ import {
   whatWord,
 } from './ring.ts';
 import type { RingCalls } from './ring-calls.ts';
+import type { RingLedger } from './ring-ledger.ts';
 import type { RingScratch } from './ring-scratch.ts';
 import type { SendMemory, SendQueue } from './send-queue.ts';
 import { createSendQueue } from './send-queue.ts';
@@ -81,11 +82,11 @@ export class Line implements Connection {
     return this.own().port;
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array, length = bytes.length): boolean {
     if (this.silent || this.finishing || this.state === 'closing' || this.state === 'closed') {
       return true;
     }
-    this.hub.memory.put(this.queue, bytes);
+    this.hub.memory.put(this.queue, bytes, length);
     markDirty(this);
     if (this.queue.bytes <= QUEUED_MAX) return true;
     this.held = true;
@@ -131,6 +132,7 @@ export type Hub = {
   readonly slab: ReceiveSlab;
   readonly memory: SendMemory;
   readonly scratch: RingScratch;
+  readonly ledger: RingLedger;
   readonly readEnds: (name: Uint8Array) => Ends;
   nextId: number;
   /** Lines with something to send or to finish, and lines with something to say. */
@@ -262,7 +264,7 @@ function take(line: Line, piece: number, length: number): void {
   const { memory, slab } = line.hub;
   memory.hold(piece);
   if (length > 0 && !line.silent) {
-    const bytes = slab.pieces[piece]!.subarray(0, length);
+    const bytes = slab.view(piece, length);
     if (line.paused || line.stash !== undefined) stash(line, bytes);
     else line.handlers.onData(bytes);
   }
@@ -360,8 +362,13 @@ function closeWhenQuiet(line: Line): void {
   if (line.pending === 0) {
     line.closeAsked = true;
     line.hub.memory.clear(line.queue);
-    if (line.fd < 0) markLater(line);
-    else prepare(line, OPERATION.close, PURPOSE.close);
+    if (line.fd < 0) {
+      markLater(line);
+      return;
+    }
+    // Not ours any more from now on: another thread may have the number next.
+    line.hub.ledger.removeSocket(line.fd);
+    prepare(line, OPERATION.close, PURPOSE.close);
     return;
   }
   if (line.cancelled) return;
@@ -373,9 +380,9 @@ function closeWhenQuiet(line: Line): void {
 /** The descriptor is closed: who has not given it up is told. */
 function closed(line: Line): void {
   line.state = 'closed';
-  line.fd = -1;
   line.stash = undefined;
   line.hub.gone(line);
+  line.fd = -1;
   if (!line.silent) line.handlers.onClose(line.problem);
   line.silent = true;
 }

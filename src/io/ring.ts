@@ -1,4 +1,5 @@
-import type { RingCalls, RingMemory } from './ring-calls.ts';
+import type { RingCalls } from './ring-calls.ts';
+import type { RingLedger } from './ring-ledger.ts';
 
 /**
  * A ring of the kernel's (io_uring(7)): entries that say what is to be done go in, completions come
@@ -20,6 +21,8 @@ export type Ring = {
    */
   reap(tell: Tell, max: number): number;
   readonly fd: number;
+  /** Takes back all that is pending: the kernel lets go of the descriptors that it was for. Not told of. */
+  cancelAll(): void;
 };
 
 export type Tell = (low: number, high: number, result: number, flags: number) => void;
@@ -71,6 +74,8 @@ const SETUP_DEFER_TASK_RUN = 1 << 13;
 const FEATURE_SINGLE_MMAP = 1;
 const FEATURE_NO_DROP = 2;
 const ENTER_GET_EVENTS = 1n;
+const REGISTER_SYNC_CANCEL = 24;
+const CANCEL_ALL_OF_ANY = 1 | 4;
 const OFFSET_ENTRIES = 0x10000000;
 const PARAMETER_BYTES = 120;
 const ENTRY_WORDS = 16;
@@ -79,7 +84,7 @@ const DONE_WORDS = 4;
 const PARAMETER = { flags: 2, features: 5, doneEntries: 1, entryRing: 10, doneRing: 20 } as const;
 
 /** @param entries a power of two; completions have room for eight times as many */
-export function createRing(calls: RingCalls, entries: number): Ring {
+export function createRing(calls: RingCalls, entries: number, ledger: RingLedger): Ring {
   const parameters = new Uint32Array(PARAMETER_BYTES / 4);
   parameters[PARAMETER.doneEntries] = entries * 8;
   parameters[PARAMETER.flags] =
@@ -90,11 +95,17 @@ export function createRing(calls: RingCalls, entries: number): Ring {
     calls.close(fd);
     throw new Error('the kernel is older than what rings are used for here');
   }
-  return openRing(calls, fd, parameters);
+  ledger.openRing(fd);
+  return openRing(calls, fd, parameters, ledger);
 }
 
-function openRing(calls: RingCalls, fd: number, parameters: Uint32Array): Ring {
-  const entries = createEntryHalf(calls, fd, parameters);
+function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger: RingLedger): Ring {
+  const map = (offset: number, length: number): ArrayBuffer => {
+    const { address, memory } = calls.map(fd, offset, length);
+    ledger.addMapping(address, length);
+    return memory;
+  };
+  const entries = createEntryHalf(map, parameters);
   const { done, indices } = entries;
   const ring = BigInt(fd);
   // A BigInt is an object: each is made once.
@@ -114,12 +125,23 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array): Ring {
       // Submitting does not tell of completions, so it never calls back.
       while (prepared === entries.size) submit(0);
       const at = (tail & (entries.size - 1)) * ENTRY_WORDS;
-      entries.words.fill(0, at, at + ENTRY_WORDS);
+      for (let word = at; word < at + ENTRY_WORDS; word += 1) entries.words[word] = 0;
       tail = (tail + 1) | 0;
       prepared += 1;
       return at;
     },
     enter: submit,
+    cancelAll() {
+      // struct io_uring_sync_cancel_reg: address, descriptor (-1), flags, no time-out (-1, -1).
+      const argument = new Int32Array(16);
+      argument.set([0, 0, -1, CANCEL_ALL_OF_ANY, -1, -1, -1, -1]);
+      try {
+        calls.register(fd, REGISTER_SYNC_CANCEL, new Uint8Array(argument.buffer), 1);
+      } catch {
+        // Nothing was pending, or the kernel cannot: it does so when the process ends.
+      }
+      submit(0);
+    },
     reap(tell, max) {
       const { at: first, headAt, mask, tailAt, words } = done;
       let head = Atomics.load(indices, headAt);
@@ -140,7 +162,10 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array): Ring {
 }
 
 /** Where both halves lie; completions are in the same memory as the entries' indices. */
-function createEntryHalf(calls: RingCalls, fd: number, parameters: Uint32Array) {
+function createEntryHalf(
+  map: (offset: number, length: number) => ArrayBuffer,
+  parameters: Uint32Array,
+) {
   const offset = (half: number, field: number): number => parameters[half + field]! / 4;
   const size = parameters[0]!;
   const doneSize = parameters[PARAMETER.doneEntries]!;
@@ -149,11 +174,10 @@ function createEntryHalf(calls: RingCalls, fd: number, parameters: Uint32Array) 
   const arrayAt = offset(PARAMETER.entryRing, 6);
   const doneAt = offset(PARAMETER.doneRing, 5);
   const bytes = 4 * Math.max(arrayAt + size, doneAt + doneSize * DONE_WORDS);
-  const shared: RingMemory = calls.map(fd, 0, bytes);
-  const indices = new Int32Array(shared.memory);
+  const indices = new Int32Array(map(0, bytes));
   // Entry i is always at place i.
   for (let index = 0; index < size; index += 1) indices[arrayAt + index] = index;
-  const { memory } = calls.map(fd, OFFSET_ENTRIES, size * ENTRY_WORDS * 4);
+  const memory = map(OFFSET_ENTRIES, size * ENTRY_WORDS * 4);
   return {
     size,
     indices,

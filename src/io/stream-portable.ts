@@ -173,9 +173,9 @@ function createConnection(socket: net.Socket, id: number, side: () => Side): Con
     get localPort() {
       return accepted.localPort ?? socket.localPort ?? 0;
     },
-    write(bytes) {
+    write(bytes, length = bytes.length) {
       if (socket.destroyed || socket.writableEnded) return true;
-      const goOn = socket.write(Buffer.from(bytes));
+      const goOn = socket.write(Buffer.from(bytes.subarray(0, length)));
       if (!goOn) side().held = true;
       return goOn;
     },

@@ -2,6 +2,7 @@ import { formatAddress, parseAddress } from '../ip/address.ts';
 import { createReceiveSlab } from './receive-slab.ts';
 import { ACCEPT_MULTISHOT, createRing, DONE_MORE, OPERATION, WORD, whatWord } from './ring.ts';
 import type { RingCalls } from './ring-calls.ts';
+import { createLedgerMemory, openLedger, settleLedger } from './ring-ledger.ts';
 import {
   catchUp,
   complete,
@@ -19,13 +20,30 @@ import { createSendMemory } from './send-queue.ts';
 import type { ConnectionHandlers, ListenAt, OnConnection, StreamEngine } from './stream.ts';
 import { errnoName, type Syscalls, socketAddress } from './syscall.ts';
 
+export type RingEngine = StreamEngine & {
+  /** Closes everything at once and says nothing more. */
+  close(): void;
+};
+
+export type RingOptions = {
+  /** Where it notes what it holds, for whoever outlives the thread. */
+  readonly ledgerMemory?: SharedArrayBuffer;
+  /** False: it never waits in the kernel, for somebody who does not know yet whether it would wake up. */
+  readonly waits?: boolean;
+};
+
 /**
  * The stream engine on io_uring: what connections want to send and to receive is handed over, and what
  * became of it is told, for all of them with one call. The thread waits in the kernel, for the ring and
  * for its own event loop at once, so that messages and timers of Node's are met too.
  */
-export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEngine {
-  const ring = createRing(calls, ENTRIES);
+export function createRingEngine(
+  calls: RingCalls,
+  syscalls: Syscalls,
+  { ledgerMemory = createLedgerMemory(), waits = true }: RingOptions = {},
+): RingEngine {
+  const ledger = openLedger(ledgerMemory);
+  const ring = createRing(calls, ENTRIES, ledger);
   const slab = createReceiveSlab(calls, ring.fd);
   const lines: (Line | undefined)[] = [];
   const freeSlots: number[] = [];
@@ -42,13 +60,14 @@ export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEn
     starved: [],
     pending: 0,
     wake: () => {},
+    ledger,
     gone({ slot }) {
       lines[slot] = undefined;
       freeSlots.push(slot);
     },
   };
   const ears = new Map<number, Ear>();
-  hub.wake = createLoop(hub, (low, high, result, flags) => {
+  const loop = createLoop(hub, waits, (low, high, result, flags) => {
     if ((flags & DONE_MORE) === 0) hub.pending -= 1;
     const slot = Math.floor(low / PURPOSES);
     if (slot >= FIRST_LINE) {
@@ -56,9 +75,11 @@ export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEn
       if (line?.id === high) complete(line, low % PURPOSES, result, flags);
     } else ears.get(high)?.accepted(result, flags);
   });
+  hub.wake = loop.wake;
   const open = (fd: number, handlers: ConnectionHandlers): Line => {
     const slot = freeSlots.pop() ?? Math.max(lines.length, FIRST_LINE);
     const line = new Line(hub, slot, fd, handlers);
+    if (fd >= 0) ledger.addSocket(fd);
     lines[slot] = line;
     return line;
   };
@@ -73,6 +94,7 @@ export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEn
     async listen(where, onConnection) {
       const fd = listeningSocket(syscalls, where);
       calls.prepareStream(fd);
+      ledger.addSocket(fd);
       const id = hub.nextId++;
       const ear = createEar(
         hub,
@@ -81,8 +103,7 @@ export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEn
         () => void ears.delete(id),
       );
       ears.set(id, ear);
-      const { address, port } = readEnds(calls.socketName(fd, 'local') ?? NO_NAME);
-      return { address, port, close: ear.close };
+      return { ...readEnds(calls.socketName(fd, 'local') ?? NO_NAME), close: ear.close };
     },
     connect(target, handlers) {
       const address = parseAddress(target.address);
@@ -91,11 +112,17 @@ export function createRingEngine(calls: RingCalls, syscalls: Syscalls): StreamEn
         if (address === undefined) throw Object.assign(new Error(), { code: 'EINVAL' });
         const local = target.localAddress && parseAddress(target.localAddress)?.bytes;
         line.fd = calls.streamSocket(address.family, local || undefined);
+        ledger.addSocket(line.fd);
         startConnecting(line, socketAddress(address.bytes, target.port));
       } catch (error) {
         fail(line, (error as { code?: string }).code ?? 'UNKNOWN');
       }
       return line;
+    },
+    close() {
+      loop.stop();
+      ring.cancelAll();
+      settleLedger(ledgerMemory, calls);
     },
   };
 }
@@ -113,7 +140,11 @@ function listeningSocket(syscalls: Syscalls, where: ListenAt): number {
   return syscalls.tcpSocket(address.bytes, where.port, 0, where.shared);
 }
 
-type Ear = { accepted(result: number, flags: number): void; close(): Promise<void> };
+type Ear = {
+  readonly fd: number;
+  accepted(result: number, flags: number): void;
+  close(): Promise<void>;
+};
 
 const ACCEPT = whatWord(OPERATION.accept, 0, ACCEPT_MULTISHOT);
 const SOCK_CLOEXEC = 0o2000000;
@@ -148,12 +179,14 @@ function createEar(
     ring.words[prepare(ACCEPT) + WORD.callFlags] = SOCK_CLOEXEC;
   };
   const end = (): void => {
+    hub.ledger.removeSocket(fd);
     calls.close(fd);
     onClosed();
     resolve();
   };
   start();
   return {
+    fd,
     accepted(result, flags) {
       if ((flags & DONE_MORE) === 0) isArmed = false;
       if (result >= 0) onAccepted(result);
@@ -190,16 +223,18 @@ const SLEPT = 2;
 /**
  * Runs while anything is pending, a turn in each of Node's: hands over, waits when nothing was there
  * last time, tells.
- * @returns starts it, if it does not run
+ * `wake` starts it, if it does not run.
  */
 function createLoop(
   hub: Hub,
+  waits: boolean,
   tellLine: (low: number, high: number, result: number, flags: number) => void,
-): () => void {
+): { readonly wake: () => void; readonly stop: () => void } {
   const { calls, memory, ring, scratch } = hub;
   const loopFd = calls.loopDescriptor();
   let isRunning = false;
   let isIdle = false;
+  let isStopped = false;
   let watches = false;
   let sleeps = false;
   const tell = (low: number, high: number, result: number, flags: number): void => {
@@ -238,11 +273,12 @@ function createLoop(
     for (const line of dirty) flushLine(line);
   };
   const turn = (): void => {
-    isRunning = hub.pending > 0 || hub.dirty.length > 0 || hub.later.length > 0;
+    const hasWork = hub.pending > 0 || hub.dirty.length > 0 || hub.later.length > 0;
+    isRunning = hasWork && !isStopped;
     if (!isRunning) return;
     watch();
     tidyUp();
-    let mayWait = isIdle;
+    let mayWait = isIdle && waits;
     let told = 0;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       ring.enter(mayWait ? 1 : 0);
@@ -254,11 +290,16 @@ function createLoop(
     isIdle = told === 0 && hub.dirty.length === 0 && hub.later.length === 0;
     setImmediate(turn);
   };
-  return () => {
-    if (isRunning) return;
-    isRunning = true;
-    isIdle = false;
-    setImmediate(turn);
+  return {
+    wake() {
+      if (isRunning || isStopped) return;
+      isRunning = true;
+      isIdle = false;
+      setImmediate(turn);
+    },
+    stop() {
+      isStopped = true;
+    },
   };
 }
 

@@ -65,8 +65,11 @@ export type Connection = {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
-  /** @returns false when the caller should stop until `onDrain`; the bytes are taken either way */
-  write(bytes: Uint8Array): boolean;
+  /**
+   * @param length only so many octets, not all of `bytes`
+   * @returns false when the caller should stop until `onDrain`; the bytes are taken either way
+   */
+  write(bytes: Uint8Array, length?: number): boolean;
   /** Sends what was written, then our end of stream. */
   end(): void;
   /** Gives the connection up at once, unsent bytes included. */

@@ -230,6 +230,7 @@ const RESTART_SECTIONS = [
   'dns.tcp',
   'dns.udpEngine',
   'dns.udpGatherMicroseconds',
+  'balancer.engine',
   'node',
   'admin',
   'store',
@@ -255,6 +256,8 @@ function sectionOf(config: Config, section: (typeof RESTART_SECTIONS)[number]): 
       return config.dns.udpEngine;
     case 'dns.udpGatherMicroseconds':
       return config.dns.udpGatherUs;
+    case 'balancer.engine':
+      return config.balancer.engine;
     case 'node':
       return { ...config.node, vantages: [], canaries: [] };
     case 'admin':

@@ -24,6 +24,7 @@ import { type CertificateKeeper, openCertificates } from './certificate-keeper.t
 import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
 import { keepCookies } from './cookies.ts';
 import { describeCluster } from './describe-cluster.ts';
+import { findRing } from './find-ring.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import { chooseServing, startRevisions } from './revision.ts';
@@ -189,8 +190,11 @@ async function openRoles({ desk, events, log, signer }: Parts, serving: Serving)
   const states = desk.serverStates();
   const file = root('balancer-worker');
   // Also without listeners: a reload may bring the first one.
-  const balancer = roles.includes('balancer')
-    ? keep(openBalancerWorkers({ ...voice, config, file, syscalls, states }))
+  const balances = roles.includes('balancer');
+  const ringCalls =
+    balances && syscalls ? await findRing(syscalls, config.balancer.engine, log) : undefined;
+  const balancer = balances
+    ? keep(openBalancerWorkers({ ...voice, config, file, syscalls, ringCalls, states }))
     : undefined;
   const shown = roles.includes('nameserver')
     ? openCertificates(config.dns, systemClock, events)

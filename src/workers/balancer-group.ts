@@ -6,6 +6,8 @@ import type {
   ServerState,
 } from '../balancer/messages.ts';
 import type { BalancerSnapshot, ListenerSnapshot } from '../balancer/snapshot.ts';
+import type { RingCalls } from '../io/ring-calls.ts';
+import { createLedgerMemory, settleLedger } from '../io/ring-ledger.ts';
 import { describeBindFailure, type SocketProblem } from '../io/sockets.ts';
 import type { BalancerTotals } from './balancer-totals.ts';
 import type { ListenerSockets } from './listener-sockets.ts';
@@ -25,6 +27,8 @@ export type BalancerGroup = {
 export type BalancerGroupOptions = ThreadVoice & {
   readonly region: string;
   readonly threads: number;
+  /** Undefined when they read and write by node:net. */
+  readonly ringCalls: RingCalls | undefined;
   readonly file: URL;
   readonly sockets: ListenerSockets;
   readonly totals: BalancerTotals;
@@ -37,7 +41,8 @@ export type BalancerGroupOptions = ThreadVoice & {
 const STOP_MARGIN_MS = 500;
 
 export function createBalancerGroup(options: BalancerGroupOptions): BalancerGroup {
-  const { file, log, record, sockets, totals } = options;
+  const { file, log, record, ringCalls, sockets, totals } = options;
+  const ledgers = ringCalls && createLedgers(ringCalls);
   const threads: Thread[] = [];
   let served: BalancerSnapshot | undefined;
   let isDraining = false;
@@ -71,10 +76,12 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
       log,
       record,
       onMessage,
+      ended: () => ledgers?.settle(name),
       start(): BalancerRequest {
         const snapshot = served ?? first;
         return {
           type: 'start',
+          ringLedger: ledgers?.lend(name),
           snapshot,
           counters: rowFor(name, snapshot),
           sockets: hand(snapshot.listeners),
@@ -119,6 +126,23 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
     async stop(graceMs) {
       const message: BalancerRequest = { type: 'stop', graceMs };
       await Promise.all(threads.map((thread) => thread.stop(graceMs + STOP_MARGIN_MS, message)));
+    },
+  };
+}
+
+/** What the rings of threads hold: each life of a thread has a ledger, which is settled when it ends. */
+function createLedgers(calls: RingCalls) {
+  const ledgers = new Map<string, SharedArrayBuffer>();
+  return {
+    lend(worker: string): SharedArrayBuffer {
+      const memory = createLedgerMemory();
+      ledgers.set(worker, memory);
+      return memory;
+    },
+    settle(worker: string): void {
+      const memory = ledgers.get(worker);
+      ledgers.delete(worker);
+      if (memory) settleLedger(memory, calls);
     },
   };
 }

@@ -5,6 +5,7 @@ import type { ServerCounts } from '../balancer/counters.ts';
 import type { ServerState } from '../balancer/messages.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 import type { Config } from '../config/config.ts';
+import type { RingCalls } from '../io/ring-calls.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
 import { type BalancerGroup, createBalancerGroup } from './balancer-group.ts';
@@ -35,6 +36,8 @@ export type BalancerWorkersOptions = ThreadVoice & {
   readonly config: Config;
   readonly file: URL;
   readonly syscalls: Syscalls | undefined;
+  /** Undefined when they read and write by node:net. */
+  readonly ringCalls: RingCalls | undefined;
   readonly states: readonly ServerState[];
 };
 
@@ -49,7 +52,7 @@ const REOPEN_TRIES = 5;
 const REOPEN_PAUSE_MS = 100;
 
 export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBalancer {
-  const { file, log, record, syscalls } = options;
+  const { file, log, record, ringCalls, syscalls } = options;
   const totals = createBalancerTotals();
   const sockets = createListenerSockets(syscalls);
   const groups = new Map<string, BalancerGroup>();
@@ -68,7 +71,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   };
   const createGroup = (region: string, { workers }: Config['node']): BalancerGroup => {
     const threads = workers.balancer > 0 ? workers.balancer : availableParallelism();
-    const known = { region, threads, file, sockets, totals, log, record, onProblem };
+    const known = { region, threads, ringCalls, file, sockets, totals, log, record, onProblem };
     const group = createBalancerGroup({ ...known, states: () => states });
     groups.set(region, group);
     return group;

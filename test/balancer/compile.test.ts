@@ -20,6 +20,7 @@ const listener = (name: string, region: string, upstream: string) => ({
   routes: [{ hosts: ['WWW.Example'], pathPrefix: '/', filters: [], upstream }],
 });
 const CONFIG: BalancerConfig = {
+  engine: 'auto',
   upstreams: { a: upstream(1), b: upstream(2), unused: upstream(3) },
   listeners: [listener('l1', 'east', 'a'), listener('l2', 'west', 'b')],
 };

@@ -377,6 +377,7 @@ test('filters and wires are never called back after the client has gone', () => 
   const log: string[] = [];
   const wire = (name: string): Wire => ({
     remoteAddress: '192.0.2.1',
+    remotePort: 1234,
     write: () => void log.push(`${name} write`) === undefined,
     end: () => void log.push(`${name} end`),
     destroy: () => void log.push(`${name} destroy`),

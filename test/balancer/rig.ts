@@ -11,7 +11,7 @@ import type {
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import type { WireHandlers } from '../../src/balancer/wire.ts';
 import type { ConnectionHandlers } from '../../src/io/stream.ts';
-import { createPortableEngine } from '../../src/io/stream-portable.ts';
+import { createEngine } from './engine.ts';
 
 /** A real balancer on a real socket, with a clock that only tests move, and raw TCP on both sides. */
 
@@ -20,6 +20,7 @@ export type RigOptions = {
   readonly routes?: readonly RouteSnapshot[];
   readonly limits?: Partial<BalancerLimits>;
   readonly algorithm?: string;
+  readonly algorithmOptions?: Readonly<Record<string, unknown>>;
   readonly idleMax?: number;
 };
 
@@ -41,7 +42,10 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
     upstreams: [
       {
         name: 'web',
-        algorithm: { kind: options.algorithm ?? 'round-robin', options: {} },
+        algorithm: {
+          kind: options.algorithm ?? 'round-robin',
+          options: options.algorithmOptions ?? {},
+        },
         servers: options.servers.map((port) => ({
           name: `127.0.0.1:${port}`,
           address: '127.0.0.1',
@@ -67,7 +71,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
 }
 
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const engine = createPortableEngine();
+  const engine = createEngine();
   const snapshot = snapshotOf(options);
   const row = new SharedArrayBuffer(counterBytes(snapshot));
   const clock = { ms: 1_700_000_000_000 };

@@ -4,73 +4,81 @@ import { Worker } from 'node:worker_threads';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import type { BalancerReport, BalancerRequest } from '../../src/balancer/messages.ts';
 import { runOrigin } from '../../src/cli/origin.ts';
+import { createLedgerMemory } from '../../src/io/ring-ledger.ts';
+import { probeRing } from '../../src/io/ring-probe.ts';
+import { openSyscalls } from '../../src/io/syscall.ts';
 import { snapshotOf, talk } from './rig.ts';
 
+const syscalls = openSyscalls();
+const canRing = syscalls.ok && (await probeRing(syscalls.calls)) === undefined;
+
 /** A real worker thread, driven by messages alone. */
-test('a balancer worker starts, serves, takes a new snapshot, drains and stops', async () => {
-  const origin = await runOrigin({ name: 'east', listen: [{ address: '127.0.0.1', port: 0 }] });
-  const worker = new Worker(new URL('../../src/balancer-worker.ts', import.meta.url));
-  const reports: BalancerReport[] = [];
-  let wake = (): void => {};
-  worker.on('message', (report: BalancerReport) => {
-    reports.push(report);
-    wake();
-  });
-  const send = (request: BalancerRequest): void => worker.postMessage(request);
-  const next = async (): Promise<BalancerReport> => {
-    while (reports.length === 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wake = resolve;
-      await promise;
-    }
-    return reports.shift()!;
-  };
-  const snapshot = snapshotOf({ servers: [origin.servers[0]!.port] });
-  const counters = new SharedArrayBuffer(counterBytes(snapshot));
-  send({
-    type: 'start',
-    snapshot,
-    counters,
-    sockets: [
-      { listener: 'http', fd: undefined },
-      { listener: 'nobody', fd: undefined },
-    ],
-    states: [],
-  });
-  const ready = await next();
-  assert.equal(ready.type, 'ready');
-  assert.ok(ready.type === 'ready');
-  assert.equal(ready.engine, 'portable');
-  assert.deepEqual(ready.problems, [{ listener: 'nobody', code: 'UNKNOWN_LISTENER' }]);
-  const port = ready.listeners[0]!.port;
-  const get = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
-  const { text } = await talk(port, get);
-  assert.match(text, /hello from east, server 127\.0\.0\.1:\d+\n/);
-  assert.equal(readCounters(snapshot, counters).listeners[0]?.requests, 1);
+for (const hasRing of [false, true])
+  test(`a balancer worker starts, serves, takes a new snapshot, drains and stops, ${hasRing ? 'with' : 'without'} a ring`, async () => {
+    const origin = await runOrigin({ name: 'east', listen: [{ address: '127.0.0.1', port: 0 }] });
+    const worker = new Worker(new URL('../../src/balancer-worker.ts', import.meta.url));
+    const reports: BalancerReport[] = [];
+    let wake = (): void => {};
+    worker.on('message', (report: BalancerReport) => {
+      reports.push(report);
+      wake();
+    });
+    const send = (request: BalancerRequest): void => worker.postMessage(request);
+    const next = async (): Promise<BalancerReport> => {
+      while (reports.length === 0) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        await promise;
+      }
+      return reports.shift()!;
+    };
+    const snapshot = snapshotOf({ servers: [origin.servers[0]!.port] });
+    const counters = new SharedArrayBuffer(counterBytes(snapshot));
+    send({
+      type: 'start',
+      ringLedger: hasRing && canRing ? createLedgerMemory() : undefined,
+      snapshot,
+      counters,
+      sockets: [
+        { listener: 'http', fd: undefined },
+        { listener: 'nobody', fd: undefined },
+      ],
+      states: [],
+    });
+    const ready = await next();
+    assert.equal(ready.type, 'ready');
+    assert.ok(ready.type === 'ready');
+    assert.equal(ready.engine, hasRing && canRing ? 'io_uring' : 'portable');
+    assert.deepEqual(ready.problems, [{ listener: 'nobody', code: 'UNKNOWN_LISTENER' }]);
+    const port = ready.listeners[0]!.port;
+    const get = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const { text } = await talk(port, get);
+    assert.match(text, /hello from east, server 127\.0\.0\.1:\d+\n/);
+    assert.equal(readCounters(snapshot, counters).listeners[0]?.requests, 1);
 
-  const second = new SharedArrayBuffer(counterBytes(snapshot));
-  send({
-    type: 'snapshot',
-    snapshot: { ...snapshot, generation: 2 },
-    counters: second,
-    sockets: [],
-  });
-  const serving = await next();
-  assert.ok(serving.type === 'serving' && serving.generation === 2);
-  const server = snapshot.upstreams[0]!.servers[0]!.name;
-  send({ type: 'servers', states: [{ upstream: 'web', server, usable: false }] });
-  assert.match((await talk(port, get)).text, /^HTTP\/1.1 503 /);
-  send({ type: 'servers', states: [{ upstream: 'web', server, usable: true }] });
-  send({ type: 'drain', listeners: ['http'], draining: true });
-  assert.match(
-    (await talk(port, get.replace('Connection: close\r\n', ''))).text,
-    /Connection: close/,
-  );
-  assert.equal(readCounters(snapshot, counters).listeners[0]?.requests, 1);
-  assert.equal(readCounters(snapshot, second).listeners[0]?.requests, 2);
+    const second = new SharedArrayBuffer(counterBytes(snapshot));
+    send({
+      type: 'snapshot',
+      snapshot: { ...snapshot, generation: 2 },
+      counters: second,
+      sockets: [],
+    });
+    const serving = await next();
+    assert.ok(serving.type === 'serving' && serving.generation === 2);
+    const server = snapshot.upstreams[0]!.servers[0]!.name;
+    send({ type: 'servers', states: [{ upstream: 'web', server, usable: false }] });
+    assert.match((await talk(port, get)).text, /^HTTP\/1.1 503 /);
+    send({ type: 'servers', states: [{ upstream: 'web', server, usable: true }] });
+    send({ type: 'drain', listeners: ['http'], draining: true });
+    assert.match(
+      (await talk(port, get.replace('Connection: close\r\n', ''))).text,
+      /Connection: close/,
+    );
+    assert.equal(readCounters(snapshot, counters).listeners[0]?.requests, 1);
+    assert.equal(readCounters(snapshot, second).listeners[0]?.requests, 2);
 
-  send({ type: 'stop', graceMs: 1000 });
-  assert.equal((await next()).type, 'stopped');
-  await worker.terminate();
-  await origin.close();
-});
+    send({ type: 'stop', graceMs: 1000 });
+    assert.equal((await next()).type, 'stopped');
+    await worker.terminate();
+    await origin.close();
+  });

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { roundRobin } from '../../src/balancing/round-robin.ts';
+import { serversOf, stateOf } from './state.ts';
 
 function sequence(weights: readonly number[], usable: readonly number[], count: number): string {
-  const servers = weights.map((weight, index) => ({ index, name: `s${index}`, weight }));
-  const picker = roundRobin.build(servers, {});
-  const state = {
-    usable: Uint8Array.from(usable),
-    active: new Uint32Array(weights.length),
-    scratch: new Float64Array(weights.length),
-  };
-  return Array.from({ length: count }, () => 'abcdef'[picker.pick(state, 0, 0)] ?? '-').join('');
+  const picker = roundRobin.build(serversOf(weights), {});
+  const state = stateOf(weights, usable);
+  return Array.from({ length: count }, () => 'abcdef'[picker.pick(state, 0, 0, 0)] ?? '-').join('');
 }
 
 test('pickSmooth() interleaves weights as nginx does', () => {

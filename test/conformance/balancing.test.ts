@@ -2,23 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PickState } from '../../src/balancing/algorithm.ts';
 import { balancingAlgorithms } from '../../src/balancing/registry.ts';
+import { drawAt, keyAt, serversOf, stateOf } from '../balancing/state.ts';
 
 /** What every balancing algorithm promises, checked for each line of the registry. */
 
 const WEIGHTS = [1, 2, 3, 4];
-const SERVERS = WEIGHTS.map((weight, index) => ({ index, name: `s${index}`, weight }));
-
-function createState(usable: readonly number[] = WEIGHTS.map(() => 1)): PickState {
-  return {
-    usable: Uint8Array.from(usable),
-    active: new Uint32Array(usable.length),
-    scratch: new Float64Array(usable.length),
-  };
-}
-
-/** A fixed, evenly spread sequence of draws. */
-const drawAt = (step: number): number => (0.37 + step * 0.7548776662466927) % 1;
-const keyAt = (step: number): number => Math.imul(step + 1, 0x9e3779b1) >>> 0;
+const NOW_MS = 1_800_000_000_000;
+const SERVERS = serversOf(WEIGHTS);
+const createState = (usable?: readonly number[]): PickState => stateOf(WEIGHTS, usable);
+const OUTCOME = { ok: true, elapsedMs: 10, retryAfterMs: 0 };
 
 test('balancingAlgorithms have distinct kinds and say what they do', () => {
   const kinds = balancingAlgorithms.map(({ kind }) => kind);
@@ -38,15 +30,15 @@ for (const algorithm of balancingAlgorithms) {
       const state = createState(usable);
       const picker = build();
       for (let step = 0; step < 60; step++) {
-        const picked = picker.pick(state, keyAt(step), drawAt(step));
+        const picked = picker.pick(state, keyAt(step), drawAt(step), NOW_MS + step);
         assert.equal(usable[picked], 1, `mask ${mask}, step ${step}`);
       }
     }
   });
 
   test(`${algorithm.kind}: gives -1 when no server is usable or there is none`, () => {
-    assert.equal(build().pick(createState([0, 0, 0, 0]), 1, 0.5), -1);
-    assert.equal(build([]).pick(createState([]), 1, 0.5), -1);
+    assert.equal(build().pick(createState([0, 0, 0, 0]), 1, 0.5, NOW_MS), -1);
+    assert.equal(build([]).pick(stateOf([]), 1, 0.5, NOW_MS), -1);
   });
 
   test(`${algorithm.kind}: shares idle servers by weight`, () => {
@@ -55,9 +47,10 @@ for (const algorithm of balancingAlgorithms) {
     const counts = [0, 0, 0, 0];
     const steps = 10_000;
     for (let step = 0; step < steps; step++) {
-      const picked = picker.pick(state, keyAt(step), drawAt(step));
+      const picked = picker.pick(state, keyAt(step), drawAt(step), NOW_MS + step);
       counts[picked]!++;
-      picker.observe(state, { server: picked, ok: true, elapsedMs: 10 });
+      picker.begin?.(state, picked, NOW_MS + step);
+      picker.observe?.(state, picked, OUTCOME, NOW_MS + step + 10);
     }
     // Without load least-request compares capacity too, so only the order is promised of all.
     for (let index = 1; index < counts.length; index++) {
@@ -71,14 +64,17 @@ for (const algorithm of balancingAlgorithms) {
     const inFlight: number[] = [];
     const counts = [0, 0, 0, 0];
     for (let step = 0; step < 10_000; step++) {
-      const picked = picker.pick(state, keyAt(step), drawAt(step));
+      const picked = picker.pick(state, keyAt(step), drawAt(step), NOW_MS + step);
       counts[picked]!++;
       state.active[picked]!++;
+      state.connections[picked]!++;
+      picker.begin?.(state, picked, NOW_MS + step);
       inFlight.push(picked);
       if (inFlight.length > 200) {
         const done = inFlight.shift()!;
         state.active[done]!--;
-        picker.observe(state, { server: done, ok: true, elapsedMs: 10 });
+        state.connections[done]!--;
+        picker.observe?.(state, done, { ...OUTCOME, elapsedMs: 200 }, NOW_MS + step);
       }
     }
     for (const [index, weight] of WEIGHTS.entries()) {
@@ -87,13 +83,13 @@ for (const algorithm of balancingAlgorithms) {
   });
 
   test(`${algorithm.kind}: uses a server of weight 0 only when no other is usable`, () => {
-    const servers = [0, 1].map((weight, index) => ({ index, name: `s${index}`, weight }));
+    const servers = serversOf([0, 1]);
     const picker = build(servers);
-    const state = createState([1, 1]);
+    const state = stateOf([0, 1]);
     for (let step = 0; step < 50; step++) {
-      assert.equal(picker.pick(state, keyAt(step), drawAt(step)), 1);
+      assert.equal(picker.pick(state, keyAt(step), drawAt(step), NOW_MS + step), 1);
     }
-    assert.equal(picker.pick(createState([1, 0]), 7, 0.5), 0);
+    assert.equal(picker.pick(stateOf([0, 1], [1, 0]), 7, 0.5, NOW_MS), 0);
   });
 
   test(`${algorithm.kind}: gives the same picks for the same state, keys and draws`, () => {
@@ -101,7 +97,7 @@ for (const algorithm of balancingAlgorithms) {
       const state = createState();
       const picker = build();
       return Array.from({ length: 200 }, (_, step) => {
-        const picked = picker.pick(state, keyAt(step), drawAt(step));
+        const picked = picker.pick(state, keyAt(step), drawAt(step), NOW_MS + step);
         if (step % 3 !== 0) state.active[picked]!++;
         return picked;
       });
@@ -111,7 +107,7 @@ for (const algorithm of balancingAlgorithms) {
 
   test(`${algorithm.kind}: takes draws at the edges of [0, 1)`, () => {
     for (const draw of [0, 1 - Number.EPSILON / 2, Number.MIN_VALUE]) {
-      const picked = build().pick(createState(), 0, draw);
+      const picked = build().pick(createState(), 0, draw, NOW_MS);
       assert.ok(picked >= 0 && picked < 4, `draw ${draw}`);
     }
   });

@@ -65,8 +65,9 @@ test(`the balancer survives ${ITERATIONS} mutated conversations (seed ${SEED})`,
   let server: WireHandlers | undefined;
   const wire = (onWrite: (bytes: Uint8Array) => void, onGone: () => void): Wire => ({
     remoteAddress: '192.0.2.1',
-    write(bytes) {
-      onWrite(bytes);
+    remotePort: 1234,
+    write(bytes, length = bytes.length) {
+      onWrite(bytes.subarray(0, length));
       return random() > 0.1;
     },
     end() {},

@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import { bytesOf } from '../../src/http/ascii.ts';
 import {
   createByteSink,
+  putAll,
   putBytes,
-  putChunk,
+  putChunkSize,
+  putDecimal,
+  putLineEnd,
   putText,
   sunkBytes,
 } from '../../src/http/byte-sink.ts';
@@ -74,10 +77,20 @@ test('forwardedFields() replaces the claims of strangers and extends those of tr
   assert.equal(claimsIdentity(FIELD.via), false);
 });
 
-test('putChunk() and its like grow the sink and keep the order', () => {
+test('putDecimal() writes numbers as they are written', () => {
+  for (const value of [0, 9, 10, 99, 100, 12_345, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+    const sink = createByteSink(1);
+    putDecimal(sink, value);
+    assert.equal(Buffer.from(sunkBytes(sink)).toString(), String(value));
+  }
+});
+
+test('putChunkSize() and its like grow the sink and keep the order', () => {
   const sink = createByteSink(2);
   putText(sink, 'ab');
   putBytes(sink, bytesOf('-xyz-'), 1, 4);
-  putChunk(sink, bytesOf('q'.repeat(300)), 0, 300);
+  putChunkSize(sink, 300);
+  putAll(sink, bytesOf('q'.repeat(300)));
+  putLineEnd(sink);
   assert.equal(Buffer.from(sunkBytes(sink)).toString(), `abxyz12c\r\n${'q'.repeat(300)}\r\n`);
 });

@@ -87,7 +87,10 @@ const CONFIG = {
       need: 2,
     },
   },
-  balancer: { upstreams: { shop: upstream('web'), blog: upstream('web'), raw: upstream() } },
+  balancer: {
+    engine: 'auto',
+    upstreams: { shop: upstream('web'), blog: upstream('web'), raw: upstream() },
+  },
 } as unknown as Config;
 
 const target = (key: string, home?: string): Check => ({

@@ -203,7 +203,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       access: { allow: [], deny: [] },
       explain: { allow: ['127.0.0.0/8', '::1/128'] },
     },
-    balancer: { upstreams: {}, listeners: [] },
+    balancer: { engine: 'auto', upstreams: {}, listeners: [] },
     store: { kind: 'memory', options: {} },
     admin: { address: '127.0.0.1', port: 0, tokens: [] },
     log: { level: 'info' },

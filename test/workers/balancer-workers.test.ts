@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { BalancerListenerConfig, Config } from '../../src/config/config.ts';
-import { openSyscalls } from '../../src/io/syscall.ts';
+import { openRingCalls, type RingCalls } from '../../src/io/ring-calls.ts';
+import { probeRing } from '../../src/io/ring-probe.ts';
+import { openSyscalls, type Syscalls } from '../../src/io/syscall.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../../src/workers/balancer-workers.ts';
 import { createConfig } from '../nameserver/fixture.ts';
 import { freePort, loopbackAddress } from '../node/free-addresses.ts';
@@ -18,13 +20,26 @@ import { createVoice } from './voice.ts';
 const DEADLINE_MS = 10_000;
 const PORT = 8080;
 const found = openSyscalls();
-const WAYS = found.ok ? ([found.calls, undefined] as const) : ([undefined] as const);
+const ring = openRingCalls();
+const canRing = found.ok && (await probeRing(found.calls)) === undefined;
+type Way = {
+  readonly syscalls: Syscalls | undefined;
+  readonly ringCalls: RingCalls | undefined;
+};
+const WAYS: readonly Way[] = [
+  ...(found.ok ? [{ syscalls: found.calls, ringCalls: undefined }] : []),
+  ...(found.ok && ring.ok && canRing ? [{ syscalls: found.calls, ringCalls: ring.calls }] : []),
+  { syscalls: undefined, ringCalls: undefined },
+];
+const [FIRST_WAY = { syscalls: undefined, ringCalls: undefined }] = WAYS;
 
-for (const syscalls of WAYS) {
-  const way = syscalls ? "the main thread's sockets" : "the workers' own sockets";
+for (const each of WAYS) {
+  const { ringCalls, syscalls } = each;
+  const sockets = syscalls ? "the main thread's sockets" : "the workers' own sockets";
+  const way = ringCalls ? `${sockets} and a ring` : sockets;
 
   test(`listeners come, move, change names and regions, and go, with ${way}`, async (t) => {
-    const { workers, publish, listener } = await open(t, syscalls, []);
+    const { workers, publish, listener } = await open(t, each, []);
     const [first, second] = [loopbackAddress(), loopbackAddress()];
     await workers.ready;
     assert.equal(workers.threads().length, 0);
@@ -54,7 +69,7 @@ for (const syscalls of WAYS) {
   });
 
   test(`reloads that come faster than workers take them leave what the last one says, with ${way}`, async (t) => {
-    const { publish, listener } = await open(t, syscalls, []);
+    const { publish, listener } = await open(t, each, []);
     const [first, second] = [loopbackAddress(), loopbackAddress()];
     const rounds = Array.from({ length: 5 }).flatMap(() => [
       publish([listener('eu', first), listener('eu', second, 'moving')]),
@@ -69,7 +84,7 @@ for (const syscalls of WAYS) {
 
   test(`an address that is given up can be taken again at once, also by a wildcard, with ${way}`, async (t) => {
     const address = loopbackAddress();
-    const { publish, listener } = await open(t, syscalls, [['eu', address]]);
+    const { publish, listener } = await open(t, each, [['eu', address]]);
     await answers(address);
     void publish([]);
     assert.deepEqual(await publish([listener('eu', address)]), []);
@@ -85,7 +100,7 @@ for (const syscalls of WAYS) {
 
   test(`a worker that is dead while the configuration changes comes back with all of it, with ${way}`, async (t) => {
     const [first, second] = [loopbackAddress(), loopbackAddress()];
-    const { workers, publish, listener } = await open(t, syscalls, [['eu', first]]);
+    const { workers, publish, listener } = await open(t, each, [['eu', first]]);
     await workers.ready;
     await answers(first);
     const [thread] = workers.threads();
@@ -105,14 +120,14 @@ test('a port that another program has starts nothing, and is a problem of a late
   const blocker = createServer();
   await new Promise<void>((resolve) => blocker.listen(PORT, taken, resolve));
   t.after(() => blocker.close());
-  const options = { ...createVoice(), file: FILE, syscalls: WAYS[0], states: [] };
+  const options = { ...createVoice(), file: FILE, ...FIRST_WAY, states: [] };
   const config = configOf([listenerAt('eu', taken)], 1);
   const refused = openBalancerWorkers({ ...options, config });
-  if (WAYS[0] === undefined) return;
+  if (FIRST_WAY.syscalls === undefined) return;
   assert.ok(!refused.ok);
   assert.match(refused.problems[0]!.message, /taken by another program/);
   const free = loopbackAddress();
-  const { publish, listener } = await open(t, WAYS[0], [['eu', free]]);
+  const { publish, listener } = await open(t, FIRST_WAY, [['eu', free]]);
   const problems = await publish([listener('eu', free), listener('eu', taken)]);
   assert.deepEqual(
     problems.map(({ code }) => code),
@@ -125,7 +140,7 @@ test('a port that another program has starts nothing, and is a problem of a late
 });
 
 test('0 balancer workers are one per core', async (t) => {
-  const { workers } = await open(t, WAYS[0], [['eu', loopbackAddress()]], 0);
+  const { workers } = await open(t, FIRST_WAY, [['eu', loopbackAddress()]], 0);
   assert.ok(workers.threads().length >= 1);
   await workers.ready;
   const { availableParallelism } = await import('node:os');
@@ -142,7 +157,7 @@ const names = (workers: BalancerWorkers): string =>
 
 async function open(
   t: TestContext,
-  syscalls: (typeof WAYS)[number],
+  way: Way,
   first: readonly (readonly [region: string, address: string])[],
   threads = 1,
 ) {
@@ -157,7 +172,7 @@ async function open(
     ...createVoice(),
     config: config(first.map(([region, at]) => listenerAt(region, at))),
     file: FILE,
-    syscalls,
+    ...way,
     states: [],
   });
   assert.ok(opened.ok);
@@ -184,6 +199,7 @@ function configOf(
     ...base,
     node: { ...base.node, workers: { dns: 1, balancer: threads } },
     balancer: {
+      engine: 'auto',
       listeners,
       upstreams: {
         web: {
@@ -221,7 +237,7 @@ const refuses = (address: string) =>
  * For a while after a change nobody is refused. A worker that owns its socket has to close it before
  * it can open it under another name: then it only comes back.
  */
-async function staysOpen(address: string, syscalls: (typeof WAYS)[number]): Promise<void> {
+async function staysOpen(address: string, syscalls: Syscalls | undefined): Promise<void> {
   if (!syscalls) return void (await answers(address));
   for (let count = 0; count < 30; count += 1) assert.equal(await ask(address), 'hello');
 }

@@ -1,0 +1,35 @@
+import type { ByteSink } from '../http/byte-sink.ts';
+
+/**
+ * The head of a request as the server gets it, kept until nothing can have it sent again. Usual ones
+ * lie in memory that is used again and again; a longer one has memory of its own.
+ */
+export type HeadCopy = { bytes: Uint8Array; length: number };
+
+/** Memory that no exchange uses just now. */
+export type SpareHeads = Uint8Array[];
+
+const HEAD_BYTES = 1024;
+/** What a burst of exchanges has needed is given back beyond this. */
+const SPARE_MAX = 1024;
+
+export const createHeadCopy = (): HeadCopy => ({ bytes: NO_BYTES, length: 0 });
+
+export function keepHead(copy: HeadCopy, sink: ByteSink, spare: SpareHeads): void {
+  const { length } = sink;
+  const bytes = length <= HEAD_BYTES ? (spare.pop() ?? new Uint8Array(HEAD_BYTES)) : undefined;
+  if (bytes === undefined) copy.bytes = sink.bytes.slice(0, length);
+  else {
+    for (let at = 0; at < length; at++) bytes[at] = sink.bytes[at]!;
+    copy.bytes = bytes;
+  }
+  copy.length = length;
+}
+
+export function dropHead(copy: HeadCopy, spare: SpareHeads): void {
+  if (copy.bytes.length === HEAD_BYTES && spare.length < SPARE_MAX) spare.push(copy.bytes);
+  copy.bytes = NO_BYTES;
+  copy.length = 0;
+}
+
+const NO_BYTES = new Uint8Array(0);

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import {
+  type BalancingAlgorithm,
+  type PickState,
+  type RequestOutcome,
+  SCRATCH,
+} from './algorithm.ts';
+import { pickSmooth } from './smooth.ts';
+
+/**
+ * The server with the shortest average response time for its requests in flight (nginx `least_time`,
+ * `ngx_http_upstream_least_time_module.c`). Guards against what averages hide: requests that hang count
+ * while they do, a server that nobody asks is given a chance again and again, near equals take turns, and
+ * above some seconds all are equally slow.
+ */
+export const leastTime: BalancingAlgorithm<LeastTimeOptions> = {
+  kind: 'least-time',
+  summary: 'The server with the shortest average response time for its requests in flight.',
+  options: z.strictObject({}),
+  build(servers) {
+    const tied = new Uint8Array(servers.length);
+    return {
+      pick(state, _key, _draw, nowMs) {
+        let least = Number.POSITIVE_INFINITY;
+        for (const { index } of servers) {
+          if (isCandidate(state, index)) least = Math.min(least, costOf(state, index, nowMs));
+        }
+        if (least === Number.POSITIVE_INFINITY) return pickSmooth(servers, state, state.usable);
+        for (const { index } of servers) {
+          tied[index] = isCandidate(state, index) && costOf(state, index, nowMs) <= least ? 1 : 0;
+        }
+        return pickSmooth(servers, state, tied);
+      },
+      begin: startOne,
+      observe: endOne,
+    };
+  },
+};
+
+export type LeastTimeOptions = Record<string, never>;
+
+/** Places in the scratch of a server beside that of `pickSmooth`. */
+const AVERAGE = 1;
+/** When the average was last changed; 0 = there is none yet. */
+const AT = 2;
+/** Of all requests in flight, the times when they began, added up. */
+const STARTS = 3;
+const OLD_SHARE = 0.95;
+const CLUSTER_MS = 20;
+const SLOWEST_MS = 5000;
+/** The average of a server that nobody asks halves in this time. */
+const HALVES_MS = 10_000;
+
+const isCandidate = ({ usable, weights }: PickState, index: number): boolean =>
+  usable[index] === 1 && weights[index]! > 0;
+
+function costOf(state: PickState, server: number, nowMs: number): number {
+  // Idle ones differ by their time alone, and take turns by weight.
+  const load = 1 + state.active[server]! / state.weights[server]!;
+  return load * expectedMs(state, server, nowMs);
+}
+
+function expectedMs({ active, scratch }: PickState, server: number, nowMs: number): number {
+  const first = SCRATCH * server;
+  const at = scratch[first + AT]!;
+  const rests = at === 0 ? 0 : Math.floor((nowMs - at) / HALVES_MS);
+  const learnt = at === 0 ? 0 : scratch[first + AVERAGE]! / 2 ** Math.min(rests, 30);
+  const count = active[server]!;
+  const inFlight = count === 0 ? 0 : nowMs - scratch[first + STARTS]! / count;
+  const ms = Math.min(SLOWEST_MS, Math.max(learnt, inFlight));
+  return Math.max(CLUSTER_MS, Math.ceil(ms / CLUSTER_MS) * CLUSTER_MS);
+}
+
+function startOne({ scratch }: PickState, server: number, nowMs: number): void {
+  scratch[SCRATCH * server + STARTS]! += nowMs;
+}
+
+function endOne(
+  { scratch }: PickState,
+  server: number,
+  { elapsedMs, ok }: RequestOutcome,
+  nowMs: number,
+): void {
+  const first = SCRATCH * server;
+  scratch[first + STARTS]! -= nowMs - elapsedMs;
+  if (ok === undefined) return;
+  // A quick failure says nothing about how long an answer takes.
+  const ms = ok ? elapsedMs : Math.max(elapsedMs, SLOWEST_MS);
+  const before = scratch[first + AVERAGE]!;
+  scratch[first + AVERAGE] =
+    scratch[first + AT] === 0 ? ms : before * OLD_SHARE + ms * (1 - OLD_SHARE);
+  scratch[first + AT] = nowMs;
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import type { BalancingAlgorithm, PickState, Server } from './algorithm.ts';
+import { hashKey, keySourceOf } from './hash-key.ts';
+import { anyKey, hashText, rehash } from './hashing.ts';
+import { pickInOrder, versionOf } from './maglev-table.ts';
+
+/**
+ * Consistent hashing (Karger et al.): servers have points on a ring, a key belongs to the next one. With a
+ * bound on load (Mirrokni et al., arXiv 1608.01350) a server that has more than its share is passed over; the
+ * key then jumps to another point of the ring instead of to the neighbour, who would be the next to fall
+ * (arXiv 1908.08762).
+ */
+export const ringHash: BalancingAlgorithm<RingHashOptions> = {
+  kind: 'ring-hash',
+  summary: 'The same server for the same key, unless it has too much to do.',
+  options: z.strictObject({
+    key: hashKey,
+    points: z
+      .int()
+      .min(16)
+      .max(1024)
+      .default(160)
+      .describe('Points on the ring for each unit of the smallest weight.'),
+    loadFactor: z
+      .number()
+      .min(1)
+      .max(10)
+      .optional()
+      .describe(
+        'A server with more than this many times its share of the requests in flight is passed over: 1.25 is usual. Default: keys stay whatever the load.',
+      ),
+  }),
+  keySource: ({ key }) => keySourceOf(key),
+  build(servers, { loadFactor = 0, points }) {
+    const ring = buildRing(servers, points);
+    const bound = { loadFactor, total: servers.reduce((sum, { weight }) => sum + weight, 0) };
+    return {
+      pick: (state, key, draw) => pickFromRing(ring, servers, state, key || anyKey(draw), bound),
+      tableVersion: versionOf(servers, points),
+    };
+  },
+};
+
+export type RingHashOptions = {
+  readonly key: string;
+  readonly points: number;
+  readonly loadFactor?: number | undefined;
+};
+
+type Ring = { readonly at: Uint32Array; readonly owner: Uint16Array };
+type Bound = { readonly loadFactor: number; readonly total: number };
+
+/** A server that is so much heavier than the lightest one has no more points than this. */
+const POINTS_MAX = 65_536;
+const TRIES_MAX = 64;
+
+function buildRing(servers: readonly Server[], points: number): Ring {
+  const weighty = servers.filter(({ weight }) => weight > 0);
+  const lightest = Math.min(...weighty.map(({ weight }) => weight));
+  const all = weighty.flatMap(({ index, name, weight }) => {
+    const count = Math.min(POINTS_MAX, Math.round((points * weight) / lightest));
+    return Array.from({ length: count }, (_, point) => ({
+      at: hashText(name, point + 1),
+      index,
+      name,
+    }));
+  });
+  // Two servers at one point: the name decides, on all nodes alike.
+  all.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1));
+  return {
+    at: Uint32Array.from(all, ({ at }) => at),
+    owner: Uint16Array.from(all, ({ index }) => index),
+  };
+}
+
+function pickFromRing(
+  ring: Ring,
+  servers: readonly Server[],
+  state: PickState,
+  key: number,
+  bound: Bound,
+): number {
+  if (ring.at.length > 0) {
+    const sharePerWeight = shareOf(state, bound);
+    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+      const server = ring.owner[placeOf(ring, rehash(key, attempt))]!;
+      if (state.usable[server] !== 1) continue;
+      const share = Math.max(1, Math.ceil(sharePerWeight * servers[server]!.weight));
+      if (bound.loadFactor === 0 || state.active[server]! < share) return server;
+    }
+    // All are over their share: that happens when few are left. The key stays where it belongs.
+    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+      const server = ring.owner[placeOf(ring, rehash(key, attempt))]!;
+      if (state.usable[server] === 1) return server;
+    }
+  }
+  return pickInOrder(servers, state.usable, key);
+}
+
+/** Requests in flight that a unit of weight may have. */
+function shareOf({ active }: PickState, { loadFactor, total }: Bound): number {
+  if (loadFactor === 0) return 0;
+  let all = 1;
+  for (const count of active) all += count;
+  return (all * loadFactor) / total;
+}
+
+/** The first point at or after the key, around the ring. */
+function placeOf({ at }: Ring, key: number): number {
+  let low = 0;
+  let high = at.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (at[middle]! < key) low = middle + 1;
+    else high = middle;
+  }
+  return low === at.length ? 0 : low;
+}

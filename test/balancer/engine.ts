@@ -1,0 +1,22 @@
+import { openRingCalls } from '../../src/io/ring-calls.ts';
+import { probeRing } from '../../src/io/ring-probe.ts';
+import type { StreamEngine } from '../../src/io/stream.ts';
+import { createPortableEngine } from '../../src/io/stream-portable.ts';
+import { createRingEngine } from '../../src/io/stream-ring.ts';
+import { openSyscalls } from '../../src/io/syscall.ts';
+
+/** The stream engine that rigs of this process run on. */
+let create: () => StreamEngine = createPortableEngine;
+
+export const createEngine = (): StreamEngine => create();
+
+/** From now on rigs run on io_uring. False where there is none. */
+export async function useRing(): Promise<boolean> {
+  const [calls, syscalls] = [openRingCalls(), openSyscalls()];
+  if (!calls.ok || !syscalls.ok) return false;
+  if ((await probeRing(syscalls.calls, calls)) !== undefined) return false;
+  // One for all of them: its memory is never given back.
+  const engine = createRingEngine(calls.calls, syscalls.calls);
+  create = () => engine;
+  return true;
+}
