@@ -57,19 +57,23 @@ for (const hasRing of [false, true])
     assert.equal(readCounters(snapshot, counters).listeners[0]?.requests, 1);
 
     const second = new SharedArrayBuffer(counterBytes(snapshot));
-    send({
-      type: 'snapshot',
-      snapshot: { ...snapshot, generation: 2 },
-      counters: second,
-      sockets: [],
-    });
-    const serving = await next();
-    assert.ok(serving.type === 'serving' && serving.generation === 2);
+    let generation = 1;
+    /** What was said before it has been heard when the answer comes: connections and messages come in any order. */
+    const serveNext = async (): Promise<void> => {
+      generation += 1;
+      const snapshotNow = { ...snapshot, generation };
+      send({ type: 'snapshot', snapshot: snapshotNow, counters: second, sockets: [] });
+      const serving = await next();
+      assert.ok(serving.type === 'serving' && serving.generation === generation);
+    };
+    await serveNext();
     const server = snapshot.upstreams[0]!.servers[0]!.name;
     send({ type: 'servers', states: [{ upstream: 'web', server, usable: false }] });
+    await serveNext();
     assert.match((await talk(port, get)).text, /^HTTP\/1.1 503 /);
     send({ type: 'servers', states: [{ upstream: 'web', server, usable: true }] });
     send({ type: 'drain', listeners: ['http'], draining: true });
+    await serveNext();
     assert.match(
       (await talk(port, get.replace('Connection: close\r\n', ''))).text,
       /Connection: close/,
