@@ -10,7 +10,7 @@ import type {
 } from './balancer/messages.ts';
 import type { BalancerSnapshot } from './balancer/snapshot.ts';
 import type { Connect } from './balancer/upstream.ts';
-import type { WireHandlers } from './balancer/wire.ts';
+import { steadyNow } from './io/clock.ts';
 import { openRingCalls } from './io/ring-calls.ts';
 import type { ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
@@ -53,7 +53,7 @@ function createWorker(
         if (ringLedger) engine = openRing(ringLedger) ?? engine;
         balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
         balancer.setServers(states);
-        setInterval(() => balancer?.tick(now()), TICK_MS);
+        setInterval(() => balancer?.tick(steadyNow()), TICK_MS);
         send({ type: 'ready', engine: engine.name, ...(await open(snapshot, sockets)) });
         break;
       }
@@ -75,7 +75,7 @@ function createWorker(
         if (stopping) break;
         stopping = true;
         await closeListeners(listeners, []);
-        balancer?.stop(now(), request.graceMs);
+        balancer?.stop(steadyNow(), request.graceMs);
         setInterval(endWhenIdle, TICK_MS);
     }
   };
@@ -94,10 +94,6 @@ function openRing(ledgerMemory: SharedArrayBuffer): StreamEngine | undefined {
   }
 }
 
-/** Milliseconds since the epoch that never go back: limits in time must survive a corrected clock. */
-const now = (): number => startedAtMs + performance.now();
-const startedAtMs = performance.timeOrigin;
-
 async function openListener(
   engine: StreamEngine,
   balancer: () => Balancer | undefined,
@@ -111,8 +107,8 @@ async function openListener(
   const where = socket.fd === undefined ? { address, port, shared: true } : { fd: socket.fd };
   try {
     const listener = await engine.listen(where, (connection) => {
-      const handlers = balancer()?.accept(name, connection, now());
-      if (handlers) return timed(handlers);
+      const handlers = balancer()?.accept(name, connection, steadyNow());
+      if (handlers) return handlers;
       connection.destroy();
       return DEAF;
     });
@@ -146,18 +142,7 @@ async function closeListeners(
 const connector =
   (engine: StreamEngine): Connect =>
   (target, handlers) =>
-    engine.connect({ address: target.address, port: target.port }, timed(handlers));
-
-/** Adds the time to what the engine tells. */
-function timed(handlers: WireHandlers): ConnectionHandlers {
-  return {
-    onOpen: () => handlers.onOpen(now()),
-    onData: (bytes) => handlers.onData(bytes, now()),
-    onEnd: () => handlers.onEnd(now()),
-    onDrain: () => handlers.onDrain(now()),
-    onClose: (problem) => handlers.onClose(problem, now()),
-  };
-}
+    engine.connect(target, handlers);
 
 const addressOf = ([listener, { address, port }]: [string, Listener]): ListenerAddress => ({
   listener,

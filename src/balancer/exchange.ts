@@ -17,6 +17,9 @@ import type { Wire, WireHandlers } from './wire.ts';
  * something can be done with what it sends.
  */
 
+/** Who has connected sends a request within this time, or does not mean to. */
+const FRESH_MS = 1000;
+
 /** Takes a new client. The handlers are for its wire; the session lives in `runtime.sessions`. */
 export function openSession(
   runtime: BalancerRuntime,
@@ -24,24 +27,71 @@ export function openSession(
   client: Wire,
   nowMs: number,
 ): WireHandlers {
-  const session = createSession(
-    runtime,
-    listener,
-    client,
-    upstreamHandlers(() => session),
-    nowMs,
-  );
+  const session = createSession(runtime, listener, client, nowMs);
+  session.upstreamHandlers = new UpstreamSide(session);
   runtime.sessions.add(session);
   const { counters } = runtime;
   counters[listener.counterBase + LISTENER_COUNTER.connections]!++;
   counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;
-  return {
-    onOpen() {},
-    onData: (bytes, now) => takeFromClient(session, bytes, now),
-    onEnd: (now) => endOfClient(session, now),
-    onDrain: (now) => clientDrained(session, now),
-    onClose: (_problem, now) => closeSession(session, now),
-  };
+  return new ClientSide(session);
+}
+
+/** What a session hears of its client. A class, as functions of its own would cost an idle client half its memory. */
+class ClientSide implements WireHandlers {
+  private readonly session: Session;
+  constructor(session: Session) {
+    this.session = session;
+  }
+  onOpen(): void {}
+  onData(bytes: Uint8Array, nowMs: number): void {
+    takeFromClient(this.session, bytes, nowMs);
+  }
+  onEnd(nowMs: number): void {
+    endOfClient(this.session, nowMs);
+  }
+  onDrain(nowMs: number): void {
+    clientDrained(this.session, nowMs);
+  }
+  onClose(_problem: string, nowMs: number): void {
+    closeSession(this.session, nowMs);
+  }
+}
+
+/** What it hears of the server that answers. */
+class UpstreamSide implements WireHandlers {
+  private readonly session: Session;
+  constructor(session: Session) {
+    this.session = session;
+  }
+  onOpen(nowMs: number): void {
+    const { session } = this;
+    const { exchange } = session;
+    if (exchange === undefined || session.phase !== 'connect') return;
+    exchange.upstreamMs = nowMs;
+    sendHead(session, exchange);
+    wake(session, nowMs);
+  }
+  onData(bytes: Uint8Array, nowMs: number): void {
+    const { session } = this;
+    const { exchange, phase, runtime } = session;
+    if (exchange === undefined) return;
+    if (phase === 'tunnel') {
+      exchange.upstreamMs = nowMs;
+      putBytes(runtime.toClient, bytes, 0, bytes.length);
+    } else if (phase === 'exchange') readResponse(session, exchange, bytes, nowMs);
+    wake(session, nowMs);
+  }
+  onEnd(nowMs: number): void {
+    upstreamEnded(this.session, '', nowMs);
+  }
+  onDrain(nowMs: number): void {
+    const { exchange } = this.session;
+    if (exchange) exchange.upstreamBlocked = false;
+    wake(this.session, nowMs);
+  }
+  onClose(problem: string, nowMs: number): void {
+    upstreamEnded(this.session, problem, nowMs);
+  }
 }
 
 /** Ends the session at once, whatever is under way. */
@@ -95,9 +145,13 @@ export function tickSession(session: Session, nowMs: number): void {
   settle(session, nowMs);
 }
 
-/** For a worker that stops: an idle client is let go in order, one with a request in flight stays. */
+/**
+ * For a worker that stops: an idle client is let go in order, one with a request in flight stays, and one
+ * that has just come: its request is on its way, and nothing would say that it may be sent again.
+ */
 export function releaseIdleSession(session: Session, nowMs: number): void {
   if (session.phase !== 'head' || session.headSinceMs > 0) return;
+  if (session.requests === 0 && nowMs - session.idleSinceMs < FRESH_MS) return;
   startLinger(session, nowMs);
   settle(session, nowMs);
 }
@@ -110,6 +164,8 @@ function tickHead(session: Session, nowMs: number): void {
     if (nowMs - session.headSinceMs >= limits.headTimeoutMs) {
       replyWithProblem(session, 408, 'the head did not come in time', nowMs);
     }
+  } else if (session.runtime.stopping) {
+    releaseIdleSession(session, nowMs);
   } else {
     const limitMs = session.requests === 0 ? limits.headTimeoutMs : limits.keepAliveTimeoutMs;
     if (nowMs - session.idleSinceMs >= limitMs) session.phase = 'closed';
@@ -246,34 +302,6 @@ function clientDrained(session: Session, nowMs: number): void {
 function wake(session: Session, nowMs: number): void {
   consumeInbox(session, nowMs);
   settle(session, nowMs);
-}
-
-function upstreamHandlers(session: () => Session): WireHandlers {
-  return {
-    onOpen(nowMs) {
-      const { exchange } = session();
-      if (exchange === undefined || session().phase !== 'connect') return;
-      exchange.upstreamMs = nowMs;
-      sendHead(session(), exchange);
-      wake(session(), nowMs);
-    },
-    onData(bytes, nowMs) {
-      const { exchange, phase, runtime } = session();
-      if (exchange === undefined) return;
-      if (phase === 'tunnel') {
-        exchange.upstreamMs = nowMs;
-        putBytes(runtime.toClient, bytes, 0, bytes.length);
-      } else if (phase === 'exchange') readResponse(session(), exchange, bytes, nowMs);
-      wake(session(), nowMs);
-    },
-    onEnd: (nowMs) => upstreamEnded(session(), '', nowMs),
-    onDrain(nowMs) {
-      const { exchange } = session();
-      if (exchange) exchange.upstreamBlocked = false;
-      wake(session(), nowMs);
-    },
-    onClose: (problem, nowMs) => upstreamEnded(session(), problem, nowMs),
-  };
 }
 
 function upstreamEnded(session: Session, problem: string, nowMs: number): void {

@@ -34,7 +34,8 @@ export type Session = {
   readonly runtime: BalancerRuntime;
   readonly listener: Listener;
   readonly client: Wire;
-  readonly upstreamHandlers: WireHandlers;
+  /** For connections to servers; set once, when the session is there. */
+  upstreamHandlers: WireHandlers;
   phase: Phase;
   /** Client bytes that could not be used yet. */
   readonly inbox: Inbox;
@@ -176,14 +177,13 @@ export function createSession(
   runtime: BalancerRuntime,
   listener: Listener,
   client: Wire,
-  upstreamHandlers: WireHandlers,
   nowMs: number,
 ): Session {
   return {
     runtime,
     listener,
     client,
-    upstreamHandlers,
+    upstreamHandlers: DEAF,
     phase: 'head',
     inbox: createInbox(),
     headScanned: 0,
@@ -404,5 +404,6 @@ export function upstreamOf(runtime: BalancerRuntime, route: Route): Upstream {
 
 /** Gathering less than this with what is put around it costs less than a write of its own. */
 const PASSED_MIN = 4096;
+const DEAF: WireHandlers = { onOpen() {}, onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 const SINK_BYTES = 80 * 1024;
 const HEAD_SINK_BYTES = 2 * 1024;

@@ -48,17 +48,43 @@ export type UpstreamServer = {
   readonly idle: UpstreamConnection[];
 };
 
-export type UpstreamConnection = {
+/** A class, for the same reason as in exchange.ts: a pool may hold thousands. */
+export class UpstreamConnection implements WireHandlers {
   readonly server: UpstreamServer;
-  wire: Wire;
-  state: 'connecting' | 'open' | 'gone';
+  wire: Wire = NO_WIRE;
+  state: 'connecting' | 'open' | 'gone' = 'connecting';
   /** It has carried a request before. */
-  reused: boolean;
+  reused = false;
   owner: WireHandlers | undefined;
-  idleUntilMs: number;
+  idleUntilMs = 0;
   /** What the server said in Keep-Alive: timeout; undefined when it said nothing. */
-  serverTimeoutMs: number | undefined;
-};
+  serverTimeoutMs: number | undefined = undefined;
+
+  constructor(server: UpstreamServer, owner: WireHandlers) {
+    this.server = server;
+    this.owner = owner;
+  }
+  onOpen(nowMs: number): void {
+    this.state = 'open';
+    this.owner?.onOpen(nowMs);
+  }
+  onData(bytes: Uint8Array, nowMs: number): void {
+    if (this.owner) this.owner.onData(bytes, nowMs);
+    else discardConnection(this);
+  }
+  onEnd(nowMs: number): void {
+    if (this.owner) this.owner.onEnd(nowMs);
+    else discardConnection(this);
+  }
+  onDrain(nowMs: number): void {
+    this.owner?.onDrain(nowMs);
+  }
+  onClose(problem: string, nowMs: number): void {
+    this.state = 'gone';
+    removeIdle(this);
+    this.owner?.onClose(problem, nowMs);
+  }
+}
 
 export type Connect = (
   target: { readonly address: string; readonly port: number },
@@ -225,38 +251,8 @@ export function openConnection(
   connect: Connect,
   owner: WireHandlers,
 ): UpstreamConnection {
-  const connection: UpstreamConnection = {
-    server,
-    wire: NO_WIRE,
-    state: 'connecting',
-    reused: false,
-    owner,
-    idleUntilMs: 0,
-    serverTimeoutMs: undefined,
-  };
-  const lost = (): void => {
-    connection.state = 'gone';
-    removeIdle(connection);
-  };
-  connection.wire = connect(server, {
-    onOpen(nowMs) {
-      connection.state = 'open';
-      connection.owner?.onOpen(nowMs);
-    },
-    onData(bytes, nowMs) {
-      if (connection.owner) connection.owner.onData(bytes, nowMs);
-      else discardConnection(connection);
-    },
-    onEnd(nowMs) {
-      if (connection.owner) connection.owner.onEnd(nowMs);
-      else discardConnection(connection);
-    },
-    onDrain: (nowMs) => connection.owner?.onDrain(nowMs),
-    onClose(problem, nowMs) {
-      lost();
-      connection.owner?.onClose(problem, nowMs);
-    },
-  });
+  const connection = new UpstreamConnection(server, owner);
+  connection.wire = connect(server, connection);
   return connection;
 }
 

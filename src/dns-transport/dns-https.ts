@@ -104,7 +104,7 @@ export function createDohServer(
         },
         () => sessions.leave(session),
       );
-      session.gone = () => handlers.onClose('');
+      session.gone = () => handlers.onClose('', desk.nowMs());
       session.wake = valve.open;
       return handlers;
     },

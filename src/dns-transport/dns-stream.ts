@@ -36,7 +36,7 @@ export function serveDnsStream(
   const session = enter(desk, sessions, connection, TRANSPORT_TCP);
   if (session === undefined) return SILENT_HANDLERS;
   const handlers = createHandlers(desk, sessions, session, TRANSPORT_TCP, connection);
-  session.gone = () => handlers.onClose('');
+  session.gone = () => handlers.onClose('', desk.nowMs());
   return handlers;
 }
 
@@ -59,7 +59,7 @@ export function serveDnsTls(
       }),
     () => sessions.leave(session),
   );
-  session.gone = () => handlers.onClose('');
+  session.gone = () => handlers.onClose('', desk.nowMs());
   return handlers;
 }
 

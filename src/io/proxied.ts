@@ -52,7 +52,7 @@ function behindHeader(
   const client = createProxiedClient();
   let head = new Uint8Array();
   let inner: ConnectionHandlers | undefined;
-  const begin = (bytes: Uint8Array): void => {
+  const begin = (bytes: Uint8Array, nowMs: number): void => {
     const before = head.length;
     head = Uint8Array.from([...head, ...bytes.subarray(0, PROXY_HEADER_LENGTH_MAX - before)]);
     const length = readProxyHeader(client, head, head.length);
@@ -64,18 +64,18 @@ function behindHeader(
     }
     inner = onConnection(client.isTold ? { ...connection, ...peerOf(client) } : connection);
     head = new Uint8Array();
-    if (bytes.length > length - before) inner.onData(bytes.subarray(length - before));
+    if (bytes.length > length - before) inner.onData(bytes.subarray(length - before), nowMs);
   };
   return {
-    onData: (bytes) => (inner ? inner.onData(bytes) : begin(bytes)),
-    onEnd() {
-      if (inner) return inner.onEnd();
+    onData: (bytes, nowMs) => (inner ? inner.onData(bytes, nowMs) : begin(bytes, nowMs)),
+    onEnd(nowMs) {
+      if (inner) return inner.onEnd(nowMs);
       hall.leave(connection);
       connection.destroy();
     },
-    onDrain: () => inner?.onDrain(),
-    onClose(problem) {
-      if (inner) inner.onClose(problem);
+    onDrain: (nowMs) => inner?.onDrain(nowMs),
+    onClose(problem, nowMs) {
+      if (inner) inner.onClose(problem, nowMs);
       else hall.leave(connection);
     },
   };

@@ -135,6 +135,8 @@ export type Hub = {
   readonly ledger: RingLedger;
   readonly readEnds: (name: Uint8Array) => Ends;
   nextId: number;
+  /** Of the completions that are told of. */
+  nowMs: number;
   /** Lines with something to send or to finish, and lines with something to say. */
   dirty: Line[];
   later: Line[];
@@ -266,7 +268,7 @@ function take(line: Line, piece: number, length: number): void {
   if (length > 0 && !line.silent) {
     const bytes = slab.view(piece, length);
     if (line.paused || line.stash !== undefined) stash(line, bytes);
-    else line.handlers.onData(bytes);
+    else line.handlers.onData(bytes, line.hub.nowMs);
   }
   memory.release(piece);
 }
@@ -292,7 +294,7 @@ function peerEnded(line: Line): void {
 function tellEnd(line: Line): void {
   if (line.endTold || line.silent) return;
   line.endTold = true;
-  line.handlers.onEnd();
+  line.handlers.onEnd(line.hub.nowMs);
   // What is written now still goes; then closing finishes our side.
   if (line.finished) beginClosing(line);
 }
@@ -307,7 +309,7 @@ export function catchUp(line: Line): void {
   while (line.stash !== undefined && !line.paused && !line.silent) {
     const bytes = line.stash.shift();
     if (bytes === undefined) line.stash = undefined;
-    else line.handlers.onData(bytes);
+    else line.handlers.onData(bytes, line.hub.nowMs);
   }
   if (line.paused || line.silent) return;
   if (line.peerEnded) tellEnd(line);
@@ -328,7 +330,7 @@ function sent(line: Line, result: number): void {
   hub.memory.take(queue, result);
   if (queue.first === undefined && line.held) {
     line.held = false;
-    line.handlers.onDrain();
+    line.handlers.onDrain(line.hub.nowMs);
   }
   if (queue.first !== undefined || line.finishing) markDirty(line);
 }
@@ -340,7 +342,7 @@ function connected(line: Line, result: number): void {
     return;
   }
   line.state = 'open';
-  line.handlers.onOpen?.();
+  line.handlers.onOpen?.(line.hub.nowMs);
   if (!line.paused) startReceiving(line);
   if (line.queue.first !== undefined || line.finishing) markDirty(line);
 }
@@ -383,7 +385,7 @@ function closed(line: Line): void {
   line.stash = undefined;
   line.hub.gone(line);
   line.fd = -1;
-  if (!line.silent) line.handlers.onClose(line.problem);
+  if (!line.silent) line.handlers.onClose(line.problem, line.hub.nowMs);
   line.silent = true;
 }
 

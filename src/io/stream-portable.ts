@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { steadyNow } from './clock.ts';
 import type {
   Connection,
   ConnectionHandlers,
@@ -25,7 +26,7 @@ export function createPortableEngine(): StreamEngine {
         side.begun = true;
         if (side.given) return;
         socket.on('data', (bytes: Buffer) => {
-          if (!side.silent) side.handlers?.onData(bytes);
+          if (!side.silent) side.handlers?.onData(bytes, steadyNow());
         });
       }),
     connect(target, handlers) {
@@ -40,7 +41,7 @@ export function createPortableEngine(): StreamEngine {
         onread: {
           buffer,
           callback: (length, bytes) => {
-            if (!side.silent) side.handlers?.onData(bytes.subarray(0, length));
+            if (!side.silent) side.handlers?.onData(bytes.subarray(0, length), steadyNow());
             return true;
           },
         },
@@ -48,7 +49,7 @@ export function createPortableEngine(): StreamEngine {
       const side = createSide(socket, ids.next++);
       side.handlers = handlers;
       socket.once('connect', () => {
-        if (!side.silent) handlers.onOpen?.();
+        if (!side.silent) handlers.onOpen?.(steadyNow());
       });
       return side.connection;
     },
@@ -68,7 +69,7 @@ export function wrapSocket(
   const ends = { id, localAddress, localPort, remoteAddress, remotePort };
   side.handlers = onConnection({ ...side.connection, ...ends });
   socket.on('data', (bytes: Buffer) => {
-    if (!side.silent) side.handlers?.onData(bytes);
+    if (!side.silent) side.handlers?.onData(bytes, steadyNow());
   });
 }
 
@@ -134,7 +135,7 @@ function createSide(socket: net.Socket, id: number): Side {
   });
   const drained = (): void => {
     side.held = false;
-    if (!side.silent) side.handlers?.onDrain();
+    if (!side.silent) side.handlers?.onDrain(steadyNow());
   };
   socket.on('drain', drained);
   // node tells no drain once the end was asked for.
@@ -145,7 +146,7 @@ function createSide(socket: net.Socket, id: number): Side {
     problem = error.code ?? 'UNKNOWN';
   });
   socket.on('close', () => {
-    if (!side.silent) side.handlers?.onClose(problem);
+    if (!side.silent) side.handlers?.onClose(problem, steadyNow());
     side.silent = true;
   });
   return side;
@@ -211,7 +212,7 @@ function createConnection(socket: net.Socket, id: number, side: () => Side): Con
 function tellEnd(side: Side): void {
   if (!side.ended || side.paused || side.silent) return;
   side.ended = false;
-  side.handlers?.onEnd();
+  side.handlers?.onEnd(steadyNow());
 }
 
 const withoutMapping = (address: string): string =>

@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress } from '../ip/address.ts';
+import { steadyNow } from './clock.ts';
 import { createReceiveSlab } from './receive-slab.ts';
 import { ACCEPT_MULTISHOT, createRing, DONE_MORE, OPERATION, WORD, whatWord } from './ring.ts';
 import type { RingCalls } from './ring-calls.ts';
@@ -55,6 +56,7 @@ export function createRingEngine(
     scratch: createRingScratch(calls, ENTRIES),
     readEnds,
     nextId: 1,
+    nowMs: steadyNow(),
     dirty: [],
     later: [],
     starved: [],
@@ -69,11 +71,9 @@ export function createRingEngine(
   const ears = new Map<number, Ear>();
   const loop = createLoop(hub, waits, (low, high, result, flags) => {
     if ((flags & DONE_MORE) === 0) hub.pending -= 1;
-    const slot = Math.floor(low / PURPOSES);
-    if (slot >= FIRST_LINE) {
-      const line = lines[slot];
-      if (line?.id === high) complete(line, low % PURPOSES, result, flags);
-    } else ears.get(high)?.accepted(result, flags);
+    const line = lines[Math.floor(low / PURPOSES)];
+    if (line === undefined) ears.get(high)?.accepted(result, flags);
+    else if (line.id === high) complete(line, low % PURPOSES, result, flags);
   });
   hub.wake = loop.wake;
   const open = (fd: number, handlers: ConnectionHandlers): Line => {
@@ -283,6 +283,7 @@ function createLoop(
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       ring.enter(mayWait ? 1 : 0);
       mayWait = false;
+      hub.nowMs = steadyNow();
       told = ring.reap(tell, TOLD_MAX);
       tidyUp();
       if (told === 0) break;

@@ -86,11 +86,12 @@ export type Connection = {
   takeSocket?(): Socket | undefined;
 };
 
+/** `nowMs` is when the engine heard of it, by a clock that never goes back: once for all that it hears at once. */
 export type ConnectionHandlers = {
-  onOpen?(): void;
-  onData(bytes: Uint8Array): void;
-  onEnd(): void;
-  onDrain(): void;
+  onOpen?(nowMs: number): void;
+  onData(bytes: Uint8Array, nowMs: number): void;
+  onEnd(nowMs: number): void;
+  onDrain(nowMs: number): void;
   /** @param problem the system's error code, for instance `ECONNRESET`; empty when it ended in order */
-  onClose(problem: string): void;
+  onClose(problem: string, nowMs: number): void;
 };

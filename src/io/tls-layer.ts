@@ -60,8 +60,8 @@ export function acceptTls(
   }
   return {
     ...handlers,
-    onEnd() {
-      handlers.onEnd();
+    onEnd(nowMs) {
+      handlers.onEnd(nowMs);
       if (!isSecure) stream.destroy();
     },
   };

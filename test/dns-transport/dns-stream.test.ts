@@ -78,18 +78,18 @@ function messagesOf(writes: readonly Uint8Array[]): readonly Uint8Array[] {
 test('replies to queries that come together are one write, each with its length before it (RFC 7766 8)', () => {
   const { handlers, writes } = open();
   const big = query(2, 'big.gslb.example', 'TXT');
-  handlers.onData(framed(query(1), big, query(3, 'nothing.gslb.example')));
+  handlers.onData(framed(query(1), big, query(3, 'nothing.gslb.example')), 0);
   assert.equal(writes.length, 1);
   assert.deepEqual(messagesOf(writes).map(idOf), [1, 2, 3]);
   assert.ok(messagesOf(writes)[1]!.length > 1232);
-  handlers.onData(framed(query(4)));
+  handlers.onData(framed(query(4)), 0);
   assert.equal(writes.length, 2);
 });
 
 test('more replies than may wait are several writes, and a reader that takes none is asked no more', () => {
   const queries = Array.from({ length: 40 }, (_, id) => query(id, 'big.gslb.example', 'TXT'));
   const eager = open();
-  eager.handlers.onData(framed(...queries));
+  eager.handlers.onData(framed(...queries), 0);
   assert.deepEqual(
     messagesOf(eager.writes).map(idOf),
     queries.map((_, id) => id),
@@ -97,25 +97,25 @@ test('more replies than may wait are several writes, and a reader that takes non
   assert.ok(eager.writes.length > 1);
   for (const bytes of eager.writes) assert.ok(bytes.length < 2 * GATHERED_BYTES);
   const slow = open(() => false);
-  slow.handlers.onData(framed(...queries));
+  slow.handlers.onData(framed(...queries), 0);
   assert.equal(slow.writes.length, 1);
 });
 
 test('a connection that is closed for another gathers nothing of what that one is answered', () => {
   const [one, other] = [open(), open()];
-  one.handlers.onData(framed(query(1)));
-  other.handlers.onData(framed(query(2), query(3)));
-  one.handlers.onClose('');
+  one.handlers.onData(framed(query(1)), 0);
+  other.handlers.onData(framed(query(2), query(3)), 0);
+  one.handlers.onClose('', 0);
   assert.deepEqual(messagesOf(one.writes).map(idOf), [1]);
   assert.deepEqual(messagesOf(other.writes).map(idOf), [2, 3]);
 });
 
 test('what takes longer does not hold up what came after it (RFC 7766 7)', () => {
   const { handlers, later, said, writes } = open();
-  handlers.onData(framed(query(1, ...EXPLAIN), query(2), query(3, ...EXPLAIN), query(4)));
+  handlers.onData(framed(query(1, ...EXPLAIN), query(2), query(3, ...EXPLAIN), query(4)), 0);
   assert.deepEqual(messagesOf(writes).map(idOf), [2, 4]);
   // The client has said all that it has to say, and still waits for two.
-  handlers.onEnd();
+  handlers.onEnd(0);
   assert.deepEqual(said, []);
   for (const index of [1, 0]) later[index]!(query(index === 0 ? 1 : 3));
   assert.deepEqual(messagesOf(writes).map(idOf), [2, 4, 3, 1]);
@@ -126,7 +126,7 @@ test('who sends what is no query is told nothing more', () => {
   const { counters, handlers, said, writes } = open();
   const response = query(2);
   response[2]! |= 0x80;
-  handlers.onData(framed(query(1), response, query(3)));
+  handlers.onData(framed(query(1), response, query(3)), 0);
   assert.deepEqual([messagesOf(writes).map(idOf), said], [[1], ['destroy']]);
   assert.equal(counters[COUNT_CLOSED_GARBAGE], 1);
 });

@@ -119,7 +119,7 @@ function rig(patience: readonly number[]) {
       if (!state.full) return;
       state.full = false;
       room = patience[state.writes % patience.length] ?? 1;
-      handlers.onDrain();
+      handlers.onDrain(0);
     },
   };
 }
@@ -148,7 +148,7 @@ test('each query of a connection is answered once, in order, however it is cut a
         // The octets are the engine's again when the call returns.
         const bytes = stream.slice(at, at + count);
         at += bytes.length;
-        handlers.onData(bytes);
+        handlers.onData(bytes, 0);
         bytes.fill(0xee);
       };
       for (const step of drawn) {
@@ -173,7 +173,7 @@ test('each query of a connection is answered once, in order, however it is cut a
         asked.map((_, id) => id),
       );
       drain();
-      handlers.onEnd();
+      handlers.onEnd(0);
       assert.ok(state.ended && !state.gone);
     }),
     options,
