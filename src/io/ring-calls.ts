@@ -13,6 +13,8 @@ export type RingCalls = {
   register(fd: number, opcode: number, argument: Uint8Array, count: number): void;
   /** Memory that is shared with the ring, or nobody's yet (fd -1); for the life of the thread. */
   map(fd: number, offset: number, length: number): RingMemory;
+  /** Memory that another thread has mapped. */
+  view(address: bigint, length: number): ArrayBuffer;
   /** For a ring whose thread is gone: nobody may look at the memory any more. */
   unmap(address: bigint, length: bigint): void;
   errno(): string;
@@ -120,6 +122,7 @@ function bindRingCalls(): RingCalls {
       held.push(memory);
       return { memory, address: Number(at) };
     },
+    view: (address, length) => ffi.toArrayBuffer(address, length, false),
     unmap: (address, length) => void munmap!(address, length),
     errno,
     close: (fd) => void close!(BigInt(fd)),

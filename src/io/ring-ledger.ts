@@ -4,21 +4,35 @@ import type { RingCalls } from './ring-calls.ts';
  * What the ring of a thread holds, in memory that another thread sees too: descriptors and mappings are
  * the process's and stay when a thread ends. Who outlives it lets go of them, however it ended.
  *
- *   64-bit words: the ring's descriptor and one, the number of mappings, address and length of each;
- *   behind them a bit for each descriptor of a socket
+ *   64-bit words: the ring's descriptor and one, the number of mappings, where completions are in the first
+ *   one, address and length of each; behind them a bit for each descriptor of a socket
  */
 export type RingLedger = {
   /** The ring is there. */
   openRing(fd: number): void;
   addMapping(address: number, length: number): void;
+  /** Where completions lie in the first mapping: some may be told to nobody any more. */
+  placeCompletions(place: CompletionPlace): void;
   addSocket(fd: number): void;
   removeSocket(fd: number): void;
 };
 
+/** In words of 32 bits, and the mask of places. */
+export type CompletionPlace = {
+  readonly at: number;
+  readonly headAt: number;
+  readonly tailAt: number;
+  readonly mask: number;
+};
+
 const RING_AT = 0;
 const COUNT_AT = 1;
-const MAPPINGS_AT = 2;
+const PLACE_AT = 2;
+const MAPPINGS_AT = 6;
 const MAPPINGS_MAX = 4;
+/** Of accepting, the lower half of what comes back with a completion; the upper one is the listener's number. */
+export const ACCEPTED_LOW = 0;
+const COMPLETION_WORDS = 4;
 const HEADER_BYTES = 8 * (MAPPINGS_AT + 2 * MAPPINGS_MAX);
 /** Descriptors beyond are not noted; a process has fewer, by the default limits of Linux. */
 const DESCRIPTORS_MAX = 1_048_576;
@@ -40,6 +54,9 @@ export function openLedger(memory: SharedArrayBuffer): RingLedger {
       header[MAPPINGS_AT + 2 * count + 1] = BigInt(length);
       header[COUNT_AT] = BigInt(count + 1);
     },
+    placeCompletions({ at, headAt, mask, tailAt }) {
+      header.set([at, headAt, tailAt, mask].map(BigInt), PLACE_AT);
+    },
     addSocket(fd) {
       if (fd < DESCRIPTORS_MAX) bits[fd >>> 5]! |= 1 << (fd & 31);
     },
@@ -55,15 +72,17 @@ export function openLedger(memory: SharedArrayBuffer): RingLedger {
  */
 export function settleLedger(
   memory: SharedArrayBuffer,
-  calls: Pick<RingCalls, 'close' | 'unmap'>,
+  calls: Pick<RingCalls, 'close' | 'unmap' | 'view'>,
 ): void {
   const header = new BigUint64Array(memory, 0, HEADER_BYTES / 8);
   const bits = new Uint32Array(memory, HEADER_BYTES);
+  const sockets = new Set(untoldSockets(header, calls));
   for (const [index, word] of bits.entries()) {
     for (let bit = 0; word >>> bit !== 0 && bit < 32; bit++) {
-      if (((word >>> bit) & 1) === 1) calls.close(32 * index + bit);
+      if (((word >>> bit) & 1) === 1) sockets.add(32 * index + bit);
     }
   }
+  for (const fd of sockets) calls.close(fd);
   bits.fill(0);
   for (let index = 0; index < Number(header[COUNT_AT]); index++) {
     const [address, length] = [
@@ -74,4 +93,21 @@ export function settleLedger(
   }
   if (header[RING_AT] !== 0n) calls.close(Number(header[RING_AT]) - 1);
   header.fill(0n);
+}
+
+/** Connections that the kernel has accepted and that the thread did not come to hear of. */
+function untoldSockets(header: BigUint64Array, calls: Pick<RingCalls, 'view'>): readonly number[] {
+  const [at = 0, headAt = 0, tailAt = 0, mask = 0] = [...header.slice(PLACE_AT, MAPPINGS_AT)].map(
+    Number,
+  );
+  if (header[COUNT_AT] === 0n || mask === 0) return [];
+  const memory = calls.view(header[MAPPINGS_AT]!, Number(header[MAPPINGS_AT + 1]!));
+  const words = new Int32Array(memory);
+  const found: number[] = [];
+  for (let head = words[headAt]!; head !== words[tailAt]; head = (head + 1) | 0) {
+    const first = at + (head & mask) * COMPLETION_WORDS;
+    const [low, high, result] = [words[first]!, words[first + 1]!, words[first + 2]!];
+    if (low === ACCEPTED_LOW && high !== 0 && result >= 0) found.push(result);
+  }
+  return found;
 }

@@ -107,6 +107,7 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
   };
   const entries = createEntryHalf(map, parameters);
   const { done, indices } = entries;
+  ledger.placeCompletions(done);
   const ring = BigInt(fd);
   // A BigInt is an object: each is made once.
   const counts = Array.from({ length: entries.size + 1 }, (_, count) => BigInt(count));
@@ -150,10 +151,10 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
         const at = first + (head & mask) * DONE_WORDS;
         const [low, high] = [words[at]!, words[at + 1]!];
         const [result, flags] = [words[at + 2]!, words[at + 3]!];
-        head = (head + 1) | 0;
-        // Its place is free before it is told of: what that leads to may fill it.
-        Atomics.store(indices, headAt, head);
         tell(low >>> 0, high >>> 0, result, flags >>> 0);
+        head = (head + 1) | 0;
+        // Not before it was told: whoever settles for a thread that ended meanwhile finds it here.
+        Atomics.store(indices, headAt, head);
         told += 1;
       }
       return told;
