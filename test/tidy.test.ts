@@ -23,6 +23,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'health', pure: true },
   { name: 'steering', pure: true },
   { name: 'balancing', pure: true },
+  { name: 'resilience', pure: true },
   { name: 'filter', pure: true },
   { name: 'io', pure: false },
   { name: 'probe', pure: false },
