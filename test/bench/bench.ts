@@ -7,6 +7,7 @@ import { STREAMS_SUMMARY, STREAMS_USAGE, streamsBench } from './dns-streams.ts';
 import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
 import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
+import { HTTP_SUMMARY, HTTP_USAGE, httpBench } from './http.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { SCALE_SUMMARY, SCALE_USAGE, scaleBench } from './scale.ts';
 import { openScratch, type Scratch } from './scratch.ts';
@@ -28,6 +29,7 @@ const benches: readonly Bench[] = [
   { name: 'geo', summary: GEO_SUMMARY, usage: GEO_USAGE, run: geoBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },
+  { name: 'http', summary: HTTP_SUMMARY, usage: HTTP_USAGE, run: httpBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
 

@@ -105,6 +105,11 @@ export function residentBytes(pid: number): number {
   return Number(kibibytes) * 1024;
 }
 
+/** Resident memory of a process and its children in bytes; what they share counts for each of them. */
+export function treeResidentBytes(pid: number): number {
+  return childrenOf(pid).reduce((sum, child) => sum + treeResidentBytes(child), residentBytes(pid));
+}
+
 /** Numbers of the cores that this process may use. */
 export function allowedCores(): readonly number[] {
   const list = readFileSync('/proc/self/status', 'utf8').match(/^Cpus_allowed_list:\s*(.*)$/m)?.[1];

@@ -8,8 +8,8 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { inCollections, isOfDataWorker, readCollections } from './collections.ts';
+import { cpuChart } from './cpu-chart.ts';
 import { type Agreement, compareServers } from './dns-agreement.ts';
-import { dnsChart } from './dns-chart.ts';
 import { chooseCores, type Drive, inWords, measure, megabytes, say } from './dns-drive.ts';
 import { goalTable } from './dns-goals.ts';
 import { PEERS, type Peer, type PeerOptions } from './dns-peers.ts';
@@ -165,7 +165,8 @@ function draw(measured: readonly Measurement[], running: readonly Running[], fac
     const [workload = '', load] = each.workload.split(', ');
     return load === MOST ? [{ ...each, workload }] : [];
   });
-  return dnsChart({
+  return cpuChart({
+    unit: 'DNS answer',
     measured: most,
     servers: running.map(({ peer: { name } }) => name),
     reference: REFERENCE,

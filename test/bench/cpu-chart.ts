@@ -1,4 +1,4 @@
-/** The result of the DNS bench as a picture: what an answer costs beside the reference, a bar for each server and workload. */
+/** The result of a bench as a picture: what an answer or a request costs beside the reference, a bar for each server and workload. */
 import { type Measurement, median, ratioOf } from './dns-table.ts';
 
 export type Chart = {
@@ -6,6 +6,8 @@ export type Chart = {
   /** In the order to draw. */
   readonly servers: readonly string[];
   readonly reference: string;
+  /** What is counted. */
+  readonly unit: 'DNS answer' | 'request';
   /** Below the picture: machine, date, command. */
   readonly caption: readonly string[];
 };
@@ -23,7 +25,7 @@ const HEAD = 74;
 const CAPTION_ROW = 17;
 
 /** @returns an SVG that suits a light and a dark page */
-export function dnsChart({ caption, measured, reference, servers }: Chart): string {
+export function cpuChart({ caption, measured, reference, servers, unit }: Chart): string {
   const workloads = [...new Set(measured.map(({ workload }) => workload))];
   const parts: string[] = [];
   let y = HEAD;
@@ -50,15 +52,15 @@ export function dnsChart({ caption, measured, reference, servers }: Chart): stri
   const height = y + caption.length * CAPTION_ROW + MARGIN / 2;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
-    `<title>CPU time per DNS answer relative to ${escaped(reference)}, by server and workload</title>`,
+    `<title>CPU time per ${unit} relative to ${escaped(reference)}, by server and workload</title>`,
     STYLE,
     `<rect class="page" width="${WIDTH}" height="${height}" rx="8"/>`,
-    text(MARGIN, 32, 'ink bold title', `CPU time per answer, relative to ${reference}`),
+    text(MARGIN, 32, 'ink bold title', `CPU time per ${unit}, relative to ${reference}`),
     text(
       MARGIN,
       54,
       'faint',
-      'User and system time of the whole server, at all that goes; shorter is better. In brackets: CPU seconds per million answers.',
+      `User and system time of the whole server, at all that goes; shorter is better. In brackets: CPU seconds per million ${unit}s.`,
     ),
     ...parts,
     ...lines,
