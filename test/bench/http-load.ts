@@ -28,8 +28,11 @@ export type HttpLoad = {
 /** A 4xx or 5xx; a proxy that forwards has none. */
 const BAD_STATUS = 1;
 const MARK = 'SUMMARY ';
-/** Of the fixed rate: few enough that each waits for its answer before the next is due. */
-export const STEADY_CONNECTIONS = 16;
+/**
+ * Of the fixed rate. h2load lets all of them send at nearly the same moment: with many, the queue would be measured;
+ * with fewer, an answer that takes some milliseconds would hold back the next request.
+ */
+export const STEADY_CONNECTIONS = 4;
 
 /** Lua: the request, and at the end one line of JSON. */
 function scriptOf({ bodyOctets, headers = {} }: HttpWorkload): string {
@@ -82,7 +85,7 @@ export async function runSteady(
 ): Promise<LoadReport> {
   const log = scratch.write('h2load-requests', '');
   const words = ['h2load', '--h1', '-t1', '-c', String(STEADY_CONNECTIONS)];
-  words.push('--rps', String(rate / STEADY_CONNECTIONS), '-D', String(seconds));
+  words.push('--rps', String(rate / STEADY_CONNECTIONS), '-n', String(rate * seconds));
   words.push(`--log-file=${log}`, `http://127.0.0.1:${port}/hello`);
   const { share, text } = await runOn(scratch, clientCore, words);
   const counts = text.match(/(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/);

@@ -188,7 +188,7 @@ async function drive(
   workload: string,
   run: (load: HttpLoad) => Promise<LoadReport>,
   { rounds, seconds }: Options,
-  { clientCore, core }: Place,
+  { backend, clientCore, core }: Place,
   warmUpSeconds = WARM_UP_SECONDS,
 ): Promise<readonly Measurement[]> {
   const measured: Measurement[] = [];
@@ -205,6 +205,9 @@ async function drive(
         statuses = badStatuses(report);
         return report;
       });
+      if (!backend.child.running()) {
+        throw new Error(`the backend ended:\n${backend.child.output()}`);
+      }
       if (round === 0) continue;
       measured.push({ ...each, round, otherCodes: statuses });
       say(
