@@ -46,7 +46,7 @@ const SETTLE_MS = 2000;
 const WARM_UP_SECONDS = 1;
 const HOLDER = fileURLToPath(new URL('./http-idle-holder.ts', import.meta.url));
 
-/** Of a fresh process, which has answered requests for a second. */
+/** Of a fresh process, which has answered requests for a second. Throws when it does not keep them all. */
 export async function measureIdle(peer: HttpPeer, place: IdlePlace): Promise<IdleMemory> {
   const server = await startWarm(peer, place);
   const resident = (): number => treeResidentBytes(server.child.pid);
