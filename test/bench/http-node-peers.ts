@@ -42,7 +42,8 @@ export function installNodePeers(): string | undefined {
   const words = ['ci', '--no-audit', '--no-fund', '--ignore-scripts'];
   const { error, status, stderr } = spawnSync('npm', words, { cwd: CACHE, encoding: 'utf8' });
   if (status === 0) return undefined;
-  const reason = (error?.message ?? stderr).trim().split('\n').at(-1);
+  // npm's first line of an error is its code; before it stand warnings, after it the place of a log.
+  const reason = error?.message ?? stderr.match(/^npm error (.*)$/m)?.[1] ?? `exit code ${status}`;
   return `npm could not install ${KINDS.join(', ')} into ${CACHE} (is there a network?): ${reason}`;
 }
 
