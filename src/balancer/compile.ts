@@ -1,5 +1,11 @@
-import type { BalancerConfig } from '../config/config.ts';
-import type { BalancerLimits, BalancerSnapshot, UpstreamSnapshot } from './snapshot.ts';
+import type { BalancerConfig, RouteConfig } from '../config/config.ts';
+import { upstreamsOf } from '../config/route-upstreams.ts';
+import type {
+  BalancerLimits,
+  BalancerSnapshot,
+  RouteSnapshot,
+  UpstreamSnapshot,
+} from './snapshot.ts';
 import { DEFAULT_LIMITS } from './snapshot.ts';
 
 export type CompileOptions = {
@@ -19,9 +25,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
   const listeners = config.listeners.filter(
     (listener) => options.regions === undefined || options.regions.includes(listener.region),
   );
-  const names = [
-    ...new Set(listeners.flatMap((listener) => listener.routes.map((route) => route.upstream))),
-  ];
+  const names = [...new Set(listeners.flatMap((listener) => listener.routes.flatMap(upstreamsOf)))];
   return {
     generation: options.generation,
     via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
@@ -32,13 +36,24 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       region: listener.region,
       address: listener.address,
       port: listener.port,
-      routes: listener.routes.map((route) => ({
-        hosts: route.hosts.map((host) => host.toLowerCase()),
-        pathPrefix: route.pathPrefix,
-        filters: route.filters.map(({ kind, options }) => ({ kind, options })),
-        upstream: names.indexOf(route.upstream),
-      })),
+      routes: listener.routes.map((route) => compileRoute(route, names)),
     })),
+  };
+}
+
+function compileRoute(route: RouteConfig, names: readonly string[]): RouteSnapshot {
+  const { split, upstream, ...rest } = route;
+  const arms = split?.arms.map((arm) => ({
+    name: arm.upstream,
+    upstream: names.indexOf(arm.upstream),
+    weight: arm.weight,
+  }));
+  return {
+    ...rest,
+    hosts: route.hosts.map((host) => host.toLowerCase()),
+    filters: route.filters.map(({ kind, options }) => ({ kind, options })),
+    upstream: upstream === undefined ? -1 : names.indexOf(upstream),
+    ...(split && arms ? { split: { by: split.by, arms } } : {}),
   };
 }
 

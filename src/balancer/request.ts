@@ -17,7 +17,7 @@ import {
   parseRequestHead,
   TARGET_BYTES_MAX,
 } from '../http/head.ts';
-import { hostEnd, normalPath } from '../http/target.ts';
+import { normalPath } from '../http/target.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
@@ -26,9 +26,11 @@ import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
+import type { Route } from './route.ts';
 import { findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
-import { createExchange, cutClient, passToUpstream, upstreamOf } from './session.ts';
+import { createExchange, cutClient, passToUpstream } from './session.ts';
+import { armOf } from './split.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -171,9 +173,10 @@ function begin(
   nowMs: number,
 ): void {
   const { runtime } = session;
-  const path = head.target.form === 'asterisk' ? '/' : normalPath(head.bytes, head.target);
+  // A plain path is its own normal form: no string is made of it unless somebody asks.
+  const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
   const refusal = judge(session, head);
-  if (path === undefined || refusal !== undefined) {
+  if ((path === undefined && !head.target.plain) || refusal !== undefined) {
     // Who sends such a thing is not heard any further.
     exchange.keepAlive = false;
     const { status, reason } = refusal ?? AMBIGUOUS_PATH;
@@ -188,13 +191,14 @@ function begin(
     replyForFilter(session, { status: 204, fields: [], body: '' }, nowMs);
     return;
   }
-  const route = findRoute(session.listener.routes, routingHost(head), path);
+  const source = session.client.remoteAddress;
+  const route = findRoute(session.listener.routes, head, path, source);
   if (route === undefined) {
     replyWithProblem(session, 404, 'no route', nowMs);
     return;
   }
-  exchange.upstream = upstreamOf(runtime, route);
-  const { keySource } = exchange.upstream;
+  exchange.upstream = runtime.upstreams[upstreamIndex(session, route, head)];
+  const keySource = exchange.upstream?.keySource;
   if (keySource !== undefined) exchange.key = affinityKey(keySource, head, session.client);
   exchange.upgrade = upgradeProtocols(exchange, head);
   if (route.filters.length === 0) {
@@ -207,8 +211,9 @@ function begin(
     return;
   }
   session.phase = 'filter';
+  const pathText = path ?? normalPath(head.bytes, head.target) ?? '/';
   let returned = false;
-  runFilters(session, exchange, route, head, { ...range, path }, nowMs, (verdict) => {
+  runFilters(session, exchange, route, head, { ...range, path: pathText }, nowMs, (verdict) => {
     if (session.exchange !== exchange || session.phase !== 'filter') return;
     if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, nowMs);
     else forward(session, exchange, verdict, nowMs);
@@ -226,6 +231,10 @@ type Forward = {
 
 function forward(session: Session, exchange: Exchange, verdict: Forward, nowMs: number): void {
   const { runtime } = session;
+  if (exchange.upstream === undefined) {
+    replyWithProblem(session, 503, 'the route has no upstream', nowMs);
+    return;
+  }
   const sink = runtime.headSink;
   sink.length = 0;
   putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
@@ -264,9 +273,12 @@ function judge(
   return undefined;
 }
 
-function routingHost(head: RequestHead): string {
-  const end = hostEnd(head.bytes, head.hostStart, head.hostEnd);
-  return textOf(head.bytes, head.hostStart, Math.max(end, head.hostStart)).toLowerCase();
+/** -1: the filters answer. */
+function upstreamIndex({ client, runtime }: Session, route: Route, head: RequestHead): number {
+  const { split, upstream } = route;
+  if (split === undefined) return upstream;
+  const key = split.key === undefined ? 0 : affinityKey(split.key, head, client);
+  return armOf(split.arms, key, runtime.draw());
 }
 
 /**

@@ -1,80 +1,161 @@
+import type { KeySource } from '../balancing/algorithm.ts';
+import { keySourceOf } from '../balancing/hash-key.ts';
+import { hashBytes } from '../balancing/hashing.ts';
 import type { Filter } from '../filter/filter.ts';
 import { filterKinds } from '../filter/registry.ts';
-import type { RouteSnapshot } from './snapshot.ts';
+import { bytesOf, textOf } from '../http/ascii.ts';
+import type { RequestHead } from '../http/head.ts';
+import { hostEnd } from '../http/target.ts';
+import { type Condition, compileConditions, requiredPattern } from './condition.ts';
+import type { PathRule, PathTable } from './path-table.ts';
+import { buildPathTable, findByPath, sameOctets } from './path-table.ts';
+import type { RouteSnapshot, SplitArm } from './snapshot.ts';
 
 /**
- * Routes of a listener, compiled: an exact host wins over the longest wildcard, which wins over any
- * host; within a host the longest matching path prefix wins. A host that has no route for a path
- * leaves it to the less exact ones. Prefixes match whole segments: `/api` takes `/api` and `/api/x`,
- * not `/apiary`.
+ * Routes of a listener, compiled. The first that matches in this order takes the request:
+ *   1. an exact host before the longest wildcard before any host;
+ *   2. an exact path before patterns (in the order of the file) before the longest prefix;
+ *   3. more conditions before fewer, for the same path or prefix;
+ *   4. the order of the file.
+ * A host none of whose routes takes a request leaves it to the less exact ones.
  */
 export type Route = {
-  readonly pathPrefix: string;
+  /** Place in the listener's list. */
+  readonly index: number;
+  readonly path: PathRule;
+  readonly conditions: readonly Condition[];
   readonly filters: readonly Filter[];
+  /** -1: the filters answer, or the split says. */
   readonly upstream: number;
+  readonly split: Split | undefined;
 };
 
+/** Where parts of a route's requests go; `key` undefined: each request is drawn for itself. */
+export type Split = { readonly key: KeySource | undefined; readonly arms: readonly SplitArm[] };
+
+type HostRoutes = PathTable<Route>;
 export type RouteTable = {
-  readonly exact: ReadonlyMap<string, readonly Route[]>;
+  readonly routes: readonly Route[];
+  readonly exact: ReadonlyMap<string, HostRoutes>;
   /** Suffixes with their leading dot, longest first. */
-  readonly wildcard: readonly { readonly suffix: string; readonly routes: readonly Route[] }[];
-  readonly any: readonly Route[];
+  readonly wildcard: readonly { readonly suffix: string; readonly routes: HostRoutes }[];
+  readonly any: HostRoutes;
+  /** Hosts as they came, so that the next request of the same makes no string. */
+  readonly memo: Map<number, MemoEntry>;
 };
+type MemoEntry = { readonly host: Uint8Array; readonly tables: readonly HostRoutes[] };
 
-export function compileRoutes(routes: readonly RouteSnapshot[]): RouteTable {
+/** Hosts remembered by one table; a client that invents hosts makes it forget, not grow. */
+export const HOST_MEMO_MAX = 4096;
+
+export function compileRoutes(snapshots: readonly RouteSnapshot[]): RouteTable {
+  const routes = snapshots.map(compileRoute);
   const byHost = new Map<string, Route[]>();
-  for (const snapshot of routes) {
-    const route: Route = {
-      pathPrefix: snapshot.pathPrefix,
-      filters: snapshot.filters.map(compileFilter),
-      upstream: snapshot.upstream,
-    };
-    const hosts = snapshot.hosts.length === 0 ? ['*'] : snapshot.hosts;
-    for (const host of hosts) {
+  for (const [index, { hosts }] of snapshots.entries()) {
+    for (const host of hosts.length === 0 ? ['*'] : hosts) {
       const listed = byHost.get(host);
-      if (listed === undefined) byHost.set(host, [route]);
-      else listed.push(route);
+      if (listed === undefined) byHost.set(host, [routes[index]!]);
+      else listed.push(routes[index]!);
     }
   }
-  for (const listed of byHost.values()) {
-    listed.sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
-  }
+  const tables = new Map([...byHost].map(([host, listed]) => [host, compileHost(listed)]));
   return {
-    exact: new Map([...byHost].filter(([host]) => !host.startsWith('*'))),
-    wildcard: [...byHost]
+    routes,
+    exact: new Map([...tables].filter(([host]) => !host.startsWith('*'))),
+    wildcard: [...tables]
       .filter(([host]) => host.startsWith('*.'))
       .map(([host, listed]) => ({ suffix: host.slice(1), routes: listed }))
       .sort((a, b) => b.suffix.length - a.suffix.length),
-    any: byHost.get('*') ?? [],
+    any: tables.get('*') ?? compileHost([]),
+    memo: new Map(),
   };
 }
 
 /**
- * @param host lower case, without a port
- * @param path normalised, without a query
+ * @param path the normal path when it is not the one that the head holds, undefined when it is
+ * @param source the client's address
  */
-export function findRoute(table: RouteTable, host: string, path: string): Route | undefined {
-  const exact = table.exact.get(host);
-  const found = exact && longestPrefix(exact, path);
-  if (found) return found;
-  for (const { suffix, routes } of table.wildcard) {
-    if (!host.endsWith(suffix) || host.length === suffix.length) continue;
-    const route = longestPrefix(routes, path);
-    if (route) return route;
+export function findRoute(
+  table: RouteTable,
+  head: RequestHead,
+  path: string | undefined,
+  source: string,
+): Route | undefined {
+  const { target } = head;
+  let { bytes } = head;
+  let [start, end] = [target.pathStart, target.pathEnd];
+  if (path !== undefined || start === end) {
+    bytes = bytesOf(path ?? '/');
+    [start, end] = [0, bytes.length];
   }
-  return longestPrefix(table.any, path);
-}
-
-function longestPrefix(routes: readonly Route[], path: string): Route | undefined {
-  for (const route of routes) {
-    if (hasPrefix(path, route.pathPrefix)) return route;
+  const accepts = (route: Route): boolean => {
+    for (const condition of route.conditions) {
+      if (!condition.holds(head, source)) return false;
+    }
+    return true;
+  };
+  const pathText = (): string => path ?? textOf(bytes, start, end);
+  for (const routes of tablesOf(table, head)) {
+    const found = findByPath(routes, bytes, start, end, pathText, accepts);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function hasPrefix(path: string, prefix: string): boolean {
-  if (!path.startsWith(prefix)) return false;
-  return path.length === prefix.length || prefix.endsWith('/') || path[prefix.length] === '/';
+/** The tables that a host's requests are looked up in, the most exact first. @param host lower case */
+export function tablesOfHost(table: RouteTable, host: string): readonly HostRoutes[] {
+  const exact = table.exact.get(host);
+  return [
+    ...(exact === undefined ? [] : [exact]),
+    ...table.wildcard
+      .filter(({ suffix }) => host.endsWith(suffix) && host.length > suffix.length)
+      .map(({ routes }) => routes),
+    table.any,
+  ];
+}
+
+function tablesOf(table: RouteTable, head: RequestHead): readonly HostRoutes[] {
+  const { bytes, hostStart } = head;
+  const end = Math.max(hostStart, hostEnd(bytes, hostStart, head.hostEnd));
+  const hash = hashBytes(bytes, hostStart, end, 0);
+  const known = table.memo.get(hash);
+  if (known !== undefined && sameOctets(known.host, bytes, hostStart, end)) return known.tables;
+  const tables = tablesOfHost(table, textOf(bytes, hostStart, end).toLowerCase());
+  if (table.memo.size >= HOST_MEMO_MAX) table.memo.clear();
+  table.memo.set(hash, { host: bytes.slice(hostStart, end), tables });
+  return tables;
+}
+
+function compileHost(routes: readonly Route[]): HostRoutes {
+  const isRegex = ({ path }: Route): boolean => path.kind === 'regex';
+  const sorted = [
+    ...routes.filter(isRegex),
+    ...routes
+      .filter((route) => !isRegex(route))
+      .sort((a, b) => b.conditions.length - a.conditions.length || a.index - b.index),
+  ];
+  return buildPathTable(sorted.map((route) => ({ rule: route.path, entry: route })));
+}
+
+function compileRoute(snapshot: RouteSnapshot, index: number): Route {
+  const { split } = snapshot;
+  return {
+    index,
+    path: pathRuleOf(snapshot),
+    conditions: compileConditions(snapshot),
+    filters: snapshot.filters.map(compileFilter),
+    upstream: snapshot.upstream,
+    split: split && {
+      key: split.by === 'random' ? undefined : keySourceOf(split.by),
+      arms: split.arms,
+    },
+  };
+}
+
+function pathRuleOf({ path, pathPrefix, pathRegex }: RouteSnapshot): PathRule {
+  if (path !== undefined) return { kind: 'exact', path };
+  if (pathRegex !== undefined) return { kind: 'regex', pattern: requiredPattern(pathRegex) };
+  return { kind: 'prefix', path: pathPrefix };
 }
 
 function compileFilter(use: { readonly kind: string; readonly options: unknown }): Filter {

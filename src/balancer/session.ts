@@ -8,7 +8,7 @@ import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
 import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
 import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
-import type { Route, RouteTable } from './route.ts';
+import type { RouteTable } from './route.ts';
 import type { BalancerLimits } from './snapshot.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
 import { discardConnection } from './upstream.ts';
@@ -395,11 +395,6 @@ export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
     runtime.dateText = new Date(second * 1000).toUTCString();
   }
   return runtime.dateText;
-}
-
-/** A route whose upstream the snapshot has. */
-export function upstreamOf(runtime: BalancerRuntime, route: Route): Upstream {
-  return runtime.upstreams[route.upstream]!;
 }
 
 /** Gathering less than this with what is put around it costs less than a write of its own. */

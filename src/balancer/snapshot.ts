@@ -1,3 +1,7 @@
+import type { RouteConditions } from '../config/config.ts';
+
+export type { ValueTest } from '../config/config.ts';
+
 /**
  * What a balancer worker serves from: the balancer's part of a configuration as flat, cloneable
  * data. Made by `compile.ts` on the main thread, sent whole, never edited.
@@ -35,12 +39,25 @@ export type ListenerSnapshot = {
   readonly port: number;
   readonly routes: readonly RouteSnapshot[];
 };
-/** `upstream` indexes the snapshot's upstreams. */
-export type RouteSnapshot = {
+/**
+ * `upstream` indexes the snapshot's upstreams; -1 where a filter answers or `split` says. An exact
+ * `path` or a `pathRegex` stands in place of the prefix.
+ */
+export type RouteSnapshot = RouteConditions & {
   readonly hosts: readonly string[];
   readonly pathPrefix: string;
+  readonly path?: string;
+  readonly pathRegex?: string;
   readonly filters: readonly ExtensionUse[];
   readonly upstream: number;
+  /** `by`: `random`, or what the key is made of, as `hash-key.ts` reads it. */
+  readonly split?: { readonly by: string; readonly arms: readonly SplitArm[] };
+};
+/** `name` is the upstream's, which the choice depends on: places in a snapshot change. */
+export type SplitArm = {
+  readonly name: string;
+  readonly upstream: number;
+  readonly weight: number;
 };
 export type ExtensionUse = { readonly kind: string; readonly options: unknown };
 

@@ -384,12 +384,37 @@ export type BalancerListenerConfig = {
   readonly port: number;
   readonly routes: readonly RouteConfig[];
 };
-export type RouteConfig = {
+export type RouteConfig = RouteConditions & {
   /** Empty = any host; `*.example.com` matches one or more labels. */
   readonly hosts: readonly string[];
+  /** `/` where one of the other two is given. */
   readonly pathPrefix: string;
+  readonly path?: string;
+  /** A pattern of http/pattern.ts. */
+  readonly pathRegex?: string;
   readonly filters: readonly { readonly kind: string; readonly options: unknown }[];
-  readonly upstream: string;
+  /** Absent with `split`, or where a filter answers. */
+  readonly upstream?: string;
+  readonly split?: SplitConfig;
+};
+/** What else must hold; absent = anything. */
+export type RouteConditions = {
+  readonly methods?: readonly string[];
+  readonly headers?: Readonly<Record<string, ValueTest>>;
+  readonly cookies?: Readonly<Record<string, ValueTest>>;
+  readonly query?: Readonly<Record<string, ValueTest>>;
+  /** Networks. */
+  readonly sources?: readonly string[];
+};
+export type ValueTest =
+  | { readonly exact: string }
+  | { readonly present: boolean }
+  | { readonly prefix: string }
+  | { readonly regex: string };
+export type SplitConfig = {
+  /** `random`, or what the key is made of. */
+  readonly by: string;
+  readonly arms: readonly { readonly upstream: string; readonly weight: number }[];
 };
 
 /** `keys` and the contents of `keyFiles` are secrets; the first seals, all open. */

@@ -4,6 +4,8 @@ import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
+import { checkRoutes } from './route-references.ts';
+import { upstreamsOf } from './route-upstreams.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
 import { checkUpdates } from './update-references.ts';
@@ -47,7 +49,11 @@ export function checkReferences(check: Check): void {
   checkDnssec(check);
   checkUpdates(check);
   checkUpstreams(check);
-  checkRoutes(check);
+  checkRoutes(
+    check,
+    (name, path) => refer(check, 'upstreams', name, path),
+    (name, path) => refer(check, 'regions', name, path),
+  );
   checkListeners(check);
   checkAdmin(check);
   checkCluster(check);
@@ -350,42 +356,6 @@ function checkUpstreams(check: Check): void {
   }
 }
 
-function checkRoutes(check: Check): void {
-  for (const [index, listener] of check.file.balancer.listeners.entries()) {
-    const path = ['balancer', 'listeners', index];
-    refer(check, 'regions', listener.region, [...path, 'region']);
-    if ((listener.upstream === undefined) === (listener.routes === undefined)) {
-      const both = listener.upstream !== undefined;
-      const message = both
-        ? 'both "upstream" and "routes" are given'
-        : '"upstream" or "routes" is missing';
-      check.error(
-        both ? [...path, 'upstream'] : path,
-        message,
-        'upstream is short for one route; give one of the two',
-      );
-    }
-    if (listener.upstream !== undefined)
-      refer(check, 'upstreams', listener.upstream, [...path, 'upstream']);
-    const seen = new Set<string>();
-    for (const [at, { hosts, pathPrefix, upstream }] of (listener.routes ?? []).entries()) {
-      refer(check, 'upstreams', upstream, [...path, 'routes', at, 'upstream']);
-      for (const host of hosts.length === 0 ? ['any host'] : hosts) {
-        const key = `${host.toLowerCase()} ${pathPrefix}`;
-        if (seen.has(key)) {
-          const hint = 'only the first can ever be used';
-          check.error(
-            [...path, 'routes', at],
-            `a second route for ${host} and ${pathPrefix}`,
-            hint,
-          );
-        }
-        seen.add(key);
-      }
-    }
-  }
-}
-
 /** Whom to believe must be said, or anybody could say that a region is down. */
 function checkCluster({ config, error, warn }: Check): void {
   const { advertise, keyFiles, keys, listen, peers } = config.cluster;
@@ -441,7 +411,7 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
   const steered = placed.map(({ config }) => config);
   const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
     upstream,
-    ...routes.map((route) => route.upstream),
+    ...routes.flatMap(upstreamsOf),
   ]);
   const used: readonly (readonly [ConfigPath, string, object, readonly (string | undefined)[]])[] =
     [

@@ -363,7 +363,9 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       address,
       port,
       routes: all.map((route) => ({
-        ...route,
+        ...present(route),
+        filters: route.filters,
+        pathPrefix: route.pathPrefix ?? '/',
         hosts: route.hosts.map((host) => host.toLowerCase()),
       })),
     };

@@ -5,6 +5,7 @@ import { ROLES } from './config.ts';
 import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
+import { route } from './route-schema.ts';
 import {
   address,
   addresses,
@@ -32,7 +33,6 @@ import { alpn, zone } from './zone-schema.ts';
 const ENTRIES_MAX = 10_000;
 /** Steps of one policy; more is a programming language, not a policy. */
 const STEPS_MAX = 32;
-const PATH_PREFIX_LENGTH_MAX = 1024;
 const HASHED_TOKEN = /^sha256:[0-9a-f]{64}$/;
 /** A plain token shorter than this can be guessed. */
 export const TOKEN_LENGTH_MIN = 16;
@@ -313,32 +313,6 @@ const upstream = z.strictObject({
     .describe('How long a server may take to begin its response.'),
 });
 
-const host = z
-  .string()
-  .max(255)
-  .regex(/^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$|^\[[0-9A-Fa-f:.]+\]$/)
-  .meta({ what: 'a host name', hint: 'www.example.com or "*.example.com", without a port' });
-
-const route = z.strictObject({
-  hosts: z
-    .union([host.transform((one) => [one]), z.array(host).max(ENTRIES_MAX)])
-    .meta({ what: 'a host name or a list of them' })
-    .prefault([])
-    .describe('Host names; `*.example.com` matches one or more labels. Default: any host.'),
-  pathPrefix: z
-    .string()
-    .max(PATH_PREFIX_LENGTH_MAX)
-    .refine((text) => text.startsWith('/'), saying('does not begin with "/"'))
-    .default('/')
-    .describe('Only paths that begin so.'),
-  filters: z
-    .array(namedExtension('kind', extensions.filters).meta({ what: 'a filter' }))
-    .max(STEPS_MAX)
-    .prefault([])
-    .describe('What is done to requests and responses on the way, in order.'),
-  upstream: name.describe('The upstream that serves.'),
-});
-
 const balancerListener = z.strictObject({
   name: name.optional().describe('Name in logs and metrics. Default: `address:port`.'),
   region: name.describe('The region whose VIP it serves.'),
@@ -350,7 +324,7 @@ const balancerListener = z.strictObject({
     .min(1)
     .max(ENTRIES_MAX)
     .optional()
-    .describe('Which request goes where; the most specific host and path wins.'),
+    .describe('Which request goes where; the most specific host and path wins (docs/ROUTING.md).'),
 });
 
 const balancer = z.strictObject({

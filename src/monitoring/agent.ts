@@ -1,5 +1,6 @@
 import type { ServerState } from '../balancer/messages.ts';
 import type { BalancerConfig } from '../config/config.ts';
+import { upstreamsOf } from '../config/route-upstreams.ts';
 import { LEASE_INTERVALS } from '../health/quorum.ts';
 import type { AgentReport } from '../health/statement.ts';
 
@@ -13,12 +14,12 @@ export function agentReports(
   { leaving, load, node, nowMs, states }: AgentFacts,
 ): readonly AgentReport[] {
   return listeners.map(({ address, port, region, routes }) => {
-    const used = new Set(routes.map(({ upstream }) => upstream));
+    const used = new Set(routes.flatMap(upstreamsOf));
     const servers = [...used].flatMap((upstream) => upstreams[upstream]?.servers ?? []);
     const usable = [...used].flatMap((upstream) =>
       states.filter((state) => state.upstream === upstream && state.usable),
     );
-    const ready = !leaving && usable.length > 0;
+    const ready = !leaving && (usable.length > 0 || used.size === 0);
     const { active, requestsPerSecond } = sumLoad(load, used);
     return {
       node,

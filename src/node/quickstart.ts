@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ADMIN_URL_DEFAULT } from '../cli/context.ts';
 import type { Config } from '../config/config.ts';
+import { upstreamsOf } from '../config/route-upstreams.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { RunningNode } from './start-node.ts';
 
@@ -62,7 +63,7 @@ function serversByRegion(config: Config): Map<string, Set<string>> {
   const regions = new Map<string, Set<string>>();
   for (const { region, routes } of config.balancer.listeners) {
     const servers = regions.get(region) ?? new Set();
-    for (const { upstream } of routes) {
+    for (const upstream of routes.flatMap(upstreamsOf)) {
       for (const { address, port } of config.balancer.upstreams[upstream]?.servers ?? []) {
         servers.add(formatSocketAddress({ address, port }));
       }

@@ -4,6 +4,7 @@ import { compileBalancer } from '../../src/balancer/compile.ts';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import { compileRoutes, findRoute } from '../../src/balancer/route.ts';
 import type { BalancerConfig } from '../../src/config/config.ts';
+import { headOf } from './request-head.ts';
 
 const upstream = (port: number): BalancerConfig['upstreams'][string] => ({
   algorithm: { kind: 'least-request', options: {} },
@@ -99,7 +100,14 @@ test('findRoute() prefers the exact host, then the longest wildcard, then any; t
     ['c.example', '/else', 2],
     ['', '/', 4],
   ] as const) {
-    assert.equal(findRoute(table, host, path)?.upstream, expected, `${host}${path}`);
+    assert.equal(
+      findRoute(table, headOf('GET', host, path), undefined, '192.0.2.1')?.upstream,
+      expected,
+      `${host}${path}`,
+    );
   }
-  assert.equal(findRoute(compileRoutes([]), 'a', '/'), undefined);
+  assert.equal(
+    findRoute(compileRoutes([]), headOf('GET', 'a', '/'), undefined, '192.0.2.1'),
+    undefined,
+  );
 });

@@ -5,5 +5,6 @@ if (await useRing()) {
   await import('./algorithms.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
+  await import('./routes.test.ts');
   await import('./smuggling.test.ts');
 }

@@ -1,0 +1,10 @@
+import type { SplitConfig } from './config.ts';
+
+/** The upstreams that a route may send requests to: none where it answers itself. */
+export function upstreamsOf(route: {
+  readonly upstream?: string | undefined;
+  readonly split?: SplitConfig | undefined;
+}): readonly string[] {
+  const arms = route.split?.arms.map(({ upstream }) => upstream) ?? [];
+  return route.upstream === undefined ? arms : [route.upstream, ...arms];
+}
