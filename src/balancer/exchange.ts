@@ -135,7 +135,8 @@ export function tickSession(session: Session, nowMs: number): void {
       if (nowMs >= session.lingerUntilMs && isTaken(session, nowMs)) session.phase = 'closed';
       break;
     case 'filter':
-      if (exchange && nowMs - exchange.startedMs >= limits.bodyIdleTimeoutMs) {
+      if (exchange?.wake && nowMs >= exchange.wake.atMs) wakeFilter(exchange, nowMs);
+      else if (exchange && nowMs - exchange.startedMs >= limits.bodyIdleTimeoutMs) {
         replyWithProblem(session, 504, 'a filter did not decide in time', nowMs);
       }
       break;
@@ -143,6 +144,13 @@ export function tickSession(session: Session, nowMs: number): void {
       break;
   }
   settle(session, nowMs);
+}
+
+function wakeFilter(exchange: Exchange, nowMs: number): void {
+  const { wake } = exchange;
+  exchange.wake = undefined;
+  exchange.wokenMs = nowMs;
+  wake?.then();
 }
 
 /**

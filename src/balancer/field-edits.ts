@@ -13,9 +13,15 @@ export type FieldEdits = {
   /** Lower case. */
   readonly removed: Set<string>;
   readonly added: (readonly [name: string, value: string])[];
+  /** The Host to send instead of the one received. */
+  host: string | undefined;
 };
 
-export const createFieldEdits = (): FieldEdits => ({ removed: new Set(), added: [] });
+export const createFieldEdits = (): FieldEdits => ({
+  removed: new Set(),
+  added: [],
+  host: undefined,
+});
 
 /** The filters' view of a head. `head` may move to other bytes while the view lives. */
 export function editableFields(

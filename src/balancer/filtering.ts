@@ -52,8 +52,15 @@ export function runFilters(
       setTarget: (next) => {
         if (/^\/[\x21-\x7e]*$/.test(next)) target = next;
       },
+      setHost: (host) => {
+        if (/^[\x21-\x7e]+$/.test(host)) edits.host = host;
+      },
     },
     onResponse: (handler) => void exchange.responseHandlers.unshift(handler),
+    draw: session.runtime.draw,
+    wait: (ms, then) => {
+      exchange.wake = { atMs: nowMs + ms, then };
+    },
     answer: (reply) => settle({ kind: 'answer', reply }),
   };
   const runFrom = (index: number): void => {

@@ -215,9 +215,10 @@ function begin(
   let returned = false;
   runFilters(session, exchange, route, head, { ...range, path: pathText }, nowMs, (verdict) => {
     if (session.exchange !== exchange || session.phase !== 'filter') return;
-    if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, nowMs);
-    else forward(session, exchange, verdict, nowMs);
-    if (returned) resume(nowMs);
+    const decidedMs = Math.max(nowMs, exchange.wokenMs);
+    if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, decidedMs);
+    else forward(session, exchange, verdict, decidedMs);
+    if (returned) resume(decidedMs);
   });
   returned = true;
 }

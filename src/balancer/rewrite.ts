@@ -31,7 +31,8 @@ export function putRequestHead(
   putAll(sink, VERSION_HOST);
   const { address, port } = session.listener;
   const hasHost = head.hostEnd > head.hostStart;
-  if (hasHost) putBytes(sink, bytes, head.hostStart, head.hostEnd);
+  if (edits?.host !== undefined) putText(sink, edits.host);
+  else if (hasHost) putBytes(sink, bytes, head.hostStart, head.hostEnd);
   else putText(sink, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
   putAll(sink, LINE_END);
   putFields(sink, bytes, fields, NOT_IN_REQUESTS, edits);

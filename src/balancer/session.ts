@@ -84,6 +84,10 @@ export type Exchange = {
   requestDecoder: ChunkedDecoder | undefined;
   /** For a retry. */
   readonly head: HeadCopy;
+  /** What a filter waits for. */
+  wake: { readonly atMs: number; readonly then: () => void } | undefined;
+  /** When it was woken; 0 = it was not. */
+  wokenMs: number;
   responseHandlers: ((response: FilterResponse) => void)[];
   upstream: Upstream | undefined;
   /** Hash of what the request is kept on its server by; 0 = it is not. */
@@ -224,6 +228,8 @@ export function createExchange(
     requestDone: mode === 'none',
     requestDecoder: undefined,
     head: createHeadCopy(),
+    wake: undefined,
+    wokenMs: 0,
     responseHandlers: [],
     upstream: undefined,
     key: 0,

@@ -25,6 +25,10 @@ export type FilterExchange = {
   readonly request: FilterRequest;
   /** Runs when the final response's head has come, last registered first. */
   onResponse(handler: (response: FilterResponse) => void): void;
+  /** A random number in [0, 1), another one for each call. */
+  draw(): number;
+  /** Calls back once this time has passed, give or take a tick of the balancer; one at a time. */
+  wait(ms: number, then: () => void): void;
   /** Ends the exchange with this reply; the upstream never hears of it. */
   answer(reply: FilterReply): void;
 };
@@ -50,6 +54,8 @@ export type FilterRequest = {
   readonly fields: EditableFields;
   /** Changes what the upstream is asked for; must begin with a slash and be visible ASCII. */
   setTarget(target: string): void;
+  /** Changes the Host that the upstream sees: a name, perhaps with a port. */
+  setHost(host: string): void;
 };
 
 export type FilterResponse = { readonly status: number; readonly fields: EditableFields };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isReservedFieldName } from '../http/fields.ts';
+import { fieldName, fieldValue } from './field-schema.ts';
 import type { EditableFields, FilterKind } from './filter.ts';
 
 /** Sets, adds and removes fields of requests and responses; removing comes first, then setting. */
@@ -41,22 +41,14 @@ const isEmpty = (edits: HeaderEdits): boolean =>
   Object.keys(edits.add).length === 0;
 
 function editsSchema() {
-  const name = z
-    .string()
-    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'is not a header name')
-    .refine((text) => !isReservedFieldName(text.toLowerCase()), {
-      message: 'belongs to the connection or the framing, which the balancer decides',
-    });
-  // A control octet here would let configuration split a response in two.
-  const value = z
-    .string()
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
-    .regex(/^[^\x00-\x08\x0a-\x1f\x7f]*$/, 'holds a control character');
   return z
     .strictObject({
-      set: z.record(name, value).default({}).describe('Fields to set, replacing those there.'),
-      add: z.record(name, value).default({}).describe('Fields to add.'),
-      remove: z.array(name).default([]).describe('Fields to remove.'),
+      set: z
+        .record(fieldName, fieldValue)
+        .default({})
+        .describe('Fields to set, replacing those there.'),
+      add: z.record(fieldName, fieldValue).default({}).describe('Fields to add.'),
+      remove: z.array(fieldName).default([]).describe('Fields to remove.'),
     })
     .default({ set: {}, add: {}, remove: [] });
 }

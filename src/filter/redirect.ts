@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { FilterKind } from './filter.ts';
 
 /**
- * Answers every request of the route with a redirection. `{host}`, `{path}` (without the query) and
- * `{target}` (with it) in the location stand for the request's own.
+ * Answers every request of the route with a redirection. `{scheme}`, `{host}`, `{path}` (without
+ * the query), `{query}` (with its question mark) and `{target}` (path and query) in the location
+ * stand for the request's own.
  */
 export const redirect: FilterKind<RedirectOptions> = {
   kind: 'redirect',
@@ -20,17 +21,22 @@ export const redirect: FilterKind<RedirectOptions> = {
   }),
   compile: (options) => (exchange) => {
     const { host, target } = exchange.request;
+
     const query = target.indexOf('?');
     const values: Readonly<Record<string, string>> = {
+      scheme: exchange.client.proto,
       host: host.replace(/:\d*$/, ''),
       path: query < 0 ? target : target.slice(0, query),
+      query: query < 0 ? '' : target.slice(query),
       target,
     };
     const location = options.location.replace(
-      /\{(host|path|target)\}/g,
+      /\{(scheme|host|path|query|target)\}/g,
       (_, name) => values[name]!,
     );
-    exchange.answer({ status: options.status, fields: [['Location', location]], body: '' });
+    // A path of two slashes would be the name of another host (RFC 3986 section 4.2).
+    const own = options.location.startsWith('//') ? location : location.replace(/^\/{2,}/, '/');
+    exchange.answer({ status: options.status, fields: [['Location', own]], body: '' });
   },
 };
 

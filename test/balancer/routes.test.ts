@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { RouteSnapshot } from '../../src/balancer/snapshot.ts';
 import type { RawOrigin, Rig } from './rig.ts';
-import { startRawOrigin, startRig, talk } from './rig.ts';
+import { connectRaw, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** Routes over real sockets: each answers with its own status, or sends on to the one server. */
 
@@ -27,6 +27,27 @@ const ROUTES: readonly RouteSnapshot[] = [
     upstream: -1,
     split: { by: 'client', arms: [{ name: 'web', upstream: 0, weight: 1 }] },
   }),
+  {
+    hosts: [],
+    path: '/closed',
+    pathPrefix: '/',
+    filters: [{ kind: 'respond', options: { status: 410, body: 'gone\n' } }],
+    upstream: -1,
+  },
+  {
+    hosts: [],
+    pathPrefix: '/old',
+    filters: [
+      { kind: 'rewrite', options: { prefix: { from: '/old', to: '/new' }, host: 'in.example' } },
+    ],
+    upstream: 0,
+  },
+  {
+    hosts: [],
+    pathPrefix: '/slow',
+    filters: [{ kind: 'fault', options: { delay: { percent: 100, ms: 300 } } }],
+    upstream: 0,
+  },
 ];
 let origin: RawOrigin;
 let rig: Rig;
@@ -71,3 +92,34 @@ for (const [asked, fields, mark] of [
     assert.equal(/^x-route: (.*)\r$/im.exec(text)?.[1], mark);
   });
 }
+
+test('a route without an upstream answers itself, and keeps the connection', async () => {
+  const client = connectRaw(rig.port);
+  client.send('GET /closed HTTP/1.1\r\nHost: a\r\n\r\nGET /closed HTTP/1.1\r\nHost: a\r\n\r\n');
+  const text = await client.until((so) => so.split('gone').length === 3);
+  assert.equal(text.match(/^HTTP\/1\.1 410 /gm)?.length, 2);
+  client.socket.destroy();
+});
+
+test('a rewritten request has its path in normal form, its query as it came, and the new host', async () => {
+  const request = 'GET /%6fld/./x?%61 HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n';
+  await talk(rig.port, request);
+  const asked = origin.received.join('');
+  assert.match(asked, /GET \/new\/x\?%61 HTTP\/1\.1\r\nHost: in\.example\r\n/);
+  assert.match(asked, /X-Forwarded-Host: a\.example\r\n/);
+});
+
+test('a delayed request waits for the clock and then goes on', async () => {
+  const client = connectRaw(rig.port);
+  client.send('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
+  const arrived = () => origin.received.some((text) => text.includes('GET /slow'));
+  // The request is there once a later one of another connection has been answered.
+  await talk(rig.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  rig.pass(200);
+  await talk(rig.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  assert.equal(arrived(), false);
+  rig.pass(200);
+  await client.until((text) => text.startsWith('HTTP/1.1 200 '));
+  assert.equal(arrived(), true);
+  client.socket.destroy();
+});

@@ -9,6 +9,9 @@ import type {
 export type ExchangeDouble = {
   readonly exchange: FilterExchange;
   readonly requestFields: [string, string][];
+  /** What the server would be asked for instead. */
+  readonly sent: { readonly target?: string; readonly host?: string };
+  readonly waits: readonly { readonly ms: number; readonly then: () => void }[];
   answered(): FilterReply | undefined;
   /** Runs the response handlers on a response with these fields and gives the result. */
   respond(status: number, fields: readonly [string, string][]): [string, string][];
@@ -18,11 +21,15 @@ export function createExchangeDouble(
   request: {
     readonly target?: string;
     readonly host?: string;
+    readonly draws?: readonly number[];
     readonly fields?: readonly [string, string][];
   } = {},
 ): ExchangeDouble {
   const requestFields = [...(request.fields ?? [])];
   const handlers: ((response: FilterResponse) => void)[] = [];
+  const sent: { target?: string; host?: string } = {};
+  const waits: { ms: number; then: () => void }[] = [];
+  const draws = [...(request.draws ?? [])];
   let reply: FilterReply | undefined;
   const target = request.target ?? '/';
   return {
@@ -35,14 +42,23 @@ export function createExchangeDouble(
         target,
         path: target.split('?')[0]!,
         fields: fieldsOf(requestFields),
-        setTarget() {},
+        setTarget: (next) => {
+          sent.target = next;
+        },
+        setHost: (next) => {
+          sent.host = next;
+        },
       },
       onResponse: (handler) => void handlers.unshift(handler),
+      draw: () => draws.shift() ?? 0,
+      wait: (ms, then) => void waits.push({ ms, then }),
       answer: (given) => {
         reply ??= given;
       },
     },
     requestFields,
+    sent,
+    waits,
     answered: () => reply,
     respond(status, fields) {
       const list = [...fields];
