@@ -53,7 +53,7 @@ const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }
   balancing: {
     others: ['algorithm', 'hash-key', 'hashing', 'maglev-table', 'smooth', 'weighted-draw'],
   },
-  filter: { others: ['filter'] },
+  filter: { others: ['filter', 'field-schema'] },
   probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },
   store: { others: ['store', 'remote-clock'] },
   doctor: {

@@ -96,3 +96,11 @@ test('upstreamLoads() tells requests per second between two samples', () => {
   assert.deepEqual(load(sample(3000, 1, 1), sample(3000, 9, 9)), [[3, 0]], 'no time has passed');
   assert.deepEqual(load(sample(1000, 90, 0), sample(2000, 1, 0)), [[3, 0]], 'counted anew');
 });
+
+test('agentReports() is ready where every route answers by itself', () => {
+  const listeners = [{ address: '127.0.1.1', port: 82, region: 'home', routes: [{}] }];
+  const balancer = { upstreams: {}, listeners } as unknown as BalancerConfig;
+  const facts = { node: 'n', nowMs: 5000, states: [], load: [], leaving: false };
+  assert.equal(agentReports(balancer, facts)[0]?.ready, true);
+  assert.equal(agentReports(balancer, { ...facts, leaving: true })[0]?.ready, false);
+});
