@@ -12,10 +12,12 @@ import type { BalancerSnapshot } from './balancer/snapshot.ts';
 import type { Connect } from './balancer/upstream.ts';
 import type { WireHandlers } from './balancer/wire.ts';
 import { openRingCalls } from './io/ring-calls.ts';
-import type { ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
+import type { Connection, ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
 import { createRingEngine } from './io/stream-ring.ts';
 import { openSyscalls } from './io/syscall.ts';
+import { createEntrance, type Entrance } from './layer4/entrance.ts';
+import { createLayer4, type Layer4 } from './layer4/layer4.ts';
 import { compileBeforeExit } from './workers/compiling.ts';
 
 /**
@@ -29,18 +31,19 @@ function createWorker(
   let engine: StreamEngine = createPortableEngine();
   const listeners = new Map<string, Listener>();
   let balancer: Balancer | undefined;
+  let front: Front | undefined;
   let stopping = false;
 
   const open = async (snapshot: BalancerSnapshot, sockets: readonly ListenerSocket[]) => {
     const problems: ListenerProblem[] = [];
     for (const socket of sockets) {
-      const problem = await openListener(engine, () => balancer, listeners, snapshot, socket);
+      const problem = await openListener(engine, () => front, listeners, snapshot, socket);
       if (problem) problems.push(problem);
     }
     return { listeners: [...listeners].map(addressOf), problems };
   };
   const endWhenIdle = (): void => {
-    if (balancer && balancer.sessions() > 0) return;
+    if (front && front.balancer.sessions() + front.layer4.sessions() > 0) return;
     send({ type: 'stopped' });
     // The clock would keep the thread, and with it the end of the node.
     process.exit(0);
@@ -53,13 +56,16 @@ function createWorker(
         if (ringLedger) engine = openRing(ringLedger) ?? engine;
         balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
         balancer.setServers(states);
-        setInterval(() => balancer?.tick(now()), TICK_MS);
+        front = openFront(balancer, engine, snapshot);
+        setInterval(() => tickFront(front), TICK_MS);
         send({ type: 'ready', engine: engine.name, ...(await open(snapshot, sockets)) });
         break;
       }
       case 'snapshot': {
         const { counters, snapshot, sockets } = request;
         balancer?.serve(snapshot, counters);
+        front?.layer4.serve(snapshot);
+        front?.entrance.serve(snapshot);
         await closeListeners(listeners, stayingListeners(snapshot, sockets));
         const opened = await open(snapshot, sockets);
         send({ type: 'serving', generation: snapshot.generation, ...opened });
@@ -76,6 +82,7 @@ function createWorker(
         stopping = true;
         await closeListeners(listeners, []);
         balancer?.stop(now(), request.graceMs);
+        front?.layer4.stop(now(), request.graceMs);
         setInterval(endWhenIdle, TICK_MS);
     }
   };
@@ -100,7 +107,7 @@ const startedAtMs = performance.timeOrigin;
 
 async function openListener(
   engine: StreamEngine,
-  balancer: () => Balancer | undefined,
+  front: () => Front | undefined,
   listeners: Map<string, Listener>,
   snapshot: BalancerSnapshot,
   socket: ListenerSocket,
@@ -111,16 +118,41 @@ async function openListener(
   const where = socket.fd === undefined ? { address, port, shared: true } : { fd: socket.fd };
   try {
     const listener = await engine.listen(where, (connection) => {
-      const handlers = balancer()?.accept(name, connection, now());
-      if (handlers) return timed(handlers);
-      connection.destroy();
-      return DEAF;
+      const at = front();
+      return at ? at.entrance.pass(name, connection, (passed) => admit(at, name, passed)) : DEAF;
     });
     listeners.set(name, listener);
     return undefined;
   } catch (error) {
     return { listener: name, code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
   }
+}
+
+/** What stands behind the listeners. */
+type Front = {
+  readonly balancer: Balancer;
+  readonly entrance: Entrance;
+  readonly layer4: Layer4;
+};
+
+function openFront(balancer: Balancer, engine: StreamEngine, snapshot: BalancerSnapshot): Front {
+  const layer4 = createLayer4(balancer.accounts, connector(engine), Math.random, snapshot);
+  return { balancer, entrance: createEntrance(snapshot), layer4 };
+}
+
+function tickFront(front: Front | undefined): void {
+  const nowMs = now();
+  front?.balancer.tick(nowMs);
+  front?.layer4.tick(nowMs);
+  front?.entrance.tick(nowMs);
+}
+
+function admit({ balancer, layer4 }: Front, name: string, connection: Connection) {
+  const { accept } = layer4.serves(name) ? layer4 : balancer;
+  const handlers = accept(name, connection, now());
+  if (handlers) return timed(handlers);
+  connection.destroy();
+  return DEAF;
 }
 
 /** One that comes with a socket has moved: its old one goes. */

@@ -38,6 +38,8 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
         filters: route.filters.map(({ kind, options }) => ({ kind, options })),
         upstream: names.indexOf(route.upstream),
       })),
+      ...(listener.layer4 === undefined ? {} : { layer4: listener.layer4 }),
+      ...(listener.proxies === undefined ? {} : { proxies: listener.proxies }),
     })),
   };
 }
@@ -59,5 +61,6 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     idleTimeoutMs: upstream.keepalive.idleTimeoutMs,
     connectTimeoutMs: upstream.connectTimeoutMs,
     responseTimeoutMs: upstream.responseTimeoutMs,
+    ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
   };
 }

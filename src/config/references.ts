@@ -1,6 +1,7 @@
 import { isLoopback, parseAddress } from '../ip/address.ts';
 import type { Config, PoolConfig } from './config.ts';
 import { checkDnssec } from './dnssec-references.ts';
+import { checkFlows, checkWords } from './flow-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
@@ -66,7 +67,7 @@ const KIND_WORDS: Readonly<Record<Kind, string>> = {
 };
 
 /** Reports a name that is nowhere defined. */
-function refer({ written, error }: Check, kind: Kind, name: string, path: ConfigPath): void {
+export function refer({ written, error }: Check, kind: Kind, name: string, path: ConfigPath): void {
   if (written[kind].has(name)) return;
   const hint =
     written[kind].size === 0
@@ -354,6 +355,11 @@ function checkRoutes(check: Check): void {
   for (const [index, listener] of check.file.balancer.listeners.entries()) {
     const path = ['balancer', 'listeners', index];
     refer(check, 'regions', listener.region, [...path, 'region']);
+    if (listener.protocol !== 'http') {
+      checkFlows(check, listener, path);
+      continue;
+    }
+    checkWords(check, listener, path);
     if ((listener.upstream === undefined) === (listener.routes === undefined)) {
       const both = listener.upstream !== undefined;
       const message = both
@@ -439,9 +445,9 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
     ...endpoints.map((each) => each.monitor),
   ]);
   const steered = placed.map(({ config }) => config);
-  const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
+  const routes = file.balancer.listeners.flatMap(({ upstream, routes = [], sni = [] }) => [
     upstream,
-    ...routes.map((route) => route.upstream),
+    ...[...routes, ...sni].map((route) => route.upstream),
   ]);
   const used: readonly (readonly [ConfigPath, string, object, readonly (string | undefined)[]])[] =
     [
