@@ -2,5 +2,6 @@ import { useRing } from '../balancer/engine.ts';
 
 /** What holds for layer 4 over node:net holds over io_uring. */
 if (await useRing()) {
+  await import('./proxied.test.ts');
   await import('./tcp.test.ts');
 }
