@@ -8,9 +8,10 @@ import type {
   ListenerProblem,
   ListenerSocket,
 } from './balancer/messages.ts';
-import type { BalancerSnapshot } from './balancer/snapshot.ts';
+import type { BalancerSnapshot, ListenerSnapshot } from './balancer/snapshot.ts';
 import type { Connect } from './balancer/upstream.ts';
 import type { WireHandlers } from './balancer/wire.ts';
+import { connectRelay, openRelay } from './io/datagram-relay.ts';
 import { openRingCalls } from './io/ring-calls.ts';
 import type { Connection, ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
@@ -18,6 +19,7 @@ import { createRingEngine } from './io/stream-ring.ts';
 import { openSyscalls } from './io/syscall.ts';
 import { createEntrance, type Entrance } from './layer4/entrance.ts';
 import { createLayer4, type Layer4 } from './layer4/layer4.ts';
+import type { ConnectDatagrams } from './layer4/udp-sessions.ts';
 import { compileBeforeExit } from './workers/compiling.ts';
 
 /**
@@ -117,16 +119,39 @@ async function openListener(
   const { name, address, port } = settings;
   const where = socket.fd === undefined ? { address, port, shared: true } : { fd: socket.fd };
   try {
-    const listener = await engine.listen(where, (connection) => {
-      const at = front();
-      return at ? at.entrance.pass(name, connection, (passed) => admit(at, name, passed)) : DEAF;
-    });
+    const isDatagrams = settings.layer4?.protocol === 'udp';
+    const listener = isDatagrams
+      ? await openDatagrams(front, settings)
+      : await engine.listen(where, (connection) => {
+          const at = front();
+          return at
+            ? at.entrance.pass(name, connection, (passed) => admit(at, name, passed))
+            : DEAF;
+        });
     listeners.set(name, listener);
     return undefined;
   } catch (error) {
     return { listener: name, code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
   }
 }
+
+function openDatagrams(
+  front: () => Front | undefined,
+  { address, name, port }: ListenerSnapshot,
+): Promise<Listener> {
+  return openRelay({ address, port }, (bytes, from, reply) => {
+    const flow = {
+      remoteAddress: from.address,
+      remotePort: from.port,
+      localAddress: address,
+      localPort: port,
+    };
+    front()?.layer4.receive(name, flow, bytes, reply, now());
+  });
+}
+
+const connectDatagrams: ConnectDatagrams = (server, { onDatagram, onProblem }) =>
+  connectRelay(server, (bytes) => onDatagram(bytes, now()), onProblem);
 
 /** What stands behind the listeners. */
 type Front = {
@@ -136,7 +161,9 @@ type Front = {
 };
 
 function openFront(balancer: Balancer, engine: StreamEngine, snapshot: BalancerSnapshot): Front {
-  const layer4 = createLayer4(balancer.accounts, connector(engine), Math.random, snapshot);
+  const { accounts } = balancer;
+  const connect = connector(engine);
+  const layer4 = createLayer4(accounts, connect, connectDatagrams, Math.random, snapshot);
   return { balancer, entrance: createEntrance(snapshot), layer4 };
 }
 

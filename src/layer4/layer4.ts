@@ -2,8 +2,9 @@ import type { Accounts } from '../balancer/balancer.ts';
 import { COUNTER_SCRATCH, LISTENER_COUNTER, listenerBase } from '../balancer/counters.ts';
 import { compileRoutes, type RouteTable } from '../balancer/route.ts';
 import type { BalancerLimits, BalancerSnapshot } from '../balancer/snapshot.ts';
-import type { Connect } from '../balancer/upstream.ts';
+import type { Connect, UpstreamServer } from '../balancer/upstream.ts';
 import type { WireHandlers } from '../balancer/wire.ts';
+import type { Flow } from './flow-key.ts';
 import {
   cutTcpSession,
   type FlowWire,
@@ -11,6 +12,13 @@ import {
   type TcpSession,
   tickTcpSession,
 } from './tcp-session.ts';
+import {
+  type ConnectDatagrams,
+  endUdpSessions,
+  takeDatagram,
+  tickUdpSessions,
+  type UdpSessions,
+} from './udp-sessions.ts';
 
 /**
  * One worker's layer 4: connections and datagrams that are passed on unread. Servers, their health, their
@@ -22,11 +30,19 @@ export type Layer4 = {
   serves(listener: string): boolean;
   /** Takes a client of this listener; undefined when it cannot be served: too many, or unknown. */
   accept(listener: string, client: FlowWire, nowMs: number): WireHandlers | undefined;
+  /** Takes a datagram of a client; `reply` sends one back from the listener's address. */
+  receive(
+    listener: string,
+    client: Flow,
+    bytes: Uint8Array,
+    reply: (bytes: Uint8Array) => void,
+    nowMs: number,
+  ): void;
   /** After the balancer has taken over the snapshot: flows that are there go on. */
   serve(snapshot: BalancerSnapshot): void;
   /** Applies the clock; ten times a second is enough. */
   tick(nowMs: number): void;
-  /** Connections may go on for `graceMs`, then they are cut. */
+  /** Connections may go on for `graceMs`, then they are cut; sessions of UDP end, for nobody listens any more. */
   stop(nowMs: number, graceMs: number): void;
   /** Connections open now. */
   sessions(): number;
@@ -38,12 +54,18 @@ export type FlowListener = {
   byServerName: boolean;
   routes: RouteTable;
   counterBase: number;
+  sessionsMax: number;
+  responses: number;
+  readonly udp: UdpSessions;
+  /** The server of UDP that failed last, until another session has gone past it. */
+  failed: UpstreamServer | undefined;
 };
 
 /** What the flows of one worker share. */
 export type Layer4Runtime = {
   readonly accounts: () => Accounts;
   readonly connect: Connect;
+  readonly connectDatagrams: ConnectDatagrams;
   /** A random number in [0, 1). */
   readonly draw: () => number;
   limits: BalancerLimits;
@@ -53,12 +75,14 @@ export type Layer4Runtime = {
 export function createLayer4(
   accounts: () => Accounts,
   connect: Connect,
+  connectDatagrams: ConnectDatagrams,
   draw: () => number,
   snapshot: BalancerSnapshot,
 ): Layer4 {
   const runtime: Layer4Runtime = {
     accounts,
     connect,
+    connectDatagrams,
     draw,
     limits: snapshot.limits,
     tcp: new Set(),
@@ -67,8 +91,11 @@ export function createLayer4(
   let stopAtMs = Number.POSITIVE_INFINITY;
   const serve = (next: BalancerSnapshot): void => {
     runtime.limits = next.limits;
-    serveListeners(listeners, next);
+    for (const gone of serveListeners(listeners, next)) endUdpSessions(runtime, gone);
     const { counters } = accounts();
+    for (const { counterBase, udp } of listeners.values()) {
+      counters[counterBase + LISTENER_COUNTER.connectionsActive] = udp.size;
+    }
     for (const { listener } of runtime.tcp) {
       counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;
     }
@@ -84,7 +111,12 @@ export function createLayer4(
       }
       return openTcpSession(runtime, listener, client, nowMs);
     },
+    receive(name, client, bytes, reply, nowMs) {
+      const listener = listeners.get(name);
+      if (listener) takeDatagram(runtime, listener, client, bytes, reply, nowMs);
+    },
     tick(nowMs) {
+      for (const listener of listeners.values()) tickUdpSessions(runtime, listener, nowMs);
       for (const session of runtime.tcp) {
         if (nowMs >= stopAtMs) cutTcpSession(session, nowMs);
         else tickTcpSession(session, nowMs);
@@ -92,31 +124,39 @@ export function createLayer4(
     },
     stop(nowMs, graceMs) {
       stopAtMs = nowMs + graceMs;
+      for (const listener of listeners.values()) endUdpSessions(runtime, listener);
     },
     sessions: () => runtime.tcp.size,
   };
 }
 
-function serveListeners(listeners: Map<string, FlowListener>, next: BalancerSnapshot): void {
+/** @returns those that are gone */
+function serveListeners(
+  listeners: Map<string, FlowListener>,
+  next: BalancerSnapshot,
+): Iterable<FlowListener> {
   const gone = new Map(listeners);
   for (const [index, { layer4, name, routes }] of next.listeners.entries()) {
     if (layer4 === undefined) continue;
-    const { byServerName, idleTimeoutMs } = layer4;
+    const { byServerName, idleTimeoutMs, responses, sessionsMax } = layer4;
     const settings = {
       name,
       byServerName,
       idleTimeoutMs,
+      responses,
+      sessionsMax,
       routes: compileRoutes(routes),
       counterBase: listenerBase(index),
     };
     const present = listeners.get(name);
     gone.delete(name);
     if (present) Object.assign(present, settings);
-    else listeners.set(name, settings);
+    else listeners.set(name, { ...settings, udp: new Map(), failed: undefined });
   }
   for (const [name, listener] of gone) {
     listener.counterBase = COUNTER_SCRATCH;
     listener.routes = compileRoutes([]);
     listeners.delete(name);
   }
+  return gone.values();
 }

@@ -4,4 +4,5 @@ import { useRing } from '../balancer/engine.ts';
 if (await useRing()) {
   await import('./proxied.test.ts');
   await import('./tcp.test.ts');
+  await import('./udp.test.ts');
 }

@@ -10,9 +10,11 @@ import type {
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import type { WireHandlers } from '../../src/balancer/wire.ts';
+import { connectRelay, openRelay } from '../../src/io/datagram-relay.ts';
 import type { ConnectionHandlers, OnConnection } from '../../src/io/stream.ts';
 import { createEntrance } from '../../src/layer4/entrance.ts';
 import { createLayer4 } from '../../src/layer4/layer4.ts';
+import type { ConnectDatagrams } from '../../src/layer4/udp-sessions.ts';
 import { createEngine } from '../balancer/engine.ts';
 
 /** Layer 4 and HTTP on real sockets, with a clock that only tests move. */
@@ -82,7 +84,9 @@ export async function startRig(snapshot: BalancerSnapshot) {
   const connect: Parameters<typeof createBalancer>[0] = (target, handlers) =>
     engine.connect({ address: target.address, port: target.port }, timed(handlers));
   const balancer = createBalancer(connect, () => 0.5, snapshot, row);
-  const layer4 = createLayer4(balancer.accounts, connect, () => 0.5, snapshot);
+  const connectDatagrams: ConnectDatagrams = (server, { onDatagram, onProblem }) =>
+    connectRelay(server, (bytes) => onDatagram(bytes, clock.ms), onProblem);
+  const layer4 = createLayer4(balancer.accounts, connect, connectDatagrams, () => 0.5, snapshot);
   const entrance = createEntrance(snapshot);
   const admit =
     (name: string): OnConnection =>
@@ -94,10 +98,16 @@ export async function startRig(snapshot: BalancerSnapshot) {
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     };
   const opened = await Promise.all(
-    snapshot.listeners.map(({ name, address, port }) =>
-      engine.listen({ address, port }, (connection) =>
-        entrance.pass(name, connection, admit(name)),
-      ),
+    snapshot.listeners.map(({ name, address, layer4: flows, port }) =>
+      flows?.protocol === 'udp'
+        ? openRelay({ address, port }, (bytes, from, reply) => {
+            const [remoteAddress, remotePort] = [from.address, from.port];
+            const flow = { remoteAddress, remotePort, localAddress: address, localPort: port };
+            layer4.receive(name, flow, bytes, reply, clock.ms);
+          })
+        : engine.listen({ address, port }, (connection) =>
+            entrance.pass(name, connection, admit(name)),
+          ),
     ),
   );
   const tick = (): void => {
