@@ -30,7 +30,9 @@ export const proxyProtocol = z
   );
 
 export const balancerListenerFields = {
-  name: name.optional().describe('Name in logs and metrics. Default: `address:port`.'),
+  name: name
+    .optional()
+    .describe('Name in logs and metrics. Default: `address:port`, of `udp` `address:port/udp`.'),
   region: name.describe('The region whose VIP it serves.'),
   address: address.describe('Local address.'),
   port: port.describe('Port.'),

@@ -378,8 +378,10 @@ function resolveBalancerListener(
     ...(upstream === undefined ? [] : [{ ...everything, upstream }]),
   ];
   const layer4 = resolveFlows(listener);
+  // TCP may have the same address and port.
+  const suffix = layer4?.protocol === 'udp' ? '/udp' : '';
   return {
-    name: listener.name ?? formatSocketAddress({ address, port }),
+    name: listener.name ?? `${formatSocketAddress({ address, port })}${suffix}`,
     region,
     address,
     port,
