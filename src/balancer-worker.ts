@@ -8,14 +8,18 @@ import type {
   ListenerProblem,
   ListenerSocket,
 } from './balancer/messages.ts';
-import type { BalancerSnapshot } from './balancer/snapshot.ts';
+import type { BalancerSnapshot, ListenerSnapshot } from './balancer/snapshot.ts';
 import type { Connect } from './balancer/upstream.ts';
 import { steadyNow } from './io/clock.ts';
+import { connectRelay, openRelay } from './io/datagram-relay.ts';
 import { openRingCalls } from './io/ring-calls.ts';
-import type { ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
+import type { Connection, ConnectionHandlers, Listener, StreamEngine } from './io/stream.ts';
 import { createPortableEngine } from './io/stream-portable.ts';
 import { createRingEngine } from './io/stream-ring.ts';
 import { openSyscalls } from './io/syscall.ts';
+import { createEntrance, type Entrance } from './layer4/entrance.ts';
+import { createLayer4, type Layer4 } from './layer4/layer4.ts';
+import type { ConnectDatagrams } from './layer4/udp-sessions.ts';
 import { compileBeforeExit } from './workers/compiling.ts';
 
 /**
@@ -29,18 +33,19 @@ function createWorker(
   let engine: StreamEngine = createPortableEngine();
   const listeners = new Map<string, Listener>();
   let balancer: Balancer | undefined;
+  let front: Front | undefined;
   let stopping = false;
 
   const open = async (snapshot: BalancerSnapshot, sockets: readonly ListenerSocket[]) => {
     const problems: ListenerProblem[] = [];
     for (const socket of sockets) {
-      const problem = await openListener(engine, () => balancer, listeners, snapshot, socket);
+      const problem = await openListener(engine, () => front, listeners, snapshot, socket);
       if (problem) problems.push(problem);
     }
     return { listeners: [...listeners].map(addressOf), problems };
   };
   const endWhenIdle = (): void => {
-    if (balancer && balancer.sessions() > 0) return;
+    if (front && front.balancer.sessions() + front.layer4.sessions() > 0) return;
     send({ type: 'stopped' });
     // The clock would keep the thread, and with it the end of the node.
     process.exit(0);
@@ -53,13 +58,16 @@ function createWorker(
         if (ringLedger) engine = openRing(ringLedger) ?? engine;
         balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
         balancer.setServers(states);
-        setInterval(() => balancer?.tick(steadyNow()), TICK_MS);
+        front = openFront(balancer, engine, snapshot);
+        setInterval(() => tickFront(front), TICK_MS);
         send({ type: 'ready', engine: engine.name, ...(await open(snapshot, sockets)) });
         break;
       }
       case 'snapshot': {
         const { counters, snapshot, sockets } = request;
         balancer?.serve(snapshot, counters);
+        front?.layer4.serve(snapshot);
+        front?.entrance.serve(snapshot);
         await closeListeners(listeners, stayingListeners(snapshot, sockets));
         const opened = await open(snapshot, sockets);
         send({ type: 'serving', generation: snapshot.generation, ...opened });
@@ -76,6 +84,7 @@ function createWorker(
         stopping = true;
         await closeListeners(listeners, []);
         balancer?.stop(steadyNow(), request.graceMs);
+        front?.layer4.stop(steadyNow(), request.graceMs);
         setInterval(endWhenIdle, TICK_MS);
     }
   };
@@ -96,7 +105,7 @@ function openRing(ledgerMemory: SharedArrayBuffer): StreamEngine | undefined {
 
 async function openListener(
   engine: StreamEngine,
-  balancer: () => Balancer | undefined,
+  front: () => Front | undefined,
   listeners: Map<string, Listener>,
   snapshot: BalancerSnapshot,
   socket: ListenerSocket,
@@ -106,17 +115,67 @@ async function openListener(
   const { name, address, port } = settings;
   const where = socket.fd === undefined ? { address, port, shared: true } : { fd: socket.fd };
   try {
-    const listener = await engine.listen(where, (connection) => {
-      const handlers = balancer()?.accept(name, connection, steadyNow());
-      if (handlers) return handlers;
-      connection.destroy();
-      return DEAF;
-    });
+    const isDatagrams = settings.layer4?.protocol === 'udp';
+    const listener = isDatagrams
+      ? await openDatagrams(front, settings)
+      : await engine.listen(where, (connection) => {
+          const at = front();
+          return at
+            ? at.entrance.pass(name, connection, (passed) => admit(at, name, passed))
+            : DEAF;
+        });
     listeners.set(name, listener);
     return undefined;
   } catch (error) {
     return { listener: name, code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
   }
+}
+
+function openDatagrams(
+  front: () => Front | undefined,
+  { address, name, port }: ListenerSnapshot,
+): Promise<Listener> {
+  return openRelay({ address, port }, (bytes, from, reply) => {
+    const flow = {
+      remoteAddress: from.address,
+      remotePort: from.port,
+      localAddress: address,
+      localPort: port,
+    };
+    front()?.layer4.receive(name, flow, bytes, reply, steadyNow());
+  });
+}
+
+const connectDatagrams: ConnectDatagrams = (server, { onDatagram, onProblem }) =>
+  connectRelay(server, (bytes) => onDatagram(bytes, steadyNow()), onProblem);
+
+/** What stands behind the listeners. */
+type Front = {
+  readonly balancer: Balancer;
+  readonly entrance: Entrance;
+  readonly layer4: Layer4;
+};
+
+function openFront(balancer: Balancer, engine: StreamEngine, snapshot: BalancerSnapshot): Front {
+  const { accounts } = balancer;
+  const connect = connector(engine);
+  const layer4 = createLayer4(accounts, connect, connectDatagrams, Math.random, snapshot);
+  return { balancer, entrance: createEntrance(snapshot), layer4 };
+}
+
+function tickFront(front: Front | undefined): void {
+  const nowMs = steadyNow();
+  front?.balancer.tick(nowMs);
+  front?.layer4.tick(nowMs);
+  front?.entrance.tick(nowMs);
+}
+
+function admit({ balancer, layer4 }: Front, name: string, connection: Connection) {
+  const { accept } = layer4.serves(name) ? layer4 : balancer;
+  const handlers = accept(name, connection, steadyNow());
+  if (handlers) return handlers;
+  connection.destroy();
+  return DEAF;
 }
 
 /** One that comes with a socket has moved: its old one goes. */

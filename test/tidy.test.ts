@@ -33,6 +33,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'secondary', pure: true },
   { name: 'signing', pure: true },
   { name: 'balancer', pure: true },
+  { name: 'layer4', pure: true },
   { name: 'drill', pure: true },
   { name: 'dnstap', pure: false },
   { name: 'dns-transport', pure: false },

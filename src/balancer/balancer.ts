@@ -35,7 +35,12 @@ export type Balancer = {
   stop(nowMs: number, graceMs: number): void;
   /** Client connections open now. */
   sessions(): number;
+  /** Servers with their load, and the counters: for layer 4, which passes on to the same servers. */
+  accounts(): Accounts;
 };
+
+/** Of the snapshot that is served now; the next one has others. */
+export type Accounts = Pick<BalancerRuntime, 'counters' | 'upstreams'>;
 
 /** @param draw random numbers in [0, 1) for the algorithms */
 export function createBalancer(
@@ -91,6 +96,7 @@ export function createBalancer(
       for (const session of runtime.sessions) releaseIdleSession(session, nowMs);
     },
     sessions: () => runtime.sessions.size,
+    accounts: () => runtime,
   };
 }
 

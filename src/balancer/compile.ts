@@ -37,6 +37,8 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       address: listener.address,
       port: listener.port,
       routes: listener.routes.map((route) => compileRoute(route, names)),
+      ...(listener.layer4 === undefined ? {} : { layer4: listener.layer4 }),
+      ...(listener.proxies === undefined ? {} : { proxies: listener.proxies }),
     })),
   };
 }
@@ -74,5 +76,6 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     idleTimeoutMs: upstream.keepalive.idleTimeoutMs,
     connectTimeoutMs: upstream.connectTimeoutMs,
     responseTimeoutMs: upstream.responseTimeoutMs,
+    ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
   };
 }

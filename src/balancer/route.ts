@@ -102,6 +102,23 @@ export function findRoute(
   return undefined;
 }
 
+/** For flows, which have a server name at most. @param name lower case, or empty */
+export function findRouteOfName(table: RouteTable, name: string): Route | undefined {
+  for (const routes of tablesOfHost(table, name)) {
+    const found = findByPath(
+      routes,
+      ROOT,
+      0,
+      ROOT.length,
+      () => '/',
+      () => true,
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+const ROOT = bytesOf('/');
+
 /** The tables that a host's requests are looked up in, the most exact first. @param host lower case */
 export function tablesOfHost(table: RouteTable, host: string): readonly HostRoutes[] {
   const exact = table.exact.get(host);

@@ -25,6 +25,8 @@ export type UpstreamSnapshot = {
   readonly connectTimeoutMs: number;
   /** From the last sign of life to the response's head, and between pieces of its body. */
   readonly responseTimeoutMs: number;
+  /** Connections of layer 4 begin with a PROXY header. */
+  readonly proxyProtocol?: 'v1' | 'v2';
 };
 export type ServerSnapshot = {
   readonly name: string;
@@ -38,6 +40,21 @@ export type ListenerSnapshot = {
   readonly address: string;
   readonly port: number;
   readonly routes: readonly RouteSnapshot[];
+  /** Absent = HTTP. Of layer 4 a route's hosts are server names of TLS, and nothing else counts. */
+  readonly layer4?: FlowSettings;
+  /** Networks of proxies that say in a PROXY header whom they speak for; absent = clients come themselves. */
+  readonly proxies?: readonly string[];
+};
+export type FlowSettings = {
+  readonly protocol: 'tcp' | 'udp';
+  /** Where a TCP connection goes depends on the name in its TLS ClientHello. */
+  readonly byServerName: boolean;
+  /** Without a byte either way. */
+  readonly idleTimeoutMs: number;
+  /** Of UDP, per worker. */
+  readonly sessionsMax: number;
+  /** Of UDP: so many for each datagram of the client, and the session is over; 0 = not known. */
+  readonly responses: number;
 };
 /**
  * `upstream` indexes the snapshot's upstreams; -1 where a filter answers or `split` says. An exact

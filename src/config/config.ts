@@ -368,6 +368,8 @@ export type UpstreamConfig = {
   readonly keepalive: { readonly idleMax: number; readonly idleTimeoutMs: number };
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
+  /** What connections of layer 4 begin with; absent = nothing. */
+  readonly proxyProtocol?: 'v1' | 'v2';
 };
 export type ServerConfig = {
   /** Default `address:port`. */
@@ -382,7 +384,19 @@ export type BalancerListenerConfig = {
   readonly region: string;
   readonly address: string;
   readonly port: number;
+  /** Of TCP the routes by server name and, for any host, the default; of UDP that alone. */
   readonly routes: readonly RouteConfig[];
+  /** Absent = HTTP. */
+  readonly layer4?: FlowConfig;
+  /** Networks whose connections come with a PROXY header; absent = clients come themselves. */
+  readonly proxies?: readonly string[];
+};
+export type FlowConfig = {
+  readonly protocol: 'tcp' | 'udp';
+  readonly byServerName: boolean;
+  readonly idleTimeoutMs: number;
+  readonly sessionsMax: number;
+  readonly responses: number;
 };
 export type RouteConfig = RouteConditions & {
   /** Empty = any host; `*.example.com` matches one or more labels. */

@@ -20,8 +20,9 @@ export function checkListeners(check: Check): void {
     }
   }
   if (roles.has('balancer')) {
-    for (const [index, { address, port }] of config.balancer.listeners.entries()) {
-      sockets.push({ path: ['balancer', 'listeners', index], address, port });
+    for (const [index, { address, layer4, port }] of config.balancer.listeners.entries()) {
+      const carries = layer4?.protocol === 'udp' ? CARRIED['udp']! : STREAMS;
+      sockets.push({ path: ['balancer', 'listeners', index], address, port, carries });
     }
   }
   if (roles.has('admin')) sockets.push({ path: ['admin'], ...config.admin });

@@ -409,9 +409,10 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
     ...endpoints.map((each) => each.monitor),
   ]);
   const steered = placed.map(({ config }) => config);
-  const routes = file.balancer.listeners.flatMap(({ upstream, routes = [] }) => [
+  const routes = file.balancer.listeners.flatMap(({ upstream, routes = [], sni = [] }) => [
     upstream,
     ...routes.flatMap(upstreamsOf),
+    ...sni.map((route) => route.upstream),
   ]);
   const used: readonly (readonly [ConfigPath, string, object, readonly (string | undefined)[]])[] =
     [

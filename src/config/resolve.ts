@@ -6,11 +6,13 @@ import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import type {
   BalancerConfig,
+  BalancerListenerConfig,
   ClusterConfig,
   Config,
   DnsListenerConfig,
   DnstapConfig,
   EndpointConfig,
+  FlowConfig,
   IdentityConfig,
   KeyConfig,
   MonitorConfig,
@@ -338,7 +340,15 @@ function resolvePools(file: ConfigFile, regions: Config['regions']): Config['poo
 function resolveBalancer(file: ConfigFile): BalancerConfig {
   const upstreams = mapValues(
     file.balancer.upstreams,
-    ({ algorithm, servers, monitor, keepalive, connectTimeout, responseTimeout }) => ({
+    ({
+      algorithm,
+      servers,
+      monitor,
+      keepalive,
+      proxyProtocol,
+      connectTimeout,
+      responseTimeout,
+    }) => ({
       algorithm,
       servers: servers.map((server) => {
         const address = canonical(server.address);
@@ -349,29 +359,54 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
       connectTimeoutMs: connectTimeout,
       responseTimeoutMs: responseTimeout,
+      ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
     }),
   );
-  const listeners = file.balancer.listeners.map((listener) => {
-    const address = canonical(listener.address);
-    const { region, port, upstream, routes = [] } = listener;
-    const name = listener.name ?? formatSocketAddress({ address, port });
-    const everything = { hosts: [], pathPrefix: '/', filters: [] };
-    const all = upstream === undefined ? routes : [{ ...everything, upstream }];
-    return {
-      name,
-      region,
-      address,
-      port,
-      routes: all.map((route) => ({
-        ...present(route),
-        filters: route.filters,
-        pathPrefix: route.pathPrefix ?? '/',
-        hosts: route.hosts.map((host) => host.toLowerCase()),
-      })),
-    };
-  });
+  const listeners = file.balancer.listeners.map(resolveBalancerListener);
   return { engine: file.balancer.engine, upstreams, listeners };
 }
+
+function resolveBalancerListener(
+  listener: ConfigFile['balancer']['listeners'][number],
+): BalancerListenerConfig {
+  const address = canonical(listener.address);
+  const { port, proxies, region, routes = [], sni = [], upstream } = listener;
+  const everything = { hosts: [], pathPrefix: '/', filters: [] };
+  const all = [
+    ...routes,
+    ...sni.map(({ names, upstream: to }) => ({ ...everything, hosts: names, upstream: to })),
+    ...(upstream === undefined ? [] : [{ ...everything, upstream }]),
+  ];
+  const layer4 = resolveFlows(listener);
+  // TCP may have the same address and port.
+  const suffix = layer4?.protocol === 'udp' ? '/udp' : '';
+  return {
+    name: listener.name ?? `${formatSocketAddress({ address, port })}${suffix}`,
+    region,
+    address,
+    port,
+    routes: all.map((route) => ({
+      ...present(route),
+      filters: route.filters,
+      pathPrefix: route.pathPrefix ?? '/',
+      hosts: route.hosts.map((host) => host.toLowerCase()),
+    })),
+    ...(layer4 === undefined ? {} : { layer4 }),
+    ...(proxies === undefined ? {} : { proxies: proxies.map(canonicalNetwork) }),
+  };
+}
+
+function resolveFlows(
+  listener: ConfigFile['balancer']['listeners'][number],
+): FlowConfig | undefined {
+  const { idleTimeout, protocol, responses = 0, sessionsMax = FLOWS.sessionsMax, sni } = listener;
+  if (protocol === 'http') return undefined;
+  const idleTimeoutMs = idleTimeout ?? FLOWS.idleTimeoutMs[protocol];
+  return { protocol, byServerName: sni !== undefined, idleTimeoutMs, sessionsMax, responses };
+}
+
+/** What holds for layer 4 where nothing is written. */
+const FLOWS = { idleTimeoutMs: { tcp: 600_000, udp: 60_000 }, sessionsMax: 10_000 } as const;
 
 /** RFC 5952 text of an address that the schema has accepted. */
 function canonical(text: string): string {

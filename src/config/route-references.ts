@@ -1,3 +1,4 @@
+import { checkFlows, checkWords } from './flow-references.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 import { upstreamsOf } from './route-upstreams.ts';
@@ -12,6 +13,11 @@ export function checkRoutes(check: Check, referUpstream: Refer, referRegion: Ref
   for (const [index, listener] of check.file.balancer.listeners.entries()) {
     const path = ['balancer', 'listeners', index];
     referRegion(listener.region, [...path, 'region']);
+    if (listener.protocol !== 'http') {
+      checkFlows(check, listener, path, referUpstream);
+      continue;
+    }
+    checkWords(check, listener, path);
     if ((listener.upstream === undefined) === (listener.routes === undefined)) {
       const both = listener.upstream !== undefined;
       const message = both

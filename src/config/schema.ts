@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
+import { balancerListenerFields, proxyProtocol } from './balancer-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
 import { dns } from './dns-schema.ts';
@@ -311,14 +312,11 @@ const upstream = z.strictObject({
   responseTimeout: duration('10ms', '1h')
     .prefault('30s')
     .describe('How long a server may take to begin its response.'),
+  proxyProtocol,
 });
 
 const balancerListener = z.strictObject({
-  name: name.optional().describe('Name in logs and metrics. Default: `address:port`.'),
-  region: name.describe('The region whose VIP it serves.'),
-  address: address.describe('Local address.'),
-  port: port.describe('Port.'),
-  upstream: name.optional().describe('Everything goes to this upstream: short for one route.'),
+  ...balancerListenerFields,
   routes: z
     .array(route)
     .min(1)
@@ -339,7 +337,7 @@ const balancer = z.strictObject({
     .array(balancerListener)
     .max(ENTRIES_MAX)
     .default([])
-    .describe('Where requests come in.'),
+    .describe('Where requests, connections and datagrams come in.'),
 });
 
 const token = z

@@ -3,6 +3,7 @@ import {
   createProxiedClient,
   PROXY_HEADER_LENGTH_MAX,
   PROXY_INCOMPLETE,
+  type ProxiedClient,
   readProxyHeader,
 } from '../ip/proxy-protocol.ts';
 import type { Connection, ConnectionHandlers, OnConnection } from './stream.ts';
@@ -14,6 +15,9 @@ export const SILENT_HANDLERS: ConnectionHandlers = {
   onDrain() {},
   onClose() {},
 };
+
+/** Reads the versions that are spoken here; readProxyHeader, or one that keeps its rules. */
+export type HeaderReader = typeof readProxyHeader;
 
 /** Where connections wait until their header has come: whoever has a clock and limits bounds time and number. */
 export type Hall = {
@@ -33,6 +37,7 @@ export function proxied(
   isProxy: (address: string) => boolean,
   onConnection: OnConnection,
   hall: Hall,
+  read: HeaderReader = readProxyHeader,
 ): OnConnection {
   return (connection) => {
     if (!isProxy(connection.remoteAddress)) {
@@ -40,7 +45,7 @@ export function proxied(
       return SILENT_HANDLERS;
     }
     hall.enter(connection);
-    return behindHeader(connection, onConnection, hall);
+    return behindHeader(connection, onConnection, hall, read);
   };
 }
 
@@ -48,6 +53,7 @@ function behindHeader(
   connection: Connection,
   onConnection: OnConnection,
   hall: Hall,
+  read: HeaderReader,
 ): ConnectionHandlers {
   const client = createProxiedClient();
   let head = new Uint8Array();
@@ -55,14 +61,14 @@ function behindHeader(
   const begin = (bytes: Uint8Array, nowMs: number): void => {
     const before = head.length;
     head = Uint8Array.from([...head, ...bytes.subarray(0, PROXY_HEADER_LENGTH_MAX - before)]);
-    const length = readProxyHeader(client, head, head.length);
+    const length = read(client, head, head.length);
     if (length === PROXY_INCOMPLETE && head.length < PROXY_HEADER_LENGTH_MAX) return;
     hall.leave(connection);
     if (length <= 0) {
       hall.refuse(connection);
       return;
     }
-    inner = onConnection(client.isTold ? { ...connection, ...peerOf(client) } : connection);
+    inner = onConnection(client.isTold ? spokenFor(connection, client) : connection);
     head = new Uint8Array();
     if (bytes.length > length - before) inner.onData(bytes.subarray(length - before), nowMs);
   };
@@ -81,7 +87,20 @@ function behindHeader(
   };
 }
 
-function peerOf({ address, family, port }: ReturnType<typeof createProxiedClient>) {
+/** The connection with the address of its client. An engine's may be of a class, so nothing can be copied. */
+function spokenFor(connection: Connection, { address, family, port }: ProxiedClient): Connection {
   const bytes = address.slice(0, family === 4 ? 4 : 16);
-  return { remoteAddress: formatAddress({ family, bytes }), remotePort: port };
+  return {
+    id: connection.id,
+    remoteAddress: formatAddress({ family, bytes }),
+    remotePort: port,
+    localAddress: connection.localAddress,
+    localPort: connection.localPort,
+    write: (more, length) => connection.write(more, length),
+    end: () => connection.end(),
+    destroy: () => connection.destroy(),
+    reset: () => connection.reset(),
+    pause: () => connection.pause(),
+    resume: () => connection.resume(),
+  };
 }

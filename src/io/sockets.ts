@@ -132,6 +132,18 @@ export function openTcpSocket(
   });
 }
 
+/** An address that workers open themselves with SO_REUSEPORT; refused when another program has it. */
+export function reserveUdp(
+  syscalls: Syscalls | undefined,
+  at: SocketAddress,
+  bytes: Uint8Array,
+): Opened<OwnedSocket> {
+  return attempt('UDP', at, () => {
+    if (syscalls) claim(syscalls, at, bytes);
+    return unowned(at);
+  });
+}
+
 /** The sentence for a bind that failed with `code`. */
 export function describeBindFailure(kind: string, at: SocketAddress, code: string): SocketProblem {
   const where = `${kind} ${formatSocketAddress(at)}`;

@@ -1,11 +1,13 @@
 /**
  * Version 2 of the PROXY protocol (HAProxy's "The PROXY protocol", 2.2): a header in front of a
  * connection or a datagram in which a proxy says who is behind it. It is believed of listed sources only,
- * for whoever may send one may be anybody. The text form, version 1, is not read: nothing needs it.
+ * for whoever may send one may be anybody. Version 1 is in proxy-line.ts.
  */
 
 /** `\r\n\r\n\0\r\nQUIT\n`, which no DNS message, TLS handshake or HTTP request begins with. */
-const SIGNATURE = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a] as const;
+export const SIGNATURE = [
+  0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
+] as const;
 /** Signature, version and command, family and protocol, length of the rest. */
 const FIXED_LENGTH = 16;
 /** A longer header is refused: addresses take 36 octets, and options that nobody reads the rest. */

@@ -101,6 +101,9 @@ function hearReloads(log: Log): { serve(plane: ControlPlane): void } {
   };
 }
 
+const wordOf = ({ layer4 }: { readonly layer4?: { readonly protocol: string } }): string =>
+  layer4?.protocol.toUpperCase() ?? 'HTTP';
+
 /** What serves, where, and through which engine. */
 function describeReady({ adminUrl, config, dns, threads }: RunningNode): string {
   const engines = threads().map(describeThread);
@@ -108,7 +111,7 @@ function describeReady({ adminUrl, config, dns, threads }: RunningNode): string 
   const vips = balances ? config.balancer.listeners : [];
   const parts = [
     ...dns.map((at) => `DNS on ${formatSocketAddress(at)}`),
-    ...vips.map((at) => `HTTP on ${formatSocketAddress(at)}`),
+    ...vips.map((at) => `${wordOf(at)} on ${formatSocketAddress(at)}`),
     ...(adminUrl === undefined ? [] : [`admin API on ${adminUrl}`]),
     ...(engines.length === 0 ? [] : [`workers ${engines.join(', ')}`]),
   ];

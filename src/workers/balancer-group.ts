@@ -66,7 +66,10 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
     if (isDraining) tellDraining();
     for (const { listener, code } of report.problems) {
       const at = served?.listeners.find(({ name }) => name === listener);
-      if (at) options.onProblem(describeBindFailure('TCP', at, code));
+      if (at)
+        options.onProblem(
+          describeBindFailure(at.layer4?.protocol === 'udp' ? 'UDP' : 'TCP', at, code),
+        );
     }
   };
   const spawn = (name: string, first: BalancerSnapshot): Thread =>
@@ -149,5 +152,7 @@ function createLedgers(calls: RingCalls) {
 
 /** A listener that keeps its name but moves to another address needs that address's socket. */
 function isSame(a: ListenerSnapshot, b: ListenerSnapshot): boolean {
-  return a.name === b.name && a.address === b.address && a.port === b.port;
+  const isMoved = a.address !== b.address || a.port !== b.port;
+  const isUdp = (listener: ListenerSnapshot): boolean => listener.layer4?.protocol === 'udp';
+  return a.name === b.name && !isMoved && isUdp(a) === isUdp(b);
 }

@@ -1,5 +1,5 @@
 import type { BalancerListenerConfig } from '../config/config.ts';
-import { type OwnedSocket, openTcpSocket, type SocketProblem } from '../io/sockets.ts';
+import { type OwnedSocket, openTcpSocket, reserveUdp, type SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
 import { parseAddress } from '../ip/address.ts';
 
@@ -18,7 +18,7 @@ export type ListenerSockets = {
   closeOthers(listeners: readonly Place[]): void;
 };
 
-type Place = Pick<BalancerListenerConfig, 'address' | 'port'>;
+type Place = Pick<BalancerListenerConfig, 'address' | 'layer4' | 'port'>;
 
 export function createListenerSockets(syscalls: Syscalls | undefined): ListenerSockets {
   const sockets = new Map<string, OwnedSocket>();
@@ -28,7 +28,10 @@ export function createListenerSockets(syscalls: Syscalls | undefined): ListenerS
       for (const listener of listeners) {
         if (sockets.has(keyOf(listener))) continue;
         const bytes = parseAddress(listener.address)?.bytes ?? new Uint8Array(4);
-        const opened = openTcpSocket(syscalls, listener, bytes);
+        const opened =
+          listener.layer4?.protocol === 'udp'
+            ? reserveUdp(syscalls, listener, bytes)
+            : openTcpSocket(syscalls, listener, bytes);
         if (opened.ok) sockets.set(keyOf(listener), opened.value);
         else problems.push(opened.problem);
       }
@@ -47,4 +50,5 @@ export function createListenerSockets(syscalls: Syscalls | undefined): ListenerS
   };
 }
 
-const keyOf = ({ address, port }: Place): string => `${address} ${port}`;
+const keyOf = ({ address, layer4, port }: Place): string =>
+  `${layer4?.protocol === 'udp' ? 'udp' : 'tcp'} ${address} ${port}`;

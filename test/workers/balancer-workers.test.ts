@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -180,7 +181,7 @@ async function open(
   t.after(() => workers.stop(0));
   const publish = (listeners: readonly BalancerListenerConfig[]) =>
     workers.publish(config(listeners));
-  return { workers, publish, listener: listenerAt };
+  return { workers, publish, listener: listenerAt, originPort: address.port };
 }
 
 function listenerAt(region: string, address: string, name = address): BalancerListenerConfig {
@@ -240,4 +241,36 @@ const refuses = (address: string) =>
 async function staysOpen(address: string, syscalls: Syscalls | undefined): Promise<void> {
   if (!syscalls) return void (await answers(address));
   for (let count = 0; count < 30; count += 1) assert.equal(await ask(address), 'hello');
+}
+
+for (const each of WAYS.slice(0, 2)) {
+  const way = each.ringCalls ? 'with a ring' : 'by node:net';
+  test(`one address and port may pass on TCP and UDP, ${way}, until it is given up`, async (t) => {
+    const address = loopbackAddress();
+    const { originPort, publish } = await open(t, each, []);
+    const server = createSocket('udp4');
+    t.after(() => server.close());
+    server.on('message', (bytes, from) => server.send(`not ${bytes}`, from.port, from.address));
+    await new Promise<void>((resolve) => server.bind(originPort, '127.0.0.1', resolve));
+    const flows = { byServerName: false, idleTimeoutMs: 1000, sessionsMax: 10, responses: 1 };
+    const listeners = (['tcp', 'udp'] as const).map((protocol) => ({
+      ...listenerAt('eu', address, protocol),
+      layer4: { ...flows, protocol },
+    }));
+    assert.deepEqual(await publish(listeners), []);
+    await answers(address);
+    const client = createSocket('udp4');
+    t.after(() => client.close());
+    const heard = new Promise<string>((resolve) => {
+      client.once('message', (bytes, from) => resolve(`${bytes}, says ${from.address}`));
+    });
+    client.send('you', PORT, address);
+    assert.equal(await heard, `not you, says ${address}`);
+    assert.deepEqual(await publish([]), []);
+    await refuses(address);
+    const next = createSocket('udp4');
+    t.after(() => next.close());
+    await new Promise<void>((resolve) => next.bind(PORT, address, resolve));
+    assert.equal(next.address().port, PORT);
+  });
 }

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { address, duration, name, network, port } from './values.ts';
+
+/** What a listener of the balancer has beside HTTP routes, and what layer 4 has of an upstream. */
+
+const NETWORKS_MAX = 1000;
+const SERVER_NAMES_MAX = 10_000;
+const SESSIONS_MAX = 1_000_000;
+const RESPONSES_MAX = 1000;
+
+const serverName = z
+  .string()
+  .max(255)
+  .regex(/^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/)
+  .meta({ what: 'a server name', hint: 'www.example.com or "*.example.com"' });
+
+const serverNameRoute = z.strictObject({
+  names: z
+    .union([serverName.transform((one) => [one]), z.array(serverName).min(1).max(SERVER_NAMES_MAX)])
+    .meta({ what: 'a server name or a list of them' })
+    .describe('Server names; `*.example.com` matches one or more labels.'),
+  upstream: name.describe('The upstream that connections to these names go to.'),
+});
+
+export const proxyProtocol = z
+  .enum(['v1', 'v2'])
+  .optional()
+  .describe(
+    'Of `tcp` listeners: each connection to a server begins with a PROXY header of this version, which tells it the address of the client. Default: none.',
+  );
+
+export const balancerListenerFields = {
+  name: name
+    .optional()
+    .describe('Name in logs and metrics. Default: `address:port`, of `udp` `address:port/udp`.'),
+  region: name.describe('The region whose VIP it serves.'),
+  address: address.describe('Local address.'),
+  port: port.describe('Port.'),
+  protocol: z
+    .enum(['http', 'tcp', 'udp'])
+    .default('http')
+    .describe(
+      'What comes in: `http` is understood and routed, `tcp` and `udp` are passed on unread (docs/LAYER4.md).',
+    ),
+  upstream: name
+    .optional()
+    .describe(
+      'Everything goes to this upstream: short for one route. With `sni`, what no name there matches.',
+    ),
+  sni: z
+    .array(serverNameRoute)
+    .min(1)
+    .max(SERVER_NAMES_MAX)
+    .optional()
+    .describe(
+      'Of `tcp`: connections of TLS go where their server name says; they are not decrypted. An exact name wins, then the longest `*.`; others go to `upstream`, or are closed.',
+    ),
+  proxies: z
+    .array(network)
+    .min(1)
+    .max(NETWORKS_MAX)
+    .optional()
+    .describe(
+      'Of `http` and `tcp`: networks of proxies in front of this listener. Every connection begins with a PROXY header (version 1 or 2) that says who the client is. Nobody else is served here.',
+    ),
+  idleTimeout: duration('100ms', '24h')
+    .optional()
+    .describe(
+      'Of `tcp` and `udp`: a connection or session on which nothing moves for so long ends. Default: 10m, of `udp` 1m.',
+    ),
+  sessionsMax: z
+    .int()
+    .min(1)
+    .max(SESSIONS_MAX)
+    .optional()
+    .describe(
+      'Of `udp`: the most sessions per worker; a new one takes the place of that which was idle longest. Default: 10000.',
+    ),
+  responses: z
+    .int()
+    .min(1)
+    .max(RESPONSES_MAX)
+    .optional()
+    .describe(
+      'Of `udp`: so many datagrams answer one of the client, as 1 of DNS; then the session ends. Default: not known, it ends when it is idle.',
+    ),
+};

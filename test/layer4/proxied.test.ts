@@ -1,0 +1,322 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import tls from 'node:tls';
+import { encodeProxyHeader } from '../../src/ip/proxy-encode.ts';
+import { closedPort, connectRaw, startRawOrigin, talk } from '../balancer/rig.ts';
+import { helloOf } from './hello.ts';
+import {
+  eventually,
+  FLOWS,
+  listenerOf,
+  snapshotOf,
+  startEcho,
+  startRig,
+  startServer,
+  upstreamOf,
+} from './rig.ts';
+
+/** Whose connection it is: PROXY headers in and out, tiers of balancers, and server names. */
+
+const ENDS = {
+  remoteAddress: '203.0.113.7',
+  remotePort: 1234,
+  localAddress: '192.0.2.1',
+  localPort: 80,
+};
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+/** An HTTP server that answers with the head it was sent. */
+const startMirror = () =>
+  startRawOrigin((socket, head) => {
+    if (!head.endsWith('\r\n\r\n')) return;
+    socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${head.length}\r\n\r\n${head}`, 'latin1');
+  });
+
+for (const version of ['v1', 'v2'] as const) {
+  test(`a server is told the client's address by a PROXY header, ${version}`, async (t) => {
+    const heads: Buffer[] = [];
+    const server = await startServer((socket) =>
+      socket.on('data', (bytes: Buffer) => heads.push(bytes)),
+    );
+    const upstream = upstreamOf('tcp', [server.port], { proxyProtocol: version });
+    const rig = await startRig(snapshotOf([upstream], [listenerOf('tcp', [[[], 0]])]));
+    t.after(() => Promise.all([rig.close(), server.close()]));
+    const client = connectRaw(rig.ports[0]!);
+    client.send('hello');
+    const all = (): string => text(Buffer.concat(heads));
+    await eventually(() => all().endsWith('hello'), 'all has come');
+    const expected = encodeProxyHeader(version, {
+      remoteAddress: '127.0.0.1',
+      remotePort: client.socket.localPort!,
+      localAddress: '127.0.0.1',
+      localPort: rig.ports[0]!,
+    });
+    assert.equal(all(), `${text(expected)}hello`);
+    client.socket.destroy();
+  });
+
+  test(`HTTP behind a proxy sees the client of a PROXY header, ${version}, in any pieces`, async (t) => {
+    const origin = await startMirror();
+    const { layer4: _, ...http } = listenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
+    const rig = await startRig(snapshotOf([upstreamOf('web', [origin.port])], [http]));
+    t.after(() => Promise.all([rig.close(), origin.close()]));
+    const header = text(encodeProxyHeader(version, ENDS));
+    const seen = await talk(rig.ports[0]!, header + GET);
+    assert.match(seen.text, /^X-Forwarded-For: 203\.0\.113\.7\r$/im);
+    const slow = connectRaw(rig.ports[0]!);
+    for (const octet of header + GET) {
+      slow.send(octet);
+      await new Promise((done) => setImmediate(done));
+    }
+    assert.match((await slow.ended()).text, /^X-Forwarded-For: 203\.0\.113\.7\r$/im);
+  });
+}
+
+test('without a header, with a late one, or from anybody else, nothing is served', async (t) => {
+  const origin = await startMirror();
+  const { layer4: _, ...http } = listenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
+  const others = { ...http, name: 'others', proxies: ['192.0.2.0/24'] };
+  const rig = await startRig(snapshotOf([upstreamOf('web', [origin.port])], [http, others]));
+  t.after(() => Promise.all([rig.close(), origin.close()]));
+  assert.equal((await talk(rig.ports[0]!, GET)).text, '');
+  const header = text(encodeProxyHeader('v2', ENDS));
+  assert.equal((await talk(rig.ports[1]!, header + GET)).text, '');
+  const late = connectRaw(rig.ports[0]!);
+  late.send(header.slice(0, 20));
+  let over = false;
+  const ended = late.ended().then((end) => {
+    over = true;
+    return end;
+  });
+  await eventually(() => {
+    rig.pass(5_000);
+    return over;
+  }, 'it is let go');
+  assert.equal((await ended).text, '');
+  assert.equal(origin.connections(), 0);
+});
+
+test('a tier: layer 4 in front of two HTTP balancers keeps the address of the client', async (t) => {
+  const origins = await Promise.all([startMirror(), startMirror()]);
+  const inner = await Promise.all(
+    origins.map((origin) => {
+      const { layer4: _, ...http } = listenerOf('http', [[[], 0]], { proxies: ['127.0.0.1/32'] });
+      return startRig(snapshotOf([upstreamOf('web', [origin.port])], [http]));
+    }),
+  );
+  const ports = inner.map((each) => each.ports[0]!);
+  const dead = await closedPort();
+  const outer = await startRig(
+    snapshotOf(
+      [upstreamOf('tier', [...ports, dead], { proxyProtocol: 'v2' })],
+      [
+        listenerOf('tcp', [[[], 0]]),
+        // Behind yet another proxy, so that the client may be anybody.
+        listenerOf('chained', [[[], 0]], { proxies: ['127.0.0.1/32'] }),
+      ],
+    ),
+  );
+  t.after(() =>
+    Promise.all([outer, ...inner, ...origins].map((each) => Promise.resolve(each.close()))),
+  );
+  for (let index = 0; index < 6; index += 1) {
+    const local = connectRaw(outer.ports[0]!);
+    local.send(GET);
+    assert.match((await local.ended()).text, /^X-Forwarded-For: 127\.0\.0\.1\r$/im);
+    const header = text(
+      encodeProxyHeader('v1', { ...ENDS, remoteAddress: '2001:db8::7', localAddress: '::1' }),
+    );
+    const chained = await talk(outer.ports[1]!, header + GET);
+    assert.match(chained.text, /^X-Forwarded-For: 2001:db8::7\r$/im);
+  }
+  assert.ok(
+    origins.every((origin) => origin.connections() > 0),
+    'both balancers are used',
+  );
+});
+
+test('connections go where their server name says, unread and whole', async (t) => {
+  const [a, b, other] = await Promise.all(['a', 'b', 'other'].map(startEcho));
+  const upstreams = [a, b, other].map((echo, at) => upstreamOf(`u${at}`, [echo!.port]));
+  const layer4 = { ...FLOWS, byServerName: true };
+  const named = [
+    [['a.example'], 0],
+    [['*.b.example'], 1],
+  ] as const;
+  const rig = await startRig(
+    snapshotOf(upstreams, [
+      listenerOf('strict', named, { layer4 }),
+      listenerOf('open', [...named, [[], 2]], { layer4 }),
+    ]),
+  );
+  t.after(() => Promise.all([rig, a, b, other].map((each) => Promise.resolve(each?.close()))));
+  const ask = async (port: number, bytes: Uint8Array): Promise<string> => {
+    const client = connectRaw(port);
+    client.socket.write(bytes);
+    let over = false;
+    client.socket.on('close', () => {
+      over = true;
+    });
+    const whole = (): boolean => client.text().endsWith(text(bytes));
+    await eventually(() => over || whole(), 'an answer or the end');
+    const answer = client.text();
+    client.socket.destroy();
+    return answer.slice(0, Math.max(0, answer.indexOf(':')));
+  };
+  const [strict = 0, open = 0] = rig.ports;
+  for (const port of [strict, open]) {
+    assert.equal(await ask(port, await helloOf({ servername: 'A.example' })), 'a');
+    assert.equal(await ask(port, await helloOf({ servername: 'x.y.b.example' })), 'b');
+  }
+  for (const bytes of [
+    await helloOf({ servername: 'b.example' }),
+    await helloOf({}),
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+  ]) {
+    assert.equal(await ask(strict, bytes), '');
+    assert.equal(await ask(open, bytes), 'other');
+  }
+});
+
+test('a hello has to come in time', async (t) => {
+  const echo = await startEcho('a');
+  const layer4 = { ...FLOWS, byServerName: true };
+  const listener = listenerOf('tcp', [[['a.example'], 0]], { layer4 });
+  const rig = await startRig(snapshotOf([upstreamOf('tcp', [echo.port])], [listener]));
+  t.after(() => Promise.all([rig.close(), echo.close()]));
+  const client = connectRaw(rig.ports[0]!);
+  client.send('\x16\x03');
+  await eventually(() => rig.counters().listeners[0]!.bytesIn === 2, 'it has begun');
+  rig.pass(9_999);
+  assert.equal(rig.layer4.sessions(), 1);
+  rig.pass(1);
+  assert.deepEqual(await client.ended(), { text: '', reset: true });
+});
+
+test('TLS that is routed by name ends at the server', async (t) => {
+  const { cert, key } = await selfSigned(t);
+  const server = tls.createServer({ cert, key }, (socket) => socket.end('secret'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  const layer4 = { ...FLOWS, byServerName: true };
+  const listener = listenerOf('tcp', [[['a.example'], 0]], { layer4 });
+  const rig = await startRig(snapshotOf([upstreamOf('tls', [port])], [listener]));
+  t.after(() => Promise.all([rig.close(), server.close()]));
+  const client = tls.connect({
+    host: '127.0.0.1',
+    port: rig.ports[0]!,
+    servername: 'a.example',
+    ca: cert,
+  });
+  const [answer] = (await once(client, 'data')) as [Buffer];
+  assert.equal(answer.toString(), 'secret');
+  assert.ok(client.authorized);
+  client.destroy();
+});
+
+async function selfSigned(t: TestContext): Promise<{ cert: string; key: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'meridian-sni-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const name = ['-subj', '/CN=a.example', '-addext', 'subjectAltName=DNS:a.example'];
+  const openssl = spawn('openssl', [...args, ...name, '-keyout', key, '-out', cert], {
+    stdio: 'ignore',
+  });
+  await once(openssl, 'exit');
+  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+}
+
+/** Real receivers, where they are installed: they answer with the client's address as they have read it. */
+const RECEIVERS = [
+  {
+    name: 'haproxy',
+    program: '/usr/sbin/haproxy',
+    args: (file: string) => ['-db', '-f', file],
+    config: (port: number) => `defaults
+  mode http
+  timeout client 5s
+  timeout server 5s
+  timeout connect 5s
+frontend f
+  bind 127.0.0.1:${port} accept-proxy
+  http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst] %[dst_port]"
+`,
+  },
+  {
+    name: 'nginx',
+    program: '/usr/sbin/nginx',
+    args: (file: string, folder: string) => ['-p', folder, '-c', file, '-g', 'daemon off;'],
+    config: (port: number, folder: string) => `pid ${folder}/pid;
+error_log stderr;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${folder}/1; proxy_temp_path ${folder}/2; fastcgi_temp_path ${folder}/3;
+  uwsgi_temp_path ${folder}/4; scgi_temp_path ${folder}/5;
+  server {
+    listen 127.0.0.1:${port} proxy_protocol;
+    return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
+  }
+}
+`,
+  },
+];
+
+for (const receiver of RECEIVERS) {
+  const isThere = existsSync(receiver.program);
+  test(`${receiver.name} reads our PROXY headers`, { skip: !isThere }, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'meridian-proxy-'));
+    const port = await closedPort();
+    const file = join(folder, 'conf');
+    writeFileSync(file, receiver.config(port, folder));
+    const child: ChildProcess = spawn(receiver.program, receiver.args(file, folder), {
+      stdio: 'ignore',
+    });
+    t.after(async () => {
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+      rmSync(folder, { recursive: true });
+    });
+    await eventually(() => child.exitCode === null, 'it runs');
+    await listening(port);
+    for (const version of ['v1', 'v2'] as const) {
+      const rig = await startRig(
+        snapshotOf(
+          [upstreamOf('tcp', [port], { proxyProtocol: version })],
+          [listenerOf('tcp', [[[], 0]], { proxies: ['127.0.0.1/32'] })],
+        ),
+      );
+      for (const remoteAddress of ['203.0.113.7', '2001:db8::7']) {
+        const header = text(
+          encodeProxyHeader('v2', { ...ENDS, remoteAddress, localAddress: remoteAddress }),
+        );
+        const { text: answer } = await talk(rig.ports[0]!, header + GET);
+        const to = remoteAddress.includes(':') ? '::ffff:127.0.0.1' : '127.0.0.1';
+        const told = `${remoteAddress} 1234 ${to} ${rig.ports[0]}`;
+        assert.ok(answer.endsWith(told), `${version}: ${answer} is not ${told}`);
+      }
+      await rig.close();
+    }
+  });
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = net.connect({ port, host: '127.0.0.1' });
+    const isOpen = await new Promise<boolean>((done) => {
+      socket.once('connect', () => done(true));
+      socket.once('error', () => done(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+  }
+}
