@@ -7,8 +7,11 @@ import { createExchangeDouble } from '../filter/exchange-double.ts';
 
 /** Options that each kind accepts; a new kind needs a line here. */
 const EXAMPLES: Readonly<Record<string, unknown>> = {
+  fault: { delay: { percent: 50, ms: 20 }, abort: { percent: 50 } },
   headers: { request: { set: { 'X-A': 'b' } }, response: { set: { 'X-C': 'd' } } },
   redirect: { location: 'https://example.com/' },
+  respond: { status: 451, headers: { 'Content-Type': 'text/plain' }, body: 'no' },
+  rewrite: { prefix: { from: '/old', to: '/new' }, host: 'inner.example' },
 };
 
 test('filterKinds have distinct kinds and say what they do', () => {
@@ -24,6 +27,7 @@ for (const kind of filterKinds) {
     const double = createExchangeDouble();
     let nexts = 0;
     compile()(double.exchange, () => nexts++);
+    for (const { then } of double.waits) then();
     assert.equal(nexts + (double.answered() ? 1 : 0), 1);
   });
 
@@ -32,7 +36,9 @@ for (const kind of filterKinds) {
     const run = () => {
       const double = createExchangeDouble({ target: '/x?y', fields: [['A', 'b']] });
       filter(double.exchange, () => {});
-      return [double.requestFields, double.answered(), double.respond(200, [['E', 'f']])];
+      for (const { then } of double.waits) then();
+      const response = double.respond(200, [['E', 'f']]);
+      return [double.requestFields, double.sent, double.answered(), response];
     };
     assert.deepEqual(run(), run());
   });
