@@ -76,12 +76,7 @@ export function settleLedger(
 ): void {
   const header = new BigUint64Array(memory, 0, HEADER_BYTES / 8);
   const bits = new Uint32Array(memory, HEADER_BYTES);
-  const sockets = new Set(untoldSockets(header, calls));
-  for (const [index, word] of bits.entries()) {
-    for (let bit = 0; word >>> bit !== 0 && bit < 32; bit++) {
-      if (((word >>> bit) & 1) === 1) sockets.add(32 * index + bit);
-    }
-  }
+  const sockets = new Set([...untoldSockets(header, calls), ...descriptorsOf(bits)]);
   for (const fd of sockets) calls.close(fd);
   bits.fill(0);
   for (let index = 0; index < Number(header[COUNT_AT]); index++) {
@@ -93,6 +88,17 @@ export function settleLedger(
   }
   if (header[RING_AT] !== 0n) calls.close(Number(header[RING_AT]) - 1);
   header.fill(0n);
+}
+
+/** A function of its own, for it is hot: what calls the kernel had better not be compiled just before the end. */
+function descriptorsOf(bits: Uint32Array): readonly number[] {
+  const found: number[] = [];
+  for (const [index, word] of bits.entries()) {
+    for (let bit = 0; word >>> bit !== 0 && bit < 32; bit++) {
+      if (((word >>> bit) & 1) === 1) found.push(32 * index + bit);
+    }
+  }
+  return found;
 }
 
 /** Connections that the kernel has accepted and that the thread did not come to hear of. */

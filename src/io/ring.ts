@@ -9,7 +9,7 @@ import type { RingLedger } from './ring-ledger.ts';
  */
 export type Ring = {
   /** Of all entries, as 32-bit words: WORD names their places. */
-  readonly words: Uint32Array;
+  words: Uint32Array;
   /** Where the next entry begins in `words`. */
   entry(): number;
   /** Hands over what was prepared; with 1, waits until something is complete. */
@@ -21,8 +21,11 @@ export type Ring = {
    */
   reap(tell: Tell, max: number): number;
   readonly fd: number;
-  /** Takes back all that is pending: the kernel lets go of the descriptors that it was for. Not told of. */
-  cancelAll(): void;
+  /**
+   * Takes back all that is pending: the kernel lets go of the descriptors that it was for. Not told
+   * of. Then the ring may be unmapped: what is still prepared goes nowhere.
+   */
+  shut(): void;
 };
 
 export type Tell = (low: number, high: number, result: number, flags: number) => void;
@@ -112,8 +115,10 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
   // A BigInt is an object: each is made once.
   const counts = Array.from({ length: entries.size + 1 }, (_, count) => BigInt(count));
   let prepared = 0;
+  let isShut = false;
   let tail = Atomics.load(indices, entries.tailAt);
   const submit = (waitFor: 0 | 1): void => {
+    if (isShut) return;
     Atomics.store(indices, entries.tailAt, tail);
     const taken = calls.enter(ring, counts[prepared]!, counts[waitFor]!, ENTER_GET_EVENTS);
     // EINTR and the like: what was not taken goes with the next call.
@@ -123,6 +128,7 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
     fd,
     words: entries.words,
     entry() {
+      if (isShut) return 0;
       // Submitting does not tell of completions, so it never calls back.
       while (prepared === entries.size) submit(0);
       const at = (tail & (entries.size - 1)) * ENTRY_WORDS;
@@ -132,7 +138,7 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
       return at;
     },
     enter: submit,
-    cancelAll() {
+    shut() {
       // struct io_uring_sync_cancel_reg: address, descriptor (-1), flags, no time-out (-1, -1).
       const argument = new Int32Array(16);
       argument.set([0, 0, -1, CANCEL_ALL_OF_ANY, -1, -1, -1, -1]);
@@ -142,16 +148,19 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
         // Nothing was pending, or the kernel cannot: it does so when the process ends.
       }
       submit(0);
+      isShut = true;
+      this.words = new Uint32Array(ENTRY_WORDS);
     },
     reap(tell, max) {
       const { at: first, headAt, mask, tailAt, words } = done;
       let head = Atomics.load(indices, headAt);
       let told = 0;
-      while (told < max && head !== Atomics.load(indices, tailAt)) {
+      while (told < max && !isShut && head !== Atomics.load(indices, tailAt)) {
         const at = first + (head & mask) * DONE_WORDS;
         const [low, high] = [words[at]!, words[at + 1]!];
         const [result, flags] = [words[at + 2]!, words[at + 3]!];
         tell(low >>> 0, high >>> 0, result, flags >>> 0);
+        if (isShut) break;
         head = (head + 1) | 0;
         // Not before it was told: whoever settles for a thread that ended meanwhile finds it here.
         Atomics.store(indices, headAt, head);

@@ -121,7 +121,9 @@ export function createRingEngine(
     },
     close() {
       loop.stop();
-      ring.cancelAll();
+      ring.shut();
+      for (const ear of ears.values()) ear.shut();
+      ears.clear();
       settleLedger(ledgerMemory, calls);
     },
   };
@@ -144,6 +146,8 @@ type Ear = {
   readonly fd: number;
   accepted(result: number, flags: number): void;
   close(): Promise<void>;
+  /** The ring is gone, and somebody else closes the descriptor. */
+  shut(): void;
 };
 
 const ACCEPT = whatWord(OPERATION.accept, 0, ACCEPT_MULTISHOT);
@@ -206,6 +210,10 @@ function createEar(
         ring.words[at + WORD.addressHigh] = id;
       }
       return promise;
+    },
+    shut() {
+      isClosing = true;
+      resolve();
     },
   };
 }

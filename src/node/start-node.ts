@@ -16,6 +16,7 @@ import { giveBackMemory, openSyscalls } from '../io/syscall.ts';
 import { queriesTotal } from '../nameserver/counters.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../workers/balancer-workers.ts';
+import { compileBeforeExit } from '../workers/compiling.ts';
 import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import type { Agent } from './agent.ts';
@@ -175,6 +176,7 @@ async function openRoles({ desk, events, log, signer }: Parts, serving: Serving)
     log.warn('sockets.portable', `${what}, by the portable engine: ${found.reason}.`);
   }
   const syscalls = found.ok ? found.calls : undefined;
+  if (syscalls) compileBeforeExit();
   const problems: SocketProblem[] = [];
   const keep = <Workers>(
     opened:

@@ -4,6 +4,7 @@ import type { StreamEngine } from '../../src/io/stream.ts';
 import { createPortableEngine } from '../../src/io/stream-portable.ts';
 import { createRingEngine } from '../../src/io/stream-ring.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
+import { compileBeforeExit } from '../../src/workers/compiling.ts';
 
 /** The stream engine that rigs of this process run on. */
 let create: () => StreamEngine = createPortableEngine;
@@ -16,6 +17,7 @@ export async function useRing(): Promise<boolean> {
   if (!calls.ok || !syscalls.ok) return false;
   if ((await probeRing(syscalls.calls, calls)) !== undefined) return false;
   // One for all of them: its memory is never given back.
+  compileBeforeExit();
   const engine = createRingEngine(calls.calls, syscalls.calls);
   create = () => engine;
   return true;
