@@ -18,7 +18,13 @@ import {
 } from './ring-line.ts';
 import { createRingScratch } from './ring-scratch.ts';
 import { createSendMemory } from './send-queue.ts';
-import type { ConnectionHandlers, ListenAt, OnConnection, StreamEngine } from './stream.ts';
+import type {
+  ConnectionHandlers,
+  ConnectTarget,
+  ListenAt,
+  OnConnection,
+  StreamEngine,
+} from './stream.ts';
 import { errnoName, type Syscalls, socketAddress } from './syscall.ts';
 
 export type RingEngine = StreamEngine & {
@@ -106,14 +112,9 @@ export function createRingEngine(
       return { ...readEnds(calls.socketName(fd, 'local') ?? NO_NAME), close: ear.close };
     },
     connect(target, handlers) {
-      const address = parseAddress(target.address);
       const line = open(-1, handlers);
       try {
-        if (address === undefined) throw Object.assign(new Error(), { code: 'EINVAL' });
-        const local = target.localAddress && parseAddress(target.localAddress)?.bytes;
-        line.fd = calls.streamSocket(address.family, local || undefined);
-        ledger.addSocket(line.fd);
-        startConnecting(line, socketAddress(address.bytes, target.port));
+        dial(line, target);
       } catch (error) {
         fail(line, (error as { code?: string }).code ?? 'UNKNOWN');
       }
@@ -134,6 +135,16 @@ const ENTRIES = 1024;
 const FIRST_LINE = 1;
 const NO_NAME = new Uint8Array(16);
 const DEAF: ConnectionHandlers = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+/** @throws an error with the `code` of the system's */
+function dial(line: Line, { address, localAddress, port }: ConnectTarget): void {
+  const to = parseAddress(address);
+  if (to === undefined) throw Object.assign(new Error(), { code: 'EINVAL' });
+  const local = localAddress && parseAddress(localAddress)?.bytes;
+  line.fd = line.hub.calls.streamSocket(to.family, local || undefined);
+  line.hub.ledger.addSocket(line.fd);
+  startConnecting(line, socketAddress(to.bytes, port));
+}
 
 function listeningSocket(syscalls: Syscalls, where: ListenAt): number {
   if ('fd' in where) return where.fd;
