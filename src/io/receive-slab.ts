@@ -17,7 +17,7 @@ export type ReceiveSlab = {
 };
 
 export const PIECE_BYTES = 64 * 1024;
-export const PIECES = 256;
+export const PIECES = 512;
 export const BUFFER_GROUP = 0;
 export const SELECT_PIECE = ENTRY_BUFFER_SELECT;
 

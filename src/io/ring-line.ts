@@ -32,8 +32,10 @@ export class Line implements Connection {
   fd: number;
   handlers: ConnectionHandlers;
   readonly queue: SendQueue = createSendQueue();
-  /** What came while it was paused, copied: the kernel gets its piece back. */
-  stash: Uint8Array[] | undefined = undefined;
+  /** What came while it was paused. */
+  stash: Stashed[] | undefined = undefined;
+  /** More came than was wanted: it receives once whenever it wants more, not until it is told not to. */
+  isBulk = false;
   state: 'connecting' | 'open' | 'closing' | 'closed' = 'connecting';
   /** Entries that have not completed for good. */
   pending = 0;
@@ -150,6 +152,9 @@ export type Hub = {
   readonly gone: (line: Line) => void;
 };
 
+/** In its piece, or copied (-1): whoever does not read must not hold back pieces of the others. */
+type Stashed = { readonly bytes: Uint8Array; readonly piece: number };
+
 export type Ends = { readonly address: string; readonly port: number };
 
 /** What an entry of a line was for: the lowest bits of its user data. */
@@ -163,7 +168,9 @@ export const PURPOSE = {
 } as const;
 export const PURPOSES = 8;
 
-const QUEUED_MAX = 256 * 1024;
+const QUEUED_MAX = 128 * 1024;
+/** Who sends so little at a time sends no long body any more. */
+const BULK_MIN = 1024;
 const NOWHERE: Ends = { address: '', port: 0 };
 const MSG_NOSIGNAL_WAITALL = 0x4100;
 const SHUTDOWN_WRITE = 1;
@@ -186,11 +193,12 @@ function prepare(line: Line, what: number, purpose: number): number {
 }
 
 const RECEIVE = whatWord(OPERATION.recv, SELECT_PIECE, RECV_MULTISHOT);
+const RECEIVE_ONCE = whatWord(OPERATION.recv, SELECT_PIECE);
 
-/** Receives until it is told not to: one entry for many completions. */
+/** Receives until it is told not to, one entry for many completions; of long bodies one piece. */
 export function startReceiving(line: Line): void {
   if (line.receiving || line.peerEnded || line.state !== 'open') return;
-  const at = prepare(line, RECEIVE, PURPOSE.receive);
+  const at = prepare(line, line.isBulk ? RECEIVE_ONCE : RECEIVE, PURPOSE.receive);
   line.hub.ring.words[at + WORD.bufferGroup] = BUFFER_GROUP;
   line.receiving = true;
 }
@@ -267,16 +275,21 @@ function take(line: Line, piece: number, length: number): void {
   memory.hold(piece);
   if (length > 0 && !line.silent) {
     const bytes = slab.view(piece, length);
-    if (line.paused || line.stash !== undefined) stash(line, bytes);
+    if (length < BULK_MIN) line.isBulk = false;
+    if (line.paused || line.stash !== undefined) stash(line, bytes, piece);
     else line.handlers.onData(bytes, line.hub.nowMs);
   }
   memory.release(piece);
 }
 
 /** Nobody wants it now: it is kept, and no more is received. */
-function stash(line: Line, bytes: Uint8Array): void {
+function stash(line: Line, bytes: Uint8Array, piece: number): void {
+  const { memory } = line.hub;
+  const mayHold = memory.mayHold();
+  if (mayHold) memory.hold(piece);
   line.stash ??= [];
-  line.stash.push(bytes.slice());
+  line.stash.push(mayHold ? { bytes, piece } : { bytes: bytes.slice(), piece: -1 });
+  line.isBulk = true;
   if (line.receiving && line.stash.length === 1) {
     const { words } = line.hub.ring;
     const at = prepare(line, OPERATION.cancel, PURPOSE.cancel);
@@ -307,9 +320,12 @@ export function catchUp(line: Line): void {
     return;
   }
   while (line.stash !== undefined && !line.paused && !line.silent) {
-    const bytes = line.stash.shift();
-    if (bytes === undefined) line.stash = undefined;
-    else line.handlers.onData(bytes, line.hub.nowMs);
+    const stashed = line.stash.shift();
+    if (stashed === undefined) line.stash = undefined;
+    else {
+      line.handlers.onData(stashed.bytes, line.hub.nowMs);
+      if (stashed.piece >= 0) line.hub.memory.release(stashed.piece);
+    }
   }
   if (line.paused || line.silent) return;
   if (line.peerEnded) tellEnd(line);
@@ -382,6 +398,7 @@ function closeWhenQuiet(line: Line): void {
 /** The descriptor is closed: who has not given it up is told. */
 function closed(line: Line): void {
   line.state = 'closed';
+  for (const { piece } of line.stash ?? []) if (piece >= 0) line.hub.memory.release(piece);
   line.stash = undefined;
   line.hub.gone(line);
   line.fd = -1;

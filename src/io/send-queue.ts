@@ -32,6 +32,8 @@ export type SendMemory = {
   /** One more, or one less, that needs what is in the piece; the last one gives it back. */
   hold(piece: number): void;
   release(piece: number): void;
+  /** Whether pieces may be kept back, or what is in them has to be copied. */
+  mayHold(): boolean;
   /** Whether the kernel has any piece to receive into. */
   hasPieces(): boolean;
 };
@@ -45,12 +47,13 @@ const SHORT_COPY_BYTES = 256;
 /** Copying less than this costs less than keeping a whole piece for it. */
 const HELD_MIN = 2048;
 /** Pieces that may wait to be sent on: clients that read slowly must not have all of them. */
-const WAITING_MAX = PIECES / 2;
+const WAITING_MAX = (PIECES * 3) / 4;
 
 export function createSendMemory(calls: RingCalls, slab: ReceiveSlab): SendMemory {
   const blocks = createBlocks(calls);
   const pieces = createHolders(slab);
   let spare: Part | undefined;
+  const mayHold = (): boolean => pieces.held() <= WAITING_MAX;
   const append = (queue: SendQueue, address: number, length: number): Part => {
     const part = spare ?? { address, length, block: -1, piece: -1, end: 0, next: undefined };
     spare = part.next;
@@ -90,7 +93,7 @@ export function createSendMemory(calls: RingCalls, slab: ReceiveSlab): SendMemor
   return {
     put(queue, bytes, length) {
       const isReceived = bytes.buffer === slab.bytes.buffer;
-      if (isReceived && length >= HELD_MIN && pieces.held() <= WAITING_MAX) {
+      if (isReceived && length >= HELD_MIN && mayHold()) {
         const piece = Math.floor(bytes.byteOffset / PIECE_BYTES);
         pieces.hold(piece);
         const address = slab.addressOf(piece) + (bytes.byteOffset % PIECE_BYTES);
@@ -123,6 +126,7 @@ export function createSendMemory(calls: RingCalls, slab: ReceiveSlab): SendMemor
       queue.first = queue.last = undefined;
       queue.bytes = 0;
     },
+    mayHold,
     hold: pieces.hold,
     release: pieces.release,
     hasPieces: () => pieces.held() < PIECES,

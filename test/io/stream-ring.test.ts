@@ -123,6 +123,33 @@ if (opened.ok && syscalls.ok && (await probeRing(syscalls.calls, opened)) === un
     await listener.close();
   });
 
+  test('no octets of others come where paused connections were destroyed', async () => {
+    const paused: Connection[] = [];
+    const listener = await engine.listen({ address: '127.0.0.1', port: 0 }, (connection) => {
+      paused.push(connection);
+      return { onData: () => connection.pause(), onEnd() {}, onDrain() {}, onClose() {} };
+    });
+    const echo = await echoing();
+    for (let taken = 0; taken < 2 * PIECES; taken += 32) {
+      const clients = Array.from({ length: 32 }, () => net.connect(listener.port, '127.0.0.1'));
+      for (const client of clients) {
+        client.on('error', () => {});
+        client.write(Buffer.alloc(300_000));
+      }
+      const client = net.connect(echo.port, '127.0.0.1');
+      client.end(Buffer.alloc(200_000, 7));
+      let came = 0;
+      client.on('data', (part: Buffer) => {
+        came += part.filter((octet) => octet === 7).length;
+      });
+      await once(client, 'close');
+      assert.equal(came, 200_000);
+      for (const connection of paused.splice(0)) connection.destroy();
+      for (const socket of clients) socket.destroy();
+    }
+    await Promise.all([listener.close(), echo.close()]);
+  });
+
   test('an engine that is closed closes its connections and its listeners', async () => {
     const other = create();
     const listener = await other.listen({ address: '127.0.0.1', port: 0 }, () => ({
