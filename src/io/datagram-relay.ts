@@ -26,7 +26,12 @@ export async function openRelay(
   const { promise, reject, resolve } = Promise.withResolvers<void>();
   socket.once('error', reject);
   socket.bind({ address: at.address, port: at.port, exclusive: true }, resolve);
-  await promise;
+  try {
+    await promise;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
   socket.off('error', reject);
   // From here on an error is about one datagram: as with any, nobody is told.
   socket.on('error', () => {});
@@ -72,7 +77,9 @@ export function connectRelay(
   socket.on('message', (bytes) => {
     if (isOpen) onDatagram(bytes);
   });
-  socket.connect(to.port, to.address, () => {
+  // With a callback Node tells it of failures, and emits none.
+  socket.connect(to.port, to.address, (error?: Error) => {
+    if (error) return failed();
     if (!isOpen) return;
     const queued = waiting ?? [];
     waiting = undefined;
