@@ -68,7 +68,7 @@ export class Line implements Connection {
     this.slot = slot;
     this.fd = fd;
     this.handlers = handlers;
-    this.id = hub.nextId++;
+    this.id = takeId(hub);
   }
 
   get remoteAddress(): string {
@@ -177,6 +177,19 @@ const SHUTDOWN_WRITE = 1;
 const CANCEL_ALL_OF_DESCRIPTOR = 3;
 const ENOBUFS = 105;
 const ECANCELED = 125;
+
+/**
+ * What completions bring back of a number: a busy thread comes past 32 bits within days. With its slot that is enough,
+ * for those that share it lie four thousand million connections apart; 0 is the loop's own.
+ */
+export const lowHalf = (id: number): number => id >>> 0;
+
+export function takeId(hub: Pick<Hub, 'nextId'>): number {
+  if (lowHalf(hub.nextId) === 0) hub.nextId += 1;
+  const id = hub.nextId;
+  hub.nextId += 1;
+  return id;
+}
 
 /** Prepares an entry for the line; the caller adds what the operation needs. */
 function prepare(line: Line, what: number, purpose: number): number {

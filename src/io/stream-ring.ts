@@ -12,9 +12,11 @@ import {
   flushLine,
   type Hub,
   Line,
+  lowHalf,
   PURPOSES,
   startConnecting,
   startReceiving,
+  takeId,
 } from './ring-line.ts';
 import { createRingScratch } from './ring-scratch.ts';
 import { createSendMemory } from './send-queue.ts';
@@ -37,6 +39,8 @@ export type RingOptions = {
   readonly ledgerMemory?: SharedArrayBuffer;
   /** False: it never waits in the kernel, for somebody who does not know yet whether it would wake up. */
   readonly waits?: boolean;
+  /** Of the first connection or listener. */
+  readonly firstId?: number;
 };
 
 /**
@@ -47,7 +51,7 @@ export type RingOptions = {
 export function createRingEngine(
   calls: RingCalls,
   syscalls: Syscalls,
-  { ledgerMemory = createLedgerMemory(), waits = true }: RingOptions = {},
+  { firstId = 1, ledgerMemory = createLedgerMemory(), waits = true }: RingOptions = {},
 ): RingEngine {
   const ledger = openLedger(ledgerMemory);
   const ring = createRing(calls, ENTRIES, ledger);
@@ -61,7 +65,7 @@ export function createRingEngine(
     memory: createSendMemory(calls, slab),
     scratch: createRingScratch(calls, ENTRIES),
     readEnds,
-    nextId: 1,
+    nextId: firstId,
     nowMs: steadyNow(),
     dirty: [],
     later: [],
@@ -79,7 +83,7 @@ export function createRingEngine(
     if ((flags & DONE_MORE) === 0) hub.pending -= 1;
     const line = lines[Math.floor(low / PURPOSES)];
     if (line === undefined) ears.get(high)?.accepted(result, flags);
-    else if (line.id === high) complete(line, low % PURPOSES, result, flags);
+    else if (lowHalf(line.id) === high) complete(line, low % PURPOSES, result, flags);
   });
   hub.wake = loop.wake;
   const open = (fd: number, handlers: ConnectionHandlers): Line => {
@@ -101,14 +105,14 @@ export function createRingEngine(
       const fd = listeningSocket(syscalls, where);
       calls.prepareStream(fd);
       ledger.addSocket(fd);
-      const id = hub.nextId++;
+      const id = takeId(hub);
       const ear = createEar(
         hub,
         { fd, id },
         (accepted) => accept(accepted, onConnection),
-        () => void ears.delete(id),
+        () => void ears.delete(lowHalf(id)),
       );
-      ears.set(id, ear);
+      ears.set(lowHalf(id), ear);
       return { ...readEnds(calls.socketName(fd, 'local') ?? NO_NAME), close: ear.close };
     },
     connect(target, handlers) {

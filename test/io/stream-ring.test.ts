@@ -74,6 +74,29 @@ if (opened.ok && syscalls.ok && (await probeRing(syscalls.calls, opened)) === un
     await listener.close();
   });
 
+  test('the ring goes on when it has had more connections than 32 bits can count', async () => {
+    const old = createRingEngine(opened.calls, syscalls.calls, { firstId: 2 ** 32 - 3 });
+    const listeners: Listener[] = [];
+    const ids: number[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      const listener = await old.listen({ address: '127.0.0.1', port: 0 }, (connection) => {
+        ids.push(connection.id);
+        return { onData() {}, onDrain() {}, onEnd: () => connection.end(), onClose() {} };
+      });
+      listeners.push(listener);
+      const client = net.connect(listener.port, '127.0.0.1');
+      client.end('x');
+      client.resume();
+      await once(client, 'close');
+    }
+    assert.ok(
+      ids.every((id, at) => at === 0 || id > ids[at - 1]!),
+      String(ids),
+    );
+    for (const listener of listeners) await listener.close();
+    old.close();
+  });
+
   test('the ring serves more connections at once than it tells of in one turn', async () => {
     const listener = await echoing();
     const count = 1500;
