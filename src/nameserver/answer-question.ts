@@ -1,6 +1,7 @@
 /** What our zones say to a question of class IN: as the look-up finds it, or as it was found before. */
 import {
   EDE_NOT_AUTHORITATIVE,
+  EDE_STALE_ANSWER,
   FLAG_AA,
   FLAG_TC,
   RCODE_NOERROR,
@@ -76,7 +77,7 @@ export function answerQuestion(
     if (standing !== STANDING_STALE) {
       return finish(worker, RCODE_SERVFAIL, 0, 0, udpSizeMax, EDE_NONE);
     }
-  }
+  } else if (isStaleChain(snapshot, worker)) worker.zoneEde = EDE_STALE_ANSWER;
   if (!writeChain(worker, table)) return finishTruncated(worker, udpSizeMax, 0);
   if (outcome === STEERED && hasType(snapshot.services, result.service, query.qtype)) {
     return answerSteered(worker, snapshot, answers, client, nowMs);
@@ -150,6 +151,15 @@ function isOwnData(
   return outcome === HIT && standing !== STANDING_STALE && !isStandIn;
 }
 
+/** Whether an alias that led there is of a copy that has expired; one that may not be answered is not in the table. */
+function isStaleChain({ standings }: Snapshot, { result }: WorkerState): boolean {
+  const { chainLength, chainZones } = result;
+  for (let at = 0; at < chainLength; at += 1) {
+    if (standings[chainZones[at]!] === STANDING_STALE) return true;
+  }
+  return false;
+}
+
 /** The RRset that was found, with its signatures, or these alone where they are what is asked for. */
 function writeHit(worker: WorkerState, table: ZoneTable): boolean {
   const { cursor, query, reply, result } = worker;
@@ -187,8 +197,8 @@ function isForAll({ isCold, result, zoneEde }: WorkerState, table: ZoneTable): b
 
 /** Likewise of where the look-up led. What has to be signed needs more of it than is remembered. */
 function isSteeredAlike(worker: WorkerState, table: ZoneTable): boolean {
-  const { query, result, zoneEde } = worker;
-  if (result.chainLength > 0 || zoneEde !== EDE_NONE || isExplainQuery(query)) return false;
+  const { query, result } = worker;
+  if (result.chainLength > 0 || isExplainQuery(query)) return false;
   return !wantsSignatures(worker, table, result.zone);
 }
 

@@ -105,6 +105,8 @@ export type LookupResult = {
   /** The CNAME and DNAME RRsets followed, in order; the first is for the question's name. */
   readonly chain: Int32Array;
   chainLength: number;
+  /** The zone that chain[i] is of. */
+  readonly chainZones: Int32Array;
   /** Bit i is set when the owner of chain[i] was synthesized from a wildcard. */
   chainWildcards: number;
   readonly scratch: LookupScratch;
@@ -128,6 +130,7 @@ export function createLookupResult(): LookupResult {
     nameLength: 0,
     chain: new Int32Array(CNAME_CHAIN_MAX),
     chainLength: 0,
+    chainZones: new Int32Array(CNAME_CHAIN_MAX),
     chainWildcards: 0,
     scratch: {
       target: new Uint8Array(NAME_LENGTH_MAX),
@@ -211,11 +214,12 @@ function ownerLength(table: ZoneTable, { node }: LookupResult): number {
  * DNAME may not be one, for the name can be another; the chain's length ends it.
  */
 function extendChain(table: ZoneTable, result: LookupResult): boolean {
-  const { chain, chainLength, rrset } = result;
+  const { chain, chainLength, chainZones, rrset } = result;
   const mayRepeat = isDname(table, rrset);
   for (let i = 0; i < chainLength && !mayRepeat; i++) if (chain[i] === rrset) return false;
   if (chainLength === CNAME_CHAIN_MAX) return false;
   chain[chainLength] = rrset;
+  chainZones[chainLength] = result.zone;
   if (result.wildcard) result.chainWildcards |= 1 << chainLength;
   result.chainLength = chainLength + 1;
   return true;

@@ -98,6 +98,20 @@ test('an expired copy fails, or is answered as what it is; steered names go on i
   assert.equal(says(stale, 'static.gslb.example'), 'NOERROR 3 192.0.2.1 192.0.2.2');
   assert.equal(says(stale, 'nowhere.gslb.example'), 'NXDOMAIN 3');
   assert.match(says(stale, 'www.gslb.example'), STEERED_ANSWER);
+  assert.match(says(stale, 'to-steered.gslb.example'), /^NOERROR 3 \S+ 198\.51\.100\.\d$/);
+});
+
+test('an answer is stale when any alias on the way to it is', () => {
+  const far = rrset('far.gslb.example.', 'CNAME', ['host.second.test.']);
+  const expired = { ...overlay, rrsets: [...RECORDS, far], isExpired: true };
+  const stale = worker(configOf('answer'), expired);
+  assert.equal(
+    says(stale, 'far.gslb.example', 'MX'),
+    'NOERROR 3 host.second.test 1 mail.second.test',
+  );
+  assert.equal(says(stale, 'host.second.test', 'MX'), 'NOERROR - 1 mail.second.test');
+  // From a cache of whole answers as well as the first time.
+  assert.match(says(stale, 'far.gslb.example', 'MX'), /^NOERROR 3 /);
 });
 
 test('what comes besides the copy is answered without it: keys, challenges', () => {
