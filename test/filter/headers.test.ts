@@ -58,3 +58,12 @@ test('headers refuses names that belong to the core and values that end a line',
     assert.equal(headers.options.safeParse({ response: { add: { a: value } } }).success, false);
   }
 });
+
+test('headers takes the values that a field can have, and no others', () => {
+  const takes = (value: string): boolean =>
+    headers.options.safeParse({ response: { set: { 'X-A': value } } }).success;
+  for (const value of ['', 'a b', '\t', '~', '\u0080', '\u00ff']) assert.ok(takes(value), value);
+  for (const value of ['a\rb', 'a\nb', '\0', '\u007f', '\u010a', '\u2026', '\u{1f600}']) {
+    assert.ok(!takes(value), JSON.stringify(value));
+  }
+});
