@@ -50,15 +50,17 @@ export type RingHashOptions = {
 type Ring = { readonly at: Uint32Array; readonly owner: Uint16Array };
 type Bound = { readonly loadFactor: number; readonly total: number };
 
-/** A server that is so much heavier than the lightest one has no more points than this. */
-const POINTS_MAX = 65_536;
+/** Of all servers: where weights lie far apart the lightest have fewer points than was asked for, but always one. */
+export const POINTS_MAX = 262_144;
 const TRIES_MAX = 64;
 
 function buildRing(servers: readonly Server[], points: number): Ring {
   const weighty = servers.filter(({ weight }) => weight > 0);
   const lightest = Math.min(...weighty.map(({ weight }) => weight));
+  const total = weighty.reduce((sum, { weight }) => sum + weight, 0);
+  const perWeight = Math.min(points / lightest, POINTS_MAX / total);
   const all = weighty.flatMap(({ index, name, weight }) => {
-    const count = Math.min(POINTS_MAX, Math.round((points * weight) / lightest));
+    const count = Math.max(1, Math.round(perWeight * weight));
     return Array.from({ length: count }, (_, point) => ({
       at: hashText(name, point + 1),
       index,

@@ -123,3 +123,12 @@ test('ring-hash: a hot key is shared with servers all over the ring, not with on
   }
   assert.ok(seconds.size >= 5, `${[...seconds]}`);
 });
+
+test('ring-hash: weights that lie far apart neither cost more memory nor change shares', () => {
+  const weights = [1, ...Array.from({ length: 50 }, () => 10_000)];
+  const servers = serversOf(weights);
+  const names = placement(build['ring-hash'](servers), servers);
+  const heavy = names.filter((name) => name === 's7').length / KEYS;
+  assert.ok(Math.abs(heavy - 1 / 50) < 0.004, String(heavy));
+  assert.ok(names.filter((name) => name === 's0').length < KEYS / 1000);
+});
