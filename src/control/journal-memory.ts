@@ -47,11 +47,10 @@ export function createJournalMemory(sizeMax = MEMORY_SIZE_MAX): JournalMemory {
   return {
     begin(startMs, head, config) {
       if (open !== undefined) {
-        closed.push({
-          startMs: open.startMs,
-          configs: open.configs,
-          packed: packText(open.lines.join('\n')),
-        });
+        const packed = packText(open.lines.join('\n'));
+        closed.push({ startMs: open.startMs, configs: open.configs, packed });
+        // As it is, it would be as long as all that may be kept.
+        void packed.settled.then(trim);
       }
       open = { startMs, lines: [head], length: head.length, configs: new Set([config]) };
       trim();

@@ -6,9 +6,11 @@ import { zstdCompress, zstdDecompress } from 'node:zlib';
  * the pool, and as it was until then (and should compressing fail).
  */
 export type PackedText = {
-  /** Characters, or octets once it is compressed. */
+  /** Octets once it is compressed, or characters if that failed; 0 until one of the two is known. */
   size(): number;
   text(): Promise<string>;
+  /** Its size is known. */
+  readonly settled: Promise<void>;
 };
 
 const compress = promisify(zstdCompress);
@@ -17,15 +19,20 @@ const decompress = promisify(zstdDecompress);
 export function packText(text: string): PackedText {
   let plain: string | undefined = text;
   let packed = Buffer.alloc(0);
-  compress(text).then(
+  let size = 0;
+  const settled = compress(text).then(
     (bytes) => {
       packed = bytes;
       plain = undefined;
+      size = bytes.length;
     },
-    () => {},
+    () => {
+      size = text.length;
+    },
   );
   return {
-    size: () => plain?.length ?? packed.length,
+    settled,
+    size: () => size,
     text: async () => plain ?? (await decompress(packed)).toString(),
   };
 }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   ALIVE_MS,
   FUTURE_SLACK_MS,
   LENGTH_PER_SECOND_MAX,
+  SEGMENT_LENGTH_MAX,
   SEGMENT_MS_MAX,
   SILENCE_MS,
 } from '../../src/control/journal.ts';
@@ -258,15 +261,33 @@ test('health that changes faster than is written is taken together, and said to 
 test('createJournalMemory() forgets the oldest segments, and configurations that none names', async () => {
   const memory = createJournalMemory(2000);
   for (let start = 1; start <= 5; start += 1) {
-    memory.begin(start, 'x'.repeat(900), `config-${start}`);
+    memory.begin(start, incompressible(start), `config-${start}`);
     memory.keepConfig(`config-${start}`, 'text');
   }
-  // Two closed ones, not compressed yet, and the one that is written.
-  assert.equal(memory.firstMs(), 3);
+  // Two closed ones, once they are compressed, and the one that is written.
+  while (memory.firstMs() !== 3) await nextTurn();
   assert.equal(await memory.linesAt(2), undefined);
   assert.equal(await memory.config('config-2'), undefined);
   assert.equal(await memory.config('config-3'), 'text');
   memory.append('y'.repeat(500));
   assert.equal((await memory.linesAt(99))?.length, 2);
-  assert.deepEqual(await memory.linesAt(4), ['x'.repeat(900)]);
+  assert.deepEqual(await memory.linesAt(4), [incompressible(4)]);
 });
+
+test('createJournalMemory() keeps a full segment, however long it is before it is compressed', async () => {
+  const memory = createJournalMemory();
+  const full = 'the same again '.repeat(SEGMENT_LENGTH_MAX / 10);
+  memory.begin(1, full, 'config');
+  memory.begin(2, full, 'config');
+  memory.begin(3, 'head', 'config');
+  for (const startMs of [1, 2]) assert.deepEqual(await memory.linesAt(startMs), [full]);
+  assert.equal(memory.firstMs(), 1);
+});
+
+/** 900 characters of which compressing leaves most. */
+const incompressible = (seed: number): string =>
+  Array.from({ length: 21 }, (_, at) =>
+    createHash('sha256').update(`${seed} ${at}`).digest('base64'),
+  )
+    .join('')
+    .slice(0, 900);
