@@ -11,7 +11,7 @@ export type RingCalls = {
   /** @returns how many entries were taken, or -1: `errno` tells why. */
   enter(fd: bigint, count: bigint, waitFor: bigint, flags: bigint): number;
   register(fd: number, opcode: number, argument: Uint8Array, count: number): void;
-  /** Memory that is shared with the ring, or nobody's yet (fd -1); for the life of the thread. */
+  /** Memory that is shared with the ring, or nobody's yet (fd -1); nobody unmaps the latter. */
   map(fd: number, offset: number, length: number): RingMemory;
   /** Memory that another thread has mapped. */
   view(address: bigint, length: number): ArrayBuffer;
