@@ -5,12 +5,12 @@ import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import type { BalancerReport, BalancerRequest } from '../../src/balancer/messages.ts';
 import { runOrigin } from '../../src/cli/origin.ts';
 import { createLedgerMemory } from '../../src/io/ring-ledger.ts';
-import { probeRing } from '../../src/io/ring-probe.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
+import { isRingThere } from '../io/ring-there.ts';
 import { snapshotOf, talk } from './rig.ts';
 
 const syscalls = openSyscalls();
-const canRing = syscalls.ok && (await probeRing(syscalls.calls)) === undefined;
+const canRing = syscalls.ok && isRingThere();
 
 /** A real worker thread, driven by messages alone. */
 for (const hasRing of [false, true])

@@ -4,6 +4,7 @@ import { openRingCalls } from '../../src/io/ring-calls.ts';
 import { probeRing } from '../../src/io/ring-probe.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
 import { findRing } from '../../src/node/find-ring.ts';
+import { isRingThere } from '../io/ring-there.ts';
 
 const found = openSyscalls();
 const opened = openRingCalls();
@@ -15,7 +16,7 @@ const log = {
 const said = (): readonly string[] => lines.splice(0);
 
 // Elsewhere there is nothing to choose.
-if (found.ok && opened.ok && (await probeRing(found.calls, opened)) === undefined) {
+if (found.ok && opened.ok && isRingThere()) {
   const { calls: syscalls } = found;
   const { calls } = opened;
 
