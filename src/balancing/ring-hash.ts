@@ -51,7 +51,7 @@ type Ring = { readonly at: Uint32Array; readonly owner: Uint16Array };
 type Bound = { readonly loadFactor: number; readonly total: number };
 
 /** Of all servers: where weights lie far apart the lightest have fewer points than was asked for, but always one. */
-export const POINTS_MAX = 262_144;
+const POINTS_MAX = 262_144;
 const TRIES_MAX = 64;
 
 function buildRing(servers: readonly Server[], points: number): Ring {

@@ -31,7 +31,7 @@ const PLACE_AT = 2;
 const MAPPINGS_AT = 6;
 const MAPPINGS_MAX = 4;
 /** Of accepting, the lower half of what comes back with a completion; the upper one is the listener's number. */
-export const ACCEPTED_LOW = 0;
+const ACCEPTED_LOW = 0;
 const COMPLETION_WORDS = 4;
 const HEADER_BYTES = 8 * (MAPPINGS_AT + 2 * MAPPINGS_MAX);
 /** Descriptors beyond are not noted; a process has fewer, by the default limits of Linux. */
