@@ -19,6 +19,8 @@ export type RingCalls = {
   unmap(address: bigint, length: bigint): void;
   errno(): string;
   close(fd: number): void;
+  /** Finishes our side of a TCP connection (SHUT_WR). Never waits; the ring would do it in a thread of its own. */
+  finish(fd: number): void;
   /** Readable while this thread's event loop has something to do. */
   loopDescriptor(): number;
   /** A TCP socket to connect with; bound when a local address is given. */
@@ -61,6 +63,7 @@ const MAP_SHARED_POPULATE = 0x8001n;
 const MAP_PRIVATE_ANONYMOUS = 0x22n;
 const NO_DESCRIPTOR = 0xffffffffffffffffn;
 const MAP_FAILED = 0xffffffffffffffffn;
+const SHUT_WR = 1n;
 const AF_INET = 2n;
 const AF_INET6 = 10n;
 const SOCK_STREAM_CLOEXEC = 0o2000001n;
@@ -85,6 +88,7 @@ function bindRingCalls(): RingCalls {
     mmap: pointers(6, 'pointer'),
     munmap: pointers(2),
     close: pointers(1),
+    shutdown: pointers(2),
     uv_backend_fd: pointers(1),
     __errno_location: pointers(0, 'pointer'),
   });
@@ -92,6 +96,7 @@ function bindRingCalls(): RingCalls {
     close,
     mmap,
     munmap,
+    shutdown,
     syscall,
     uv_backend_fd: loop,
   } = functions as Record<string, Pointers>;
@@ -126,6 +131,7 @@ function bindRingCalls(): RingCalls {
     unmap: (address, length) => void munmap!(address, length),
     errno,
     close: (fd) => void close!(BigInt(fd)),
+    finish: (fd) => void shutdown!(BigInt(fd), SHUT_WR),
     loopDescriptor: () => loop!(ffi.getCurrentEventLoop()),
     isDirect: String(syscall).includes('[native code]'),
     ...bindSocketCalls(errno),

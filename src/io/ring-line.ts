@@ -162,9 +162,8 @@ export const PURPOSE = {
   receive: 0,
   send: 1,
   connect: 2,
-  shutdown: 3,
-  close: 4,
-  cancel: 5,
+  close: 3,
+  cancel: 4,
 } as const;
 export const PURPOSES = 8;
 
@@ -173,7 +172,6 @@ const QUEUED_MAX = 128 * 1024;
 const BULK_MIN = 1024;
 const NOWHERE: Ends = { address: '', port: 0 };
 const MSG_NOSIGNAL_WAITALL = 0x4100;
-const SHUTDOWN_WRITE = 1;
 const CANCEL_ALL_OF_DESCRIPTOR = 3;
 const ENOBUFS = 105;
 const ECANCELED = 125;
@@ -247,8 +245,7 @@ function finish(line: Line): void {
     beginClosing(line);
     return;
   }
-  const at = prepare(line, OPERATION.shutdown, PURPOSE.shutdown);
-  line.hub.ring.words[at + WORD.length] = SHUTDOWN_WRITE;
+  line.hub.calls.finish(line.fd);
 }
 
 export function complete(line: Line, purpose: number, result: number, flags: number): void {

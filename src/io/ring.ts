@@ -56,7 +56,6 @@ export const OPERATION = {
   close: 19,
   send: 26,
   recv: 27,
-  shutdown: 34,
 } as const;
 
 /** Puts the word `what` together. */
