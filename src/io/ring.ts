@@ -10,7 +10,10 @@ import type { RingLedger } from './ring-ledger.ts';
 export type Ring = {
   /** Of all entries, as 32-bit words: WORD names their places. */
   words: Uint32Array;
-  /** Where the next entry begins in `words`. */
+  /**
+   * Where the next entry begins in `words`. Throws when all are prepared and the kernel takes none, however
+   * often it is asked: then this thread is of no use any more.
+   */
   entry(): number;
   /** Hands over what was prepared; with 1, waits until something is complete. */
   enter(waitFor: 0 | 1): void;
@@ -81,6 +84,8 @@ const CANCEL_ALL_OF_ANY = 1 | 4;
 const OFFSET_ENTRIES = 0x10000000;
 const PARAMETER_BYTES = 120;
 const ENTRY_WORDS = 16;
+/** Some milliseconds. */
+const FULL_TRIES_MAX = 10_000;
 const DONE_WORDS = 4;
 /** Places in struct io_uring_params, in words: what the kernel tells of both halves. */
 const PARAMETER = { flags: 2, features: 5, doneEntries: 1, entryRing: 10, doneRing: 20 } as const;
@@ -129,7 +134,10 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
     entry() {
       if (isShut) return 0;
       // Submitting does not tell of completions, so it never calls back.
-      while (prepared === entries.size) submit(0);
+      for (let tries = 0; prepared === entries.size; tries += 1) {
+        if (tries === FULL_TRIES_MAX) throw new Error(`io_uring_enter fails: ${calls.errno()}`);
+        submit(0);
+      }
       const at = (tail & (entries.size - 1)) * ENTRY_WORDS;
       for (let word = at; word < at + ENTRY_WORDS; word += 1) entries.words[word] = 0;
       tail = (tail + 1) | 0;
