@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compilePattern, matchPattern } from '../../src/http/pattern.ts';
+import { compilePattern, matchPattern, patternMatches } from '../../src/http/pattern.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
 const parameters = (runs: number) => ({ numRuns: fuzzRuns(runs), seed: fuzzSeed(35) });
@@ -28,7 +28,12 @@ test('a pattern matches what a backtracking engine says it matches', () => {
       const pattern = compilePattern(written);
       if (typeof pattern === 'string') return fc.pre(false);
       const expected = new RegExp(`^(?:${written})$`, 's').exec(text);
+      const before = pattern.scratch.steps;
+      assert.equal(patternMatches(pattern, text), expected !== null, `${written} on ${text}`);
+      assert.ok(pattern.scratch.steps - before <= text.length);
       const groups = matchPattern(pattern, text);
+      const most = (text.length + 1) * (2 + pattern.table.width);
+      assert.ok(pattern.scratch.steps - before <= most, `${written} on ${text}`);
       assert.equal(groups !== undefined, expected !== null, `${written} on ${text}`);
       if (groups === undefined) return;
       matched++;

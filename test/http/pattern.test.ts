@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compilePattern, matchPattern, PATTERN_PROGRAM_MAX } from '../../src/http/pattern.ts';
+import { compilePattern, matchPattern, patternMatches } from '../../src/http/pattern.ts';
+import { PATTERN_WIDTH_MAX } from '../../src/http/pattern-table.ts';
 
 const groupsOf = (written: string, text: string) => {
   const pattern = compilePattern(written);
@@ -34,10 +35,31 @@ test('what cannot be matched in bounded time is refused in words', () => {
   }
 });
 
-test('the work grows with the text, not with the ways to match it', () => {
-  const pattern = compilePattern('(a*)*(a*)*(a|a)*b');
-  assert.ok(typeof pattern !== 'string');
-  assert.ok(pattern.program.length <= PATTERN_PROGRAM_MAX);
-  // A backtracking engine does not come back from a tenth of this.
-  assert.equal(matchPattern(pattern, 'a'.repeat(2000)), undefined);
+/** A path has at most 8 KiB. */
+const LONG = 8192;
+
+test('a text costs a step an octet, and its groups a bounded number, whatever the pattern', () => {
+  for (const [written, text, matches] of [
+    // A backtracking engine does not come back from a hundredth of this.
+    ['(a*)*(a*)*(a|a)*b', 'a'.repeat(LONG), false],
+    ['((a?){4}(a*)){3}(a|b)*', 'a'.repeat(LONG), true],
+    ['.*a.{7}', 'ab'.repeat(LONG / 2), true],
+  ] as const) {
+    const pattern = compilePattern(written);
+    assert.ok(typeof pattern !== 'string', String(pattern));
+    const before = pattern.scratch.steps;
+    assert.equal(patternMatches(pattern, text), matches, written);
+    const decided = pattern.scratch.steps;
+    assert.ok(decided - before <= text.length, written);
+    assert.equal(matchPattern(pattern, text) !== undefined, matches, written);
+    const { width } = pattern.table;
+    assert.ok(width <= PATTERN_WIDTH_MAX, written);
+    const most = matches ? (text.length + 1) * (1 + width) : text.length;
+    assert.ok(pattern.scratch.steps - decided <= most, written);
+  }
+});
+
+test('what needs too many states or ways is refused before it can meet a text', () => {
+  assert.match(String(compilePattern('.*a.{10}')), /^has more than 1024 states/);
+  assert.match(String(compilePattern('((a?){6}(a*)){4}(a|b)*')), /^has too many ways at once/);
 });
