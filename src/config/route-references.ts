@@ -1,3 +1,5 @@
+import { filterKinds } from '../filter/registry.ts';
+import { compilePattern, groupsOf } from '../http/pattern.ts';
 import { checkFlows, checkWords } from './flow-references.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
@@ -41,7 +43,8 @@ export function checkRoutes(check: Check, referUpstream: Refer, referRegion: Ref
 }
 
 /** Of some keys only one can be given, of others one must. */
-function checkChoices({ error }: Check, route: WrittenRoute, place: ConfigPath): void {
+function checkChoices(check: Check, route: WrittenRoute, place: ConfigPath): void {
+  const { error } = check;
   const paths = (['path', 'pathPrefix', 'pathRegex'] as const).filter(
     (key) => route[key] !== undefined,
   );
@@ -53,6 +56,7 @@ function checkChoices({ error }: Check, route: WrittenRoute, place: ConfigPath):
     const hint = 'put the upstream among the arms, or leave one of the two out';
     error([...place, 'split'], 'both "upstream" and "split" are given', hint);
   }
+  checkGroups(check, route, place);
   const answers = route.filters.some(({ kind }) => ANSWERING.has(kind));
   if (upstreamsOf(route).length === 0 && !answers) {
     const hint = `or one of the filters that answer: ${[...ANSWERING].join(', ')}`;
@@ -63,6 +67,21 @@ function checkChoices({ error }: Check, route: WrittenRoute, place: ConfigPath):
     if (arms.indexOf(name) === at) continue;
     const where = [...place, 'split', 'arms', at, 'upstream'];
     error(where, `a second arm for the upstream "${name}"`, 'add the weights');
+  }
+}
+
+/** Filters that use groups of a path pattern that has none, or fewer. */
+function checkGroups({ error }: Check, route: WrittenRoute, place: ConfigPath): void {
+  const pattern = route.pathRegex === undefined ? '' : compilePattern(route.pathRegex);
+  const held = typeof pattern === 'string' ? 0 : groupsOf(pattern);
+  for (const [at, { kind, options }] of route.filters.entries()) {
+    const used = filterKinds.find((each) => each.kind === kind)?.groups?.(options) ?? 0;
+    if (used <= held) continue;
+    const hint =
+      route.pathRegex === undefined
+        ? 'groups are those of pathRegex, which this route does not have'
+        : `pathRegex has ${held}; groups are what stands in "()"`;
+    error([...place, 'filters', at], `there is no group for "$${used}"`, hint);
   }
 }
 

@@ -66,13 +66,14 @@ const tests = (key: z.ZodString) =>
     )
     .optional();
 
+const SPLIT_META = {
+  what: 'a way to split',
+  hint: 'random, client, host, path, uri, connection, or query:, header: or cookie: with a name',
+};
 const split = z.strictObject({
   by: z
-    .union([z.literal('random'), hashKey.unwrap()])
-    .meta({
-      what: 'a way to split',
-      hint: 'random, client, host, path, uri, connection, or query:, header: or cookie: with a name',
-    })
+    .union([z.literal('random'), hashKey.unwrap().meta(SPLIT_META)])
+    .meta(SPLIT_META)
     .default('random')
     .describe(
       '`random`: each request is drawn for itself. A key (`client`, `cookie:id`, `header:X-User`, …) keeps those who share it on one arm; raising an arm moves clients only to it.',

@@ -11,6 +11,8 @@ export type FilterKind<Options = unknown> = {
   readonly kind: string;
   readonly summary: string;
   readonly options: z.ZodType<Options>;
+  /** The highest group of the route's path pattern that it uses; 0 or absent = none. */
+  groups?(options: Options): number;
   compile(options: Options): Filter;
 };
 
@@ -51,6 +53,8 @@ export type FilterRequest = {
   readonly target: string;
   /** The normalised path that the route was chosen by. */
   readonly path: string;
+  /** What the groups of the route's path pattern hold, the whole path first; empty without a pattern. */
+  groups(): readonly (string | undefined)[];
   readonly fields: EditableFields;
   /** Changes what the upstream is asked for; must begin with a slash and be visible ASCII. */
   setTarget(target: string): void;

@@ -33,6 +33,10 @@ export function compilePattern(text: string): Pattern | string {
   return { program, table, scratch: { seen: new Uint32Array(program.length), mark: 0, steps: 0 } };
 }
 
+/** How many groups it has besides the whole. */
+export const groupsOf = ({ program }: Pattern): number =>
+  Math.max(...program.map((each) => (each.op === 'save' ? each.slot >> 1 : 0)));
+
 /** Whether all of `text` (one octet a UTF-16 unit) matches. */
 export function patternMatches({ table, scratch }: Pattern, text: string): boolean {
   const { accepting, classes, classOf, next } = table;

@@ -48,6 +48,13 @@ const ROUTES: readonly RouteSnapshot[] = [
     filters: [{ kind: 'fault', options: { delay: { percent: 100, ms: 300 } } }],
     upstream: 0,
   },
+  {
+    hosts: [],
+    pathPrefix: '/',
+    pathRegex: '/user/(\\d+)/(.*)',
+    filters: [{ kind: 'redirect', options: { location: '/$2/$1{query}', status: 301 } }],
+    upstream: -1,
+  },
 ];
 let origin: RawOrigin;
 let rig: Rig;
@@ -99,6 +106,22 @@ test('a route without an upstream answers itself, and keeps the connection', asy
   const text = await client.until((so) => so.split('gone').length === 3);
   assert.equal(text.match(/^HTTP\/1\.1 410 /gm)?.length, 2);
   client.socket.destroy();
+});
+
+test('a redirection takes its groups from the normal form of the path, and never leaves the host', async () => {
+  for (const [target, location] of [
+    ['/user/7/a?b=$1', '/a/7?b=$1'],
+    ['/user/7/%2Fevil.example', '/%2Fevil.example/7'],
+    ['/user/7//evil.example', '/evil.example/7'],
+    ['/user/7/', '/7'],
+  ] as const) {
+    const { text } = await talk(
+      rig.port,
+      `GET ${target} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n`,
+    );
+    assert.match(text, /^HTTP\/1\.1 301 /);
+    assert.equal(/^location: (.*)\r$/im.exec(text)?.[1], location, target);
+  }
 });
 
 test('a rewritten request has its path in normal form, its query as it came, and the new host', async () => {

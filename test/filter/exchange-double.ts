@@ -21,6 +21,7 @@ export function createExchangeDouble(
   request: {
     readonly target?: string;
     readonly host?: string;
+    readonly groups?: readonly string[];
     readonly draws?: readonly number[];
     readonly fields?: readonly [string, string][];
   } = {},
@@ -41,6 +42,7 @@ export function createExchangeDouble(
         host: request.host ?? 'example.com',
         target,
         path: target.split('?')[0]!,
+        groups: () => request.groups ?? [],
         fields: fieldsOf(requestFields),
         setTarget: (next) => {
           sent.target = next;

@@ -26,6 +26,17 @@ test('redirect answers with the location and never goes on', () => {
   });
 });
 
+test('redirect puts groups of the path pattern behind the host only', () => {
+  const options = redirect.options.parse({ location: 'https://{host}/$2/$1{query}' });
+  assert.equal(redirect.groups?.(options), 2);
+  const double = createExchangeDouble({ target: '/a?q', groups: ['/a', 'x', '..$1'] });
+  redirect.compile(options)(double.exchange, () => assert.fail('the request must not go on'));
+  assert.deepEqual(double.answered()?.fields, [['Location', 'https://example.com/..$1/x?q']]);
+  for (const location of ['$1', 'https://$1/', 'https://{host}$1', '//$1/x', 'https://x.$1.y/']) {
+    assert.equal(redirect.options.safeParse({ location }).success, false, location);
+  }
+});
+
 test('redirect refuses a location that could split the response', () => {
   assert.equal(redirect.options.safeParse({ location: '/a\r\nSet-Cookie: b' }).success, false);
   assert.equal(redirect.options.safeParse({ location: '/', status: 200 }).success, false);
