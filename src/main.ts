@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { explainRequestIn } from './balancer/explain-config.ts';
 import { EXIT_USAGE } from './cli/exit.ts';
 import {
   type Handlers,
@@ -29,6 +30,7 @@ const handlers: Handlers = {
   run: serving(run),
   quickstart: serving(quickstart),
   origin: serving(origin),
+  explainRequest: (config, question) => explainRequestIn(config, question, () => undefined),
 };
 process.exit(await runCli(process.argv.slice(2), io, handlers));
 

@@ -9,6 +9,7 @@ import { addDnssecRoutes } from './dnssec.ts';
 import { addDrillRoutes } from './drills.ts';
 import { addEventRoutes } from './events.ts';
 import { addExplainRoutes } from './explain.ts';
+import { addExplainRequestRoute } from './explain-request.ts';
 import { addHealthRoutes } from './health.ts';
 import { addMetricsRoutes } from './metrics.ts';
 import { addNodeRoutes } from './nodes.ts';
@@ -103,6 +104,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addDnssecRoutes(server, plane);
   addBalancerRoutes(server, plane);
   addExplainRoutes(server, plane);
+  addExplainRequestRoute(server, plane);
   addOverrideRoutes(server, plane);
   addDrillRoutes(server, plane);
   addReloadRoutes(server, plane);

@@ -11,7 +11,11 @@ import type { Wire } from './wire.ts';
  * The hash of what keeps a request on its server, the same on every node; 0 when the request has no such
  * thing.
  */
-export function affinityKey(source: KeySource, head: RequestHead, client: Wire): number {
+export function affinityKey(
+  source: KeySource,
+  head: RequestHead,
+  client: Pick<Wire, 'remoteAddress' | 'remotePort'>,
+): number {
   const { bytes, target } = head;
   switch (source.kind) {
     case 'client':

@@ -2,11 +2,10 @@ import type { FilterExchange, FilterReply, FilterResponse } from '../filter/filt
 import { textOf } from '../http/ascii.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, parseRequestHead } from '../http/head.ts';
-import { matchPattern } from '../http/pattern.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { createFieldEdits, editableFields } from './field-edits.ts';
 import { originTarget } from './rewrite.ts';
-import type { Route } from './route.ts';
+import { groupsOfPath, type Route } from './route.ts';
 import type { Exchange, Session } from './session.ts';
 
 /** What a chain of filters decided about a request. */
@@ -49,8 +48,7 @@ export function runFilters(
       host: textOf(head.bytes, head.hostStart, head.hostEnd),
       target: originTarget(head),
       path: range.path,
-      groups: () =>
-        route.path.kind === 'regex' ? (matchPattern(route.path.pattern, range.path) ?? []) : [],
+      groups: () => groupsOfPath(route, range.path),
       fields: editableFields(() => present, edits),
       setTarget: (next) => {
         if (/^\/[\x21-\x7e]*$/.test(next)) target = next;

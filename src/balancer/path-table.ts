@@ -9,7 +9,7 @@ import { patternMatches } from '../http/pattern.ts';
  */
 export type PathRule =
   | { readonly kind: 'exact' | 'prefix'; readonly path: string }
-  | { readonly kind: 'regex'; readonly pattern: Pattern };
+  | { readonly kind: 'regex'; readonly text: string; readonly pattern: Pattern };
 
 export type PathTable<Entry> = {
   readonly exact: ReadonlyMap<number, readonly Leaf<Entry>[]>;

@@ -1,4 +1,4 @@
-import { bytesOf, CR, equalsIgnoringCase, LF, textOf } from '../http/ascii.ts';
+import { CR, LF } from '../http/ascii.ts';
 import { putChunkSize, putLineEnd } from '../http/byte-sink.ts';
 import {
   createChunkedDecoder,
@@ -24,6 +24,7 @@ import { LISTENER_COUNTER } from './counters.ts';
 import type { FilterVerdict } from './filtering.ts';
 import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
+import { AMBIGUOUS_PATH, isLastHop, judge } from './judge.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
@@ -175,7 +176,7 @@ function begin(
   const { runtime } = session;
   // A plain path is its own normal form: no string is made of it unless somebody asks.
   const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
-  const refusal = judge(session, head);
+  const refusal = judge(head, runtime.limits, runtime.via);
   if ((path === undefined && !head.target.plain) || refusal !== undefined) {
     // Who sends such a thing is not heard any further.
     exchange.keepAlive = false;
@@ -183,11 +184,7 @@ function begin(
     replyWithProblem(session, status, reason, nowMs);
     return;
   }
-  if (
-    head.method === 'OPTIONS' &&
-    listMembers(head.bytes, head.fields, FIELD.maxForwards)[0] === '0'
-  ) {
-    // RFC 9110 section 7.6.2: the last hop allowed answers itself.
+  if (isLastHop(head)) {
     replyForFilter(session, { status: 204, fields: [], body: '' }, nowMs);
     return;
   }
@@ -245,35 +242,6 @@ function forward(session: Session, exchange: Exchange, verdict: Forward, nowMs: 
   }
 }
 
-/** What is refused although it is well formed. */
-function judge(
-  session: Session,
-  head: RequestHead,
-): { readonly status: number; readonly reason: string } | undefined {
-  const { runtime } = session;
-  // A tunnel to anywhere and an echo of credentials: neither has a place before an origin.
-  if (head.method === 'CONNECT' || head.method === 'TRACE') {
-    return { status: 405, reason: `${head.method} is not allowed` };
-  }
-  if (head.contentLength > runtime.limits.requestBodyBytesMax) {
-    return { status: 413, reason: 'body too large' };
-  }
-  for (let index = 0; index < head.fields.count; index++) {
-    const code = head.fields.codes[index]!;
-    const start = head.fields.spans[4 * index + 2]!;
-    const end = head.fields.spans[4 * index + 3]!;
-    if (code === FIELD.expect && head.minor === 1) {
-      // RFC 9110 section 10.1.1: there is no other expectation.
-      if (!equalsIgnoringCase(head.bytes, start, end, CONTINUE)) {
-        return { status: 417, reason: 'unknown expectation' };
-      }
-    } else if (code === FIELD.via && textOf(head.bytes, start, end).includes(runtime.via)) {
-      return { status: 508, reason: 'the request has come here before' };
-    }
-  }
-  return undefined;
-}
-
 /** -1: the filters answer. */
 function upstreamIndex({ client, runtime }: Session, route: Route, head: RequestHead): number {
   const { split, upstream } = route;
@@ -293,8 +261,6 @@ function upgradeProtocols(exchange: Exchange, head: RequestHead): readonly strin
   );
 }
 
-const CONTINUE = bytesOf('100-continue');
-const AMBIGUOUS_PATH = { status: 400, reason: 'ambiguous path' };
 const NO_NAMES: readonly string[] = [];
 /** Method, version and blanks around the longest target. */
 const LINE_SLACK = 64;

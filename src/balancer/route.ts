@@ -5,6 +5,7 @@ import type { Filter } from '../filter/filter.ts';
 import { filterKinds } from '../filter/registry.ts';
 import { bytesOf, textOf } from '../http/ascii.ts';
 import type { RequestHead } from '../http/head.ts';
+import { matchPattern } from '../http/pattern.ts';
 import { hostEnd } from '../http/target.ts';
 import { type Condition, compileConditions, requiredPattern } from './condition.ts';
 import type { PathRule, PathTable } from './path-table.ts';
@@ -143,6 +144,10 @@ function tablesOf(table: RouteTable, head: RequestHead): readonly HostRoutes[] {
   return tables;
 }
 
+/** What the groups of a route's path pattern hold, the whole first; empty without a pattern. */
+export const groupsOfPath = ({ path: rule }: Route, path: string) =>
+  rule.kind === 'regex' ? (matchPattern(rule.pattern, path) ?? []) : [];
+
 function compileHost(routes: readonly Route[]): HostRoutes {
   const isRegex = ({ path }: Route): boolean => path.kind === 'regex';
   const sorted = [
@@ -171,7 +176,8 @@ function compileRoute(snapshot: RouteSnapshot, index: number): Route {
 
 function pathRuleOf({ path, pathPrefix, pathRegex }: RouteSnapshot): PathRule {
   if (path !== undefined) return { kind: 'exact', path };
-  if (pathRegex !== undefined) return { kind: 'regex', pattern: requiredPattern(pathRegex) };
+  if (pathRegex !== undefined)
+    return { kind: 'regex', text: pathRegex, pattern: requiredPattern(pathRegex) };
   return { kind: 'prefix', path: pathPrefix };
 }
 

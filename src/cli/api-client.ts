@@ -25,6 +25,8 @@ import type {
   RecordChange,
   RegionStatus,
   ReloadResult,
+  RequestExplanation,
+  RequestQuestion,
   Target,
   UpstreamStatus,
   ZoneDnssec,
@@ -59,6 +61,7 @@ export type ApiClient = {
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
   explain(question: Question & { readonly at?: number }): Promise<Explanation>;
+  explainRequest(question: RequestQuestion): Promise<RequestExplanation>;
   setOverride(request: Omit<OverrideRequest, 'by'>): Promise<OverrideStatus>;
   clearOverride(target: Target): Promise<OverrideStatus>;
   reload(zone?: string): Promise<ReloadResult>;
@@ -134,6 +137,7 @@ export function createApiClient(options: {
     balancers: () => get('balancers'),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),
+    explainRequest: (question) => post('explain/request', question),
     setOverride: (body) => post('overrides', body),
     clearOverride: ({ kind, name }) =>
       call('DELETE', `api/v1/overrides/${kind}/${encodeURIComponent(name)}`),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { validateFile } from './config-file.ts';
 import { type CliContext, examples } from './context.ts';
-import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_OK, EXIT_USAGE } from './exit.ts';
+import { CliExit, EXIT_CONFIG, EXIT_OK, EXIT_USAGE } from './exit.ts';
 import type { CliIo } from './io.ts';
 import { issueText, warningText } from './issue-text.ts';
 
@@ -39,17 +40,8 @@ async function printSchema(io: CliIo): Promise<number> {
 
 async function check(context: CliContext, file: string): Promise<number> {
   const { io } = context;
-  const text = await readConfig(io, file);
-  // Only this command needs the schemas and the places; the others start faster without.
-  const [{ validateConfig }, { readCentroids }, { openZoneFiles }, { placeKeyFolders }] =
-    await Promise.all([
-      import('../config/validate.ts'),
-      import('../workers/geo-files.ts'),
-      import('../workers/zone-files.ts'),
-      import('../workers/key-folders.ts'),
-    ]);
-  const zoneFiles = openZoneFiles(file);
-  const result = validateConfig(text, file, io.env, readCentroids(), zoneFiles);
+  const result = await validateFile(io, file);
+  const { placeKeyFolders } = await import('../workers/key-folders.ts');
   const issues = result.ok ? [] : result.issues;
   const warnings = result.ok
     ? [...result.warnings, ...placeKeyFolders(result.config, file).warnings]
@@ -69,23 +61,3 @@ function summary(file: string, issues: number, warnings: number): string {
     ? `${file} is valid, with ${number(warnings, 'warning')}.`
     : `${file} is valid.`;
 }
-
-async function readConfig(io: CliIo, file: string): Promise<string> {
-  try {
-    return await io.readFile(file);
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    const why = (code !== undefined && READ_ERRORS[code]) || message;
-    throw new CliExit(
-      EXIT_NO,
-      `${file} cannot be read: ${why}.`,
-      'Check the path and its permissions.',
-    );
-  }
-}
-
-const READ_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-};

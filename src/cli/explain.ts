@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { Explanation } from '../control/control-plane.ts';
 import { parseInstant } from './at-time.ts';
 import { type CliContext, examples } from './context.ts';
+import { addExplainRequest } from './explain-request.ts';
+import type { Handlers } from './io.ts';
 import { type Paint, percent, revisionText, spanText, stateText, timeText } from './output.ts';
 import { formatFacts, formatTable } from './table.ts';
 
@@ -14,8 +16,8 @@ type Options = {
 };
 
 /** `meridian explain`: why a client gets its answer, now or at any instant of the record. */
-export function addExplain(program: Command, context: CliContext): void {
-  program
+export function addExplain(program: Command, context: CliContext, handlers: Handlers): void {
+  const explain = program
     .command('explain')
     .description('Why a client gets, or got, the answer that it gets, step by step')
     .argument('<name>', 'the name asked for')
@@ -34,6 +36,7 @@ export function addExplain(program: Command, context: CliContext): void {
         'meridian explain www.gslb.example --client 2001:db8::/48 --type AAAA',
         'meridian explain www.gslb.example --client 203.0.113.7 --at 5m',
         'meridian explain www.gslb.example --client 203.0.113.7 --at 2026-11-20T03:12:00Z',
+        'meridian explain request http://www.gslb.example/path',
       ),
     )
     .action(
@@ -45,6 +48,7 @@ export function addExplain(program: Command, context: CliContext): void {
         return 0;
       }),
     );
+  addExplainRequest(explain, context, handlers);
 }
 
 /** `nowMs` when the explanation is of another instant. */

@@ -1,6 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Role } from '../config/config.ts';
+import type { Config, Role } from '../config/config.ts';
+import type {
+  RequestExplanation,
+  RequestProblem,
+  RequestQuestion,
+} from '../control/control-plane.ts';
 
 /**
  * The world as a command sees it, as one argument: where text goes, what the environment says, time,
@@ -27,6 +32,8 @@ export type Handlers = {
   run(options: RunOptions): Promise<number>;
   quickstart(options: QuickstartOptions): Promise<number>;
   origin(options: OriginOptions): Promise<number>;
+  /** As a node with this configuration would, without one. */
+  explainRequest(config: Config, question: RequestQuestion): RequestExplanation | RequestProblem;
 };
 /** Absent fields were not given. */
 export type RunOptions = {

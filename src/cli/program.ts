@@ -85,7 +85,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addRun(program, context, handlers);
   addCheck(program, context);
   addStatus(program, context);
-  addExplain(program, context);
+  addExplain(program, context, handlers);
   addQuery(program, context);
   addDoctor(program, context);
   addDnssec(program, context);

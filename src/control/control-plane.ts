@@ -1,3 +1,8 @@
+import type {
+  RequestQuestion as AskedRequest,
+  RequestProblem as BadRequest,
+  RequestExplanation as ExplainedRequest,
+} from '../balancer/explain-request.ts';
 import type { Sharing as Shared } from '../cluster/share-waiters.ts';
 import type { ConfigIssue as Issue } from '../config/issue.ts';
 import type { DrillRequest as RequestedDrill } from '../drill/plan.ts';
@@ -43,6 +48,8 @@ export type ControlPlane = {
   cluster(): ClusterStatus;
   /** As of now, or as it was at an instant of the record. */
   explain(question: Question, atMs?: number): Promise<Explanation | Problem>;
+  /** What would become of a request, with the servers' states as of now. */
+  explainRequest(question: RequestQuestion): RequestExplanation | Problem;
   overrides(): readonly OverrideStatus[];
   setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
@@ -316,6 +323,9 @@ export type UpstreamStatus = {
 /** `client` an address or CIDR (as ECS); `resolver` the resolver's address; type A or AAAA. */
 export type Question = ExplainQuestion;
 export type Explanation = Explained;
+export type RequestQuestion = AskedRequest;
+export type RequestExplanation = ExplainedRequest;
+export type RequestProblem = BadRequest;
 
 /** What an override or a drill acts on. */
 export type Target = { readonly kind: 'region' | 'pool' | 'endpoint'; readonly name: string };

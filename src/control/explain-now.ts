@@ -1,8 +1,16 @@
+import { explainRequestIn } from '../balancer/explain-config.ts';
 import { createClient, TRANSPORT_TCP, TRANSPORT_UDP } from '../nameserver/client.ts';
 import { type EndpointView, type ExplainContext, explain } from '../nameserver/explain.ts';
 import { explainReply } from '../nameserver/explain-reply.ts';
 import type { DeferredQuery } from '../workers/dns-messages.ts';
-import type { Explanation, Problem, Question } from './control-plane.ts';
+import type {
+  Explanation,
+  Problem,
+  Question,
+  RequestExplanation,
+  RequestQuestion,
+} from './control-plane.ts';
+import type { Serving } from './serving.ts';
 import type { Facts } from './status.ts';
 
 /** The same instant by two clocks. */
@@ -30,6 +38,19 @@ export function explainNow(
   const context = { snapshot, health: words, geo, geoTable, view, served };
   return explainAt(context, question, now);
 }
+
+/** With the configuration that is served and the servers as they are judged at this moment. */
+export function explainRequestNow(
+  { server, serving }: Pick<Facts, 'server'> & { readonly serving: Pick<Serving, 'config'> },
+  question: RequestQuestion,
+): RequestExplanation | Problem {
+  const explained = explainRequestIn(serving.config, question, server);
+  if (!('wrong' in explained)) return explained;
+  const { hint, wrong } = explained;
+  return { problem: 'invalid', code: 'explain.request', message: `${upper(wrong)}.`, hint };
+}
+
+const upper = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** Drawn by the workers' clock, told by that of people. */
 export function explainAt(

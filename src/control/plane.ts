@@ -17,7 +17,7 @@ import type {
 import { createDrillWorld } from './drill-world.ts';
 import { createDrills, type Drills } from './drills.ts';
 import type { Events } from './events.ts';
-import { explainNow, type Instant } from './explain-now.ts';
+import { explainNow, explainRequestNow, type Instant } from './explain-now.ts';
 import type { Replay } from './journal-replay.ts';
 import { createMetrics, type MetricsSource, type SocketQueue } from './metrics.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
@@ -96,6 +96,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
       atMs === undefined
         ? explainNow(facts(), question, nowOf(parts), parts.replay?.config())
         : (parts.replay?.explain(question, atMs) ?? NO_RECORD),
+    explainRequest: (question) => explainRequestNow(facts(), question),
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),

@@ -20,6 +20,7 @@ import type {
 import type { Location } from '../../src/geo/location.ts';
 import { createFixtureChallenges, createFixtureRecords } from './fixture-challenges.ts';
 import { createFixtureKeys } from './fixture-keys.ts';
+import { explainFixtureRequest } from './fixture-requests.ts';
 import { createFixtureRevisions } from './fixture-revisions.ts';
 
 /**
@@ -348,6 +349,7 @@ export function createFixturePlane(): FixturePlane {
         ],
       },
     ],
+    explainRequest: explainFixtureRequest,
     async explain(question, atMs = nowMs) {
       if (!question.name.replace(/\.$/, '').endsWith('gslb.example')) {
         return {

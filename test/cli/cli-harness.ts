@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test';
+import { explainRequestIn } from '../../src/balancer/explain-config.ts';
 import type { CliIo, Handlers } from '../../src/cli/io.ts';
 import { runCli } from '../../src/cli/program.ts';
 import { openAdmin } from '../admin/admin-harness.ts';
@@ -28,6 +29,7 @@ export async function openCli(t: TestContext, tokens: readonly string[] = []): P
     run: handle('run'),
     quickstart: handle('quickstart'),
     origin: handle('origin'),
+    explainRequest: (config, question) => explainRequestIn(config, question, () => undefined),
   };
   const runIn = async (io: Partial<CliIo>, ...argv: readonly string[]): Promise<CliResult> => {
     const captured = { stdout: '', stderr: '' };

@@ -30,6 +30,7 @@ test('every command explains itself with an example', async (t) => {
     ['config', 'schema'],
     ['config', 'show'],
     ['dnssec', 'ds'],
+    ['explain', 'request'],
     ['dnssec', 'roll', 'next'],
     ['drills', 'stop'],
   ]) {

@@ -251,3 +251,17 @@ test('metrics() has durations as histograms that Prometheus understands', async 
   }
   assert.equal(samples.get('meridian_dns_dnstap_connected'), 1);
 });
+
+test('explainRequest() explains by the configuration that is served, and says what is missing', async () => {
+  const { plane, serve } = await createPlaneFixture();
+  const question = { method: 'GET', url: 'http://x.example/a', headers: [] };
+  const before = problemIn(plane.explainRequest(question));
+  assert.equal(before.message, 'There is no HTTP listener.');
+  const config = createConfig();
+  const route = { hosts: [], pathPrefix: '/', filters: [] };
+  const listener = { name: 'web', region: 'eu', address: '192.0.2.1', port: 80, routes: [route] };
+  serve({ ...config, balancer: { ...config.balancer, listeners: [listener] } });
+  const explained = plane.explainRequest(question);
+  assert.ok('routes' in explained);
+  assert.deepEqual(explained.answer, { status: 503, why: 'the route has no upstream' });
+});

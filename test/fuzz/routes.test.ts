@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { explainRoutes } from '../../src/balancer/explain-routes.ts';
 import { compileRoutes, findRoute } from '../../src/balancer/route.ts';
 import type { RouteSnapshot, ValueTest } from '../../src/balancer/snapshot.ts';
 import { normalPath } from '../../src/http/target.ts';
@@ -178,6 +179,14 @@ test('compiled routes take the request that the naive reading of the rules gives
         const given = head.target.plain ? undefined : path;
         const route = findRoute(compiled, head, given, request.source);
         assert.equal(route?.index, expectedRoute(all, request, path), JSON.stringify(request));
+        const explained = explainRoutes(
+          ...([all, compiled, head, path, request.host, request.source] as const),
+        );
+        // An explanation shows routes in the order in which they are tried, and has a reason for each.
+        const first = explained.routes.find(({ verdict }) => verdict !== 'no');
+        assert.equal(first?.index, route?.index, JSON.stringify(request));
+        assert.equal(first?.verdict ?? 'taken', 'taken');
+        assert.equal(explained.routes.length, all.length);
         if (route === undefined) missed++;
         else found++;
       }

@@ -1,0 +1,21 @@
+import type { Config } from '../config/config.ts';
+import { redactEntry } from '../config/redact.ts';
+import { compileBalancer } from './compile.ts';
+import {
+  explainRequest,
+  type RequestExplanation,
+  type RequestProblem,
+  type RequestQuestion,
+} from './explain-request.ts';
+import type { ServerView } from './explain-upstream.ts';
+
+/** What would become of a request under this configuration, on a listener of any region. */
+export function explainRequestIn(
+  config: Pick<Config, 'balancer' | 'node'>,
+  question: RequestQuestion,
+  server: ServerView,
+): RequestExplanation | RequestProblem {
+  const snapshot = compileBalancer(config.balancer, { generation: 0, nodeName: config.node.name });
+  const shown = (name: string, value: string): string => String(redactEntry(name, value));
+  return explainRequest(snapshot, question, { server, shown });
+}

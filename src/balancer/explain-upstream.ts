@@ -1,0 +1,124 @@
+import type { KeySource } from '../balancing/algorithm.ts';
+import type { RequestHead } from '../http/head.ts';
+import { affinityKey } from './affinity-key.ts';
+import { COUNTER_SCRATCH } from './counters.ts';
+import type { Route } from './route.ts';
+import type { UpstreamSnapshot } from './snapshot.ts';
+import { armOf } from './split.ts';
+import { createUpstream, pickServer, setUsable } from './upstream.ts';
+
+/** How a split chose. */
+export type ExplainedSplit = {
+  /** What the choice depends on. */
+  readonly why: string;
+  readonly arms: readonly {
+    readonly upstream: string;
+    /** Of all requests. */
+    readonly share: number;
+    readonly isTaken: boolean;
+  }[];
+};
+
+export type ExplainedUpstream = {
+  readonly name: string;
+  readonly algorithm: string;
+  /** How the server is picked. */
+  readonly why: string;
+  /** Of algorithms with a table: nodes that show the same pick alike. */
+  readonly tableVersion: string | undefined;
+  readonly servers: readonly ExplainedServer[];
+};
+export type ExplainedServer = {
+  readonly name: string;
+  readonly weight: number;
+  /** `unknown` where nobody has judged it. */
+  readonly state: string;
+  readonly reason: string;
+  /** It is the one that this request goes to, whatever the load. */
+  readonly isPicked: boolean;
+};
+/** What is known of a server; undefined = nothing. */
+export type ServerView = (
+  upstream: string,
+  server: string,
+) => { readonly state: string; readonly reason: string } | undefined;
+
+type Client = { readonly remoteAddress: string; readonly remotePort: number };
+
+/** @returns the arm's place among the upstreams; without a key, that of the heaviest */
+export function explainSplit(
+  split: NonNullable<Route['split']>,
+  upstreams: readonly UpstreamSnapshot[],
+  head: RequestHead,
+  client: Client,
+): { readonly taken: number; readonly split: ExplainedSplit } {
+  const key = split.key === undefined ? 0 : affinityKey(split.key, head, client);
+  const heaviest = split.arms.reduce((best, arm) => (arm.weight > best.weight ? arm : best));
+  const taken = key === 0 ? heaviest.upstream : armOf(split.arms, key, 0);
+  const sum = split.arms.reduce((total, { weight }) => total + weight, 0);
+  return {
+    taken,
+    split: {
+      why: splitWords(split.key, key),
+      arms: split.arms.map(({ upstream, weight }) => ({
+        upstream: upstreams[upstream]!.name,
+        share: weight / sum,
+        isTaken: upstream === taken,
+      })),
+    },
+  };
+}
+
+function splitWords(source: KeySource | undefined, key: number): string {
+  if (source === undefined) return 'each request is drawn; shown is the arm with the most weight';
+  if (key !== 0) return `by ${sourceText(source)}: always the same arm`;
+  return `by ${sourceText(source)}, which the request does not have: drawn; shown is the arm with the most weight`;
+}
+
+export function explainUpstream(
+  settings: UpstreamSnapshot,
+  head: RequestHead,
+  client: Client,
+  view: ServerView,
+): ExplainedUpstream {
+  const upstream = createUpstream(settings, undefined, () => COUNTER_SCRATCH);
+  const views = upstream.servers.map(
+    ({ name }) => view(settings.name, name) ?? { state: 'unknown', reason: 'not judged here' },
+  );
+  for (const [index, { state }] of views.entries()) {
+    if (state === 'down') setUsable(upstream.servers[index]!, false);
+  }
+  const { keySource } = upstream;
+  const key = keySource === undefined ? 0 : affinityKey(keySource, head, client);
+  const picked = key === 0 ? undefined : pickServer(upstream, undefined, key, 0, 0);
+  return {
+    name: settings.name,
+    algorithm: settings.algorithm.kind,
+    why: pickWords(settings.algorithm.kind, keySource, key, upstream.usable.includes(1)),
+    tableVersion: upstream.picker.tableVersion,
+    servers: settings.servers.map(({ name, weight }, index) => ({
+      name,
+      weight,
+      ...views[index]!,
+      isPicked: picked?.name === name,
+    })),
+  };
+}
+
+function pickWords(
+  algorithm: string,
+  source: KeySource | undefined,
+  key: number,
+  isAnyUsable: boolean,
+): string {
+  if (!isAnyUsable) return 'no server is usable: 503';
+  if (source === undefined) return `${algorithm} picks among the usable ones for each request`;
+  const by = sourceText(source);
+  if (key === 0)
+    return `${algorithm} by ${by}, which the request does not have: any of the usable ones`;
+  return `${algorithm} by ${by}: the same server while it is usable and not too full`;
+}
+
+/** As it is written in a configuration. */
+const sourceText = (source: KeySource): string =>
+  'name' in source ? `${source.kind}:${source.name}` : source.kind;

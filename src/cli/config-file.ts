@@ -1,0 +1,35 @@
+import type { Validation } from '../config/validate.ts';
+import { CliExit, EXIT_NO } from './exit.ts';
+import type { CliIo } from './io.ts';
+
+/** Reads and validates a configuration file as a node would; that it cannot be read ends the command. */
+export async function validateFile(io: CliIo, file: string): Promise<Validation> {
+  const text = await readText(io, file);
+  // Only commands that judge a file need the schemas and the places; the others start faster without.
+  const [{ validateConfig }, { readCentroids }, { openZoneFiles }] = await Promise.all([
+    import('../config/validate.ts'),
+    import('../workers/geo-files.ts'),
+    import('../workers/zone-files.ts'),
+  ]);
+  return validateConfig(text, file, io.env, readCentroids(), openZoneFiles(file));
+}
+
+async function readText(io: CliIo, file: string): Promise<string> {
+  try {
+    return await io.readFile(file);
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const why = (code !== undefined && READ_ERRORS[code]) || message;
+    throw new CliExit(
+      EXIT_NO,
+      `${file} cannot be read: ${why}.`,
+      'Check the path and its permissions.',
+    );
+  }
+}
+
+const READ_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+};

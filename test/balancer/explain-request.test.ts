@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { explainRequest, type RequestExplanation } from '../../src/balancer/explain-request.ts';
+import type { RouteSnapshot } from '../../src/balancer/snapshot.ts';
+import { startRawOrigin, startRig, talk } from './rig.ts';
+
+/** What an explanation says is what the same request gets over a socket. */
+
+const FACTS = { server: () => undefined, shown: (_: string, value: string) => value };
+const answering = (status: number, route: Partial<RouteSnapshot>): RouteSnapshot => ({
+  ...{ hosts: [], pathPrefix: '/', upstream: -1 },
+  filters: [{ kind: 'respond', options: { status } }],
+  ...route,
+});
+const toServer = (route: Partial<RouteSnapshot>, ...filters: RouteSnapshot['filters']) =>
+  answering(0, { filters, upstream: 0, ...route });
+const ROUTES: readonly RouteSnapshot[] = [
+  answering(201, { path: '/exact' }),
+  answering(202, { pathRegex: '/v\\d+/.*' }),
+  answering(203, { hosts: ['*.b.example'], pathPrefix: '/p', methods: ['POST'] }),
+  answering(206, {
+    hosts: ['a.b.example'],
+    sources: ['127.0.0.0/8'],
+    query: { q: { exact: '1' } },
+  }),
+  toServer(
+    { hosts: ['s.example'], pathPrefix: '/old' },
+    { kind: 'headers', options: { request: { set: { 'X-A': 'b' } } } },
+    { kind: 'rewrite', options: { prefix: { from: '/old', to: '/new' }, host: 'in.example' } },
+  ),
+  toServer(
+    { hosts: ['f.example'] },
+    { kind: 'fault', options: { abort: { percent: 100, status: 555 } } },
+  ),
+];
+
+const explained = (
+  snapshot: Parameters<typeof explainRequest>[0],
+  question: Partial<Parameters<typeof explainRequest>[1]>,
+): RequestExplanation => {
+  const asked = { method: 'GET', headers: [], url: '', ...question };
+  const result = explainRequest(snapshot, asked, FACTS);
+  assert.ok(!('wrong' in result), JSON.stringify(result));
+  return result;
+};
+
+test('an explanation says what the same request gets', async (t) => {
+  const origin = await startRawOrigin((socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
+  );
+  const rig = await startRig({ servers: [origin.port], routes: ROUTES });
+  t.after(async () => {
+    await rig.close();
+    origin.close();
+  });
+  for (const [method, host, target, headers, status] of [
+    ['GET', 'x.example', '/exact', [], 201],
+    ['GET', 'x.example', '/./exact', [], 201],
+    ['GET', 'x.example', '/%76%31/x', [], 202],
+    ['POST', 'a.b.example', '/p/x', ['Content-Length: 0'], 203],
+    ['GET', 'a.b.example', '/p/x', [], 404],
+    ['GET', 'A.B.example:80', '/p?q=1', [], 206],
+    ['GET', 's.example', '/%6fld/x?%61', [], 200],
+    ['GET', 'f.example', '/', [], 555],
+    ['GET', 'x.example', '/a\\b', [], 400],
+    ['TRACE', 'x.example', '/', [], 405],
+    ['OPTIONS', 'x.example', '/', ['Max-Forwards: 0'], 204],
+    ['GET', 'x.example', '/', ['Via: 1.1 meridian-test'], 508],
+    ['GET', 'x.example', '/', ['Host: y.example', 'Host: z.example'], 400],
+  ] as const) {
+    const hasHost = headers.some((line) => line.startsWith('Host:'));
+    const lines = [
+      `${method} ${target} HTTP/1.1`,
+      ...(hasHost ? [] : [`Host: ${host}`]),
+      ...headers,
+    ];
+    const { text } = await talk(rig.port, `${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`);
+    const what = `${method} ${host}${target} ${headers.join()}`;
+    assert.match(text, new RegExp(`^HTTP/1\\.1 ${status} `), what);
+    const question = { method, url: `http://${host}${target}`, headers };
+    const { answer, upstream } = explained(rig.snapshot, question);
+    assert.equal(answer?.status ?? (upstream ? 200 : 0), status, what);
+  }
+  const asked = origin.received.join('');
+  const { asked: told, filters } = explained(rig.snapshot, { url: 'http://s.example/%6fld/x?%61' });
+  assert.match(asked, new RegExp(`^GET ${told?.target.replace('?', '\\?')} HTTP/1\\.1\r\n`));
+  assert.ok(asked.includes(`\r\nHost: ${told?.host}\r\n`));
+  assert.deepEqual(filters, [
+    { kind: 'headers', effects: ['sets X-A: b'] },
+    {
+      kind: 'rewrite',
+      effects: ['asks the server for /new/x?%61', 'tells the server the host in.example'],
+    },
+  ]);
+});
+
+test('a keyed algorithm names the server, one that is down is never it', async () => {
+  const rig = await startRig({
+    servers: [1, 2, 3],
+    algorithm: 'maglev',
+    algorithmOptions: { key: 'header:X-User' },
+  });
+  await rig.close();
+  const question = { url: 'http://x.example/', headers: ['X-User: alice'] };
+  const picked = ({ upstream }: RequestExplanation) =>
+    upstream?.servers.filter(({ isPicked }) => isPicked).map(({ name }) => name) ?? [];
+  const [first, ...more] = picked(explained(rig.snapshot, question));
+  assert.ok(first !== undefined && more.length === 0);
+  const server = (_: string, name: string) =>
+    name === first ? { state: 'down', reason: 'refused' } : { state: 'up', reason: '' };
+  const asked = { method: 'GET', ...question };
+  const without = explainRequest(rig.snapshot, asked, { ...FACTS, server });
+  assert.ok(!('wrong' in without));
+  assert.equal(picked(without).length, 1);
+  assert.notEqual(picked(without)[0], first);
+  const anybody = explained(rig.snapshot, { url: 'http://x.example/' });
+  assert.deepEqual(picked(anybody), []);
+  assert.match(anybody.upstream?.why ?? '', /maglev by header:x-user, which the request does not/);
+});
+
+test('the listener is the one on the port, at the address, or by its name', async () => {
+  const rig = await startRig({ servers: [1] });
+  await rig.close();
+  const [one] = rig.snapshot.listeners;
+  const at = (name: string, address: string, port: number) => ({ ...one!, name, address, port });
+  const listeners = [
+    at('a', '192.0.2.1', 80),
+    at('b', '192.0.2.2', 80),
+    at('c', '192.0.2.1', 8080),
+    { ...at('d', '192.0.2.1', 81), layer4: undefined },
+  ];
+  const snapshot = { ...rig.snapshot, listeners: listeners as typeof rig.snapshot.listeners };
+  const nameOf = (url: string, listener?: string) => {
+    const question = { method: 'GET', headers: [], url, listener };
+    const result = explainRequest(snapshot, question, FACTS);
+    return 'wrong' in result ? result.wrong : result.listener.name;
+  };
+  assert.equal(nameOf('http://192.0.2.2/'), 'b');
+  assert.equal(nameOf('http://x.example:8080/'), 'c');
+  assert.equal(nameOf('http://x.example/', 'a'), 'a');
+  assert.equal(nameOf('http://x.example/'), 'several listeners are on port 80');
+  assert.equal(nameOf('http://x.example:82/'), 'no listener is on port 82');
+});
