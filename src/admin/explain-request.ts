@@ -68,6 +68,10 @@ const explanationSchema = z
         arms: list(z.object({ upstream: z.string(), share, isTaken: z.boolean() })),
       })
       .optional(),
+    mirror: z
+      .object({ upstream: z.string(), percent: z.number() })
+      .optional()
+      .describe('Who gets copies'),
     asked: z
       .object({ host: z.string(), target: z.string() })
       .optional()

@@ -7,6 +7,7 @@ import {
 } from './counters.ts';
 import { closeSession, openSession, releaseIdleSession, tickSession } from './exchange.ts';
 import type { ServerState } from './messages.ts';
+import { tickMirrors } from './mirror.ts';
 import { compileRoutes } from './route.ts';
 import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
@@ -86,6 +87,7 @@ export function createBalancer(
         if (nowMs >= stopAtMs) closeSession(session, nowMs);
         else tickSession(session, nowMs);
       }
+      tickMirrors(runtime, nowMs);
       for (const { servers } of runtime.upstreams) {
         for (const server of servers) expireIdle(server, nowMs);
       }

@@ -1,5 +1,5 @@
 import type { BalancerConfig, RouteConfig } from '../config/config.ts';
-import { upstreamsOf } from '../config/route-upstreams.ts';
+import { upstreamsReached } from '../config/route-upstreams.ts';
 import type {
   BalancerLimits,
   BalancerSnapshot,
@@ -25,7 +25,9 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
   const listeners = config.listeners.filter(
     (listener) => options.regions === undefined || options.regions.includes(listener.region),
   );
-  const names = [...new Set(listeners.flatMap((listener) => listener.routes.flatMap(upstreamsOf)))];
+  const names = [
+    ...new Set(listeners.flatMap((listener) => listener.routes.flatMap(upstreamsReached))),
+  ];
   return {
     generation: options.generation,
     via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
@@ -44,7 +46,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
 }
 
 function compileRoute(route: RouteConfig, names: readonly string[]): RouteSnapshot {
-  const { split, upstream, ...rest } = route;
+  const { mirror, split, upstream, ...rest } = route;
   const arms = split?.arms.map((arm) => ({
     name: arm.upstream,
     upstream: names.indexOf(arm.upstream),
@@ -56,6 +58,9 @@ function compileRoute(route: RouteConfig, names: readonly string[]): RouteSnapsh
     filters: route.filters.map(({ kind, options }) => ({ kind, options })),
     upstream: upstream === undefined ? -1 : names.indexOf(upstream),
     ...(split && arms ? { split: { by: split.by, arms } } : {}),
+    ...(mirror && {
+      mirror: { upstream: names.indexOf(mirror.upstream), percent: mirror.percent },
+    }),
   };
 }
 

@@ -16,8 +16,11 @@ export const LISTENER_COUNTER = {
   status: 2,
   bytesIn: 8,
   bytesOut: 9,
+  /** Copies sent to a mirror, and those that were wanted and not sent. */
+  mirrored: 10,
+  mirrorsDropped: 11,
 } as const;
-export const LISTENER_COUNTERS = 10;
+export const LISTENER_COUNTERS = 12;
 
 export const SERVER_COUNTER = {
   requests: 0,
@@ -61,6 +64,8 @@ export type ListenerCounts = {
   readonly statusClasses: readonly number[];
   readonly bytesIn: number;
   readonly bytesOut: number;
+  readonly mirrored: number;
+  readonly mirrorsDropped: number;
 };
 /** `bytesIn` came from the server, `bytesOut` went to it. */
 export type ServerCounts = {
@@ -89,6 +94,8 @@ export function readCounters(snapshot: BalancerSnapshot, row: SharedArrayBuffer)
         statusClasses: [1, 2, 3, 4, 5].map((digit) => at(LISTENER_COUNTER.status + digit)),
         bytesIn: at(LISTENER_COUNTER.bytesIn),
         bytesOut: at(LISTENER_COUNTER.bytesOut),
+        mirrored: at(LISTENER_COUNTER.mirrored),
+        mirrorsDropped: at(LISTENER_COUNTER.mirrorsDropped),
       };
     }),
     servers: snapshot.upstreams.flatMap((upstream, upstreamIndex) =>

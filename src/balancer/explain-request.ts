@@ -50,6 +50,8 @@ export type RequestExplanation = {
   /** What the balancer itself answers; absent = a server does. */
   readonly answer: { readonly status: number; readonly why: string } | undefined;
   readonly split: ExplainedSplit | undefined;
+  /** Who gets copies. */
+  readonly mirror: { readonly upstream: string; readonly percent: number } | undefined;
   /** What the server is asked for. */
   readonly asked: { readonly host: string; readonly target: string } | undefined;
   readonly upstream: ExplainedUpstream | undefined;
@@ -135,22 +137,29 @@ function explainWay(
 
 function explainEnd(
   { upstreams }: BalancerSnapshot,
-  { split, upstream }: Route,
+  { mirror, split, upstream }: Route,
   head: RequestHead,
   from: string,
   asked: { readonly host: string; readonly target: string },
   facts: RequestFacts,
-): Pick<Way, 'answer' | 'split' | 'asked' | 'upstream'> {
+): Pick<Way, 'answer' | 'split' | 'mirror' | 'asked' | 'upstream'> {
   // Which port a client will have, nobody knows before.
   const client = { remoteAddress: from, remotePort: 0 };
   const chosen = split && explainSplit(split, upstreams, head, client);
   const settings = upstreams[chosen?.taken ?? upstream];
   if (settings === undefined) {
     const answer = { status: 503, why: 'the route has no upstream' };
-    return { answer, split: undefined, asked: undefined, upstream: undefined };
+    const none = { split: undefined, mirror: undefined, asked: undefined, upstream: undefined };
+    return { answer, ...none };
   }
   const explained = explainUpstream(settings, head, client, facts.server);
-  return { answer: undefined, split: chosen?.split, asked, upstream: explained };
+  return {
+    answer: undefined,
+    split: chosen?.split,
+    mirror: mirror && { ...mirror, upstream: upstreams[mirror.upstream]!.name },
+    asked,
+    upstream: explained,
+  };
 }
 
 const nothing = (listener: ListenerSnapshot): Way => ({
@@ -159,6 +168,7 @@ const nothing = (listener: ListenerSnapshot): Way => ({
   filters: [],
   answer: undefined,
   split: undefined,
+  mirror: undefined,
   asked: undefined,
   upstream: undefined,
 });

@@ -25,6 +25,7 @@ import type { FilterVerdict } from './filtering.ts';
 import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
 import { AMBIGUOUS_PATH, isLastHop, judge } from './judge.ts';
+import { beginMirror, mirrorBody, mirrorEnd } from './mirror.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
@@ -95,8 +96,10 @@ export function forwardRequestBody(
   if (exchange.requestMode === 'length') {
     const length = Math.min(exchange.requestRemaining, to - from);
     passToUpstream(session, bytes, from, from + length, nowMs);
+    mirrorBody(session, exchange, bytes, from, from + length);
     exchange.requestRemaining -= length;
     exchange.requestDone = exchange.requestRemaining === 0;
+    if (exchange.requestDone) mirrorEnd(session, exchange, nowMs);
     return from + length;
   }
   return forwardChunks(session, exchange, bytes, from, to, nowMs);
@@ -124,6 +127,7 @@ function forwardChunks(
       putChunkSize(runtime.toUpstream, decoder.dataEnd - decoder.dataStart);
       passToUpstream(session, bytes, decoder.dataStart, decoder.dataEnd, nowMs);
       putLineEnd(runtime.toUpstream);
+      mirrorBody(session, exchange, bytes, decoder.dataStart, decoder.dataEnd);
     }
     if (isChunkedInvalid(decoder)) {
       return failBody(session, exchange, 400, 'invalid chunked body', to, nowMs);
@@ -134,6 +138,7 @@ function forwardChunks(
       return failBody(session, exchange, 400, 'invalid trailer', to, nowMs);
     }
     exchange.requestDone = true;
+    mirrorEnd(session, exchange, nowMs);
     return at;
   }
   return at;
@@ -203,6 +208,7 @@ function begin(
       session,
       exchange,
       { kind: 'forward', head, edits: undefined, target: undefined },
+      route,
       nowMs,
     );
     return;
@@ -214,7 +220,7 @@ function begin(
     if (session.exchange !== exchange || session.phase !== 'filter') return;
     const decidedMs = Math.max(nowMs, exchange.wokenMs);
     if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, decidedMs);
-    else forward(session, exchange, verdict, decidedMs);
+    else forward(session, exchange, verdict, route, decidedMs);
     if (returned) resume(decidedMs);
   });
   returned = true;
@@ -227,7 +233,13 @@ type Forward = {
   readonly target: string | undefined;
 };
 
-function forward(session: Session, exchange: Exchange, verdict: Forward, nowMs: number): void {
+function forward(
+  session: Session,
+  exchange: Exchange,
+  verdict: Forward,
+  { mirror }: Route,
+  nowMs: number,
+): void {
   const { runtime } = session;
   if (exchange.upstream === undefined) {
     replyWithProblem(session, 503, 'the route has no upstream', nowMs);
@@ -239,7 +251,9 @@ function forward(session: Session, exchange: Exchange, verdict: Forward, nowMs: 
   keepHead(exchange.head, sink, runtime.spareHeads);
   if (!beginAttempt(session, exchange, undefined, false, nowMs)) {
     replyWithProblem(session, 503, 'no server is available', nowMs);
+    return;
   }
+  if (mirror) beginMirror(session, exchange, mirror, nowMs);
 }
 
 /** -1: the filters answer. */

@@ -10,7 +10,7 @@ import { hostEnd } from '../http/target.ts';
 import { type Condition, compileConditions, requiredPattern } from './condition.ts';
 import type { PathRule, PathTable } from './path-table.ts';
 import { buildPathTable, findByPath, sameOctets } from './path-table.ts';
-import type { RouteSnapshot, SplitArm } from './snapshot.ts';
+import type { MirrorSnapshot, RouteSnapshot, SplitArm } from './snapshot.ts';
 
 /**
  * Routes of a listener, compiled. The first that matches in this order takes the request:
@@ -29,6 +29,7 @@ export type Route = {
   /** -1: the filters answer, or the split says. */
   readonly upstream: number;
   readonly split: Split | undefined;
+  readonly mirror: MirrorSnapshot | undefined;
 };
 
 /** Where parts of a route's requests go; `key` undefined: each request is drawn for itself. */
@@ -167,6 +168,7 @@ function compileRoute(snapshot: RouteSnapshot, index: number): Route {
     conditions: compileConditions(snapshot),
     filters: snapshot.filters.map(compileFilter),
     upstream: snapshot.upstream,
+    mirror: snapshot.mirror,
     split: split && {
       key: split.by === 'random' ? undefined : keySourceOf(split.by),
       arms: split.arms,

@@ -8,6 +8,7 @@ import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
 import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
 import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
+import type { Mirror } from './mirror.ts';
 import type { RouteTable } from './route.ts';
 import type { BalancerLimits } from './snapshot.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
@@ -89,6 +90,8 @@ export type Exchange = {
   /** When it was woken; 0 = it was not. */
   wokenMs: number;
   responseHandlers: ((response: FilterResponse) => void)[];
+  /** A copy that is gathered; undefined when there is none. */
+  mirror: Mirror | undefined;
   upstream: Upstream | undefined;
   /** Hash of what the request is kept on its server by; 0 = it is not. */
   key: number;
@@ -141,6 +144,7 @@ export type BalancerRuntime = {
   counters: Float64Array;
   stopping: boolean;
   readonly sessions: Set<Session>;
+  readonly mirrors: Set<Mirror>;
   /** Scratch: heads and sinks are used within one event only. */
   readonly requestHead: RequestHead;
   readonly responseHead: ResponseHead;
@@ -166,6 +170,7 @@ export function createRuntimeState(
     counters: new Float64Array(0),
     stopping: false,
     sessions: new Set(),
+    mirrors: new Set(),
     requestHead: createRequestHead(),
     responseHead: createResponseHead(),
     toClient: createByteSink(SINK_BYTES),
@@ -231,6 +236,7 @@ export function createExchange(
     wake: undefined,
     wokenMs: 0,
     responseHandlers: [],
+    mirror: undefined,
     upstream: undefined,
     key: 0,
     server: undefined,

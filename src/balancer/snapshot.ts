@@ -69,7 +69,10 @@ export type RouteSnapshot = RouteConditions & {
   readonly upstream: number;
   /** `by`: `random`, or what the key is made of, as `hash-key.ts` reads it. */
   readonly split?: { readonly by: string; readonly arms: readonly SplitArm[] };
+  readonly mirror?: MirrorSnapshot;
 };
+/** `percent` of the requests are copied to the upstream. */
+export type MirrorSnapshot = { readonly upstream: number; readonly percent: number };
 /** `name` is the upstream's, which the choice depends on: places in a snapshot change. */
 export type SplitArm = {
   readonly name: string;

@@ -97,8 +97,18 @@ function requestText(explained: RequestExplanation, paint: Paint): string {
 }
 
 function factsOf(explained: RequestExplanation, paint: Paint) {
-  const { answer, asked, filters, listener, request, routes, routesTotal, split, upstream } =
-    explained;
+  const {
+    answer,
+    asked,
+    filters,
+    listener,
+    mirror,
+    request,
+    routes,
+    routesTotal,
+    split,
+    upstream,
+  } = explained;
   const facts: (readonly [string, string])[] = [
     ['listener', `${listener.name}, region ${listener.region} (${listener.why})`],
     ['path', request.path === '' ? 'none' : request.path],
@@ -114,6 +124,7 @@ function factsOf(explained: RequestExplanation, paint: Paint) {
     const arms = split.arms.map((arm) => `${arm.upstream} ${percent(arm.share)}`);
     facts.push(['split', `${arms.join(', ')} (${split.why})`]);
   }
+  if (mirror) facts.push(['mirror', `${mirror.percent} % are copied to ${mirror.upstream}`]);
   if (asked) facts.push(['asks for', `${asked.target} of ${asked.host || 'no host'}`]);
   if (upstream) facts.push(['upstream', `${paint('bold', upstream.name)}: ${upstream.why}`]);
   if (upstream?.tableVersion !== undefined) facts.push(['table', upstream.tableVersion]);

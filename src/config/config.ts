@@ -410,7 +410,10 @@ export type RouteConfig = RouteConditions & {
   /** Absent with `split`, or where a filter answers. */
   readonly upstream?: string;
   readonly split?: SplitConfig;
+  readonly mirror?: MirrorConfig;
 };
+/** So many of a hundred requests are copied to the upstream. */
+export type MirrorConfig = { readonly upstream: string; readonly percent: number };
 /** What else must hold; absent = anything. */
 export type RouteConditions = {
   readonly methods?: readonly string[];

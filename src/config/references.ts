@@ -5,7 +5,7 @@ import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
 import { checkRoutes } from './route-references.ts';
-import { upstreamsOf } from './route-upstreams.ts';
+import { upstreamsReached } from './route-upstreams.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
 import { checkUpdates } from './update-references.ts';
@@ -411,7 +411,7 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
   const steered = placed.map(({ config }) => config);
   const routes = file.balancer.listeners.flatMap(({ upstream, routes = [], sni = [] }) => [
     upstream,
-    ...routes.flatMap(upstreamsOf),
+    ...routes.flatMap(upstreamsReached),
     ...sni.map((route) => route.upstream),
   ]);
   const used: readonly (readonly [ConfigPath, string, object, readonly (string | undefined)[]])[] =

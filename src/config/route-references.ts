@@ -36,6 +36,7 @@ export function checkRoutes(check: Check, referUpstream: Refer, referRegion: Ref
       for (const [arm, { upstream }] of (route.split?.arms ?? []).entries()) {
         referUpstream(upstream, [...place, 'split', 'arms', arm, 'upstream']);
       }
+      if (route.mirror) referUpstream(route.mirror.upstream, [...place, 'mirror', 'upstream']);
       checkChoices(check, route, place);
     }
     checkShadows(check, routes, [...path, 'routes']);
@@ -61,6 +62,10 @@ function checkChoices(check: Check, route: WrittenRoute, place: ConfigPath): voi
   if (upstreamsOf(route).length === 0 && !answers) {
     const hint = `or one of the filters that answer: ${[...ANSWERING].join(', ')}`;
     error(place, '"upstream" or "split" is missing', hint);
+  }
+  if (upstreamsOf(route).length === 0 && route.mirror !== undefined) {
+    const hint = 'what the balancer answers itself is not copied: add an upstream';
+    error([...place, 'mirror'], '"mirror" is given without "upstream" or "split"', hint);
   }
   const arms = route.split?.arms.map(({ upstream }) => upstream) ?? [];
   for (const [at, name] of arms.entries()) {

@@ -122,4 +122,18 @@ export const route = z.strictObject({
     .describe('What is done to requests and responses on the way, in order.'),
   upstream: name.optional().describe('The upstream that serves.'),
   split: split.optional().describe('Several upstreams that share the requests, in place of one.'),
+  mirror: z
+    .strictObject({
+      upstream: name.describe('The upstream that gets the copies; its answers are dropped.'),
+      percent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(100)
+        .describe('How many of a hundred requests are copied.'),
+    })
+    .optional()
+    .describe(
+      'Copies requests with bodies of up to 64 KiB to another upstream, without effect on the client (docs/ROUTING.md).',
+    ),
 });

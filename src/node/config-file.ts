@@ -4,7 +4,7 @@ import type { Config, Role, ZoneConfig } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { followsShared, type SharedText } from '../config/own-sections.ts';
 import { rereadPlainZone } from '../config/reread-zone.ts';
-import { upstreamsOf } from '../config/route-upstreams.ts';
+import { upstreamsReached } from '../config/route-upstreams.ts';
 import { type Validation, validateConfig, validateShared } from '../config/validate.ts';
 import { readCentroids } from '../workers/geo-files.ts';
 import { placeKeyFolders } from '../workers/key-folders.ts';
@@ -114,7 +114,7 @@ function narrow(config: Config, { region, roles }: ConfigSource): Config {
   if (region === undefined) return { ...config, node };
   const vantages = node.vantages.filter((vantage) => vantage.region === region);
   const listeners = config.balancer.listeners.filter((listener) => listener.region === region);
-  const used = new Set(listeners.flatMap(({ routes }) => routes.flatMap(upstreamsOf)));
+  const used = new Set(listeners.flatMap(({ routes }) => routes.flatMap(upstreamsReached)));
   const upstreams = Object.fromEntries(
     Object.entries(config.balancer.upstreams).filter(([name]) => used.has(name)),
   );

@@ -51,6 +51,18 @@ test('compileBalancer() keeps the listeners of the wanted regions and what they 
   assert.deepEqual(structuredClone(west), west);
 });
 
+test('an upstream that only gets copies is compiled along', () => {
+  const [l1] = CONFIG.listeners;
+  const route = { ...l1!.routes[0]!, mirror: { upstream: 'unused', percent: 5 } };
+  const { listeners, upstreams } = compileBalancer(
+    { ...CONFIG, listeners: [{ ...l1!, routes: [route] }] },
+    { generation: 1, nodeName: 'n' },
+  );
+  const mirror = listeners[0]?.routes[0]?.mirror;
+  assert.equal(mirror?.percent, 5);
+  assert.equal(upstreams[mirror.upstream]?.name, 'unused');
+});
+
 test('readCounters() names what a row of the snapshot holds', () => {
   const snapshot = compileBalancer(CONFIG, { generation: 1, nodeName: 'n' });
   const counts = readCounters(snapshot, new SharedArrayBuffer(counterBytes(snapshot)));

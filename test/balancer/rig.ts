@@ -17,6 +17,8 @@ import { createEngine } from './engine.ts';
 
 export type RigOptions = {
   readonly servers: readonly number[];
+  /** Of a second upstream. */
+  readonly shadows?: readonly number[];
   readonly routes?: readonly RouteSnapshot[];
   readonly limits?: Partial<BalancerLimits>;
   readonly algorithm?: string;
@@ -35,6 +37,20 @@ export type Rig = {
 };
 
 export function snapshotOf(options: RigOptions): BalancerSnapshot {
+  const serversAt = (ports: readonly number[]) =>
+    ports.map((port) => ({
+      name: `127.0.0.1:${port}`,
+      address: '127.0.0.1',
+      port,
+      weight: 1,
+    }));
+  const connections = {
+    idleMax: options.idleMax ?? 8,
+    idleTimeoutMs: 60_000,
+    connectTimeoutMs: 1_000,
+    responseTimeoutMs: 5_000,
+  };
+  const { shadows } = options;
   return {
     generation: 1,
     via: 'meridian-test',
@@ -46,17 +62,19 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
           kind: options.algorithm ?? 'round-robin',
           options: options.algorithmOptions ?? {},
         },
-        servers: options.servers.map((port) => ({
-          name: `127.0.0.1:${port}`,
-          address: '127.0.0.1',
-          port,
-          weight: 1,
-        })),
-        idleMax: options.idleMax ?? 8,
-        idleTimeoutMs: 60_000,
-        connectTimeoutMs: 1_000,
-        responseTimeoutMs: 5_000,
+        servers: serversAt(options.servers),
+        ...connections,
       },
+      ...(shadows === undefined
+        ? []
+        : [
+            {
+              name: 'shadow',
+              algorithm: { kind: 'round-robin', options: {} },
+              servers: serversAt(shadows),
+              ...connections,
+            },
+          ]),
     ],
     listeners: [
       {
