@@ -21,6 +21,7 @@ export function addExplainRequestRoute(server: AdminServer, plane: ControlPlane)
 }
 
 const URL_LENGTH_MAX = 8192;
+const BODY_LENGTH_MAX = 16_384;
 const HEADERS_MAX = 100;
 const HEADER_LENGTH_MAX = 8192;
 
@@ -31,6 +32,7 @@ const questionSchema = z.strictObject({
     .refine((all) => all.length <= HEADERS_MAX, { message: `are more than ${HEADERS_MAX}` })
     .default([])
     .describe('Each "Name: value"'),
+  body: z.string().max(BODY_LENGTH_MAX).optional().describe('Without a length among the headers'),
   from: z.string().max(64).optional().describe("The client's address; absent = 127.0.0.1"),
   listener: requestName.optional().describe("Absent = the one on the URL's port"),
 });

@@ -5,6 +5,7 @@ import type { Pattern } from '../http/pattern.ts';
 import { compilePattern, patternMatches } from '../http/pattern.ts';
 import { parseAddress } from '../ip/address.ts';
 import { containsAddress, parsePrefix } from '../ip/prefix.ts';
+import { type BodyFields, type BodyKind, jsonValues } from './body-look.ts';
 import type { RouteSnapshot, ValueTest } from './snapshot.ts';
 
 /**
@@ -17,6 +18,36 @@ export type Condition = {
   /** @param source the client's address */
   readonly holds: (head: RequestHead, source: string) => boolean;
 };
+
+/** What a route asks of a request's body: it holds for no body that cannot be looked at. */
+export type BodyCondition = {
+  readonly text: string;
+  readonly kind: BodyKind;
+  readonly holds: (body: BodyFields | undefined) => boolean;
+};
+
+export function compileBodyConditions({ body = {} }: RouteSnapshot): readonly BodyCondition[] {
+  const { form = {}, json = {} } = body;
+  return [
+    ...Object.entries(json).map(([path, wanted]): BodyCondition => {
+      const { text, passes } = testOf(`JSON field ${path}`, wanted);
+      const names = path.split('.');
+      const valuesOf = (root: unknown) => jsonValues(root, names).map(octetText);
+      return {
+        ...{ text, kind: 'json' },
+        holds: (fields) => fields?.kind === 'json' && passes(valuesOf(fields.root)),
+      };
+    }),
+    ...Object.entries(form).map(([name, wanted]): BodyCondition => {
+      const { text, passes } = testOf(`form field ${name}`, wanted);
+      const octets = octetText(name);
+      return {
+        ...{ text, kind: 'form' },
+        holds: (fields) => fields?.kind === 'form' && passes(formValues(fields.text, octets)),
+      };
+    }),
+  ];
+}
 
 export function compileConditions(route: RouteSnapshot): readonly Condition[] {
   const { methods = [], headers = {}, cookies = {}, query = {}, sources = [] } = route;
@@ -53,23 +84,31 @@ function ofValues(
   wanted: ValueTest,
   values: (head: RequestHead) => readonly string[],
 ): Condition {
+  const { text, passes } = testOf(what, wanted);
+  return { text, holds: (head) => passes(values(head)) };
+}
+
+function testOf(
+  what: string,
+  wanted: ValueTest,
+): { readonly text: string; readonly passes: (values: readonly string[]) => boolean } {
   if ('present' in wanted) {
     const text = `${what} ${wanted.present ? 'present' : 'absent'}`;
-    return { text, holds: (head) => values(head).length > 0 === wanted.present };
+    return { text, passes: (values) => values.length > 0 === wanted.present };
   }
   if ('exact' in wanted) {
     const exact = octetText(wanted.exact);
-    return { text: `${what} = ${wanted.exact}`, holds: (head) => values(head).includes(exact) };
+    return { text: `${what} = ${wanted.exact}`, passes: (values) => values.includes(exact) };
   }
   if ('prefix' in wanted) {
     const prefix = octetText(wanted.prefix);
-    const holds = (head: RequestHead) => values(head).some((value) => value.startsWith(prefix));
-    return { text: `${what} begins with ${wanted.prefix}`, holds };
+    const passes = (values: readonly string[]) => values.some((value) => value.startsWith(prefix));
+    return { text: `${what} begins with ${wanted.prefix}`, passes };
   }
   const pattern = requiredPattern(wanted.regex);
   return {
     text: `${what} matches ${wanted.regex}`,
-    holds: (head) => values(head).some((value) => patternMatches(pattern, value)),
+    passes: (values) => values.some((value) => patternMatches(pattern, value)),
   };
 }
 

@@ -2,6 +2,7 @@ import { textOf } from '../http/ascii.ts';
 import { createRequestHead, parseRequestHead, type RequestHead } from '../http/head.ts';
 import { hostEnd, normalPath } from '../http/target.ts';
 import { parseAddress } from '../ip/address.ts';
+import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
 import { type ExplainedFilter, explainFilters } from './explain-filters.ts';
 import { type ExplainedRoute, explainRoutes } from './explain-routes.ts';
 import {
@@ -26,6 +27,8 @@ export type RequestQuestion = {
   readonly url: string;
   /** `Name: value`. A Host is told in place of the URL's. */
   readonly headers: readonly string[];
+  /** Of a request with one; its Content-Type is among the headers, its length is not. */
+  readonly body?: string | undefined;
   /** The client's address; absent = this machine. */
   readonly from?: string | undefined;
   /** The listener's name; absent = the one that is on the URL's port. */
@@ -107,7 +110,15 @@ export function explainRequest(
     const { reason, status } = refused ?? AMBIGUOUS_PATH;
     return { ...told, ...nothing(listener), answer: { status, why: reason } };
   }
-  return { ...told, ...explainWay(snapshot, listener, head, path, from, facts) };
+  const body = fieldsOf(head, question.body ?? '');
+  return { ...told, ...explainWay(snapshot, listener, head, path, from, body, facts) };
+}
+
+function fieldsOf(head: RequestHead, text: string): BodyFields | undefined {
+  const kind = bodyKind(head);
+  const bytes = new TextEncoder().encode(text);
+  const body = kind && lookAtBody(head, kind, bytes, 0, bytes.length);
+  return typeof body === 'number' ? undefined : body;
 }
 
 type Way = Omit<RequestExplanation, 'request' | 'listener'>;
@@ -119,11 +130,12 @@ function explainWay(
   head: RequestHead,
   path: string,
   from: string,
+  body: BodyFields | undefined,
   facts: RequestFacts,
 ): Way {
   const table = compileRoutes(listener.routes);
   const host = textOf(head.bytes, head.hostStart, hostEndOf(head)).toLowerCase();
-  const { routes, taken } = explainRoutes(listener.routes, table, head, path, host, from);
+  const { routes, taken } = explainRoutes(listener.routes, table, head, path, host, from, body);
   const way = { ...nothing(listener), routes };
   if (taken === undefined) return { ...way, answer: { status: 404, why: 'no route takes it' } };
   const kinds = listener.routes[taken.index]!.filters.map(({ kind }) => kind);
@@ -206,7 +218,7 @@ function chooseListener(
 }
 
 /** @returns undefined when a header could be more than one */
-function headBytes({ headers, method, url }: RequestQuestion, { host }: URL) {
+function headBytes({ body, headers, method, url }: RequestQuestion, { host }: URL) {
   if ([method, url, ...headers].some((text) => /[\r\n\0]/.test(text))) return undefined;
   if (headers.some((text) => !/^[^:\s]+:/.test(text))) return undefined;
   const hasHost = headers.some((text) => /^host:/i.test(text));
@@ -214,6 +226,7 @@ function headBytes({ headers, method, url }: RequestQuestion, { host }: URL) {
     `${method} ${targetOf(url)} HTTP/1.1`,
     ...(hasHost ? [] : [`Host: ${host}`]),
     ...headers,
+    ...(body === undefined ? [] : [`Content-Length: ${new TextEncoder().encode(body).length}`]),
   ];
   return new TextEncoder().encode(`${lines.join('\r\n')}\r\n\r\n`);
 }

@@ -1,6 +1,7 @@
 import type { RequestHead } from '../http/head.ts';
+import type { BodyFields } from './body-look.ts';
 import { type PathRule, ruleMatches } from './path-table.ts';
-import { findRoute, type Route, type RouteTable, tablesOfHost } from './route.ts';
+import { conditionCount, findRoute, type Route, type RouteTable, tablesOfHost } from './route.ts';
 import type { RouteSnapshot } from './snapshot.ts';
 
 /** A route as a request saw it. */
@@ -32,8 +33,9 @@ export function explainRoutes(
   path: string,
   host: string,
   source: string,
+  body?: BodyFields,
 ): { readonly taken: Route | undefined; readonly routes: readonly ExplainedRoute[] } {
-  const taken = findRoute(table, head, path, source);
+  const taken = findRoute(table, head, path, source, body);
   const ofHost = hostOrder(table, host);
   const rank = ({ index }: Route): number => ofHost.get(index) ?? Number.MAX_SAFE_INTEGER;
   const ordered = [...table.routes].sort((a, b) => rank(a) - rank(b) || pathOrder(a, b));
@@ -47,7 +49,7 @@ export function explainRoutes(
     }
     const against = !ofHost.has(route.index)
       ? `the host is not ${hosts.join(' or ')}`
-      : reasonAgainst(route, head, path, source);
+      : reasonAgainst(route, head, path, source, body);
     if (against !== undefined) return { ...shown, verdict: 'no', why: against };
     const why = isPast ? 'would take it, but comes later' : 'takes it';
     return { ...shown, verdict: 'later', why };
@@ -67,9 +69,13 @@ function reasonAgainst(
   head: RequestHead,
   path: string,
   source: string,
+  body: BodyFields | undefined,
 ): string | undefined {
   if (!ruleMatches(route.path, path)) return pathWords(route.path);
-  const failed = route.conditions.filter(({ holds }) => !holds(head, source));
+  const failed = [
+    ...route.conditions.filter(({ holds }) => !holds(head, source)),
+    ...route.bodyConditions.filter(({ holds }) => !holds(body)),
+  ];
   return failed.length === 0 ? undefined : `not so: ${failed.map(({ text }) => text).join(', ')}`;
 }
 
@@ -93,11 +99,11 @@ function pathOrder(a: Route, b: Route): number {
   if (kinds !== 0) return kinds;
   if (a.path.kind === 'regex' || b.path.kind === 'regex') return a.index - b.index;
   const longer = a.path.kind === 'prefix' ? b.path.path.length - a.path.path.length : 0;
-  return longer || b.conditions.length - a.conditions.length || a.index - b.index;
+  return longer || conditionCount(b) - conditionCount(a) || a.index - b.index;
 }
 
 function takenWords(route: Route, hosts: readonly string[]): string {
-  const conditions = route.conditions.map(({ text }) => text);
+  const conditions = [...route.conditions, ...route.bodyConditions].map(({ text }) => text);
   const parts = [hosts.length === 0 ? 'any host' : 'host', 'path', ...conditions];
   return `matches: ${parts.join(', ')}`;
 }

@@ -1,5 +1,5 @@
 import { CR, LF } from '../http/ascii.ts';
-import { putChunkSize, putLineEnd } from '../http/byte-sink.ts';
+import { putChunkSize, putLineEnd, putText } from '../http/byte-sink.ts';
 import {
   createChunkedDecoder,
   decodeChunked,
@@ -20,6 +20,7 @@ import {
 import { normalPath } from '../http/target.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
+import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import type { FilterVerdict } from './filtering.ts';
 import { runFilters } from './filtering.ts';
@@ -29,7 +30,7 @@ import { beginMirror, mirrorBody, mirrorEnd } from './mirror.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
-import { findRoute } from './route.ts';
+import { dependsOnBody, findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
 import { createExchange, cutClient, passToUpstream } from './session.ts';
 import { armOf } from './split.ts';
@@ -52,6 +53,7 @@ export function readRequestHead(
   nowMs: number,
 ): number {
   if (session.headSinceMs === 0) session.headSinceMs = nowMs;
+  if (end - start < session.bodyAwaited) return NEED_MORE;
   // RFC 9112 section 2.2: one empty line before a request is ignored, for clients that add it.
   if (bytes[start] === CR && !session.skippedEmptyLine) {
     if (end - start < 2) return NEED_MORE;
@@ -75,13 +77,43 @@ export function readRequestHead(
   const head = session.runtime.requestHead;
   const problem = parseRequestHead(bytes, start, headEnd, head);
   if (problem !== undefined) return refuse(session, problem.status, problem.reason, end, nowMs);
+  const body = bodyFor(session, head, bytes, headEnd, end);
+  if (typeof body === 'number') {
+    session.bodyAwaited = end - start + body;
+    return NEED_MORE;
+  }
+  session.bodyAwaited = 0;
   session.runtime.counters[session.listener.counterBase + LISTENER_COUNTER.requests]!++;
   const hasNominated = head.chunked && hasField(head.fields, FIELD.connection);
   const nominated = hasNominated ? nominatedNames(bytes, head.fields) : NO_NAMES;
   const exchange = createExchange(head, nominated, nowMs);
   session.exchange = exchange;
-  begin(session, exchange, head, { start, end: headEnd }, resume, nowMs);
+  begin(session, exchange, head, { start, end: headEnd }, body, resume, nowMs);
   return headEnd;
+}
+
+/**
+ * The body's fields where a route asks for them; a client that waits for a word to send it gets one.
+ * @returns as `lookAtBody`
+ */
+function bodyFor(
+  session: Session,
+  head: RequestHead,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): BodyFields | number | undefined {
+  const { routes } = session.listener;
+  const kind = routes.bodyRoutes.length === 0 ? undefined : bodyKind(head);
+  const path = kind && normalPath(head.bytes, head.target);
+  if (kind === undefined || path === undefined) return undefined;
+  if (!dependsOnBody(routes, head, kind, path, session.client.remoteAddress)) return undefined;
+  const body = lookAtBody(head, kind, bytes, from, to);
+  const isFirstLook = typeof body === 'number' && session.bodyAwaited === 0;
+  if (isFirstLook && head.minor === 1 && hasField(head.fields, FIELD.expect)) {
+    putText(session.runtime.toClient, 'HTTP/1.1 100 Continue\r\n\r\n');
+  }
+  return body;
 }
 
 /** Sends on what of `bytes[from..to)` belongs to the request's body. @returns where the rest begins */
@@ -175,6 +207,7 @@ function begin(
   exchange: Exchange,
   head: RequestHead,
   range: { readonly start: number; readonly end: number },
+  body: BodyFields | undefined,
   resume: (nowMs: number) => void,
   nowMs: number,
 ): void {
@@ -194,7 +227,7 @@ function begin(
     return;
   }
   const source = session.client.remoteAddress;
-  const route = findRoute(session.listener.routes, head, path, source);
+  const route = findRoute(session.listener.routes, head, path, source, body);
   if (route === undefined) {
     replyWithProblem(session, 404, 'no route', nowMs);
     return;

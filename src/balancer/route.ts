@@ -7,9 +7,16 @@ import { bytesOf, textOf } from '../http/ascii.ts';
 import type { RequestHead } from '../http/head.ts';
 import { matchPattern } from '../http/pattern.ts';
 import { hostEnd } from '../http/target.ts';
-import { type Condition, compileConditions, requiredPattern } from './condition.ts';
+import type { BodyFields, BodyKind } from './body-look.ts';
+import {
+  type BodyCondition,
+  type Condition,
+  compileBodyConditions,
+  compileConditions,
+  requiredPattern,
+} from './condition.ts';
 import type { PathRule, PathTable } from './path-table.ts';
-import { buildPathTable, findByPath, sameOctets } from './path-table.ts';
+import { buildPathTable, findByPath, ruleMatches, sameOctets } from './path-table.ts';
 import type { MirrorSnapshot, RouteSnapshot, SplitArm } from './snapshot.ts';
 
 /**
@@ -25,6 +32,7 @@ export type Route = {
   readonly index: number;
   readonly path: PathRule;
   readonly conditions: readonly Condition[];
+  readonly bodyConditions: readonly BodyCondition[];
   readonly filters: readonly Filter[];
   /** -1: the filters answer, or the split says. */
   readonly upstream: number;
@@ -42,6 +50,8 @@ export type RouteTable = {
   /** Suffixes with their leading dot, longest first. */
   readonly wildcard: readonly { readonly suffix: string; readonly routes: HostRoutes }[];
   readonly any: HostRoutes;
+  /** Those that ask for something of the body. */
+  readonly bodyRoutes: readonly Route[];
   /** Hosts as they came, so that the next request of the same makes no string. */
   readonly memo: Map<number, MemoEntry>;
 };
@@ -69,6 +79,7 @@ export function compileRoutes(snapshots: readonly RouteSnapshot[]): RouteTable {
       .map(([host, listed]) => ({ suffix: host.slice(1), routes: listed }))
       .sort((a, b) => b.suffix.length - a.suffix.length),
     any: tables.get('*') ?? compileHost([]),
+    bodyRoutes: routes.filter(({ bodyConditions }) => bodyConditions.length > 0),
     memo: new Map(),
   };
 }
@@ -76,12 +87,14 @@ export function compileRoutes(snapshots: readonly RouteSnapshot[]): RouteTable {
 /**
  * @param path the normal path when it is not the one that the head holds, undefined when it is
  * @param source the client's address
+ * @param body what the body holds, for routes that ask for it
  */
 export function findRoute(
   table: RouteTable,
   head: RequestHead,
   path: string | undefined,
   source: string,
+  body?: BodyFields,
 ): Route | undefined {
   const { target } = head;
   let { bytes } = head;
@@ -94,6 +107,7 @@ export function findRoute(
     for (const condition of route.conditions) {
       if (!condition.holds(head, source)) return false;
     }
+    for (const condition of route.bodyConditions) if (!condition.holds(body)) return false;
     return true;
   };
   const pathText = (): string => path ?? textOf(bytes, start, end);
@@ -102,6 +116,25 @@ export function findRoute(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/**
+ * Whether the choice may depend on the body: a route asks for something of it, and all else that this
+ * route asks for holds. Hosts are not looked at.
+ */
+export function dependsOnBody(
+  { bodyRoutes }: RouteTable,
+  head: RequestHead,
+  kind: BodyKind,
+  path: string,
+  source: string,
+): boolean {
+  return bodyRoutes.some(
+    (route) =>
+      route.bodyConditions.every((condition) => condition.kind === kind) &&
+      ruleMatches(route.path, path) &&
+      route.conditions.every((condition) => condition.holds(head, source)),
+  );
 }
 
 /** For flows, which have a server name at most. @param name lower case, or empty */
@@ -155,10 +188,13 @@ function compileHost(routes: readonly Route[]): HostRoutes {
     ...routes.filter(isRegex),
     ...routes
       .filter((route) => !isRegex(route))
-      .sort((a, b) => b.conditions.length - a.conditions.length || a.index - b.index),
+      .sort((a, b) => conditionCount(b) - conditionCount(a) || a.index - b.index),
   ];
   return buildPathTable(sorted.map((route) => ({ rule: route.path, entry: route })));
 }
+
+export const conditionCount = ({ bodyConditions, conditions }: Route): number =>
+  conditions.length + bodyConditions.length;
 
 function compileRoute(snapshot: RouteSnapshot, index: number): Route {
   const { split } = snapshot;
@@ -166,6 +202,7 @@ function compileRoute(snapshot: RouteSnapshot, index: number): Route {
     index,
     path: pathRuleOf(snapshot),
     conditions: compileConditions(snapshot),
+    bodyConditions: compileBodyConditions(snapshot),
     filters: snapshot.filters.map(compileFilter),
     upstream: snapshot.upstream,
     mirror: snapshot.mirror,

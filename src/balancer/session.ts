@@ -43,6 +43,8 @@ export type Session = {
   /** Octets of the inbox in which no end of head was found. */
   headScanned: number;
   skippedEmptyLine: boolean;
+  /** Octets of a head and its body that must have come before its route can be chosen; 0 = no such wait. */
+  bodyAwaited: number;
   /** When the first octet of the present head came; 0 between requests. */
   headSinceMs: number;
   idleSinceMs: number;
@@ -197,6 +199,7 @@ export function createSession(
     inbox: createInbox(),
     headScanned: 0,
     skippedEmptyLine: false,
+    bodyAwaited: 0,
     headSinceMs: 0,
     idleSinceMs: nowMs,
     requests: 0,

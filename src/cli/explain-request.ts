@@ -14,6 +14,7 @@ import { formatFacts, formatTable } from './table.ts';
 type Options = {
   readonly method: string;
   readonly header: readonly string[];
+  readonly data?: string;
   readonly from?: string;
   readonly listener?: string;
   readonly config?: string;
@@ -29,6 +30,7 @@ export function addExplainRequest(explain: Command, context: CliContext, handler
     .argument('<url>', 'what is asked for, for instance http://www.example.com/path')
     .option('--method <method>', 'the method', 'GET')
     .option('--header <header>', '"Name: value"; several times for several', gather, [])
+    .option('--data <text>', 'its body; the type is a header')
     .option('--from <address>', "the client's address (default: 127.0.0.1)")
     .option('--listener <name>', "the listener (default: the one on the URL's port)")
     .option('-c, --config <file>', 'by this configuration file, without a running node')
@@ -42,9 +44,10 @@ export function addExplainRequest(explain: Command, context: CliContext, handler
     )
     .action(
       context.action(async (url: string, options: Options) => {
-        const { config, from, header, listener, method } = options;
+        const { config, data, from, header, listener, method } = options;
         const question: RequestQuestion = {
           ...{ method, url, headers: header },
+          ...(data === undefined ? {} : { body: data }),
           ...(from === undefined ? {} : { from }),
           ...(listener === undefined ? {} : { listener }),
         };

@@ -422,6 +422,11 @@ export type RouteConditions = {
   readonly query?: Readonly<Record<string, ValueTest>>;
   /** Networks. */
   readonly sources?: readonly string[];
+  /** `json` by paths with dots between names. */
+  readonly body?: {
+    readonly json?: Readonly<Record<string, ValueTest>> | undefined;
+    readonly form?: Readonly<Record<string, ValueTest>> | undefined;
+  };
 };
 export type ValueTest =
   | { readonly exact: string }

@@ -134,7 +134,7 @@ const pathText = ({ path, pathPrefix = '/', pathRegex }: WrittenRoute): string =
   path !== undefined ? `= ${path}` : pathRegex !== undefined ? `~ ${pathRegex}` : pathPrefix;
 
 /** The same for the same conditions; empty for none. */
-function conditionsText({ cookies, headers, methods, query, sources }: WrittenRoute): string {
+function conditionsText({ body, cookies, headers, methods, query, sources }: WrittenRoute): string {
   const sorted = (tests: object = {}, fold = (name: string) => name) =>
     Object.entries(tests)
       .map(([name, test]) => [fold(name), test] as const)
@@ -145,6 +145,8 @@ function conditionsText({ cookies, headers, methods, query, sources }: WrittenRo
     sorted(cookies),
     sorted(query),
     [...(sources ?? [])].sort(),
+    sorted(body?.json),
+    sorted(body?.form),
   ];
   return parts.every((part) => part.length === 0) ? '' : JSON.stringify(parts);
 }

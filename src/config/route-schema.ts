@@ -57,6 +57,7 @@ const valueTest = z
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const fieldName = z.string().regex(TOKEN).meta({ what: 'a header or cookie name' });
+const bodyName = z.string().min(1).max(VALUE_LENGTH_MAX);
 const tests = (key: z.ZodString) =>
   z
     .record(key, valueTest)
@@ -115,6 +116,21 @@ export const route = z.strictObject({
     .describe(
       "Only clients with an address in these networks, as the connection's other end has it.",
     ),
+  body: z
+    .strictObject({
+      json: tests(bodyName).describe(
+        'Tests of fields of a JSON body, by their path (`user.tier`, `items.0.id`); all must hold.',
+      ),
+      form: tests(bodyName).describe(
+        'Tests of fields of a form (urlencoded), by name; all must hold.',
+      ),
+    })
+    .refine(
+      ({ form, json }) => form === undefined || json === undefined,
+      saying('has both "json" and "form"; give one'),
+    )
+    .optional()
+    .describe('Only requests with such a body, of at most 8 KiB; it is waited for.'),
   filters: z
     .array(namedExtension('kind', extensions.filters).meta({ what: 'a filter' }))
     .max(FILTERS_MAX)

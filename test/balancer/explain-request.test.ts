@@ -94,6 +94,24 @@ test('an explanation says what the same request gets', async (t) => {
   ]);
 });
 
+test('a body that a route asks for is part of the question', async () => {
+  const body = { json: { 'user.tier': { exact: 'gold' } } };
+  const rig = await startRig({
+    servers: [1],
+    routes: [answering(201, { body }), answering(202, {})],
+  });
+  await rig.close();
+  const statusOf = (headers: readonly string[], text: string) => {
+    const question = { method: 'POST', url: 'http://a/', headers, body: text };
+    return explained(rig.snapshot, question).answer?.status;
+  };
+  const gold = '{"user":{"tier":"gold"}}';
+  assert.equal(statusOf(['Content-Type: application/json'], gold), 201);
+  assert.equal(statusOf([], gold), 202);
+  const { routes } = explained(rig.snapshot, { url: 'http://a/' });
+  assert.equal(routes[0]?.why, 'not so: JSON field user.tier = gold');
+});
+
 test('a keyed algorithm names the server, one that is down is never it', async () => {
   const rig = await startRig({
     servers: [1, 2, 3],

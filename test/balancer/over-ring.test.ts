@@ -3,6 +3,7 @@ import { useRing } from './engine.ts';
 /** What holds for the balancer over node:net holds over io_uring. */
 if (await useRing()) {
   await import('./algorithms.test.ts');
+  await import('./body-routes.test.ts');
   await import('./mirror.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
