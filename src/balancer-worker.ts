@@ -142,7 +142,11 @@ function openDatagrams(
       localAddress: address,
       localPort: port,
     };
-    front()?.layer4.receive(name, flow, bytes, reply, steadyNow());
+    const at = front();
+    const opened = at?.entrance.open(name, flow, bytes);
+    if (opened === undefined) return;
+    const peer = `${from.address} ${from.port}`;
+    at?.layer4.receive(name, opened.flow, peer, opened.bytes, reply, steadyNow());
   });
 }
 

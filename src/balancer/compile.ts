@@ -82,5 +82,6 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     connectTimeoutMs: upstream.connectTimeoutMs,
     responseTimeoutMs: upstream.responseTimeoutMs,
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
+    ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),
   };
 }

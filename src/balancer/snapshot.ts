@@ -1,4 +1,5 @@
 import type { RouteConditions } from '../config/config.ts';
+import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 
 export type { ValueTest } from '../config/config.ts';
 
@@ -25,8 +26,10 @@ export type UpstreamSnapshot = {
   readonly connectTimeoutMs: number;
   /** From the last sign of life to the response's head, and between pieces of its body. */
   readonly responseTimeoutMs: number;
-  /** Connections of layer 4 begin with a PROXY header. */
+  /** Connections of layer 4, and each datagram, begin with a PROXY header. */
   readonly proxyProtocol?: 'v1' | 'v2';
+  /** What a header of v2 says beside addresses. */
+  readonly proxyOptions?: readonly ProxyOptionKind[];
 };
 export type ServerSnapshot = {
   readonly name: string;

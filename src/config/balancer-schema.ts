@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PROXY_OPTION_KINDS } from '../ip/proxy-options.ts';
 import { address, duration, name, network, port } from './values.ts';
 
 /** What a listener of the balancer has beside HTTP routes, and what layer 4 has of an upstream. */
@@ -26,7 +27,20 @@ export const proxyProtocol = z
   .enum(['v1', 'v2'])
   .optional()
   .describe(
-    'Of `tcp` listeners: each connection to a server begins with a PROXY header of this version, which tells it the address of the client. Default: none.',
+    'Of `tcp` and `udp` listeners: each connection to a server, and each datagram (`v2` only), begins with a PROXY header of this version, which tells it the address of the client. Default: none.',
+  );
+
+export const proxyOptions = z
+  .array(
+    z
+      .enum(PROXY_OPTION_KINDS)
+      .meta({ what: 'an option', hint: `write ${PROXY_OPTION_KINDS.join(', ')}` }),
+  )
+  .min(1)
+  .max(PROXY_OPTION_KINDS.length)
+  .optional()
+  .describe(
+    'What the header of `proxyProtocol: v2` also says: `authority` (the server name, where `sni` reads it or a proxy in front has told it), `alpn` (as told by a proxy in front), `unique-id` (of a proxy in front, else a new one), `crc32c` (a checksum over the header). Default: nothing.',
   );
 
 export const balancerListenerFields = {
@@ -61,7 +75,7 @@ export const balancerListenerFields = {
     .max(NETWORKS_MAX)
     .optional()
     .describe(
-      'Of `http` and `tcp`: networks of proxies in front of this listener. Every connection begins with a PROXY header (version 1 or 2) that says who the client is. Nobody else is served here.',
+      'Networks of proxies in front of this listener. Every connection begins with a PROXY header (version 1 or 2), every datagram with one of version 2, that says who the client is. Nobody else is served here.',
     ),
   idleTimeout: duration('100ms', '24h')
     .optional()

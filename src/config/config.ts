@@ -1,4 +1,5 @@
 import type { Location } from '../geo/location.ts';
+import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 
 /**
@@ -368,8 +369,9 @@ export type UpstreamConfig = {
   readonly keepalive: { readonly idleMax: number; readonly idleTimeoutMs: number };
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
-  /** What connections of layer 4 begin with; absent = nothing. */
+  /** What connections of layer 4, and datagrams, begin with; absent = nothing. */
   readonly proxyProtocol?: 'v1' | 'v2';
+  readonly proxyOptions?: readonly ProxyOptionKind[];
 };
 export type ServerConfig = {
   /** Default `address:port`. */

@@ -8,7 +8,7 @@ type Listener = ConfigFile['balancer']['listeners'][number];
 const PROTOCOLS_OF = {
   routes: ['http'],
   sni: ['tcp'],
-  proxies: ['http', 'tcp'],
+  proxies: ['http', 'tcp', 'udp'],
   idleTimeout: ['tcp', 'udp'],
   sessionsMax: ['udp'],
   responses: ['udp'],

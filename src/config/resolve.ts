@@ -345,6 +345,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       servers,
       monitor,
       keepalive,
+      proxyOptions,
       proxyProtocol,
       connectTimeout,
       responseTimeout,
@@ -360,6 +361,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       connectTimeoutMs: connectTimeout,
       responseTimeoutMs: responseTimeout,
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
+      ...(proxyOptions === undefined ? {} : { proxyOptions }),
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
-import { balancerListenerFields, proxyProtocol } from './balancer-schema.ts';
+import { balancerListenerFields, proxyOptions, proxyProtocol } from './balancer-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
 import { dns } from './dns-schema.ts';
@@ -313,6 +313,7 @@ const upstream = z.strictObject({
     .prefault('30s')
     .describe('How long a server may take to begin its response.'),
   proxyProtocol,
+  proxyOptions,
 });
 
 const balancerListener = z.strictObject({

@@ -1,4 +1,5 @@
 import { formatAddress } from '../ip/address.ts';
+import { type ProxyOptions, readProxyOptions } from '../ip/proxy-options.ts';
 import {
   createProxiedClient,
   PROXY_HEADER_LENGTH_MAX,
@@ -68,7 +69,8 @@ function behindHeader(
       hall.refuse(connection);
       return;
     }
-    inner = onConnection(client.isTold ? spokenFor(connection, client) : connection);
+    const told = readProxyOptions(head, client.optionsAt, length);
+    inner = onConnection(client.isTold ? spokenFor(connection, client, told) : connection);
     head = new Uint8Array();
     if (bytes.length > length - before) inner.onData(bytes.subarray(length - before), nowMs);
   };
@@ -88,7 +90,11 @@ function behindHeader(
 }
 
 /** The connection with the address of its client. An engine's may be of a class, so nothing can be copied. */
-function spokenFor(connection: Connection, { address, family, port }: ProxiedClient): Connection {
+function spokenFor(
+  connection: Connection,
+  { address, family, port }: ProxiedClient,
+  told: ProxyOptions,
+): Connection {
   const bytes = address.slice(0, family === 4 ? 4 : 16);
   return {
     id: connection.id,
@@ -96,6 +102,7 @@ function spokenFor(connection: Connection, { address, family, port }: ProxiedCli
     remotePort: port,
     localAddress: connection.localAddress,
     localPort: connection.localPort,
+    told,
     write: (more, length) => connection.write(more, length),
     end: () => connection.end(),
     destroy: () => connection.destroy(),

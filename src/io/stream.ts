@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ProxyOptions } from '../ip/proxy-options.ts';
 
 /**
  * The contract of a stream engine: the part that moves bytes over TCP and knows no protocol.
@@ -65,6 +66,8 @@ export type Connection = {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** What a proxy in front has told beside the client's address; absent where there is none. */
+  readonly told?: ProxyOptions;
   /**
    * @param length only so many octets, not all of `bytes`
    * @returns false when the caller should stop until `onDrain`; the bytes are taken either way

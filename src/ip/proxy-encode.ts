@@ -1,9 +1,11 @@
 import { type Address, parseAddress } from './address.ts';
+import { CHECKSUM_LENGTH, crc32c } from './crc32c.ts';
+import { NO_PROXY_OPTIONS, OPTION, type ProxyOptions } from './proxy-options.ts';
 import { SIGNATURE } from './proxy-protocol.ts';
 
 /**
  * Writes the header of the PROXY protocol (HAProxy's "The PROXY protocol", sections 2.1 and 2.2) that
- * tells a server of whom a connection comes and where to; no TLVs. Both ends are of one family: an IPv4
+ * tells a server of whom a connection or datagram comes and where to. Both ends are of one family: an IPv4
  * one beside one of IPv6 is written in IPv6 form (RFC 4291 section 2.5.5.2).
  */
 export type ProxiedEnds = {
@@ -13,7 +15,20 @@ export type ProxiedEnds = {
   readonly localPort: number;
 };
 
-export function encodeProxyHeader(version: 'v1' | 'v2', ends: ProxiedEnds): Uint8Array {
+/** What else version 2 can say. */
+export type ProxyExtras = {
+  /** Default: connections. */
+  readonly isDatagrams?: boolean;
+  readonly options?: ProxyOptions;
+  /** Puts a checksum over the whole header into it. */
+  readonly hasChecksum?: boolean;
+};
+
+export function encodeProxyHeader(
+  version: 'v1' | 'v2',
+  ends: ProxiedEnds,
+  extras: ProxyExtras = {},
+): Uint8Array {
   const from = parseAddress(ends.remoteAddress);
   const to = parseAddress(ends.localAddress);
   if (from === undefined || to === undefined) return UNKNOWN[version];
@@ -27,12 +42,12 @@ export function encodeProxyHeader(version: 'v1' | 'v2', ends: ProxiedEnds): Uint
     return Buffer.from(`PROXY TCP${family} ${source} ${target} ${ports}\r\n`, 'latin1');
   }
   const [source, target] = isMixed ? [bytesOf6(from), bytesOf6(to)] : [from.bytes, to.bytes];
-  const length = 2 * source.length + 4;
-  const kind = family === 4 ? 0x11 : 0x21;
-  return Uint8Array.of(
+  const options = encodeOptions(extras);
+  const length = 2 * source.length + 4 + options.length;
+  const header = Uint8Array.of(
     ...SIGNATURE,
     VERSION_2 | COMMAND_PROXY,
-    kind,
+    (family === 4 ? 0x10 : 0x20) | (extras.isDatagrams ? DATAGRAMS : STREAM),
     length >> 8,
     length & 0xff,
     ...source,
@@ -41,9 +56,36 @@ export function encodeProxyHeader(version: 'v1' | 'v2', ends: ProxiedEnds): Uint
     ends.remotePort & 0xff,
     ends.localPort >> 8,
     ends.localPort & 0xff,
+    ...options,
   );
+  if (extras.hasChecksum) putChecksum(header);
+  return header;
 }
 
+/** The checksum comes last, and is zero for now. */
+function encodeOptions({ hasChecksum, options = NO_PROXY_OPTIONS }: ProxyExtras): number[] {
+  const { alpn, authority, uniqueId } = options;
+  const bytes: number[] = [];
+  const put = (kind: number, value: Uint8Array | undefined): void => {
+    if (value) bytes.push(kind, value.length >> 8, value.length & 0xff, ...value);
+  };
+  put(OPTION.alpn, alpn);
+  put(OPTION.authority, authority);
+  put(OPTION.uniqueId, uniqueId);
+  if (hasChecksum) put(OPTION.crc32c, new Uint8Array(CHECKSUM_LENGTH));
+  return bytes;
+}
+
+function putChecksum(header: Uint8Array): void {
+  const at = header.length - CHECKSUM_LENGTH;
+  const checksum = crc32c(header, header.length, at);
+  for (let octet = 0; octet < CHECKSUM_LENGTH; octet += 1) {
+    header[at + octet] = checksum >>> (24 - 8 * octet);
+  }
+}
+
+const STREAM = 1;
+const DATAGRAMS = 2;
 const VERSION_2 = 0x20;
 const COMMAND_PROXY = 0x01;
 /** The connection speaks for itself: UNKNOWN, and LOCAL. */

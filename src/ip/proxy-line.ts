@@ -40,6 +40,7 @@ export function readProxyLine(client: ProxiedClient, bytes: Uint8Array, length: 
   }
   if (!text.startsWith(PREFIX) || !text.endsWith('\r\n')) return PROXY_MALFORMED;
   client.isTold = false;
+  client.optionsAt = end + 1;
   // Of what is behind UNKNOWN "the receiver must ignore anything presented before the CRLF".
   if (/^PROXY UNKNOWN[ \r]/.test(text)) return end + 1;
   const match = LINE.exec(text);

@@ -1,3 +1,5 @@
+import { areOptionsSound } from './proxy-options.ts';
+
 /**
  * Version 2 of the PROXY protocol (HAProxy's "The PROXY protocol", 2.2): a header in front of a
  * connection or a datagram in which a proxy says who is behind it. It is believed of listed sources only,
@@ -10,7 +12,7 @@ export const SIGNATURE = [
 ] as const;
 /** Signature, version and command, family and protocol, length of the rest. */
 const FIXED_LENGTH = 16;
-/** A longer header is refused: addresses take 36 octets, and options that nobody reads the rest. */
+/** A longer header is refused: addresses take 36 octets, and options (proxy-options.ts) the rest. */
 export const PROXY_HEADER_LENGTH_MAX = 1024;
 
 /** More octets are needed. */
@@ -32,10 +34,12 @@ export type ProxiedClient = {
   /** 4 or 16 octets used. */
   readonly address: Uint8Array;
   port: number;
+  /** Where in the header its options begin; its length where there are none. */
+  optionsAt: number;
 };
 
 export function createProxiedClient(): ProxiedClient {
-  return { isTold: false, family: 4, address: new Uint8Array(16), port: 0 };
+  return { isTold: false, family: 4, address: new Uint8Array(16), port: 0, optionsAt: 0 };
 }
 
 /**
@@ -61,8 +65,12 @@ export function readProxyHeader(client: ProxiedClient, bytes: Uint8Array, length
   const octets = family === 1 ? 4 : family === 2 ? 16 : 0;
   // LOCAL, and families without addresses (unspecified, Unix), leave the connection's own.
   client.isTold = command === 1 && octets > 0;
+  client.optionsAt = total;
+  // What else such a header says is to be discarded.
   if (!client.isTold) return total;
-  if (total - FIXED_LENGTH < 2 * octets + 4) return PROXY_MALFORMED;
+  const optionsAt = FIXED_LENGTH + 2 * octets + 4;
+  if (total < optionsAt || !areOptionsSound(bytes, optionsAt, total)) return PROXY_MALFORMED;
+  client.optionsAt = optionsAt;
   // A proxy that listens on both families may tell of IPv4 clients in IPv6 form. They are IPv4 clients to all who
   // count and judge networks, and not one network together.
   const start = octets === 16 && isMapped(bytes, FIXED_LENGTH) ? MAPPED_AT : 0;

@@ -4,7 +4,8 @@
  * records, and records into several reads.
  */
 export type HelloReading =
-  | { readonly kind: 'incomplete' }
+  /** `needed`: with fewer octets in all it cannot be whole, so that it need not be read at every one that comes. */
+  | { readonly kind: 'incomplete'; readonly needed: number }
   /** It is no TLS, or broken. */
   | { readonly kind: 'malformed' }
   /** In lower case; empty when it names nobody, or encrypts the name (then the outer one is read). */
@@ -18,15 +19,20 @@ export function readServerName(bytes: Uint8Array): HelloReading {
   const hello = gatherHandshake(bytes);
   if (hello === undefined) return MALFORMED;
   if (hello.length > 0 && hello[0] !== CLIENT_HELLO) return MALFORMED;
-  if (hello.length < 4) return INCOMPLETE;
+  if (hello.length < 4) return incomplete(bytes, 4 - hello.length);
   const length = (hello[1]! << 16) | (hello[2]! << 8) | hello[3]!;
   if (length > CLIENT_HELLO_BYTES_MAX) return MALFORMED;
-  if (hello.length < 4 + length) return INCOMPLETE;
+  if (hello.length < 4 + length) return incomplete(bytes, 4 + length - hello.length);
   const serverName = nameIn(hello.subarray(4, 4 + length));
   return serverName === undefined ? MALFORMED : { kind: 'hello', serverName };
 }
 
-const INCOMPLETE: HelloReading = { kind: 'incomplete' };
+/** @param missing octets of content, each of which takes at least one more */
+const incomplete = (bytes: Uint8Array, missing: number): HelloReading => ({
+  kind: 'incomplete',
+  needed: bytes.length + missing,
+});
+
 const MALFORMED: HelloReading = { kind: 'malformed' };
 
 const HANDSHAKE_RECORD = 22;

@@ -2,6 +2,7 @@ import type { KeySource } from '../balancing/algorithm.ts';
 import { hashBytes, hashText } from '../balancing/hashing.ts';
 import { parseAddress } from '../ip/address.ts';
 import { networkOf } from '../ip/prefix.ts';
+import type { ProxyOptions } from '../ip/proxy-options.ts';
 
 /** Who speaks to whom, below any protocol: with the protocol of the listener, the 5-tuple. */
 export type Flow = {
@@ -9,6 +10,8 @@ export type Flow = {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** What a proxy in front has told beside the client's address. */
+  readonly told?: ProxyOptions;
 };
 
 /**

@@ -30,10 +30,11 @@ export type Layer4 = {
   serves(listener: string): boolean;
   /** Takes a client of this listener; undefined when it cannot be served: too many, or unknown. */
   accept(listener: string, client: FlowWire, nowMs: number): WireHandlers | undefined;
-  /** Takes a datagram of a client; `reply` sends one back from the listener's address. */
+  /** Takes a datagram of a client that `peer` has sent; `reply` sends one back from the listener's address. */
   receive(
     listener: string,
     client: Flow,
+    peer: string,
     bytes: Uint8Array,
     reply: (bytes: Uint8Array) => void,
     nowMs: number,
@@ -111,9 +112,9 @@ export function createLayer4(
       }
       return openTcpSession(runtime, listener, client, nowMs);
     },
-    receive(name, client, bytes, reply, nowMs) {
+    receive(name, client, peer, bytes, reply, nowMs) {
       const listener = listeners.get(name);
-      if (listener) takeDatagram(runtime, listener, client, bytes, reply, nowMs);
+      if (listener) takeDatagram(runtime, listener, client, peer, bytes, reply, nowMs);
     },
     tick(nowMs) {
       for (const listener of listeners.values()) tickUdpSessions(runtime, listener, nowMs);

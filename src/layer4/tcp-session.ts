@@ -5,7 +5,7 @@ import { findRouteOfName } from '../balancer/route.ts';
 import type { UpstreamServer } from '../balancer/upstream.ts';
 import { beginRequest, endRequest, endTunnel, startTunnel } from '../balancer/upstream.ts';
 import type { Wire, WireHandlers } from '../balancer/wire.ts';
-import { encodeProxyHeader } from '../ip/proxy-encode.ts';
+import { announcement } from './announce.ts';
 import { CLIENT_HELLO_BYTES_MAX, readServerName } from './client-hello.ts';
 import { type Flow, flowKey } from './flow-key.ts';
 import type { FlowListener, Layer4Runtime } from './layer4.ts';
@@ -28,6 +28,8 @@ export type TcpSession = {
   readonly client: FlowWire;
   phase: 'hello' | 'connect' | 'open' | 'closed';
   readonly inbox: Inbox;
+  /** With fewer octets the ClientHello cannot be whole. */
+  helloNeeded: number;
   serverName: string;
   /** Index of the upstream, once it is known. */
   upstream: number;
@@ -63,6 +65,7 @@ export function openTcpSession(
     client,
     phase: 'hello',
     inbox: createInbox(),
+    helloNeeded: 0,
     serverName: '',
     upstream: -1,
     server: undefined,
@@ -132,8 +135,13 @@ function takeFromClient(session: TcpSession, bytes: Uint8Array, nowMs: number): 
 
 function readHello(session: TcpSession, nowMs: number): void {
   const { bytes, end, start } = session.inbox;
+  const length = end - start;
+  if (length < Math.min(session.helloNeeded, CLIENT_HELLO_BYTES_MAX)) return;
   const hello = readServerName(bytes.subarray(start, end));
-  if (hello.kind === 'incomplete' && end - start < CLIENT_HELLO_BYTES_MAX) return;
+  if (hello.kind === 'incomplete' && length < CLIENT_HELLO_BYTES_MAX) {
+    session.helloNeeded = hello.needed;
+    return;
+  }
   session.serverName = hello.kind === 'hello' ? hello.serverName : '';
   session.client.pause();
   route(session, nowMs);
@@ -171,10 +179,10 @@ function beginAttempt(session: TcpSession, nowMs: number): void {
   session.untilMs = nowMs + upstream.settings.connectTimeoutMs;
   counters[server.counterBase + SERVER_COUNTER.connections]!++;
   beginRequest(server, counters, nowMs);
-  const proxyProtocol = upstream.settings.proxyProtocol;
   session.wire = runtime.connect(server, {
     onOpen(atMs) {
-      const header = proxyProtocol && encodeProxyHeader(proxyProtocol, client);
+      const { serverName } = session;
+      const header = announcement(upstream.settings, client, false, serverName, runtime.draw);
       beginRelay(session, header, atMs);
     },
     onData: (bytes, atMs) => passToClient(session, bytes, atMs),

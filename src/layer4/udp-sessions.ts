@@ -2,6 +2,7 @@ import { LISTENER_COUNTER, SERVER_COUNTER } from '../balancer/counters.ts';
 import { findRouteOfName } from '../balancer/route.ts';
 import type { UpstreamServer } from '../balancer/upstream.ts';
 import { beginRequest, endRequest, endTunnel, startTunnel } from '../balancer/upstream.ts';
+import { announcement } from './announce.ts';
 import { type Flow, flowKey } from './flow-key.ts';
 import type { FlowListener, Layer4Runtime } from './layer4.ts';
 import { pickUntried } from './pick.ts';
@@ -16,6 +17,8 @@ export type UdpSession = {
   readonly key: string;
   readonly server: UpstreamServer;
   readonly socket: DatagramSocket;
+  /** In front of each datagram of the client: any of them may be lost, or come first. */
+  readonly header: Uint8Array | undefined;
   movedMs: number;
   requests: number;
   responses: number;
@@ -40,16 +43,20 @@ export type ConnectDatagrams = (
 /** Of one listener; in the order in which they were used, that which was idle longest first. */
 export type UdpSessions = Map<string, UdpSession>;
 
-/** Takes one datagram of a client; `reply` sends one back from the listener's address. */
+/**
+ * Takes one datagram of a client; `reply` sends one back from the listener's address.
+ * @param peer who sent it: the client, or a proxy in front, which may speak for it from more than one port
+ */
 export function takeDatagram(
   runtime: Layer4Runtime,
   listener: FlowListener,
   flow: Flow,
+  peer: string,
   bytes: Uint8Array,
   reply: (bytes: Uint8Array) => void,
   nowMs: number,
 ): void {
-  const key = `${flow.remoteAddress} ${flow.remotePort}`;
+  const key = `${flow.remoteAddress} ${flow.remotePort} ${peer}`;
   const { counters } = runtime.accounts();
   counters[listener.counterBase + LISTENER_COUNTER.requests]!++;
   counters[listener.counterBase + LISTENER_COUNTER.bytesIn]! += bytes.length;
@@ -63,7 +70,8 @@ export function takeDatagram(
   listener.udp.delete(key);
   listener.udp.set(key, session);
   counters[session.server.counterBase + SERVER_COUNTER.bytesOut]! += bytes.length;
-  session.socket.send(bytes);
+  const { header, socket } = session;
+  socket.send(header ? Buffer.concat([header, bytes]) : bytes);
 }
 
 /** Ends what has been idle for too long. */
@@ -135,6 +143,7 @@ function open(
       onDatagram: (bytes, atMs) => takeReply(runtime, session, bytes, reply, atMs),
       onProblem: () => endUdpSession(runtime, session, false),
     }),
+    header: announcement(upstream.settings, flow, true, '', runtime.draw),
     movedMs: nowMs,
     requests: 0,
     responses: 0,

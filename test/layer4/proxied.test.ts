@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -10,6 +10,7 @@ import tls from 'node:tls';
 import { encodeProxyHeader } from '../../src/ip/proxy-encode.ts';
 import { closedPort, connectRaw, startRawOrigin, talk } from '../balancer/rig.ts';
 import { helloOf } from './hello.ts';
+import { RECEIVERS, startReceiver } from './receivers.ts';
 import {
   eventually,
   FLOWS,
@@ -235,59 +236,10 @@ async function selfSigned(t: TestContext): Promise<{ cert: string; key: string }
   return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
 }
 
-/** Real receivers, where they are installed: they answer with the client's address as they have read it. */
-const RECEIVERS = [
-  {
-    name: 'haproxy',
-    program: '/usr/sbin/haproxy',
-    args: (file: string) => ['-db', '-f', file],
-    config: (port: number) => `defaults
-  mode http
-  timeout client 5s
-  timeout server 5s
-  timeout connect 5s
-frontend f
-  bind 127.0.0.1:${port} accept-proxy
-  http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst] %[dst_port]"
-`,
-  },
-  {
-    name: 'nginx',
-    program: '/usr/sbin/nginx',
-    args: (file: string, folder: string) => ['-p', folder, '-c', file, '-g', 'daemon off;'],
-    config: (port: number, folder: string) => `pid ${folder}/pid;
-error_log stderr;
-events {}
-http {
-  access_log off;
-  client_body_temp_path ${folder}/1; proxy_temp_path ${folder}/2; fastcgi_temp_path ${folder}/3;
-  uwsgi_temp_path ${folder}/4; scgi_temp_path ${folder}/5;
-  server {
-    listen 127.0.0.1:${port} proxy_protocol;
-    return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
-  }
-}
-`,
-  },
-];
-
 for (const receiver of RECEIVERS) {
   const isThere = existsSync(receiver.program);
   test(`${receiver.name} reads our PROXY headers`, { skip: !isThere }, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'meridian-proxy-'));
-    const port = await closedPort();
-    const file = join(folder, 'conf');
-    writeFileSync(file, receiver.config(port, folder));
-    const child: ChildProcess = spawn(receiver.program, receiver.args(file, folder), {
-      stdio: 'ignore',
-    });
-    t.after(async () => {
-      child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
-      rmSync(folder, { recursive: true });
-    });
-    await eventually(() => child.exitCode === null, 'it runs');
-    await listening(port);
+    const port = await startReceiver(t, receiver);
     for (const version of ['v1', 'v2'] as const) {
       const rig = await startRig(
         snapshotOf(
@@ -307,16 +259,4 @@ for (const receiver of RECEIVERS) {
       await rig.close();
     }
   });
-}
-
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = net.connect({ port, host: '127.0.0.1' });
-    const isOpen = await new Promise<boolean>((done) => {
-      socket.once('connect', () => done(true));
-      socket.once('error', () => done(false));
-    });
-    socket.destroy();
-    if (isOpen) return;
-  }
 }

@@ -103,7 +103,9 @@ export async function startRig(snapshot: BalancerSnapshot) {
         ? openRelay({ address, port }, (bytes, from, reply) => {
             const [remoteAddress, remotePort] = [from.address, from.port];
             const flow = { remoteAddress, remotePort, localAddress: address, localPort: port };
-            layer4.receive(name, flow, bytes, reply, clock.ms);
+            const opened = entrance.open(name, flow, bytes);
+            const peer = `${remoteAddress} ${remotePort}`;
+            if (opened) layer4.receive(name, opened.flow, peer, opened.bytes, reply, clock.ms);
           })
         : engine.listen({ address, port }, (connection) =>
             entrance.pass(name, connection, admit(name)),
