@@ -35,9 +35,13 @@ function createWorker(
   let balancer: Balancer | undefined;
   let front: Front | undefined;
   let stopping = false;
+  let datagrams: readonly string[] = [];
 
   const open = async (snapshot: BalancerSnapshot, sockets: readonly ListenerSocket[]) => {
     const problems: ListenerProblem[] = [];
+    datagrams = snapshot.listeners.flatMap(({ layer4, name }) =>
+      layer4?.protocol === 'udp' ? [name] : [],
+    );
     for (const socket of sockets) {
       const problem = await openListener(engine, () => front, listeners, snapshot, socket);
       if (problem) problems.push(problem);
@@ -78,13 +82,15 @@ function createWorker(
         break;
       case 'drain':
         balancer?.drain(request.listeners, request.draining);
+        front?.layer4.drain(request.listeners, request.draining);
         break;
       case 'stop':
         if (stopping) break;
         stopping = true;
-        await closeListeners(listeners, []);
+        // Sessions of UDP still hear their clients, until the thread ends.
+        await closeListeners(listeners, request.givesUpAddresses ? [] : datagrams);
         balancer?.stop(steadyNow(), request.graceMs);
-        front?.layer4.stop(steadyNow(), request.graceMs);
+        front?.layer4.stop(steadyNow(), request.graceMs, !request.givesUpAddresses);
         setInterval(endWhenIdle, TICK_MS);
     }
   };

@@ -47,6 +47,8 @@ export type BalancerRequest =
       /** Accept nothing more, finish what is in flight for at most `graceMs`, then `stopped`. */
       readonly type: 'stop';
       readonly graceMs: number;
+      /** Others may listen at these addresses at once: sessions of UDP, which need them, end. */
+      readonly givesUpAddresses: boolean;
     };
 
 export type BalancerReport =

@@ -54,6 +54,8 @@ export type FlowSettings = {
   readonly byServerName: boolean;
   /** Without a byte either way. */
   readonly idleTimeoutMs: number;
+  /** How long flows go on once their server, or the listener, drains. */
+  readonly drainTimeoutMs: number;
   /** Of UDP, per worker. */
   readonly sessionsMax: number;
   /** Of UDP: so many for each datagram of the client, and the session is over; 0 = not known. */

@@ -82,6 +82,11 @@ export const balancerListenerFields = {
     .describe(
       'Of `tcp` and `udp`: a connection or session on which nothing moves for so long ends. Default: 10m, of `udp` 1m.',
     ),
+  drainTimeout: duration('0s', '24h')
+    .optional()
+    .describe(
+      'Of `tcp` and `udp`: how long connections and sessions may still go on when their server has left the configuration or has weight 0, when the listener has left it, or when the region is drained. Then both sides are told the end. Default: 5m.',
+    ),
   sessionsMax: z
     .int()
     .min(1)

@@ -397,6 +397,7 @@ export type FlowConfig = {
   readonly protocol: 'tcp' | 'udp';
   readonly byServerName: boolean;
   readonly idleTimeoutMs: number;
+  readonly drainTimeoutMs: number;
   readonly sessionsMax: number;
   readonly responses: number;
 };

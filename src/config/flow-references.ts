@@ -10,6 +10,7 @@ const PROTOCOLS_OF = {
   sni: ['tcp'],
   proxies: ['http', 'tcp', 'udp'],
   idleTimeout: ['tcp', 'udp'],
+  drainTimeout: ['tcp', 'udp'],
   sessionsMax: ['udp'],
   responses: ['udp'],
 } as const;

@@ -402,13 +402,19 @@ function resolveFlows(
   listener: ConfigFile['balancer']['listeners'][number],
 ): FlowConfig | undefined {
   const { idleTimeout, protocol, responses = 0, sessionsMax = FLOWS.sessionsMax, sni } = listener;
+  const { drainTimeout: drainTimeoutMs = FLOWS.drainTimeoutMs } = listener;
   if (protocol === 'http') return undefined;
   const idleTimeoutMs = idleTimeout ?? FLOWS.idleTimeoutMs[protocol];
-  return { protocol, byServerName: sni !== undefined, idleTimeoutMs, sessionsMax, responses };
+  const byServerName = sni !== undefined;
+  return { protocol, byServerName, idleTimeoutMs, drainTimeoutMs, sessionsMax, responses };
 }
 
 /** What holds for layer 4 where nothing is written. */
-const FLOWS = { idleTimeoutMs: { tcp: 600_000, udp: 60_000 }, sessionsMax: 10_000 } as const;
+const FLOWS = {
+  idleTimeoutMs: { tcp: 600_000, udp: 60_000 },
+  drainTimeoutMs: 300_000,
+  sessionsMax: 10_000,
+} as const;
 
 /** RFC 5952 text of an address that the schema has accepted. */
 function canonical(text: string): string {

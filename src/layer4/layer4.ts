@@ -15,8 +15,10 @@ import {
 import {
   type ConnectDatagrams,
   endUdpSessions,
+  noteDrained,
   takeDatagram,
   tickUdpSessions,
+  type UdpSession,
   type UdpSessions,
 } from './udp-sessions.ts';
 
@@ -39,25 +41,35 @@ export type Layer4 = {
     reply: (bytes: Uint8Array) => void,
     nowMs: number,
   ): void;
+  /** While its region drains a listener takes clients, but none for longer than its drain time. */
+  drain(listeners: readonly string[], draining: boolean): void;
   /** After the balancer has taken over the snapshot: flows that are there go on. */
   serve(snapshot: BalancerSnapshot): void;
   /** Applies the clock; ten times a second is enough. */
   tick(nowMs: number): void;
-  /** Connections may go on for `graceMs`, then they are cut; sessions of UDP end, for nobody listens any more. */
-  stop(nowMs: number, graceMs: number): void;
-  /** Connections open now. */
+  /**
+   * Nobody new is taken; connections may go on for `graceMs`, then they are cut.
+   * @param keepsDatagrams so may sessions of UDP: datagrams still come and go at the listeners' addresses
+   */
+  stop(nowMs: number, graceMs: number, keepsDatagrams: boolean): void;
+  /** Connections and sessions open now. */
   sessions(): number;
 };
 
 export type FlowListener = {
   readonly name: string;
   idleTimeoutMs: number;
+  drainTimeoutMs: number;
+  /** Its region drains, or it is gone. */
+  draining: boolean;
   byServerName: boolean;
   routes: RouteTable;
   counterBase: number;
   sessionsMax: number;
   responses: number;
   readonly udp: UdpSessions;
+  /** Of these, those whose server drains. */
+  readonly leaving: Set<UdpSession>;
   /** The server of UDP that failed last, until another session has gone past it. */
   failed: UpstreamServer | undefined;
 };
@@ -70,6 +82,7 @@ export type Layer4Runtime = {
   /** A random number in [0, 1). */
   readonly draw: () => number;
   limits: BalancerLimits;
+  stopping: boolean;
   readonly tcp: Set<TcpSession>;
 };
 
@@ -86,6 +99,7 @@ export function createLayer4(
     connectDatagrams,
     draw,
     limits: snapshot.limits,
+    stopping: false,
     tcp: new Set(),
   };
   const listeners = new Map<string, FlowListener>();
@@ -94,8 +108,9 @@ export function createLayer4(
     runtime.limits = next.limits;
     for (const gone of serveListeners(listeners, next)) endUdpSessions(runtime, gone);
     const { counters } = accounts();
-    for (const { counterBase, udp } of listeners.values()) {
-      counters[counterBase + LISTENER_COUNTER.connectionsActive] = udp.size;
+    for (const listener of listeners.values()) {
+      counters[listener.counterBase + LISTENER_COUNTER.connectionsActive] = listener.udp.size;
+      noteDrained(listener);
     }
     for (const { listener } of runtime.tcp) {
       counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;
@@ -104,6 +119,12 @@ export function createLayer4(
   serve(snapshot);
   return {
     serve,
+    drain(names, draining) {
+      for (const name of names) {
+        const listener = listeners.get(name);
+        if (listener) listener.draining = draining;
+      }
+    },
     serves: (name) => listeners.has(name),
     accept(name, client, nowMs) {
       const listener = listeners.get(name);
@@ -117,17 +138,23 @@ export function createLayer4(
       if (listener) takeDatagram(runtime, listener, client, peer, bytes, reply, nowMs);
     },
     tick(nowMs) {
-      for (const listener of listeners.values()) tickUdpSessions(runtime, listener, nowMs);
+      for (const listener of listeners.values()) {
+        if (nowMs >= stopAtMs) endUdpSessions(runtime, listener);
+        else tickUdpSessions(runtime, listener, nowMs);
+      }
       for (const session of runtime.tcp) {
         if (nowMs >= stopAtMs) cutTcpSession(session, nowMs);
         else tickTcpSession(session, nowMs);
       }
     },
-    stop(nowMs, graceMs) {
+    stop(nowMs, graceMs, keepsDatagrams) {
       stopAtMs = nowMs + graceMs;
+      runtime.stopping = true;
+      if (keepsDatagrams) return;
       for (const listener of listeners.values()) endUdpSessions(runtime, listener);
     },
-    sessions: () => runtime.tcp.size,
+    sessions: () =>
+      [...listeners.values()].reduce((sum, { udp }) => sum + udp.size, runtime.tcp.size),
   };
 }
 
@@ -139,10 +166,11 @@ function serveListeners(
   const gone = new Map(listeners);
   for (const [index, { layer4, name, routes }] of next.listeners.entries()) {
     if (layer4 === undefined) continue;
-    const { byServerName, idleTimeoutMs, responses, sessionsMax } = layer4;
+    const { byServerName, drainTimeoutMs, idleTimeoutMs, responses, sessionsMax } = layer4;
     const settings = {
       name,
       byServerName,
+      drainTimeoutMs,
       idleTimeoutMs,
       responses,
       sessionsMax,
@@ -152,12 +180,20 @@ function serveListeners(
     const present = listeners.get(name);
     gone.delete(name);
     if (present) Object.assign(present, settings);
-    else listeners.set(name, { ...settings, udp: new Map(), failed: undefined });
+    else listeners.set(name, { ...settings, ...fresh() });
   }
   for (const [name, listener] of gone) {
     listener.counterBase = COUNTER_SCRATCH;
+    listener.draining = true;
     listener.routes = compileRoutes([]);
     listeners.delete(name);
   }
   return gone.values();
 }
+
+const fresh = () => ({
+  draining: false,
+  udp: new Map<string, UdpSession>(),
+  leaving: new Set<UdpSession>(),
+  failed: undefined,
+});

@@ -9,6 +9,7 @@ import { announcement } from './announce.ts';
 import { CLIENT_HELLO_BYTES_MAX, readServerName } from './client-hello.ts';
 import { type Flow, flowKey } from './flow-key.ts';
 import type { FlowListener, Layer4Runtime } from './layer4.ts';
+import { isDrained, isDraining, NEVER } from './leaving.ts';
 import { pickUntried } from './pick.ts';
 
 /**
@@ -18,6 +19,7 @@ import { pickUntried } from './pick.ts';
  *   connect  waiting for a server; what the client has said already waits in the inbox
  *   open     bytes both ways. Each direction ends by itself (half-close), and a side that cannot take
  *            more stops the reading of the other
+ *   ending   server or listener have drained long enough: both sides are told the end, and may tell theirs
  *   closed   nothing any more
  *
  * A server that cannot be connected to is followed by another one; once a byte may have reached it, never.
@@ -26,7 +28,7 @@ export type TcpSession = {
   readonly runtime: Layer4Runtime;
   readonly listener: FlowListener;
   readonly client: FlowWire;
-  phase: 'hello' | 'connect' | 'open' | 'closed';
+  phase: 'hello' | 'connect' | 'open' | 'ending' | 'closed';
   readonly inbox: Inbox;
   /** With fewer octets the ClientHello cannot be whole. */
   helloNeeded: number;
@@ -37,10 +39,11 @@ export type TcpSession = {
   wire: Wire | undefined;
   readonly tried: UpstreamServer[];
   attemptMs: number;
-  /** End of the present phase, `hello` or `connect`. */
+  /** End of the present phase, but for `open`. */
   untilMs: number;
   /** Last byte that moved, either way. */
   movedMs: number;
+  leaveAtMs: number;
   clientEnded: boolean;
   clientClosed: boolean;
   serverEnded: boolean;
@@ -74,6 +77,7 @@ export function openTcpSession(
     attemptMs: nowMs,
     untilMs: nowMs + runtime.limits.headTimeoutMs,
     movedMs: nowMs,
+    leaveAtMs: NEVER,
     clientEnded: false,
     clientClosed: false,
     serverEnded: false,
@@ -96,10 +100,11 @@ export function openTcpSession(
   };
 }
 
-/** Applies the clock: phases that take too long, and connections on which nothing moves. */
+/** Applies the clock: phases that take too long, connections on which nothing moves, and what drains. */
 export function tickTcpSession(session: TcpSession, nowMs: number): void {
   switch (session.phase) {
     case 'hello':
+    case 'ending':
       if (nowMs >= session.untilMs) cutTcpSession(session, nowMs);
       break;
     case 'connect':
@@ -107,7 +112,25 @@ export function tickTcpSession(session: TcpSession, nowMs: number): void {
       break;
     case 'open':
       if (nowMs - session.movedMs >= session.listener.idleTimeoutMs) cutTcpSession(session, nowMs);
+      else if (hasDrained(session, nowMs)) finish(session, nowMs);
   }
+}
+
+function hasDrained(session: TcpSession, nowMs: number): boolean {
+  const { listener, server } = session;
+  const drains = listener.draining || (server !== undefined && isDraining(server));
+  return isDrained(session, drains, listener.drainTimeoutMs, nowMs);
+}
+
+/** Ends both directions after what has been written. A reset would take from both what they have not read yet. */
+function finish(session: TcpSession, nowMs: number): void {
+  const { client, clientEnded, runtime, serverEnded, wire } = session;
+  session.phase = 'ending';
+  session.untilMs = nowMs + runtime.limits.lingerTimeoutMs;
+  if (!serverEnded) client.end();
+  if (!clientEnded) wire?.end();
+  client.resume();
+  wire?.resume();
 }
 
 /** Ends it at once; either side sees that it broke off. */
@@ -128,6 +151,7 @@ function takeFromClient(session: TcpSession, bytes: Uint8Array, nowMs: number): 
     passToServer(session, bytes);
     return;
   }
+  if (session.phase === 'ending') return;
   fillInbox(session.inbox, bytes, 0, bytes.length);
   if (session.phase === 'hello') readHello(session, nowMs);
   else session.client.pause();
@@ -260,6 +284,7 @@ function endOfServer(session: TcpSession, nowMs: number): void {
 
 function closeOfClient(session: TcpSession, problem: string, nowMs: number): void {
   session.clientClosed = true;
+  if (session.phase === 'ending' && !session.serverClosed) return;
   const isOrderly = problem === '' && session.clientEnded && session.serverEnded;
   if (!isOrderly || session.serverClosed) cutTcpSession(session, nowMs);
 }
@@ -271,7 +296,7 @@ function closeOfServer(session: TcpSession, problem: string, nowMs: number): voi
   }
   session.serverClosed = true;
   // Once it has said all, the client still gets it; what the client says now has no reader any more.
-  const isOrderly = session.serverEnded || problem === '';
+  const isOrderly = session.phase === 'ending' || session.serverEnded || problem === '';
   if (!isOrderly || session.clientClosed) cutTcpSession(session, nowMs);
   else {
     session.wire = undefined;
@@ -290,6 +315,6 @@ function leave(session: TcpSession, nowMs: number): void {
   runtime.tcp.delete(session);
   counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (server === undefined) return;
-  if (phase === 'open') endTunnel(server, counters);
+  if (phase === 'open' || phase === 'ending') endTunnel(server, counters);
   else endRequest(server, counters, undefined, session.attemptMs, nowMs);
 }

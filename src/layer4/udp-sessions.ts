@@ -5,6 +5,7 @@ import { beginRequest, endRequest, endTunnel, startTunnel } from '../balancer/up
 import { announcement } from './announce.ts';
 import { type Flow, flowKey } from './flow-key.ts';
 import type { FlowListener, Layer4Runtime } from './layer4.ts';
+import { isDrained, isDraining, NEVER } from './leaving.ts';
 import { pickUntried } from './pick.ts';
 
 /**
@@ -20,6 +21,7 @@ export type UdpSession = {
   /** In front of each datagram of the client: any of them may be lost, or come first. */
   readonly header: Uint8Array | undefined;
   movedMs: number;
+  leaveAtMs: number;
   requests: number;
   responses: number;
 };
@@ -63,7 +65,9 @@ export function takeDatagram(
   const present = listener.udp.get(key);
   // A server that is down gets nothing more; one that has left the configuration keeps what it has.
   if (present && !present.server.usable) endUdpSession(runtime, present, undefined);
-  const session = listener.udp.get(key) ?? open(runtime, listener, flow, key, reply, nowMs);
+  const known = listener.udp.get(key);
+  const session =
+    known ?? (runtime.stopping ? undefined : open(runtime, listener, flow, key, reply, nowMs));
   if (session === undefined) return;
   session.movedMs = nowMs;
   session.requests += 1;
@@ -74,7 +78,7 @@ export function takeDatagram(
   socket.send(header ? Buffer.concat([header, bytes]) : bytes);
 }
 
-/** Ends what has been idle for too long. */
+/** Ends what has been idle, or has drained, for too long. */
 export function tickUdpSessions(
   runtime: Layer4Runtime,
   listener: FlowListener,
@@ -84,6 +88,17 @@ export function tickUdpSessions(
     if (nowMs - session.movedMs < listener.idleTimeoutMs) break;
     endUdpSession(runtime, session, undefined);
   }
+  for (const session of listener.leaving) {
+    const drains = isDraining(session.server);
+    const isOver = isDrained(session, drains, listener.drainTimeoutMs, nowMs);
+    if (isOver) endUdpSession(runtime, session, undefined);
+    else if (!drains) listener.leaving.delete(session);
+  }
+}
+
+/** After the servers have changed: looks once for sessions whose server drains now. */
+export function noteDrained({ leaving, udp }: FlowListener): void {
+  for (const session of udp.values()) if (isDraining(session.server)) leaving.add(session);
 }
 
 export function endUdpSessions(runtime: Layer4Runtime, { udp }: FlowListener): void {
@@ -93,11 +108,13 @@ export function endUdpSessions(runtime: Layer4Runtime, { udp }: FlowListener): v
 /** @param ok false when the server failed; undefined when the end says nothing of it */
 function endUdpSession(
   { accounts }: Layer4Runtime,
-  { key, listener, server, socket }: UdpSession,
+  session: UdpSession,
   ok: boolean | undefined,
 ): void {
+  const { key, listener, server, socket } = session;
   const { counters } = accounts();
   if (!listener.udp.delete(key)) return;
+  listener.leaving.delete(session);
   socket.close();
   endTunnel(server, counters);
   counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
@@ -145,6 +162,7 @@ function open(
     }),
     header: announcement(upstream.settings, flow, true, '', runtime.draw),
     movedMs: nowMs,
+    leaveAtMs: NEVER,
     requests: 0,
     responses: 0,
   };

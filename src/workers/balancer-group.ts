@@ -21,7 +21,8 @@ export type BalancerGroup = {
   /** While draining, clients are served and asked to leave (`Connection: close`). */
   setDraining(draining: boolean): void;
   threads(): readonly Thread[];
-  stop(graceMs: number): Promise<void>;
+  /** @param givesUpAddresses the node goes on without it, and its addresses may be wanted */
+  stop(graceMs: number, givesUpAddresses: boolean): Promise<void>;
 };
 
 export type BalancerGroupOptions = ThreadVoice & {
@@ -126,8 +127,8 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
       tellDraining();
     },
     threads: () => threads,
-    async stop(graceMs) {
-      const message: BalancerRequest = { type: 'stop', graceMs };
+    async stop(graceMs, givesUpAddresses) {
+      const message: BalancerRequest = { type: 'stop', graceMs, givesUpAddresses };
       await Promise.all(threads.map((thread) => thread.stop(graceMs + STOP_MARGIN_MS, message)));
     },
   };

@@ -93,7 +93,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
       if (snapshots.has(region)) continue;
       groups.delete(region);
       retiring.add(group);
-      void group.stop(RETIRE_GRACE_MS).then(() => retiring.delete(group));
+      void group.stop(RETIRE_GRACE_MS, true).then(() => retiring.delete(group));
     }
     sockets.closeOthers(listeners);
     return problems;
@@ -129,7 +129,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     async stop(graceMs) {
       sockets.closeOthers([]);
       const all = [...groups.values(), ...retiring];
-      await Promise.all(all.map((group) => group.stop(graceMs)));
+      await Promise.all(all.map((group) => group.stop(graceMs, false)));
     },
   };
   return { ok: true, workers };

@@ -81,7 +81,7 @@ for (const hasRing of [false, true])
     assert.equal(readCounters(snapshot, counters).listeners[0]?.requests, 1);
     assert.equal(readCounters(snapshot, second).listeners[0]?.requests, 2);
 
-    send({ type: 'stop', graceMs: 1000 });
+    send({ type: 'stop', graceMs: 1000, givesUpAddresses: false });
     assert.equal((await next()).type, 'stopped');
     await worker.terminate();
     await origin.close();

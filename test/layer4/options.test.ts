@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -8,6 +6,7 @@ import { encodeProxyHeader } from '../../src/ip/proxy-encode.ts';
 import { NO_PROXY_OPTIONS, readProxyOptions } from '../../src/ip/proxy-options.ts';
 import { createProxiedClient, readProxyHeader } from '../../src/ip/proxy-protocol.ts';
 import { connectRaw, talk } from '../balancer/rig.ts';
+import { bound } from './datagrams.ts';
 import { helloOf } from './hello.ts';
 import { HAPROXY, HAPROXY_DEFAULTS, type Receiver, startReceiver } from './receivers.ts';
 import {
@@ -193,9 +192,8 @@ backend b
   client.socket.destroy();
 });
 
-async function bound(t: TestContext) {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
+async function udpSocket(t: TestContext) {
+  const socket = await bound();
   t.after(() => socket.close());
   return socket;
 }
@@ -203,7 +201,7 @@ async function bound(t: TestContext) {
 const UDP = { ...FLOWS, protocol: 'udp' } as const;
 
 test('each datagram begins with a header, and answers come back without one', async (t) => {
-  const server = await bound(t);
+  const server = await udpSocket(t);
   const heard: Buffer[] = [];
   server.on('message', (bytes, { port }) => {
     heard.push(bytes);
@@ -224,7 +222,7 @@ test('each datagram begins with a header, and answers come back without one', as
     ),
   );
   t.after(() => rig.close());
-  const client = await bound(t);
+  const client = await udpSocket(t);
   const answers: string[] = [];
   client.on('message', (bytes) => answers.push(String(bytes)));
   const header = encodeProxyHeader('v2', ENDS, { isDatagrams: true });
@@ -288,7 +286,7 @@ remote-control:
     ),
   );
   t.after(() => rig.close());
-  const client = await bound(t);
+  const client = await udpSocket(t);
   let answers = 0;
   client.on('message', (bytes) => {
     assert.equal(bytes[3]! & 0x0f, 0, 'NOERROR');

@@ -2,6 +2,7 @@ import { useRing } from '../balancer/engine.ts';
 
 /** What holds for layer 4 over node:net holds over io_uring. */
 if (await useRing()) {
+  await import('./drain.test.ts');
   await import('./options.test.ts');
   await import('./proxied.test.ts');
   await import('./tcp.test.ts');

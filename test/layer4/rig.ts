@@ -23,6 +23,7 @@ export const FLOWS: FlowSettings = {
   protocol: 'tcp',
   byServerName: false,
   idleTimeoutMs: 60_000,
+  drainTimeoutMs: 20_000,
   sessionsMax: 100,
   responses: 0,
 };
@@ -136,11 +137,11 @@ export async function startRig(snapshot: BalancerSnapshot) {
       clock.ms += ms;
       tick();
     },
-    stop: (graceMs: number): void => layer4.stop(clock.ms, graceMs),
+    stop: (graceMs: number): void => layer4.stop(clock.ms, graceMs, true),
     async close(): Promise<void> {
       for (const listener of opened) await listener.close();
       balancer.stop(clock.ms, 0);
-      layer4.stop(clock.ms, 0);
+      layer4.stop(clock.ms, 0, false);
       tick();
     },
   };

@@ -1,48 +1,9 @@
 import assert from 'node:assert/strict';
-import { createSocket, type RemoteInfo } from 'node:dgram';
-import { once } from 'node:events';
 import { test } from 'node:test';
+import { startUdpClient, startUdpEcho } from './datagrams.ts';
 import { eventually, FLOWS, listenerOf, snapshotOf, startRig, upstreamOf } from './rig.ts';
 
 /** UDP that is passed on unread, with real sockets on both sides. */
-
-async function bound() {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  return socket;
-}
-
-/** Answers each datagram `times` times with its name and what it heard, and notes who asked. */
-async function startEcho(name: string, times = 1) {
-  const socket = await bound();
-  const peers = new Set<number>();
-  socket.on('message', (bytes, { port }: RemoteInfo) => {
-    peers.add(port);
-    for (let at = 0; at < times; at += 1) socket.send(`${name}:${bytes}`, port, '127.0.0.1');
-  });
-  return { port: socket.address().port, peers, close: () => socket.close() };
-}
-
-async function startClient(port: number) {
-  const socket = await bound();
-  const heard: string[] = [];
-  socket.on('message', (bytes, from: RemoteInfo) => {
-    // From where it was sent to, or no client would take it.
-    heard.push(from.port === port && from.address === '127.0.0.1' ? String(bytes) : 'stranger');
-  });
-  return {
-    heard,
-    send: (text: string): void => socket.send(text, port, '127.0.0.1'),
-    async ask(text: string): Promise<string> {
-      const before = heard.length;
-      socket.send(text, port, '127.0.0.1');
-      await eventually(() => heard.length > before, `an answer to ${text}`);
-      return heard.at(-1)!;
-    },
-    close: () => socket.close(),
-  };
-}
 
 const one = (ports: readonly number[], flows = {}, more = {}) =>
   snapshotOf(
@@ -53,9 +14,9 @@ const active = ({ counters }: Awaited<ReturnType<typeof startRig>>): number =>
   counters().listeners[0]!.connectionsActive;
 
 test('a client keeps its server and socket while its session lasts, and hears the listener', async (t) => {
-  const echoes = await Promise.all(['a', 'b'].map((name) => startEcho(name)));
+  const echoes = await Promise.all(['a', 'b'].map((name) => startUdpEcho(name)));
   const rig = await startRig(one(echoes.map(({ port }) => port)));
-  const clients = await Promise.all([startClient(rig.ports[0]!), startClient(rig.ports[0]!)]);
+  const clients = await Promise.all([startUdpClient(rig.ports[0]!), startUdpClient(rig.ports[0]!)]);
   t.after(() => Promise.all([rig, ...echoes, ...clients].map((each) => each.close())));
   const [first, second] = clients;
   assert.equal(await first!.ask('1'), 'a:1');
@@ -83,9 +44,9 @@ test('a client keeps its server and socket while its session lasts, and hears th
 });
 
 test('beyond the most sessions that which was idle longest goes', async (t) => {
-  const echo = await startEcho('a');
+  const echo = await startUdpEcho('a');
   const rig = await startRig(one([echo.port], { sessionsMax: 2 }));
-  const clients = await Promise.all([1, 2, 3].map(() => startClient(rig.ports[0]!)));
+  const clients = await Promise.all([1, 2, 3].map(() => startUdpClient(rig.ports[0]!)));
   t.after(() => Promise.all([rig, echo, ...clients].map((each) => each.close())));
   const [first, second, third] = clients;
   await first!.ask('1');
@@ -101,9 +62,9 @@ test('beyond the most sessions that which was idle longest goes', async (t) => {
 });
 
 test('a session ends when as many answers have come as are expected', async (t) => {
-  const echo = await startEcho('a', 2);
+  const echo = await startUdpEcho('a', 2);
   const rig = await startRig(one([echo.port], { responses: 2 }));
-  const client = await startClient(rig.ports[0]!);
+  const client = await startUdpClient(rig.ports[0]!);
   t.after(() => Promise.all([rig, echo, client].map((each) => each.close())));
   client.send('1');
   client.send('2');
@@ -113,10 +74,10 @@ test('a session ends when as many answers have come as are expected', async (t) 
 });
 
 test('a server on whose port nobody listens is left for another, one that is down at once', async (t) => {
-  const [gone, echo] = await Promise.all([startEcho('gone'), startEcho('b')]);
+  const [gone, echo] = await Promise.all([startUdpEcho('gone'), startUdpEcho('b')]);
   gone.close();
   const rig = await startRig(one([gone.port, echo.port]));
-  const client = await startClient(rig.ports[0]!);
+  const client = await startUdpClient(rig.ports[0]!);
   t.after(() => Promise.all([rig, echo, client].map((each) => each.close())));
   client.send('lost');
   await eventually(() => rig.counters().servers[0]!.failures === 1, 'the refusal is heard');
@@ -131,12 +92,14 @@ test('a server on whose port nobody listens is left for another, one that is dow
 });
 
 test('a client stays on its server by address, whatever its port', async (t) => {
-  const echoes = await Promise.all(['a', 'b', 'c', 'd'].map((name) => startEcho(name)));
+  const echoes = await Promise.all(['a', 'b', 'c', 'd'].map((name) => startUdpEcho(name)));
   const ports = echoes.map(({ port }) => port);
   const keyed = (key: string) =>
     one(ports, {}, { algorithm: { kind: 'maglev', options: { key } } });
   const rig = await startRig(keyed('client'));
-  const clients = await Promise.all(Array.from({ length: 24 }, () => startClient(rig.ports[0]!)));
+  const clients = await Promise.all(
+    Array.from({ length: 24 }, () => startUdpClient(rig.ports[0]!)),
+  );
   t.after(() => Promise.all([rig, ...echoes, ...clients].map((each) => each.close())));
   const names = async (): Promise<Set<string>> =>
     new Set(await Promise.all(clients.map((client) => client.ask(''))));
@@ -150,9 +113,9 @@ test('a client stays on its server by address, whatever its port', async (t) => 
 });
 
 test('datagrams of any length pass whole', async (t) => {
-  const echo = await startEcho('a');
+  const echo = await startUdpEcho('a');
   const rig = await startRig(one([echo.port]));
-  const client = await startClient(rig.ports[0]!);
+  const client = await startUdpClient(rig.ports[0]!);
   t.after(() => Promise.all([rig, echo, client].map((each) => each.close())));
   for (const length of [0, 1, 1472, 9000, 65_000]) {
     const text = 'x'.repeat(length);

@@ -252,7 +252,13 @@ for (const each of WAYS.slice(0, 2)) {
     t.after(() => server.close());
     server.on('message', (bytes, from) => server.send(`not ${bytes}`, from.port, from.address));
     await new Promise<void>((resolve) => server.bind(originPort, '127.0.0.1', resolve));
-    const flows = { byServerName: false, idleTimeoutMs: 1000, sessionsMax: 10, responses: 1 };
+    const flows = {
+      byServerName: false,
+      idleTimeoutMs: 1000,
+      drainTimeoutMs: 1000,
+      sessionsMax: 10,
+      responses: 1,
+    };
     const listeners = (['tcp', 'udp'] as const).map((protocol) => ({
       ...listenerAt('eu', address, protocol),
       layer4: { ...flows, protocol },
