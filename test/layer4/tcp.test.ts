@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
+import { CONNECT_TRIES_MAX } from '../../src/layer4/tcp-session.ts';
 import { closedPort, connectRaw } from '../balancer/rig.ts';
 import {
   eventually,
@@ -102,6 +103,39 @@ test('a server that does not answer is left when the time for connecting is over
   rig.pass(1);
   await client.until((text) => text === 'c:late');
   assert.equal(rig.counters().servers[0]?.failures, 1);
+  client.socket.destroy();
+});
+
+test('so many servers are tried and no more, each once, and each failure is counted', async (t) => {
+  const dead = await Promise.all(Array.from({ length: CONNECT_TRIES_MAX + 4 }, closedPort));
+  const rig = await startRig(one(dead));
+  t.after(() => rig.close());
+  assert.deepEqual(await connectRaw(rig.ports[0]!).ended(), { text: '', reset: true });
+  const { servers } = rig.counters();
+  const tried = servers.filter(({ connections }) => connections > 0);
+  assert.equal(tried.length, CONNECT_TRIES_MAX);
+  assert.ok(tried.every((each) => each.connections === 1 && each.failures === 1));
+  const retries = servers.reduce((sum, server) => sum + server.retries, 0);
+  assert.equal(retries, CONNECT_TRIES_MAX - 1);
+});
+
+test('refusing and silent servers on the way to one that serves cost their time only', async (t) => {
+  const [first, second] = [await startSilent(), await startSilent()];
+  const echo = await startEcho('g');
+  const dead = await closedPort();
+  const rig = await startRig(one([first.port, dead, second.port, echo.port]));
+  t.after(() => Promise.all([rig, echo, first, second].map((each) => each.close())));
+  const client = connectRaw(rig.ports[0]!);
+  client.send('at last');
+  const connections = (): number[] => rig.counters().servers.map((server) => server.connections);
+  await eventually(() => rig.counters().servers[0]!.connections === 1, 'the first is tried');
+  rig.pass(1_000);
+  await eventually(() => rig.counters().servers[2]!.connections === 1, 'the third is tried');
+  assert.deepEqual(connections(), [1, 1, 1, 0]);
+  rig.pass(1_000);
+  await client.until((text) => text === 'g:at last');
+  const failures = rig.counters().servers.map((server) => server.failures);
+  assert.deepEqual(failures, [1, 1, 1, 0]);
   client.socket.destroy();
 });
 
