@@ -19,8 +19,12 @@ export const LISTENER_COUNTER = {
   /** Copies sent to a mirror, and those that were wanted and not sent. */
   mirrored: 10,
   mirrorsDropped: 11,
+  /** Of layer 4: servers that could not be connected to, or whose machine said that nobody listens. */
+  connectFailures: 12,
+  /** Of layer 4: not served, or given up before their time, for want of a server, a name or room. */
+  dropped: 13,
 } as const;
-export const LISTENER_COUNTERS = 12;
+export const LISTENER_COUNTERS = 14;
 
 export const SERVER_COUNTER = {
   requests: 0,
@@ -66,6 +70,8 @@ export type ListenerCounts = {
   readonly bytesOut: number;
   readonly mirrored: number;
   readonly mirrorsDropped: number;
+  readonly connectFailures: number;
+  readonly dropped: number;
 };
 /** `bytesIn` came from the server, `bytesOut` went to it. */
 export type ServerCounts = {
@@ -96,6 +102,8 @@ export function readCounters(snapshot: BalancerSnapshot, row: SharedArrayBuffer)
         bytesOut: at(LISTENER_COUNTER.bytesOut),
         mirrored: at(LISTENER_COUNTER.mirrored),
         mirrorsDropped: at(LISTENER_COUNTER.mirrorsDropped),
+        connectFailures: at(LISTENER_COUNTER.connectFailures),
+        dropped: at(LISTENER_COUNTER.dropped),
       };
     }),
     servers: snapshot.upstreams.flatMap((upstream, upstreamIndex) =>

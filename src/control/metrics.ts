@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ServerCounts } from '../balancer/counters.ts';
+import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import { counterSlots, durationSlots } from '../nameserver/counters.ts';
 import { readDurations } from '../nameserver/durations.ts';
@@ -24,6 +24,7 @@ export type MetricsSource = {
   regions(): readonly RegionStatus[];
   upstreams(): readonly UpstreamStatus[];
   serverCounts(): readonly ServerCounts[];
+  listenerCounts(): readonly ListenerCounts[];
   workerRestarts(): ReadonlyMap<string, number>;
   readonly lastReload: { readonly ok: boolean; readonly atMs: number } | undefined;
   readonly overrides: number;
@@ -54,6 +55,7 @@ export function createMetrics(): {
       addSockets(registry, source);
       addHealth(registry, source);
       addBalancer(registry, source);
+      addFlows(registry, source);
       addNode(registry, source);
       const merged = Registry.merge([registry, process]);
       return { contentType: merged.contentType, body: await merged.metrics() };
@@ -179,6 +181,36 @@ function addBalancer(registry: Registry, source: MetricsSource): void {
     requests.inc(at, counts.requests);
     failures.inc(at, counts.failures);
     active.set(at, counts.active);
+  }
+}
+
+/** Connections, sessions and bytes, of listeners and servers of any protocol. */
+function addFlows(registry: Registry, source: MetricsSource): void {
+  const count = (name: string, help: string, labels: string[]) =>
+    counter(registry, name, help, labels);
+  const of = ['listener'];
+  const taken = count('listener_connections_total', 'Connections and sessions of UDP.', of);
+  const active = gauge(registry, 'listener_connections_active', 'Of these, open now.', of);
+  const failures = count('listener_connect_failures_total', 'Tries to reach a server.', of);
+  const dropped = count('listener_dropped_total', 'Connections, sessions not served.', of);
+  const bytes = count('listener_bytes_total', 'Octets of clients.', [...of, 'direction']);
+  for (const counts of source.listenerCounts()) {
+    const at = { listener: counts.listener };
+    taken.inc(at, counts.connections);
+    active.set(at, counts.connectionsActive);
+    failures.inc(at, counts.connectFailures);
+    dropped.inc(at, counts.dropped);
+    bytes.inc({ ...at, direction: 'received' }, counts.bytesIn);
+    bytes.inc({ ...at, direction: 'sent' }, counts.bytesOut);
+  }
+  const labels = ['upstream', 'server'];
+  const made = count('server_connections_total', 'Connections begun, sessions of UDP.', labels);
+  const moved = count('server_bytes_total', 'Octets of servers.', [...labels, 'direction']);
+  for (const { bytesIn, bytesOut, connections, server, upstream } of source.serverCounts()) {
+    const at = { upstream, server };
+    made.inc(at, connections);
+    moved.inc({ ...at, direction: 'received' }, bytesIn);
+    moved.inc({ ...at, direction: 'sent' }, bytesOut);
   }
 }
 

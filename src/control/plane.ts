@@ -243,6 +243,7 @@ function metricsSource(parts: PlaneParts): MetricsSource {
     regions: () => regionStatuses(facts),
     upstreams: () => upstreamStatuses(facts),
     serverCounts: () => facts.serverCounts,
+    listenerCounts: () => facts.listenerCounts,
     workerRestarts: () => new Map(workers.map(({ name, restarts }) => [name, restarts])),
     lastReload,
     overrides: parts.overrides.current().length,

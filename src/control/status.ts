@@ -1,4 +1,4 @@
-import type { ServerCounts } from '../balancer/counters.ts';
+import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
 import type { ZoneConfig } from '../config/config.ts';
 import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
@@ -36,6 +36,7 @@ export type Facts = {
   /** Answers given so far, by endpoint name. */
   readonly answers: ReadonlyMap<string, number>;
   readonly serverCounts: readonly ServerCounts[];
+  readonly listenerCounts: readonly ListenerCounts[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
   /** Of a zone that is copied from a primary; absent = this node copies none. */

@@ -128,7 +128,9 @@ export function createLayer4(
     serves: (name) => listeners.has(name),
     accept(name, client, nowMs) {
       const listener = listeners.get(name);
-      if (listener === undefined || runtime.tcp.size >= runtime.limits.connectionsMax) {
+      if (listener === undefined) return undefined;
+      if (runtime.tcp.size >= runtime.limits.connectionsMax) {
+        accounts().counters[listener.counterBase + LISTENER_COUNTER.dropped]!++;
         return undefined;
       }
       return openTcpSession(runtime, listener, client, nowMs);

@@ -175,11 +175,18 @@ function readHello(session: TcpSession, nowMs: number): void {
 function route(session: TcpSession, nowMs: number): void {
   const found = findRouteOfName(session.listener.routes, session.serverName);
   if (found === undefined) {
-    cutTcpSession(session, nowMs);
+    drop(session, nowMs);
     return;
   }
   session.upstream = found.upstream;
   beginAttempt(session, nowMs);
+}
+
+/** There is nobody to serve it. */
+function drop(session: TcpSession, nowMs: number): void {
+  const { listener, runtime } = session;
+  runtime.accounts().counters[listener.counterBase + LISTENER_COUNTER.dropped]!++;
+  cutTcpSession(session, nowMs);
 }
 
 function beginAttempt(session: TcpSession, nowMs: number): void {
@@ -191,7 +198,7 @@ function beginAttempt(session: TcpSession, nowMs: number): void {
   const server = mayTry ? pickUntried(upstream, tried, key, runtime.draw(), nowMs) : undefined;
   // A name without a server is worth nothing to the client: it is not kept waiting.
   if (upstream === undefined || server === undefined) {
-    cutTcpSession(session, nowMs);
+    drop(session, nowMs);
     return;
   }
   const last = tried.at(-1);
@@ -221,13 +228,13 @@ function beginAttempt(session: TcpSession, nowMs: number): void {
 
 /** The server cannot be connected to: on to the next. */
 function failAttempt(session: TcpSession, nowMs: number): void {
-  const { server, wire } = session;
+  const { listener, runtime, server, wire } = session;
+  const { counters } = runtime.accounts();
+  counters[listener.counterBase + LISTENER_COUNTER.connectFailures]!++;
   wire?.destroy();
   session.wire = undefined;
   session.server = undefined;
-  if (server) {
-    endRequest(server, session.runtime.accounts().counters, false, session.attemptMs, nowMs);
-  }
+  if (server) endRequest(server, counters, false, session.attemptMs, nowMs);
   beginAttempt(session, nowMs);
 }
 

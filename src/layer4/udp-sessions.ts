@@ -68,7 +68,10 @@ export function takeDatagram(
   const known = listener.udp.get(key);
   const session =
     known ?? (runtime.stopping ? undefined : open(runtime, listener, flow, key, reply, nowMs));
-  if (session === undefined) return;
+  if (session === undefined) {
+    counters[listener.counterBase + LISTENER_COUNTER.dropped]!++;
+    return;
+  }
   session.movedMs = nowMs;
   session.requests += 1;
   listener.udp.delete(key);
@@ -120,6 +123,7 @@ function endUdpSession(
   counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (ok !== false) return;
   listener.failed = server;
+  counters[listener.counterBase + LISTENER_COUNTER.connectFailures]!++;
   counters[server.counterBase + SERVER_COUNTER.failures]!++;
 }
 
@@ -144,7 +148,10 @@ function open(
   const server = pick(tried) ?? pick([]);
   if (server === undefined) return undefined;
   const oldest = listener.udp.size < listener.sessionsMax ? undefined : first(listener.udp);
-  if (oldest) endUdpSession(runtime, oldest, undefined);
+  if (oldest) {
+    counters[listener.counterBase + LISTENER_COUNTER.dropped]!++;
+    endUdpSession(runtime, oldest, undefined);
+  }
   beginRequest(server, counters, nowMs);
   // It has no connection to make, so there is nothing to be learnt of how long that takes.
   endRequest(server, counters, undefined, nowMs, nowMs);

@@ -347,6 +347,7 @@ function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Fact
     server: desk.serverStatus,
     answers: dns?.counters.answers() ?? new Map(),
     serverCounts: balancer?.servers() ?? [],
+    listenerCounts: balancer?.listeners() ?? [],
     reports: desk.reports(),
     copy: secondaries.status,
   };

@@ -1,14 +1,15 @@
-import { readCounters, type ServerCounts } from '../balancer/counters.ts';
+import { type ListenerCounts, readCounters, type ServerCounts } from '../balancer/counters.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 
 /**
- * Server counts of all balancer workers over snapshots and restarts: totals never go back. A worker
+ * Counts of servers and listeners of all balancer workers over snapshots and restarts: totals never go back. A worker
  * gets a new row with every snapshot; old rows are read a while longer, as the worker may still be
  * counting in them, and then folded into totals by name.
  */
 export type BalancerTotals = {
   attach(worker: string, snapshot: BalancerSnapshot, row: SharedArrayBuffer): void;
   read(): readonly ServerCounts[];
+  readListeners(): readonly ListenerCounts[];
 };
 
 const ROWS_KEPT_MAX = 3;
@@ -17,18 +18,32 @@ type Kept = { readonly snapshot: BalancerSnapshot; readonly row: SharedArrayBuff
 
 export function createBalancerTotals(): BalancerTotals {
   const folded = new Map<string, ServerCounts>();
+  const foldedListeners = new Map<string, ListenerCounts>();
   const rows = new Map<string, Kept[]>();
   return {
     attach(worker, snapshot, row) {
       const kept = rows.get(worker) ?? [];
       kept.push({ snapshot, row });
-      while (kept.length > ROWS_KEPT_MAX) add(folded, kept.shift()!, false);
+      while (kept.length > ROWS_KEPT_MAX) {
+        const old = kept.shift()!;
+        add(folded, old, false);
+        addListeners(foldedListeners, old, false);
+      }
       rows.set(worker, kept);
     },
     read() {
       const totals = new Map(folded);
       for (const kept of rows.values()) {
         for (const [index, each] of kept.entries()) add(totals, each, index === kept.length - 1);
+      }
+      return [...totals.values()];
+    },
+    readListeners() {
+      const totals = new Map(foldedListeners);
+      for (const kept of rows.values()) {
+        for (const [index, each] of kept.entries()) {
+          addListeners(totals, each, index === kept.length - 1);
+        }
       }
       return [...totals.values()];
     },
@@ -52,3 +67,30 @@ function add(into: Map<string, ServerCounts>, { snapshot, row }: Kept, isNewest:
     });
   }
 }
+
+function addListeners(
+  into: Map<string, ListenerCounts>,
+  { snapshot, row }: Kept,
+  isNewest: boolean,
+): void {
+  for (const counts of readCounters(snapshot, row).listeners) {
+    const before = into.get(counts.listener);
+    const sum = (key: SummedKey): number => counts[key] + (before?.[key] ?? 0);
+    into.set(counts.listener, {
+      listener: counts.listener,
+      connections: sum('connections'),
+      connectionsActive:
+        (isNewest ? counts.connectionsActive : 0) + (before?.connectionsActive ?? 0),
+      requests: sum('requests'),
+      statusClasses: counts.statusClasses.map(
+        (count, index) => count + (before?.statusClasses[index] ?? 0),
+      ),
+      bytesIn: sum('bytesIn'),
+      bytesOut: sum('bytesOut'),
+      connectFailures: sum('connectFailures'),
+      dropped: sum('dropped'),
+    });
+  }
+}
+
+type SummedKey = Exclude<keyof ListenerCounts, 'listener' | 'statusClasses' | 'connectionsActive'>;

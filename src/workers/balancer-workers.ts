@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compileBalancer } from '../balancer/compile.ts';
-import type { ServerCounts } from '../balancer/counters.ts';
+import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
 import type { ServerState } from '../balancer/messages.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 import type { Config } from '../config/config.ts';
@@ -28,6 +28,7 @@ export type BalancerWorkers = {
   /** Clients of these regions are served and asked to leave; those of the others are not. */
   setDrained(regions: ReadonlySet<string>): void;
   servers(): readonly ServerCounts[];
+  listeners(): readonly ListenerCounts[];
   threads(): readonly Thread[];
   stop(graceMs: number): Promise<void>;
 };
@@ -125,6 +126,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
       for (const [region, group] of groups) group.setDraining(drained.has(region));
     },
     servers: totals.read,
+    listeners: totals.readListeners,
     threads,
     async stop(graceMs) {
       sockets.closeOthers([]);

@@ -59,6 +59,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
     server: () => undefined,
     answers,
     serverCounts: [],
+    listenerCounts: [],
     reports: [],
   });
   const fixture: Omit<PlaneFixture, 'plane'> = {

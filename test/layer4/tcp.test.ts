@@ -111,7 +111,9 @@ test('so many servers are tried and no more, each once, and each failure is coun
   const rig = await startRig(one(dead));
   t.after(() => rig.close());
   assert.deepEqual(await connectRaw(rig.ports[0]!).ended(), { text: '', reset: true });
-  const { servers } = rig.counters();
+  const { listeners, servers } = rig.counters();
+  const counted = { connections: 1, connectFailures: CONNECT_TRIES_MAX, dropped: 1 };
+  assert.partialDeepStrictEqual(listeners[0], { ...counted, connectionsActive: 0 });
   const tried = servers.filter(({ connections }) => connections > 0);
   assert.equal(tried.length, CONNECT_TRIES_MAX);
   assert.ok(tried.every((each) => each.connections === 1 && each.failures === 1));
@@ -352,6 +354,7 @@ test('beyond the most connections nobody is taken', async (t) => {
   const first = connectRaw(rig.ports[0]!);
   await first.until((text) => text === 'f:');
   assert.equal((await connectRaw(rig.ports[0]!).ended()).text, '');
+  assert.partialDeepStrictEqual(rig.counters().listeners[0], { connections: 1, dropped: 1 });
   first.socket.destroy();
   await eventually(() => rig.layer4.sessions() === 0, 'there is room again');
   const next = connectRaw(rig.ports[0]!);

@@ -59,6 +59,8 @@ test('beyond the most sessions that which was idle longest goes', async (t) => {
   assert.equal(echo.peers.size, 3, 'the first kept its session');
   await second!.ask('6');
   assert.equal(echo.peers.size, 4, 'the second had to begin anew');
+  const counted = { connections: 4, connectionsActive: 2, dropped: 2, connectFailures: 0 };
+  assert.partialDeepStrictEqual(rig.counters().listeners[0], counted);
 });
 
 test('a session ends when as many answers have come as are expected', async (t) => {
@@ -82,6 +84,7 @@ test('a server on whose port nobody listens is left for another, one that is dow
   client.send('lost');
   await eventually(() => rig.counters().servers[0]!.failures === 1, 'the refusal is heard');
   assert.equal(await client.ask('again'), 'b:again');
+  assert.equal(rig.counters().listeners[0]!.connectFailures, 1);
   rig.balancer.setServers([{ upstream: 'udp', server: `s${echo.port}`, usable: false }]);
   client.send('lost too');
   await eventually(() => rig.counters().servers[0]!.failures === 2, 'the other one was tried');
