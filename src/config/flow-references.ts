@@ -1,3 +1,4 @@
+import { balancingAlgorithms } from '../balancing/registry.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 import type { ConfigFile } from './schema.ts';
@@ -34,8 +35,11 @@ export function checkFlows(
   const { address, protocol, sni, upstream } = listener;
   const { error } = check;
   checkWords(check, listener, path);
-  if (upstream !== undefined) referUpstream(upstream, [...path, 'upstream']);
-  else if (sni === undefined) {
+  if (upstream !== undefined) {
+    referUpstream(upstream, [...path, 'upstream']);
+    checkUse(check, listener, upstream, [...path, 'upstream']);
+  }
+  if (upstream === undefined && sni === undefined) {
     const words = protocol === 'tcp' ? '"upstream" or "sni"' : '"upstream"';
     error(path, `${words} is missing`, 'name the upstream that serves');
   }
@@ -46,6 +50,7 @@ export function checkFlows(
   const seen = new Set<string>();
   for (const [at, { names, upstream: to }] of (sni ?? []).entries()) {
     referUpstream(to, [...path, 'sni', at, 'upstream']);
+    checkUse(check, listener, to, [...path, 'sni', at, 'upstream']);
     for (const name of names.map((each) => each.toLowerCase())) {
       if (seen.has(name)) {
         const hint = 'only the first can ever be used';
@@ -53,5 +58,44 @@ export function checkFlows(
       }
       seen.add(name);
     }
+  }
+}
+
+/** What an upstream says for requests and connections, but a flow cannot give. */
+function checkUse(
+  { error, file }: Check,
+  { protocol, sni }: Listener,
+  name: string,
+  path: ConfigPath,
+): void {
+  const upstream = file.balancer.upstreams[name];
+  if (upstream === undefined) return;
+  const what = protocol === 'tcp' ? 'a connection of tcp' : 'a datagram of udp';
+  const key = keyKind(upstream.algorithm);
+  const hasKey = key === undefined || OF_FLOWS.has(key) || (key === 'host' && sni !== undefined);
+  if (!hasKey) {
+    const message = `the upstream "${name}" chooses by ${key}, which ${what} does not have`;
+    const orHost = protocol === 'tcp' && key === 'host' ? '"sni" reads the host of TLS; or ' : '';
+    error(path, message, `${orHost}key: client or connection, in an upstream of its own`);
+  }
+  if (protocol === 'udp' && upstream.proxyProtocol === 'v1') {
+    const message = `the upstream "${name}" has PROXY headers of v1, which cannot tell of datagrams`;
+    error(path, message, 'proxyProtocol: v2');
+  }
+}
+
+const OF_FLOWS: ReadonlySet<string> = new Set(['client', 'connection']);
+
+function keyKind({ kind, options }: { readonly kind: string; readonly options: unknown }) {
+  const algorithm = balancingAlgorithms.find((each) => each.kind === kind);
+  return algorithm?.keySource?.(algorithm.options.parse(options)).kind;
+}
+
+/** Options that no header would carry. */
+export function checkProxyOptions({ error, file }: Check): void {
+  for (const [name, { proxyOptions, proxyProtocol }] of Object.entries(file.balancer.upstreams)) {
+    if (proxyOptions === undefined || proxyProtocol === 'v2') continue;
+    const path = ['balancer', 'upstreams', name, 'proxyOptions'];
+    error(path, 'only headers of v2 have options', 'write proxyProtocol: v2', 'key');
   }
 }
