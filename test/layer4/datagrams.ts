@@ -22,19 +22,19 @@ export async function startUdpEcho(name: string, times = 1) {
   return { port: socket.address().port, peers, close: () => socket.close() };
 }
 
-export async function startUdpClient(port: number) {
+export async function startUdpClient(port: number, address = '127.0.0.1') {
   const socket = await bound();
   const heard: string[] = [];
   socket.on('message', (bytes, from: RemoteInfo) => {
     // From where it was sent to, or no client would take it.
-    heard.push(from.port === port && from.address === '127.0.0.1' ? String(bytes) : 'stranger');
+    heard.push(from.port === port && from.address === address ? String(bytes) : 'stranger');
   });
   return {
     heard,
-    send: (text: string): void => socket.send(text, port, '127.0.0.1'),
+    send: (text: string): void => socket.send(text, port, address),
     async ask(text: string): Promise<string> {
       const before = heard.length;
-      socket.send(text, port, '127.0.0.1');
+      socket.send(text, port, address);
       await eventually(() => heard.length > before, `an answer to ${text}`);
       return heard.at(-1)!;
     },

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import tls from 'node:tls';
 import { encodeProxyHeader } from '../../src/ip/proxy-encode.ts';
-import { closedPort, connectRaw, startRawOrigin, talk } from '../balancer/rig.ts';
+import { closedPort, connectRaw, talk } from '../balancer/rig.ts';
+import { selfSigned } from './certificate.ts';
 import { helloOf } from './hello.ts';
 import { RECEIVERS, startReceiver } from './receivers.ts';
 import {
@@ -17,6 +15,7 @@ import {
   listenerOf,
   snapshotOf,
   startEcho,
+  startMirror,
   startRig,
   startServer,
   upstreamOf,
@@ -32,13 +31,6 @@ const ENDS = {
 };
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
-
-/** An HTTP server that answers with the head it was sent. */
-const startMirror = () =>
-  startRawOrigin((socket, head) => {
-    if (!head.endsWith('\r\n\r\n')) return;
-    socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${head.length}\r\n\r\n${head}`, 'latin1');
-  });
 
 for (const version of ['v1', 'v2'] as const) {
   test(`a server is told the client's address by a PROXY header, ${version}`, async (t) => {
@@ -202,7 +194,7 @@ test('a hello has to come in time', async (t) => {
 });
 
 test('TLS that is routed by name ends at the server', async (t) => {
-  const { cert, key } = await selfSigned(t);
+  const { cert, key } = selfSigned('a.example');
   const server = tls.createServer({ cert, key }, (socket) => socket.end('secret'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -222,19 +214,6 @@ test('TLS that is routed by name ends at the server', async (t) => {
   assert.ok(client.authorized);
   client.destroy();
 });
-
-async function selfSigned(t: TestContext): Promise<{ cert: string; key: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'meridian-sni-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const name = ['-subj', '/CN=a.example', '-addext', 'subjectAltName=DNS:a.example'];
-  const openssl = spawn('openssl', [...args, ...name, '-keyout', key, '-out', cert], {
-    stdio: 'ignore',
-  });
-  await once(openssl, 'exit');
-  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
-}
 
 for (const receiver of RECEIVERS) {
   const isThere = existsSync(receiver.program);

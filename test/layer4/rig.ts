@@ -16,6 +16,7 @@ import { createEntrance } from '../../src/layer4/entrance.ts';
 import { createLayer4 } from '../../src/layer4/layer4.ts';
 import type { ConnectDatagrams } from '../../src/layer4/udp-sessions.ts';
 import { createEngine } from '../balancer/engine.ts';
+import { startRawOrigin } from '../balancer/rig.ts';
 
 /** Layer 4 and HTTP on real sockets, with a clock that only tests move. */
 
@@ -174,6 +175,13 @@ export const startEcho = (name: string) =>
   startServer((socket) => {
     socket.write(`${name}:`);
     socket.pipe(socket);
+  });
+
+/** An HTTP server that answers with the head it was sent. */
+export const startMirror = () =>
+  startRawOrigin((socket, head) => {
+    if (!head.endsWith('\r\n\r\n')) return;
+    socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${head.length}\r\n\r\n${head}`, 'latin1');
   });
 
 /** Waits for what becomes true by events alone. */
