@@ -9,9 +9,10 @@ import type {
   RouteSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
-import type { WireHandlers } from '../../src/balancer/wire.ts';
-import type { ConnectionHandlers } from '../../src/io/stream.ts';
+import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
 import { createEngine } from './engine.ts';
+import { startServer } from './raw-server.ts';
+import { startClock } from './timed.ts';
 
 /** A real balancer on a real socket, with a clock that only tests move, and raw TCP on both sides. */
 
@@ -92,14 +93,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const engine = createEngine();
   const snapshot = snapshotOf(options);
   const row = new SharedArrayBuffer(counterBytes(snapshot));
-  const clock = { ms: 1_700_000_000_000 };
-  const timed = (handlers: WireHandlers): ConnectionHandlers => ({
-    onOpen: () => handlers.onOpen(clock.ms),
-    onData: (bytes) => handlers.onData(bytes, clock.ms),
-    onEnd: () => handlers.onEnd(clock.ms),
-    onDrain: () => handlers.onDrain(clock.ms),
-    onClose: (problem) => handlers.onClose(problem, clock.ms),
-  });
+  const { clock, timed } = startClock();
   const balancer = createBalancer(
     (target, handlers) => engine.connect(target, timed(handlers)),
     () => 0.5,
@@ -110,7 +104,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const handlers = balancer.accept('http', connection, clock.ms);
     if (handlers) return timed(handlers);
     connection.destroy();
-    return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+    return SILENT_HANDLERS;
   });
   return {
     port: listener.port,
@@ -208,31 +202,16 @@ export async function startRawOrigin(
   onText: (socket: net.Socket, text: string, connection: number) => void,
 ): Promise<RawOrigin> {
   const received: string[] = [];
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+  const { close, port } = await startServer((socket) => {
     const connection = received.push('') - 1;
-    sockets.add(socket);
     socket.setEncoding('latin1');
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
     socket.on('end', () => socket.end());
     socket.on('data', (text: string) => {
       received[connection] += text;
       onText(socket, received[connection]!, connection);
     });
   });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    received,
-    connections: () => received.length,
-    close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  return { port, received, connections: () => received.length, close };
 }
 
 /** A port of the loopback on which nothing listens. */

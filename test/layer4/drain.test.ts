@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startServer } from '../balancer/raw-server.ts';
 import { connectRaw } from '../balancer/rig.ts';
 import { startUdpClient, startUdpEcho } from './datagrams.ts';
 import {
+  closeAfter,
   eventually,
   FLOWS,
   listenerOf,
   snapshotOf,
   startEcho,
   startRig,
-  startServer,
   upstreamOf,
 } from './rig.ts';
 
@@ -37,7 +38,7 @@ for (const [how, without] of [
   test(`a TCP server that ${how} keeps connections for the drain time, new ones go elsewhere`, async (t) => {
     const [old, fresh] = [await startEcho('old'), await startEcho('new')];
     const rig = await startRig(serving([old.port]));
-    t.after(() => Promise.all([rig.close(), old.close(), fresh.close()]));
+    closeAfter(t, rig, old, fresh);
     const kept = connectRaw(rig.ports[0]!);
     await kept.until((text) => text === 'old:');
     rig.serve(serving(without(old.port, fresh.port)));
@@ -66,7 +67,7 @@ for (const [how, without] of [
       await startUdpClient(rig.ports[0]!),
       await startUdpClient(rig.ports[0]!),
     ];
-    t.after(() => Promise.all([rig, old!, fresh!, client, other].map((each) => each.close())));
+    closeAfter(t, rig, old!, fresh!, client, other);
     assert.equal(await client.ask('1'), 'old:1');
     rig.serve(serving(without(old!.port, fresh!.port), UDP));
     rig.pass(0);
@@ -91,7 +92,7 @@ test('a drain that is lifted cuts nobody, and the next one begins anew', async (
     );
   const rig = await startRig(both(1));
   const client = await startUdpClient(rig.ports[1]!);
-  t.after(() => Promise.all([rig, tcp, udp, client].map((each) => each.close())));
+  closeAfter(t, rig, tcp, udp, client);
   const kept = connectRaw(rig.ports[0]!);
   await kept.until((text) => text === 'a:');
   await client.ask('1');
@@ -121,7 +122,7 @@ test('what was said before the end arrives, and a peer that does not close is cu
     });
   });
   const rig = await startRig(serving([server.port]));
-  t.after(() => Promise.all([rig.close(), server.close()]));
+  closeAfter(t, rig, server);
   const client = connectRaw(rig.ports[0]!);
   await eventually(() => rig.counters().listeners[0]!.bytesOut === total, 'all is on its way');
   rig.serve(serving([]));
@@ -144,7 +145,7 @@ test('a listener that drains serves new clients, and lets go of each after the d
     ),
   );
   const client = await startUdpClient(rig.ports[1]!);
-  t.after(() => Promise.all([rig, echo, udp, client].map((each) => each.close())));
+  closeAfter(t, rig, echo, udp, client);
   const early = connectRaw(rig.ports[0]!);
   await early.until((text) => text === 'a:');
   await client.ask('1');
@@ -169,7 +170,7 @@ test('a listener that drains serves new clients, and lets go of each after the d
 test('a listener that is gone finishes its connections in order', async (t) => {
   const echo = await startEcho('a');
   const rig = await startRig(serving([echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const kept = connectRaw(rig.ports[0]!);
   await kept.until((text) => text === 'a:');
   rig.serve(snapshotOf([], []));
@@ -188,7 +189,7 @@ test('a node that stops lets sessions of UDP go on for its grace, and begins non
     await startUdpClient(rig.ports[0]!),
     await startUdpClient(rig.ports[0]!),
   ];
-  t.after(() => Promise.all([rig, echo, client, other].map((each) => each.close())));
+  closeAfter(t, rig, echo, client, other);
   await client.ask('1');
   rig.stop(5_000);
   rig.pass(4_999);

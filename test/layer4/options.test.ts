@@ -5,33 +5,29 @@ import { type TestContext, test } from 'node:test';
 import { encodeProxyHeader } from '../../src/ip/proxy-encode.ts';
 import { NO_PROXY_OPTIONS, readProxyOptions } from '../../src/ip/proxy-options.ts';
 import { createProxiedClient, readProxyHeader } from '../../src/ip/proxy-protocol.ts';
+import { startServer } from '../balancer/raw-server.ts';
 import { connectRaw, talk } from '../balancer/rig.ts';
 import { bound } from './datagrams.ts';
 import { helloOf } from './hello.ts';
 import { HAPROXY, HAPROXY_DEFAULTS, type Receiver, startReceiver } from './receivers.ts';
 import {
+  closeAfter,
+  ENDS,
   eventually,
   FLOWS,
+  GET,
   listenerOf,
   snapshotOf,
   startEcho,
   startRig,
-  startServer,
+  textOf,
   upstreamOf,
 } from './rig.ts';
 
 /** What PROXY headers of version 2 say beside addresses, and those of datagrams. */
 
 const LOOPBACK = ['127.0.0.0/8'];
-const ENDS = {
-  remoteAddress: '203.0.113.7',
-  remotePort: 1234,
-  localAddress: '192.0.2.1',
-  localPort: 80,
-};
-const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
-const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('latin1');
 
 /** A server that keeps what its only client sends. */
 async function startListener(t: TestContext) {
@@ -65,17 +61,17 @@ test('a server is told the server name, an id and a checksum, where they are ask
       [listenerOf('tls', [[['a.example'], 0]], { layer4: { ...FLOWS, byServerName: true } })],
     ),
   );
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   const hello = await helloOf({ servername: 'A.example', ALPNProtocols: ['h2'] });
   const client = connectRaw(rig.ports[0]!);
   client.socket.write(hello);
-  await eventually(() => text(server.heard()).endsWith(text(hello)), 'all has come');
+  await eventually(() => textOf(server.heard()).endsWith(textOf(hello)), 'all has come');
   const told = optionsIn(server.heard());
-  assert.equal(text(told.authority), 'a.example');
+  assert.equal(textOf(told.authority), 'a.example');
   assert.equal(told.alpn, undefined, 'what is offered is not in use yet');
   assert.equal(told.uniqueId?.length, 16);
   assert.ok(told.hasChecksum);
-  assert.equal(text(told.rest), text(hello));
+  assert.equal(textOf(told.rest), textOf(hello));
   client.socket.destroy();
 });
 
@@ -94,7 +90,7 @@ test('what a proxy in front has told is told on, and nothing where it is not ask
       ],
     ),
   );
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   const options = {
     alpn: latin1('h2'),
     authority: latin1('b.example'),
@@ -103,12 +99,12 @@ test('what a proxy in front has told is told on, and nothing where it is not ask
   const header = encodeProxyHeader('v2', ENDS, { options, hasChecksum: true });
   for (const [index, { heard }] of [server, silent].entries()) {
     const client = connectRaw(rig.ports[index]!);
-    client.send(`${text(header)}hi`);
-    await eventually(() => text(heard()).endsWith('hi'), 'all has come');
+    client.send(`${textOf(header)}hi`);
+    await eventually(() => textOf(heard()).endsWith('hi'), 'all has come');
     client.socket.destroy();
   }
   const told = optionsIn(server.heard());
-  assert.deepEqual([told.alpn, told.authority, told.uniqueId].map(text), [
+  assert.deepEqual([told.alpn, told.authority, told.uniqueId].map(textOf), [
     'h2',
     'b.example',
     'id\x00\xff',
@@ -121,14 +117,14 @@ test('a header whose checksum is wrong is not served', async (t) => {
   const echo = await startEcho('a');
   const listener = listenerOf('tcp', [[[], 0]], { proxies: LOOPBACK });
   const rig = await startRig(snapshotOf([upstreamOf('tcp', [echo.port])], [listener]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const header = encodeProxyHeader('v2', ENDS, { hasChecksum: true });
   const good = connectRaw(rig.ports[0]!);
   good.socket.write(header);
   await good.until((all) => all === 'a:');
   good.socket.destroy();
   header[17]! ^= 1;
-  assert.equal((await talk(rig.ports[0]!, text(header))).text, '');
+  assert.equal((await talk(rig.ports[0]!, textOf(header))).text, '');
 });
 
 const isThere = existsSync(HAPROXY.program);
@@ -152,11 +148,11 @@ test('haproxy verifies our checksum and reads our options', { skip: !isThere }, 
       [listenerOf('tcp', [[[], 0]], { proxies: LOOPBACK })],
     ),
   );
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   const options = { ...NO_PROXY_OPTIONS, authority: latin1('c.example'), uniqueId: latin1('xyz') };
   for (const remoteAddress of ['203.0.113.7', '2001:db8::7']) {
     const ends = { ...ENDS, remoteAddress, localAddress: remoteAddress };
-    const header = text(encodeProxyHeader('v2', ends, { options }));
+    const header = textOf(encodeProxyHeader('v2', ends, { options }));
     const { text: answer } = await talk(rig.ports[0]!, header + GET);
     assert.ok(answer.endsWith(`${remoteAddress} c.example 78797A`), answer);
   }
@@ -170,7 +166,7 @@ test('we verify the checksum and tell on the id of haproxy', { skip: !isThere },
       [listenerOf('tcp', [[[], 0]], { proxies: LOOPBACK })],
     ),
   );
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   const sender: Receiver = {
     ...HAPROXY,
     config: (at) => `${HAPROXY_DEFAULTS}frontend f
@@ -186,9 +182,9 @@ backend b
   const port = await startReceiver(t, sender);
   const client = connectRaw(port);
   client.send('hello');
-  await eventually(() => text(server.heard()).endsWith('hello'), 'all has come');
+  await eventually(() => textOf(server.heard()).endsWith('hello'), 'all has come');
   const last = server.heard().subarray(server.heard().lastIndexOf('\r\n\r\n\0\r\nQUIT\n'));
-  assert.equal(text(optionsIn(last).uniqueId), 'id-of-haproxy');
+  assert.equal(textOf(optionsIn(last).uniqueId), 'id-of-haproxy');
   client.socket.destroy();
 });
 
@@ -221,7 +217,7 @@ test('each datagram begins with a header, and answers come back without one', as
       ],
     ),
   );
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   const client = await udpSocket(t);
   const answers: string[] = [];
   client.on('message', (bytes) => answers.push(String(bytes)));
@@ -238,7 +234,7 @@ test('each datagram begins with a header, and answers come back without one', as
     const told = createProxiedClient();
     const length = readProxyHeader(told, bytes, bytes.length);
     assert.equal(bytes[13], 0x12, 'datagrams over IPv4');
-    return [text(bytes.subarray(length)), [...told.address.slice(0, 4)].join('.'), told.port];
+    return [textOf(bytes.subarray(length)), [...told.address.slice(0, 4)].join('.'), told.port];
   });
   parts.sort();
   const own = client.address().port;
@@ -285,7 +281,7 @@ remote-control:
       [listenerOf('behind', [[[], 0]], { layer4: UDP, proxies: LOOPBACK })],
     ),
   );
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   const client = await udpSocket(t);
   let answers = 0;
   client.on('message', (bytes) => {

@@ -5,32 +5,28 @@ import type net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { encodeProxyHeader } from '../../src/ip/proxy-encode.ts';
+import { startServer } from '../balancer/raw-server.ts';
 import { closedPort, connectRaw, talk } from '../balancer/rig.ts';
 import { selfSigned } from './certificate.ts';
 import { helloOf } from './hello.ts';
 import { RECEIVERS, startReceiver } from './receivers.ts';
 import {
+  closeAfter,
+  ENDS,
   eventually,
   FLOWS,
+  GET,
+  httpListenerOf,
   listenerOf,
   snapshotOf,
   startEcho,
   startMirror,
   startRig,
-  startServer,
+  textOf,
   upstreamOf,
 } from './rig.ts';
 
 /** Whose connection it is: PROXY headers in and out, tiers of balancers, and server names. */
-
-const ENDS = {
-  remoteAddress: '203.0.113.7',
-  remotePort: 1234,
-  localAddress: '192.0.2.1',
-  localPort: 80,
-};
-const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
 for (const version of ['v1', 'v2'] as const) {
   test(`a server is told the client's address by a PROXY header, ${version}`, async (t) => {
@@ -40,10 +36,10 @@ for (const version of ['v1', 'v2'] as const) {
     );
     const upstream = upstreamOf('tcp', [server.port], { proxyProtocol: version });
     const rig = await startRig(snapshotOf([upstream], [listenerOf('tcp', [[[], 0]])]));
-    t.after(() => Promise.all([rig.close(), server.close()]));
+    closeAfter(t, rig, server);
     const client = connectRaw(rig.ports[0]!);
     client.send('hello');
-    const all = (): string => text(Buffer.concat(heads));
+    const all = (): string => textOf(Buffer.concat(heads));
     await eventually(() => all().endsWith('hello'), 'all has come');
     const expected = encodeProxyHeader(version, {
       remoteAddress: '127.0.0.1',
@@ -51,16 +47,16 @@ for (const version of ['v1', 'v2'] as const) {
       localAddress: '127.0.0.1',
       localPort: rig.ports[0]!,
     });
-    assert.equal(all(), `${text(expected)}hello`);
+    assert.equal(all(), `${textOf(expected)}hello`);
     client.socket.destroy();
   });
 
   test(`HTTP behind a proxy sees the client of a PROXY header, ${version}, in any pieces`, async (t) => {
     const origin = await startMirror();
-    const { layer4: _, ...http } = listenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
+    const http = httpListenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
     const rig = await startRig(snapshotOf([upstreamOf('web', [origin.port])], [http]));
-    t.after(() => Promise.all([rig.close(), origin.close()]));
-    const header = text(encodeProxyHeader(version, ENDS));
+    closeAfter(t, rig, origin);
+    const header = textOf(encodeProxyHeader(version, ENDS));
     const seen = await talk(rig.ports[0]!, header + GET);
     assert.match(seen.text, /^X-Forwarded-For: 203\.0\.113\.7\r$/im);
     const slow = connectRaw(rig.ports[0]!);
@@ -74,12 +70,12 @@ for (const version of ['v1', 'v2'] as const) {
 
 test('without a header, with a late one, or from anybody else, nothing is served', async (t) => {
   const origin = await startMirror();
-  const { layer4: _, ...http } = listenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
+  const http = httpListenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
   const others = { ...http, name: 'others', proxies: ['192.0.2.0/24'] };
   const rig = await startRig(snapshotOf([upstreamOf('web', [origin.port])], [http, others]));
-  t.after(() => Promise.all([rig.close(), origin.close()]));
+  closeAfter(t, rig, origin);
   assert.equal((await talk(rig.ports[0]!, GET)).text, '');
-  const header = text(encodeProxyHeader('v2', ENDS));
+  const header = textOf(encodeProxyHeader('v2', ENDS));
   assert.equal((await talk(rig.ports[1]!, header + GET)).text, '');
   const late = connectRaw(rig.ports[0]!);
   late.send(header.slice(0, 20));
@@ -100,7 +96,7 @@ test('a tier: layer 4 in front of two HTTP balancers keeps the address of the cl
   const origins = await Promise.all([startMirror(), startMirror()]);
   const inner = await Promise.all(
     origins.map((origin) => {
-      const { layer4: _, ...http } = listenerOf('http', [[[], 0]], { proxies: ['127.0.0.1/32'] });
+      const http = httpListenerOf('http', [[[], 0]], { proxies: ['127.0.0.1/32'] });
       return startRig(snapshotOf([upstreamOf('web', [origin.port])], [http]));
     }),
   );
@@ -116,14 +112,12 @@ test('a tier: layer 4 in front of two HTTP balancers keeps the address of the cl
       ],
     ),
   );
-  t.after(() =>
-    Promise.all([outer, ...inner, ...origins].map((each) => Promise.resolve(each.close()))),
-  );
+  closeAfter(t, outer, ...inner, ...origins);
   for (let index = 0; index < 6; index += 1) {
     const local = connectRaw(outer.ports[0]!);
     local.send(GET);
     assert.match((await local.ended()).text, /^X-Forwarded-For: 127\.0\.0\.1\r$/im);
-    const header = text(
+    const header = textOf(
       encodeProxyHeader('v1', { ...ENDS, remoteAddress: '2001:db8::7', localAddress: '::1' }),
     );
     const chained = await talk(outer.ports[1]!, header + GET);
@@ -136,8 +130,8 @@ test('a tier: layer 4 in front of two HTTP balancers keeps the address of the cl
 });
 
 test('connections go where their server name says, unread and whole', async (t) => {
-  const [a, b, other] = await Promise.all(['a', 'b', 'other'].map(startEcho));
-  const upstreams = [a, b, other].map((echo, at) => upstreamOf(`u${at}`, [echo!.port]));
+  const echoes = await Promise.all(['a', 'b', 'other'].map(startEcho));
+  const upstreams = echoes.map((echo, at) => upstreamOf(`u${at}`, [echo.port]));
   const layer4 = { ...FLOWS, byServerName: true };
   const named = [
     [['a.example'], 0],
@@ -149,7 +143,7 @@ test('connections go where their server name says, unread and whole', async (t) 
       listenerOf('open', [...named, [[], 2]], { layer4 }),
     ]),
   );
-  t.after(() => Promise.all([rig, a, b, other].map((each) => Promise.resolve(each?.close()))));
+  closeAfter(t, rig, ...echoes);
   const ask = async (port: number, bytes: Uint8Array): Promise<string> => {
     const client = connectRaw(port);
     client.socket.write(bytes);
@@ -157,7 +151,7 @@ test('connections go where their server name says, unread and whole', async (t) 
     client.socket.on('close', () => {
       over = true;
     });
-    const whole = (): boolean => client.text().endsWith(text(bytes));
+    const whole = (): boolean => client.text().endsWith(textOf(bytes));
     await eventually(() => over || whole(), 'an answer or the end');
     const answer = client.text();
     client.socket.destroy();
@@ -183,7 +177,7 @@ test('a hello has to come in time', async (t) => {
   const layer4 = { ...FLOWS, byServerName: true };
   const listener = listenerOf('tcp', [[['a.example'], 0]], { layer4 });
   const rig = await startRig(snapshotOf([upstreamOf('tcp', [echo.port])], [listener]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const client = connectRaw(rig.ports[0]!);
   client.send('\x16\x03');
   await eventually(() => rig.counters().listeners[0]!.bytesIn === 2, 'it has begun');
@@ -202,7 +196,7 @@ test('TLS that is routed by name ends at the server', async (t) => {
   const layer4 = { ...FLOWS, byServerName: true };
   const listener = listenerOf('tcp', [[['a.example'], 0]], { layer4 });
   const rig = await startRig(snapshotOf([upstreamOf('tls', [port])], [listener]));
-  t.after(() => Promise.all([rig.close(), server.close()]));
+  closeAfter(t, rig, server);
   const client = tls.connect({
     host: '127.0.0.1',
     port: rig.ports[0]!,
@@ -227,7 +221,7 @@ for (const receiver of RECEIVERS) {
         ),
       );
       for (const remoteAddress of ['203.0.113.7', '2001:db8::7']) {
-        const header = text(
+        const header = textOf(
           encodeProxyHeader('v2', { ...ENDS, remoteAddress, localAddress: remoteAddress }),
         );
         const { text: answer } = await talk(rig.ports[0]!, header + GET);

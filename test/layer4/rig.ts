@@ -1,4 +1,4 @@
-import net from 'node:net';
+import type { TestContext } from 'node:test';
 import { createBalancer } from '../../src/balancer/balancer.ts';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import type {
@@ -9,14 +9,16 @@ import type {
   UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
-import type { WireHandlers } from '../../src/balancer/wire.ts';
 import { connectRelay, openRelay } from '../../src/io/datagram-relay.ts';
-import type { ConnectionHandlers, OnConnection } from '../../src/io/stream.ts';
+import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
+import type { OnConnection } from '../../src/io/stream.ts';
 import { createEntrance } from '../../src/layer4/entrance.ts';
 import { createLayer4 } from '../../src/layer4/layer4.ts';
 import type { ConnectDatagrams } from '../../src/layer4/udp-sessions.ts';
 import { createEngine } from '../balancer/engine.ts';
+import { startServer } from '../balancer/raw-server.ts';
 import { startRawOrigin } from '../balancer/rig.ts';
+import { startClock } from '../balancer/timed.ts';
 
 /** Layer 4 and HTTP on real sockets, with a clock that only tests move. */
 
@@ -62,6 +64,12 @@ export function listenerOf(
   };
 }
 
+/** The same of HTTP. */
+export function httpListenerOf(...about: Parameters<typeof listenerOf>): ListenerSnapshot {
+  const { layer4: _, ...http } = listenerOf(...about);
+  return http;
+}
+
 export function snapshotOf(
   upstreams: readonly UpstreamSnapshot[],
   listeners: readonly ListenerSnapshot[],
@@ -75,14 +83,7 @@ export async function startRig(snapshot: BalancerSnapshot) {
   const engine = createEngine();
   let served = snapshot;
   let row = new SharedArrayBuffer(counterBytes(snapshot));
-  const clock = { ms: 1_700_000_000_000 };
-  const timed = (handlers: WireHandlers): ConnectionHandlers => ({
-    onOpen: () => handlers.onOpen(clock.ms),
-    onData: (bytes) => handlers.onData(bytes, clock.ms),
-    onEnd: () => handlers.onEnd(clock.ms),
-    onDrain: () => handlers.onDrain(clock.ms),
-    onClose: (problem) => handlers.onClose(problem, clock.ms),
-  });
+  const { clock, timed } = startClock();
   const connect: Parameters<typeof createBalancer>[0] = (target, handlers) =>
     engine.connect({ address: target.address, port: target.port }, timed(handlers));
   const balancer = createBalancer(connect, () => 0.5, snapshot, row);
@@ -97,7 +98,7 @@ export async function startRig(snapshot: BalancerSnapshot) {
       const handlers = accept(name, connection, clock.ms);
       if (handlers) return timed(handlers);
       connection.destroy();
-      return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+      return SILENT_HANDLERS;
     };
   const opened = await Promise.all(
     snapshot.listeners.map(({ name, address, layer4: flows, port }) =>
@@ -148,28 +149,6 @@ export async function startRig(snapshot: BalancerSnapshot) {
   };
 }
 
-/** A server of raw sockets that may finish one direction only; `onSocket` does the talking. */
-export async function startServer(onSocket: (socket: net.Socket) => void) {
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-    onSocket(socket);
-  });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    sockets,
-    close(): void {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-}
-
 /** Says its name, and then what it hears, until the client has finished. */
 export const startEcho = (name: string) =>
   startServer((socket) => {
@@ -183,6 +162,25 @@ export const startMirror = () =>
     if (!head.endsWith('\r\n\r\n')) return;
     socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${head.length}\r\n\r\n${head}`, 'latin1');
   });
+
+/** Whom a proxy in front of the listener speaks for. */
+export const ENDS = {
+  remoteAddress: '203.0.113.7',
+  remotePort: 1234,
+  localAddress: '192.0.2.1',
+  localPort: 80,
+};
+export const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+/** One character an octet. */
+export const textOf = (bytes: Uint8Array | undefined): string =>
+  Buffer.from(bytes ?? []).toString('latin1');
+
+type Closable = { close(): unknown };
+
+/** Closes all of them when the test is over. */
+export function closeAfter(t: TestContext, ...things: readonly Closable[]): void {
+  t.after(() => Promise.all(things.map((each) => each.close())));
+}
 
 /** Waits for what becomes true by events alone. */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {

@@ -4,15 +4,16 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
 import { CONNECT_TRIES_MAX } from '../../src/layer4/tcp-session.ts';
+import { startServer } from '../balancer/raw-server.ts';
 import { closedPort, connectRaw } from '../balancer/rig.ts';
 import {
+  closeAfter,
   eventually,
   FLOWS,
   listenerOf,
   snapshotOf,
   startEcho,
   startRig,
-  startServer,
   upstreamOf,
 } from './rig.ts';
 
@@ -24,7 +25,7 @@ const one = (ports: readonly number[], more = {}) =>
 test('bytes go both ways, either side may finish first, and everything is counted', async (t) => {
   const echo = await startEcho('a');
   const rig = await startRig(one([echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const client = connectRaw(rig.ports[0]!);
   client.send('hello');
   await client.until((text) => text === 'a:hello');
@@ -60,7 +61,7 @@ test('a server that finishes first still hears the client', async (t) => {
     });
   });
   const rig = await startRig(one([server.port]));
-  t.after(() => Promise.all([rig.close(), server.close()]));
+  closeAfter(t, rig, server);
   const client = connectRaw(rig.ports[0]!);
   await once(client.socket, 'end');
   assert.equal(client.text(), 'bye');
@@ -74,7 +75,7 @@ test('a refused connection goes to the next server, and what was said goes along
   const echo = await startEcho('b');
   const dead = [await closedPort(), await closedPort()];
   const rig = await startRig(one([...dead, echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   for (const text of ['x', 'y', 'z']) {
     const client = connectRaw(rig.ports[0]!);
     client.send(text);
@@ -93,7 +94,7 @@ test('a server that does not answer is left when the time for connecting is over
   const silent = await startSilent();
   const echo = await startEcho('c');
   const rig = await startRig(one([silent.port, echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close(), silent.close()]));
+  closeAfter(t, rig, echo, silent);
   const client = connectRaw(rig.ports[0]!);
   client.send('late');
   await eventually(() => rig.layer4.sessions() === 1, 'it has begun');
@@ -109,7 +110,7 @@ test('a server that does not answer is left when the time for connecting is over
 test('so many servers are tried and no more, each once, and each failure is counted', async (t) => {
   const dead = await Promise.all(Array.from({ length: CONNECT_TRIES_MAX + 4 }, closedPort));
   const rig = await startRig(one(dead));
-  t.after(() => rig.close());
+  closeAfter(t, rig);
   assert.deepEqual(await connectRaw(rig.ports[0]!).ended(), { text: '', reset: true });
   const { listeners, servers } = rig.counters();
   const counted = { connections: 1, connectFailures: CONNECT_TRIES_MAX, dropped: 1 };
@@ -126,7 +127,7 @@ test('refusing and silent servers on the way to one that serves cost their time 
   const echo = await startEcho('g');
   const dead = await closedPort();
   const rig = await startRig(one([first.port, dead, second.port, echo.port]));
-  t.after(() => Promise.all([rig, echo, first, second].map((each) => each.close())));
+  closeAfter(t, rig, echo, first, second);
   const client = connectRaw(rig.ports[0]!);
   client.send('at last');
   const connections = (): number[] => rig.counters().servers.map((server) => server.connections);
@@ -167,7 +168,7 @@ async function startSilent() {
 test('with no server to be had, or one that is down, clients are cut off', async (t) => {
   const [echo, dead] = [await startEcho('d'), await closedPort()];
   const rig = await startRig(one([dead, echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const down = { upstream: 'tcp', server: `s${echo.port}`, usable: false };
   rig.balancer.setServers([down]);
   const refused = connectRaw(rig.ports[0]!);
@@ -185,7 +186,7 @@ test('with no server to be had, or one that is down, clients are cut off', async
 test('a connection on which nothing moves ends after the idle time, one in use does not', async (t) => {
   const echo = await startEcho('e');
   const rig = await startRig(one([echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const client = connectRaw(rig.ports[0]!);
   await client.until((text) => text === 'e:');
   rig.pass(FLOWS.idleTimeoutMs - 1);
@@ -215,7 +216,7 @@ test('a reader that does not read stops the sender, and gets every byte in the e
     push();
   });
   const rig = await startRig(one([server.port]));
-  t.after(() => Promise.all([rig.close(), server.close()]));
+  closeAfter(t, rig, server);
   const client = net.connect({ port: rig.ports[0]!, host: '127.0.0.1' });
   client.pause();
   let before = -1;
@@ -249,7 +250,7 @@ test('a large upload comes whole to a server that reads late', async (t) => {
     });
   });
   const rig = await startRig(one([server.port]));
-  t.after(() => Promise.all([rig.close(), server.close()]));
+  closeAfter(t, rig, server);
   const client = connectRaw(rig.ports[0]!);
   client.socket.end(Buffer.alloc(total));
   assert.deepEqual(await client.ended(), { text: String(total), reset: false });
@@ -265,7 +266,7 @@ test('a client that breaks off breaks off at the server, and the other way round
     });
   });
   const rig = await startRig(one([server.port]));
-  t.after(() => Promise.all([rig.close(), server.close()]));
+  closeAfter(t, rig, server);
   const leaving = connectRaw(rig.ports[0]!);
   await leaving.until((text) => text === 'hi');
   leaving.socket.resetAndDestroy();
@@ -281,7 +282,7 @@ test('a client that breaks off breaks off at the server, and the other way round
 test('servers that leave the configuration keep their connections and get no new ones', async (t) => {
   const [old, fresh] = [await startEcho('old'), await startEcho('new')];
   const rig = await startRig(one([old.port]));
-  t.after(() => Promise.all([rig.close(), old.close(), fresh.close()]));
+  closeAfter(t, rig, old, fresh);
   const kept = connectRaw(rig.ports[0]!);
   await kept.until((text) => text === 'old:');
   rig.serve(one([fresh.port]));
@@ -309,7 +310,7 @@ for (const [kind, options] of [
     const echoes = await Promise.all(['a', 'b', 'c'].map(startEcho));
     const ports = echoes.map(({ port }) => port);
     const rig = await startRig(one(ports, { algorithm: { kind, options } }));
-    t.after(() => Promise.all([rig.close(), ...echoes.map((echo) => echo.close())]));
+    closeAfter(t, rig, ...echoes);
     const clients = [];
     for (let index = 0; index < 9; index += 1) {
       const client = connectRaw(rig.ports[0]!);
@@ -329,7 +330,7 @@ test('one client stays on its server by address, and spreads by connection', asy
   const ports = echoes.map(({ port }) => port);
   const keyed = (key: string) => one(ports, { algorithm: { kind: 'maglev', options: { key } } });
   const rig = await startRig(keyed('client'));
-  t.after(() => Promise.all([rig.close(), ...echoes.map((echo) => echo.close())]));
+  closeAfter(t, rig, ...echoes);
   const names = async (): Promise<Set<string>> => {
     const seen = new Set<string>();
     for (let index = 0; index < 24; index += 1) {
@@ -350,7 +351,7 @@ test('beyond the most connections nobody is taken', async (t) => {
     connectionsMax: 1,
   });
   const rig = await startRig(snapshot);
-  t.after(() => Promise.all([rig.close(), echo.close()]));
+  closeAfter(t, rig, echo);
   const first = connectRaw(rig.ports[0]!);
   await first.until((text) => text === 'f:');
   assert.equal((await connectRaw(rig.ports[0]!).ended()).text, '');

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startUdpClient, startUdpEcho } from './datagrams.ts';
-import { eventually, FLOWS, listenerOf, snapshotOf, startRig, upstreamOf } from './rig.ts';
+import {
+  closeAfter,
+  eventually,
+  FLOWS,
+  listenerOf,
+  snapshotOf,
+  startRig,
+  upstreamOf,
+} from './rig.ts';
 
 /** UDP that is passed on unread, with real sockets on both sides. */
 
@@ -17,7 +25,7 @@ test('a client keeps its server and socket while its session lasts, and hears th
   const echoes = await Promise.all(['a', 'b'].map((name) => startUdpEcho(name)));
   const rig = await startRig(one(echoes.map(({ port }) => port)));
   const clients = await Promise.all([startUdpClient(rig.ports[0]!), startUdpClient(rig.ports[0]!)]);
-  t.after(() => Promise.all([rig, ...echoes, ...clients].map((each) => each.close())));
+  closeAfter(t, rig, ...echoes, ...clients);
   const [first, second] = clients;
   assert.equal(await first!.ask('1'), 'a:1');
   assert.equal(await second!.ask('2'), 'b:2');
@@ -47,7 +55,7 @@ test('beyond the most sessions that which was idle longest goes', async (t) => {
   const echo = await startUdpEcho('a');
   const rig = await startRig(one([echo.port], { sessionsMax: 2 }));
   const clients = await Promise.all([1, 2, 3].map(() => startUdpClient(rig.ports[0]!)));
-  t.after(() => Promise.all([rig, echo, ...clients].map((each) => each.close())));
+  closeAfter(t, rig, echo, ...clients);
   const [first, second, third] = clients;
   await first!.ask('1');
   await second!.ask('2');
@@ -67,7 +75,7 @@ test('a session ends when as many answers have come as are expected', async (t) 
   const echo = await startUdpEcho('a', 2);
   const rig = await startRig(one([echo.port], { responses: 2 }));
   const client = await startUdpClient(rig.ports[0]!);
-  t.after(() => Promise.all([rig, echo, client].map((each) => each.close())));
+  closeAfter(t, rig, echo, client);
   client.send('1');
   client.send('2');
   await eventually(() => client.heard.length === 4, 'all four answers');
@@ -80,7 +88,7 @@ test('a server on whose port nobody listens is left for another, one that is dow
   gone.close();
   const rig = await startRig(one([gone.port, echo.port]));
   const client = await startUdpClient(rig.ports[0]!);
-  t.after(() => Promise.all([rig, echo, client].map((each) => each.close())));
+  closeAfter(t, rig, echo, client);
   client.send('lost');
   await eventually(() => rig.counters().servers[0]!.failures === 1, 'the refusal is heard');
   assert.equal(await client.ask('again'), 'b:again');
@@ -103,7 +111,7 @@ test('a client stays on its server by address, whatever its port', async (t) => 
   const clients = await Promise.all(
     Array.from({ length: 24 }, () => startUdpClient(rig.ports[0]!)),
   );
-  t.after(() => Promise.all([rig, ...echoes, ...clients].map((each) => each.close())));
+  closeAfter(t, rig, ...echoes, ...clients);
   const names = async (): Promise<Set<string>> =>
     new Set(await Promise.all(clients.map((client) => client.ask(''))));
   assert.equal((await names()).size, 1);
@@ -119,7 +127,7 @@ test('datagrams of any length pass whole', async (t) => {
   const echo = await startUdpEcho('a');
   const rig = await startRig(one([echo.port]));
   const client = await startUdpClient(rig.ports[0]!);
-  t.after(() => Promise.all([rig, echo, client].map((each) => each.close())));
+  closeAfter(t, rig, echo, client);
   for (const length of [0, 1, 1472, 9000, 65_000]) {
     const text = 'x'.repeat(length);
     assert.equal(await client.ask(text), `a:${text}`);
