@@ -4,9 +4,9 @@ import { eventually } from './rig.ts';
 
 /** Real sockets of UDP on both sides of layer 4. */
 
-export async function bound() {
+export async function bound(port = 0) {
   const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
+  socket.bind(port, '127.0.0.1');
   await once(socket, 'listening');
   return socket;
 }
