@@ -194,6 +194,8 @@ function addFlows(registry: Registry, source: MetricsSource): void {
   const failures = count('listener_connect_failures_total', 'Tries to reach a server.', of);
   const dropped = count('listener_dropped_total', 'Connections, sessions not served.', of);
   const bytes = count('listener_bytes_total', 'Octets of clients.', [...of, 'direction']);
+  const mirrored = count('listener_mirrored_total', 'Copies sent to a mirror.', of);
+  const unmirrored = count('listener_mirrors_dropped_total', 'Copies not sent.', of);
   for (const counts of source.listenerCounts()) {
     const at = { listener: counts.listener };
     taken.inc(at, counts.connections);
@@ -202,6 +204,8 @@ function addFlows(registry: Registry, source: MetricsSource): void {
     dropped.inc(at, counts.dropped);
     bytes.inc({ ...at, direction: 'received' }, counts.bytesIn);
     bytes.inc({ ...at, direction: 'sent' }, counts.bytesOut);
+    mirrored.inc(at, counts.mirrored);
+    unmirrored.inc(at, counts.mirrorsDropped);
   }
   const labels = ['upstream', 'server'];
   const made = count('server_connections_total', 'Connections begun, sessions of UDP.', labels);

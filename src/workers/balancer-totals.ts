@@ -87,6 +87,8 @@ function addListeners(
       ),
       bytesIn: sum('bytesIn'),
       bytesOut: sum('bytesOut'),
+      mirrored: sum('mirrored'),
+      mirrorsDropped: sum('mirrorsDropped'),
       connectFailures: sum('connectFailures'),
       dropped: sum('dropped'),
     });
