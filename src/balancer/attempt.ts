@@ -1,4 +1,5 @@
 import { putBytes } from '../http/byte-sink.ts';
+import { heldServer } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';
@@ -32,7 +33,9 @@ export function beginAttempt(
 ): boolean {
   const { runtime } = session;
   const upstream = exchange.upstream!;
-  const server = pickServer(upstream, excluded, exchange.key, runtime.draw(), nowMs);
+  const server =
+    heldServer(upstream, exchange.hold, excluded) ??
+    pickServer(upstream, excluded, exchange.key, runtime.draw(), nowMs);
   if (server === undefined) return false;
   exchange.server = server;
   exchange.attemptMs = exchange.upstreamMs = nowMs;

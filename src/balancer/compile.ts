@@ -83,5 +83,6 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     responseTimeoutMs: upstream.responseTimeoutMs,
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),
+    ...(upstream.affinity === undefined ? {} : { affinity: upstream.affinity }),
   };
 }

@@ -1,4 +1,4 @@
-import type { RouteConditions } from '../config/config.ts';
+import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 
 export type { ValueTest } from '../config/config.ts';
@@ -30,6 +30,8 @@ export type UpstreamSnapshot = {
   readonly proxyProtocol?: 'v1' | 'v2';
   /** What a header of v2 says beside addresses. */
   readonly proxyOptions?: readonly ProxyOptionKind[];
+  /** Clients stay on their server by a cookie. */
+  readonly affinity?: { readonly cookie: CookieAffinityConfig };
 };
 export type ServerSnapshot = {
   readonly name: string;

@@ -5,6 +5,8 @@ import {
   SCRATCH,
 } from '../balancing/algorithm.ts';
 import { balancingAlgorithms } from '../balancing/registry.ts';
+import type { CookieAffinity } from './cookie-affinity.ts';
+import { createCookieAffinity } from './cookie-affinity.ts';
 import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -25,6 +27,7 @@ export type Upstream = {
   readonly picker: Picker;
   /** What requests are kept on their server by; undefined when they are not. */
   readonly keySource: KeySource | undefined;
+  readonly cookie: CookieAffinity | undefined;
   readonly usable: Uint8Array;
   readonly active: Uint32Array;
   readonly connections: Uint32Array;
@@ -126,6 +129,7 @@ export function createUpstream(
       options,
     ),
     keySource: algorithm.keySource?.(options),
+    cookie: createCookieAffinity(settings),
     usable: Uint8Array.from(servers, ({ usable }) => (usable ? 1 : 0)),
     active: Uint32Array.from(servers, ({ active }) => active),
     connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),

@@ -9,6 +9,7 @@ import type {
   BalancerListenerConfig,
   ClusterConfig,
   Config,
+  CookieAffinityConfig,
   DnsListenerConfig,
   DnstapConfig,
   EndpointConfig,
@@ -347,6 +348,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       keepalive,
       proxyOptions,
       proxyProtocol,
+      affinity,
       connectTimeout,
       responseTimeout,
     }) => ({
@@ -362,10 +364,20 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       responseTimeoutMs: responseTimeout,
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(proxyOptions === undefined ? {} : { proxyOptions }),
+      ...(affinity === undefined ? {} : { affinity: { cookie: resolveCookie(affinity.cookie) } }),
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);
   return { engine: file.balancer.engine, upstreams, listeners };
+}
+
+function resolveCookie({
+  maxAge = 0,
+  ...cookie
+}: NonNullable<
+  ConfigFile['balancer']['upstreams'][string]['affinity']
+>['cookie']): CookieAffinityConfig {
+  return present({ ...cookie, maxAgeSeconds: Math.round(maxAge / 1000) });
 }
 
 function resolveBalancerListener(

@@ -5,6 +5,7 @@ if (await useRing()) {
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
   await import('./mirror.test.ts');
+  await import('./cookie-affinity.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
   await import('./routes.test.ts');

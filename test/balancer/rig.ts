@@ -7,6 +7,7 @@ import type {
   BalancerLimits,
   BalancerSnapshot,
   RouteSnapshot,
+  UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
@@ -25,6 +26,7 @@ export type RigOptions = {
   readonly algorithm?: string;
   readonly algorithmOptions?: Readonly<Record<string, unknown>>;
   readonly idleMax?: number;
+  readonly affinity?: UpstreamSnapshot['affinity'];
 };
 
 export type Rig = {
@@ -65,6 +67,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         },
         servers: serversAt(options.servers),
         ...connections,
+        ...(options.affinity === undefined ? {} : { affinity: options.affinity }),
       },
       ...(shadows === undefined
         ? []
