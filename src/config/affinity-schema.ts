@@ -51,7 +51,7 @@ const cookie = z
   })
   .refine(({ sameSite, secure }) => sameSite !== 'None' || secure, {
     path: ['sameSite'],
-    params: { said: 'is refused by browsers without `secure: true`' },
+    error: 'is refused by browsers without `secure: true`',
   });
 
 export const affinity = z

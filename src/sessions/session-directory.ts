@@ -63,6 +63,8 @@ export type SessionDirectoryCounters = {
 
 /** What a request waits for the store at most (decision 4 of the study: 5 ms). */
 export const WAIT_MS = 5;
+/** A timer that comes this much too late says that the thread was held up, not the store. */
+const OWN_DELAY_MS = 2;
 /** Questions that wait for an answer; beyond it the store is too slow to be asked. */
 export const QUESTIONS_MAX = 4096;
 /** Questions in one batch. */
@@ -72,7 +74,7 @@ export const WRITE_BATCH_MAX = 256;
 export const WRITE_DELAY_MS = 20;
 /** Writes that wait while the store is away. */
 export const WRITES_MAX = 65_536;
-/** Batches in a row that were late or failed: then the circuit opens. */
+/** Batches that were late or failed, each sent after the one before had: then the circuit opens. */
 export const FAILURES_MAX = 3;
 /** So long after it opened one batch is tried. */
 export const OPEN_MS = 1000;
@@ -113,12 +115,14 @@ type Circuit = {
   lets(): boolean;
   isClosed(): boolean;
   close(): void;
-  fail(): void;
+  /** Of a batch that was sent then. Those that were on their way together fail for one reason. */
+  fail(sentMs: number): void;
 };
 
 function createCircuit(clock: SessionClock): Circuit {
   let failures = 0;
   let closedAgainMs = 0;
+  let failedMs = 0;
   return {
     lets() {
       if (failures < FAILURES_MAX) return true;
@@ -131,8 +135,10 @@ function createCircuit(clock: SessionClock): Circuit {
     close() {
       failures = 0;
     },
-    fail() {
+    fail(sentMs) {
+      if (failures > 0 && sentMs < failedMs) return;
       failures++;
+      failedMs = clock.nowMs();
       if (failures === FAILURES_MAX) closedAgainMs = clock.nowMs() + OPEN_MS;
     },
   };
@@ -181,10 +187,15 @@ function createReads(
       if (!open.has(batch)) return;
       cancel();
       counters.late += batch.length;
-      circuit.fail();
+      circuit.fail(sentMs);
       endBatch(batch, NOTHING);
     };
-    const cancel = clock.after(WAIT_MS, fail);
+    const sentMs = clock.nowMs();
+    let cancel = clock.after(WAIT_MS, () => {
+      if (clock.nowMs() - sentMs < WAIT_MS + OWN_DELAY_MS) fail();
+      // This thread is late itself: the answer may lie in the socket, and is read within a turn.
+      else cancel = clock.after(0, fail);
+    });
     wire.read(batch).then((found) => {
       if (!open.has(batch)) return;
       cancel();

@@ -1,7 +1,13 @@
 import type { SessionClock } from '../../src/sessions/session-directory.ts';
 
 /** A clock that stands until it is moved. */
-export type ManualClock = SessionClock & { move(ms: number): Promise<void> };
+export type ManualClock = SessionClock & {
+  move(ms: number): Promise<void>;
+  /** Time passes, but nobody notices before `fire` or `move`. */
+  skip(ms: number): void;
+  /** Calls what is due now, once. */
+  fire(): void;
+};
 
 export function createManualClock(): ManualClock {
   let now = 1000;
@@ -13,13 +19,22 @@ export function createManualClock(): ManualClock {
       timers.add(timer);
       return () => timers.delete(timer);
     },
+    skip(ms) {
+      now += ms;
+    },
+    fire() {
+      for (const timer of [...timers].filter(({ atMs }) => atMs <= now)) {
+        timers.delete(timer);
+        timer.call();
+      }
+    },
     async move(ms) {
       const endMs = now + ms;
       for (;;) {
         await settle();
         const next = [...timers].sort((a, b) => a.atMs - b.atMs)[0];
         if (next === undefined || next.atMs > endMs) break;
-        now = next.atMs;
+        now = Math.max(now, next.atMs);
         timers.delete(next);
         next.call();
       }

@@ -164,6 +164,33 @@ test('a slow store is left alone for a while, tried once, and used again when it
   assert.deepEqual(answers.at(-1), found);
 });
 
+test('batches that were on their way together are late for one reason', async () => {
+  const { ask, clock, directory, wire } = rig();
+  directory.connect(wire);
+  for (let batch = 0; batch < 2 * FAILURES_MAX; batch++) {
+    ask(batch);
+    await clock.move(0.5);
+  }
+  await clock.move(2 * WAIT_MS);
+  assert.ok(directory.isAsking());
+});
+
+test('a thread that was held up looks into the socket before it gives up', async () => {
+  const { answers, ask, clock, directory, readings, wire } = rig();
+  directory.connect(wire);
+  ask(1);
+  await settle();
+  clock.skip(100);
+  clock.fire();
+  assert.deepEqual(answers, []);
+  readings[0]!.answer([found]);
+  await settle();
+  assert.deepEqual(answers, [found]);
+  assert.equal(directory.counters.late, 0);
+  await clock.move(1);
+  assert.equal(answers.length, 1);
+});
+
 test('failures count like lateness, successes in between do not add up', async () => {
   const { ask, readings, directory, wire } = rig();
   directory.connect(wire);
