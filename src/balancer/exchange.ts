@@ -279,21 +279,20 @@ function consume(
 
 function endOfClient(session: Session, nowMs: number): void {
   session.clientEnded = true;
-  if (session.phase === 'tunnel') {
-    flush(session, nowMs);
-    session.exchange?.connection?.wire.end();
-  }
   settle(session, nowMs);
 }
 
 /**
  * The client has finished its side. Requests that came whole are still answered; a head or a body
- * that is not complete never will be.
+ * that is not complete never will be. A tunnel hears of it, also one that became a tunnel later.
  */
 function concludeEnded(session: Session, nowMs: number): void {
   const { exchange, phase } = session;
   const waits = inboxLength(session.inbox) > 0;
-  if (phase === 'head' && !session.clientBlocked) startLinger(session, nowMs);
+  if (phase === 'tunnel') {
+    flush(session, nowMs);
+    exchange?.connection?.wire.end();
+  } else if (phase === 'head' && !session.clientBlocked) startLinger(session, nowMs);
   else if (phase === 'exchange' && exchange && !exchange.requestDone && !waits) {
     session.phase = 'closed';
   }

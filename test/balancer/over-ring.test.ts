@@ -6,8 +6,10 @@ if (await useRing()) {
   await import('./body-routes.test.ts');
   await import('./mirror.test.ts');
   await import('./cookie-affinity.test.ts');
+  await import('./hostile-clients.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
   await import('./routes.test.ts');
   await import('./smuggling.test.ts');
+  await import('./streaming.test.ts');
 }
