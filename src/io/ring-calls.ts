@@ -23,7 +23,7 @@ export type RingCalls = {
   finish(fd: number): void;
   /** Readable while this thread's event loop has something to do. */
   loopDescriptor(): number;
-  /** A TCP socket to connect with; bound when a local address is given. */
+  /** A TCP socket to connect with, whose small segments do not wait; bound when a local address is given. */
   streamSocket(family: 4 | 6, local: Uint8Array | undefined): number;
   /** Calls on the socket wait in the kernel, and small segments do not. */
   prepareStream(fd: number): void;
@@ -175,6 +175,7 @@ function bindSocketCalls(errno: () => string): SocketCalls {
   return {
     streamSocket(family, local) {
       const fd = call('socket', family === 4 ? AF_INET : AF_INET6, SOCK_STREAM_CLOEXEC, 0n);
+      option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
       if (local === undefined) return fd;
       const name = socketAddress(local, 0);
       scratch.set(name);

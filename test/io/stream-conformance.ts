@@ -7,6 +7,10 @@ import type {
   StreamEngine,
 } from '../../src/io/stream.ts';
 
+const SMALL_WRITES = 60;
+/** Linux acknowledges what it has nothing to say to so much later; RFC 896 would wait for that. */
+const ACK_DELAY_MS = 40;
+
 /** What every stream engine promises (`src/io/stream.ts`). Call it from one test file per engine. */
 export function testStreamEngine(create: () => StreamEngine): void {
   const engine = create();
@@ -178,6 +182,46 @@ export function testStreamEngine(create: () => StreamEngine): void {
     assert.equal((await accepted).remoteAddress, '127.0.0.2');
     connection.destroy();
     await listener.close();
+  });
+
+  test(`${engine.name}: small writes wait for no acknowledgement, on neither side`, async () => {
+    const server = recorder();
+    const { accepted, listener } = await listen(engine, server);
+    const client = recorder();
+    const connection = engine.connect(
+      { address: '127.0.0.1', port: listener.port },
+      client.handlers,
+    );
+    const other = await accepted;
+    const medians: number[] = [];
+    const came = (): number => server.text().length + client.text().length;
+    for (const [from, to] of [
+      [connection, other],
+      [other, connection],
+    ] as const) {
+      const took: number[] = [];
+      for (let round = 0; round < SMALL_WRITES; round++) {
+        const before = came();
+        // Who answers acknowledges along with the answer, and from then on acknowledges late.
+        to.write(Buffer.from('?'));
+        await Promise.race([server, client].map(({ until }) => until(() => came() > before)));
+        const beganMs = performance.now();
+        for (let piece = 2; piece <= 4; piece++) {
+          from.write(Buffer.from('x'));
+          await Promise.race(
+            [server, client].map(({ until }) => until(() => came() >= before + piece)),
+          );
+        }
+        took.push(performance.now() - beganMs);
+      }
+      const median = took.sort((a, b) => a - b)[SMALL_WRITES / 2]!;
+      medians.push(median);
+    }
+    connection.destroy();
+    await listener.close();
+    for (const median of medians) {
+      assert.ok(median < ACK_DELAY_MS / 2, `${median} ms for three octets`);
+    }
   });
 
   test(`${engine.name}: a closed listener accepts nothing and leaves its connections alone`, async () => {
