@@ -10,6 +10,8 @@ if (await useRing()) {
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
   await import('./routes.test.ts');
+  await import('./rules.test.ts');
   await import('./smuggling.test.ts');
   await import('./streaming.test.ts');
+  await import('./traps.test.ts');
 }
