@@ -49,7 +49,7 @@ type Rules = { readonly decayMs: number; readonly penaltyMs: number };
 /** Places in the scratch of a server: the estimate in milliseconds, and of when it is (0 = none yet). */
 const ESTIMATE = 0;
 const AT = 1;
-/** What is expected of a server that nobody has asked yet: it is tried, but not by all at once. */
+/** What is expected of a server that has its first request and has not answered yet. */
 const UNKNOWN_MS = 1000;
 /** Differences below this are the network's. */
 const FLOOR_MS = 1;
@@ -71,14 +71,19 @@ function pickOfTwo(
   return costOf(state, second, nowMs, rules) < costOf(state, first, nowMs, rules) ? second : first;
 }
 
-/** It goes down by itself, so that a server which was slow once is tried again. */
+/**
+ * It goes down by itself, so that a server which was slow once is tried again. One of which nothing is known
+ * comes first while nobody asks it, and then waits for its answer: it is tried, but not by all at once (Finagle).
+ */
 function costOf(state: PickState, server: number, nowMs: number, { decayMs }: Rules): number {
   const at = state.scratch[SCRATCH * server + AT]!;
+  const active = state.active[server]!;
+  if (at === 0 && active === 0) return 0;
   const estimateMs =
     at === 0
       ? UNKNOWN_MS
       : state.scratch[SCRATCH * server + ESTIMATE]! * Math.exp(-(nowMs - at) / decayMs);
-  const load = state.active[server]! + 1;
+  const load = active + 1;
   return (Math.max(FLOOR_MS, estimateMs) * load) / state.weights[server]!;
 }
 

@@ -33,6 +33,17 @@ function shares(picker: Picker, state: PickState, nowMs: number): readonly numbe
   return counts;
 }
 
+test('peak-ewma: a server of which nothing is known is asked, by one request at a time', () => {
+  const [picker, state] = [ewma(), stateOf(weights)];
+  for (const server of [0, 1]) tell(picker, state, server, 10, NOW_MS);
+  assert.ok(shares(picker, state, NOW_MS + 1)[2]! > 30);
+  state.active[2] = 1;
+  assert.equal(shares(picker, state, NOW_MS + 1)[2], 0);
+  tell(picker, state, 2, 10, NOW_MS);
+  state.active[2] = 0;
+  assert.ok(shares(picker, state, NOW_MS + 1)[2]! > 20);
+});
+
 for (const [kind, create] of Object.entries({ 'peak-ewma': ewma, 'least-time': time })) {
   test(`${kind}: a slow server gets next to nothing`, () => {
     const [picker, state] = [create(), stateOf(weights)];
