@@ -38,13 +38,16 @@ export async function runOrigin(options: OriginOptions): Promise<Origin> {
 
 function listen(options: OriginOptions, address: string, port: number): Promise<http.Server> {
   const { promise, resolve, reject } = Promise.withResolvers<http.Server>();
+  // Kept: while it closes, requests still come on connections that it has, and it has no address any more.
+  let name = '';
   const server = http.createServer((request, response) => {
-    const at = addressOf(server);
-    answer(options, `${at.address}:${at.port}`, request, response);
+    answer(options, name, request, response);
   });
   server.once('error', reject);
   server.listen(port, address, () => {
     server.off('error', reject);
+    const at = addressOf(server);
+    name = `${at.address}:${at.port}`;
     resolve(server);
   });
   return promise;
