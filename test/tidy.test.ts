@@ -30,6 +30,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'probe', pure: false },
   { name: 'store', pure: false },
   { name: 'config', pure: true },
+  { name: 'discovery', pure: true },
   { name: 'nameserver', pure: true },
   { name: 'secondary', pure: true },
   { name: 'signing', pure: true },

@@ -73,7 +73,7 @@ export function createBalancer(
       for (const state of states) {
         const upstream = runtime.upstreams.find(({ settings }) => settings.name === state.upstream);
         const server = upstream?.servers.find(({ name }) => name === state.server);
-        if (server) setUsable(server, state.usable);
+        if (server) setUsable(server, state.usable, state.draining);
       }
     },
     drain(names, draining) {

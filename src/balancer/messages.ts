@@ -16,6 +16,8 @@ export type ServerState = {
   readonly upstream: string;
   readonly server: string;
   readonly usable: boolean;
+  /** It takes nobody new; those who are kept on it may stay. */
+  readonly draining?: boolean;
 };
 
 /** `counters` is a row of `counterBytes(snapshot)` bytes, fresh for every snapshot. */

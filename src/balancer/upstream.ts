@@ -43,6 +43,8 @@ export type UpstreamServer = {
   upstream: Upstream | undefined;
   index: number;
   usable: boolean;
+  /** It takes nobody new. */
+  draining: boolean;
   active: number;
   /** Connections that have become tunnels. */
   tunnels: number;
@@ -114,6 +116,7 @@ export function createUpstream(
         upstream: undefined,
         index,
         usable: true,
+        draining: false,
         active: 0,
         tunnels: 0,
         counterBase: COUNTER_SCRATCH,
@@ -130,7 +133,7 @@ export function createUpstream(
     ),
     keySource: algorithm.keySource?.(options),
     cookie: createCookieAffinity(settings),
-    usable: Uint8Array.from(servers, ({ usable }) => (usable ? 1 : 0)),
+    usable: Uint8Array.from(servers, takesNew),
     active: Uint32Array.from(servers, ({ active }) => active),
     connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),
     weights: Float64Array.from(settings.servers, ({ weight }) => weight),
@@ -166,10 +169,14 @@ export function retireServer(server: UpstreamServer): void {
   for (const connection of [...server.idle]) discardConnection(connection);
 }
 
-export function setUsable(server: UpstreamServer, usable: boolean): void {
+export function setUsable(server: UpstreamServer, usable: boolean, draining = false): void {
   server.usable = usable;
-  if (server.upstream) server.upstream.usable[server.index] = usable ? 1 : 0;
+  server.draining = draining;
+  if (server.upstream) server.upstream.usable[server.index] = takesNew(server);
 }
+
+/** What algorithms see; who is kept on a server that drains reaches it past them. */
+const takesNew = ({ draining, usable }: UpstreamServer): number => (usable && !draining ? 1 : 0);
 
 /** The server for the next request, never `excluded`; undefined when none is usable. */
 export function pickServer(

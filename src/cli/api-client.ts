@@ -5,6 +5,7 @@ import type {
   AcmeChallengeRequest,
   AddedRecordStatus,
   AddRecordRequest,
+  ChangeServerRequest,
   ClusterStatus,
   ConfigIssue,
   ConfigPublication,
@@ -27,6 +28,7 @@ import type {
   ReloadResult,
   RequestExplanation,
   RequestQuestion,
+  ServerChange,
   Target,
   UpstreamStatus,
   ZoneDnssec,
@@ -58,6 +60,9 @@ export type ApiClient = {
   startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
   advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
   balancers(): Promise<readonly UpstreamStatus[]>;
+  addServer(upstream: string, request: AddServerBody): Promise<ServerChange>;
+  changeServer(upstream: string, server: string, request: ServerBody): Promise<ServerChange>;
+  removeServer(upstream: string, server: string, why: RemovalWords): Promise<ServerChange>;
   overrides(): Promise<readonly OverrideStatus[]>;
   /** As of now, or at an instant in milliseconds. */
   explain(question: Question & { readonly at?: number }): Promise<Explanation>;
@@ -82,6 +87,14 @@ export type ApiClient = {
   close(): Promise<void>;
 };
 export type RecordBody = Omit<AddRecordRequest, 'by' | 'zone'>;
+export type AddServerBody = {
+  /** `address:port` */
+  readonly server: string;
+  readonly weight?: number;
+  readonly reason: string;
+};
+export type ServerBody = Omit<ChangeServerRequest, 'by' | 'server' | 'upstream'>;
+export type RemovalWords = Pick<ServerBody, 'force' | 'reason'>;
 export type ChallengeBody = Omit<AcmeChallengeRequest, 'by' | 'zone'>;
 export type PublishBody = Omit<PublishRequest, 'by'>;
 export type DrillBody = {
@@ -135,6 +148,7 @@ export function createApiClient(options: {
     cluster: () => get('nodes'),
     ...zoneCalls(call),
     balancers: () => get('balancers'),
+    ...serverCalls(call),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),
     explainRequest: (question) => post('explain/request', question),
@@ -201,6 +215,21 @@ function zoneCalls(call: Call) {
     startKeyRoll: ({ zone, ...body }) => post(pathOf('zones', zone, 'dnssec', 'roll'), body),
     advanceKeyRoll: ({ zone, ...body }) =>
       post(pathOf('zones', zone, 'dnssec', 'roll', 'next'), body),
+  } satisfies Partial<ApiClient>;
+}
+
+function serverCalls(call: Call) {
+  const { post } = verbs(call);
+  const path = (upstream: string, ...more: readonly string[]): string =>
+    pathOf('balancers', upstream, 'servers', ...more);
+  return {
+    addServer: (upstream, body) => post(path(upstream), body),
+    changeServer: (upstream, server, body) =>
+      call('PATCH', `api/v1/${path(upstream, server)}`, body),
+    removeServer: (upstream, server, { force, reason }) => {
+      const query = asked({ reason, force: force === true ? 'true' : undefined });
+      return call('DELETE', `api/v1/${path(upstream, server)}${query}`);
+    },
   } satisfies Partial<ApiClient>;
 }
 

@@ -23,6 +23,7 @@ import { addQuery } from './query.ts';
 import { addRecords } from './records.ts';
 import { addReload } from './reload.ts';
 import { addRun } from './run.ts';
+import { addServers } from './servers.ts';
 import { addStatus } from './status.ts';
 import { addUndrain } from './undrain.ts';
 import { addZone } from './zone.ts';
@@ -94,6 +95,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addForce(program, context);
   addDrill(program, context);
   addDrills(program, context);
+  addServers(program, context);
   addNodes(program, context);
   addEvents(program, context);
   addReload(program, context);

@@ -365,6 +365,7 @@ export type BalancerConfig = {
 export type UpstreamConfig = {
   readonly algorithm: { readonly kind: string; readonly options: unknown };
   readonly servers: readonly ServerConfig[];
+  readonly discovery?: { readonly dns: DnsDiscoveryConfig };
   readonly monitor?: string;
   readonly keepalive: { readonly idleMax: number; readonly idleTimeoutMs: number };
   readonly connectTimeoutMs: number;
@@ -392,6 +393,24 @@ export type ServerConfig = {
   readonly address: string;
   readonly port: number;
   readonly weight: number;
+  /** Takes requests while no server of a lower number can. Absent = 0. */
+  readonly priority?: number;
+  /** Who said that it is there. Absent = the file. */
+  readonly origin?: 'dns' | 'api';
+  /** `drain` = takes nobody new and keeps whom it has; `maintenance` = takes nobody. Absent = neither. */
+  readonly mode?: 'drain' | 'maintenance';
+};
+/** Whom to ask for an upstream's servers, and how often. */
+export type DnsDiscoveryConfig = {
+  /** With its last dot. */
+  readonly name: string;
+  readonly type: 'A' | 'AAAA' | 'SRV';
+  /** Of A and AAAA. */
+  readonly port?: number;
+  /** Absent = those of the system. */
+  readonly resolvers?: readonly { readonly address: string; readonly port: number }[];
+  readonly minTtlMs: number;
+  readonly maxTtlMs: number;
 };
 export type BalancerListenerConfig = {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { isLoopback, parseAddress } from '../ip/address.ts';
-import type { Config, PoolConfig } from './config.ts';
+import type { Config, PoolConfig, UpstreamConfig } from './config.ts';
 import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
@@ -335,7 +335,8 @@ function checkUpstreams(check: Check): void {
     const path = ['balancer', 'upstreams', name];
     if (upstream.monitor !== undefined)
       refer(check, 'monitors', upstream.monitor, [...path, 'monitor']);
-    if (upstream.servers.every(({ weight }) => weight === 0)) {
+    checkDiscovery(check, upstream, path);
+    if (upstream.servers.length > 0 && upstream.servers.every(({ weight }) => weight === 0)) {
       check.error(
         [...path, 'servers'],
         'all servers have the weight 0',
@@ -353,6 +354,29 @@ function checkUpstreams(check: Check): void {
       }
       seen.add(server.name);
     }
+  }
+}
+
+function checkDiscovery(
+  check: Check,
+  { discovery, servers }: UpstreamConfig,
+  path: ConfigPath,
+): void {
+  if (discovery === undefined) {
+    if (servers.length > 0) return;
+    const hint = 'servers: ["192.0.2.10:8080"], or a discovery';
+    check.error([...path], 'an upstream needs servers', hint);
+    return;
+  }
+  const { maxTtlMs, minTtlMs, port, type } = discovery.dns;
+  const own = [...path, 'discovery', 'dns'];
+  if (type === 'SRV' && port !== undefined) {
+    check.error([...own, 'port'], 'SRV records say the ports', 'leave it out');
+  } else if (type !== 'SRV' && port === undefined) {
+    check.error(own, `a port is missing: ${type} records say none`, 'port: 8080');
+  }
+  if (minTtlMs > maxTtlMs) {
+    check.error([...own, 'minTtl'], 'is above maxTtl', 'maxTtl is 5m unless it is given');
   }
 }
 

@@ -343,6 +343,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
     file.balancer.upstreams,
     ({
       algorithm,
+      discovery,
       servers,
       monitor,
       keepalive,
@@ -358,6 +359,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
         const name = server.name ?? formatSocketAddress({ address, port: server.port });
         return { name, address, port: server.port, weight: server.weight };
       }),
+      ...(discovery === undefined ? {} : { discovery: { dns: resolveDiscovery(discovery.dns) } }),
       ...(monitor === undefined ? {} : { monitor }),
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
       connectTimeoutMs: connectTimeout,
@@ -379,6 +381,11 @@ function resolveCookie({
 >['cookie']): CookieAffinityConfig {
   return present({ ...cookie, maxAgeSeconds: Math.round(maxAge / 1000) });
 }
+
+function resolveDiscovery({ maxTtl, minTtl, port, resolvers, ...dns }: FileDiscovery) {
+  return { ...dns, ...present({ port, resolvers }), minTtlMs: minTtl, maxTtlMs: maxTtl };
+}
+type FileDiscovery = NonNullable<ConfigFile['balancer']['upstreams'][string]['discovery']>['dns'];
 
 function resolveBalancerListener(
   listener: ConfigFile['balancer']['listeners'][number],

@@ -4,6 +4,7 @@ import { affinity } from './affinity-schema.ts';
 import { balancerListenerFields, proxyOptions, proxyProtocol } from './balancer-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
+import { discovery } from './discovery-schema.ts';
 import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
@@ -289,9 +290,12 @@ const upstream = z.strictObject({
     .describe('How a server is chosen: a name, or a map with `kind` and its options.'),
   servers: z
     .array(z.union([serverText, server]).meta({ what: 'a server' }))
-    .min(1)
     .max(ENTRIES_MAX)
-    .describe('The servers: `address:port`, or maps.'),
+    .default([])
+    .describe(
+      'The servers: `address:port`, or maps. None are needed where `discovery` finds some.',
+    ),
+  discovery,
   monitor: name
     .optional()
     .describe('The monitor that judges the servers. Default: none; they count as up.'),

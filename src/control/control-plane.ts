@@ -44,6 +44,12 @@ export type ControlPlane = {
   /** The next step of it. */
   advanceKeyRoll(request: KeyStepRequest): Promise<ZoneDnssec | Problem>;
   balancers(): readonly UpstreamStatus[];
+  /** Adds a server to an upstream while it is served. */
+  addServer(request: AddServerRequest): Promise<ServerChange | Problem>;
+  /** Another weight, or whether it takes requests. */
+  changeServer(request: ChangeServerRequest): Promise<ServerChange | Problem>;
+  /** Takes out a server that was added; what is in flight on it goes on. */
+  removeServer(request: RemoveServerRequest): Promise<ServerChange | Problem>;
   /** The nodes of the cluster as this one knows them. */
   cluster(): ClusterStatus;
   /** As of now, or as it was at an instant of the record. */
@@ -312,12 +318,49 @@ export type UpstreamStatus = {
   readonly algorithm: string;
   readonly servers: readonly {
     readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    readonly weight: number;
+    readonly priority: number;
+    readonly mode: ServerMode;
+    /** Who said that it is there. */
+    readonly origin: 'file' | 'dns' | 'api';
     readonly state: 'up' | 'down' | 'unknown';
     readonly reason: string;
     readonly active: number;
     readonly requestsTotal: number;
     readonly failuresTotal: number;
   }[];
+};
+/** `drain`: nobody new, and it keeps whom it has; `maintenance`: nobody. */
+export type ServerMode = 'ready' | 'drain' | 'maintenance';
+export type AddServerRequest = {
+  readonly upstream: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight?: number;
+  readonly reason: string;
+  readonly by: string;
+};
+export type ChangeServerRequest = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly weight?: number;
+  readonly mode?: ServerMode;
+  readonly reason: string;
+  readonly by: string;
+  /** Needed when it would leave the upstream without a server that takes requests. */
+  readonly force?: boolean;
+};
+export type RemoveServerRequest = Omit<ChangeServerRequest, 'mode' | 'weight'>;
+export type ServerChange = {
+  readonly upstream: string;
+  readonly server: string;
+  /** False once it is removed. */
+  readonly isThere: boolean;
+  readonly weight: number;
+  readonly mode: ServerMode;
+  readonly sharing: Sharing;
 };
 
 /** `client` an address or CIDR (as ECS); `resolver` the resolver's address; type A or AAAA. */

@@ -23,6 +23,7 @@ import { createMetrics, type MetricsSource, type SocketQueue } from './metrics.t
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
 import type { RecordWriter } from './record-writer.ts';
+import type { ServerWriter } from './server-writer.ts';
 import {
   type Facts,
   poolStatuses,
@@ -47,6 +48,7 @@ export type PlaneParts = {
   readonly configRevisions: ConfigRevisions;
   readonly challenges: AcmeChallenges;
   readonly recordWriter: RecordWriter;
+  readonly serverWriter: ServerWriter;
   slotTotal(slot: number): number;
   socketQueues(): readonly SocketQueue[];
   /** Whether a collector takes dnstap events; undefined = dnstap is off. */
@@ -91,6 +93,9 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     advanceKeyRoll: async (request) =>
       parts.zoneKeys?.advanceRoll(request) ?? notSigned(request.zone),
     balancers: () => upstreamStatuses(facts()),
+    addServer: parts.serverWriter.add,
+    changeServer: parts.serverWriter.change,
+    removeServer: parts.serverWriter.remove,
     cluster: parts.clusterStatus,
     explain: async (question, atMs) =>
       atMs === undefined

@@ -1,5 +1,5 @@
 import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
-import type { ZoneConfig } from '../config/config.ts';
+import type { UpstreamConfig, ZoneConfig } from '../config/config.ts';
 import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
 import type { HealthWords } from '../health/health-words.ts';
@@ -39,6 +39,8 @@ export type Facts = {
   readonly listenerCounts: readonly ListenerCounts[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
+  /** With the servers that they have now. Absent = the configuration's. */
+  readonly upstreams?: Readonly<Record<string, UpstreamConfig>>;
   /** Of a zone that is copied from a primary; absent = this node copies none. */
   copy?(zone: string): CopyStatus | undefined;
   /** Of a zone with all that came to it; absent = the configuration's. */
@@ -110,7 +112,8 @@ function zoneSize(zone: ZoneConfig, serial: number, copy: CopyStatus | undefined
 }
 
 export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {
-  return Object.entries(facts.serving.config.balancer.upstreams).map(([name, upstream]) => ({
+  const upstreams = facts.upstreams ?? facts.serving.config.balancer.upstreams;
+  return Object.entries(upstreams).map(([name, upstream]) => ({
     name,
     algorithm: upstream.algorithm.kind,
     servers: upstream.servers.map((server) => {
@@ -120,6 +123,12 @@ export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {
       );
       return {
         name: server.name,
+        address: server.address,
+        port: server.port,
+        weight: server.weight,
+        priority: server.priority ?? 0,
+        mode: server.mode ?? 'ready',
+        origin: server.origin ?? 'file',
         state: health?.state ?? 'unknown',
         reason: health?.reason ?? 'not judged on this node',
         active: counts?.active ?? 0,

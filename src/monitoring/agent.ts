@@ -17,7 +17,7 @@ export function agentReports(
     const used = new Set(routes.flatMap(upstreamsOf));
     const servers = [...used].flatMap((upstream) => upstreams[upstream]?.servers ?? []);
     const usable = [...used].flatMap((upstream) =>
-      states.filter((state) => state.upstream === upstream && state.usable),
+      states.filter((state) => state.upstream === upstream && state.usable && !state.draining),
     );
     const ready = !leaving && (usable.length > 0 || used.size === 0);
     const { active, requestsPerSecond } = sumLoad(load, used);

@@ -30,6 +30,7 @@ import {
   type VantageVerdict,
 } from './monitoring.ts';
 import { createSelfWatch, type SelfWatch } from './self-watch.ts';
+import { serverStates } from './server-states.ts';
 import { createServerHealth, type ServerStatus } from './servers.ts';
 import { statementOf } from './vantage-health.ts';
 import { createWarnings } from './warnings.ts';
@@ -49,6 +50,8 @@ export type HealthDesk = {
   probe(): void;
   /** Another configuration: returns its endpoints' words. What is known of those that stay is kept. */
   setConfig(config: Config): HealthWords;
+  /** The same configuration with other servers behind the balancer. */
+  setServers(config: Config): void;
   setOverrides(overrides: readonly Override[]): void;
   words(): HealthWords;
   serverStates(): readonly ServerState[];
@@ -157,6 +160,10 @@ export function createHealthDesk(deps: HealthDeskDeps): HealthDesk {
       jobs.begin();
     },
     setConfig,
+    setServers(config) {
+      servers.setConfig(config);
+      jobs.set(config);
+    },
     setOverrides: table.setOverrides,
     words: table.words,
     serverStates: servers.states,
@@ -196,12 +203,7 @@ function createServerDesk({ onEvents, onServers }: HealthVoice): ServerDesk {
     },
   });
   const states = (): readonly ServerState[] => {
-    const flags = health.flags();
-    return servers.map(({ name, upstream }, index) => ({
-      upstream,
-      server: name,
-      usable: flags[index] !== 0,
-    }));
+    return serverStates(servers, health.flags());
   };
   return {
     setConfig(config) {

@@ -54,6 +54,9 @@ export type HealthServer = {
   readonly name: string;
   /** The key of its monitoring job; undefined = not monitored: usable. */
   readonly key: string | undefined;
+  /** What people want; see ServerConfig. */
+  readonly mode?: 'drain' | 'maintenance' | undefined;
+  readonly priority?: number;
 };
 
 export type ServerHealthDeps = {

@@ -15,9 +15,14 @@ export type Peer = {
   readonly source?: string | undefined;
 };
 
-export type OpenDatagrams = (peer: Peer, hear: (bytes: Uint8Array) => void) => Datagrams;
+/** @param fail hears that nothing listens there, or that there is no way; it may still come otherwise */
+export type OpenDatagrams = (
+  peer: Peer,
+  hear: (bytes: Uint8Array) => void,
+  fail?: (reason: string) => void,
+) => Datagrams;
 
-export const openDatagrams: OpenDatagrams = ({ address, port, source }, hear) => {
+export const openDatagrams: OpenDatagrams = ({ address, port, source }, hear, fail) => {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   let isOpen = true;
   let isConnected = false;
@@ -27,7 +32,7 @@ export const openDatagrams: OpenDatagrams = ({ address, port, source }, hear) =>
     else unsent = bytes;
   };
   // A closed port, a missing address: whoever waits for an answer waits in vain, and says so.
-  socket.on('error', () => {});
+  socket.on('error', ({ message }) => fail?.(message));
   socket.on('message', (bytes) => {
     if (isOpen) hear(bytes);
   });

@@ -21,6 +21,7 @@ import { createSigner, type Signer } from '../workers/signer.ts';
 import { withSigning } from '../workers/signing-compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
 import { type Copier, createCopier } from './copier.ts';
+import { type LiveServers, openLiveServers } from './live-servers.ts';
 import { openSecondaries } from './open-secondaries.ts';
 import type { Secondaries } from './secondaries.ts';
 import { readState } from './state-file.ts';
@@ -41,6 +42,8 @@ export type Parts = {
   readonly store: Store;
   readonly facts: Facts;
   readonly overrides: Overrides;
+  /** Of the balancer's upstreams. */
+  readonly servers: LiveServers;
   readonly desk: HealthDesk;
   readonly link: ClusterLink;
   readonly registry: Registry;
@@ -48,8 +51,8 @@ export type Parts = {
   readonly isKeyed: boolean;
   /** Who hears of health and people's words: nobody until there are workers. */
   readonly told: Told;
-  /** Judges by this configuration from now on; the first answers may be given. */
-  begin(config: Config): void;
+  /** Judges by this configuration from now on, once its servers are looked up; the first answers may be given. */
+  begin(config: Config): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -148,20 +151,23 @@ export async function openParts(
   adoptState(config, { log, desk, overrides });
   // What the store holds is known before anything is answered, unless it is away.
   await facts.ready;
+  const servers = openLiveServers({ config, facts, events, log });
   const { exchange } = link;
-  const begin = (first: Config): void => {
+  const begin = async (first: Config): Promise<void> => {
     exchange.setVantages(ownVantages(first));
-    desk.start(first, deskOverrides(overrides.current(), facts));
+    await servers.follow(first);
+    desk.start(servers.live(first), deskOverrides(overrides.current(), facts));
   };
   const close = async (): Promise<void> => {
     stopTalking();
+    servers.close();
     overrides.close();
     await closeAll();
   };
-  const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
   const isKeyed = found.keys.length > 0;
-  const others = { signer, copier, secondaries, registry, isKeyed, told };
-  return { ok: true, parts: { ...made, ...others, begin, close } };
+  const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
+  const others = { signer, copier, secondaries, registry, isKeyed, servers, told, begin, close };
+  return { ok: true, parts: { ...made, ...others } };
 }
 
 function toldNobody(): Told {

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Revision } from '../cluster/revisions.ts';
+import type { Config } from '../config/config.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
 import type { Serving } from '../control/serving.ts';
 import { drainedRegions } from '../health/override.ts';
@@ -48,11 +49,11 @@ export function createServed(
   from: ServedFrom,
   { balancer, dns }: ServingRoles,
 ): Served {
-  const { desk, facts, overrides, told } = parts;
+  const { desk, facts, overrides, servers, told } = parts;
   let { serving } = from;
   let sha: string | undefined;
   const followed = followShared(parts, from, () => serving);
-  const agent = createAgent(parts, balancer, () => serving.config);
+  const agent = createAgent(parts, balancer, () => servers.live(serving.config));
   const record = openRecord(parts, () => serving);
   told.words = (words) => {
     record.note(words);
@@ -88,11 +89,13 @@ export function createServed(
     },
     async swap(next, shared) {
       // One tick: words belong to the generation that they are published with.
-      const listening = balancer?.publish(next.config);
+      void servers.follow(next.config);
+      const live = servers.live(next.config);
+      const listening = balancer?.publish(live);
       serving = next;
       sha = undefined;
       parts.link.exchange.setVantages(ownVantages(next.config));
-      const words = desk.setConfig(next.config);
+      const words = desk.setConfig(live);
       record.note(words);
       balancer?.publishServers(desk.serverStates());
       await dns?.publish(next.snapshot, words);
@@ -106,10 +109,13 @@ export function createServed(
     },
   });
   nameservers.tell(serving);
-  const stopFollowing = followed.onNews((by) => reloadSoon(parts, reloader, by));
-  const stopOverlays = parts.overlays.onChange(refresher.refresh);
-  // Other keys may come without anything that a zone shows of them.
-  const stopKeys = parts.signer.onKeys(refresher.refresh);
+  const stops = [
+    followServers(parts, balancer, agent, () => serving.config),
+    followed.onNews((by) => reloadSoon(parts, reloader, by)),
+    parts.overlays.onChange(refresher.refresh),
+    // Other keys may come without anything that a zone shows of them.
+    parts.signer.onKeys(refresher.refresh),
+  ];
   return {
     current: () => serving,
     kept: from.shelf.all,
@@ -117,9 +123,7 @@ export function createServed(
     record,
     reloader,
     async close() {
-      stopFollowing();
-      stopOverlays();
-      stopKeys();
+      for (const stop of stops) stop();
       refresher.close();
       from.zoneKeys?.close();
       agent.close();
@@ -128,6 +132,23 @@ export function createServed(
       await record.close();
     },
   };
+}
+
+/** Other servers behind the balancer, while the configuration stays. */
+function followServers(
+  { desk, servers }: Parts,
+  balancer: BalancerWorkers | undefined,
+  agent: Agent,
+  config: () => Config,
+): () => void {
+  return servers.onChange(() => {
+    const live = servers.live(config());
+    desk.setServers(live);
+    // Listeners stay as they are: what could not be opened was said at the reload.
+    void balancer?.publish(live);
+    balancer?.publishServers(desk.serverStates());
+    agent.report();
+  });
 }
 
 function openRefresher({ events }: Parts, refresh: Reloader['refresh']): Refresher {

@@ -8,6 +8,7 @@ import { createConfigRevisions } from '../control/config-revisions.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { explainDeferred } from '../control/explain-now.ts';
 import { createControlPlane } from '../control/plane.ts';
+import { createServerWriter } from '../control/server-writer.ts';
 import type { Serving } from '../control/serving.ts';
 import { describeNode, type Facts } from '../control/status.ts';
 import type { DrillPhases } from '../drill/plan.ts';
@@ -111,7 +112,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
   }
   const { serving } = chosen;
   for (const warning of chosen.geoWarnings) parts.log.warn('geo.unreadable', warning);
-  parts.begin(serving.config);
+  await parts.begin(serving.config);
   const roles = await openRoles(parts, serving);
   const from = { ...chosen, revisions, shelf, zoneKeys };
   const life = bringToLife(options, parts, from, roles, keeper);
@@ -168,8 +169,11 @@ type Roles = {
 };
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
-async function openRoles({ desk, events, log, signer }: Parts, serving: Serving): Promise<Roles> {
-  const { config } = serving;
+async function openRoles(
+  { desk, events, log, servers, signer }: Parts,
+  serving: Serving,
+): Promise<Roles> {
+  const config = servers.live(serving.config);
   const found = openSyscalls();
   if (!found.ok) {
     const what = 'Workers open their own sockets, and UDP is read one datagram after the other';
@@ -268,14 +272,8 @@ function bringToLife(
   let ready = false;
   const startedAtMs = clock.nowMs();
   const facts = (): Facts => factsOf(current(), parts, roles);
-  const cookies =
-    dns &&
-    keepCookies({
-      secrets: parts.facts.secrets,
-      clock,
-      draw: randomBytes,
-      tell: dns.setCookies,
-    });
+  const { secrets } = parts.facts;
+  const cookies = dns && keepCookies({ secrets, clock, draw: randomBytes, tell: dns.setCookies });
   dns?.onDeferred('explain', (query) => explainDeferred(facts(), query, record.replay.config()));
   dns?.onDeferred('notify', (query) => parts.secondaries.notified(query));
   const { plane, drills } = createControlPlane({
@@ -300,6 +298,7 @@ function bringToLife(
     reload: reloader.reload,
     refreshCopy: parts.secondaries.refresh,
     ...writers.people,
+    serverWriter: openServerWriter(parts, () => current().config),
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,
@@ -337,10 +336,20 @@ function bringToLife(
   };
 }
 
+function openServerWriter({ events, facts, servers }: Parts, config: () => Config) {
+  return createServerWriter({
+    words: servers.words,
+    upstreams: () => servers.live(config()).balancer.upstreams,
+    clock: facts.clock,
+    events,
+  });
+}
+
 function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Facts {
   const { desk, overlays, secondaries } = parts;
   return {
     serving,
+    upstreams: parts.servers.live(serving.config).balancer.upstreams,
     servedSerial: (zone) => servedSerial(serving.config, overlays, zone),
     words: desk.words(),
     health: desk.status,

@@ -61,6 +61,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   let states = options.states;
   let drained: ReadonlySet<string> = new Set();
   let generation = 0;
+  let newest = options.config;
   let resolveProblem: (problem: SocketProblem) => void = () => {};
   const firstProblem = new Promise<SocketProblem>((resolve) => {
     resolveProblem = resolve;
@@ -110,10 +111,12 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
   const workers: BalancerWorkers = {
     ready: Promise.race([allReady, firstProblem]),
     async publish(config) {
+      newest = config;
       let left = publish(config);
       for (let tries = 0; tries < REOPEN_TRIES && left.some(isTaken); tries += 1) {
         await delay(REOPEN_PAUSE_MS);
-        left = publish(config);
+        // Another may have come meanwhile.
+        left = publish(newest);
       }
       return left;
     },

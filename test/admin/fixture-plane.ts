@@ -14,7 +14,6 @@ import type {
   RegionStatus,
   ReloadResult,
   Target,
-  UpstreamStatus,
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
 import type { Location } from '../../src/geo/location.ts';
@@ -22,6 +21,7 @@ import { createFixtureChallenges, createFixtureRecords } from './fixture-challen
 import { createFixtureKeys } from './fixture-keys.ts';
 import { explainFixtureRequest } from './fixture-requests.ts';
 import { createFixtureRevisions } from './fixture-revisions.ts';
+import { createFixtureServers } from './fixture-servers.ts';
 
 /**
  * A complete ControlPlane in memory with three regions: the contract's double for the tests of the
@@ -325,31 +325,8 @@ export function createFixturePlane(): FixturePlane {
       store: { kind: 'redis', state: 'away', reason: 'connection refused' },
       clock: { source: 'store', offsetMs: 12, isSkewed: false },
     }),
-    balancers: (): readonly UpstreamStatus[] => [
-      {
-        name: 'web-frankfurt',
-        algorithm: 'least-request',
-        servers: [
-          {
-            name: '127.0.2.1:9001',
-            state: 'up',
-            reason: 'status 200',
-            active: 2,
-            requestsTotal: 812,
-            failuresTotal: 1,
-          },
-          {
-            name: '127.0.2.1:9002',
-            state: 'down',
-            reason: 'connection refused',
-            active: 0,
-            requestsTotal: 4,
-            failuresTotal: 4,
-          },
-        ],
-      },
-    ],
     explainRequest: explainFixtureRequest,
+    ...createFixtureServers(() => nowMs, emit),
     async explain(question, atMs = nowMs) {
       if (!question.name.replace(/\.$/, '').endsWith('gslb.example')) {
         return {

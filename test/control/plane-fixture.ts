@@ -106,6 +106,11 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
       add: () => Promise.reject(new Error('no records here')),
       remove: () => Promise.reject(new Error('no records here')),
     },
+    serverWriter: {
+      add: () => Promise.reject(new Error('no servers here')),
+      change: () => Promise.reject(new Error('no servers here')),
+      remove: () => Promise.reject(new Error('no servers here')),
+    },
     configRevisions: {
       publish: () => Promise.reject(new Error('nothing to publish here')),
       list: () => Promise.resolve([]),
