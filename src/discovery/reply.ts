@@ -62,7 +62,7 @@ export function readReply(bytes: Uint8Array, { name, type }: Question): Reply {
     const ttls = [ttlSeconds, ...records.map(ttlOf)];
     return {
       kind: 'records',
-      rdata: records.map(({ rdata }) => rdata),
+      rdata: records.map(({ rdata }) => Uint8Array.from(rdata)),
       ttlSeconds: Math.min(...ttls),
     };
   }

@@ -24,7 +24,9 @@ function declaredRoutes(): string[] {
   const routes: string[] = [];
   for (const file of readdirSync(SOURCES)) {
     const text = readFileSync(new URL(file, SOURCES), 'utf8');
-    for (const [, method, path] of text.matchAll(/server\.(get|post|delete|put)\(\s*'([^']+)'/g)) {
+    for (const [, method, path] of text.matchAll(
+      /server\.(get|post|patch|delete|put)\(\s*'([^']+)'/g,
+    )) {
       routes.push(`${method} ${path!.replace('*', '{name}').replaceAll(/:(\w+)/g, '{$1}')}`);
     }
   }
