@@ -178,7 +178,7 @@ function upstreamTable(balancers: readonly UpstreamStatus[], paint: Paint): stri
       upstream.servers.map((server) => [
         upstream.name,
         server.name,
-        stateText(server.state, paint),
+        server.mode === 'ready' ? stateText(server.state, paint) : server.mode,
         String(server.active),
         String(server.requestsTotal),
         String(server.failuresTotal),

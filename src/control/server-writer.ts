@@ -51,8 +51,13 @@ export function createServerWriter(parts: ServerWriterParts): ServerWriter {
     async change(request) {
       const { by, force, mode, reason, server: name, upstream, weight } = request;
       const found = findServer(parts, upstream, name);
-      if ('problem' in found) return found;
       const before = wordOf(upstream, name);
+      if ('problem' in found) {
+        // What was said of one that has left DNS would meet whoever has its address next.
+        const isOver = before !== undefined && mode === 'ready' && weight === undefined;
+        if (!isOver) return found;
+        return say(parts, { upstream, server: name, reason, by }, changeEvent(request));
+      }
       const word = {
         ...{ upstream, server: name, reason, by },
         added: before?.added,

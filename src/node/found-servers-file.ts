@@ -12,6 +12,8 @@ export type FoundServersFile = {
   get(upstream: string, question: string): readonly FoundServer[] | undefined;
   /** Why it could not be kept, in words. */
   set(upstream: string, question: string, servers: readonly FoundServer[]): string | undefined;
+  /** Others are forgotten when it is written next. */
+  keepOnly(upstreams: readonly string[]): void;
 };
 
 const FILE_NAME = 'found-servers.json';
@@ -55,6 +57,10 @@ export function openFoundServersFile(
       saved = { ...saved, [upstream]: { question, servers: [...servers] } };
       if (file === undefined) return undefined;
       return writeWhole(file, JSON.stringify({ version: 1, upstreams: saved }));
+    },
+    keepOnly(upstreams) {
+      const kept = new Set(upstreams);
+      saved = Object.fromEntries(Object.entries(saved).filter(([name]) => kept.has(name)));
     },
   };
 }

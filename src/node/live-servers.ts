@@ -19,7 +19,7 @@ import { createServerFinder } from './server-finder.ts';
  * what people say beside it. The configuration itself stays what was written.
  */
 export type LiveServers = {
-  /** From now on this configuration is served; settles when all has been looked up once, whatever came of it. */
+  /** From now on this configuration is served; settles when all has been looked up once, whatever came of it, or soon. */
   follow(config: Config): Promise<void>;
   /** The configuration with the servers as they are now. */
   live(config: Config): Config;
@@ -37,6 +37,8 @@ export type LiveServersParts = {
 };
 
 const DNS_PORT = 53;
+/** A node that starts waits so long for its servers' names; later ones come as any change does. */
+const FIRST_LOOK_MS = 5000;
 
 export function openLiveServers({ config, events, facts, log }: LiveServersParts): LiveServers {
   let followed = config;
@@ -79,8 +81,9 @@ export function openLiveServers({ config, events, facts, log }: LiveServersParts
       followed = next;
       made = undefined;
       if (!next.node.roles.includes('balancer')) return;
+      file.keepOnly(Object.keys(next.balancer.upstreams));
       finder.follow(next.balancer);
-      await finder.ready();
+      await Promise.race([finder.ready(), soon()]);
     },
     live(from) {
       if (made?.from !== from) {
@@ -104,6 +107,9 @@ export function openLiveServers({ config, events, facts, log }: LiveServersParts
     },
   };
 }
+
+const soon = (): Promise<void> =>
+  new Promise((resolve) => void systemClock.setTimer(FIRST_LOOK_MS, resolve));
 
 /** As the system has them now: they change with the network. */
 function systemResolvers(): readonly Peer[] {

@@ -106,13 +106,16 @@ function begin(
   return search;
 }
 
+/** No descriptor is free, for instance. */
+const unasked = (error: unknown): Answer => ({ kind: 'failed', reason: String(error) });
+
 /** The first resolver that knows; one that says that there is nothing knows as well. */
 async function askAll(parts: ServerFinderParts, dns: DnsDiscoveryConfig): Promise<Answer> {
   const resolvers = dns.resolvers ?? parts.systemResolvers();
   const reasons = new Map<string, string>();
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const resolver of resolvers) {
-      const answer = await lookUp((question) => parts.ask(resolver, question), dns);
+      const answer = await lookUp((question) => parts.ask(resolver, question), dns).catch(unasked);
       if (answer.kind !== 'failed') return answer;
       reasons.set(`${resolver.address} port ${resolver.port}`, answer.reason);
     }

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ADDED_SERVERS_MAX, createServerWriter } from '../../src/control/server-writer.ts';
+import { withLiveServers } from '../../src/discovery/live-servers.ts';
+import type { FoundServer } from '../../src/discovery/server-set.ts';
+import { isIdle, type ServerWord } from '../../src/discovery/server-word.ts';
+import { createConfig } from '../nameserver/fixture.ts';
+
+/** A writer over words in memory and a set of servers that DNS gives. */
+function open() {
+  const words = new Map<string, ServerWord>();
+  const events: string[] = [];
+  let found: readonly FoundServer[] = [];
+  const { balancer } = createConfig();
+  const web = {
+    algorithm: { kind: 'random', options: {} },
+    servers: [],
+    keepalive: { idleMax: 1, idleTimeoutMs: 1 },
+    connectTimeoutMs: 1,
+    responseTimeoutMs: 1,
+  };
+  const upstreams = () =>
+    withLiveServers({ ...balancer, upstreams: { web } }, new Map([['web', found]]), [
+      ...words.values(),
+    ]).upstreams;
+  const writer = createServerWriter({
+    upstreams,
+    clock: { nowMs: () => 0 },
+    events: {
+      record: (kind, subject, message) => void events.push(`${kind} ${subject} ${message}`),
+    },
+    words: {
+      current: () => [...words.values()],
+      async set(word) {
+        words.delete(word.server);
+        if (!isIdle(word)) words.set(word.server, word);
+        return { shared: true, detail: '' };
+      },
+      close() {},
+    },
+  });
+  return {
+    writer,
+    words,
+    events,
+    servers: () => upstreams()['web']?.servers ?? [],
+    find(...lasts: number[]): void {
+      found = lasts.map((last) => ({
+        ...{ address: `192.0.2.${last}`, port: 80 },
+        ...{ weight: 1, priority: 0 },
+      }));
+    },
+  };
+}
+
+const said = { upstream: 'web', reason: '', by: 'anna' };
+
+test('what was said of a server that has left DNS stands, and can be taken back', async () => {
+  const { events, find, servers, words, writer } = open();
+  find(1, 2);
+  const server = '192.0.2.1:80';
+  await writer.change({ ...said, server, mode: 'drain', reason: 'disk' });
+  assert.deepEqual(events, [
+    'server.drain web/192.0.2.1:80 Server 192.0.2.1:80 of web drains; said by anna: disk.',
+  ]);
+  find(2);
+  find(1, 2);
+  assert.equal(servers()[0]?.mode, 'drain', 'it comes back as it went');
+  find(2);
+  assert.ok('problem' in (await writer.change({ ...said, server, weight: 2 })));
+  assert.ok(!('problem' in (await writer.change({ ...said, server, mode: 'ready' }))));
+  assert.equal(words.size, 0);
+  assert.ok(
+    'problem' in (await writer.change({ ...said, server, mode: 'ready' })),
+    'no word is left',
+  );
+});
+
+test('one that people added stays when DNS gives it too, and its word goes with it', async () => {
+  const { find, servers, words, writer } = open();
+  find(2);
+  await writer.add({ ...said, address: '192.0.2.1', port: 80, weight: 4 });
+  find(1, 2);
+  assert.equal(servers().length, 2);
+  assert.equal(servers().find(({ address }) => address === '192.0.2.1')?.weight, 4);
+  const change = await writer.remove({ ...said, server: '192.0.2.1:80' });
+  assert.ok(!('problem' in change) && change.isThere, 'DNS still gives it');
+  assert.equal(words.size, 0);
+});
+
+test('people add so many servers and no more', async () => {
+  const { servers, writer } = open();
+  for (let port = 1; port <= ADDED_SERVERS_MAX; port += 1) {
+    assert.ok(!('problem' in (await writer.add({ ...said, address: '192.0.2.1', port }))));
+  }
+  const refused = await writer.add({ ...said, address: '192.0.2.2', port: 1 });
+  assert.ok('problem' in refused && refused.code === 'too-many-servers');
+  assert.equal(servers().length, ADDED_SERVERS_MAX);
+});

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { serverStates } from '../../src/monitoring/server-states.ts';
+import type { HealthServer } from '../../src/monitoring/servers.ts';
+
+const server = (name: string, more: Partial<HealthServer> = {}): HealthServer => ({
+  ...{ upstream: 'web', name, key: undefined },
+  ...more,
+});
+/** Names of servers that take requests, of those that only keep whom they have, and the rest. */
+function split(servers: readonly HealthServer[], ...flags: readonly number[]): string {
+  const states = serverStates(servers, Uint8Array.from(flags));
+  const words = states.map(({ draining, server: name, usable }) =>
+    usable ? (draining ? `(${name})` : name) : `-${name}`,
+  );
+  return words.join(' ');
+}
+
+test('a later priority takes requests only while nobody of an earlier one can', () => {
+  const servers = [
+    ...[server('a'), server('b'), server('c', { priority: 1 }), server('d', { priority: 2 })],
+    server('e', { priority: 7, upstream: 'other' }),
+  ];
+  assert.equal(split(servers, 1, 1, 1, 1, 1), 'a b (c) (d) e');
+  assert.equal(split(servers, 0, 1, 1, 1, 1), '-a b (c) (d) e');
+  assert.equal(split(servers, 0, 0, 1, 1, 1), '-a -b c (d) e');
+  assert.equal(split(servers, 0, 0, 0, 1, 0), '-a -b -c d -e');
+  assert.equal(split(servers, 0, 0, 0, 0, 0), '-a -b -c -d -e');
+});
+
+test('one that drains keeps whom it has, one in maintenance nobody; neither holds back the next', () => {
+  const servers = [
+    server('a', { mode: 'drain' }),
+    server('b', { mode: 'maintenance' }),
+    server('c', { priority: 1 }),
+  ];
+  assert.equal(split(servers, 1, 1, 1), '(a) -b c');
+  assert.equal(split(servers, 0, 1, 1), '-a -b c');
+});
