@@ -2,6 +2,7 @@ import type { ServerConfig, UpstreamConfig } from '../config/config.ts';
 import { serving } from '../discovery/live-servers.ts';
 import { nameOf } from '../discovery/server-set.ts';
 import type { ServerWord } from '../discovery/server-word.ts';
+import { formatAddress, parseAddress } from '../ip/address.ts';
 import type { Clock } from './clock.ts';
 import type {
   AddServerRequest,
@@ -24,6 +25,8 @@ export type ServerWriterParts = {
   /** With the servers that they have now. */
   upstreams(): Readonly<Record<string, UpstreamConfig>>;
   readonly words: ServerWords;
+  /** A monitor has found it down. */
+  isDown(upstream: string, server: string): boolean;
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly events: Pick<Events, 'record'>;
 };
@@ -37,7 +40,9 @@ export function createServerWriter(parts: ServerWriterParts): ServerWriter {
     words.current().find((each) => each.upstream === upstream && each.server === server);
   return {
     async add(request) {
-      const { address, by, port, reason, upstream: name, weight } = request;
+      const { by, port, reason, upstream: name, weight } = request;
+      // One address has many spellings, and one name.
+      const address = formatAddress(parseAddress(request.address)!);
       const upstream = upstreamOf(parts, name);
       if ('problem' in upstream) return upstream;
       const server = nameOf({ address, port });
@@ -65,7 +70,7 @@ export function createServerWriter(parts: ServerWriterParts): ServerWriter {
         mode: mode === undefined ? before?.mode : mode === 'ready' ? undefined : mode,
       };
       const stays = (weight ?? found.server.weight) > 0 && word.mode === undefined;
-      if (!stays && force !== true && isLast(found.upstream, found.server)) {
+      if (!stays && force !== true && isLast(parts, upstream, found)) {
         return wouldStrand(upstream);
       }
       return say(parts, word, changeEvent(request));
@@ -74,7 +79,7 @@ export function createServerWriter(parts: ServerWriterParts): ServerWriter {
       const found = findServer(parts, upstream, name);
       if ('problem' in found) return found;
       if (wordOf(upstream, name)?.added === undefined) return notAdded(found.server);
-      if (force !== true && isLast(found.upstream, found.server)) return wouldStrand(upstream);
+      if (force !== true && isLast(parts, upstream, found)) return wouldStrand(upstream);
       const word = { upstream, server: name, reason, by };
       return say(parts, word, { kind: 'server.removed', what: `is removed from ${upstream}` });
     },
@@ -149,9 +154,15 @@ function upstreamOf(
 
 const NAMES_SHOWN_MAX = 20;
 
-/** Nobody else of the upstream takes requests. */
-const isLast = ({ servers }: UpstreamConfig, server: ServerConfig): boolean =>
-  serving(servers).every(({ name }) => name === server.name);
+/** It takes requests, and nobody else of the upstream does. */
+function isLast(
+  { isDown }: Pick<ServerWriterParts, 'isDown'>,
+  name: string,
+  { server, upstream }: Found,
+): boolean {
+  const takers = serving(upstream.servers).filter((each) => !isDown(name, each.name));
+  return takers.length === 1 && takers[0]?.name === server.name;
+}
 
 const noServer = (upstream: string, { servers }: UpstreamConfig, name: string): Problem => ({
   problem: 'not-found',

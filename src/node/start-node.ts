@@ -336,9 +336,10 @@ function bringToLife(
   };
 }
 
-function openServerWriter({ events, facts, servers }: Parts, config: () => Config) {
+function openServerWriter({ desk, events, facts, servers }: Parts, config: () => Config) {
   return createServerWriter({
     words: servers.words,
+    isDown: (upstream, server) => desk.serverStatus(upstream, server)?.state === 'down',
     upstreams: () => servers.live(config()).balancer.upstreams,
     clock: facts.clock,
     events,

@@ -41,6 +41,7 @@ export function createFixtureServers(
   const upstreams = () => withLiveServers(BALANCER, new Map(), [...words.values()]).upstreams;
   const writer = createServerWriter({
     upstreams,
+    isDown: () => false,
     clock: { nowMs },
     events: { record: emit },
     words: {

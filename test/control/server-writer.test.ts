@@ -10,6 +10,7 @@ import { createConfig } from '../nameserver/fixture.ts';
 function open() {
   const words = new Map<string, ServerWord>();
   const events: string[] = [];
+  const down = new Set<string>();
   let found: readonly FoundServer[] = [];
   const { balancer } = createConfig();
   const web = {
@@ -25,6 +26,7 @@ function open() {
     ]).upstreams;
   const writer = createServerWriter({
     upstreams,
+    isDown: (_, server) => down.has(server),
     clock: { nowMs: () => 0 },
     events: {
       record: (kind, subject, message) => void events.push(`${kind} ${subject} ${message}`),
@@ -43,6 +45,7 @@ function open() {
     writer,
     words,
     events,
+    down,
     servers: () => upstreams()['web']?.servers ?? [],
     find(...lasts: number[]): void {
       found = lasts.map((last) => ({
@@ -96,4 +99,27 @@ test('people add so many servers and no more', async () => {
   const refused = await writer.add({ ...said, address: '192.0.2.2', port: 1 });
   assert.ok('problem' in refused && refused.code === 'too-many-servers');
   assert.equal(servers().length, ADDED_SERVERS_MAX);
+});
+
+test('the last server that can take requests is drained by force only', async () => {
+  const { down, find, writer } = open();
+  find(1, 2);
+  down.add('192.0.2.2:80');
+  const drain = { ...said, server: '192.0.2.1:80', mode: 'drain' } as const;
+  const refused = await writer.change(drain);
+  assert.ok('problem' in refused && refused.code === 'no-usable-server', 'the other is down');
+  assert.ok(!('problem' in (await writer.change({ ...drain, force: true }))));
+  const rest = await writer.change({ ...drain, mode: 'maintenance' });
+  assert.ok(!('problem' in rest), 'it took none any more');
+});
+
+test('one address is one server, however it is spelt', async () => {
+  const { servers, writer } = open();
+  await writer.add({ ...said, address: '2001:DB8:0::1', port: 80 });
+  assert.deepEqual(
+    servers().map(({ name }) => name),
+    ['[2001:db8::1]:80'],
+  );
+  const again = await writer.add({ ...said, address: '2001:db8::1', port: 80 });
+  assert.ok('problem' in again && again.code === 'server-exists');
 });
