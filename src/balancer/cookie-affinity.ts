@@ -90,13 +90,14 @@ export function takeCookie(
 
 /** The server that the cookie names, unless it is unusable or has just failed this request. */
 export function heldServer(
-  { servers, usable }: Upstream,
+  { servers }: Upstream,
   hold: CookieHold | undefined,
   excluded: UpstreamServer | undefined,
 ): UpstreamServer | undefined {
   const server = hold === undefined ? undefined : servers[hold.home];
   if (server === undefined || server === excluded) return undefined;
-  return usable[server.index] === 1 ? server : undefined;
+  // One that drains takes nobody new, and keeps whom it has.
+  return server.usable ? server : undefined;
 }
 
 /** Puts the cookie of the server that answered into the response, where the client needs one. */

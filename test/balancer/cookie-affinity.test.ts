@@ -246,3 +246,21 @@ test('without affinity cookies of that name are none of our business', async () 
   assert.doesNotMatch(text, /Set-Cookie/);
   await world.close();
 });
+
+test('a server that drains keeps its holders, gets nobody new, and in maintenance keeps nobody', async () => {
+  const { ask, close, origins, rig } = await startWorld();
+  const held = await ask();
+  const server = `127.0.0.1:${origins[held.from]?.port}`;
+  const say = (usable: boolean, draining: boolean): void =>
+    rig.balancer.setServers([{ upstream: 'web', server, usable, draining }]);
+  say(true, true);
+  for (let times = 0; times < 4; times += 1) {
+    assert.equal((await ask(`Cookie: ${held.cookie}`)).from, held.from);
+    assert.notEqual((await ask()).from, held.from);
+  }
+  say(false, true);
+  const moved = await ask(`Cookie: ${held.cookie}`);
+  assert.notEqual(moved.from, held.from);
+  assert.notEqual(moved.cookie, '', 'it is kept on another from now on');
+  await close();
+});
