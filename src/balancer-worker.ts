@@ -60,7 +60,10 @@ function createWorker(
       case 'start': {
         const { counters, ringLedger, snapshot, sockets, states } = request;
         if (ringLedger) engine = openRing(ringLedger) ?? engine;
-        balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
+        const wakeAfter = (ms: number): void => {
+          setTimeout(() => balancer?.tickWaiting(steadyNow()), Math.ceil(ms));
+        };
+        balancer = createBalancer(connector(engine), Math.random, snapshot, counters, wakeAfter);
         balancer.setServers(states);
         front = openFront(balancer, engine, snapshot);
         setInterval(() => tickFront(front), TICK_MS);

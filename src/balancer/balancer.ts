@@ -32,6 +32,8 @@ export type Balancer = {
   drain(listeners: readonly string[], draining: boolean): void;
   /** Applies the clock; ten times a second is enough. */
   tick(nowMs: number): void;
+  /** The same for requests alone that wait for another attempt: when `wakeAfter` has asked for it. */
+  tickWaiting(nowMs: number): void;
   /** Lets idle clients go and asks the others to; after `graceMs` whatever is left is cut. */
   stop(nowMs: number, graceMs: number): void;
   /** Client connections open now. */
@@ -43,14 +45,18 @@ export type Balancer = {
 /** Of the snapshot that is served now; the next one has others. */
 export type Accounts = Pick<BalancerRuntime, 'counters' | 'upstreams'>;
 
-/** @param draw random numbers in [0, 1) for the algorithms */
+/**
+ * @param draw random numbers in [0, 1) for the algorithms
+ * @param wakeAfter asks for `tickWaiting` in so many milliseconds; without it ticks have to do
+ */
 export function createBalancer(
   connect: Connect,
   draw: () => number,
   snapshot: BalancerSnapshot,
   counters: ArrayBufferLike,
+  wakeAfter: (ms: number) => void = () => {},
 ): Balancer {
-  const runtime = createRuntimeState(connect, draw, snapshot.limits);
+  const runtime = createRuntimeState(connect, draw, wakeAfter, snapshot.limits);
   const listeners = new Map<string, Listener>();
   let stopAtMs = Number.POSITIVE_INFINITY;
   const serve = (next: BalancerSnapshot, row: ArrayBufferLike): void => {
@@ -91,6 +97,9 @@ export function createBalancer(
       for (const { servers } of runtime.upstreams) {
         for (const server of servers) expireIdle(server, nowMs);
       }
+    },
+    tickWaiting(nowMs) {
+      for (const session of runtime.waiting) tickSession(session, nowMs);
     },
     stop(nowMs, graceMs) {
       runtime.stopping = true;

@@ -81,6 +81,8 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     idleTimeoutMs: upstream.keepalive.idleTimeoutMs,
     connectTimeoutMs: upstream.connectTimeoutMs,
     responseTimeoutMs: upstream.responseTimeoutMs,
+    totalTimeoutMs: upstream.totalTimeoutMs,
+    retries: upstream.retries,
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),
   };

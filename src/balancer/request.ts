@@ -27,6 +27,7 @@ import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
 import { AMBIGUOUS_PATH, isLastHop, judge } from './judge.ts';
 import { beginMirror, mirrorBody, mirrorEnd } from './mirror.ts';
+import { keepBody, keepLastChunk } from './replay.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
@@ -127,11 +128,14 @@ export function forwardRequestBody(
 ): number {
   if (exchange.requestMode === 'length') {
     const length = Math.min(exchange.requestRemaining, to - from);
+    keepBody(session.runtime, exchange, bytes, from, from + length, false);
     passToUpstream(session, bytes, from, from + length, nowMs);
     mirrorBody(session, exchange, bytes, from, from + length);
     exchange.requestRemaining -= length;
-    exchange.requestDone = exchange.requestRemaining === 0;
-    if (exchange.requestDone) mirrorEnd(session, exchange, nowMs);
+    if (exchange.requestRemaining === 0) {
+      endBody(exchange, nowMs);
+      mirrorEnd(session, exchange, nowMs);
+    }
     return from + length;
   }
   return forwardChunks(session, exchange, bytes, from, to, nowMs);
@@ -156,6 +160,7 @@ function forwardChunks(
       if (exchange.requestBodyBytes > runtime.limits.requestBodyBytesMax) {
         return failBody(session, exchange, 413, 'body too large', to, nowMs);
       }
+      keepBody(runtime, exchange, bytes, decoder.dataStart, decoder.dataEnd, true);
       putChunkSize(runtime.toUpstream, decoder.dataEnd - decoder.dataStart);
       passToUpstream(session, bytes, decoder.dataStart, decoder.dataEnd, nowMs);
       putLineEnd(runtime.toUpstream);
@@ -169,11 +174,18 @@ function forwardChunks(
     if (!putLastChunk(runtime.toUpstream, trailers, trailerBytes, exchange.nominated)) {
       return failBody(session, exchange, 400, 'invalid trailer', to, nowMs);
     }
-    exchange.requestDone = true;
+    keepLastChunk(runtime, exchange, trailers, trailerBytes);
+    endBody(exchange, nowMs);
     mirrorEnd(session, exchange, nowMs);
     return at;
   }
   return at;
+}
+
+/** The request is whole: now it is the server's time that runs. */
+function endBody(exchange: Exchange, nowMs: number): void {
+  exchange.requestDone = true;
+  exchange.deadlineMs = nowMs + (exchange.upstream?.settings.totalTimeoutMs ?? 0);
 }
 
 /** The body is broken: the server must not take what it got for whole, nor the client the answer. */
@@ -282,7 +294,9 @@ function forward(
   sink.length = 0;
   putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
   keepHead(exchange.head, sink, runtime.spareHeads);
-  if (!beginAttempt(session, exchange, undefined, false, nowMs)) {
+  if (exchange.requestDone) endBody(exchange, nowMs);
+  exchange.upstream.retryBudget.deposit(nowMs);
+  if (!beginAttempt(session, exchange, false, nowMs)) {
     replyWithProblem(session, 503, 'no server is available', nowMs);
     return;
   }

@@ -14,6 +14,7 @@ import {
   HEAD_MALFORMED,
   parseResponseHead,
 } from '../http/head.ts';
+import type { RetryFailure } from '../resilience/retry-rules.ts';
 import { beginTunnel, endAttempt, retry } from './attempt.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import { filterResponse } from './filtering.ts';
@@ -79,7 +80,7 @@ export function endResponse(
     finishResponse(session, exchange, nowMs);
     return;
   }
-  failResponse(session, exchange, 502, 'the server closed the connection', nowMs);
+  failResponse(session, exchange, 'closed', 502, 'the server closed the connection', nowMs);
 }
 
 /**
@@ -89,6 +90,7 @@ export function endResponse(
 export function failResponse(
   session: Session,
   exchange: Exchange,
+  failure: RetryFailure,
   status: number,
   reason: string,
   nowMs: number,
@@ -98,7 +100,8 @@ export function failResponse(
     cutClient(session);
     return;
   }
-  if (!retry(session, exchange, nowMs)) replyWithProblem(session, status, reason, nowMs);
+  const goesOn = retry(session, exchange, failure, undefined, nowMs);
+  if (!goesOn) replyWithProblem(session, status, reason, nowMs);
 }
 
 function readFrom(
@@ -109,6 +112,7 @@ function readFrom(
   to: number,
   nowMs: number,
 ): number {
+  const { connection } = exchange;
   let at = from;
   while (at < to && !exchange.responseDone) {
     if (exchange.responseStarted) at = readBody(session, exchange, bytes, at, to, nowMs);
@@ -119,7 +123,7 @@ function readFrom(
     }
     // A failure, a retry or an upgrade has changed what the bytes are.
     if (session.exchange !== exchange || session.phase !== 'exchange') break;
-    if (exchange.connection === undefined) break;
+    if (exchange.connection !== connection) break;
   }
   if (session.phase === 'tunnel') {
     putBytes(session.runtime.toClient, bytes, at, to);
@@ -155,16 +159,22 @@ function readHead(
     headEnd - start > HEAD_BYTES_MAX ||
     parseResponseHead(bytes, start, headEnd, head) !== undefined;
   if (invalid) {
-    failResponse(session, exchange, 502, 'the server sent an invalid response', nowMs);
+    failResponse(session, exchange, 'closed', 502, 'the server sent an invalid response', nowMs);
     return end;
   }
+  if (isRetriedStatus(exchange, head) && retry(session, exchange, 'status', head, nowMs))
+    return end;
   if (head.status >= 200) startResponse(session, exchange, head, nowMs);
   else if (head.status === 101) switchProtocols(session, exchange, head, nowMs);
   else if (++exchange.interimResponses > INTERIM_RESPONSES_MAX) {
-    failResponse(session, exchange, 502, 'the server sent too many interim responses', nowMs);
+    failResponse(session, exchange, 'closed', 502, 'too many interim responses', nowMs);
     return end;
   } else if (exchange.minor === 1) putInterimHead(session.runtime.toClient, head, '');
   return headEnd;
+}
+
+function isRetriedStatus({ upstream }: Exchange, { status }: ResponseHead): boolean {
+  return status >= 400 && upstream?.retryRules.statuses.has(status) === true;
 }
 
 function startResponse(
@@ -301,7 +311,7 @@ function switchProtocols(
   const asked =
     chosen.length > 0 && chosen.every((protocol) => exchange.upgrade.includes(protocol));
   if (!asked || !head.upgrade) {
-    failResponse(session, exchange, 502, 'the server switched protocols unasked', nowMs);
+    failResponse(session, exchange, 'closed', 502, 'the server switched protocols unasked', nowMs);
     return;
   }
   putInterimHead(session.runtime.toClient, head, chosen.join(', '));

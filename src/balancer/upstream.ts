@@ -5,6 +5,13 @@ import {
   SCRATCH,
 } from '../balancing/algorithm.ts';
 import { balancingAlgorithms } from '../balancing/registry.ts';
+import {
+  bucketBudget,
+  DEFAULT_BUCKET_BUDGET,
+  type RetryBudget,
+} from '../resilience/retry-budget.ts';
+import type { RetryRules } from '../resilience/retry-rules.ts';
+import type { RetrySettings } from '../resilience/settings.ts';
 import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -30,6 +37,8 @@ export type Upstream = {
   readonly connections: Uint32Array;
   readonly weights: Float64Array;
   readonly scratch: Float64Array;
+  readonly retryRules: RetryRules;
+  readonly retryBudget: RetryBudget;
 };
 
 /** One server, kept over snapshots while its name and address stay; `index` is its slot in `upstream`. */
@@ -131,6 +140,8 @@ export function createUpstream(
     connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),
     weights: Float64Array.from(settings.servers, ({ weight }) => weight),
     scratch: learntBefore(settings, servers, former),
+    retryRules: retryRulesOf(settings.retries),
+    retryBudget: retryBudgetOf(settings.retries, former),
   };
   for (const [index, server] of servers.entries()) {
     server.upstream = upstream;
@@ -138,6 +149,25 @@ export function createUpstream(
     server.counterBase = counterBaseOf(index);
   }
   return upstream;
+}
+
+function retryRulesOf(settings: RetrySettings): RetryRules {
+  return {
+    attemptsMax: settings.attempts,
+    on: new Set(settings.on),
+    statuses: new Set(settings.statuses),
+    backOffBaseMs: settings.backOffBaseMs,
+    backOffMaxMs: settings.backOffMaxMs,
+  };
+}
+
+/** What is left in the budget stays while its rules do: a change elsewhere is no new allowance. */
+function retryBudgetOf(settings: RetrySettings, former: Upstream | undefined): RetryBudget {
+  const { budgetShare: share, reservePerSecond } = settings;
+  const before = former?.settings.retries;
+  const isSame = before?.budgetShare === share && before.reservePerSecond === reservePerSecond;
+  if (former && isSame) return former.retryBudget;
+  return bucketBudget({ ...DEFAULT_BUCKET_BUDGET, share, reservePerSecond });
 }
 
 /** What the algorithm has learnt of servers that stay, if it is still the same one. */
@@ -167,20 +197,35 @@ export function setUsable(server: UpstreamServer, usable: boolean): void {
   if (server.upstream) server.upstream.usable[server.index] = usable ? 1 : 0;
 }
 
-/** The server for the next request, never `excluded`; undefined when none is usable. */
+/** The server for the next request, none of those tried before; undefined when no other is usable. */
 export function pickServer(
   upstream: Upstream,
-  excluded: UpstreamServer | undefined,
+  tried: readonly UpstreamServer[],
   key: number,
   draw: number,
   nowMs: number,
 ): UpstreamServer | undefined {
-  const slot = excluded?.upstream === upstream ? excluded.index : -1;
-  const usable = slot < 0 ? 0 : upstream.usable[slot]!;
-  if (slot >= 0) upstream.usable[slot] = 0;
+  if (tried.length === 0) return upstream.servers[upstream.picker.pick(upstream, key, draw, nowMs)];
+  const { usable } = upstream;
+  const skipped = tried.filter(
+    (server) => server.upstream === upstream && usable[server.index] === 1,
+  );
+  for (const { index } of skipped) usable[index] = 0;
   const picked = upstream.picker.pick(upstream, key, draw, nowMs);
-  if (slot >= 0) upstream.usable[slot] = usable;
+  for (const { index } of skipped) usable[index] = 1;
   return upstream.servers[picked];
+}
+
+/** Whether a server is usable that is neither `present` nor among those tried before. */
+export function hasUntried(
+  { servers, usable }: Upstream,
+  tried: readonly UpstreamServer[],
+  present: UpstreamServer | undefined,
+): boolean {
+  for (const server of servers) {
+    if (usable[server.index] === 1 && server !== present && !tried.includes(server)) return true;
+  }
+  return false;
 }
 
 export function beginRequest(server: UpstreamServer, counters: Float64Array, nowMs: number): void {

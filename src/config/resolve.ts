@@ -22,6 +22,7 @@ import type {
 import { extensions } from './extensions.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
+import { resolveResilience } from './resolve-resilience.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
 import { namesAbove } from './standing.ts';
@@ -349,6 +350,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       proxyProtocol,
       connectTimeout,
       responseTimeout,
+      ...rest
     }) => ({
       algorithm,
       servers: servers.map((server) => {
@@ -360,6 +362,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
       connectTimeoutMs: connectTimeout,
       responseTimeoutMs: responseTimeout,
+      ...resolveResilience(rest, responseTimeout),
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(proxyOptions === undefined ? {} : { proxyOptions }),
     }),

@@ -6,6 +6,7 @@ import { ROLES } from './config.ts';
 import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
+import { resilienceFields } from './resilience-schema.ts';
 import { route } from './route-schema.ts';
 import {
   address,
@@ -312,6 +313,7 @@ const upstream = z.strictObject({
   responseTimeout: duration('10ms', '1h')
     .prefault('30s')
     .describe('How long a server may take to begin its response.'),
+  ...resilienceFields,
   proxyProtocol,
   proxyOptions,
 });

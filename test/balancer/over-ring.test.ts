@@ -7,6 +7,7 @@ if (await useRing()) {
   await import('./mirror.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
+  await import('./retries.test.ts');
   await import('./routes.test.ts');
   await import('./smuggling.test.ts');
 }
