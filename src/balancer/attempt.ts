@@ -1,6 +1,7 @@
 import { bytesOf } from '../http/ascii.ts';
 import { putBytes, putText } from '../http/byte-sink.ts';
 import type { ResponseHead } from '../http/head.ts';
+import { OUTCOME, type Outcome, outcomeOfStatus } from '../resilience/outlier.ts';
 import { parseRetryAfter } from '../resilience/retry-after.ts';
 import {
   ATTEMPT_FIELD,
@@ -80,11 +81,11 @@ export function sendHead(session: Session, exchange: Exchange): void {
   if (session.clientBlocked) exchange.connection?.wire.pause();
 }
 
-/** Settles the server's accounts of this attempt; `ok` as in `endRequest`. */
+/** Settles the server's accounts of this attempt; `outcome` as in `endRequest`. */
 export function endAttempt(
   session: Session,
   exchange: Exchange,
-  ok: boolean | undefined,
+  outcome: Outcome | undefined,
   nowMs: number,
 ): void {
   const { server } = exchange;
@@ -98,7 +99,8 @@ export function endAttempt(
     endTunnel(server, session.runtime.counters);
     return;
   }
-  endRequest(server, session.runtime.counters, ok, exchange.attemptMs, nowMs);
+  const answerMs = exchange.responseStarted ? exchange.answerMs : nowMs - exchange.attemptMs;
+  endRequest(server, session.runtime.counters, outcome, exchange.attemptMs, nowMs, answerMs);
 }
 
 /** The server has answered, and from now on it carries what is no request. */
@@ -106,7 +108,7 @@ export function beginTunnel(session: Session, exchange: Exchange, nowMs: number)
   const { server } = exchange;
   if (server === undefined) return;
   const { counters } = session.runtime;
-  endRequest(server, counters, true, exchange.attemptMs, nowMs);
+  endRequest(server, counters, OUTCOME.ok, exchange.attemptMs, nowMs);
   startTunnel(server, counters);
   exchange.isTunnel = true;
 }
@@ -135,7 +137,8 @@ export function retry(
     verdict === 'retry' && mayRepeat && upstream.retryBudget.take(inFlightOf(upstream), nowMs);
   if (!isFresh && !isRetry && failure === 'status') return false;
   // A server that closes an idle connection has done no wrong.
-  endAttempt(session, exchange, isFresh ? undefined : false, nowMs);
+  const outcome = head === undefined ? OUTCOME.local : outcomeOfStatus(head.status);
+  endAttempt(session, exchange, isFresh ? undefined : outcome, nowMs);
   dropConnection(session);
   if (!isFresh && !isRetry) return false;
   runtime.counters[server.counterBase + SERVER_COUNTER.retries]!++;

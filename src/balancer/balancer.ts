@@ -1,3 +1,4 @@
+import { LEVEL } from '../resilience/outlier.ts';
 import {
   COUNTER_SCRATCH,
   LISTENER_COUNTER,
@@ -12,6 +13,7 @@ import { compileRoutes } from './route.ts';
 import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
+import { type ServerEvent, tickStanding } from './standing.ts';
 import type { Connect } from './upstream.ts';
 import { createUpstream, expireIdle, retireServer, setUsable } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -29,6 +31,8 @@ export type Balancer = {
    */
   serve(snapshot: BalancerSnapshot, counters: ArrayBufferLike): void;
   setServers(states: readonly ServerState[]): void;
+  /** What requests have shown of servers since it was last asked. */
+  takeEvents(): readonly ServerEvent[];
   drain(listeners: readonly string[], draining: boolean): void;
   /** Applies the clock; ten times a second is enough. */
   tick(nowMs: number): void;
@@ -79,9 +83,10 @@ export function createBalancer(
       for (const state of states) {
         const upstream = runtime.upstreams.find(({ settings }) => settings.name === state.upstream);
         const server = upstream?.servers.find(({ name }) => name === state.server);
-        if (server) setUsable(server, state.usable);
+        if (server) setUsable(server, state.usable, runtime.nowMs);
       }
     },
+    takeEvents: () => runtime.events.splice(0),
     drain(names, draining) {
       for (const name of names) {
         const listener = listeners.get(name);
@@ -89,12 +94,14 @@ export function createBalancer(
       }
     },
     tick(nowMs) {
+      runtime.nowMs = nowMs;
       for (const session of runtime.sessions) {
         if (nowMs >= stopAtMs) closeSession(session, nowMs);
         else tickSession(session, nowMs);
       }
       tickMirrors(runtime, nowMs);
-      for (const { servers } of runtime.upstreams) {
+      for (const { servers, standing } of runtime.upstreams) {
+        tickStanding(standing, nowMs);
         for (const server of servers) expireIdle(server, nowMs);
       }
     },
@@ -118,6 +125,8 @@ function serveUpstreams(runtime: BalancerRuntime, next: BalancerSnapshot): void 
       settings,
       former.find((upstream) => upstream.settings.name === settings.name),
       (server) => serverBase(next, index, server),
+      { draw: runtime.draw, report: (event) => report(runtime, event) },
+      runtime.nowMs,
     ),
   );
   const kept = new Set(runtime.upstreams.flatMap(({ servers }) => servers));
@@ -125,9 +134,25 @@ function serveUpstreams(runtime: BalancerRuntime, next: BalancerSnapshot): void 
     if (!kept.has(server)) retireServer(server);
   }
   for (const server of kept) {
-    runtime.counters[server.counterBase + SERVER_COUNTER.active] = server.active + server.tunnels;
+    const { active, counterBase, index, tunnels, upstream } = server;
+    const isEjected = upstream?.standing.outliers.level[index] === LEVEL.ejected;
+    runtime.counters[counterBase + SERVER_COUNTER.active] = active + tunnels;
+    runtime.counters[counterBase + SERVER_COUNTER.ejected] = isEjected ? 1 : 0;
   }
 }
+
+function report({ counters, events, upstreams }: BalancerRuntime, event: ServerEvent): void {
+  if (events.length < EVENTS_MAX) events.push(event);
+  if (event.kind === 'suspected') return;
+  const upstream = upstreams.find(({ settings }) => settings.name === event.upstream);
+  const server = upstream?.servers.find(({ name }) => name === event.server);
+  if (server === undefined) return;
+  counters[server.counterBase + SERVER_COUNTER.ejected] = event.kind === 'ejected' ? 1 : 0;
+  if (event.kind === 'ejected') counters[server.counterBase + SERVER_COUNTER.ejections]!++;
+}
+
+/** Between two ticks; beyond it something is so wrong that the first of them tell enough. */
+const EVENTS_MAX = 100;
 
 function serveListeners(
   runtime: BalancerRuntime,

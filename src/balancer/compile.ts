@@ -71,11 +71,12 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
   return {
     name,
     algorithm: { kind: upstream.algorithm.kind, options: upstream.algorithm.options },
-    servers: upstream.servers.map(({ name: server, address, port, weight }) => ({
+    servers: upstream.servers.map(({ name: server, address, port, priority, weight }) => ({
       name: server,
       address,
       port,
       weight,
+      ...(priority === undefined ? {} : { priority }),
     })),
     idleMax: upstream.keepalive.idleMax,
     idleTimeoutMs: upstream.keepalive.idleTimeoutMs,
@@ -83,6 +84,9 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     responseTimeoutMs: upstream.responseTimeoutMs,
     totalTimeoutMs: upstream.totalTimeoutMs,
     retries: upstream.retries,
+    outliers: upstream.outliers,
+    slowStart: upstream.slowStart,
+    panic: upstream.panic,
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),
   };

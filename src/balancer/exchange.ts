@@ -1,4 +1,5 @@
 import { putBytes } from '../http/byte-sink.ts';
+import { OUTCOME } from '../resilience/outlier.ts';
 import { endAttempt, endWait, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
@@ -156,7 +157,7 @@ export function tickSession(session: Session, nowMs: number): void {
 /** Whether the time for the response to begin is over: then that is the answer. */
 function isOverdue(session: Session, exchange: Exchange, nowMs: number): boolean {
   if (exchange.responseStarted || nowMs < exchange.deadlineMs) return false;
-  endAttempt(session, exchange, false, nowMs);
+  endAttempt(session, exchange, OUTCOME.local, nowMs);
   replyWithProblem(session, 504, 'no answer in the time for all attempts', nowMs);
   return true;
 }
@@ -224,10 +225,9 @@ function tickExchange(session: Session, exchange: Exchange, nowMs: number): void
 
 /** Whether the present attempt has used up its own time: from when the server had all of the request. */
 function isAttemptOverdue(exchange: Exchange, nowMs: number): boolean {
-  const { attemptMs, deadlineMs, requestDone, responseStarted, upstream } = exchange;
+  const { attemptMs, requestDone, responseStarted, upstream, wholeMs } = exchange;
   const limitMs = upstream?.settings.retries.attemptTimeoutMs;
   if (limitMs === undefined || responseStarted || !requestDone) return false;
-  const wholeMs = deadlineMs - (upstream?.settings.totalTimeoutMs ?? 0);
   return nowMs - Math.max(attemptMs, wholeMs) >= limitMs;
 }
 

@@ -1,3 +1,4 @@
+import { OUTCOME } from '../resilience/outlier.ts';
 import { bytesOf, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
 import { createByteSink, putBytes, putChunkSize, putLineEnd, putText } from '../http/byte-sink.ts';
@@ -158,7 +159,8 @@ function endMirror(runtime: BalancerRuntime, mirror: Mirror, nowMs: number): voi
   const { connection, server, startedMs } = mirror;
   if (!runtime.mirrors.delete(mirror)) return;
   mirror.state = 'over';
-  if (server) endRequest(server, runtime.counters, mirror.responseBytes > 0, startedMs, nowMs);
+  const outcome = mirror.responseBytes > 0 ? OUTCOME.ok : OUTCOME.local;
+  if (server) endRequest(server, runtime.counters, outcome, startedMs, nowMs);
   else countDropped(runtime, mirror.listener);
   if (connection) discardConnection(connection);
 }

@@ -185,6 +185,7 @@ function forwardChunks(
 /** The request is whole: now it is the server's time that runs. */
 function endBody(exchange: Exchange, nowMs: number): void {
   exchange.requestDone = true;
+  exchange.wholeMs = nowMs;
   exchange.deadlineMs = nowMs + (exchange.upstream?.settings.totalTimeoutMs ?? 0);
 }
 

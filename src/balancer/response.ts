@@ -14,6 +14,7 @@ import {
   HEAD_MALFORMED,
   parseResponseHead,
 } from '../http/head.ts';
+import { OUTCOME, outcomeOfStatus } from '../resilience/outlier.ts';
 import type { RetryFailure } from '../resilience/retry-rules.ts';
 import { beginTunnel, endAttempt, retry } from './attempt.ts';
 import { SERVER_COUNTER } from './counters.ts';
@@ -96,7 +97,7 @@ export function failResponse(
   nowMs: number,
 ): void {
   if (exchange.responseStarted) {
-    endAttempt(session, exchange, false, nowMs);
+    endAttempt(session, exchange, OUTCOME.local, nowMs);
     cutClient(session);
     return;
   }
@@ -187,6 +188,7 @@ function startResponse(
   const mode = bodyMode(exchange, head);
   exchange.status = head.status;
   exchange.responseStarted = true;
+  exchange.answerMs = nowMs - Math.max(exchange.attemptMs, exchange.wholeMs);
   exchange.responseMode = mode;
   exchange.responseRemaining = Math.max(0, head.contentLength);
   exchange.responseDone = mode === 'none' || (mode === 'length' && head.contentLength === 0);
@@ -252,7 +254,7 @@ function readChunks(
   }
   exchange.responseDone = isChunkedDone(decoder);
   if (isChunkedInvalid(decoder)) {
-    endAttempt(session, exchange, false, exchange.upstreamMs);
+    endAttempt(session, exchange, OUTCOME.local, exchange.upstreamMs);
     cutClient(session);
   }
   return at;
@@ -276,11 +278,11 @@ function passBody(
 /** The response is complete: settle accounts, give the connection back, go on with the client. */
 function finishResponse(session: Session, exchange: Exchange, nowMs: number): void {
   if (exchange.chunkedToClient && !putEnd(session, exchange)) {
-    endAttempt(session, exchange, false, nowMs);
+    endAttempt(session, exchange, OUTCOME.local, nowMs);
     cutClient(session);
     return;
   }
-  endAttempt(session, exchange, exchange.status < 500, nowMs);
+  endAttempt(session, exchange, outcomeOfStatus(exchange.status), nowMs);
   const { connection } = exchange;
   if (connection && exchange.upstreamReusable && exchange.requestDone) {
     exchange.connection = undefined;

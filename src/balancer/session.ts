@@ -12,6 +12,7 @@ import type { Mirror } from './mirror.ts';
 import { dropReplay } from './replay.ts';
 import type { RouteTable } from './route.ts';
 import type { BalancerLimits } from './snapshot.ts';
+import type { ServerEvent } from './standing.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
 import { discardConnection } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -121,6 +122,8 @@ export type Exchange = {
   isRetry: boolean;
   /** When the present wait ends. */
   waitUntilMs: number;
+  /** When the request had come whole. */
+  wholeMs: number;
   /** The response must have begun by then; infinite until the request has come whole. */
   deadlineMs: number;
   /** All of the body that was sent on is at hand. */
@@ -147,6 +150,8 @@ export type Exchange = {
   closeAfter: boolean;
   upstreamReusable: boolean;
   status: number;
+  /** How long the response took to begin. */
+  answerMs: number;
 };
 
 export type Listener = {
@@ -168,6 +173,10 @@ export type BalancerRuntime = {
   upstreams: readonly Upstream[];
   counters: Float64Array;
   stopping: boolean;
+  /** Of the last tick, for what happens between events. */
+  nowMs: number;
+  /** What is to be told of servers. */
+  readonly events: ServerEvent[];
   /** Sessions in the phase `wait`. */
   readonly waiting: Set<Session>;
   /** Asks to be called back in so many milliseconds, for what cannot wait for a tick. */
@@ -201,6 +210,8 @@ export function createRuntimeState(
     upstreams: [],
     counters: new Float64Array(0),
     stopping: false,
+    nowMs: 0,
+    events: [],
     waiting: new Set(),
     wakeAfter,
     replayBytes: 0,
@@ -285,6 +296,7 @@ export function createExchange(
     tried: NO_SERVERS,
     isRetry: false,
     waitUntilMs: 0,
+    wholeMs: 0,
     deadlineMs: Number.POSITIVE_INFINITY,
     bodyReplayable: true,
     replay: undefined,
@@ -305,6 +317,7 @@ export function createExchange(
     closeAfter: false,
     upstreamReusable: false,
     status: 0,
+    answerMs: 0,
   };
 }
 

@@ -37,6 +37,8 @@ export type ServerSnapshot = {
   readonly address: string;
   readonly port: number;
   readonly weight: number;
+  /** 0 first, and when absent. */
+  readonly priority?: number;
 };
 export type ListenerSnapshot = {
   readonly name: string;

@@ -1,10 +1,12 @@
 import {
   type KeySource,
   type Picker,
+  type PickState,
   type RequestOutcome,
   SCRATCH,
 } from '../balancing/algorithm.ts';
 import { balancingAlgorithms } from '../balancing/registry.ts';
+import { OUTCOME, type Outcome } from '../resilience/outlier.ts';
 import {
   bucketBudget,
   DEFAULT_BUCKET_BUDGET,
@@ -14,6 +16,13 @@ import type { RetryRules } from '../resilience/retry-rules.ts';
 import type { RetrySettings } from '../resilience/settings.ts';
 import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
+import {
+  createStanding,
+  firstLevel,
+  observeProbes,
+  observeRequest,
+  type Standing,
+} from './standing.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -32,10 +41,12 @@ export type Upstream = {
   readonly picker: Picker;
   /** What requests are kept on their server by; undefined when they are not. */
   readonly keySource: KeySource | undefined;
+  readonly standing: Standing;
+  /** Of `standing`. */
   readonly usable: Uint8Array;
+  readonly weights: Float64Array;
   readonly active: Uint32Array;
   readonly connections: Uint32Array;
-  readonly weights: Float64Array;
   readonly scratch: Float64Array;
   readonly retryRules: RetryRules;
   readonly retryBudget: RetryBudget;
@@ -48,6 +59,7 @@ export type UpstreamServer = {
   readonly port: number;
   upstream: Upstream | undefined;
   index: number;
+  /** Probes have nothing against it. */
   usable: boolean;
   active: number;
   /** Connections that have become tunnels. */
@@ -105,6 +117,8 @@ export function createUpstream(
   settings: UpstreamSnapshot,
   former: Upstream | undefined,
   counterBaseOf: (server: number) => number,
+  voice: Pick<Standing, 'draw' | 'report'>,
+  nowMs: number,
 ): Upstream {
   const algorithm = balancingAlgorithms.find(({ kind }) => kind === settings.algorithm.kind);
   // Validation has checked the kind; a miss is a bug.
@@ -127,6 +141,24 @@ export function createUpstream(
       },
   );
   const options = algorithm.options.parse(settings.algorithm.options);
+  const load = {
+    active: Uint32Array.from(servers, ({ active }) => active),
+    connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),
+    scratch: learntBefore(settings, servers, former),
+  };
+  const formerIndexes = servers.map(({ index, upstream }) =>
+    upstream !== undefined && upstream === former ? index : -1,
+  );
+  const healthy = Uint8Array.from(servers, ({ usable }) => (usable ? 1 : 0));
+  const standing = createStanding(
+    settings,
+    load,
+    healthy,
+    former?.standing,
+    formerIndexes,
+    voice,
+    nowMs,
+  );
   const upstream: Upstream = {
     settings,
     servers,
@@ -135,11 +167,10 @@ export function createUpstream(
       options,
     ),
     keySource: algorithm.keySource?.(options),
-    usable: Uint8Array.from(servers, ({ usable }) => (usable ? 1 : 0)),
-    active: Uint32Array.from(servers, ({ active }) => active),
-    connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),
-    weights: Float64Array.from(settings.servers, ({ weight }) => weight),
-    scratch: learntBefore(settings, servers, former),
+    standing,
+    usable: standing.usable,
+    weights: standing.weights,
+    ...load,
     retryRules: retryRulesOf(settings.retries),
     retryBudget: retryBudgetOf(settings.retries, former),
   };
@@ -192,9 +223,9 @@ export function retireServer(server: UpstreamServer): void {
   for (const connection of [...server.idle]) discardConnection(connection);
 }
 
-export function setUsable(server: UpstreamServer, usable: boolean): void {
+export function setUsable(server: UpstreamServer, usable: boolean, nowMs: number): void {
   server.usable = usable;
-  if (server.upstream) server.upstream.usable[server.index] = usable ? 1 : 0;
+  if (server.upstream) observeProbes(server.upstream.standing, server.index, usable, nowMs);
 }
 
 /** The server for the next request, none of those tried before; undefined when no other is usable. */
@@ -205,15 +236,34 @@ export function pickServer(
   draw: number,
   nowMs: number,
 ): UpstreamServer | undefined {
-  if (tried.length === 0) return upstream.servers[upstream.picker.pick(upstream, key, draw, nowMs)];
-  const { usable } = upstream;
+  const { levels } = upstream.standing;
+  const first = firstLevel(upstream.standing, key);
+  for (let step = 0; step < levels.length; step++) {
+    const level = levels[(first + step) % levels.length]!;
+    const picked = pickOfLevel(upstream, level, tried, key, draw, nowMs);
+    if (picked >= 0) return upstream.servers[picked];
+  }
+  return undefined;
+}
+
+/** @param level what the picker is shown of the priority to pick from */
+export function pickOfLevel(
+  upstream: Upstream,
+  level: PickState,
+  tried: readonly UpstreamServer[],
+  key: number,
+  draw: number,
+  nowMs: number,
+): number {
+  if (tried.length === 0) return upstream.picker.pick(level, key, draw, nowMs);
+  const { usable } = level;
   const skipped = tried.filter(
     (server) => server.upstream === upstream && usable[server.index] === 1,
   );
   for (const { index } of skipped) usable[index] = 0;
-  const picked = upstream.picker.pick(upstream, key, draw, nowMs);
+  const picked = upstream.picker.pick(level, key, draw, nowMs);
   for (const { index } of skipped) usable[index] = 1;
-  return upstream.servers[picked];
+  return picked;
 }
 
 /** Whether a server is usable that is neither `present` nor among those tried before. */
@@ -236,22 +286,30 @@ export function beginRequest(server: UpstreamServer, counters: Float64Array, now
   counters[server.counterBase + SERVER_COUNTER.requests]!++;
 }
 
-/** @param ok undefined when the end says nothing about the server (the client left) */
+/**
+ * @param outcome undefined when the end says nothing about the server (the client left)
+ * @param answerMs from the start until the response began
+ */
 export function endRequest(
   server: UpstreamServer,
   counters: Float64Array,
-  ok: boolean | undefined,
+  outcome: Outcome | undefined,
   startedMs: number,
   nowMs: number,
+  answerMs: number = nowMs - startedMs,
 ): void {
   server.active--;
   tellLoad(server, counters);
   const { upstream } = server;
+  const ok = outcome === undefined ? undefined : outcome === OUTCOME.ok;
   if (upstream?.picker.observe) {
-    outcome.ok = ok;
-    outcome.elapsedMs = nowMs - startedMs;
-    outcome.retryAfterMs = 0;
-    upstream.picker.observe(upstream, server.index, outcome, nowMs);
+    learnt.ok = ok;
+    learnt.elapsedMs = nowMs - startedMs;
+    learnt.retryAfterMs = 0;
+    upstream.picker.observe(upstream, server.index, learnt, nowMs);
+  }
+  if (upstream && outcome !== undefined) {
+    observeRequest(upstream.standing, server.index, outcome, answerMs, nowMs);
   }
   if (ok === false) counters[server.counterBase + SERVER_COUNTER.failures]!++;
 }
@@ -275,7 +333,7 @@ function tellLoad(server: UpstreamServer, counters: Float64Array): void {
   upstream.connections[index] = active + tunnels;
 }
 
-const outcome: RequestOutcome = { ok: undefined, elapsedMs: 0, retryAfterMs: 0 };
+const learnt: RequestOutcome = { ok: undefined, elapsedMs: 0, retryAfterMs: 0 };
 
 /** An idle connection to the server, or undefined. */
 export function takeIdle(server: UpstreamServer, nowMs: number): UpstreamConnection | undefined {

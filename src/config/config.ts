@@ -380,6 +380,8 @@ export type ServerConfig = {
   readonly address: string;
   readonly port: number;
   readonly weight: number;
+  /** Absent = 0, the first. */
+  readonly priority?: number;
 };
 export type BalancerListenerConfig = {
   readonly name: string;

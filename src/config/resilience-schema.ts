@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DETECTORS } from '../resilience/outlier.ts';
 import { DEFAULT_RESILIENCE } from '../resilience/settings.ts';
 import { duration } from './values.ts';
 
@@ -6,7 +7,12 @@ import { duration } from './values.ts';
 
 const ATTEMPTS_MAX = 10;
 const RESERVE_MAX = 10_000;
-const { retries: RETRIES } = DEFAULT_RESILIENCE;
+const {
+  outliers: OUTLIERS,
+  panic: PANIC,
+  retries: RETRIES,
+  slowStart: SLOW_START,
+} = DEFAULT_RESILIENCE;
 
 const retries = z
   .strictObject({
@@ -62,6 +68,107 @@ const retries = z
   .prefault({})
   .describe('When a request goes to another server too.');
 
+const detectorMode = z
+  .enum(['off', 'observe', 'enforce'])
+  .meta({ what: 'a mode', hint: 'off, observe (only says so) or enforce' });
+const share = z.number().min(0).max(1).meta({ hint: 'a share from 0 to 1: 0.33' });
+
+const outliers = z
+  .strictObject({
+    mode: detectorMode
+      .default('enforce')
+      .describe(
+        '`observe`: no detector does more than say what it sees; `off`: none looks. `enforce`: each as `detectors` says.',
+      ),
+    detectors: z
+      .partialRecord(
+        z.enum(DETECTORS).meta({ what: 'a detector', hint: `one of ${DETECTORS.join(', ')}` }),
+        detectorMode,
+      )
+      .prefault({})
+      .describe(
+        'Modes of single detectors. Default: `consecutive-local`, `consecutive-gateway` and `success-rate` enforce, `consecutive-5xx`, `failure-percentage` and `latency` observe.',
+      ),
+    consecutive: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(OUTLIERS.consecutive)
+      .describe('Failures in a row that the consecutive detectors wait for.'),
+    deviations: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(OUTLIERS.stdevFactor)
+      .describe(
+        'Of `success-rate`: out below the mean of the pool less this many standard deviations.',
+      ),
+    failureShare: share
+      .default(OUTLIERS.failureShare)
+      .describe('Of `failure-percentage`: out when this share of its requests fails.'),
+    latencyFactor: z
+      .number()
+      .min(1)
+      .max(1000)
+      .default(OUTLIERS.latencyFactor)
+      .describe('Of `latency`: out above this many times the median of the pool.'),
+    reducedWeight: share
+      .default(OUTLIERS.reducedWeight ?? 0)
+      .describe('The first step leaves a server this share of its weight; 0 = it is out at once.'),
+    time: duration('1s', '1h')
+      .prefault('30s')
+      .describe('How long it is out, times how often it was in a row.'),
+    timeMax: duration('1s', '24h').prefault('5m').describe('It is never out for longer.'),
+    jitter: duration('0s', '10m')
+      .prefault('5s')
+      .describe('Up to so much longer, so that servers do not come back in one moment.'),
+    shareMax: share
+      .default(OUTLIERS.ejectedShareMax)
+      .describe(
+        'Of the pool may be out; of three or more at least one, never the last that is up.',
+      ),
+    probesEnd: z
+      .boolean()
+      .default(OUTLIERS.probeEndsEjection)
+      .describe('Whether it is back at once when probes that found it down find it up again.'),
+  })
+  .prefault({})
+  .describe('Servers whose answers are out of line lose weight, then all requests, for a while.');
+
+const slowStart = z
+  .strictObject({
+    window: duration('0s', '1h')
+      .prefault('30s')
+      .describe('How long until it has its whole weight; 0s = at once.'),
+    minimum: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(SLOW_START.minFactor)
+      .describe('The share of its weight that it begins with.'),
+    aggression: z
+      .number()
+      .min(0.1)
+      .max(10)
+      .default(SLOW_START.aggression)
+      .describe('1 = a straight line; more = faster at first.'),
+    jitter: duration('0s', '10m')
+      .prefault('3s')
+      .describe('Each begins up to so much later, so that servers do not grow in step.'),
+  })
+  .prefault({})
+  .describe('A server that comes back, or is new beside others, gets its weight bit by bit.');
+
+const PRIORITY_MAX = 15;
+export const serverPriority = z
+  .int()
+  .min(0)
+  .max(PRIORITY_MAX)
+  .optional()
+  .describe(
+    'Takes what the servers of lower numbers cannot: 1 is the reserve of 0. Default: 0, the first.',
+  );
+
 export const resilienceFields = {
   totalTimeout: duration('10ms', '2h')
     .optional()
@@ -69,6 +176,21 @@ export const resilienceFields = {
       'From the end of the request until its response begins, all attempts and waits included. Default: twice `responseTimeout`.',
     ),
   retries,
+  outliers,
+  slowStart,
+  panicThreshold: share
+    .default(PANIC.panicThreshold)
+    .describe(
+      'When fewer of the servers than this share are up, all are used: better some answers than those left run over. 0 = never: when all are down, the answer is 503.',
+    ),
+  overprovisioning: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(PANIC.overprovisioning)
+    .describe(
+      'Servers of a priority that are up count this much: with 1.4, five of seven still take all.',
+    ),
 };
 
 const resilience = z.strictObject(resilienceFields);

@@ -1,15 +1,59 @@
-import type { ResilienceSettings, RetrySettings } from '../resilience/settings.ts';
+import type { Detector, DetectorMode, OutlierRules } from '../resilience/outlier.ts';
+import {
+  DEFAULT_RESILIENCE,
+  type ResilienceSettings,
+  type RetrySettings,
+} from '../resilience/settings.ts';
 import type { ResilienceFields } from './resilience-schema.ts';
 
 /** The settings of an upstream for trouble, with the defaults that depend on others. */
 export function resolveResilience(
-  { retries, totalTimeout }: ResilienceFields,
+  fields: ResilienceFields,
   responseTimeoutMs: number,
 ): ResilienceSettings {
+  const { outliers, overprovisioning, panicThreshold, retries, slowStart, totalTimeout } = fields;
   return {
     // One attempt that hangs leaves time for another.
     totalTimeoutMs: totalTimeout ?? 2 * responseTimeoutMs,
     retries: resolveRetries(retries),
+    outliers: resolveOutliers(outliers),
+    slowStart: {
+      windowMs: slowStart.window,
+      minFactor: slowStart.minimum,
+      aggression: slowStart.aggression,
+      jitterMs: slowStart.jitter,
+    },
+    panic: { overprovisioning, panicThreshold },
+  };
+}
+
+function resolveOutliers(outliers: ResilienceFields['outliers']): OutlierRules {
+  const { outliers: defaults } = DEFAULT_RESILIENCE;
+  const modeOf = (detector: Detector): DetectorMode => {
+    const own = outliers.detectors[detector] ?? defaults.modes[detector];
+    if (outliers.mode === 'enforce' || own === 'off') return own;
+    return outliers.mode;
+  };
+  return {
+    ...defaults,
+    modes: {
+      'consecutive-local': modeOf('consecutive-local'),
+      'consecutive-gateway': modeOf('consecutive-gateway'),
+      'consecutive-5xx': modeOf('consecutive-5xx'),
+      'success-rate': modeOf('success-rate'),
+      'failure-percentage': modeOf('failure-percentage'),
+      latency: modeOf('latency'),
+    },
+    consecutive: outliers.consecutive,
+    stdevFactor: outliers.deviations,
+    failureShare: outliers.failureShare,
+    latencyFactor: outliers.latencyFactor,
+    baseMs: outliers.time,
+    maxMs: outliers.timeMax,
+    jitterMs: outliers.jitter,
+    ejectedShareMax: outliers.shareMax,
+    reducedWeight: outliers.reducedWeight === 0 ? undefined : outliers.reducedWeight,
+    probeEndsEjection: outliers.probesEnd,
   };
 }
 

@@ -356,7 +356,8 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       servers: servers.map((server) => {
         const address = canonical(server.address);
         const name = server.name ?? formatSocketAddress({ address, port: server.port });
-        return { name, address, port: server.port, weight: server.weight };
+        const { port, priority, weight } = server;
+        return { name, address, port, weight, ...(priority === undefined ? {} : { priority }) };
       }),
       ...(monitor === undefined ? {} : { monitor }),
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },

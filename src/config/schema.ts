@@ -6,7 +6,7 @@ import { ROLES } from './config.ts';
 import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
-import { resilienceFields } from './resilience-schema.ts';
+import { resilienceFields, serverPriority } from './resilience-schema.ts';
 import { route } from './route-schema.ts';
 import {
   address,
@@ -276,6 +276,7 @@ const server = z.strictObject({
   address: address.describe('Address of the server.'),
   port: port.describe('Port of the server.'),
   weight: weight.describe('Share of the requests; 0 = none.'),
+  priority: serverPriority,
 });
 const serverText = socketAddress
   .transform((text) => parseSocketAddress(text)!)

@@ -1,5 +1,8 @@
+import { DEFAULT_OUTLIER_RULES, type OutlierRules } from './outlier.ts';
+import { DEFAULT_PANIC_RULES, type PanicRules } from './panic.ts';
 import { DEFAULT_BUCKET_BUDGET } from './retry-budget.ts';
 import { DEFAULT_RETRY_RULES, type RetryFailure } from './retry-rules.ts';
+import { DEFAULT_SLOW_START, type SlowStartRules } from './slow-start.ts';
 
 /** What a configuration says about trouble with an upstream: plain data, with every default filled in. */
 export type ResilienceSettings = {
@@ -9,6 +12,9 @@ export type ResilienceSettings = {
    */
   readonly totalTimeoutMs: number;
   readonly retries: RetrySettings;
+  readonly outliers: OutlierRules;
+  readonly slowStart: SlowStartRules;
+  readonly panic: PanicRules;
 };
 
 /** As `RetryRules` and `BucketBudgetRules` have it, but with lists in place of sets. */
@@ -37,4 +43,8 @@ export const DEFAULT_RESILIENCE: ResilienceSettings = {
     budgetShare: DEFAULT_BUCKET_BUDGET.share,
     reservePerSecond: DEFAULT_BUCKET_BUDGET.reservePerSecond,
   },
+  outliers: DEFAULT_OUTLIER_RULES,
+  slowStart: DEFAULT_SLOW_START,
+  // No panic: where all servers are down the answer is 503, probes see it, and DNS moves the clients.
+  panic: { ...DEFAULT_PANIC_RULES, panicThreshold: 0 },
 };

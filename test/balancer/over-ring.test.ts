@@ -5,6 +5,7 @@ if (await useRing()) {
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
   await import('./mirror.test.ts');
+  await import('./outliers.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
   await import('./retries.test.ts');

@@ -33,6 +33,8 @@ export type RigOptions = {
   readonly algorithmOptions?: Readonly<Record<string, unknown>>;
   readonly idleMax?: number;
   readonly upstream?: Partial<UpstreamSnapshot>;
+  /** Random numbers in [0, 1). */
+  readonly draw?: () => number;
 };
 
 export type Rig = {
@@ -119,7 +121,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const { clock, timed } = startClock();
   const balancer = createBalancer(
     (target, handlers) => engine.connect(target, timed(handlers)),
-    () => 0.5,
+    options.draw ?? (() => 0.5),
     snapshot,
     row,
   );
