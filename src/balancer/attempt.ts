@@ -23,6 +23,7 @@ import {
   endRequest,
   endTunnel,
   hasUntried,
+  learnClose,
   openConnection,
   pickServer,
   startTunnel,
@@ -136,6 +137,9 @@ export function retry(
   const isRetry =
     verdict === 'retry' && mayRepeat && upstream.retryBudget.take(inFlightOf(upstream), nowMs);
   if (!isFresh && !isRetry && failure === 'status') return false;
+  const { connection } = exchange;
+  const isStale = failure === 'closed' && connection?.reused === true && !exchange.responseSeen;
+  if (isStale) learnClose(connection, exchange.attemptMs);
   // A server that closes an idle connection has done no wrong.
   const outcome = head === undefined ? OUTCOME.local : outcomeOfStatus(head.status);
   endAttempt(session, exchange, isFresh ? undefined : outcome, nowMs);

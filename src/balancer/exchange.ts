@@ -8,6 +8,7 @@ import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
 import { endResponse, failResponse, readResponse } from './response.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
 import { createSession, dropConnection, dropExchange, flush, startLinger } from './session.ts';
+import { learnRtt } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -67,6 +68,7 @@ class UpstreamSide implements WireHandlers {
     const { session } = this;
     const { exchange } = session;
     if (exchange === undefined || session.phase !== 'connect') return;
+    if (exchange.server) learnRtt(exchange.server, nowMs - exchange.attemptMs);
     exchange.upstreamMs = nowMs;
     sendHead(session, exchange);
     wake(session, nowMs);

@@ -39,7 +39,7 @@ import {
   mayKeepClient,
   passToClient,
 } from './session.ts';
-import { releaseConnection } from './upstream.ts';
+import { learnAnnouncement, releaseConnection } from './upstream.ts';
 
 /** The server's half of an exchange: its answer is judged as strictly as requests, then sent on. */
 
@@ -201,8 +201,8 @@ function startResponse(
   if (hasField(head.fields, FIELD.connection) && mode === 'chunked') {
     exchange.responseNominated = nominatedNames(head.bytes, head.fields);
   }
-  if (hasField(head.fields, FIELD.keepAlive) && exchange.connection) {
-    exchange.connection.serverTimeoutMs = announcedTimeoutMs(head);
+  if (hasField(head.fields, FIELD.keepAlive) && exchange.server) {
+    learnAnnouncement(exchange.server, announcedTimeoutMs(head));
   }
   const edits = filterResponse(exchange, head);
   const date = httpDate(runtime, nowMs);
@@ -324,13 +324,13 @@ function switchProtocols(
   session.phase = 'tunnel';
 }
 
-/** The `timeout` parameter of Keep-Alive, which most servers send. */
-function announcedTimeoutMs(head: ResponseHead): number | undefined {
+/** The `timeout` parameter of Keep-Alive, which most servers send; 0 when there is none. */
+function announcedTimeoutMs(head: ResponseHead): number {
   for (const member of listMembers(head.bytes, head.fields, FIELD.keepAlive)) {
     const seconds = /^timeout=(\d{1,6})$/.exec(member)?.[1];
     if (seconds !== undefined) return Number(seconds) * 1000;
   }
-  return undefined;
+  return 0;
 }
 
 const NO_BYTES = new Uint8Array(0);

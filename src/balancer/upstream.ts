@@ -6,6 +6,18 @@ import {
   SCRATCH,
 } from '../balancing/algorithm.ts';
 import { balancingAlgorithms } from '../balancing/registry.ts';
+import { carryOver } from '../resilience/carry-over.ts';
+import {
+  createKeepAliveState,
+  DEFAULT_KEEP_ALIVE,
+  forgetAges,
+  idleLimitMs,
+  type KeepAliveRules,
+  type KeepAliveState,
+  observeAnnouncement,
+  observeClose,
+  observeRtt,
+} from '../resilience/keepalive-learning.ts';
 import { OUTCOME, type Outcome } from '../resilience/outlier.ts';
 import {
   bucketBudget,
@@ -48,6 +60,9 @@ export type Upstream = {
   readonly active: Uint32Array;
   readonly connections: Uint32Array;
   readonly scratch: Float64Array;
+  /** How old idle connections to each server may become. */
+  readonly keepAlive: KeepAliveState;
+  readonly keepAliveRules: KeepAliveRules;
   readonly retryRules: RetryRules;
   readonly retryBudget: RetryBudget;
 };
@@ -77,9 +92,9 @@ export class UpstreamConnection implements WireHandlers {
   /** It has carried a request before. */
   reused = false;
   owner: WireHandlers | undefined;
+  /** Of the last time that it was idle. */
+  idleSinceMs = 0;
   idleUntilMs = 0;
-  /** What the server said in Keep-Alive: timeout; undefined when it said nothing. */
-  serverTimeoutMs: number | undefined = undefined;
 
   constructor(server: UpstreamServer, owner: WireHandlers) {
     this.server = server;
@@ -95,12 +110,16 @@ export class UpstreamConnection implements WireHandlers {
   }
   onEnd(nowMs: number): void {
     if (this.owner) this.owner.onEnd(nowMs);
-    else discardConnection(this);
+    else {
+      learnClose(this, nowMs);
+      discardConnection(this);
+    }
   }
   onDrain(nowMs: number): void {
     this.owner?.onDrain(nowMs);
   }
   onClose(problem: string, nowMs: number): void {
+    if (this.owner === undefined && this.state === 'open') learnClose(this, nowMs);
     this.state = 'gone';
     removeIdle(this);
     this.owner?.onClose(problem, nowMs);
@@ -159,6 +178,9 @@ export function createUpstream(
     voice,
     nowMs,
   );
+  const keepAliveRules = { ...DEFAULT_KEEP_ALIVE, idleMaxMs: settings.idleTimeoutMs };
+  const keepAlive = createKeepAliveState(servers.length, keepAliveRules);
+  if (former) carryOver(former.keepAlive, keepAlive, formerIndexes);
   const upstream: Upstream = {
     settings,
     servers,
@@ -168,6 +190,8 @@ export function createUpstream(
     ),
     keySource: algorithm.keySource?.(options),
     standing,
+    keepAlive,
+    keepAliveRules,
     usable: standing.usable,
     weights: standing.weights,
     ...load,
@@ -224,8 +248,13 @@ export function retireServer(server: UpstreamServer): void {
 }
 
 export function setUsable(server: UpstreamServer, usable: boolean, nowMs: number): void {
+  const { index, upstream } = server;
+  const isBack = usable && !server.usable;
   server.usable = usable;
-  if (server.upstream) observeProbes(server.upstream.standing, server.index, usable, nowMs);
+  if (upstream === undefined) return;
+  // It may have been restarted with other settings.
+  if (isBack) forgetAges(upstream.keepAlive, upstream.keepAliveRules, index);
+  observeProbes(upstream.standing, index, usable, nowMs);
 }
 
 /** The server for the next request, none of those tried before; undefined when no other is usable. */
@@ -367,14 +396,15 @@ export function releaseConnection(connection: UpstreamConnection, nowMs: number)
     discardConnection(connection);
     return;
   }
-  const { idleMax, idleTimeoutMs } = server.upstream.settings;
-  const announced = connection.serverTimeoutMs ?? Number.POSITIVE_INFINITY;
+  const { keepAlive, settings } = server.upstream;
+  const { idleMax, idleTimeoutMs } = settings;
   // The server's own clock began to run earlier: leave before it does, or lose a request to it.
-  const keptMs = Math.min(idleTimeoutMs, announced - SERVER_TIMEOUT_MARGIN_MS);
+  const keptMs = Math.min(idleTimeoutMs, idleLimitMs(keepAlive, server.index));
   if (idleMax <= server.idle.length || keptMs <= 0) {
     discardConnection(connection);
     return;
   }
+  connection.idleSinceMs = nowMs;
   connection.idleUntilMs = nowMs + keptMs;
   // It may have been paused for a slow client; a paused connection would never speak again.
   connection.wire.resume();
@@ -401,7 +431,26 @@ function removeIdle(connection: UpstreamConnection): void {
   if (at >= 0) connection.server.idle.splice(at, 1);
 }
 
-const SERVER_TIMEOUT_MARGIN_MS = 1_000;
+/**
+ * The server closed an idle connection, or one died under what was sent on it: so old idle connections
+ * to this server are not to become.
+ */
+export function learnClose({ idleSinceMs, server }: UpstreamConnection, nowMs: number): void {
+  const { index, upstream } = server;
+  if (upstream === undefined) return;
+  observeClose(upstream.keepAlive, upstream.keepAliveRules, index, nowMs - idleSinceMs);
+}
+
+/** @param timeoutMs what the server says in Keep-Alive */
+export function learnAnnouncement({ index, upstream }: UpstreamServer, timeoutMs: number): void {
+  if (upstream === undefined) return;
+  observeAnnouncement(upstream.keepAlive, upstream.keepAliveRules, index, timeoutMs);
+}
+
+/** @param rttMs how long connecting took */
+export function learnRtt({ index, upstream }: UpstreamServer, rttMs: number): void {
+  if (upstream) observeRtt(upstream.keepAlive, upstream.keepAliveRules, index, rttMs);
+}
 
 const NO_WIRE: Wire = {
   remoteAddress: '',

@@ -306,7 +306,9 @@ const upstream = z.strictObject({
         .describe('Idle connections kept per server.'),
       idleTimeout: duration('100ms', '1h')
         .prefault('60s')
-        .describe('How long an idle connection is kept.'),
+        .describe(
+          'How long an idle connection is kept; less where the server says, or is seen, to close it earlier.',
+        ),
     })
     .prefault({})
     .describe('Connections kept open to servers.'),
