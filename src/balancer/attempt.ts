@@ -15,6 +15,7 @@ import { SERVER_COUNTER } from './counters.ts';
 import { copyHasField } from './head-copy.ts';
 import { takeFromInbox } from './inbox.ts';
 import { fieldText } from './rewrite.ts';
+import { releaseRetry, takeRetry } from './room.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -29,6 +30,7 @@ import {
   startTunnel,
   takeIdle,
 } from './upstream.ts';
+import { enterWaiting } from './waiting.ts';
 
 /**
  * Attempts to have a request answered by a server, and when another may follow: the rules are those of
@@ -93,6 +95,7 @@ export function endAttempt(
   if (exchange.isRetry) {
     exchange.isRetry = false;
     exchange.upstream?.retryBudget.release();
+    releaseRetry(exchange.upstream?.room);
   }
   if (server === undefined) return;
   exchange.server = undefined;
@@ -134,8 +137,7 @@ export function retry(
   const verdict = judgeRetry(failed, rules);
   const isFresh = verdict === 'retry-fresh';
   const mayRepeat = failed.hasOtherServer || failed.retryAfterMs !== undefined;
-  const isRetry =
-    verdict === 'retry' && mayRepeat && upstream.retryBudget.take(inFlightOf(upstream), nowMs);
+  const isRetry = verdict === 'retry' && mayRepeat && takeBoth(upstream, nowMs);
   if (!isFresh && !isRetry && failure === 'status') return false;
   const { connection } = exchange;
   const isStale = failure === 'closed' && connection?.reused === true && !exchange.responseSeen;
@@ -164,6 +166,7 @@ export function retry(
 export function endWait(session: Session, exchange: Exchange, nowMs: number): boolean {
   session.runtime.waiting.delete(session);
   if (beginAttempt(session, exchange, false, nowMs)) return true;
+  if (enterWaiting(session, exchange, nowMs)) return true;
   endAttempt(session, exchange, undefined, nowMs);
   return false;
 }
@@ -222,6 +225,14 @@ function forgetResponse(exchange: Exchange): void {
   takeFromInbox(responseInbox, responseInbox.end - responseInbox.start);
   exchange.responseScanned = 0;
   exchange.responseSeen = false;
+}
+
+/** Out of the budget, and of the limit of those under way. */
+function takeBoth(upstream: Upstream, nowMs: number): boolean {
+  if (!takeRetry(upstream.room)) return false;
+  if (upstream.retryBudget.take(inFlightOf(upstream), nowMs)) return true;
+  releaseRetry(upstream.room);
+  return false;
 }
 
 function inFlightOf({ active }: Upstream): number {

@@ -6,16 +6,24 @@ import {
   SERVER_COUNTER,
   serverBase,
 } from './counters.ts';
-import { closeSession, openSession, releaseIdleSession, tickSession } from './exchange.ts';
+import {
+  closeSession,
+  openSession,
+  releaseIdleSession,
+  tickQueues,
+  tickSession,
+} from './exchange.ts';
 import type { ServerState } from './messages.ts';
 import { tickMirrors } from './mirror.ts';
+import { tickRoom } from './room.ts';
 import { compileRoutes } from './route.ts';
 import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
 import { type ServerEvent, tickStanding } from './standing.ts';
-import type { Connect } from './upstream.ts';
+import type { Connect, Upstream } from './upstream.ts';
 import { createUpstream, expireIdle, retireServer, setUsable } from './upstream.ts';
+import { allWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -100,10 +108,12 @@ export function createBalancer(
         else tickSession(session, nowMs);
       }
       tickMirrors(runtime, nowMs);
-      for (const { servers, standing } of runtime.upstreams) {
+      for (const { room, servers, standing } of runtime.upstreams) {
         tickStanding(standing, nowMs);
+        if (room) tickRoom(room, nowMs);
         for (const server of servers) expireIdle(server, nowMs);
       }
+      tickQueues(runtime, nowMs);
     },
     tickWaiting(nowMs) {
       for (const session of runtime.waiting) tickSession(session, nowMs);
@@ -129,6 +139,7 @@ function serveUpstreams(runtime: BalancerRuntime, next: BalancerSnapshot): void 
       runtime.nowMs,
     ),
   );
+  for (const upstream of former) moveWaiting(runtime, upstream);
   const kept = new Set(runtime.upstreams.flatMap(({ servers }) => servers));
   for (const server of former.flatMap(({ servers }) => servers)) {
     if (!kept.has(server)) retireServer(server);
@@ -138,6 +149,19 @@ function serveUpstreams(runtime: BalancerRuntime, next: BalancerSnapshot): void 
     const isEjected = upstream?.standing.outliers.level[index] === LEVEL.ejected;
     runtime.counters[counterBase + SERVER_COUNTER.active] = active + tunnels;
     runtime.counters[counterBase + SERVER_COUNTER.ejected] = isEjected ? 1 : 0;
+  }
+}
+
+/** Those who wait for an upstream that has another shape now try their luck there at the next tick. */
+function moveWaiting(runtime: BalancerRuntime, former: Upstream): void {
+  const { name } = former.settings;
+  const next = runtime.upstreams.find(({ settings }) => settings.name === name);
+  for (const session of allWaiting(former)) {
+    if (session.exchange === undefined) continue;
+    session.phase = 'wait';
+    session.exchange.upstream = next ?? former;
+    session.exchange.waitUntilMs = runtime.nowMs;
+    runtime.waiting.add(session);
   }
 }
 

@@ -87,6 +87,8 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     outliers: upstream.outliers,
     slowStart: upstream.slowStart,
     panic: upstream.panic,
+    limits: upstream.limits,
+    ...(upstream.shedding === undefined ? {} : { shedding: upstream.shedding }),
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),
   };

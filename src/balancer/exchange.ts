@@ -1,6 +1,6 @@
 import { putBytes } from '../http/byte-sink.ts';
 import { OUTCOME } from '../resilience/outlier.ts';
-import { endAttempt, endWait, sendHead } from './attempt.ts';
+import { beginAttempt, endAttempt, endWait, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { replyWithProblem } from './reply.ts';
@@ -9,6 +9,7 @@ import { endResponse, failResponse, readResponse } from './response.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
 import { createSession, dropConnection, dropExchange, flush, startLinger } from './session.ts';
 import { learnRtt } from './upstream.ts';
+import { expiredWaiting, leaveWaiting, nextWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -55,6 +56,7 @@ class ClientSide implements WireHandlers {
   }
   onClose(_problem: string, nowMs: number): void {
     closeSession(this.session, nowMs);
+    serveQueues(this.session.runtime, nowMs);
   }
 }
 
@@ -104,6 +106,7 @@ export function closeSession(session: Session, nowMs: number): void {
   runtime.waiting.delete(session);
   runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (exchange) {
+    if (exchange.ticket >= 0) leaveWaiting(session, exchange);
     endAttempt(session, exchange, undefined, nowMs);
   }
   dropConnection(session);
@@ -124,6 +127,12 @@ export function tickSession(session: Session, nowMs: number): void {
       if (exchange && !isOverdue(session, exchange, nowMs) && nowMs >= exchange.connectUntilMs) {
         const reason = 'no connection to the server in time';
         failResponse(session, exchange, 'connect', 504, reason, nowMs);
+      }
+      break;
+    case 'queue':
+      if (exchange && nowMs >= exchange.deadlineMs) {
+        leaveWaiting(session, exchange);
+        replyWithProblem(session, 504, 'no server had room in the time for all attempts', nowMs);
       }
       break;
     case 'wait':
@@ -299,6 +308,7 @@ function consume(
         return to;
       case 'filter':
       case 'connect':
+      case 'queue':
       case 'wait':
         return at;
     }
@@ -360,10 +370,38 @@ function settle(session: Session, nowMs: number): void {
     session.runtime.toClient.length = 0;
     session.runtime.toUpstream.length = 0;
     closeSession(session, nowMs);
+    serveQueues(session.runtime, nowMs);
     return;
   }
   flush(session, nowMs);
   adjustReading(session);
+  serveQueues(session.runtime, nowMs);
+}
+
+/** Lets those go on who have waited for room that there is now. After an event: sinks are empty. */
+function serveQueues(runtime: BalancerRuntime, nowMs: number): void {
+  // Each of them is an event of its own, which ends here again.
+  if (runtime.queued === 0 || runtime.isServingQueues) return;
+  runtime.isServingQueues = true;
+  for (;;) {
+    const session = nextWaiting(runtime, nowMs);
+    if (session?.exchange === undefined) break;
+    const begun = beginAttempt(session, session.exchange, false, nowMs);
+    if (!begun) replyWithProblem(session, 503, 'no server is available', nowMs);
+    wake(session, nowMs);
+  }
+  runtime.isServingQueues = false;
+}
+
+/** Applies the clock to those who wait for room. */
+export function tickQueues(runtime: BalancerRuntime, nowMs: number): void {
+  while (runtime.queued > 0) {
+    const session = expiredWaiting(runtime, nowMs);
+    if (session === undefined) break;
+    replyWithProblem(session, 503, 'no server had room in time', nowMs);
+    wake(session, nowMs);
+  }
+  serveQueues(runtime, nowMs);
 }
 
 /** Reads from the client only while its bytes can be used, so that the rest waits in its own kernel. */
@@ -371,8 +409,8 @@ function adjustReading(session: Session): void {
   const { exchange, phase } = session;
   const waiting = inboxLength(session.inbox) > 0;
   const blocked = exchange?.upstreamBlocked === true;
-  const busy =
-    phase === 'filter' || phase === 'connect' || phase === 'wait' || phase === 'exchange';
+  const isWaiting = phase === 'queue' || phase === 'wait';
+  const busy = isWaiting || phase === 'filter' || phase === 'connect' || phase === 'exchange';
   const pause =
     (busy && (waiting || blocked)) ||
     (phase === 'tunnel' && blocked) ||

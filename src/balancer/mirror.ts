@@ -115,7 +115,7 @@ export function tickMirrors(runtime: BalancerRuntime, nowMs: number): void {
 
 function sendMirror(runtime: BalancerRuntime, mirror: Mirror, nowMs: number): void {
   const { listener, upstream } = mirror;
-  const server = pickServer(upstream, undefined, 0, runtime.draw(), nowMs);
+  const server = pickServer(upstream, [], 0, runtime.draw(), nowMs);
   if (server === undefined) {
     endMirror(runtime, mirror, nowMs);
     return;

@@ -18,6 +18,7 @@ import {
   TARGET_BYTES_MAX,
 } from '../http/head.ts';
 import { normalPath } from '../http/target.ts';
+import { admits } from '../resilience/admission.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
@@ -35,6 +36,8 @@ import { dependsOnBody, findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
 import { createExchange, cutClient, passToUpstream } from './session.ts';
 import { armOf } from './split.ts';
+import type { Upstream } from './upstream.ts';
+import { enterWaiting } from './waiting.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -297,11 +300,26 @@ function forward(
   keepHead(exchange.head, sink, runtime.spareHeads);
   if (exchange.requestDone) endBody(exchange, nowMs);
   exchange.upstream.retryBudget.deposit(nowMs);
-  if (!beginAttempt(session, exchange, false, nowMs)) {
+  if (isShed(exchange.upstream, runtime.draw, nowMs)) {
+    replyWithProblem(session, 503, 'too much of late has failed', nowMs);
+    return;
+  }
+  // Nobody overtakes those who wait already.
+  const mayBegin = (exchange.upstream.room?.queue.length ?? 0) === 0;
+  const goesOn =
+    (mayBegin && beginAttempt(session, exchange, false, nowMs)) ||
+    enterWaiting(session, exchange, nowMs);
+  if (!goesOn) {
     replyWithProblem(session, 503, 'no server is available', nowMs);
     return;
   }
   if (mirror) beginMirror(session, exchange, mirror, nowMs);
+}
+
+/** Whether the request is refused so that the upstream gets the air to recover. */
+function isShed({ admission, settings }: Upstream, draw: () => number, nowMs: number): boolean {
+  if (admission === undefined || settings.shedding === undefined) return false;
+  return !admits(admission, settings.shedding, nowMs, draw());
 }
 
 /** -1: the filters answer. */

@@ -25,6 +25,7 @@ import type { Wire, WireHandlers } from './wire.ts';
  *   head     waiting for a request or in the middle of its head
  *   filter   a filter has not called back yet
  *   connect  waiting for a connection to a server
+ *   queue    waiting for a server with room
  *   wait     a while before the next attempt
  *   exchange request and response under way, in either order, perhaps both at once
  *   tunnel   after 101: bytes both ways, no protocol
@@ -36,6 +37,7 @@ export type Phase =
   | 'head'
   | 'filter'
   | 'connect'
+  | 'queue'
   | 'wait'
   | 'exchange'
   | 'tunnel'
@@ -120,6 +122,8 @@ export type Exchange = {
   tried: readonly UpstreamServer[];
   /** The attempt that is under way was taken out of the budget. */
   isRetry: boolean;
+  /** In the queue of the upstream; -1 = it does not wait there. */
+  ticket: number;
   /** When the present wait ends. */
   waitUntilMs: number;
   /** When the request had come whole. */
@@ -179,6 +183,10 @@ export type BalancerRuntime = {
   readonly events: ServerEvent[];
   /** Sessions in the phase `wait`. */
   readonly waiting: Set<Session>;
+  /** Sessions in the phase `queue`. */
+  queued: number;
+  /** Those who wait are being seen to. */
+  isServingQueues: boolean;
   /** Asks to be called back in so many milliseconds, for what cannot wait for a tick. */
   readonly wakeAfter: (ms: number) => void;
   /** Octets of bodies that are kept to be sent once more. */
@@ -213,6 +221,8 @@ export function createRuntimeState(
     nowMs: 0,
     events: [],
     waiting: new Set(),
+    queued: 0,
+    isServingQueues: false,
     wakeAfter,
     replayBytes: 0,
     sessions: new Set(),
@@ -295,6 +305,7 @@ export function createExchange(
     sends: 0,
     tried: NO_SERVERS,
     isRetry: false,
+    ticket: -1,
     waitUntilMs: 0,
     wholeMs: 0,
     deadlineMs: Number.POSITIVE_INFINITY,

@@ -41,6 +41,10 @@ export type Standing = {
   readonly levels: readonly PickState[];
   /** The place of each server's priority in `levels`. */
   readonly levelOf: Uint8Array;
+  /** 1 = it would take requests, if it had room. */
+  readonly willing: Uint8Array;
+  /** 1 = no limit of it is reached. */
+  readonly hasRoom: Uint8Array;
   /** 1 = it takes requests, of whichever priority. With one priority it is that one's. */
   readonly usable: Uint8Array;
   readonly weights: Float64Array;
@@ -95,6 +99,8 @@ export function createStanding(
       weights,
     })),
     levelOf: Uint8Array.from(settings.servers, ({ priority }) => priorities.indexOf(priority ?? 0)),
+    willing: new Uint8Array(length),
+    hasRoom: new Uint8Array(length).fill(1),
     usable,
     weights,
     plan: { shares: [], panic: [], refuses: false },
@@ -178,13 +184,13 @@ export function tickStanding(standing: Standing, nowMs: number): void {
 
 /** Works out who takes requests, and with what weight. */
 export function refreshStanding(standing: Standing, nowMs: number): void {
-  const { healthy, levelOf, levels, outliers, settings, slowStart, usable, weights } = standing;
+  const { healthy, levelOf, levels, outliers, settings, slowStart, weights, willing } = standing;
   standing.isRamping = false;
   for (const [server, { weight }] of settings.servers.entries()) {
     const factor = slowStartFactor(slowStart, settings.slowStart, server, nowMs);
     if (factor < 1) standing.isRamping = true;
     const isIn = healthy[server] === 1 && outliers.level[server] !== LEVEL.ejected;
-    usable[server] = isIn ? 1 : 0;
+    willing[server] = isIn ? 1 : 0;
     weights[server] = weight * factor * (outlierWeight(outliers, settings.outliers, server) || 1);
   }
   standing.plan = planPriorities(
@@ -192,19 +198,26 @@ export function refreshStanding(standing: Standing, nowMs: number): void {
     settings.panic,
   );
   for (const server of levelOf.keys()) {
-    const level = levelOf[server]!;
-    if (standing.plan.panic[level] === true) usable[server] = 1;
-    levels[level]!.usable[server] = usable[server]!;
+    if (standing.plan.panic[levelOf[server]!] === true) willing[server] = 1;
+    setRoom(standing, server, standing.hasRoom[server] === 1);
   }
 }
 
+/** Whether a limit of the server is reached. */
+export function setRoom(standing: Standing, server: number, has: boolean): void {
+  const { hasRoom, levelOf, levels, usable, willing } = standing;
+  hasRoom[server] = has ? 1 : 0;
+  usable[server] = hasRoom[server]! & willing[server]!;
+  levels[levelOf[server]!]!.usable[server] = usable[server]!;
+}
+
 /** Servers of weight 0 take nothing while there is another, so they are no capacity. */
-function healthOf({ levelOf, settings, usable }: Standing, level: number) {
+function healthOf({ levelOf, settings, willing }: Standing, level: number) {
   let [servers, healthy] = [0, 0];
   for (const [server, { weight }] of settings.servers.entries()) {
     if (levelOf[server] !== level || weight === 0) continue;
     servers++;
-    healthy += usable[server]!;
+    healthy += willing[server]!;
   }
   return { servers, healthy };
 }

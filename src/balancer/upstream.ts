@@ -6,6 +6,11 @@ import {
   SCRATCH,
 } from '../balancing/algorithm.ts';
 import { balancingAlgorithms } from '../balancing/registry.ts';
+import {
+  type AdmissionState,
+  createAdmissionState,
+  observeAdmitted,
+} from '../resilience/admission.ts';
 import { carryOver } from '../resilience/carry-over.ts';
 import {
   createKeepAliveState,
@@ -19,14 +24,21 @@ import {
   observeRtt,
 } from '../resilience/keepalive-learning.ts';
 import { OUTCOME, type Outcome } from '../resilience/outlier.ts';
-import {
-  bucketBudget,
-  DEFAULT_BUCKET_BUDGET,
-  type RetryBudget,
-} from '../resilience/retry-budget.ts';
+import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { RetryRules } from '../resilience/retry-rules.ts';
-import type { RetrySettings } from '../resilience/settings.ts';
 import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
+import { retryBudgetOf, retryRulesOf } from './retrying.ts';
+import {
+  beginInRoom,
+  beginTunnelInRoom,
+  createRoom,
+  endInRoom,
+  endTunnelInRoom,
+  isFull,
+  learnAnswer,
+  type Room,
+} from './room.ts';
+import type { Session } from './session.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 import {
   createStanding,
@@ -60,6 +72,10 @@ export type Upstream = {
   readonly active: Uint32Array;
   readonly connections: Uint32Array;
   readonly scratch: Float64Array;
+  /** Undefined when nothing is limited. */
+  readonly room: Room<Session> | undefined;
+  /** How it fared of late; undefined when that makes no difference. */
+  readonly admission: AdmissionState | undefined;
   /** How old idle connections to each server may become. */
   readonly keepAlive: KeepAliveState;
   readonly keepAliveRules: KeepAliveRules;
@@ -190,6 +206,8 @@ export function createUpstream(
     ),
     keySource: algorithm.keySource?.(options),
     standing,
+    room: createRoom(settings.limits, standing, load, former?.room, formerIndexes, nowMs),
+    admission: settings.shedding && (former?.admission ?? createAdmissionState()),
     keepAlive,
     keepAliveRules,
     usable: standing.usable,
@@ -204,25 +222,6 @@ export function createUpstream(
     server.counterBase = counterBaseOf(index);
   }
   return upstream;
-}
-
-function retryRulesOf(settings: RetrySettings): RetryRules {
-  return {
-    attemptsMax: settings.attempts,
-    on: new Set(settings.on),
-    statuses: new Set(settings.statuses),
-    backOffBaseMs: settings.backOffBaseMs,
-    backOffMaxMs: settings.backOffMaxMs,
-  };
-}
-
-/** What is left in the budget stays while its rules do: a change elsewhere is no new allowance. */
-function retryBudgetOf(settings: RetrySettings, former: Upstream | undefined): RetryBudget {
-  const { budgetShare: share, reservePerSecond } = settings;
-  const before = former?.settings.retries;
-  const isSame = before?.budgetShare === share && before.reservePerSecond === reservePerSecond;
-  if (former && isSame) return former.retryBudget;
-  return bucketBudget({ ...DEFAULT_BUCKET_BUDGET, share, reservePerSecond });
 }
 
 /** What the algorithm has learnt of servers that stay, if it is still the same one. */
@@ -284,6 +283,7 @@ export function pickOfLevel(
   draw: number,
   nowMs: number,
 ): number {
+  if (upstream.room && isFull(upstream.room)) return -1;
   if (tried.length === 0) return upstream.picker.pick(level, key, draw, nowMs);
   const { usable } = level;
   const skipped = tried.filter(
@@ -311,6 +311,7 @@ export function beginRequest(server: UpstreamServer, counters: Float64Array, now
   server.active++;
   tellLoad(server, counters);
   const { upstream } = server;
+  if (upstream?.room) beginInRoom(upstream.room, server.index);
   upstream?.picker.begin?.(upstream, server.index, nowMs);
   counters[server.counterBase + SERVER_COUNTER.requests]!++;
 }
@@ -337,7 +338,16 @@ export function endRequest(
     learnt.retryAfterMs = 0;
     upstream.picker.observe(upstream, server.index, learnt, nowMs);
   }
+  if (upstream?.room) {
+    endInRoom(upstream.room, server.index);
+    // What fails at once would look like a fast server.
+    if (ok) learnAnswer(upstream.room, server.index, answerMs, server.active + 1, nowMs);
+  }
   if (upstream && outcome !== undefined) {
+    const { admission, settings } = upstream;
+    if (admission && settings.shedding) {
+      observeAdmitted(admission, settings.shedding, outcome === OUTCOME.ok, nowMs);
+    }
     observeRequest(upstream.standing, server.index, outcome, answerMs, nowMs);
   }
   if (ok === false) counters[server.counterBase + SERVER_COUNTER.failures]!++;
@@ -347,11 +357,15 @@ export function endRequest(
 export function startTunnel(server: UpstreamServer, counters: Float64Array): void {
   server.tunnels++;
   tellLoad(server, counters);
+  const { index, upstream } = server;
+  if (upstream?.room) beginTunnelInRoom(upstream.room, index);
 }
 
 export function endTunnel(server: UpstreamServer, counters: Float64Array): void {
   server.tunnels--;
   tellLoad(server, counters);
+  const { index, upstream } = server;
+  if (upstream?.room) endTunnelInRoom(upstream.room, index);
 }
 
 function tellLoad(server: UpstreamServer, counters: Float64Array): void {

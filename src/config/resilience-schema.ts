@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEFAULT_ADMISSION } from '../resilience/admission.ts';
 import { DETECTORS } from '../resilience/outlier.ts';
 import { DEFAULT_RESILIENCE } from '../resilience/settings.ts';
 import { duration } from './values.ts';
@@ -8,6 +9,7 @@ import { duration } from './values.ts';
 const ATTEMPTS_MAX = 10;
 const RESERVE_MAX = 10_000;
 const {
+  limits: LIMITS,
   outliers: OUTLIERS,
   panic: PANIC,
   retries: RETRIES,
@@ -169,6 +171,71 @@ export const serverPriority = z
     'Takes what the servers of lower numbers cannot: 1 is the reserve of 0. Default: 0, the first.',
   );
 
+const COUNT_MAX = 1_000_000;
+const limit = z.int().min(1).max(COUNT_MAX).optional();
+const limits = z
+  .strictObject({
+    requests: limit.describe('Requests in flight to all servers together. Default: no limit.'),
+    connections: limit.describe(
+      'Connections in use, tunnels among them, to all servers together. Default: no limit.',
+    ),
+    retries: limit.describe('Retries under way. Default: what the budget gives.'),
+    serverRequests: limit.describe('Requests in flight to each server. Default: no limit.'),
+    serverConnections: limit.describe('Connections in use to each server. Default: no limit.'),
+    adaptive: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Limit the requests to each server to what it is found to take without becoming slower.',
+      ),
+    queueMax: z
+      .int()
+      .min(0)
+      .max(COUNT_MAX)
+      .default(LIMITS.queueMax)
+      .describe('Requests that may wait for room; 0 = none, the answer is 503 at once.'),
+    queueTimeout: duration('10ms', '10m')
+      .prefault('5s')
+      .describe('How long a request may wait for room; then 503.'),
+    queueOrder: z
+      .enum(['fifo', 'adaptive-lifo'])
+      .default('fifo')
+      .describe(
+        'Who goes on first: the oldest; with `adaptive-lifo` the newest once the queue has not been empty for a second, and nobody waits longer than 100 ms then.',
+      ),
+  })
+  .prefault({})
+  .describe('How much may be under way at a time, in each worker.');
+
+const shedding = z
+  .strictObject({
+    successRate: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(DEFAULT_ADMISSION.threshold)
+      .describe('Below this share of successes in two minutes requests are refused, at random.'),
+    aggression: z
+      .number()
+      .min(0.1)
+      .max(10)
+      .default(DEFAULT_ADMISSION.aggression)
+      .describe('1 = in proportion; more = sooner.'),
+    requestsMin: z
+      .number()
+      .min(0)
+      .max(COUNT_MAX)
+      .default(DEFAULT_ADMISSION.ratePerSecondMin)
+      .describe('Requests per second below which none is refused.'),
+    refusedMax: share
+      .default(DEFAULT_ADMISSION.rejectMax)
+      .describe('Never more than this share is refused.'),
+  })
+  .optional()
+  .describe(
+    'An upstream that fails much is asked less, so that it can recover: 503 for some. Default: off; `{}` switches it on.',
+  );
+
 export const resilienceFields = {
   totalTimeout: duration('10ms', '2h')
     .optional()
@@ -178,6 +245,8 @@ export const resilienceFields = {
   retries,
   outliers,
   slowStart,
+  limits,
+  shedding,
   panicThreshold: share
     .default(PANIC.panicThreshold)
     .describe(

@@ -1,9 +1,12 @@
+import { type AdmissionRules, DEFAULT_ADMISSION } from '../resilience/admission.ts';
 import type { Detector, DetectorMode, OutlierRules } from '../resilience/outlier.ts';
 import {
   DEFAULT_RESILIENCE,
+  type LimitSettings,
   type ResilienceSettings,
   type RetrySettings,
 } from '../resilience/settings.ts';
+import { present } from './present.ts';
 import type { ResilienceFields } from './resilience-schema.ts';
 
 /** The settings of an upstream for trouble, with the defaults that depend on others. */
@@ -11,7 +14,8 @@ export function resolveResilience(
   fields: ResilienceFields,
   responseTimeoutMs: number,
 ): ResilienceSettings {
-  const { outliers, overprovisioning, panicThreshold, retries, slowStart, totalTimeout } = fields;
+  const { limits, outliers, overprovisioning, panicThreshold, retries } = fields;
+  const { shedding, slowStart, totalTimeout } = fields;
   return {
     // One attempt that hangs leaves time for another.
     totalTimeoutMs: totalTimeout ?? 2 * responseTimeoutMs,
@@ -24,6 +28,22 @@ export function resolveResilience(
       jitterMs: slowStart.jitter,
     },
     panic: { overprovisioning, panicThreshold },
+    limits: resolveLimits(limits),
+    ...(shedding === undefined ? {} : { shedding: resolveShedding(shedding) }),
+  };
+}
+
+function resolveLimits({ queueTimeout, ...limits }: ResilienceFields['limits']): LimitSettings {
+  return { ...present(limits), queueTimeoutMs: queueTimeout };
+}
+
+function resolveShedding(shedding: NonNullable<ResilienceFields['shedding']>): AdmissionRules {
+  return {
+    ...DEFAULT_ADMISSION,
+    threshold: shedding.successRate,
+    aggression: shedding.aggression,
+    ratePerSecondMin: shedding.requestsMin,
+    rejectMax: shedding.refusedMax,
   };
 }
 

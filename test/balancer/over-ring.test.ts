@@ -4,6 +4,7 @@ import { useRing } from './engine.ts';
 if (await useRing()) {
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
+  await import('./limits.test.ts');
   await import('./mirror.test.ts');
   await import('./outliers.test.ts');
   await import('./proxy.test.ts');
