@@ -130,9 +130,11 @@ export function retry(
   nowMs: number,
 ): boolean {
   const { runtime } = session;
-  const { server, upstream } = exchange;
+  const { server } = exchange;
+  // Since the attempt began there may be another snapshot; the server knows the upstream of now.
+  const upstream = server?.upstream ?? exchange.upstream;
   if (server === undefined || upstream === undefined) return false;
-  describe(session, exchange, failure, head, nowMs);
+  describe(session, exchange, upstream, failure, head, nowMs);
   const rules = upstream.retryRules;
   const verdict = judgeRetry(failed, rules);
   const isFresh = verdict === 'retry-fresh';
@@ -149,6 +151,7 @@ export function retry(
   if (!isFresh && !isRetry) return false;
   runtime.counters[server.counterBase + SERVER_COUNTER.retries]!++;
   forgetResponse(exchange);
+  exchange.upstream = upstream;
   if (isFresh) return beginAttempt(session, exchange, true, nowMs);
   exchange.isRetry = true;
   exchange.attempts++;
@@ -192,11 +195,12 @@ const failed: FailedAttempt = {
 function describe(
   session: Session,
   exchange: Exchange,
+  upstream: Upstream,
   failure: RetryFailure,
   head: ResponseHead | undefined,
   nowMs: number,
 ): void {
-  const { connection, server, tried, upstream } = exchange;
+  const { connection, server, tried } = exchange;
   failed.failure = failure;
   failed.attempts = exchange.attempts;
   failed.bytesWritten = session.phase === 'connect' ? 0 : exchange.head.length;
@@ -209,7 +213,7 @@ function describe(
   failed.retryAfterMs = head && retryAfterOf(head, nowMs);
   failed.earlyData = copyHasField(exchange.head, EARLY_DATA);
   failed.fromBalancer = copyHasField(exchange.head, ATTEMPT);
-  failed.hasOtherServer = hasUntried(upstream!, tried, server);
+  failed.hasOtherServer = hasUntried(upstream, tried, server);
   failed.remainingMs = exchange.deadlineMs - nowMs;
 }
 

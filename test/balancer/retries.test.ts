@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { counterBytes } from '../../src/balancer/counters.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
-import { closedPort, connectRaw, type RawOrigin, startRawOrigin, startRig, talk } from './rig.ts';
+import {
+  closedPort,
+  connectRaw,
+  type RawOrigin,
+  snapshotOf,
+  startRawOrigin,
+  startRig,
+  talk,
+} from './rig.ts';
 
 /** The table of what is retried when (docs/RESILIENCE.md), request by request. */
 
@@ -277,6 +286,27 @@ test('with half of the pool failing servers get at most a fifth more requests', 
   assert.ok(total > 1.1 * REQUESTS, `the budget is used: ${total} for ${REQUESTS}`);
   await rig.close();
   for (const server of [...bad, ...good]) server.close();
+});
+
+test('a request from before a snapshot is retried on the servers of the snapshot', async () => {
+  const [leaving, staying, coming] = [await silent(), await silent(), await answering(OK)];
+  const rig = await startRig({ servers: [leaving.port, staying.port] });
+  const clients = [connectRaw(rig.port), connectRaw(rig.port)];
+  for (const client of clients) client.send(GET);
+  while (!isAsked(leaving) || !isAsked(staying)) await new Promise(setImmediate);
+  const next = snapshotOf({ servers: [coming.port, staying.port] });
+  rig.balancer.serve(next, new SharedArrayBuffer(counterBytes(next)));
+  staying.close();
+  while (!clients.some((client) => client.text().includes('200 OK'))) {
+    rig.pass(20);
+    await new Promise(setImmediate);
+  }
+  assert.equal(coming.connections(), 1);
+  assert.equal(leaving.connections(), 1, 'who has left gets nothing more');
+  for (const client of clients) client.socket.destroy();
+  await rig.close();
+  leaving.close();
+  coming.close();
 });
 
 test('retries can be switched off, in all or for a kind of failure', async () => {

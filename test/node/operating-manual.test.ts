@@ -13,7 +13,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   endpoint: ['up', 'down', 'degraded', 'unknown', 'unreachable', 'reachable'],
   vantage: ['distrusted', 'trusted'],
   pool: ['frozen', 'thawed'],
-  server: ['up', 'down'],
+  server: ['up', 'down', 'reduced', 'ejected', 'returned', 'suspected'],
   upstream: ['up', 'down'],
   region: ['drain', 'undrain', 'force-up', 'force-down', 'override-lapsed'],
   drill: ['finished', 'stopped', 'aborted'],
