@@ -1,7 +1,7 @@
-import { OUTCOME } from '../resilience/outlier.ts';
 import { bytesOf, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
 import { createByteSink, putBytes, putChunkSize, putLineEnd, putText } from '../http/byte-sink.ts';
+import { OUTCOME } from '../resilience/outlier.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
 import { putLastChunk } from './rewrite.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';

@@ -10,13 +10,8 @@ import type {
   UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
-<<<<<<< HEAD
 import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
-=======
-import type { WireHandlers } from '../../src/balancer/wire.ts';
-import type { ConnectionHandlers } from '../../src/io/stream.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
->>>>>>> 0a21e0e (balancer: retry on another server by rules and a budget)
 import { createEngine } from './engine.ts';
 import { startServer } from './raw-server.ts';
 import { startClock } from './timed.ts';
@@ -60,6 +55,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
     idleTimeoutMs: 60_000,
     connectTimeoutMs: 1_000,
     responseTimeoutMs: 5_000,
+    ...DEFAULT_RESILIENCE,
   };
   const { shadows } = options;
   return {
@@ -73,23 +69,9 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
           kind: options.algorithm ?? 'round-robin',
           options: options.algorithmOptions ?? {},
         },
-<<<<<<< HEAD
         servers: serversAt(options.servers),
         ...connections,
-=======
-        servers: options.servers.map((port) => ({
-          name: `127.0.0.1:${port}`,
-          address: '127.0.0.1',
-          port,
-          weight: 1,
-        })),
-        idleMax: options.idleMax ?? 8,
-        idleTimeoutMs: 60_000,
-        connectTimeoutMs: 1_000,
-        responseTimeoutMs: 5_000,
-        ...DEFAULT_RESILIENCE,
         ...options.upstream,
->>>>>>> 0a21e0e (balancer: retry on another server by rules and a budget)
       },
       ...(shadows === undefined
         ? []
