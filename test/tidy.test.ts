@@ -25,6 +25,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'balancing', pure: true },
   { name: 'resilience', pure: true },
   { name: 'filter', pure: true },
+  { name: 'sessions', pure: true },
   { name: 'io', pure: false },
   { name: 'probe', pure: false },
   { name: 'store', pure: false },

@@ -26,6 +26,7 @@ const TOOLS = {
     'redis-cli': 'redis-tools',
   },
   bench: {
+    'redis-server': 'redis-server',
     gdnsd: 'gdnsd',
     knotd: 'knot',
     '/usr/share/doc/knot-module-geoip': 'knot-module-geoip',

@@ -11,6 +11,7 @@ import {
   type RetryFailure,
   retryWaitMs,
 } from '../resilience/retry-rules.ts';
+import { heldServer } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import { copyHasField } from './head-copy.ts';
 import { takeFromInbox } from './inbox.ts';
@@ -48,7 +49,9 @@ export function beginAttempt(
 ): boolean {
   const { runtime } = session;
   const upstream = exchange.upstream!;
-  const server = pickServer(upstream, exchange.tried, exchange.key, runtime.draw(), nowMs);
+  const server =
+    heldServer(upstream, exchange.hold, exchange.tried) ??
+    pickServer(upstream, exchange.tried, exchange.key, runtime.draw(), nowMs);
   if (server === undefined) return false;
   exchange.server = server;
   exchange.sends++;
@@ -151,6 +154,8 @@ export function retry(
   if (!isFresh && !isRetry) return false;
   runtime.counters[server.counterBase + SERVER_COUNTER.retries]!++;
   forgetResponse(exchange);
+  // Its place in the list is of the upstream before.
+  if (upstream !== exchange.upstream) exchange.hold = undefined;
   exchange.upstream = upstream;
   if (isFresh) return beginAttempt(session, exchange, true, nowMs);
   exchange.isRetry = true;

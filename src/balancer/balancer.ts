@@ -160,6 +160,7 @@ function moveWaiting(runtime: BalancerRuntime, former: Upstream): void {
     if (session.exchange === undefined) continue;
     session.phase = 'wait';
     session.exchange.upstream = next ?? former;
+    session.exchange.hold = undefined;
     session.exchange.waitUntilMs = runtime.nowMs;
     runtime.waiting.add(session);
   }

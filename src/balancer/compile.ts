@@ -91,5 +91,6 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     ...(upstream.shedding === undefined ? {} : { shedding: upstream.shedding }),
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),
+    ...(upstream.affinity === undefined ? {} : { affinity: upstream.affinity }),
   };
 }

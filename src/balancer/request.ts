@@ -22,6 +22,7 @@ import { admits } from '../resilience/admission.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
+import { takeCookie } from './cookie-affinity.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import type { FilterVerdict } from './filtering.ts';
 import { runFilters } from './filtering.ts';
@@ -296,7 +297,13 @@ function forward(
   }
   const sink = runtime.headSink;
   sink.length = 0;
-  putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
+  let { edits } = verdict;
+  if (exchange.upstream.cookie !== undefined) {
+    const taken = takeCookie(exchange.upstream.cookie, verdict.head, edits, nowMs);
+    exchange.hold = taken.hold;
+    edits = taken.edits;
+  }
+  putRequestHead(sink, session, exchange, verdict.head, edits, verdict.target);
   keepHead(exchange.head, sink, runtime.spareHeads);
   if (exchange.requestDone) endBody(exchange, nowMs);
   exchange.upstream.retryBudget.deposit(nowMs);

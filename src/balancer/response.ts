@@ -17,7 +17,9 @@ import {
 import { OUTCOME, outcomeOfStatus } from '../resilience/outlier.ts';
 import type { RetryFailure } from '../resilience/retry-rules.ts';
 import { beginTunnel, endAttempt, retry } from './attempt.ts';
+import { giveCookie } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
+import type { FieldEdits } from './field-edits.ts';
 import { filterResponse } from './filtering.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { replyWithProblem } from './reply.ts';
@@ -170,7 +172,7 @@ function readHead(
   else if (++exchange.interimResponses > INTERIM_RESPONSES_MAX) {
     failResponse(session, exchange, 'closed', 502, 'too many interim responses', nowMs);
     return end;
-  } else if (exchange.minor === 1) putInterimHead(session.runtime.toClient, head, '');
+  } else if (exchange.minor === 1) putInterimHead(session.runtime.toClient, head, '', undefined);
   return headEnd;
 }
 
@@ -204,10 +206,22 @@ function startResponse(
   if (hasField(head.fields, FIELD.keepAlive) && exchange.server) {
     learnAnnouncement(exchange.server, announcedTimeoutMs(head));
   }
-  const edits = filterResponse(exchange, head);
+  const edits = addCookie(exchange, head, filterResponse(exchange, head), nowMs);
   const date = httpDate(runtime, nowMs);
   putResponseHead(runtime.toClient, session, exchange, head, edits, date);
   countStatus(session, head.status);
+}
+
+/** The client is told its server, where cookies do that and it does not know yet. */
+function addCookie(
+  { hold, server, upstream }: Exchange,
+  head: ResponseHead,
+  edits: FieldEdits | undefined,
+  nowMs: number,
+): FieldEdits | undefined {
+  const cookie = upstream?.cookie;
+  if (cookie === undefined || hold === undefined || server === undefined) return edits;
+  return giveCookie(cookie, hold, server, head, edits, nowMs);
 }
 
 /** RFC 9112 section 6.3. */
@@ -316,7 +330,8 @@ function switchProtocols(
     failResponse(session, exchange, 'closed', 502, 'the server switched protocols unasked', nowMs);
     return;
   }
-  putInterimHead(session.runtime.toClient, head, chosen.join(', '));
+  const edits = addCookie(exchange, head, undefined, nowMs);
+  putInterimHead(session.runtime.toClient, head, chosen.join(', '), edits);
   countStatus(session, 101);
   beginTunnel(session, exchange, nowMs);
   exchange.responseStarted = true;

@@ -97,9 +97,14 @@ function putLength(sink: ByteSink, length: number): void {
 }
 
 /** Puts an interim response; `upgrade` is the protocol switched to, empty unless it is a 101. */
-export function putInterimHead(sink: ByteSink, head: ResponseHead, upgrade: string): void {
+export function putInterimHead(
+  sink: ByteSink,
+  head: ResponseHead,
+  upgrade: string,
+  edits: FieldEdits | undefined,
+): void {
   putStatusLine(sink, head);
-  putFields(sink, head.bytes, head.fields, NOT_IN_RESPONSES, undefined);
+  putFields(sink, head.bytes, head.fields, NOT_IN_RESPONSES, edits);
   if (upgrade !== '') putText(sink, `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`);
   putText(sink, '\r\n');
 }

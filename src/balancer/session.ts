@@ -4,6 +4,7 @@ import { createByteSink, putBytes } from '../http/byte-sink.ts';
 import type { ChunkedDecoder } from '../http/chunked.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, createResponseHead } from '../http/head.ts';
+import type { CookieHold } from './cookie-affinity.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
 import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
 import type { Inbox } from './inbox.ts';
@@ -110,6 +111,8 @@ export type Exchange = {
   upstream: Upstream | undefined;
   /** Hash of what the request is kept on its server by; 0 = it is not. */
   key: number;
+  /** What its cookie says of the server; undefined where the upstream has no cookies. */
+  hold: CookieHold | undefined;
   server: UpstreamServer | undefined;
   connection: UpstreamConnection | undefined;
   connectUntilMs: number;
@@ -295,6 +298,7 @@ export function createExchange(
     responseHandlers: [],
     mirror: undefined,
     upstream: undefined,
+    hold: undefined,
     key: 0,
     server: undefined,
     connection: undefined,

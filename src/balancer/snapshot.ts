@@ -1,4 +1,4 @@
-import type { RouteConditions } from '../config/config.ts';
+import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 
@@ -31,6 +31,8 @@ export type UpstreamSnapshot = ResilienceSettings & {
   readonly proxyProtocol?: 'v1' | 'v2';
   /** What a header of v2 says beside addresses. */
   readonly proxyOptions?: readonly ProxyOptionKind[];
+  /** Clients stay on their server by a cookie. */
+  readonly affinity?: { readonly cookie: CookieAffinityConfig };
 };
 export type ServerSnapshot = {
   readonly name: string;

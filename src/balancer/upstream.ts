@@ -26,6 +26,8 @@ import {
 import { OUTCOME, type Outcome } from '../resilience/outlier.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { RetryRules } from '../resilience/retry-rules.ts';
+import type { CookieAffinity } from './cookie-affinity.ts';
+import { createCookieAffinity } from './cookie-affinity.ts';
 import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
 import { retryBudgetOf, retryRulesOf } from './retrying.ts';
 import {
@@ -65,6 +67,7 @@ export type Upstream = {
   readonly picker: Picker;
   /** What requests are kept on their server by; undefined when they are not. */
   readonly keySource: KeySource | undefined;
+  readonly cookie: CookieAffinity | undefined;
   readonly standing: Standing;
   /** Of `standing`. */
   readonly usable: Uint8Array;
@@ -205,6 +208,7 @@ export function createUpstream(
       options,
     ),
     keySource: algorithm.keySource?.(options),
+    cookie: createCookieAffinity(settings),
     standing,
     room: createRoom(settings.limits, standing, load, former?.room, formerIndexes, nowMs),
     admission: settings.shedding && (former?.admission ?? createAdmissionState()),

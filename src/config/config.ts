@@ -373,6 +373,19 @@ export type UpstreamConfig = ResilienceSettings & {
   /** What connections of layer 4, and datagrams, begin with; absent = nothing. */
   readonly proxyProtocol?: 'v1' | 'v2';
   readonly proxyOptions?: readonly ProxyOptionKind[];
+  /** What keeps a client on its server; absent = nothing but the algorithm. */
+  readonly affinity?: { readonly cookie: CookieAffinityConfig };
+};
+export type CookieAffinityConfig = {
+  readonly name: string;
+  readonly secret: string;
+  readonly formerSecret?: string;
+  /** 0 = until the browser is closed. */
+  readonly maxAgeSeconds: number;
+  readonly path: string;
+  readonly secure: boolean;
+  readonly httpOnly: boolean;
+  readonly sameSite: 'Lax' | 'Strict' | 'None';
 };
 export type ServerConfig = {
   /** Default `address:port`. */

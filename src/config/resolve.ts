@@ -9,6 +9,7 @@ import type {
   BalancerListenerConfig,
   ClusterConfig,
   Config,
+  CookieAffinityConfig,
   DnsListenerConfig,
   DnstapConfig,
   EndpointConfig,
@@ -348,6 +349,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       keepalive,
       proxyOptions,
       proxyProtocol,
+      affinity,
       connectTimeout,
       responseTimeout,
       ...rest
@@ -366,10 +368,20 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       ...resolveResilience(rest, responseTimeout),
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(proxyOptions === undefined ? {} : { proxyOptions }),
+      ...(affinity === undefined ? {} : { affinity: { cookie: resolveCookie(affinity.cookie) } }),
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);
   return { engine: file.balancer.engine, upstreams, listeners };
+}
+
+function resolveCookie({
+  maxAge = 0,
+  ...cookie
+}: NonNullable<
+  ConfigFile['balancer']['upstreams'][string]['affinity']
+>['cookie']): CookieAffinityConfig {
+  return present({ ...cookie, maxAgeSeconds: Math.round(maxAge / 1000) });
 }
 
 function resolveBalancerListener(

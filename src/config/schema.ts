@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
+import { affinity } from './affinity-schema.ts';
 import { balancerListenerFields, proxyOptions, proxyProtocol } from './balancer-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
@@ -319,6 +320,7 @@ const upstream = z.strictObject({
   ...resilienceFields,
   proxyProtocol,
   proxyOptions,
+  affinity,
 });
 
 const balancerListener = z.strictObject({

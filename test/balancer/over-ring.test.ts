@@ -7,6 +7,7 @@ if (await useRing()) {
   await import('./limits.test.ts');
   await import('./mirror.test.ts');
   await import('./outliers.test.ts');
+  await import('./cookie-affinity.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
   await import('./retries.test.ts');

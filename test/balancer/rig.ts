@@ -30,6 +30,7 @@ export type RigOptions = {
   readonly upstream?: Partial<UpstreamSnapshot>;
   /** Random numbers in [0, 1). */
   readonly draw?: () => number;
+  readonly affinity?: UpstreamSnapshot['affinity'];
 };
 
 export type Rig = {
@@ -72,6 +73,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         servers: serversAt(options.servers),
         ...connections,
         ...options.upstream,
+        ...(options.affinity === undefined ? {} : { affinity: options.affinity }),
       },
       ...(shadows === undefined
         ? []

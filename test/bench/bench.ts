@@ -11,6 +11,7 @@ import { HTTP_SUMMARY, HTTP_USAGE, httpBench } from './http.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { SCALE_SUMMARY, SCALE_USAGE, scaleBench } from './scale.ts';
 import { openScratch, type Scratch } from './scratch.ts';
+import { SESSIONS_SUMMARY, SESSIONS_USAGE, sessionsBench } from './sessions.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
 
 type Bench = {
@@ -30,6 +31,7 @@ const benches: readonly Bench[] = [
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },
   { name: 'http', summary: HTTP_SUMMARY, usage: HTTP_USAGE, run: httpBench },
+  { name: 'sessions', summary: SESSIONS_SUMMARY, usage: SESSIONS_USAGE, run: sessionsBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];
 

@@ -34,3 +34,15 @@ test('redactConfig() hides tokens and whatever is called a secret', () => {
   assert.deepEqual(shown.zones, result.config.zones);
   assert.equal(result.config.admin.tokens[0], SECRET);
 });
+
+test('redactConfig() hides what cookies are signed with', () => {
+  const affinity = `affinity: { cookie: { secret: ${SECRET}, formerSecret: ${SECRET} } }`;
+  const upstreams = `upstreams: { a: { servers: [192.0.2.1:80], ${affinity} } }`;
+  const text = `regions: { eu: { location: DE } }\nbalancer: { ${upstreams} }\n`;
+  const result = validateConfig(text, 'test.yaml', {}, centroids);
+  assert.ok(result.ok, JSON.stringify(result));
+  const shown = redactConfig(result.config);
+  assert.ok(!JSON.stringify(shown).includes(SECRET));
+  const { cookie } = shown.balancer.upstreams['a']!.affinity!;
+  assert.deepEqual([cookie.name, cookie.maxAgeSeconds], ['MERIDIAN', 0]);
+});

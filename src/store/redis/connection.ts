@@ -16,9 +16,13 @@ export type Connection = {
   readonly address: Address;
   run(script: ScriptName, keys: readonly string[], values: readonly string[]): Promise<unknown>;
   call(command: string, ...values: string[]): Promise<unknown>;
+  /** The same with octets, in words and in the reply. */
+  callBuffer(command: string, words: readonly (string | Buffer)[]): Promise<unknown>;
   subscribe(channel: string, onMessage: (message: string) => void): Promise<void>;
   /** Why it ended; undefined while it lives. */
   problem(): string | undefined;
+  /** Ends it for this reason, if it has not ended. */
+  fail(reason: string): void;
   /** Calls back once when it ends, not when `end` was called. */
   onEnd(listener: (reason: string) => void): void;
   end(): void;
@@ -139,11 +143,16 @@ function wrap(client: Redis, address: Address, signal: AbortSignal): Connection 
     address,
     run: (script, keys, values) => runners[script](...keys, ...values),
     call: (command, ...values) => client.call(command, ...values),
+    callBuffer: (command, words) => client.callBuffer(command, [...words]),
     async subscribe(channel, onMessage) {
       client.on('message', (_channel: string, message: string) => onMessage(message));
       await client.subscribe(channel);
     },
     problem: () => problem,
+    fail(reason) {
+      ended(reason);
+      client.disconnect();
+    },
     onEnd(listener) {
       if (isEnded) queueMicrotask(() => listener(problem ?? 'the connection was closed'));
       else listeners.add(listener);
