@@ -60,10 +60,13 @@ function createWorker(
       case 'start': {
         const { counters, ringLedger, snapshot, sockets, states } = request;
         if (ringLedger) engine = openRing(ringLedger) ?? engine;
-        balancer = createBalancer(connector(engine), Math.random, snapshot, counters);
+        const wakeAfter = (ms: number): void => {
+          setTimeout(() => balancer?.tickWaiting(steadyNow()), Math.ceil(ms));
+        };
+        balancer = createBalancer(connector(engine), Math.random, snapshot, counters, wakeAfter);
         balancer.setServers(states);
         front = openFront(balancer, engine, snapshot);
-        setInterval(() => tickFront(front), TICK_MS);
+        setInterval(() => tickFront(front, send), TICK_MS);
         send({ type: 'ready', engine: engine.name, ...(await open(snapshot, sockets)) });
         break;
       }
@@ -173,11 +176,13 @@ function openFront(balancer: Balancer, engine: StreamEngine, snapshot: BalancerS
   return { balancer, entrance: createEntrance(snapshot), layer4 };
 }
 
-function tickFront(front: Front | undefined): void {
+function tickFront(front: Front | undefined, send: (report: BalancerReport) => void): void {
   const nowMs = steadyNow();
   front?.balancer.tick(nowMs);
   front?.layer4.tick(nowMs);
   front?.entrance.tick(nowMs);
+  const events = front?.balancer.takeEvents() ?? [];
+  if (events.length > 0) send({ type: 'events', events });
 }
 
 function admit({ balancer, layer4 }: Front, name: string, connection: Connection) {

@@ -1,3 +1,4 @@
+import { LEVEL } from '../resilience/outlier.ts';
 import {
   COUNTER_SCRATCH,
   LISTENER_COUNTER,
@@ -5,15 +6,24 @@ import {
   SERVER_COUNTER,
   serverBase,
 } from './counters.ts';
-import { closeSession, openSession, releaseIdleSession, tickSession } from './exchange.ts';
+import {
+  closeSession,
+  openSession,
+  releaseIdleSession,
+  tickQueues,
+  tickSession,
+} from './exchange.ts';
 import type { ServerState } from './messages.ts';
 import { tickMirrors } from './mirror.ts';
+import { tickRoom } from './room.ts';
 import { compileRoutes } from './route.ts';
 import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
-import type { Connect } from './upstream.ts';
+import { type ServerEvent, tickStanding } from './standing.ts';
+import type { Connect, Upstream } from './upstream.ts';
 import { createUpstream, expireIdle, retireServer, setUsable } from './upstream.ts';
+import { allWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -29,9 +39,13 @@ export type Balancer = {
    */
   serve(snapshot: BalancerSnapshot, counters: ArrayBufferLike): void;
   setServers(states: readonly ServerState[]): void;
+  /** What requests have shown of servers since it was last asked. */
+  takeEvents(): readonly ServerEvent[];
   drain(listeners: readonly string[], draining: boolean): void;
   /** Applies the clock; ten times a second is enough. */
   tick(nowMs: number): void;
+  /** The same for requests alone that wait for another attempt: when `wakeAfter` has asked for it. */
+  tickWaiting(nowMs: number): void;
   /** Lets idle clients go and asks the others to; after `graceMs` whatever is left is cut. */
   stop(nowMs: number, graceMs: number): void;
   /** Client connections open now. */
@@ -43,14 +57,18 @@ export type Balancer = {
 /** Of the snapshot that is served now; the next one has others. */
 export type Accounts = Pick<BalancerRuntime, 'counters' | 'upstreams'>;
 
-/** @param draw random numbers in [0, 1) for the algorithms */
+/**
+ * @param draw random numbers in [0, 1) for the algorithms
+ * @param wakeAfter asks for `tickWaiting` in so many milliseconds; without it ticks have to do
+ */
 export function createBalancer(
   connect: Connect,
   draw: () => number,
   snapshot: BalancerSnapshot,
   counters: ArrayBufferLike,
+  wakeAfter: (ms: number) => void = () => {},
 ): Balancer {
-  const runtime = createRuntimeState(connect, draw, snapshot.limits);
+  const runtime = createRuntimeState(connect, draw, wakeAfter, snapshot.limits);
   const listeners = new Map<string, Listener>();
   let stopAtMs = Number.POSITIVE_INFINITY;
   const serve = (next: BalancerSnapshot, row: ArrayBufferLike): void => {
@@ -73,9 +91,10 @@ export function createBalancer(
       for (const state of states) {
         const upstream = runtime.upstreams.find(({ settings }) => settings.name === state.upstream);
         const server = upstream?.servers.find(({ name }) => name === state.server);
-        if (server) setUsable(server, state.usable, state.draining);
+        if (server) setUsable(server, state.usable, state.draining === true, runtime.nowMs);
       }
     },
+    takeEvents: () => runtime.events.splice(0),
     drain(names, draining) {
       for (const name of names) {
         const listener = listeners.get(name);
@@ -83,14 +102,21 @@ export function createBalancer(
       }
     },
     tick(nowMs) {
+      runtime.nowMs = nowMs;
       for (const session of runtime.sessions) {
         if (nowMs >= stopAtMs) closeSession(session, nowMs);
         else tickSession(session, nowMs);
       }
       tickMirrors(runtime, nowMs);
-      for (const { servers } of runtime.upstreams) {
+      for (const { room, servers, standing } of runtime.upstreams) {
+        tickStanding(standing, nowMs);
+        if (room) tickRoom(room, nowMs);
         for (const server of servers) expireIdle(server, nowMs);
       }
+      tickQueues(runtime, nowMs);
+    },
+    tickWaiting(nowMs) {
+      for (const session of runtime.waiting) tickSession(session, nowMs);
     },
     stop(nowMs, graceMs) {
       runtime.stopping = true;
@@ -109,16 +135,49 @@ function serveUpstreams(runtime: BalancerRuntime, next: BalancerSnapshot): void 
       settings,
       former.find((upstream) => upstream.settings.name === settings.name),
       (server) => serverBase(next, index, server),
+      { draw: runtime.draw, report: (event) => report(runtime, event) },
+      runtime.nowMs,
     ),
   );
+  for (const upstream of former) moveWaiting(runtime, upstream);
   const kept = new Set(runtime.upstreams.flatMap(({ servers }) => servers));
   for (const server of former.flatMap(({ servers }) => servers)) {
     if (!kept.has(server)) retireServer(server);
   }
   for (const server of kept) {
-    runtime.counters[server.counterBase + SERVER_COUNTER.active] = server.active + server.tunnels;
+    const { active, counterBase, index, tunnels, upstream } = server;
+    const isEjected = upstream?.standing.outliers.level[index] === LEVEL.ejected;
+    runtime.counters[counterBase + SERVER_COUNTER.active] = active + tunnels;
+    runtime.counters[counterBase + SERVER_COUNTER.ejected] = isEjected ? 1 : 0;
   }
 }
+
+/** Those who wait for an upstream that has another shape now try their luck there at the next tick. */
+function moveWaiting(runtime: BalancerRuntime, former: Upstream): void {
+  const { name } = former.settings;
+  const next = runtime.upstreams.find(({ settings }) => settings.name === name);
+  for (const session of allWaiting(former)) {
+    if (session.exchange === undefined) continue;
+    session.phase = 'wait';
+    session.exchange.upstream = next ?? former;
+    session.exchange.hold = undefined;
+    session.exchange.waitUntilMs = runtime.nowMs;
+    runtime.waiting.add(session);
+  }
+}
+
+function report({ counters, events, upstreams }: BalancerRuntime, event: ServerEvent): void {
+  if (events.length < EVENTS_MAX) events.push(event);
+  if (event.kind === 'suspected') return;
+  const upstream = upstreams.find(({ settings }) => settings.name === event.upstream);
+  const server = upstream?.servers.find(({ name }) => name === event.server);
+  if (server === undefined) return;
+  counters[server.counterBase + SERVER_COUNTER.ejected] = event.kind === 'ejected' ? 1 : 0;
+  if (event.kind === 'ejected') counters[server.counterBase + SERVER_COUNTER.ejections]!++;
+}
+
+/** Between two ticks; beyond it something is so wrong that the first of them tell enough. */
+const EVENTS_MAX = 100;
 
 function serveListeners(
   runtime: BalancerRuntime,

@@ -16,7 +16,9 @@ import {
 } from '../sessions/session-cookie.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { createFieldEdits } from './field-edits.ts';
+import { isFull } from './room.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
+import { keepsHolders } from './standing.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
 
 /**
@@ -88,16 +90,18 @@ export function takeCookie(
   return { hold, edits: stripped };
 }
 
-/** The server that the cookie names, unless it is unusable or has just failed this request. */
+/** The server that the cookie names, unless it is unusable, or full, or has failed this request. */
 export function heldServer(
-  { servers }: Upstream,
+  { room, servers, standing, usable }: Upstream,
   hold: CookieHold | undefined,
-  excluded: UpstreamServer | undefined,
+  tried: readonly UpstreamServer[],
 ): UpstreamServer | undefined {
   const server = hold === undefined ? undefined : servers[hold.home];
-  if (server === undefined || server === excluded) return undefined;
+  if (server === undefined || tried.includes(server)) return undefined;
+  if (room && isFull(room)) return undefined;
   // One that drains takes nobody new, and keeps whom it has.
-  return server.usable ? server : undefined;
+  const { index } = server;
+  return usable[index] === 1 || keepsHolders(standing, index) ? server : undefined;
 }
 
 /** Puts the cookie of the server that answered into the response, where the client needs one. */

@@ -34,8 +34,11 @@ export const SERVER_COUNTER = {
   retries: 4,
   bytesIn: 5,
   bytesOut: 6,
+  /** 1 while it is out for what requests have shown of it. */
+  ejected: 7,
+  ejections: 8,
 } as const;
-export const SERVER_COUNTERS = 7;
+export const SERVER_COUNTERS = 9;
 
 /** Where counts of things that the snapshot no longer holds go. */
 export const COUNTER_SCRATCH = 0;
@@ -82,6 +85,9 @@ export type ServerCounts = {
   readonly active: number;
   readonly connections: number;
   readonly retries: number;
+  /** Workers that have it out just now for what requests have shown of it, and how often one has. */
+  readonly ejected: number;
+  readonly ejections: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
 };
@@ -118,6 +124,8 @@ export function readCounters(snapshot: BalancerSnapshot, row: SharedArrayBuffer)
           active: at(SERVER_COUNTER.active),
           connections: at(SERVER_COUNTER.connections),
           retries: at(SERVER_COUNTER.retries),
+          ejected: at(SERVER_COUNTER.ejected),
+          ejections: at(SERVER_COUNTER.ejections),
           bytesIn: at(SERVER_COUNTER.bytesIn),
           bytesOut: at(SERVER_COUNTER.bytesOut),
         };

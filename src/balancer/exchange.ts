@@ -1,13 +1,15 @@
 import { putBytes } from '../http/byte-sink.ts';
-import { endAttempt, sendHead } from './attempt.ts';
+import { OUTCOME } from '../resilience/outlier.ts';
+import { beginAttempt, endAttempt, endWait, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
-import { dropHead } from './head-copy.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { replyWithProblem } from './reply.ts';
 import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
 import { endResponse, failResponse, readResponse } from './response.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
-import { createSession, dropConnection, flush, startLinger } from './session.ts';
+import { createSession, dropConnection, dropExchange, flush, startLinger } from './session.ts';
+import { learnRtt } from './upstream.ts';
+import { expiredWaiting, leaveWaiting, nextWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -54,6 +56,7 @@ class ClientSide implements WireHandlers {
   }
   onClose(_problem: string, nowMs: number): void {
     closeSession(this.session, nowMs);
+    serveQueues(this.session.runtime, nowMs);
   }
 }
 
@@ -67,6 +70,7 @@ class UpstreamSide implements WireHandlers {
     const { session } = this;
     const { exchange } = session;
     if (exchange === undefined || session.phase !== 'connect') return;
+    if (exchange.server) learnRtt(exchange.server, nowMs - exchange.attemptMs);
     exchange.upstreamMs = nowMs;
     sendHead(session, exchange);
     wake(session, nowMs);
@@ -99,13 +103,14 @@ export function closeSession(session: Session, nowMs: number): void {
   const { runtime, exchange } = session;
   session.phase = 'closed';
   if (!runtime.sessions.delete(session)) return;
+  runtime.waiting.delete(session);
   runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (exchange) {
+    if (exchange.ticket >= 0) leaveWaiting(session, exchange);
     endAttempt(session, exchange, undefined, nowMs);
-    dropHead(exchange.head, runtime.spareHeads);
   }
   dropConnection(session);
-  session.exchange = undefined;
+  dropExchange(session);
   if (session.cut) session.client.reset();
   else session.client.destroy();
 }
@@ -119,8 +124,20 @@ export function tickSession(session: Session, nowMs: number): void {
       tickHead(session, nowMs);
       break;
     case 'connect':
-      if (exchange && nowMs >= exchange.connectUntilMs) {
-        failResponse(session, exchange, 504, 'no connection to the server in time', nowMs);
+      if (exchange && !isOverdue(session, exchange, nowMs) && nowMs >= exchange.connectUntilMs) {
+        const reason = 'no connection to the server in time';
+        failResponse(session, exchange, 'connect', 504, reason, nowMs);
+      }
+      break;
+    case 'queue':
+      if (exchange && nowMs >= exchange.deadlineMs) {
+        leaveWaiting(session, exchange);
+        replyWithProblem(session, 504, 'no server had room in the time for all attempts', nowMs);
+      }
+      break;
+    case 'wait':
+      if (exchange && nowMs >= exchange.waitUntilMs && !endWait(session, exchange, nowMs)) {
+        replyWithProblem(session, 502, 'no other server is available', nowMs);
       }
       break;
     case 'exchange':
@@ -143,7 +160,17 @@ export function tickSession(session: Session, nowMs: number): void {
     case 'closed':
       break;
   }
+  // Another attempt may have begun, and the rest of the body is its.
+  if (session.phase === 'exchange') consumeInbox(session, nowMs);
   settle(session, nowMs);
+}
+
+/** Whether the time for the response to begin is over: then that is the answer. */
+function isOverdue(session: Session, exchange: Exchange, nowMs: number): boolean {
+  if (exchange.responseStarted || nowMs < exchange.deadlineMs) return false;
+  endAttempt(session, exchange, OUTCOME.local, nowMs);
+  replyWithProblem(session, 504, 'no answer in the time for all attempts', nowMs);
+  return true;
 }
 
 function wakeFilter(exchange: Exchange, nowMs: number): void {
@@ -182,6 +209,7 @@ function tickHead(session: Session, nowMs: number): void {
 
 function tickExchange(session: Session, exchange: Exchange, nowMs: number): void {
   const { limits } = session.runtime;
+  if (isOverdue(session, exchange, nowMs)) return;
   const responseTimeoutMs = exchange.upstream?.settings.responseTimeoutMs ?? 0;
   if (session.clientBlocked) {
     if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
@@ -200,9 +228,18 @@ function tickExchange(session: Session, exchange: Exchange, nowMs: number): void
   const limitMs = awaitsBody
     ? Math.max(responseTimeoutMs, limits.bodyIdleTimeoutMs)
     : responseTimeoutMs;
-  if (nowMs - lastMs >= limitMs) {
-    failResponse(session, exchange, 504, 'the server did not answer in time', nowMs);
+  if (nowMs - lastMs >= limitMs || isAttemptOverdue(exchange, nowMs)) {
+    const reason = 'the server did not answer in time';
+    failResponse(session, exchange, 'timeout', 504, reason, nowMs);
   }
+}
+
+/** Whether the present attempt has used up its own time: from when the server had all of the request. */
+function isAttemptOverdue(exchange: Exchange, nowMs: number): boolean {
+  const { attemptMs, requestDone, responseStarted, upstream, wholeMs } = exchange;
+  const limitMs = upstream?.settings.retries.attemptTimeoutMs;
+  if (limitMs === undefined || responseStarted || !requestDone) return false;
+  return nowMs - Math.max(attemptMs, wholeMs) >= limitMs;
 }
 
 /** A slow reader of a last response gets the time that any reader gets. */
@@ -271,6 +308,8 @@ function consume(
         return to;
       case 'filter':
       case 'connect':
+      case 'queue':
+      case 'wait':
         return at;
     }
   }
@@ -318,7 +357,7 @@ function upstreamEnded(session: Session, problem: string, nowMs: number): void {
     if (problem === '') session.endAfterFlush = true;
     else session.phase = 'closed';
   } else if (session.phase === 'connect') {
-    failResponse(session, exchange, 502, 'no connection to the server', nowMs);
+    failResponse(session, exchange, 'connect', 502, 'no connection to the server', nowMs);
   } else if (session.phase === 'exchange') endResponse(session, exchange, problem, nowMs);
   wake(session, nowMs);
 }
@@ -330,10 +369,38 @@ function settle(session: Session, nowMs: number): void {
     session.runtime.toClient.length = 0;
     session.runtime.toUpstream.length = 0;
     closeSession(session, nowMs);
+    serveQueues(session.runtime, nowMs);
     return;
   }
   flush(session, nowMs);
   adjustReading(session);
+  serveQueues(session.runtime, nowMs);
+}
+
+/** Lets those go on who have waited for room that there is now. After an event: sinks are empty. */
+function serveQueues(runtime: BalancerRuntime, nowMs: number): void {
+  // Each of them is an event of its own, which ends here again.
+  if (runtime.queued === 0 || runtime.isServingQueues) return;
+  runtime.isServingQueues = true;
+  for (;;) {
+    const session = nextWaiting(runtime, nowMs);
+    if (session?.exchange === undefined) break;
+    const begun = beginAttempt(session, session.exchange, false, nowMs);
+    if (!begun) replyWithProblem(session, 503, 'no server is available', nowMs);
+    wake(session, nowMs);
+  }
+  runtime.isServingQueues = false;
+}
+
+/** Applies the clock to those who wait for room. */
+export function tickQueues(runtime: BalancerRuntime, nowMs: number): void {
+  while (runtime.queued > 0) {
+    const session = expiredWaiting(runtime, nowMs);
+    if (session === undefined) break;
+    replyWithProblem(session, 503, 'no server had room in time', nowMs);
+    wake(session, nowMs);
+  }
+  serveQueues(runtime, nowMs);
 }
 
 /** Reads from the client only while its bytes can be used, so that the rest waits in its own kernel. */
@@ -341,7 +408,8 @@ function adjustReading(session: Session): void {
   const { exchange, phase } = session;
   const waiting = inboxLength(session.inbox) > 0;
   const blocked = exchange?.upstreamBlocked === true;
-  const busy = phase === 'filter' || phase === 'connect' || phase === 'exchange';
+  const isWaiting = phase === 'queue' || phase === 'wait';
+  const busy = isWaiting || phase === 'filter' || phase === 'connect' || phase === 'exchange';
   const pause =
     (busy && (waiting || blocked)) ||
     (phase === 'tunnel' && blocked) ||

@@ -75,22 +75,25 @@ function splitWords(source: KeySource | undefined, key: number): string {
   return `by ${sourceText(source)}, which the request does not have: drawn; shown is the arm with the most weight`;
 }
 
+/** Of a model of the upstream, which nothing happens to. */
+const SILENT = { draw: () => 0, report: () => {} };
+
 export function explainUpstream(
   settings: UpstreamSnapshot,
   head: RequestHead,
   client: Client,
   view: ServerView,
 ): ExplainedUpstream {
-  const upstream = createUpstream(settings, undefined, () => COUNTER_SCRATCH);
+  const upstream = createUpstream(settings, undefined, () => COUNTER_SCRATCH, SILENT, 0);
   const views = upstream.servers.map(
     ({ name }) => view(settings.name, name) ?? { state: 'unknown', reason: 'not judged here' },
   );
   for (const [index, { state }] of views.entries()) {
-    if (state === 'down') setUsable(upstream.servers[index]!, false);
+    if (state === 'down') setUsable(upstream.servers[index]!, false, false, 0);
   }
   const { keySource } = upstream;
   const key = keySource === undefined ? 0 : affinityKey(keySource, head, client);
-  const picked = key === 0 ? undefined : pickServer(upstream, undefined, key, 0, 0);
+  const picked = key === 0 ? undefined : pickServer(upstream, [], key, 0, 0);
   return {
     name: settings.name,
     algorithm: settings.algorithm.kind,

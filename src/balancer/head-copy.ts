@@ -1,3 +1,4 @@
+import { COLON, equalsIgnoringCase, LF } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
 
 /**
@@ -30,6 +31,17 @@ export function dropHead(copy: HeadCopy, spare: SpareHeads): void {
   if (copy.bytes.length === HEAD_BYTES && spare.length < SPARE_MAX) spare.push(copy.bytes);
   copy.bytes = NO_BYTES;
   copy.length = 0;
+}
+
+/** Whether the head has a field of this name. For what is rare: it reads the whole head. @param name lower case */
+export function copyHasField({ bytes, length }: HeadCopy, name: Uint8Array): boolean {
+  let at = bytes.indexOf(LF) + 1;
+  while (at > 0 && at + name.length < length) {
+    const end = at + name.length;
+    if (bytes[end] === COLON && equalsIgnoringCase(bytes, at, end, name)) return true;
+    at = bytes.indexOf(LF, at) + 1;
+  }
+  return false;
 }
 
 const NO_BYTES = new Uint8Array(0);

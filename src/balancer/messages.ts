@@ -1,4 +1,5 @@
 import type { BalancerSnapshot } from './snapshot.ts';
+import type { ServerEvent } from './standing.ts';
 
 /**
  * What the main thread and a balancer worker say to each other. Nothing here is sent per request;
@@ -67,6 +68,11 @@ export type BalancerReport =
       readonly generation: number;
       readonly listeners: readonly ListenerAddress[];
       readonly problems: readonly ListenerProblem[];
+    }
+  | {
+      /** What requests have shown of servers since the last tick. */
+      readonly type: 'events';
+      readonly events: readonly ServerEvent[];
     }
   | { readonly type: 'stopped' };
 

@@ -1,6 +1,7 @@
 import { bytesOf, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
 import { createByteSink, putBytes, putChunkSize, putLineEnd, putText } from '../http/byte-sink.ts';
+import { OUTCOME } from '../resilience/outlier.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
 import { putLastChunk } from './rewrite.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
@@ -114,7 +115,7 @@ export function tickMirrors(runtime: BalancerRuntime, nowMs: number): void {
 
 function sendMirror(runtime: BalancerRuntime, mirror: Mirror, nowMs: number): void {
   const { listener, upstream } = mirror;
-  const server = pickServer(upstream, undefined, 0, runtime.draw(), nowMs);
+  const server = pickServer(upstream, [], 0, runtime.draw(), nowMs);
   if (server === undefined) {
     endMirror(runtime, mirror, nowMs);
     return;
@@ -158,7 +159,8 @@ function endMirror(runtime: BalancerRuntime, mirror: Mirror, nowMs: number): voi
   const { connection, server, startedMs } = mirror;
   if (!runtime.mirrors.delete(mirror)) return;
   mirror.state = 'over';
-  if (server) endRequest(server, runtime.counters, mirror.responseBytes > 0, startedMs, nowMs);
+  const outcome = mirror.responseBytes > 0 ? OUTCOME.ok : OUTCOME.local;
+  if (server) endRequest(server, runtime.counters, outcome, startedMs, nowMs);
   else countDropped(runtime, mirror.listener);
   if (connection) discardConnection(connection);
 }

@@ -18,6 +18,7 @@ import {
   TARGET_BYTES_MAX,
 } from '../http/head.ts';
 import { normalPath } from '../http/target.ts';
+import { admits } from '../resilience/admission.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
@@ -28,6 +29,7 @@ import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
 import { AMBIGUOUS_PATH, isLastHop, judge } from './judge.ts';
 import { beginMirror, mirrorBody, mirrorEnd } from './mirror.ts';
+import { keepBody, keepLastChunk } from './replay.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
@@ -35,6 +37,8 @@ import { dependsOnBody, findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
 import { createExchange, cutClient, passToUpstream } from './session.ts';
 import { armOf } from './split.ts';
+import type { Upstream } from './upstream.ts';
+import { enterWaiting } from './waiting.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -128,11 +132,14 @@ export function forwardRequestBody(
 ): number {
   if (exchange.requestMode === 'length') {
     const length = Math.min(exchange.requestRemaining, to - from);
+    keepBody(session.runtime, exchange, bytes, from, from + length, false);
     passToUpstream(session, bytes, from, from + length, nowMs);
     mirrorBody(session, exchange, bytes, from, from + length);
     exchange.requestRemaining -= length;
-    exchange.requestDone = exchange.requestRemaining === 0;
-    if (exchange.requestDone) mirrorEnd(session, exchange, nowMs);
+    if (exchange.requestRemaining === 0) {
+      endBody(exchange, nowMs);
+      mirrorEnd(session, exchange, nowMs);
+    }
     return from + length;
   }
   return forwardChunks(session, exchange, bytes, from, to, nowMs);
@@ -157,6 +164,7 @@ function forwardChunks(
       if (exchange.requestBodyBytes > runtime.limits.requestBodyBytesMax) {
         return failBody(session, exchange, 413, 'body too large', to, nowMs);
       }
+      keepBody(runtime, exchange, bytes, decoder.dataStart, decoder.dataEnd, true);
       putChunkSize(runtime.toUpstream, decoder.dataEnd - decoder.dataStart);
       passToUpstream(session, bytes, decoder.dataStart, decoder.dataEnd, nowMs);
       putLineEnd(runtime.toUpstream);
@@ -170,11 +178,19 @@ function forwardChunks(
     if (!putLastChunk(runtime.toUpstream, trailers, trailerBytes, exchange.nominated)) {
       return failBody(session, exchange, 400, 'invalid trailer', to, nowMs);
     }
-    exchange.requestDone = true;
+    keepLastChunk(runtime, exchange, trailers, trailerBytes);
+    endBody(exchange, nowMs);
     mirrorEnd(session, exchange, nowMs);
     return at;
   }
   return at;
+}
+
+/** The request is whole: now it is the server's time that runs. */
+function endBody(exchange: Exchange, nowMs: number): void {
+  exchange.requestDone = true;
+  exchange.wholeMs = nowMs;
+  exchange.deadlineMs = nowMs + (exchange.upstream?.settings.totalTimeoutMs ?? 0);
 }
 
 /** The body is broken: the server must not take what it got for whole, nor the client the answer. */
@@ -289,11 +305,28 @@ function forward(
   }
   putRequestHead(sink, session, exchange, verdict.head, edits, verdict.target);
   keepHead(exchange.head, sink, runtime.spareHeads);
-  if (!beginAttempt(session, exchange, undefined, false, nowMs)) {
+  if (exchange.requestDone) endBody(exchange, nowMs);
+  exchange.upstream.retryBudget.deposit(nowMs);
+  if (isShed(exchange.upstream, runtime.draw, nowMs)) {
+    replyWithProblem(session, 503, 'too much of late has failed', nowMs);
+    return;
+  }
+  // Nobody overtakes those who wait already.
+  const mayBegin = (exchange.upstream.room?.queue.length ?? 0) === 0;
+  const goesOn =
+    (mayBegin && beginAttempt(session, exchange, false, nowMs)) ||
+    enterWaiting(session, exchange, nowMs);
+  if (!goesOn) {
     replyWithProblem(session, 503, 'no server is available', nowMs);
     return;
   }
   if (mirror) beginMirror(session, exchange, mirror, nowMs);
+}
+
+/** Whether the request is refused so that the upstream gets the air to recover. */
+function isShed({ admission, settings }: Upstream, draw: () => number, nowMs: number): boolean {
+  if (admission === undefined || settings.shedding === undefined) return false;
+  return !admits(admission, settings.shedding, nowMs, draw());
 }
 
 /** -1: the filters answer. */

@@ -14,6 +14,8 @@ import {
   HEAD_MALFORMED,
   parseResponseHead,
 } from '../http/head.ts';
+import { OUTCOME, outcomeOfStatus } from '../resilience/outlier.ts';
+import type { RetryFailure } from '../resilience/retry-rules.ts';
 import { beginTunnel, endAttempt, retry } from './attempt.ts';
 import { giveCookie } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
@@ -39,7 +41,7 @@ import {
   mayKeepClient,
   passToClient,
 } from './session.ts';
-import { releaseConnection } from './upstream.ts';
+import { learnAnnouncement, releaseConnection } from './upstream.ts';
 
 /** The server's half of an exchange: its answer is judged as strictly as requests, then sent on. */
 
@@ -81,7 +83,7 @@ export function endResponse(
     finishResponse(session, exchange, nowMs);
     return;
   }
-  failResponse(session, exchange, 502, 'the server closed the connection', nowMs);
+  failResponse(session, exchange, 'closed', 502, 'the server closed the connection', nowMs);
 }
 
 /**
@@ -91,16 +93,18 @@ export function endResponse(
 export function failResponse(
   session: Session,
   exchange: Exchange,
+  failure: RetryFailure,
   status: number,
   reason: string,
   nowMs: number,
 ): void {
   if (exchange.responseStarted) {
-    endAttempt(session, exchange, false, nowMs);
+    endAttempt(session, exchange, OUTCOME.local, nowMs);
     cutClient(session);
     return;
   }
-  if (!retry(session, exchange, nowMs)) replyWithProblem(session, status, reason, nowMs);
+  const goesOn = retry(session, exchange, failure, undefined, nowMs);
+  if (!goesOn) replyWithProblem(session, status, reason, nowMs);
 }
 
 function readFrom(
@@ -111,6 +115,7 @@ function readFrom(
   to: number,
   nowMs: number,
 ): number {
+  const { connection } = exchange;
   let at = from;
   while (at < to && !exchange.responseDone) {
     if (exchange.responseStarted) at = readBody(session, exchange, bytes, at, to, nowMs);
@@ -121,7 +126,7 @@ function readFrom(
     }
     // A failure, a retry or an upgrade has changed what the bytes are.
     if (session.exchange !== exchange || session.phase !== 'exchange') break;
-    if (exchange.connection === undefined) break;
+    if (exchange.connection !== connection) break;
   }
   if (session.phase === 'tunnel') {
     putBytes(session.runtime.toClient, bytes, at, to);
@@ -157,16 +162,22 @@ function readHead(
     headEnd - start > HEAD_BYTES_MAX ||
     parseResponseHead(bytes, start, headEnd, head) !== undefined;
   if (invalid) {
-    failResponse(session, exchange, 502, 'the server sent an invalid response', nowMs);
+    failResponse(session, exchange, 'closed', 502, 'the server sent an invalid response', nowMs);
     return end;
   }
+  if (isRetriedStatus(exchange, head) && retry(session, exchange, 'status', head, nowMs))
+    return end;
   if (head.status >= 200) startResponse(session, exchange, head, nowMs);
   else if (head.status === 101) switchProtocols(session, exchange, head, nowMs);
   else if (++exchange.interimResponses > INTERIM_RESPONSES_MAX) {
-    failResponse(session, exchange, 502, 'the server sent too many interim responses', nowMs);
+    failResponse(session, exchange, 'closed', 502, 'too many interim responses', nowMs);
     return end;
   } else if (exchange.minor === 1) putInterimHead(session.runtime.toClient, head, '', undefined);
   return headEnd;
+}
+
+function isRetriedStatus({ upstream }: Exchange, { status }: ResponseHead): boolean {
+  return status >= 400 && upstream?.retryRules.statuses.has(status) === true;
 }
 
 function startResponse(
@@ -179,6 +190,7 @@ function startResponse(
   const mode = bodyMode(exchange, head);
   exchange.status = head.status;
   exchange.responseStarted = true;
+  exchange.answerMs = nowMs - Math.max(exchange.attemptMs, exchange.wholeMs);
   exchange.responseMode = mode;
   exchange.responseRemaining = Math.max(0, head.contentLength);
   exchange.responseDone = mode === 'none' || (mode === 'length' && head.contentLength === 0);
@@ -191,8 +203,8 @@ function startResponse(
   if (hasField(head.fields, FIELD.connection) && mode === 'chunked') {
     exchange.responseNominated = nominatedNames(head.bytes, head.fields);
   }
-  if (hasField(head.fields, FIELD.keepAlive) && exchange.connection) {
-    exchange.connection.serverTimeoutMs = announcedTimeoutMs(head);
+  if (hasField(head.fields, FIELD.keepAlive) && exchange.server) {
+    learnAnnouncement(exchange.server, announcedTimeoutMs(head));
   }
   const edits = addCookie(exchange, head, filterResponse(exchange, head), nowMs);
   const date = httpDate(runtime, nowMs);
@@ -256,7 +268,7 @@ function readChunks(
   }
   exchange.responseDone = isChunkedDone(decoder);
   if (isChunkedInvalid(decoder)) {
-    endAttempt(session, exchange, false, exchange.upstreamMs);
+    endAttempt(session, exchange, OUTCOME.local, exchange.upstreamMs);
     cutClient(session);
   }
   return at;
@@ -280,11 +292,11 @@ function passBody(
 /** The response is complete: settle accounts, give the connection back, go on with the client. */
 function finishResponse(session: Session, exchange: Exchange, nowMs: number): void {
   if (exchange.chunkedToClient && !putEnd(session, exchange)) {
-    endAttempt(session, exchange, false, nowMs);
+    endAttempt(session, exchange, OUTCOME.local, nowMs);
     cutClient(session);
     return;
   }
-  endAttempt(session, exchange, exchange.status < 500, nowMs);
+  endAttempt(session, exchange, outcomeOfStatus(exchange.status), nowMs);
   const { connection } = exchange;
   if (connection && exchange.upstreamReusable && exchange.requestDone) {
     exchange.connection = undefined;
@@ -315,7 +327,7 @@ function switchProtocols(
   const asked =
     chosen.length > 0 && chosen.every((protocol) => exchange.upgrade.includes(protocol));
   if (!asked || !head.upgrade) {
-    failResponse(session, exchange, 502, 'the server switched protocols unasked', nowMs);
+    failResponse(session, exchange, 'closed', 502, 'the server switched protocols unasked', nowMs);
     return;
   }
   const edits = addCookie(exchange, head, undefined, nowMs);
@@ -327,13 +339,13 @@ function switchProtocols(
   session.phase = 'tunnel';
 }
 
-/** The `timeout` parameter of Keep-Alive, which most servers send. */
-function announcedTimeoutMs(head: ResponseHead): number | undefined {
+/** The `timeout` parameter of Keep-Alive, which most servers send; 0 when there is none. */
+function announcedTimeoutMs(head: ResponseHead): number {
   for (const member of listMembers(head.bytes, head.fields, FIELD.keepAlive)) {
     const seconds = /^timeout=(\d{1,6})$/.exec(member)?.[1];
     if (seconds !== undefined) return Number(seconds) * 1000;
   }
-  return undefined;
+  return 0;
 }
 
 const NO_BYTES = new Uint8Array(0);

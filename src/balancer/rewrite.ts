@@ -1,4 +1,4 @@
-import { bytesOf, COMMA, textOf } from '../http/ascii.ts';
+import { bytesOf, COMMA, equalsIgnoringCase, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
 import { putAll, putBytes, putDecimal, putText } from '../http/byte-sink.ts';
 import type { Fields } from '../http/fields.ts';
@@ -145,6 +145,16 @@ export function nominatedNames(bytes: Uint8Array, fields: Fields): readonly stri
     for (const option of value.split(',')) names.push(option.trim().toLowerCase());
   }
   return names;
+}
+
+/** The value of the first field of this name that has no code. @param name lower case */
+export function fieldText(bytes: Uint8Array, fields: Fields, name: Uint8Array): string | undefined {
+  for (let index = 0; index < fields.count; index++) {
+    const [start, end] = [fields.spans[4 * index]!, fields.spans[4 * index + 1]!];
+    if (!equalsIgnoringCase(bytes, start, end, name)) continue;
+    return textOf(bytes, fields.spans[4 * index + 2]!, fields.spans[4 * index + 3]!);
+  }
+  return undefined;
 }
 
 /** Every value of a list field as lower-case members. */

@@ -10,8 +10,10 @@ import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head
 import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
 import type { Mirror } from './mirror.ts';
+import { dropReplay } from './replay.ts';
 import type { RouteTable } from './route.ts';
 import type { BalancerLimits } from './snapshot.ts';
+import type { ServerEvent } from './standing.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
 import { discardConnection } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -24,13 +26,24 @@ import type { Wire, WireHandlers } from './wire.ts';
  *   head     waiting for a request or in the middle of its head
  *   filter   a filter has not called back yet
  *   connect  waiting for a connection to a server
+ *   queue    waiting for a server with room
+ *   wait     a while before the next attempt
  *   exchange request and response under way, in either order, perhaps both at once
  *   tunnel   after 101: bytes both ways, no protocol
  *   linger   told to go; what still comes is read and dropped, so that our last words are not lost
  *            to a reset (RFC 9112 section 9.6)
  *   closed   nothing any more
  */
-export type Phase = 'head' | 'filter' | 'connect' | 'exchange' | 'tunnel' | 'linger' | 'closed';
+export type Phase =
+  | 'head'
+  | 'filter'
+  | 'connect'
+  | 'queue'
+  | 'wait'
+  | 'exchange'
+  | 'tunnel'
+  | 'linger'
+  | 'closed';
 
 export type Session = {
   readonly runtime: BalancerRuntime;
@@ -105,14 +118,31 @@ export type Exchange = {
   connectUntilMs: number;
   attemptMs: number;
   isTunnel: boolean;
-  retriedStale: boolean;
-  retriedConnect: boolean;
+  /** Attempts that count for the limit of retries, and all of them. */
+  attempts: number;
+  sends: number;
+  /** Where earlier attempts failed. */
+  tried: readonly UpstreamServer[];
+  /** The attempt that is under way was taken out of the budget. */
+  isRetry: boolean;
+  /** In the queue of the upstream; -1 = it does not wait there. */
+  ticket: number;
+  /** When the present wait ends. */
+  waitUntilMs: number;
+  /** When the request had come whole. */
+  wholeMs: number;
+  /** The response must have begun by then; infinite until the request has come whole. */
+  deadlineMs: number;
+  /** All of the body that was sent on is at hand. */
+  bodyReplayable: boolean;
+  replay: ByteSink | undefined;
+  replayBytes: number;
   /** Last sign of life of the server, or of us towards it. */
   upstreamMs: number;
   upstreamBlocked: boolean;
   readonly responseInbox: Inbox;
   responseScanned: number;
-  /** A byte of a response has come: no retry any more. */
+  /** A byte of a response to the present attempt has come. */
   responseSeen: boolean;
   interimResponses: number;
   /** The final head has gone to the client. */
@@ -127,6 +157,8 @@ export type Exchange = {
   closeAfter: boolean;
   upstreamReusable: boolean;
   status: number;
+  /** How long the response took to begin. */
+  answerMs: number;
 };
 
 export type Listener = {
@@ -148,6 +180,20 @@ export type BalancerRuntime = {
   upstreams: readonly Upstream[];
   counters: Float64Array;
   stopping: boolean;
+  /** Of the last tick, for what happens between events. */
+  nowMs: number;
+  /** What is to be told of servers. */
+  readonly events: ServerEvent[];
+  /** Sessions in the phase `wait`. */
+  readonly waiting: Set<Session>;
+  /** Sessions in the phase `queue`. */
+  queued: number;
+  /** Those who wait are being seen to. */
+  isServingQueues: boolean;
+  /** Asks to be called back in so many milliseconds, for what cannot wait for a tick. */
+  readonly wakeAfter: (ms: number) => void;
+  /** Octets of bodies that are kept to be sent once more. */
+  replayBytes: number;
   readonly sessions: Set<Session>;
   readonly mirrors: Set<Mirror>;
   /** Scratch: heads and sinks are used within one event only. */
@@ -164,6 +210,7 @@ export type BalancerRuntime = {
 export function createRuntimeState(
   connect: Connect,
   draw: () => number,
+  wakeAfter: (ms: number) => void,
   limits: BalancerLimits,
 ): BalancerRuntime {
   return {
@@ -174,6 +221,13 @@ export function createRuntimeState(
     upstreams: [],
     counters: new Float64Array(0),
     stopping: false,
+    nowMs: 0,
+    events: [],
+    waiting: new Set(),
+    queued: 0,
+    isServingQueues: false,
+    wakeAfter,
+    replayBytes: 0,
     sessions: new Set(),
     mirrors: new Set(),
     requestHead: createRequestHead(),
@@ -251,8 +305,17 @@ export function createExchange(
     connectUntilMs: 0,
     attemptMs: nowMs,
     isTunnel: false,
-    retriedStale: false,
-    retriedConnect: false,
+    attempts: 1,
+    sends: 0,
+    tried: NO_SERVERS,
+    isRetry: false,
+    ticket: -1,
+    waitUntilMs: 0,
+    wholeMs: 0,
+    deadlineMs: Number.POSITIVE_INFINITY,
+    bodyReplayable: true,
+    replay: undefined,
+    replayBytes: 0,
     upstreamMs: nowMs,
     upstreamBlocked: false,
     responseInbox: createInbox(),
@@ -269,6 +332,7 @@ export function createExchange(
     closeAfter: false,
     upstreamReusable: false,
     status: 0,
+    answerMs: 0,
   };
 }
 
@@ -357,10 +421,18 @@ export function dropConnection(session: Session): void {
   if (connection) discardConnection(connection);
 }
 
+/** What the exchange has kept to be sent once more is void. */
+export function dropExchange(session: Session): void {
+  const { exchange, runtime } = session;
+  if (exchange === undefined) return;
+  dropHead(exchange.head, runtime.spareHeads);
+  if (exchange.replay) dropReplay(runtime, exchange);
+  session.exchange = undefined;
+}
+
 /** Marks the end of the exchange and goes on to the next head, or out. */
 export function leaveExchange(session: Session, keep: boolean, nowMs: number): void {
-  if (session.exchange) dropHead(session.exchange.head, session.runtime.spareHeads);
-  session.exchange = undefined;
+  dropExchange(session);
   session.requests++;
   session.headSinceMs = 0;
   session.headScanned = 0;
@@ -419,5 +491,6 @@ export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
 /** Gathering less than this with what is put around it costs less than a write of its own. */
 const PASSED_MIN = 4096;
 const DEAF: WireHandlers = { onOpen() {}, onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+const NO_SERVERS: readonly UpstreamServer[] = [];
 const SINK_BYTES = 80 * 1024;
 const HEAD_SINK_BYTES = 2 * 1024;

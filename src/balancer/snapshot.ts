@@ -1,5 +1,6 @@
 import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
+import type { ResilienceSettings } from '../resilience/settings.ts';
 
 export type { ValueTest } from '../config/config.ts';
 
@@ -16,7 +17,7 @@ export type BalancerSnapshot = {
   readonly listeners: readonly ListenerSnapshot[];
 };
 
-export type UpstreamSnapshot = {
+export type UpstreamSnapshot = ResilienceSettings & {
   readonly name: string;
   readonly algorithm: ExtensionUse;
   readonly servers: readonly ServerSnapshot[];
@@ -38,6 +39,8 @@ export type ServerSnapshot = {
   readonly address: string;
   readonly port: number;
   readonly weight: number;
+  /** 0 first, and when absent. */
+  readonly priority?: number;
 };
 export type ListenerSnapshot = {
   readonly name: string;

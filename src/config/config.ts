@@ -1,5 +1,6 @@
 import type { Location } from '../geo/location.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
+import type { ResilienceSettings } from '../resilience/settings.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 
 /**
@@ -362,7 +363,7 @@ export type BalancerConfig = {
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
 };
-export type UpstreamConfig = {
+export type UpstreamConfig = ResilienceSettings & {
   readonly algorithm: { readonly kind: string; readonly options: unknown };
   readonly servers: readonly ServerConfig[];
   readonly discovery?: { readonly dns: DnsDiscoveryConfig };

@@ -25,7 +25,7 @@ const dnsDiscovery = z.strictObject({
     .enum(['A', 'AAAA', 'SRV'])
     .default('A')
     .describe(
-      'What is asked for. `SRV` says ports, weights and priorities too: servers of a later priority take requests while none of an earlier one can.',
+      'What is asked for. `SRV` says ports, weights and priorities too: servers of a later priority take what those of earlier ones cannot.',
     ),
   port: port.optional().describe('Of `A` and `AAAA`: the port of every server.'),
   resolvers: z

@@ -4,6 +4,7 @@ import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
+import { checkResilience } from './resilience-references.ts';
 import { checkRoutes } from './route-references.ts';
 import { upstreamsReached } from './route-upstreams.ts';
 import type { ConfigFile } from './schema.ts';
@@ -49,6 +50,7 @@ export function checkReferences(check: Check): void {
   checkDnssec(check);
   checkUpdates(check);
   checkUpstreams(check);
+  checkResilience(check);
   checkRoutes(
     check,
     (name, path) => refer(check, 'upstreams', name, path),

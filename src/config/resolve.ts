@@ -23,6 +23,7 @@ import type {
 import { extensions } from './extensions.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
+import { resolveResilience } from './resolve-resilience.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
 import { namesAbove } from './standing.ts';
@@ -352,18 +353,21 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       affinity,
       connectTimeout,
       responseTimeout,
+      ...rest
     }) => ({
       algorithm,
       servers: servers.map((server) => {
         const address = canonical(server.address);
         const name = server.name ?? formatSocketAddress({ address, port: server.port });
-        return { name, address, port: server.port, weight: server.weight };
+        const { port, priority, weight } = server;
+        return { name, address, port, weight, ...(priority === undefined ? {} : { priority }) };
       }),
       ...(discovery === undefined ? {} : { discovery: { dns: resolveDiscovery(discovery.dns) } }),
       ...(monitor === undefined ? {} : { monitor }),
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
       connectTimeoutMs: connectTimeout,
       responseTimeoutMs: responseTimeout,
+      ...resolveResilience(rest, responseTimeout),
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(proxyOptions === undefined ? {} : { proxyOptions }),
       ...(affinity === undefined ? {} : { affinity: { cookie: resolveCookie(affinity.cookie) } }),

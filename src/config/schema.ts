@@ -8,6 +8,7 @@ import { discovery } from './discovery-schema.ts';
 import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
+import { resilienceFields, serverPriority } from './resilience-schema.ts';
 import { route } from './route-schema.ts';
 import {
   address,
@@ -277,6 +278,7 @@ const server = z.strictObject({
   address: address.describe('Address of the server.'),
   port: port.describe('Port of the server.'),
   weight: weight.describe('Share of the requests; 0 = none.'),
+  priority: serverPriority,
 });
 const serverText = socketAddress
   .transform((text) => parseSocketAddress(text)!)
@@ -309,7 +311,9 @@ const upstream = z.strictObject({
         .describe('Idle connections kept per server.'),
       idleTimeout: duration('100ms', '1h')
         .prefault('60s')
-        .describe('How long an idle connection is kept.'),
+        .describe(
+          'How long an idle connection is kept; less where the server says, or is seen, to close it earlier.',
+        ),
     })
     .prefault({})
     .describe('Connections kept open to servers.'),
@@ -317,6 +321,7 @@ const upstream = z.strictObject({
   responseTimeout: duration('10ms', '1h')
     .prefault('30s')
     .describe('How long a server may take to begin its response.'),
+  ...resilienceFields,
   proxyProtocol,
   proxyOptions,
   affinity,

@@ -175,11 +175,17 @@ function addBalancer(registry: Registry, source: MetricsSource): void {
   }
   const requests = counter(registry, 'server_requests_total', 'Requests sent to a server.', labels);
   const failures = counter(registry, 'server_failures_total', 'Of these, failed.', labels);
+  const retries = counter(registry, 'server_retries_total', 'Sent on elsewhere.', labels);
+  const ejections = counter(registry, 'server_ejections_total', 'Times it was out.', labels);
+  const ejected = gauge(registry, 'server_ejected', 'Workers that have it out now.', labels);
   const active = gauge(registry, 'server_requests_active', 'Requests in flight.', labels);
   for (const counts of source.serverCounts()) {
     const at = { upstream: counts.upstream, server: counts.server };
     requests.inc(at, counts.requests);
     failures.inc(at, counts.failures);
+    retries.inc(at, counts.retries);
+    ejections.inc(at, counts.ejections);
+    ejected.set(at, counts.ejected);
     active.set(at, counts.active);
   }
 }

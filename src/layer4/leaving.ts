@@ -1,12 +1,12 @@
 import type { UpstreamServer } from '../balancer/upstream.ts';
 
 /**
- * A server that drains: it has left the configuration, or has no weight any more. It gets nothing new; what is
+ * A server that drains: somebody said so, it has left the configuration, or it has no weight any more. It gets nothing new; what is
  * there may go on for the listener's drain time, and is then finished in order. One that is down is not drained:
  * whoever still hears it may.
  */
-export function isDraining({ index, upstream }: UpstreamServer): boolean {
-  return upstream === undefined || upstream.settings.servers[index]?.weight === 0;
+export function isDraining({ draining, index, upstream }: UpstreamServer): boolean {
+  return draining || upstream === undefined || upstream.settings.servers[index]?.weight === 0;
 }
 
 /** When what drains is over; `NEVER` while it does not drain. */

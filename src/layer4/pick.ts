@@ -1,4 +1,5 @@
-import type { Upstream, UpstreamServer } from '../balancer/upstream.ts';
+import { firstLevel } from '../balancer/standing.ts';
+import { pickOfLevel, type Upstream, type UpstreamServer } from '../balancer/upstream.ts';
 import type { PickState } from '../balancing/algorithm.ts';
 
 /** The server for the next flow, none of those tried before; undefined when no other is usable. */
@@ -9,22 +10,21 @@ export function pickUntried(
   draw: number,
   nowMs: number,
 ): UpstreamServer | undefined {
-  const { usable } = upstream;
-  const skipped = tried.filter(
-    (server) => server.upstream === upstream && usable[server.index] === 1,
-  );
-  for (const { index } of skipped) usable[index] = 0;
-  const picked = upstream.picker.pick(loadOf(upstream), key, draw, nowMs);
-  for (const { index } of skipped) usable[index] = 1;
-  return upstream.servers[picked];
+  const { levels } = upstream.standing;
+  const first = firstLevel(upstream.standing, key);
+  for (let step = 0; step < levels.length; step++) {
+    const level = loadOf(upstream, levels[(first + step) % levels.length]!);
+    const picked = pickOfLevel(upstream, level, tried, key, draw, nowMs);
+    if (picked >= 0) return upstream.servers[picked];
+  }
+  return undefined;
 }
 
 /**
  * A flow is no request: it counts among the connections. Algorithms that weigh servers by requests in
  * flight are shown connections in their place, but for those that keep account of each request themselves.
  */
-function loadOf(upstream: Upstream): PickState {
-  if (upstream.picker.begin !== undefined) return upstream;
-  const { connections, scratch, usable, weights } = upstream;
-  return { active: connections, connections, scratch, usable, weights };
+function loadOf({ picker }: Upstream, level: PickState): PickState {
+  if (picker.begin !== undefined) return level;
+  return { ...level, active: level.connections };
 }

@@ -5,6 +5,7 @@ import { findRouteOfName } from '../balancer/route.ts';
 import type { UpstreamServer } from '../balancer/upstream.ts';
 import { beginRequest, endRequest, endTunnel, startTunnel } from '../balancer/upstream.ts';
 import type { Wire, WireHandlers } from '../balancer/wire.ts';
+import { OUTCOME } from '../resilience/outlier.ts';
 import { announcement } from './announce.ts';
 import { CLIENT_HELLO_BYTES_MAX, readServerName } from './client-hello.ts';
 import { type Flow, flowKey } from './flow-key.ts';
@@ -234,7 +235,7 @@ function failAttempt(session: TcpSession, nowMs: number): void {
   wire?.destroy();
   session.wire = undefined;
   session.server = undefined;
-  if (server) endRequest(server, counters, false, session.attemptMs, nowMs);
+  if (server) endRequest(server, counters, OUTCOME.local, session.attemptMs, nowMs);
   beginAttempt(session, nowMs);
 }
 
@@ -243,7 +244,7 @@ function beginRelay(session: TcpSession, header: Uint8Array | undefined, nowMs: 
   const { client, inbox, server, wire } = session;
   if (server === undefined || wire === undefined) return;
   const { counters } = session.runtime.accounts();
-  endRequest(server, counters, true, session.attemptMs, nowMs);
+  endRequest(server, counters, OUTCOME.ok, session.attemptMs, nowMs);
   startTunnel(server, counters);
   session.phase = 'open';
   session.movedMs = nowMs;

@@ -106,13 +106,13 @@ function leafMonitors(config: Config, name: string | undefined): readonly NamedM
 /** Every server behind the balancer, in the order of upstreams and of servers in them. */
 export function healthServers(config: Config): readonly HealthServer[] {
   return Object.entries(config.balancer.upstreams).flatMap(([upstream, { servers, monitor }]) =>
-    servers.map(({ name, address, mode, port, priority = 0 }) => {
+    servers.map(({ name, address, mode, port }) => {
       const [found] = monitorOf(config, monitor);
       const key =
         found === undefined
           ? undefined
           : targetKey('server', found, address, found.config.port ?? port);
-      return { upstream, name, key, mode, priority };
+      return { upstream, name, key, mode };
     }),
   );
 }

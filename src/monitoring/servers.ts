@@ -56,7 +56,6 @@ export type HealthServer = {
   readonly key: string | undefined;
   /** What people want; see ServerConfig. */
   readonly mode?: 'drain' | 'maintenance' | undefined;
-  readonly priority?: number;
 };
 
 export type ServerHealthDeps = {

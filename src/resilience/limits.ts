@@ -44,7 +44,8 @@ export function createLimitState(
   };
 }
 
-const RESOURCES = 4;
+/** Numbers in a row. */
+export const RESOURCES = 4;
 
 /**
  * Takes one, of the server and of the upstream, or of neither.

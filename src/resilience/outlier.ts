@@ -271,8 +271,10 @@ function detect(
   const mode = rules.modes[DETECTORS[detector]!];
   const level = state.level[server]!;
   if (mode === 'off' || level === LEVEL.ejected) return false;
-  // What only watches does not cover up why a server is reduced.
+  // What only watches does not cover up why a server is reduced, or what another was held back from.
   if (mode === 'observe' && level !== LEVEL.in) return false;
+  const isHeldNow = state.held[server]! > HELD.observed && state.detectedAtMs[server] === nowMs;
+  if (mode === 'observe' && isHeldNow) return false;
   state.detector[server] = detector + 1;
   state.evidence[server] = evidence;
   state.detectedAtMs[server] = nowMs;

@@ -6,6 +6,7 @@ import type {
   ServerState,
 } from '../balancer/messages.ts';
 import type { BalancerSnapshot, ListenerSnapshot } from '../balancer/snapshot.ts';
+import type { ServerEvent } from '../balancer/standing.ts';
 import type { RingCalls } from '../io/ring-calls.ts';
 import { createLedgerMemory, settleLedger } from '../io/ring-ledger.ts';
 import { describeBindFailure, type SocketProblem } from '../io/sockets.ts';
@@ -55,14 +56,12 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
   };
   const hand = (listeners: readonly ListenerSnapshot[]): ListenerSocket[] =>
     listeners.map((listener) => ({ listener: listener.name, fd: sockets.hand(listener) }));
-  const rowFor = (worker: string, snapshot: BalancerSnapshot): SharedArrayBuffer => {
-    const row = new SharedArrayBuffer(counterBytes(snapshot));
-    totals.attach(worker, snapshot, row);
-    return row;
-  };
-  const onMessage = (message: { readonly type: string }): void => {
+  const rowFor = (worker: string, snapshot: BalancerSnapshot) =>
+    attachRow(totals, worker, snapshot);
+  const onMessage = (worker: string, message: { readonly type: string }): void => {
     const report = message as BalancerReport;
-    if (report.type === 'stopped') return;
+    if (report.type === 'events') recordServers(record, worker, report.events);
+    if (!('problems' in report)) return;
     // A worker that has just started, and a listener that is new, do not know of it.
     if (isDraining) tellDraining();
     for (const { listener, code } of report.problems) {
@@ -79,7 +78,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
       file,
       log,
       record,
-      onMessage,
+      onMessage: (message) => onMessage(name, message),
       ended: () => ledgers?.settle(name),
       start(): BalancerRequest {
         const snapshot = served ?? first;
@@ -132,6 +131,28 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
       await Promise.all(threads.map((thread) => thread.stop(graceMs + STOP_MARGIN_MS, message)));
     },
   };
+}
+
+function attachRow(
+  totals: BalancerTotals,
+  worker: string,
+  snapshot: BalancerSnapshot,
+): SharedArrayBuffer {
+  const row = new SharedArrayBuffer(counterBytes(snapshot));
+  totals.attach(worker, snapshot, row);
+  return row;
+}
+
+/** Each worker judges by its own requests. */
+function recordServers(
+  record: ThreadVoice['record'],
+  worker: string,
+  events: readonly ServerEvent[],
+): void {
+  for (const { kind, reason, server, upstream } of events) {
+    const level = kind === 'returned' ? 'info' : 'warn';
+    record(`server.${kind}`, `${upstream}/${server}`, `${worker}: ${reason}`, level);
+  }
 }
 
 /** What the rings of threads hold: each life of a thread has a ledger, which is settled when it ends. */

@@ -58,6 +58,8 @@ function add(into: Map<string, ServerCounts>, { snapshot, row }: Kept, isNewest:
     into.set(key, {
       ...counts,
       active: (isNewest ? counts.active : 0) + (before?.active ?? 0),
+      ejected: (isNewest ? counts.ejected : 0) + (before?.ejected ?? 0),
+      ejections: counts.ejections + (before?.ejections ?? 0),
       requests: counts.requests + (before?.requests ?? 0),
       failures: counts.failures + (before?.failures ?? 0),
       connections: counts.connections + (before?.connections ?? 0),

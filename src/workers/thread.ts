@@ -41,7 +41,7 @@ export type ThreadOptions = ThreadVoice & {
 /** Where deaths are told: the stack to the log, for whoever looks for the bug, the fact to everybody. */
 export type ThreadVoice = {
   readonly log: Pick<Log, 'error'>;
-  record(kind: string, subject: string, message: string, level: 'warn'): void;
+  record(kind: string, subject: string, message: string, level: 'info' | 'warn'): void;
 };
 
 /** Pauses before a replacement: none, then doubling up to the last; a life longer than this resets. */

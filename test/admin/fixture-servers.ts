@@ -3,6 +3,7 @@ import type { ControlPlane, UpstreamStatus } from '../../src/control/control-pla
 import { createServerWriter } from '../../src/control/server-writer.ts';
 import { withLiveServers } from '../../src/discovery/live-servers.ts';
 import { isIdle, type ServerWord } from '../../src/discovery/server-word.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 
 type Servers = Pick<ControlPlane, 'balancers' | 'addServer' | 'changeServer' | 'removeServer'>;
 
@@ -20,6 +21,7 @@ const BALANCER: BalancerConfig = {
       keepalive: { idleMax: 8, idleTimeoutMs: 60_000 },
       connectTimeoutMs: 1000,
       responseTimeoutMs: 30_000,
+      ...DEFAULT_RESILIENCE,
     },
   },
 };

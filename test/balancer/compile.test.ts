@@ -4,6 +4,7 @@ import { compileBalancer } from '../../src/balancer/compile.ts';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import { compileRoutes, findRoute } from '../../src/balancer/route.ts';
 import type { BalancerConfig } from '../../src/config/config.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { headOf } from './request-head.ts';
 
 const upstream = (port: number): BalancerConfig['upstreams'][string] => ({
@@ -12,6 +13,7 @@ const upstream = (port: number): BalancerConfig['upstreams'][string] => ({
   keepalive: { idleMax: 4, idleTimeoutMs: 1000 },
   connectTimeoutMs: 100,
   responseTimeoutMs: 200,
+  ...DEFAULT_RESILIENCE,
 });
 const listener = (name: string, region: string, upstream: string) => ({
   name,

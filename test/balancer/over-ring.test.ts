@@ -4,11 +4,14 @@ import { useRing } from './engine.ts';
 if (await useRing()) {
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
+  await import('./limits.test.ts');
   await import('./mirror.test.ts');
+  await import('./outliers.test.ts');
   await import('./cookie-affinity.test.ts');
   await import('./hostile-clients.test.ts');
   await import('./proxy.test.ts');
   await import('./resilience.test.ts');
+  await import('./retries.test.ts');
   await import('./routes.test.ts');
   await import('./rules.test.ts');
   await import('./smuggling.test.ts');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { createBalancer } from '../../src/balancer/balancer.ts';
 import { counterBytes } from '../../src/balancer/counters.ts';
@@ -263,9 +264,64 @@ test('idle server connections are closed after their time, or earlier when the s
   rig.pass(3_000);
   await talk(rig.port, LAST_GET);
   assert.equal(origin.connections(), 1);
-  rig.pass(4_100);
+  rig.pass(4_950);
   await talk(rig.port, LAST_GET);
   assert.equal(origin.connections(), 2);
+  await rig.close();
+  origin.close();
+});
+
+test('idle connections are retired before the age at which a server has been seen to close them', async () => {
+  let newest: Socket | undefined;
+  const origin = await startRawOrigin((socket) => {
+    newest = socket;
+    socket.write(OK);
+  });
+  const rig = await startRig({ servers: [origin.port] });
+  const { idle } = rig.balancer.accounts().upstreams[0]!.servers[0]!;
+  for (let seen = 0; seen < 3; seen++) {
+    await talk(rig.port, LAST_GET);
+    rig.pass(2_000);
+    assert.equal(idle.length, 1);
+    newest!.end();
+    while (idle.length > 0) await new Promise(setImmediate);
+  }
+  await talk(rig.port, LAST_GET);
+  rig.pass(1_890);
+  assert.equal(idle.length, 1);
+  rig.pass(20);
+  assert.equal(idle.length, 0);
+  // Found down and up again it may be another one.
+  const server = rig.snapshot.upstreams[0]!.servers[0]!.name;
+  for (const usable of [false, true]) {
+    rig.balancer.setServers([{ upstream: 'web', server, usable }]);
+  }
+  await talk(rig.port, LAST_GET);
+  rig.pass(10_000);
+  assert.equal(idle.length, 1);
+  await rig.close();
+  origin.close();
+});
+
+test('a connection that dies under a request teaches the same', async () => {
+  const origin = await startRawOrigin((socket, text) => {
+    // Each connection serves one request, and the next one finds it closed.
+    if (text.split('\r\n\r\n').length === 2) socket.write(OK);
+    else socket.resetAndDestroy();
+  });
+  const rig = await startRig({ servers: [origin.port] });
+  const { idle } = rig.balancer.accounts().upstreams[0]!.servers[0]!;
+  await talk(rig.port, LAST_GET);
+  for (let seen = 0; seen < 3; seen++) {
+    rig.pass(3_000);
+    assert.match((await talk(rig.port, LAST_GET)).text, /200 OK/);
+  }
+  assert.equal(origin.connections(), 4);
+  rig.pass(2_800);
+  assert.equal(idle.length, 1);
+  rig.pass(150);
+  assert.equal(idle.length, 0);
+  assert.equal(rig.counters().servers[0]!.failures, 0, 'it is no fault of the server');
   await rig.close();
   origin.close();
 });

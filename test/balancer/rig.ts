@@ -11,6 +11,7 @@ import type {
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createEngine } from './engine.ts';
 import { startServer } from './raw-server.ts';
 import { startClock } from './timed.ts';
@@ -26,6 +27,9 @@ export type RigOptions = {
   readonly algorithm?: string;
   readonly algorithmOptions?: Readonly<Record<string, unknown>>;
   readonly idleMax?: number;
+  readonly upstream?: Partial<UpstreamSnapshot>;
+  /** Random numbers in [0, 1). */
+  readonly draw?: () => number;
   readonly affinity?: UpstreamSnapshot['affinity'];
 };
 
@@ -52,6 +56,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
     idleTimeoutMs: 60_000,
     connectTimeoutMs: 1_000,
     responseTimeoutMs: 5_000,
+    ...DEFAULT_RESILIENCE,
   };
   const { shadows } = options;
   return {
@@ -67,6 +72,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         },
         servers: serversAt(options.servers),
         ...connections,
+        ...options.upstream,
         ...(options.affinity === undefined ? {} : { affinity: options.affinity }),
       },
       ...(shadows === undefined
@@ -99,7 +105,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const { clock, timed } = startClock();
   const balancer = createBalancer(
     (target, handlers) => engine.connect(target, timed(handlers)),
-    () => 0.5,
+    options.draw ?? (() => 0.5),
     snapshot,
     row,
   );

@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import type { BalancerReport, BalancerRequest } from '../../src/balancer/messages.ts';
+import type { ServerEvent } from '../../src/balancer/standing.ts';
 import { runOrigin } from '../../src/cli/origin.ts';
 import { createLedgerMemory } from '../../src/io/ring-ledger.ts';
 import { openSyscalls } from '../../src/io/syscall.ts';
 import { isRingThere } from '../io/ring-there.ts';
-import { snapshotOf, talk } from './rig.ts';
+import { snapshotOf, startRawOrigin, talk } from './rig.ts';
 
 const syscalls = openSyscalls();
 const canRing = syscalls.ok && isRingThere();
@@ -86,3 +87,41 @@ for (const hasRing of [false, true])
     await worker.terminate();
     await origin.close();
   });
+
+test('a balancer worker tells of servers that it takes out', async () => {
+  const bad = await startRawOrigin((socket) => {
+    socket.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n');
+  });
+  const worker = new Worker(new URL('../../src/balancer-worker.ts', import.meta.url));
+  const snapshot = snapshotOf({ servers: [bad.port, bad.port + 1, bad.port + 2] });
+  const { promise: told, resolve: tell } = Promise.withResolvers<readonly ServerEvent[]>();
+  const { promise: listening, resolve: listen } = Promise.withResolvers<number>();
+  worker.on('message', (report: BalancerReport) => {
+    if (report.type === 'ready') listen(report.listeners[0]!.port);
+    if (report.type === 'events') tell(report.events);
+  });
+  const request: BalancerRequest = {
+    type: 'start',
+    ringLedger: undefined,
+    snapshot,
+    counters: new SharedArrayBuffer(counterBytes(snapshot)),
+    sockets: [{ listener: 'http', fd: undefined }],
+    // The others are not there, and probes have seen it.
+    states: [1, 2].map((index) => ({
+      upstream: 'web',
+      server: snapshot.upstreams[0]!.servers[index]!.name,
+      usable: false,
+    })),
+  };
+  worker.postMessage(request);
+  const port = await listening;
+  for (let each = 0; each < 5; each++) {
+    const get = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    assert.match((await talk(port, get)).text, /^HTTP\/1.1 503 No/);
+  }
+  const [event] = await told;
+  assert.equal(event?.kind, 'reduced');
+  assert.match(event.reason, /5 answers in a row were 502, 503 or 504/);
+  await worker.terminate();
+  bad.close();
+});

@@ -4,6 +4,7 @@ import { ADDED_SERVERS_MAX, createServerWriter } from '../../src/control/server-
 import { withLiveServers } from '../../src/discovery/live-servers.ts';
 import type { FoundServer } from '../../src/discovery/server-set.ts';
 import { isIdle, type ServerWord } from '../../src/discovery/server-word.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createConfig } from '../nameserver/fixture.ts';
 
 /** A writer over words in memory and a set of servers that DNS gives. */
@@ -19,6 +20,7 @@ function open() {
     keepalive: { idleMax: 1, idleTimeoutMs: 1 },
     connectTimeoutMs: 1,
     responseTimeoutMs: 1,
+    ...DEFAULT_RESILIENCE,
   };
   const upstreams = () =>
     withLiveServers({ ...balancer, upstreams: { web } }, new Map([['web', found]]), [

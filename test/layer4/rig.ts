@@ -15,6 +15,7 @@ import type { OnConnection } from '../../src/io/stream.ts';
 import { createEntrance } from '../../src/layer4/entrance.ts';
 import { createLayer4 } from '../../src/layer4/layer4.ts';
 import type { ConnectDatagrams } from '../../src/layer4/udp-sessions.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createEngine } from '../balancer/engine.ts';
 import { startServer } from '../balancer/raw-server.ts';
 import { startRawOrigin } from '../balancer/rig.ts';
@@ -44,6 +45,7 @@ export function upstreamOf(
     idleTimeoutMs: 60_000,
     connectTimeoutMs: 1_000,
     responseTimeoutMs: 5_000,
+    ...DEFAULT_RESILIENCE,
     ...more,
   };
 }

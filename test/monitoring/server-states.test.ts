@@ -16,23 +16,11 @@ function split(servers: readonly HealthServer[], ...flags: readonly number[]): s
   return words.join(' ');
 }
 
-test('a later priority takes requests only while nobody of an earlier one can', () => {
-  const servers = [
-    ...[server('a'), server('b'), server('c', { priority: 1 }), server('d', { priority: 2 })],
-    server('e', { priority: 7, upstream: 'other' }),
-  ];
-  assert.equal(split(servers, 1, 1, 1, 1, 1), 'a b (c) (d) e');
-  assert.equal(split(servers, 0, 1, 1, 1, 1), '-a b (c) (d) e');
-  assert.equal(split(servers, 0, 0, 1, 1, 1), '-a -b c (d) e');
-  assert.equal(split(servers, 0, 0, 0, 1, 0), '-a -b -c d -e');
-  assert.equal(split(servers, 0, 0, 0, 0, 0), '-a -b -c -d -e');
-});
-
-test('one that drains keeps whom it has, one in maintenance nobody; neither holds back the next', () => {
+test('one that drains keeps whom it has, one in maintenance nobody', () => {
   const servers = [
     server('a', { mode: 'drain' }),
     server('b', { mode: 'maintenance' }),
-    server('c', { priority: 1 }),
+    server('c'),
   ];
   assert.equal(split(servers, 1, 1, 1), '(a) -b c');
   assert.equal(split(servers, 0, 1, 1), '-a -b c');

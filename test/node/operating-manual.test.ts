@@ -13,7 +13,10 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   endpoint: ['up', 'down', 'degraded', 'unknown', 'unreachable', 'reachable'],
   vantage: ['distrusted', 'trusted'],
   pool: ['frozen', 'thawed'],
-  server: ['up', 'down', 'added', 'removed', 'weight', 'drain', 'maintenance', 'ready'],
+  server: [
+    ...['up', 'down', 'added', 'removed', 'weight', 'drain', 'maintenance', 'ready'],
+    ...['reduced', 'ejected', 'returned', 'suspected'],
+  ],
   discovery: ['changed', 'empty', 'failed', 'recovered'],
   upstream: ['up', 'down'],
   region: ['drain', 'undrain', 'force-up', 'force-down', 'override-lapsed'],

@@ -5,6 +5,7 @@ import type { BalancerConfig, DnsDiscoveryConfig } from '../../src/config/config
 import type { Reply } from '../../src/discovery/reply.ts';
 import type { FoundServer } from '../../src/discovery/server-set.ts';
 import { createServerFinder } from '../../src/node/server-finder.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 
 /** Look-ups by a clock that the test moves; what resolvers say is a table. */
 const records = (ttlSeconds: number, ...lasts: number[]): Reply => ({
@@ -25,7 +26,7 @@ const balancer = (asked: Readonly<Record<string, DnsDiscoveryConfig>>): Balancer
       {
         ...{ algorithm: { kind: 'random', options: {} }, servers: [], discovery: { dns: own } },
         ...{ keepalive: { idleMax: 1, idleTimeoutMs: 1 } },
-        ...{ connectTimeoutMs: 1, responseTimeoutMs: 1 },
+        ...{ connectTimeoutMs: 1, responseTimeoutMs: 1, ...DEFAULT_RESILIENCE },
       },
     ]),
   ),

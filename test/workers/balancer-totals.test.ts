@@ -8,6 +8,7 @@ import {
   serverBase,
 } from '../../src/balancer/counters.ts';
 import { type BalancerSnapshot, DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createBalancerTotals } from '../../src/workers/balancer-totals.ts';
 
 test('read() adds up workers by server, over snapshots that move a server to another index', () => {
@@ -88,6 +89,7 @@ function snapshotOf(servers: readonly string[]): BalancerSnapshot {
         idleTimeoutMs: 1,
         connectTimeoutMs: 1,
         responseTimeoutMs: 1,
+        ...DEFAULT_RESILIENCE,
       },
     ],
   };

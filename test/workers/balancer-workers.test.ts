@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { BalancerListenerConfig, Config } from '../../src/config/config.ts';
 import { openRingCalls, type RingCalls } from '../../src/io/ring-calls.ts';
 import { openSyscalls, type Syscalls } from '../../src/io/syscall.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../../src/workers/balancer-workers.ts';
 import { isRingThere } from '../io/ring-there.ts';
 import { createConfig } from '../nameserver/fixture.ts';
@@ -209,6 +210,7 @@ function configOf(
           keepalive: { idleMax: 1, idleTimeoutMs: 1000 },
           connectTimeoutMs: 1000,
           responseTimeoutMs: 1000,
+          ...DEFAULT_RESILIENCE,
         },
       },
     },
