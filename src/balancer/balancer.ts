@@ -12,6 +12,7 @@ import { compileRoutes } from './route.ts';
 import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
+import { compileTrust } from './trust.ts';
 import type { Connect } from './upstream.ts';
 import { createUpstream, expireIdle, retireServer, setUsable } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -133,13 +134,17 @@ function serveListeners(
     listener.routes = compileRoutes([]);
     listeners.delete(name);
   }
-  for (const [index, { name, address, port, routes }] of next.listeners.entries()) {
+  for (const [index, { name, address, port, routes, trust }] of next.listeners.entries()) {
     const present = listeners.get(name);
-    const compiled = compileRoutes(routes);
-    const counterBase = listenerBase(index);
-    if (present) Object.assign(present, { address, port, routes: compiled, counterBase });
-    else
-      listeners.set(name, { name, address, port, routes: compiled, counterBase, draining: false });
+    const settings = {
+      address,
+      port,
+      routes: compileRoutes(routes),
+      trust: compileTrust(trust),
+      counterBase: listenerBase(index),
+    };
+    if (present) Object.assign(present, settings);
+    else listeners.set(name, { name, ...settings, draining: false });
   }
   for (const { listener } of runtime.sessions) {
     runtime.counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;

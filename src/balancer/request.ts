@@ -35,6 +35,7 @@ import { dependsOnBody, findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
 import { createExchange, cutClient, passToUpstream } from './session.ts';
 import { armOf } from './split.ts';
+import { type ClientFacts, clientFacts } from './trust.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -213,6 +214,7 @@ function begin(
   nowMs: number,
 ): void {
   const { runtime } = session;
+  const facts = knowClient(session, head);
   // A plain path is its own normal form: no string is made of it unless somebody asks.
   const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
   const refusal = judge(head, runtime.limits, runtime.via);
@@ -227,15 +229,15 @@ function begin(
     replyForFilter(session, { status: 204, fields: [], body: '' }, nowMs);
     return;
   }
-  const source = session.client.remoteAddress;
-  const route = findRoute(session.listener.routes, head, path, source, body);
+  const route = findRoute(session.listener.routes, head, path, facts.address, body);
   if (route === undefined) {
     replyWithProblem(session, 404, 'no route', nowMs);
     return;
   }
   exchange.upstream = runtime.upstreams[upstreamIndex(session, route, head)];
   const keySource = exchange.upstream?.keySource;
-  if (keySource !== undefined) exchange.key = affinityKey(keySource, head, session.client);
+  if (keySource !== undefined)
+    exchange.key = affinityKey(keySource, head, session.client, facts.address);
   exchange.upgrade = upgradeProtocols(exchange, head);
   if (route.filters.length === 0) {
     forward(
@@ -296,11 +298,24 @@ function forward(
   if (mirror) beginMirror(session, exchange, mirror, nowMs);
 }
 
+/** A stranger is who he is for the whole connection; a proxy speaks for another client each time. */
+function knowClient(session: Session, head: RequestHead): ClientFacts {
+  const { client, facts, listener, runtime } = session;
+  if (facts?.trust === listener.trust && !facts.isTrusted) return facts;
+  const ends = { address: client.remoteAddress, port: listener.port, via: runtime.via };
+  session.facts = clientFacts(listener.trust, ends, head);
+  return session.facts;
+}
+
 /** -1: the filters answer. */
-function upstreamIndex({ client, runtime }: Session, route: Route, head: RequestHead): number {
+function upstreamIndex(
+  { client, facts, runtime }: Session,
+  route: Route,
+  head: RequestHead,
+): number {
   const { split, upstream } = route;
   if (split === undefined) return upstream;
-  const key = split.key === undefined ? 0 : affinityKey(split.key, head, client);
+  const key = split.key === undefined ? 0 : affinityKey(split.key, head, client, facts!.address);
   return armOf(split.arms, key, runtime.draw());
 }
 

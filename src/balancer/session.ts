@@ -12,6 +12,7 @@ import { createInbox, inboxLength } from './inbox.ts';
 import type { Mirror } from './mirror.ts';
 import type { RouteTable } from './route.ts';
 import type { BalancerLimits } from './snapshot.ts';
+import type { ClientFacts, Trust } from './trust.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
 import { discardConnection } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -65,8 +66,8 @@ export type Session = {
   lingerUntilMs: number;
   lingerBytes: number;
   exchange: Exchange | undefined;
-  /** What servers are told of the client (rewrite.ts), once it was needed. */
-  claims: string | undefined;
+  /** Who the client is (trust.ts), from the first request on. */
+  facts: ClientFacts | undefined;
 };
 
 export type BodyMode = 'none' | 'length' | 'chunked' | 'close';
@@ -134,6 +135,7 @@ export type Listener = {
   address: string;
   port: number;
   routes: RouteTable;
+  trust: Trust;
   counterBase: number;
   draining: boolean;
 };
@@ -216,7 +218,7 @@ export function createSession(
     lingerUntilMs: 0,
     lingerBytes: 0,
     exchange: undefined,
-    claims: undefined,
+    facts: undefined,
   };
 }
 

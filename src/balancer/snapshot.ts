@@ -1,7 +1,11 @@
-import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
+import type {
+  CookieAffinityConfig,
+  RouteConditions,
+  TrustConfig,
+} from '../config/config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 
-export type { ValueTest } from '../config/config.ts';
+export type { ForwardingField, ValueTest } from '../config/config.ts';
 
 /**
  * What a balancer worker serves from: the balancer's part of a configuration as flat, cloneable
@@ -47,9 +51,13 @@ export type ListenerSnapshot = {
   readonly routes: readonly RouteSnapshot[];
   /** Absent = HTTP. Of layer 4 a route's hosts are server names of TLS, and nothing else counts. */
   readonly layer4?: FlowSettings;
+  /** Absent = nobody is. */
+  readonly trust?: TrustSnapshot;
   /** Networks of proxies that say in a PROXY header whom they speak for; absent = clients come themselves. */
   readonly proxies?: readonly string[];
 };
+/** `proxies`: networks whose word counts; `believe`: which fields they write; `send`: what servers get. */
+export type TrustSnapshot = TrustConfig;
 export type FlowSettings = {
   readonly protocol: 'tcp' | 'udp';
   /** Where a TCP connection goes depends on the name in its TLS ClientHello. */

@@ -422,9 +422,26 @@ export type BalancerListenerConfig = {
   readonly routes: readonly RouteConfig[];
   /** Absent = HTTP. */
   readonly layer4?: FlowConfig;
+  /** Of HTTP: whose word about the client counts, and what servers are told; absent = nobody's. */
+  readonly trust?: TrustConfig;
   /** Networks whose connections come with a PROXY header; absent = clients come themselves. */
   readonly proxies?: readonly string[];
 };
+export type TrustConfig = {
+  /** Networks of the proxies in front. */
+  readonly proxies: readonly string[];
+  /** The families of fields that they write. */
+  readonly believe: readonly ('x-forwarded' | 'forwarded')[];
+  readonly send: readonly ForwardingField[];
+};
+export type ForwardingField =
+  | 'x-forwarded-for'
+  | 'x-forwarded-proto'
+  | 'x-forwarded-host'
+  | 'x-forwarded-port'
+  | 'x-real-ip'
+  | 'forwarded'
+  | 'via';
 export type FlowConfig = {
   readonly protocol: 'tcp' | 'udp';
   readonly byServerName: boolean;

@@ -9,6 +9,7 @@ type Listener = ConfigFile['balancer']['listeners'][number];
 const PROTOCOLS_OF = {
   routes: ['http'],
   sni: ['tcp'],
+  trust: ['http'],
   proxies: ['http', 'tcp', 'udp'],
   idleTimeout: ['tcp', 'udp'],
   drainTimeout: ['tcp', 'udp'],

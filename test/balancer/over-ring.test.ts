@@ -4,6 +4,7 @@ import { useRing } from './engine.ts';
 if (await useRing()) {
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
+  await import('./forwarding.test.ts');
   await import('./mirror.test.ts');
   await import('./cookie-affinity.test.ts');
   await import('./hostile-clients.test.ts');

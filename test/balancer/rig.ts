@@ -8,6 +8,7 @@ import type {
   BalancerSnapshot,
   RouteSnapshot,
   UpstreamSnapshot,
+  TrustSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
@@ -27,6 +28,7 @@ export type RigOptions = {
   readonly algorithmOptions?: Readonly<Record<string, unknown>>;
   readonly idleMax?: number;
   readonly affinity?: UpstreamSnapshot['affinity'];
+  readonly trust?: TrustSnapshot;
 };
 
 export type Rig = {
@@ -87,6 +89,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         address: '127.0.0.1',
         port: 0,
         routes: options.routes ?? [{ hosts: [], pathPrefix: '/', filters: [], upstream: 0 }],
+        ...(options.trust ? { trust: options.trust } : {}),
       },
     ],
   };
