@@ -12,6 +12,7 @@ import { compileRoutes } from './route.ts';
 import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
+import { NO_TRACE } from './trace.ts';
 import { compileTrust } from './trust.ts';
 import type { Connect } from './upstream.ts';
 import { createUpstream, expireIdle, retireServer, setUsable } from './upstream.ts';
@@ -134,13 +135,17 @@ function serveListeners(
     listener.routes = compileRoutes([]);
     listeners.delete(name);
   }
-  for (const [index, { name, address, port, routes, trust }] of next.listeners.entries()) {
+  for (const [
+    index,
+    { name, address, port, routes, trace = NO_TRACE, trust },
+  ] of next.listeners.entries()) {
     const present = listeners.get(name);
     const settings = {
       address,
       port,
       routes: compileRoutes(routes),
       trust: compileTrust(trust),
+      trace,
       counterBase: listenerBase(index),
     };
     if (present) Object.assign(present, settings);

@@ -40,6 +40,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       port: listener.port,
       routes: listener.routes.map((route) => compileRoute(route, names)),
       ...(listener.layer4 === undefined ? {} : { layer4: listener.layer4 }),
+      ...(listener.trace === undefined ? {} : { trace: listener.trace }),
       ...(listener.trust === undefined ? {} : { trust: listener.trust }),
       ...(listener.proxies === undefined ? {} : { proxies: listener.proxies }),
     })),

@@ -8,6 +8,7 @@ import type { RequestHead, ResponseHead } from '../http/head.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { putFields } from './field-edits.ts';
 import type { Exchange, Session } from './session.ts';
+import { judgeTrace, putTrace } from './trace.ts';
 import { putClaims } from './trust.ts';
 
 /**
@@ -30,7 +31,7 @@ export function putRequestHead(
   putAll(sink, BLANK);
   putTarget(sink, head, target);
   putAll(sink, VERSION_HOST);
-  const { address, port } = session.listener;
+  const { address, port, trace } = session.listener;
   const hasHost = head.hostEnd > head.hostStart;
   if (edits?.host !== undefined) putText(sink, edits.host);
   else if (hasHost) putBytes(sink, bytes, head.hostStart, head.hostEnd);
@@ -39,7 +40,10 @@ export function putRequestHead(
   // Judged before anything of it is passed on (request.ts).
   const facts = session.facts!;
   const skipped = facts.isTrusted ? NOT_OF_PROXIES : NOT_OF_STRANGERS;
+  const { draw, traceIds } = session.runtime;
+  judgeTrace(trace, head, traceIds);
   putFields(sink, bytes, fields, skipped, edits);
+  putTrace(sink, trace, traceIds, edits, draw);
   putClaims(sink, facts, head);
   putVia(sink, head.minor, session);
   putRequestFraming(sink, exchange, head);

@@ -11,7 +11,8 @@ import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
 import type { Mirror } from './mirror.ts';
 import type { RouteTable } from './route.ts';
-import type { BalancerLimits } from './snapshot.ts';
+import type { BalancerLimits, TraceSnapshot } from './snapshot.ts';
+import type { TraceIds } from './trace.ts';
 import type { ClientFacts, Trust } from './trust.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
 import { discardConnection } from './upstream.ts';
@@ -136,6 +137,7 @@ export type Listener = {
   port: number;
   routes: RouteTable;
   trust: Trust;
+  trace: TraceSnapshot;
   counterBase: number;
   draining: boolean;
 };
@@ -159,6 +161,8 @@ export type BalancerRuntime = {
   readonly toUpstream: ByteSink;
   readonly headSink: ByteSink;
   readonly spareHeads: SpareHeads;
+  /** Of the head that was put last. */
+  readonly traceIds: TraceIds;
   dateSecond: number;
   dateText: string;
 };
@@ -184,6 +188,7 @@ export function createRuntimeState(
     toUpstream: createByteSink(SINK_BYTES),
     headSink: createByteSink(HEAD_SINK_BYTES),
     spareHeads: [],
+    traceIds: { traceId: '', requestId: '' },
     dateSecond: -1,
     dateText: '',
   };

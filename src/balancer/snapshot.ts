@@ -1,6 +1,7 @@
 import type {
   CookieAffinityConfig,
   RouteConditions,
+  TraceConfig,
   TrustConfig,
 } from '../config/config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
@@ -51,6 +52,8 @@ export type ListenerSnapshot = {
   readonly routes: readonly RouteSnapshot[];
   /** Absent = HTTP. Of layer 4 a route's hosts are server names of TLS, and nothing else counts. */
   readonly layer4?: FlowSettings;
+  /** Absent = ids pass as they came. */
+  readonly trace?: TraceSnapshot;
   /** Absent = nobody is. */
   readonly trust?: TrustSnapshot;
   /** Networks of proxies that say in a PROXY header whom they speak for; absent = clients come themselves. */
@@ -58,6 +61,7 @@ export type ListenerSnapshot = {
 };
 /** `proxies`: networks whose word counts; `believe`: which fields they write; `send`: what servers get. */
 export type TrustSnapshot = TrustConfig;
+export type TraceSnapshot = TraceConfig;
 export type FlowSettings = {
   readonly protocol: 'tcp' | 'udp';
   /** Where a TCP connection goes depends on the name in its TLS ClientHello. */

@@ -78,6 +78,21 @@ const trust = z.strictObject({
     ),
 });
 
+const trace = z.strictObject({
+  start: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe('Percent of the requests that come without a trace for which one is started.'),
+  requestId: z
+    .enum(['pass', 'make', 'replace'])
+    .default('pass')
+    .describe(
+      '`pass`: X-Request-ID goes on as it came, if it came; `make`: a request without a well-formed one gets one; `replace`: every request gets a new one.',
+    ),
+});
+
 export const balancerListenerFields = {
   name: name
     .optional()
@@ -111,6 +126,11 @@ export const balancerListenerFields = {
     .optional()
     .describe(
       'Networks of proxies in front of this listener. Every connection begins with a PROXY header (version 1 or 2), every datagram with one of version 2, that says who the client is. Nobody else is served here.',
+    ),
+  trace: trace
+    .optional()
+    .describe(
+      'Of `http`: W3C Trace Context and X-Request-ID. A traceparent that came goes on as it is with its tracestate, a malformed one is dropped.',
     ),
   trust: trust
     .optional()

@@ -422,10 +422,17 @@ export type BalancerListenerConfig = {
   readonly routes: readonly RouteConfig[];
   /** Absent = HTTP. */
   readonly layer4?: FlowConfig;
+  /** Of HTTP: ids that requests are given; absent = none. */
+  readonly trace?: TraceConfig;
   /** Of HTTP: whose word about the client counts, and what servers are told; absent = nobody's. */
   readonly trust?: TrustConfig;
   /** Networks whose connections come with a PROXY header; absent = clients come themselves. */
   readonly proxies?: readonly string[];
+};
+export type TraceConfig = {
+  /** Percent of the requests without a trace. */
+  readonly start: number;
+  readonly requestId: 'pass' | 'make' | 'replace';
 };
 export type TrustConfig = {
   /** Networks of the proxies in front. */

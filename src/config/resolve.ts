@@ -391,7 +391,7 @@ function resolveBalancerListener(
   listener: ConfigFile['balancer']['listeners'][number],
 ): BalancerListenerConfig {
   const address = canonical(listener.address);
-  const { port, proxies, region, routes = [], sni = [], trust, upstream } = listener;
+  const { port, proxies, region, routes = [], sni = [], trace, trust, upstream } = listener;
   const everything = { hosts: [], pathPrefix: '/', filters: [] };
   const all = [
     ...routes,
@@ -413,6 +413,7 @@ function resolveBalancerListener(
       hosts: route.hosts.map((host) => host.toLowerCase()),
     })),
     ...(layer4 === undefined ? {} : { layer4 }),
+    ...(trace === undefined ? {} : { trace }),
     ...(trust === undefined
       ? {}
       : { trust: { ...trust, proxies: trust.proxies.map(canonicalNetwork) } }),

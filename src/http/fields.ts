@@ -77,6 +77,9 @@ export const FIELD = {
   cookie: 24,
   /** Says with which certificate a client came: of strangers it is a lie. */
   clientCert: 25,
+  traceparent: 26,
+  tracestate: 27,
+  xRequestId: 28,
 } as const;
 
 const KNOWN: readonly (readonly [string, number])[] = [
@@ -104,6 +107,9 @@ const KNOWN: readonly (readonly [string, number])[] = [
   ['max-forwards', FIELD.maxForwards],
   ['date', FIELD.date],
   ['cookie', FIELD.cookie],
+  ['traceparent', FIELD.traceparent],
+  ['tracestate', FIELD.tracestate],
+  ['x-request-id', FIELD.xRequestId],
   // RFC 9440 section 2.4, and the names from before it.
   ['client-cert', FIELD.clientCert],
   ['client-cert-chain', FIELD.clientCert],

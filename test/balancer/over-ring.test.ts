@@ -15,4 +15,5 @@ if (await useRing()) {
   await import('./smuggling.test.ts');
   await import('./streaming.test.ts');
   await import('./traps.test.ts');
+  await import('./trace.test.ts');
 }

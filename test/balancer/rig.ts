@@ -8,6 +8,7 @@ import type {
   BalancerSnapshot,
   RouteSnapshot,
   UpstreamSnapshot,
+  TraceSnapshot,
   TrustSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
@@ -29,6 +30,7 @@ export type RigOptions = {
   readonly idleMax?: number;
   readonly affinity?: UpstreamSnapshot['affinity'];
   readonly trust?: TrustSnapshot;
+  readonly trace?: TraceSnapshot;
 };
 
 export type Rig = {
@@ -89,6 +91,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         address: '127.0.0.1',
         port: 0,
         routes: options.routes ?? [{ hosts: [], pathPrefix: '/', filters: [], upstream: 0 }],
+        ...(options.trace ? { trace: options.trace } : {}),
         ...(options.trust ? { trust: options.trust } : {}),
       },
     ],
