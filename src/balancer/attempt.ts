@@ -1,5 +1,6 @@
 import { putBytes } from '../http/byte-sink.ts';
 import { heldServer } from './cookie-affinity.ts';
+import { noteAttempt, noteSent } from './access-log.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';
@@ -38,6 +39,7 @@ export function beginAttempt(
     pickServer(upstream, excluded, exchange.key, runtime.draw(), nowMs);
   if (server === undefined) return false;
   exchange.server = server;
+  noteAttempt(session, exchange, nowMs);
   exchange.attemptMs = exchange.upstreamMs = nowMs;
   exchange.upstreamBlocked = false;
   beginRequest(server, runtime.counters, nowMs);
@@ -58,6 +60,7 @@ export function beginAttempt(
 /** The connection is open: the head goes out, and the body may follow. */
 export function sendHead(session: Session, exchange: Exchange): void {
   session.phase = 'exchange';
+  noteSent(session, exchange.upstreamMs);
   putBytes(session.runtime.toUpstream, exchange.head.bytes, 0, exchange.head.length);
   if (session.clientBlocked) exchange.connection?.wire.pause();
 }

@@ -1,9 +1,11 @@
+import { createAccessLog, type LogBatch, noteEnd, takeBatch } from './access-log.ts';
 import {
   COUNTER_SCRATCH,
   LISTENER_COUNTER,
   listenerBase,
   SERVER_COUNTER,
   serverBase,
+  WORKER_COUNTER,
 } from './counters.ts';
 import { closeSession, openSession, releaseIdleSession, tickSession } from './exchange.ts';
 import type { ServerState } from './messages.ts';
@@ -38,12 +40,16 @@ export type Balancer = {
   stop(nowMs: number, graceMs: number): void;
   /** Client connections open now. */
   sessions(): number;
+  /** What the access log has gathered; undefined when there is nothing, or no log. */
+  takeLog(): LogBatch | undefined;
+  /** Counts what became of it. */
+  countLog(batch: LogBatch, isWritten: boolean): void;
   /** Servers with their load, and the counters: for layer 4, which passes on to the same servers. */
   accounts(): Accounts;
 };
 
 /** Of the snapshot that is served now; the next one has others. */
-export type Accounts = Pick<BalancerRuntime, 'counters' | 'upstreams'>;
+export type Accounts = Pick<BalancerRuntime, 'accessLog' | 'counters' | 'upstreams'>;
 
 /** @param draw random numbers in [0, 1) for the algorithms */
 export function createBalancer(
@@ -58,6 +64,7 @@ export function createBalancer(
   const serve = (next: BalancerSnapshot, row: ArrayBufferLike): void => {
     runtime.limits = next.limits;
     runtime.via = next.via;
+    runtime.accessLog = createAccessLog(next.accessLog, runtime.accessLog);
     runtime.counters = new Float64Array(row);
     serveUpstreams(runtime, next);
     serveListeners(runtime, listeners, next);
@@ -86,8 +93,10 @@ export function createBalancer(
     },
     tick(nowMs) {
       for (const session of runtime.sessions) {
-        if (nowMs >= stopAtMs) closeSession(session, nowMs);
-        else tickSession(session, nowMs);
+        if (nowMs >= stopAtMs) {
+          noteEnd(session, 'stopped');
+          closeSession(session, nowMs);
+        } else tickSession(session, nowMs);
       }
       tickMirrors(runtime, nowMs);
       for (const { servers } of runtime.upstreams) {
@@ -100,6 +109,12 @@ export function createBalancer(
       for (const session of runtime.sessions) releaseIdleSession(session, nowMs);
     },
     sessions: () => runtime.sessions.size,
+    takeLog: () => runtime.accessLog && takeBatch(runtime.accessLog),
+    countLog({ dropped, lines }, isWritten) {
+      const { counters } = runtime;
+      counters[WORKER_COUNTER.logLines]! += isWritten ? lines : 0;
+      counters[WORKER_COUNTER.logDropped]! += dropped + (isWritten ? 0 : lines);
+    },
     accounts: () => runtime,
   };
 }

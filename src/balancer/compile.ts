@@ -32,6 +32,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
     generation: options.generation,
     via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    ...(config.accessLog === undefined ? {} : { accessLog: config.accessLog }),
     upstreams: names.map((name) => compileUpstream(config, name)),
     listeners: listeners.map((listener) => ({
       name: listener.name,

@@ -1,4 +1,5 @@
 import { putBytes } from '../http/byte-sink.ts';
+import { endEntry, noteEnd } from './access-log.ts';
 import { endAttempt, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import { dropHead } from './head-copy.ts';
@@ -101,6 +102,7 @@ export function closeSession(session: Session, nowMs: number): void {
   if (!runtime.sessions.delete(session)) return;
   runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (exchange) {
+    endEntry(session, exchange, exchange.isTunnel ? 'done' : 'client-gone', nowMs);
     endAttempt(session, exchange, undefined, nowMs);
     dropHead(exchange.head, runtime.spareHeads);
   }
@@ -128,7 +130,10 @@ export function tickSession(session: Session, nowMs: number): void {
       break;
     case 'tunnel': {
       const last = Math.max(session.clientReadMs, exchange?.upstreamMs ?? 0);
-      if (nowMs - last >= limits.tunnelIdleTimeoutMs) session.phase = 'closed';
+      if (nowMs - last >= limits.tunnelIdleTimeoutMs) {
+        noteEnd(session, 'idle-timeout');
+        session.phase = 'closed';
+      }
       break;
     }
     case 'linger':
@@ -184,7 +189,10 @@ function tickExchange(session: Session, exchange: Exchange, nowMs: number): void
   const { limits } = session.runtime;
   const responseTimeoutMs = exchange.upstream?.settings.responseTimeoutMs ?? 0;
   if (session.clientBlocked) {
-    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
+    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) {
+      noteEnd(session, 'write-timeout');
+      session.phase = 'closed';
+    }
     return;
   }
   const awaitsBody = !exchange.requestDone && !exchange.upstreamBlocked;
@@ -257,10 +265,13 @@ function consume(
       case 'exchange': {
         const { exchange } = session;
         if (exchange === undefined || exchange.requestDone || exchange.upstreamBlocked) return at;
-        at = forwardRequestBody(session, exchange, bytes, at, to, nowMs);
+        const next = forwardRequestBody(session, exchange, bytes, at, to, nowMs);
+        if (session.entry) session.entry.bytesIn += next - at;
+        at = next;
         break;
       }
       case 'tunnel':
+        if (session.entry) session.entry.bytesIn += to - at;
         putBytes(session.runtime.toUpstream, bytes, at, to);
         return to;
       case 'linger':
@@ -316,7 +327,10 @@ function upstreamEnded(session: Session, problem: string, nowMs: number): void {
   if (exchange === undefined) return;
   if (session.phase === 'tunnel') {
     if (problem === '') session.endAfterFlush = true;
-    else session.phase = 'closed';
+    else {
+      noteEnd(session, 'server-closed');
+      session.phase = 'closed';
+    }
   } else if (session.phase === 'connect') {
     failResponse(session, exchange, 502, 'no connection to the server', nowMs);
   } else if (session.phase === 'exchange') endResponse(session, exchange, problem, nowMs);

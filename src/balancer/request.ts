@@ -18,6 +18,7 @@ import {
   TARGET_BYTES_MAX,
 } from '../http/head.ts';
 import { normalPath } from '../http/target.ts';
+import { beginEntry, noteEnd, noteText } from './access-log.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
@@ -109,7 +110,7 @@ function bodyFor(
   const kind = routes.bodyRoutes.length === 0 ? undefined : bodyKind(head);
   const path = kind && normalPath(head.bytes, head.target);
   if (kind === undefined || path === undefined) return undefined;
-  if (!dependsOnBody(routes, head, kind, path, session.client.remoteAddress)) return undefined;
+  if (!dependsOnBody(routes, head, kind, path, knowClient(session, head).address)) return undefined;
   const body = lookAtBody(head, kind, bytes, from, to);
   const isFirstLook = typeof body === 'number' && session.bodyAwaited === 0;
   if (isFirstLook && head.minor === 1 && hasField(head.fields, FIELD.expect)) {
@@ -188,6 +189,7 @@ function failBody(
   nowMs: number,
 ): number {
   if (exchange.responseStarted) {
+    noteEnd(session, 'refused');
     cutClient(session);
   } else replyWithProblem(session, status, reason, nowMs);
   return to;
@@ -215,6 +217,7 @@ function begin(
 ): void {
   const { runtime } = session;
   const facts = knowClient(session, head);
+  beginEntry(session, head, range.end - range.start, nowMs);
   // A plain path is its own normal form: no string is made of it unless somebody asks.
   const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
   const refusal = judge(head, runtime.limits, runtime.via);
@@ -234,6 +237,7 @@ function begin(
     replyWithProblem(session, 404, 'no route', nowMs);
     return;
   }
+  noteText(session, 'route', route.name);
   exchange.upstream = runtime.upstreams[upstreamIndex(session, route, head)];
   const keySource = exchange.upstream?.keySource;
   if (keySource !== undefined)
@@ -290,6 +294,9 @@ function forward(
     edits = taken.edits;
   }
   putRequestHead(sink, session, exchange, verdict.head, edits, verdict.target);
+  putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
+  noteText(session, 'traceId', runtime.traceIds.traceId);
+  noteText(session, 'requestId', runtime.traceIds.requestId);
   keepHead(exchange.head, sink, runtime.spareHeads);
   if (!beginAttempt(session, exchange, undefined, false, nowMs)) {
     replyWithProblem(session, 503, 'no server is available', nowMs);

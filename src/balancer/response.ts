@@ -14,6 +14,7 @@ import {
   HEAD_MALFORMED,
   parseResponseHead,
 } from '../http/head.ts';
+import { noteEnd, noteFirstByte } from './access-log.ts';
 import { beginTunnel, endAttempt, retry } from './attempt.ts';
 import { giveCookie } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
@@ -56,6 +57,7 @@ export function readResponse(
   const { connection, responseInbox } = exchange;
   if (connection === undefined) return;
   exchange.responseSeen = true;
+  noteFirstByte(session, nowMs);
   exchange.upstreamMs = nowMs;
   session.runtime.counters[connection.server.counterBase + SERVER_COUNTER.bytesIn]! += bytes.length;
   if (inboxLength(responseInbox) === 0) {
@@ -96,6 +98,7 @@ export function failResponse(
   nowMs: number,
 ): void {
   if (exchange.responseStarted) {
+    noteEnd(session, status === 504 ? 'response-timeout' : 'server-closed');
     endAttempt(session, exchange, false, nowMs);
     cutClient(session);
     return;
@@ -256,6 +259,7 @@ function readChunks(
   }
   exchange.responseDone = isChunkedDone(decoder);
   if (isChunkedInvalid(decoder)) {
+    noteEnd(session, 'server-closed');
     endAttempt(session, exchange, false, exchange.upstreamMs);
     cutClient(session);
   }

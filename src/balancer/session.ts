@@ -5,6 +5,7 @@ import type { ChunkedDecoder } from '../http/chunked.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, createResponseHead } from '../http/head.ts';
 import type { CookieHold } from './cookie-affinity.ts';
+import { type AccessEntry, type AccessLog, endEntry } from './access-log.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
 import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
 import type { Inbox } from './inbox.ts';
@@ -67,6 +68,10 @@ export type Session = {
   lingerUntilMs: number;
   lingerBytes: number;
   exchange: Exchange | undefined;
+  /** Its line in the access log; undefined when there is none. */
+  entry: AccessEntry | undefined;
+  /** Octets written to the client. */
+  bytesOut: number;
   /** Who the client is (trust.ts), from the first request on. */
   facts: ClientFacts | undefined;
 };
@@ -149,6 +154,8 @@ export type BalancerRuntime = {
   readonly draw: () => number;
   limits: BalancerLimits;
   via: string;
+  /** Undefined = off. */
+  accessLog: AccessLog | undefined;
   upstreams: readonly Upstream[];
   counters: Float64Array;
   stopping: boolean;
@@ -177,6 +184,7 @@ export function createRuntimeState(
     draw,
     limits,
     via: '',
+    accessLog: undefined,
     upstreams: [],
     counters: new Float64Array(0),
     stopping: false,
@@ -223,6 +231,8 @@ export function createSession(
     lingerUntilMs: 0,
     lingerBytes: 0,
     exchange: undefined,
+    entry: undefined,
+    bytesOut: 0,
     facts: undefined,
   };
 }
@@ -345,6 +355,7 @@ function writeUpstream(session: Session, bytes: Uint8Array, length: number, nowM
 function writeClient(session: Session, bytes: Uint8Array, length: number, nowMs: number): void {
   const { client, listener, runtime } = session;
   if (length === 0 || session.phase === 'closed') return;
+  session.bytesOut += length;
   if (!client.write(bytes, length)) holdForClient(session);
   session.clientWriteMs = nowMs;
   runtime.counters[listener.counterBase + LISTENER_COUNTER.bytesOut]! += length;
@@ -366,7 +377,10 @@ export function dropConnection(session: Session): void {
 
 /** Marks the end of the exchange and goes on to the next head, or out. */
 export function leaveExchange(session: Session, keep: boolean, nowMs: number): void {
-  if (session.exchange) dropHead(session.exchange.head, session.runtime.spareHeads);
+  if (session.exchange) {
+    endEntry(session, session.exchange, 'done', nowMs);
+    dropHead(session.exchange.head, session.runtime.spareHeads);
+  }
   session.exchange = undefined;
   session.requests++;
   session.headSinceMs = 0;

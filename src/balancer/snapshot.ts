@@ -1,5 +1,8 @@
 import type {
+import type {
+  AccessLogConfig,
   CookieAffinityConfig,
+} from '../config/config.ts';
   RouteConditions,
   TraceConfig,
   TrustConfig,
@@ -17,10 +20,14 @@ export type BalancerSnapshot = {
   /** This node's name in Via; a request that already carries it has come in a circle. */
   readonly via: string;
   readonly limits: BalancerLimits;
+  /** Absent = no request leaves a line. */
+  readonly accessLog?: AccessLogSnapshot;
   readonly upstreams: readonly UpstreamSnapshot[];
   readonly listeners: readonly ListenerSnapshot[];
 };
 
+/** Where lines go, the pure rooms do not know. */
+export type AccessLogSnapshot = AccessLogConfig;
 export type UpstreamSnapshot = {
   readonly name: string;
   readonly algorithm: ExtensionUse;

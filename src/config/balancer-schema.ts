@@ -8,6 +8,7 @@ const NETWORKS_MAX = 1000;
 const SERVER_NAMES_MAX = 10_000;
 const SESSIONS_MAX = 1_000_000;
 const RESPONSES_MAX = 1000;
+const PATH_LENGTH_MAX = 1024;
 
 const serverName = z
   .string()
@@ -75,6 +76,28 @@ const trust = z.strictObject({
     .default(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via'])
     .describe(
       'What servers are told. Without `via` neither servers nor clients get it, and a request that goes round in a circle is not noticed.',
+    ),
+});
+
+export const accessLog = z.strictObject({
+  format: z
+    .enum(['json', 'combined'])
+    .default('json')
+    .describe("`json`: everything that is known, one object a line; `combined`: Apache's format."),
+  file: z
+    .string()
+    .max(PATH_LENGTH_MAX)
+    .default('')
+    .describe(
+      'Where lines are appended; a file that was renamed is opened anew within a second. Default: standard output.',
+    ),
+  percent: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(100)
+    .describe(
+      'Percent of the requests that leave a line. Statuses from 500 and requests that did not come to their end always do.',
     ),
 });
 

@@ -359,8 +359,17 @@ export type IdentityConfig = {
 export type BalancerConfig = {
   /** `auto`: io_uring where the machine can. */
   readonly engine: 'auto' | 'portable';
+  /** Absent = off. */
+  readonly accessLog?: AccessLogConfig;
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
+};
+export type AccessLogConfig = {
+  readonly format: 'json' | 'combined';
+  /** Empty = standard output. */
+  readonly file: string;
+  /** Of the requests that went well. */
+  readonly percent: number;
 };
 export type UpstreamConfig = {
   readonly algorithm: { readonly kind: string; readonly options: unknown };

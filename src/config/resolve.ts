@@ -370,7 +370,8 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);
-  return { engine: file.balancer.engine, upstreams, listeners };
+  const { accessLog, engine } = file.balancer;
+  return { engine, ...(accessLog === undefined ? {} : { accessLog }), upstreams, listeners };
 }
 
 function resolveCookie({

@@ -2,6 +2,7 @@ import { useRing } from './engine.ts';
 
 /** What holds for the balancer over node:net holds over io_uring. */
 if (await useRing()) {
+  await import('./access-log.test.ts');
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
   await import('./forwarding.test.ts');

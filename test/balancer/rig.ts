@@ -4,6 +4,7 @@ import { createBalancer } from '../../src/balancer/balancer.ts';
 import type { BalancerCounts } from '../../src/balancer/counters.ts';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import type {
+  AccessLogSnapshot,
   BalancerLimits,
   BalancerSnapshot,
   RouteSnapshot,
@@ -29,6 +30,7 @@ export type RigOptions = {
   readonly algorithmOptions?: Readonly<Record<string, unknown>>;
   readonly idleMax?: number;
   readonly affinity?: UpstreamSnapshot['affinity'];
+  readonly accessLog?: Partial<AccessLogSnapshot>;
   readonly trust?: TrustSnapshot;
   readonly trace?: TraceSnapshot;
 };
@@ -62,6 +64,9 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
     generation: 1,
     via: 'meridian-test',
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    ...(options.accessLog
+      ? { accessLog: { format: 'json', file: '', percent: 100, ...options.accessLog } }
+      : {}),
     upstreams: [
       {
         name: 'web',
