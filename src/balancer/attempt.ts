@@ -1,6 +1,6 @@
 import { putBytes } from '../http/byte-sink.ts';
-import { heldServer } from './cookie-affinity.ts';
 import { noteAttempt, noteSent } from './access-log.ts';
+import { heldServer } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';

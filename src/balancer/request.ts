@@ -294,7 +294,6 @@ function forward(
     edits = taken.edits;
   }
   putRequestHead(sink, session, exchange, verdict.head, edits, verdict.target);
-  putRequestHead(sink, session, exchange, verdict.head, verdict.edits, verdict.target);
   noteText(session, 'traceId', runtime.traceIds.traceId);
   noteText(session, 'requestId', runtime.traceIds.requestId);
   keepHead(exchange.head, sink, runtime.spareHeads);

@@ -1,15 +1,9 @@
-import type {
-import type {
-  AccessLogConfig,
-  CookieAffinityConfig,
-} from '../config/config.ts';
-  RouteConditions,
-  TraceConfig,
-  TrustConfig,
-} from '../config/config.ts';
+import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
+import type { AccessLogConfig, TraceConfig, TrustConfig } from '../config/front-config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 
-export type { ForwardingField, ValueTest } from '../config/config.ts';
+export type { ValueTest } from '../config/config.ts';
+export type { ForwardingField } from '../config/front-config.ts';
 
 /**
  * What a balancer worker serves from: the balancer's part of a configuration as flat, cloneable

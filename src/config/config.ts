@@ -1,6 +1,7 @@
 import type { Location } from '../geo/location.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
+import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
 
 /**
  * What people wrote, validated and with defaults filled in: the only shape of configuration that
@@ -364,13 +365,6 @@ export type BalancerConfig = {
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
 };
-export type AccessLogConfig = {
-  readonly format: 'json' | 'combined';
-  /** Empty = standard output. */
-  readonly file: string;
-  /** Of the requests that went well. */
-  readonly percent: number;
-};
 export type UpstreamConfig = {
   readonly algorithm: { readonly kind: string; readonly options: unknown };
   readonly servers: readonly ServerConfig[];
@@ -437,34 +431,6 @@ export type BalancerListenerConfig = {
   readonly trust?: TrustConfig;
   /** Networks whose connections come with a PROXY header; absent = clients come themselves. */
   readonly proxies?: readonly string[];
-};
-export type TraceConfig = {
-  /** Percent of the requests without a trace. */
-  readonly start: number;
-  readonly requestId: 'pass' | 'make' | 'replace';
-};
-export type TrustConfig = {
-  /** Networks of the proxies in front. */
-  readonly proxies: readonly string[];
-  /** The families of fields that they write. */
-  readonly believe: readonly ('x-forwarded' | 'forwarded')[];
-  readonly send: readonly ForwardingField[];
-};
-export type ForwardingField =
-  | 'x-forwarded-for'
-  | 'x-forwarded-proto'
-  | 'x-forwarded-host'
-  | 'x-forwarded-port'
-  | 'x-real-ip'
-  | 'forwarded'
-  | 'via';
-export type FlowConfig = {
-  readonly protocol: 'tcp' | 'udp';
-  readonly byServerName: boolean;
-  readonly idleTimeoutMs: number;
-  readonly drainTimeoutMs: number;
-  readonly sessionsMax: number;
-  readonly responses: number;
 };
 export type RouteConfig = RouteConditions & {
   /** Empty = any host; `*.example.com` matches one or more labels. */

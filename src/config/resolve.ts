@@ -13,7 +13,6 @@ import type {
   DnsListenerConfig,
   DnstapConfig,
   EndpointConfig,
-  FlowConfig,
   IdentityConfig,
   KeyConfig,
   MonitorConfig,
@@ -21,6 +20,7 @@ import type {
   RegionConfig,
 } from './config.ts';
 import { extensions } from './extensions.ts';
+import type { FlowConfig } from './front-config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
 import type { ConfigFile } from './schema.ts';

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
 import { affinity } from './affinity-schema.ts';
-import { balancerListenerFields, proxyOptions, proxyProtocol } from './balancer-schema.ts';
 import {
   accessLog,
   balancerListenerFields,

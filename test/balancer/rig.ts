@@ -8,9 +8,9 @@ import type {
   BalancerLimits,
   BalancerSnapshot,
   RouteSnapshot,
-  UpstreamSnapshot,
   TraceSnapshot,
   TrustSnapshot,
+  UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
