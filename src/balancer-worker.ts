@@ -20,6 +20,7 @@ import { openSyscalls } from './io/syscall.ts';
 import { createEntrance, type Entrance } from './layer4/entrance.ts';
 import { createLayer4, type Layer4 } from './layer4/layer4.ts';
 import type { ConnectDatagrams } from './layer4/udp-sessions.ts';
+import { createLineWriter, type LineWriter } from './telemetry/line-writer.ts';
 import { compileBeforeExit } from './workers/compiling.ts';
 
 /**
@@ -36,6 +37,8 @@ function createWorker(
   let front: Front | undefined;
   let stopping = false;
   let datagrams: readonly string[] = [];
+  let idleClock: NodeJS.Timeout | undefined;
+  const log = createLogOutput(() => balancer);
 
   const open = async (snapshot: BalancerSnapshot, sockets: readonly ListenerSocket[]) => {
     const problems: ListenerProblem[] = [];
@@ -50,9 +53,13 @@ function createWorker(
   };
   const endWhenIdle = (): void => {
     if (front && front.balancer.sessions() + front.layer4.sessions() > 0) return;
-    send({ type: 'stopped' });
-    // The clock would keep the thread, and with it the end of the node.
-    process.exit(0);
+    clearInterval(idleClock);
+    log.write();
+    void log.close().then(() => {
+      send({ type: 'stopped' });
+      // The clock would keep the thread, and with it the end of the node.
+      process.exit(0);
+    });
   };
 
   return async (request) => {
@@ -60,18 +67,24 @@ function createWorker(
       case 'start': {
         const { counters, ringLedger, snapshot, sockets, states } = request;
         if (ringLedger) engine = openRing(ringLedger) ?? engine;
+        log.follow(snapshot);
         const wakeAfter = (ms: number): void => {
           setTimeout(() => balancer?.tickWaiting(steadyNow()), Math.ceil(ms));
         };
         balancer = createBalancer(connector(engine), Math.random, snapshot, counters, wakeAfter);
         balancer.setServers(states);
         front = openFront(balancer, engine, snapshot);
-        setInterval(() => tickFront(front, send), TICK_MS);
+        setInterval(() => {
+          tickFront(front, send);
+          log.write();
+        }, TICK_MS);
         send({ type: 'ready', engine: engine.name, ...(await open(snapshot, sockets)) });
         break;
       }
       case 'snapshot': {
         const { counters, snapshot, sockets } = request;
+        log.write();
+        log.follow(snapshot);
         balancer?.serve(snapshot, counters);
         front?.layer4.serve(snapshot);
         front?.entrance.serve(snapshot);
@@ -94,8 +107,27 @@ function createWorker(
         await closeListeners(listeners, request.givesUpAddresses ? [] : datagrams);
         balancer?.stop(steadyNow(), request.graceMs);
         front?.layer4.stop(steadyNow(), request.graceMs, !request.givesUpAddresses);
-        setInterval(endWhenIdle, TICK_MS);
+        idleClock = setInterval(endWhenIdle, TICK_MS);
     }
+  };
+}
+
+/** Where the access log goes: into the file of the snapshot that is served. */
+function createLogOutput(balancer: () => Balancer | undefined) {
+  let writer: LineWriter | undefined;
+  let file: string | undefined;
+  return {
+    follow({ accessLog }: BalancerSnapshot): void {
+      if (accessLog?.file === file) return;
+      file = accessLog?.file;
+      void writer?.close();
+      writer = file === undefined ? undefined : createLineWriter(file, steadyNow);
+    },
+    write(): void {
+      const batch = balancer()?.takeLog();
+      if (batch) balancer()?.countLog(batch, writer?.write(batch.bytes) === true);
+    },
+    close: (): Promise<void> => writer?.close() ?? Promise.resolve(),
   };
 }
 

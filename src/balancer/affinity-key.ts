@@ -10,16 +10,18 @@ import type { Wire } from './wire.ts';
 /**
  * The hash of what keeps a request on its server, the same on every node; 0 when the request has no such
  * thing.
+ * @param address the client's, where a proxy speaks for it
  */
 export function affinityKey(
   source: KeySource,
   head: RequestHead,
   client: Pick<Wire, 'remoteAddress' | 'remotePort'>,
+  address = client.remoteAddress,
 ): number {
   const { bytes, target } = head;
   switch (source.kind) {
     case 'client':
-      return clientKey(client.remoteAddress, source.prefix4, source.prefix6);
+      return clientKey(address, source.prefix4, source.prefix6);
     case 'connection':
       return used(hashText(`${client.remoteAddress} ${client.remotePort}`, SEED));
     case 'host':

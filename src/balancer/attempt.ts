@@ -11,6 +11,7 @@ import {
   type RetryFailure,
   retryWaitMs,
 } from '../resilience/retry-rules.ts';
+import { noteAttempt, noteSent } from './access-log.ts';
 import { heldServer } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import { copyHasField } from './head-copy.ts';
@@ -55,6 +56,7 @@ export function beginAttempt(
   if (server === undefined) return false;
   exchange.server = server;
   exchange.sends++;
+  noteAttempt(session, exchange, nowMs);
   exchange.attemptMs = exchange.upstreamMs = nowMs;
   exchange.upstreamBlocked = false;
   beginRequest(server, runtime.counters, nowMs);
@@ -75,6 +77,7 @@ export function beginAttempt(
 /** The connection is open: the head goes out, and the body may follow. */
 export function sendHead(session: Session, exchange: Exchange): void {
   session.phase = 'exchange';
+  noteSent(session, exchange.upstreamMs);
   const { head, replay, sends } = exchange;
   const sink = session.runtime.toUpstream;
   if (sends === 1) putBytes(sink, head.bytes, 0, head.length);

@@ -1,10 +1,12 @@
 import { LEVEL } from '../resilience/outlier.ts';
+import { createAccessLog, type LogBatch, noteEnd, takeBatch } from './access-log.ts';
 import {
   COUNTER_SCRATCH,
   LISTENER_COUNTER,
   listenerBase,
   SERVER_COUNTER,
   serverBase,
+  WORKER_COUNTER,
 } from './counters.ts';
 import {
   closeSession,
@@ -21,6 +23,8 @@ import type { BalancerRuntime, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
 import { type ServerEvent, tickStanding } from './standing.ts';
+import { NO_TRACE } from './trace.ts';
+import { compileTrust } from './trust.ts';
 import type { Connect, Upstream } from './upstream.ts';
 import { createUpstream, expireIdle, retireServer, setUsable } from './upstream.ts';
 import { allWaiting } from './waiting.ts';
@@ -50,12 +54,16 @@ export type Balancer = {
   stop(nowMs: number, graceMs: number): void;
   /** Client connections open now. */
   sessions(): number;
+  /** What the access log has gathered; undefined when there is nothing, or no log. */
+  takeLog(): LogBatch | undefined;
+  /** Counts what became of it. */
+  countLog(batch: LogBatch, isWritten: boolean): void;
   /** Servers with their load, and the counters: for layer 4, which passes on to the same servers. */
   accounts(): Accounts;
 };
 
 /** Of the snapshot that is served now; the next one has others. */
-export type Accounts = Pick<BalancerRuntime, 'counters' | 'upstreams'>;
+export type Accounts = Pick<BalancerRuntime, 'accessLog' | 'counters' | 'upstreams'>;
 
 /**
  * @param draw random numbers in [0, 1) for the algorithms
@@ -74,6 +82,7 @@ export function createBalancer(
   const serve = (next: BalancerSnapshot, row: ArrayBufferLike): void => {
     runtime.limits = next.limits;
     runtime.via = next.via;
+    runtime.accessLog = createAccessLog(next.accessLog, runtime.accessLog);
     runtime.counters = new Float64Array(row);
     serveUpstreams(runtime, next);
     serveListeners(runtime, listeners, next);
@@ -104,8 +113,10 @@ export function createBalancer(
     tick(nowMs) {
       runtime.nowMs = nowMs;
       for (const session of runtime.sessions) {
-        if (nowMs >= stopAtMs) closeSession(session, nowMs);
-        else tickSession(session, nowMs);
+        if (nowMs >= stopAtMs) {
+          noteEnd(session, 'stopped');
+          closeSession(session, nowMs);
+        } else tickSession(session, nowMs);
       }
       tickMirrors(runtime, nowMs);
       for (const { room, servers, standing } of runtime.upstreams) {
@@ -124,6 +135,12 @@ export function createBalancer(
       for (const session of runtime.sessions) releaseIdleSession(session, nowMs);
     },
     sessions: () => runtime.sessions.size,
+    takeLog: () => runtime.accessLog && takeBatch(runtime.accessLog),
+    countLog({ dropped, lines }, isWritten) {
+      const { counters } = runtime;
+      counters[WORKER_COUNTER.logLines]! += isWritten ? lines : 0;
+      counters[WORKER_COUNTER.logDropped]! += dropped + (isWritten ? 0 : lines);
+    },
     accounts: () => runtime,
   };
 }
@@ -192,13 +209,21 @@ function serveListeners(
     listener.routes = compileRoutes([]);
     listeners.delete(name);
   }
-  for (const [index, { name, address, port, routes }] of next.listeners.entries()) {
+  for (const [
+    index,
+    { name, address, port, routes, trace = NO_TRACE, trust },
+  ] of next.listeners.entries()) {
     const present = listeners.get(name);
-    const compiled = compileRoutes(routes);
-    const counterBase = listenerBase(index);
-    if (present) Object.assign(present, { address, port, routes: compiled, counterBase });
-    else
-      listeners.set(name, { name, address, port, routes: compiled, counterBase, draining: false });
+    const settings = {
+      address,
+      port,
+      routes: compileRoutes(routes),
+      trust: compileTrust(trust),
+      trace,
+      counterBase: listenerBase(index),
+    };
+    if (present) Object.assign(present, settings);
+    else listeners.set(name, { name, ...settings, draining: false });
   }
   for (const { listener } of runtime.sessions) {
     runtime.counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;

@@ -32,6 +32,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
     generation: options.generation,
     via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    ...(config.accessLog === undefined ? {} : { accessLog: config.accessLog }),
     upstreams: names.map((name) => compileUpstream(config, name)),
     listeners: listeners.map((listener) => ({
       name: listener.name,
@@ -40,6 +41,8 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       port: listener.port,
       routes: listener.routes.map((route) => compileRoute(route, names)),
       ...(listener.layer4 === undefined ? {} : { layer4: listener.layer4 }),
+      ...(listener.trace === undefined ? {} : { trace: listener.trace }),
+      ...(listener.trust === undefined ? {} : { trust: listener.trust }),
       ...(listener.proxies === undefined ? {} : { proxies: listener.proxies }),
     })),
   };

@@ -5,9 +5,13 @@ import type { BalancerSnapshot } from './snapshot.ts';
  * likes. A float per counter, aligned, so that a read is never torn; counts stay exact to 2^53.
  *
  *   0..15                         scratch: counted here when a server or listener is gone
+ *   16..17                        WORKER_COUNTER
  *   then LISTENER_COUNTERS each   in the snapshot's order
  *   then SERVER_COUNTERS each     upstream by upstream, in the snapshot's order
  */
+/** Of the whole worker. */
+export const WORKER_COUNTER = { logLines: 16, logDropped: 17 } as const;
+
 export const LISTENER_COUNTER = {
   connections: 0,
   connectionsActive: 1,
@@ -42,13 +46,13 @@ export const SERVER_COUNTERS = 9;
 
 /** Where counts of things that the snapshot no longer holds go. */
 export const COUNTER_SCRATCH = 0;
-const SCRATCH_COUNTERS = 16;
+const FIRST_LISTENER = 18;
 
 export const counterBytes = (snapshot: BalancerSnapshot): number =>
   8 * serverBase(snapshot, snapshot.upstreams.length, 0);
 
 export function listenerBase(index: number): number {
-  return SCRATCH_COUNTERS + index * LISTENER_COUNTERS;
+  return FIRST_LISTENER + index * LISTENER_COUNTERS;
 }
 
 export function serverBase(snapshot: BalancerSnapshot, upstream: number, server: number): number {
@@ -61,6 +65,8 @@ export function serverBase(snapshot: BalancerSnapshot, upstream: number, server:
 export type BalancerCounts = {
   readonly listeners: readonly ListenerCounts[];
   readonly servers: readonly ServerCounts[];
+  /** Lines of the access log that were written, and those that there was no room for. */
+  readonly accessLog: { readonly lines: number; readonly dropped: number };
 };
 /** `statusClasses[0]` counts 1xx answers, `[4]` 5xx. */
 export type ListenerCounts = {
@@ -96,6 +102,10 @@ export type ServerCounts = {
 export function readCounters(snapshot: BalancerSnapshot, row: SharedArrayBuffer): BalancerCounts {
   const values = new Float64Array(row);
   return {
+    accessLog: {
+      lines: values[WORKER_COUNTER.logLines]!,
+      dropped: values[WORKER_COUNTER.logDropped]!,
+    },
     listeners: snapshot.listeners.map((listener, index) => {
       const at = (counter: number): number => values[listenerBase(index) + counter]!;
       return {

@@ -1,13 +1,15 @@
 import { putBytes } from '../http/byte-sink.ts';
 import { OUTCOME } from '../resilience/outlier.ts';
+import { endEntry, noteEnd } from './access-log.ts';
 import { beginAttempt, endAttempt, endWait, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
+import { flush } from './outgoing.ts';
 import { replyWithProblem } from './reply.ts';
 import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
 import { endResponse, failResponse, readResponse } from './response.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
-import { createSession, dropConnection, dropExchange, flush, startLinger } from './session.ts';
+import { createSession, dropConnection, dropExchange, startLinger } from './session.ts';
 import { learnRtt } from './upstream.ts';
 import { expiredWaiting, leaveWaiting, nextWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -107,6 +109,7 @@ export function closeSession(session: Session, nowMs: number): void {
   runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (exchange) {
     if (exchange.ticket >= 0) leaveWaiting(session, exchange);
+    endEntry(session, exchange, exchange.isTunnel ? 'done' : 'client-gone', nowMs);
     endAttempt(session, exchange, undefined, nowMs);
   }
   dropConnection(session);
@@ -145,7 +148,10 @@ export function tickSession(session: Session, nowMs: number): void {
       break;
     case 'tunnel': {
       const last = Math.max(session.clientReadMs, exchange?.upstreamMs ?? 0);
-      if (nowMs - last >= limits.tunnelIdleTimeoutMs) session.phase = 'closed';
+      if (nowMs - last >= limits.tunnelIdleTimeoutMs) {
+        noteEnd(session, 'idle-timeout');
+        session.phase = 'closed';
+      }
       break;
     }
     case 'linger':
@@ -212,7 +218,10 @@ function tickExchange(session: Session, exchange: Exchange, nowMs: number): void
   if (isOverdue(session, exchange, nowMs)) return;
   const responseTimeoutMs = exchange.upstream?.settings.responseTimeoutMs ?? 0;
   if (session.clientBlocked) {
-    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
+    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) {
+      noteEnd(session, 'write-timeout');
+      session.phase = 'closed';
+    }
     return;
   }
   const awaitsBody = !exchange.requestDone && !exchange.upstreamBlocked;
@@ -294,10 +303,13 @@ function consume(
       case 'exchange': {
         const { exchange } = session;
         if (exchange === undefined || exchange.requestDone || exchange.upstreamBlocked) return at;
-        at = forwardRequestBody(session, exchange, bytes, at, to, nowMs);
+        const next = forwardRequestBody(session, exchange, bytes, at, to, nowMs);
+        if (session.entry) session.entry.bytesIn += next - at;
+        at = next;
         break;
       }
       case 'tunnel':
+        if (session.entry) session.entry.bytesIn += to - at;
         putBytes(session.runtime.toUpstream, bytes, at, to);
         return to;
       case 'linger':
@@ -355,7 +367,10 @@ function upstreamEnded(session: Session, problem: string, nowMs: number): void {
   if (exchange === undefined) return;
   if (session.phase === 'tunnel') {
     if (problem === '') session.endAfterFlush = true;
-    else session.phase = 'closed';
+    else {
+      noteEnd(session, 'server-closed');
+      session.phase = 'closed';
+    }
   } else if (session.phase === 'connect') {
     failResponse(session, exchange, 'connect', 502, 'no connection to the server', nowMs);
   } else if (session.phase === 'exchange') endResponse(session, exchange, problem, nowMs);

@@ -42,7 +42,7 @@ export function runFilters(
   };
   const view: FilterExchange = {
     nowMs,
-    client: { address: session.client.remoteAddress, proto: 'http' },
+    client: { address: session.facts!.address, proto: session.facts!.proto },
     request: {
       method: head.method,
       host: textOf(head.bytes, head.hostStart, head.hostEnd),

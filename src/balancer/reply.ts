@@ -2,6 +2,7 @@ import type { FilterReply } from '../filter/filter.ts';
 import { bytesOf } from '../http/ascii.ts';
 import { putBytes, putText } from '../http/byte-sink.ts';
 import { isReservedFieldName } from '../http/fields.ts';
+import { noteReply } from './access-log.ts';
 import { endAttempt } from './attempt.ts';
 import type { Session } from './session.ts';
 import {
@@ -27,14 +28,21 @@ export function replyWithProblem(
 ): void {
   const text = `${status} ${REASON_PHRASES[status] ?? 'Error'}: ${reason}\n`;
   const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n' : '';
-  putReply(session, status, `Content-Type: text/plain\r\n${allow}`, bytesOf(text), nowMs);
+  putReply(session, status, `Content-Type: text/plain\r\n${allow}`, bytesOf(text), false, nowMs);
 }
 
 export function replyForFilter(session: Session, reply: FilterReply, nowMs: number): void {
   const fields = reply.fields
     .filter(([name]) => FIELD_NAME.test(name) && !isReservedFieldName(name.toLowerCase()))
     .map(([name, value]) => `${name}: ${value.replace(NOT_IN_A_VALUE, '?')}\r\n`);
-  putReply(session, reply.status, fields.join(''), new TextEncoder().encode(reply.body), nowMs);
+  putReply(
+    session,
+    reply.status,
+    fields.join(''),
+    new TextEncoder().encode(reply.body),
+    true,
+    nowMs,
+  );
 }
 
 /** @param fields complete lines */
@@ -43,9 +51,11 @@ function putReply(
   status: number,
   fields: string,
   body: Uint8Array,
+  isOfFilter: boolean,
   nowMs: number,
 ): void {
   const { runtime, exchange } = session;
+  noteReply(session, status, isOfFilter, nowMs);
   const sink = runtime.toClient;
   const keep = exchange !== undefined && mayKeepClient(session, exchange);
   const connection = keep

@@ -19,6 +19,7 @@ import {
 } from '../http/head.ts';
 import { normalPath } from '../http/target.ts';
 import { admits } from '../resilience/admission.ts';
+import { beginEntry, noteEnd, noteText } from './access-log.ts';
 import { affinityKey } from './affinity-key.ts';
 import { beginAttempt } from './attempt.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
@@ -29,14 +30,16 @@ import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
 import { AMBIGUOUS_PATH, isLastHop, judge } from './judge.ts';
 import { beginMirror, mirrorBody, mirrorEnd } from './mirror.ts';
+import { passToUpstream } from './outgoing.ts';
 import { keepBody, keepLastChunk } from './replay.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
 import { dependsOnBody, findRoute } from './route.ts';
 import type { Exchange, Session } from './session.ts';
-import { createExchange, cutClient, passToUpstream } from './session.ts';
+import { createExchange, cutClient } from './session.ts';
 import { armOf } from './split.ts';
+import { type ClientFacts, clientFacts } from './trust.ts';
 import type { Upstream } from './upstream.ts';
 import { enterWaiting } from './waiting.ts';
 
@@ -112,7 +115,7 @@ function bodyFor(
   const kind = routes.bodyRoutes.length === 0 ? undefined : bodyKind(head);
   const path = kind && normalPath(head.bytes, head.target);
   if (kind === undefined || path === undefined) return undefined;
-  if (!dependsOnBody(routes, head, kind, path, session.client.remoteAddress)) return undefined;
+  if (!dependsOnBody(routes, head, kind, path, knowClient(session, head).address)) return undefined;
   const body = lookAtBody(head, kind, bytes, from, to);
   const isFirstLook = typeof body === 'number' && session.bodyAwaited === 0;
   if (isFirstLook && head.minor === 1 && hasField(head.fields, FIELD.expect)) {
@@ -203,6 +206,7 @@ function failBody(
   nowMs: number,
 ): number {
   if (exchange.responseStarted) {
+    noteEnd(session, 'refused');
     cutClient(session);
   } else replyWithProblem(session, status, reason, nowMs);
   return to;
@@ -229,6 +233,8 @@ function begin(
   nowMs: number,
 ): void {
   const { runtime } = session;
+  const facts = knowClient(session, head);
+  beginEntry(session, head, range.end - range.start, nowMs);
   // A plain path is its own normal form: no string is made of it unless somebody asks.
   const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
   const refusal = judge(head, runtime.limits, runtime.via);
@@ -243,15 +249,16 @@ function begin(
     replyForFilter(session, { status: 204, fields: [], body: '' }, nowMs);
     return;
   }
-  const source = session.client.remoteAddress;
-  const route = findRoute(session.listener.routes, head, path, source, body);
+  const route = findRoute(session.listener.routes, head, path, facts.address, body);
   if (route === undefined) {
     replyWithProblem(session, 404, 'no route', nowMs);
     return;
   }
+  noteText(session, 'route', route.name);
   exchange.upstream = runtime.upstreams[upstreamIndex(session, route, head)];
   const keySource = exchange.upstream?.keySource;
-  if (keySource !== undefined) exchange.key = affinityKey(keySource, head, session.client);
+  if (keySource !== undefined)
+    exchange.key = affinityKey(keySource, head, session.client, facts.address);
   exchange.upgrade = upgradeProtocols(exchange, head);
   if (route.filters.length === 0) {
     forward(
@@ -304,6 +311,8 @@ function forward(
     edits = taken.edits;
   }
   putRequestHead(sink, session, exchange, verdict.head, edits, verdict.target);
+  noteText(session, 'traceId', runtime.traceIds.traceId);
+  noteText(session, 'requestId', runtime.traceIds.requestId);
   keepHead(exchange.head, sink, runtime.spareHeads);
   if (exchange.requestDone) endBody(exchange, nowMs);
   exchange.upstream.retryBudget.deposit(nowMs);
@@ -329,11 +338,24 @@ function isShed({ admission, settings }: Upstream, draw: () => number, nowMs: nu
   return !admits(admission, settings.shedding, nowMs, draw());
 }
 
+/** A stranger is who he is for the whole connection; a proxy speaks for another client each time. */
+function knowClient(session: Session, head: RequestHead): ClientFacts {
+  const { client, facts, listener, runtime } = session;
+  if (facts?.trust === listener.trust && !facts.isTrusted) return facts;
+  const ends = { address: client.remoteAddress, port: listener.port, via: runtime.via };
+  session.facts = clientFacts(listener.trust, ends, head);
+  return session.facts;
+}
+
 /** -1: the filters answer. */
-function upstreamIndex({ client, runtime }: Session, route: Route, head: RequestHead): number {
+function upstreamIndex(
+  { client, facts, runtime }: Session,
+  route: Route,
+  head: RequestHead,
+): number {
   const { split, upstream } = route;
   if (split === undefined) return upstream;
-  const key = split.key === undefined ? 0 : affinityKey(split.key, head, client);
+  const key = split.key === undefined ? 0 : affinityKey(split.key, head, client, facts!.address);
   return armOf(split.arms, key, runtime.draw());
 }
 

@@ -16,12 +16,14 @@ import {
 } from '../http/head.ts';
 import { OUTCOME, outcomeOfStatus } from '../resilience/outlier.ts';
 import type { RetryFailure } from '../resilience/retry-rules.ts';
+import { noteEnd, noteFirstByte } from './access-log.ts';
 import { beginTunnel, endAttempt, retry } from './attempt.ts';
 import { giveCookie } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { filterResponse } from './filtering.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
+import { passToClient } from './outgoing.ts';
 import { replyWithProblem } from './reply.ts';
 import {
   hasField,
@@ -39,7 +41,6 @@ import {
   httpDate,
   leaveExchange,
   mayKeepClient,
-  passToClient,
 } from './session.ts';
 import { learnAnnouncement, releaseConnection } from './upstream.ts';
 
@@ -58,6 +59,7 @@ export function readResponse(
   const { connection, responseInbox } = exchange;
   if (connection === undefined) return;
   exchange.responseSeen = true;
+  noteFirstByte(session, nowMs);
   exchange.upstreamMs = nowMs;
   session.runtime.counters[connection.server.counterBase + SERVER_COUNTER.bytesIn]! += bytes.length;
   if (inboxLength(responseInbox) === 0) {
@@ -99,6 +101,7 @@ export function failResponse(
   nowMs: number,
 ): void {
   if (exchange.responseStarted) {
+    noteEnd(session, status === 504 ? 'response-timeout' : 'server-closed');
     endAttempt(session, exchange, OUTCOME.local, nowMs);
     cutClient(session);
     return;
@@ -268,6 +271,7 @@ function readChunks(
   }
   exchange.responseDone = isChunkedDone(decoder);
   if (isChunkedInvalid(decoder)) {
+    noteEnd(session, 'server-closed');
     endAttempt(session, exchange, OUTCOME.local, exchange.upstreamMs);
     cutClient(session);
   }

@@ -8,6 +8,8 @@ import type { RequestHead, ResponseHead } from '../http/head.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { putFields } from './field-edits.ts';
 import type { Exchange, Session } from './session.ts';
+import { judgeTrace, putTrace } from './trace.ts';
+import { putClaims } from './trust.ts';
 
 /**
  * Heads on their way out. The order matters: first what must not travel on is left behind (hop by
@@ -29,31 +31,27 @@ export function putRequestHead(
   putAll(sink, BLANK);
   putTarget(sink, head, target);
   putAll(sink, VERSION_HOST);
-  const { address, port } = session.listener;
+  const { address, port, trace } = session.listener;
   const hasHost = head.hostEnd > head.hostStart;
   if (edits?.host !== undefined) putText(sink, edits.host);
   else if (hasHost) putBytes(sink, bytes, head.hostStart, head.hostEnd);
   else putText(sink, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
   putAll(sink, LINE_END);
-  putFields(sink, bytes, fields, NOT_IN_REQUESTS, edits);
-  putText(sink, claimsOf(session));
-  if (hasHost) {
-    putAll(sink, FORWARDED_HOST);
-    putBytes(sink, bytes, head.hostStart, head.hostEnd);
-    putAll(sink, LINE_END);
-  }
+  // Judged before anything of it is passed on (request.ts).
+  const facts = session.facts!;
+  const skipped = facts.isTrusted ? NOT_OF_PROXIES : NOT_OF_STRANGERS;
+  const { draw, traceIds } = session.runtime;
+  judgeTrace(trace, head, traceIds);
+  putFields(sink, bytes, fields, skipped, edits);
+  putTrace(sink, trace, traceIds, edits, draw);
+  putClaims(sink, facts, head);
   putVia(sink, head.minor, session);
   putRequestFraming(sink, exchange, head);
 }
 
-/** Who the client is, as the server is told: made once for each connection. */
-function claimsOf(session: Session): string {
-  session.claims ??= `X-Forwarded-For: ${session.client.remoteAddress}\r\nX-Forwarded-Proto: http\r\n`;
-  return session.claims;
-}
-
 /** RFC 9110 section 7.6.3: the version is that of the message that was received. */
-function putVia(sink: ByteSink, minor: number, { runtime }: Session): void {
+function putVia(sink: ByteSink, minor: number, { listener, runtime }: Session): void {
+  if (!listener.trust.sends.via) return;
   putAll(sink, minor === 1 ? VIA_1_1 : VIA_1_0);
   putText(sink, runtime.via);
   putAll(sink, LINE_END);
@@ -217,7 +215,7 @@ export function hasField(fields: Fields, code: number): boolean {
 }
 
 /** Fields that the balancer writes itself. `putFields` never sees hop-by-hop ones. */
-const NOT_IN_REQUESTS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
+const NOT_OF_STRANGERS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
   code === FIELD.host ||
   code === FIELD.contentLength ||
   code === FIELD.expect ||
@@ -226,6 +224,8 @@ const NOT_IN_REQUESTS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =
     ? 1
     : 0,
 );
+/** A trusted proxy has judged the certificate, and may say so. */
+const NOT_OF_PROXIES: Uint8Array = NOT_OF_STRANGERS.with(FIELD.clientCert, 0);
 const NOT_IN_RESPONSES: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
   code === FIELD.contentLength ? 1 : 0,
 );
@@ -236,6 +236,5 @@ const LINE_END = bytesOf('\r\n');
 const VERSION = bytesOf('HTTP/1.1 ');
 const VERSION_HOST = bytesOf(' HTTP/1.1\r\nHost: ');
 const CONTENT_LENGTH = bytesOf('Content-Length: ');
-const FORWARDED_HOST = bytesOf('X-Forwarded-Host: ');
 const VIA_1_0 = bytesOf('Via: 1.0 ');
 const VIA_1_1 = bytesOf('Via: 1.1 ');

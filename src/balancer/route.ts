@@ -30,6 +30,8 @@ import type { MirrorSnapshot, RouteSnapshot, SplitArm } from './snapshot.ts';
 export type Route = {
   /** Place in the listener's list. */
   readonly index: number;
+  /** What it is called in logs and metrics: its hosts and its path, as the file has them. */
+  readonly name: string;
   readonly path: PathRule;
   readonly conditions: readonly Condition[];
   readonly bodyConditions: readonly BodyCondition[];
@@ -200,6 +202,7 @@ function compileRoute(snapshot: RouteSnapshot, index: number): Route {
   const { split } = snapshot;
   return {
     index,
+    name: routeName(snapshot),
     path: pathRuleOf(snapshot),
     conditions: compileConditions(snapshot),
     bodyConditions: compileBodyConditions(snapshot),
@@ -211,6 +214,12 @@ function compileRoute(snapshot: RouteSnapshot, index: number): Route {
       arms: split.arms,
     },
   };
+}
+
+/** Several routes may share it, where only conditions tell them apart. */
+export function routeName({ hosts, path, pathPrefix, pathRegex }: RouteSnapshot): string {
+  const more = hosts.length > 1 ? ` +${hosts.length - 1}` : '';
+  return `${hosts[0] ?? '*'}${more} ${path ?? pathRegex ?? pathPrefix}`;
 }
 
 function pathRuleOf({ path, pathPrefix, pathRegex }: RouteSnapshot): PathRule {

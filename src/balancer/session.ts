@@ -1,19 +1,22 @@
 import type { FilterResponse } from '../filter/filter.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
-import { createByteSink, putBytes } from '../http/byte-sink.ts';
+import { createByteSink } from '../http/byte-sink.ts';
 import type { ChunkedDecoder } from '../http/chunked.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, createResponseHead } from '../http/head.ts';
+import { type AccessEntry, type AccessLog, endEntry } from './access-log.ts';
 import type { CookieHold } from './cookie-affinity.ts';
-import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
+import { LISTENER_COUNTER } from './counters.ts';
 import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
 import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
 import type { Mirror } from './mirror.ts';
 import { dropReplay } from './replay.ts';
 import type { RouteTable } from './route.ts';
-import type { BalancerLimits } from './snapshot.ts';
+import type { BalancerLimits, TraceSnapshot } from './snapshot.ts';
 import type { ServerEvent } from './standing.ts';
+import type { TraceIds } from './trace.ts';
+import type { ClientFacts, Trust } from './trust.ts';
 import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
 import { discardConnection } from './upstream.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -78,8 +81,12 @@ export type Session = {
   lingerUntilMs: number;
   lingerBytes: number;
   exchange: Exchange | undefined;
-  /** What servers are told of the client (rewrite.ts), once it was needed. */
-  claims: string | undefined;
+  /** Its line in the access log; undefined when there is none. */
+  entry: AccessEntry | undefined;
+  /** Octets written to the client. */
+  bytesOut: number;
+  /** Who the client is (trust.ts), from the first request on. */
+  facts: ClientFacts | undefined;
 };
 
 export type BodyMode = 'none' | 'length' | 'chunked' | 'close';
@@ -166,6 +173,8 @@ export type Listener = {
   address: string;
   port: number;
   routes: RouteTable;
+  trust: Trust;
+  trace: TraceSnapshot;
   counterBase: number;
   draining: boolean;
 };
@@ -177,6 +186,8 @@ export type BalancerRuntime = {
   readonly draw: () => number;
   limits: BalancerLimits;
   via: string;
+  /** Undefined = off. */
+  accessLog: AccessLog | undefined;
   upstreams: readonly Upstream[];
   counters: Float64Array;
   stopping: boolean;
@@ -203,6 +214,8 @@ export type BalancerRuntime = {
   readonly toUpstream: ByteSink;
   readonly headSink: ByteSink;
   readonly spareHeads: SpareHeads;
+  /** Of the head that was put last. */
+  readonly traceIds: TraceIds;
   dateSecond: number;
   dateText: string;
 };
@@ -218,6 +231,7 @@ export function createRuntimeState(
     draw,
     limits,
     via: '',
+    accessLog: undefined,
     upstreams: [],
     counters: new Float64Array(0),
     stopping: false,
@@ -236,6 +250,7 @@ export function createRuntimeState(
     toUpstream: createByteSink(SINK_BYTES),
     headSink: createByteSink(HEAD_SINK_BYTES),
     spareHeads: [],
+    traceIds: { traceId: '', requestId: '' },
     dateSecond: -1,
     dateText: '',
   };
@@ -270,7 +285,9 @@ export function createSession(
     lingerUntilMs: 0,
     lingerBytes: 0,
     exchange: undefined,
-    claims: undefined,
+    entry: undefined,
+    bytesOut: 0,
+    facts: undefined,
   };
 }
 
@@ -336,83 +353,6 @@ export function createExchange(
   };
 }
 
-/** Writes what the event has put, once per direction, and finishes our side when that was asked. */
-export function flush(session: Session, nowMs: number): void {
-  const { toUpstream, toClient } = session.runtime;
-  if (toUpstream.length > 0) flushUpstream(session, nowMs);
-  if (toClient.length > 0) flushClient(session, nowMs);
-  if (!session.endAfterFlush) return;
-  session.endAfterFlush = false;
-  if (session.phase !== 'closed') session.client.end();
-}
-
-/** Part of a body for the server. A long run goes on as it is, without a copy of ours. */
-export function passToUpstream(
-  session: Session,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  nowMs: number,
-): void {
-  if (to - from < PASSED_MIN) {
-    putBytes(session.runtime.toUpstream, bytes, from, to);
-    return;
-  }
-  flushUpstream(session, nowMs);
-  writeUpstream(session, bytes.subarray(from, to), to - from, nowMs);
-}
-
-/** The same for the client. */
-export function passToClient(
-  session: Session,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  nowMs: number,
-): void {
-  if (to - from < PASSED_MIN) {
-    putBytes(session.runtime.toClient, bytes, from, to);
-    return;
-  }
-  flushClient(session, nowMs);
-  writeClient(session, bytes.subarray(from, to), to - from, nowMs);
-}
-
-function flushUpstream(session: Session, nowMs: number): void {
-  const { toUpstream } = session.runtime;
-  writeUpstream(session, toUpstream.bytes, toUpstream.length, nowMs);
-  toUpstream.length = 0;
-}
-
-function flushClient(session: Session, nowMs: number): void {
-  const { toClient } = session.runtime;
-  writeClient(session, toClient.bytes, toClient.length, nowMs);
-  toClient.length = 0;
-}
-
-function writeUpstream(session: Session, bytes: Uint8Array, length: number, nowMs: number): void {
-  const { exchange, runtime } = session;
-  const connection = exchange?.connection;
-  if (length === 0 || exchange === undefined || connection === undefined) return;
-  exchange.upstreamBlocked = !connection.wire.write(bytes, length);
-  exchange.upstreamMs = nowMs;
-  runtime.counters[connection.server.counterBase + SERVER_COUNTER.bytesOut]! += length;
-}
-
-function writeClient(session: Session, bytes: Uint8Array, length: number, nowMs: number): void {
-  const { client, listener, runtime } = session;
-  if (length === 0 || session.phase === 'closed') return;
-  if (!client.write(bytes, length)) holdForClient(session);
-  session.clientWriteMs = nowMs;
-  runtime.counters[listener.counterBase + LISTENER_COUNTER.bytesOut]! += length;
-}
-
-/** Stops reading from the server until the client has taken what is written. */
-function holdForClient(session: Session): void {
-  session.clientBlocked = true;
-  session.exchange?.connection?.wire.pause();
-}
-
 /** Lets go of the connection to the server without reuse; what was put for it is void. */
 export function dropConnection(session: Session): void {
   const connection = session.exchange?.connection;
@@ -432,6 +372,7 @@ export function dropExchange(session: Session): void {
 
 /** Marks the end of the exchange and goes on to the next head, or out. */
 export function leaveExchange(session: Session, keep: boolean, nowMs: number): void {
+  if (session.exchange) endEntry(session, session.exchange, 'done', nowMs);
   dropExchange(session);
   session.requests++;
   session.headSinceMs = 0;
@@ -488,8 +429,6 @@ export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
   return runtime.dateText;
 }
 
-/** Gathering less than this with what is put around it costs less than a write of its own. */
-const PASSED_MIN = 4096;
 const DEAF: WireHandlers = { onOpen() {}, onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 const NO_SERVERS: readonly UpstreamServer[] = [];
 const SINK_BYTES = 80 * 1024;

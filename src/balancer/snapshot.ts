@@ -1,8 +1,10 @@
 import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
+import type { AccessLogConfig, TraceConfig, TrustConfig } from '../config/front-config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 
 export type { ValueTest } from '../config/config.ts';
+export type { ForwardingField } from '../config/front-config.ts';
 
 /**
  * What a balancer worker serves from: the balancer's part of a configuration as flat, cloneable
@@ -13,10 +15,14 @@ export type BalancerSnapshot = {
   /** This node's name in Via; a request that already carries it has come in a circle. */
   readonly via: string;
   readonly limits: BalancerLimits;
+  /** Absent = no request leaves a line. */
+  readonly accessLog?: AccessLogSnapshot;
   readonly upstreams: readonly UpstreamSnapshot[];
   readonly listeners: readonly ListenerSnapshot[];
 };
 
+/** Where lines go, the pure rooms do not know. */
+export type AccessLogSnapshot = AccessLogConfig;
 export type UpstreamSnapshot = ResilienceSettings & {
   readonly name: string;
   readonly algorithm: ExtensionUse;
@@ -50,9 +56,16 @@ export type ListenerSnapshot = {
   readonly routes: readonly RouteSnapshot[];
   /** Absent = HTTP. Of layer 4 a route's hosts are server names of TLS, and nothing else counts. */
   readonly layer4?: FlowSettings;
+  /** Absent = ids pass as they came. */
+  readonly trace?: TraceSnapshot;
+  /** Absent = nobody is. */
+  readonly trust?: TrustSnapshot;
   /** Networks of proxies that say in a PROXY header whom they speak for; absent = clients come themselves. */
   readonly proxies?: readonly string[];
 };
+/** `proxies`: networks whose word counts; `believe`: which fields they write; `send`: what servers get. */
+export type TrustSnapshot = TrustConfig;
+export type TraceSnapshot = TraceConfig;
 export type FlowSettings = {
   readonly protocol: 'tcp' | 'udp';
   /** Where a TCP connection goes depends on the name in its TLS ClientHello. */

@@ -8,6 +8,7 @@ const NETWORKS_MAX = 1000;
 const SERVER_NAMES_MAX = 10_000;
 const SESSIONS_MAX = 1_000_000;
 const RESPONSES_MAX = 1000;
+const PATH_LENGTH_MAX = 1024;
 
 const serverName = z
   .string()
@@ -43,6 +44,78 @@ export const proxyOptions = z
     'What the header of `proxyProtocol: v2` also says: `authority` (the server name, where `sni` reads it or a proxy in front has told it), `alpn` (as told by a proxy in front), `unique-id` (of a proxy in front, else a new one), `crc32c` (a checksum over the header). Default: nothing.',
   );
 
+const trust = z.strictObject({
+  proxies: z
+    .array(network)
+    .max(NETWORKS_MAX)
+    .default([])
+    .describe(
+      'Networks of the proxies in front. What a peer from elsewhere says of its client is dropped and written anew.',
+    ),
+  believe: z
+    .array(z.enum(['x-forwarded', 'forwarded']))
+    .min(1)
+    .max(2)
+    .default(['x-forwarded'])
+    .describe(
+      'What these proxies write: `x-forwarded` (X-Forwarded-For, -Proto, -Host, -Port), `forwarded` (RFC 7239) or both. Leave out what they pass on as a client wrote it. Of both, X-Forwarded-For says who the client is.',
+    ),
+  send: z
+    .array(
+      z.enum([
+        'x-forwarded-for',
+        'x-forwarded-proto',
+        'x-forwarded-host',
+        'x-forwarded-port',
+        'x-real-ip',
+        'forwarded',
+        'via',
+      ]),
+    )
+    .max(7)
+    .default(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via'])
+    .describe(
+      'What servers are told. Without `via` neither servers nor clients get it, and a request that goes round in a circle is not noticed.',
+    ),
+});
+
+export const accessLog = z.strictObject({
+  format: z
+    .enum(['json', 'combined'])
+    .default('json')
+    .describe("`json`: everything that is known, one object a line; `combined`: Apache's format."),
+  file: z
+    .string()
+    .max(PATH_LENGTH_MAX)
+    .default('')
+    .describe(
+      'Where lines are appended; a file that was renamed is opened anew within a second. Default: standard output.',
+    ),
+  percent: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(100)
+    .describe(
+      'Percent of the requests that leave a line. Statuses from 500 and requests that did not come to their end always do.',
+    ),
+});
+
+const trace = z.strictObject({
+  start: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe('Percent of the requests that come without a trace for which one is started.'),
+  requestId: z
+    .enum(['pass', 'make', 'replace'])
+    .default('pass')
+    .describe(
+      '`pass`: X-Request-ID goes on as it came, if it came; `make`: a request without a well-formed one gets one; `replace`: every request gets a new one.',
+    ),
+});
+
 export const balancerListenerFields = {
   name: name
     .optional()
@@ -76,6 +149,16 @@ export const balancerListenerFields = {
     .optional()
     .describe(
       'Networks of proxies in front of this listener. Every connection begins with a PROXY header (version 1 or 2), every datagram with one of version 2, that says who the client is. Nobody else is served here.',
+    ),
+  trace: trace
+    .optional()
+    .describe(
+      'Of `http`: W3C Trace Context and X-Request-ID. A traceparent that came goes on as it is with its tracestate, a malformed one is dropped.',
+    ),
+  trust: trust
+    .optional()
+    .describe(
+      'Of `http`: which proxies in front say who the client is, and what servers are told of it (docs/ROUTING.md). Default: nobody is believed; X-Forwarded-For, -Proto, -Host and Via are sent.',
     ),
   idleTimeout: duration('100ms', '24h')
     .optional()

@@ -2,6 +2,7 @@ import type { Location } from '../geo/location.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
+import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
 
 /**
  * What people wrote, validated and with defaults filled in: the only shape of configuration that
@@ -360,6 +361,8 @@ export type IdentityConfig = {
 export type BalancerConfig = {
   /** `auto`: io_uring where the machine can. */
   readonly engine: 'auto' | 'portable';
+  /** Absent = off. */
+  readonly accessLog?: AccessLogConfig;
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
 };
@@ -423,16 +426,12 @@ export type BalancerListenerConfig = {
   readonly routes: readonly RouteConfig[];
   /** Absent = HTTP. */
   readonly layer4?: FlowConfig;
+  /** Of HTTP: ids that requests are given; absent = none. */
+  readonly trace?: TraceConfig;
+  /** Of HTTP: whose word about the client counts, and what servers are told; absent = nobody's. */
+  readonly trust?: TrustConfig;
   /** Networks whose connections come with a PROXY header; absent = clients come themselves. */
   readonly proxies?: readonly string[];
-};
-export type FlowConfig = {
-  readonly protocol: 'tcp' | 'udp';
-  readonly byServerName: boolean;
-  readonly idleTimeoutMs: number;
-  readonly drainTimeoutMs: number;
-  readonly sessionsMax: number;
-  readonly responses: number;
 };
 export type RouteConfig = RouteConditions & {
   /** Empty = any host; `*.example.com` matches one or more labels. */

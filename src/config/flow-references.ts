@@ -9,6 +9,8 @@ type Listener = ConfigFile['balancer']['listeners'][number];
 const PROTOCOLS_OF = {
   routes: ['http'],
   sni: ['tcp'],
+  trace: ['http'],
+  trust: ['http'],
   proxies: ['http', 'tcp', 'udp'],
   idleTimeout: ['tcp', 'udp'],
   drainTimeout: ['tcp', 'udp'],

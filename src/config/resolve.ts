@@ -13,7 +13,6 @@ import type {
   DnsListenerConfig,
   DnstapConfig,
   EndpointConfig,
-  FlowConfig,
   IdentityConfig,
   KeyConfig,
   MonitorConfig,
@@ -21,6 +20,7 @@ import type {
   RegionConfig,
 } from './config.ts';
 import { extensions } from './extensions.ts';
+import type { FlowConfig } from './front-config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
 import { resolveResilience } from './resolve-resilience.ts';
@@ -374,7 +374,8 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);
-  return { engine: file.balancer.engine, upstreams, listeners };
+  const { accessLog, engine } = file.balancer;
+  return { engine, ...(accessLog === undefined ? {} : { accessLog }), upstreams, listeners };
 }
 
 function resolveCookie({
@@ -395,7 +396,7 @@ function resolveBalancerListener(
   listener: ConfigFile['balancer']['listeners'][number],
 ): BalancerListenerConfig {
   const address = canonical(listener.address);
-  const { port, proxies, region, routes = [], sni = [], upstream } = listener;
+  const { port, proxies, region, routes = [], sni = [], trace, trust, upstream } = listener;
   const everything = { hosts: [], pathPrefix: '/', filters: [] };
   const all = [
     ...routes,
@@ -417,6 +418,10 @@ function resolveBalancerListener(
       hosts: route.hosts.map((host) => host.toLowerCase()),
     })),
     ...(layer4 === undefined ? {} : { layer4 }),
+    ...(trace === undefined ? {} : { trace }),
+    ...(trust === undefined
+      ? {}
+      : { trust: { ...trust, proxies: trust.proxies.map(canonicalNetwork) } }),
     ...(proxies === undefined ? {} : { proxies: proxies.map(canonicalNetwork) }),
   };
 }

@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { parseSocketAddress } from '../ip/socket-address.ts';
 import { affinity } from './affinity-schema.ts';
-import { balancerListenerFields, proxyOptions, proxyProtocol } from './balancer-schema.ts';
+import {
+  accessLog,
+  balancerListenerFields,
+  proxyOptions,
+  proxyProtocol,
+} from './balancer-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
 import { discovery } from './discovery-schema.ts';
@@ -343,6 +348,11 @@ const balancer = z.strictObject({
     .default('auto')
     .describe(
       'How connections are read and written: by io_uring where this machine can (Linux), or always by node:net.',
+    ),
+  accessLog: accessLog
+    .optional()
+    .describe(
+      'A line for every request, tunnel and flow of layer 4 (docs/ACCESS-LOG.md). Default: none.',
     ),
   upstreams: z.record(name, upstream).prefault({}).describe('Groups of servers, by name.'),
   listeners: z

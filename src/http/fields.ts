@@ -75,6 +75,11 @@ export const FIELD = {
   maxForwards: 22,
   date: 23,
   cookie: 24,
+  /** Says with which certificate a client came: of strangers it is a lie. */
+  clientCert: 25,
+  traceparent: 26,
+  tracestate: 27,
+  xRequestId: 28,
 } as const;
 
 const KNOWN: readonly (readonly [string, number])[] = [
@@ -102,6 +107,14 @@ const KNOWN: readonly (readonly [string, number])[] = [
   ['max-forwards', FIELD.maxForwards],
   ['date', FIELD.date],
   ['cookie', FIELD.cookie],
+  ['traceparent', FIELD.traceparent],
+  ['tracestate', FIELD.tracestate],
+  ['x-request-id', FIELD.xRequestId],
+  // RFC 9440 section 2.4, and the names from before it.
+  ['client-cert', FIELD.clientCert],
+  ['client-cert-chain', FIELD.clientCert],
+  ['x-client-cert', FIELD.clientCert],
+  ['x-forwarded-client-cert', FIELD.clientCert],
 ];
 
 /** Never forwarded, whatever Connection says (RFC 9110 section 7.6.1). */

@@ -145,7 +145,7 @@ export function createLayer4(
         else tickUdpSessions(runtime, listener, nowMs);
       }
       for (const session of runtime.tcp) {
-        if (nowMs >= stopAtMs) cutTcpSession(session, nowMs);
+        if (nowMs >= stopAtMs) cutTcpSession(session, nowMs, 'stopped');
         else tickTcpSession(session, nowMs);
       }
     },

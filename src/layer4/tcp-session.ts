@@ -1,3 +1,5 @@
+import type { EndReason } from '../balancer/access-line.ts';
+import { type FlowEnd, logFlow } from '../balancer/access-log.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from '../balancer/counters.ts';
 import type { Inbox } from '../balancer/inbox.ts';
 import { createInbox, fillInbox, inboxLength, takeFromInbox } from '../balancer/inbox.ts';
@@ -49,6 +51,14 @@ export type TcpSession = {
   clientClosed: boolean;
   serverEnded: boolean;
   serverClosed: boolean;
+  readonly startedMs: number;
+  /** Wires forget it when they close. */
+  readonly clientAddress: string;
+  /** From the client, and to it. */
+  bytesIn: number;
+  bytesOut: number;
+  /** Why it ended; undefined until something says so. */
+  reason: EndReason | undefined;
 };
 
 /** A wire that knows both of its ends. */
@@ -83,6 +93,11 @@ export function openTcpSession(
     clientClosed: false,
     serverEnded: false,
     serverClosed: false,
+    startedMs: nowMs,
+    clientAddress: client.remoteAddress,
+    bytesIn: 0,
+    bytesOut: 0,
+    reason: undefined,
   };
   const { counters } = runtime.accounts();
   counters[listener.counterBase + LISTENER_COUNTER.connections]!++;
@@ -106,14 +121,15 @@ export function tickTcpSession(session: TcpSession, nowMs: number): void {
   switch (session.phase) {
     case 'hello':
     case 'ending':
-      if (nowMs >= session.untilMs) cutTcpSession(session, nowMs);
+      if (nowMs >= session.untilMs) cutTcpSession(session, nowMs, 'head-timeout');
       break;
     case 'connect':
-      if (nowMs >= session.untilMs) failAttempt(session, nowMs);
+      if (nowMs >= session.untilMs) failAttempt(session, 'connect-timeout', nowMs);
       break;
     case 'open':
-      if (nowMs - session.movedMs >= session.listener.idleTimeoutMs) cutTcpSession(session, nowMs);
-      else if (hasDrained(session, nowMs)) finish(session, nowMs);
+      if (nowMs - session.movedMs >= session.listener.idleTimeoutMs) {
+        cutTcpSession(session, nowMs, 'idle-timeout');
+      } else if (hasDrained(session, nowMs)) finish(session, nowMs);
   }
 }
 
@@ -127,6 +143,7 @@ function hasDrained(session: TcpSession, nowMs: number): boolean {
 function finish(session: TcpSession, nowMs: number): void {
   const { client, clientEnded, runtime, serverEnded, wire } = session;
   session.phase = 'ending';
+  session.reason ??= 'stopped';
   session.untilMs = nowMs + runtime.limits.lingerTimeoutMs;
   if (!serverEnded) client.end();
   if (!clientEnded) wire?.end();
@@ -135,8 +152,9 @@ function finish(session: TcpSession, nowMs: number): void {
 }
 
 /** Ends it at once; either side sees that it broke off. */
-export function cutTcpSession(session: TcpSession, nowMs: number): void {
+export function cutTcpSession(session: TcpSession, nowMs: number, reason: EndReason): void {
   if (session.phase === 'closed') return;
+  session.reason ??= reason;
   if (!session.clientClosed) session.client.reset();
   // What is not connected yet has nobody to see a reset, and would be waited for.
   if (session.phase === 'connect') session.wire?.destroy();
@@ -148,6 +166,7 @@ function takeFromClient(session: TcpSession, bytes: Uint8Array, nowMs: number): 
   const { counters } = session.runtime.accounts();
   counters[session.listener.counterBase + LISTENER_COUNTER.bytesIn]! += bytes.length;
   session.movedMs = nowMs;
+  session.bytesIn += bytes.length;
   if (session.phase === 'open') {
     passToServer(session, bytes);
     return;
@@ -176,7 +195,7 @@ function readHello(session: TcpSession, nowMs: number): void {
 function route(session: TcpSession, nowMs: number): void {
   const found = findRouteOfName(session.listener.routes, session.serverName);
   if (found === undefined) {
-    drop(session, nowMs);
+    drop(session, nowMs, 'refused');
     return;
   }
   session.upstream = found.upstream;
@@ -184,10 +203,10 @@ function route(session: TcpSession, nowMs: number): void {
 }
 
 /** There is nobody to serve it. */
-function drop(session: TcpSession, nowMs: number): void {
+function drop(session: TcpSession, nowMs: number, reason: EndReason): void {
   const { listener, runtime } = session;
   runtime.accounts().counters[listener.counterBase + LISTENER_COUNTER.dropped]!++;
-  cutTcpSession(session, nowMs);
+  cutTcpSession(session, nowMs, reason);
 }
 
 function beginAttempt(session: TcpSession, nowMs: number): void {
@@ -199,7 +218,7 @@ function beginAttempt(session: TcpSession, nowMs: number): void {
   const server = mayTry ? pickUntried(upstream, tried, key, runtime.draw(), nowMs) : undefined;
   // A name without a server is worth nothing to the client: it is not kept waiting.
   if (upstream === undefined || server === undefined) {
-    drop(session, nowMs);
+    drop(session, nowMs, 'no-server');
     return;
   }
   const last = tried.at(-1);
@@ -207,6 +226,7 @@ function beginAttempt(session: TcpSession, nowMs: number): void {
   tried.push(server);
   session.phase = 'connect';
   session.server = server;
+  session.reason = undefined;
   session.attemptMs = nowMs;
   session.untilMs = nowMs + upstream.settings.connectTimeoutMs;
   counters[server.counterBase + SERVER_COUNTER.connections]!++;
@@ -228,10 +248,11 @@ function beginAttempt(session: TcpSession, nowMs: number): void {
 }
 
 /** The server cannot be connected to: on to the next. */
-function failAttempt(session: TcpSession, nowMs: number): void {
+function failAttempt(session: TcpSession, reason: EndReason, nowMs: number): void {
   const { listener, runtime, server, wire } = session;
   const { counters } = runtime.accounts();
   counters[listener.counterBase + LISTENER_COUNTER.connectFailures]!++;
+  session.reason = reason;
   wire?.destroy();
   session.wire = undefined;
   session.server = undefined;
@@ -270,6 +291,7 @@ function passToClient(session: TcpSession, bytes: Uint8Array, nowMs: number): vo
   const { client, listener, runtime, server, wire } = session;
   if (session.phase !== 'open' || server === undefined) return;
   session.movedMs = nowMs;
+  session.bytesOut += bytes.length;
   if (!session.clientClosed && !client.write(bytes)) wire?.pause();
   const { counters } = runtime.accounts();
   counters[server.counterBase + SERVER_COUNTER.bytesIn]! += bytes.length;
@@ -280,7 +302,7 @@ function endOfClient(session: TcpSession, nowMs: number): void {
   session.clientEnded = true;
   session.movedMs = nowMs;
   // It has left before it said where to.
-  if (session.phase === 'hello') cutTcpSession(session, nowMs);
+  if (session.phase === 'hello') cutTcpSession(session, nowMs, 'client-gone');
   else if (session.phase === 'open') session.wire?.end();
 }
 
@@ -294,19 +316,22 @@ function closeOfClient(session: TcpSession, problem: string, nowMs: number): voi
   session.clientClosed = true;
   if (session.phase === 'ending' && !session.serverClosed) return;
   const isOrderly = problem === '' && session.clientEnded && session.serverEnded;
-  if (!isOrderly || session.serverClosed) cutTcpSession(session, nowMs);
+  if (!isOrderly || session.serverClosed) {
+    cutTcpSession(session, nowMs, session.serverEnded ? 'done' : 'client-gone');
+  }
 }
 
 function closeOfServer(session: TcpSession, problem: string, nowMs: number): void {
   if (session.phase === 'connect') {
-    failAttempt(session, nowMs);
+    failAttempt(session, 'connect-failed', nowMs);
     return;
   }
   session.serverClosed = true;
   // Once it has said all, the client still gets it; what the client says now has no reader any more.
   const isOrderly = session.phase === 'ending' || session.serverEnded || problem === '';
-  if (!isOrderly || session.clientClosed) cutTcpSession(session, nowMs);
-  else {
+  if (!isOrderly || session.clientClosed) {
+    cutTcpSession(session, nowMs, isOrderly ? 'done' : 'server-closed');
+  } else {
     session.wire = undefined;
     session.client.resume();
   }
@@ -315,7 +340,8 @@ function closeOfServer(session: TcpSession, problem: string, nowMs: number): voi
 /** Settles all accounts. */
 function leave(session: TcpSession, nowMs: number): void {
   const { listener, phase, runtime, server } = session;
-  const { counters } = runtime.accounts();
+  const { accessLog, counters } = runtime.accounts();
+  if (accessLog) logFlow(accessLog, endOf(session, nowMs), runtime.draw);
   session.phase = 'closed';
   session.wire = undefined;
   session.server = undefined;
@@ -325,4 +351,22 @@ function leave(session: TcpSession, nowMs: number): void {
   if (server === undefined) return;
   if (phase === 'open' || phase === 'ending') endTunnel(server, counters);
   else endRequest(server, counters, undefined, session.attemptMs, nowMs);
+}
+
+function endOf(session: TcpSession, nowMs: number): FlowEnd {
+  const { listener, runtime, tried, upstream } = session;
+  return {
+    protocol: 'tcp',
+    listener: listener.name,
+    client: session.clientAddress,
+    serverName: session.serverName,
+    upstream: runtime.accounts().upstreams[upstream]?.settings.name ?? '',
+    server: tried.at(-1)?.name ?? '',
+    attempts: tried.length,
+    bytesIn: session.bytesIn,
+    bytesOut: session.bytesOut,
+    startedMs: session.startedMs,
+    endedMs: nowMs,
+    reason: session.reason ?? 'done',
+  };
 }

@@ -1,3 +1,4 @@
+import { type FlowEnd, logFlow } from '../balancer/access-log.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from '../balancer/counters.ts';
 import { findRouteOfName } from '../balancer/route.ts';
 import type { UpstreamServer } from '../balancer/upstream.ts';
@@ -20,6 +21,11 @@ export type UdpSession = {
   readonly socket: DatagramSocket;
   /** In front of each datagram of the client: any of them may be lost, or come first. */
   readonly header: Uint8Array | undefined;
+  readonly client: string;
+  readonly upstream: string;
+  readonly startedMs: number;
+  bytesIn: number;
+  bytesOut: number;
   movedMs: number;
   leaveAtMs: number;
   requests: number;
@@ -74,6 +80,7 @@ export function takeDatagram(
   }
   session.movedMs = nowMs;
   session.requests += 1;
+  session.bytesIn += bytes.length;
   listener.udp.delete(key);
   listener.udp.set(key, session);
   counters[session.server.counterBase + SERVER_COUNTER.bytesOut]! += bytes.length;
@@ -110,13 +117,14 @@ export function endUdpSessions(runtime: Layer4Runtime, { udp }: FlowListener): v
 
 /** @param ok false when the server failed; undefined when the end says nothing of it */
 function endUdpSession(
-  { accounts }: Layer4Runtime,
+  { accounts, draw }: Layer4Runtime,
   session: UdpSession,
   ok: boolean | undefined,
 ): void {
   const { key, listener, server, socket } = session;
-  const { counters } = accounts();
+  const { accessLog, counters } = accounts();
   if (!listener.udp.delete(key)) return;
+  if (accessLog) logFlow(accessLog, endOf(session, ok), draw);
   listener.leaving.delete(session);
   socket.close();
   endTunnel(server, counters);
@@ -168,6 +176,11 @@ function open(
       onProblem: () => endUdpSession(runtime, session, false),
     }),
     header: announcement(upstream.settings, flow, true, '', runtime.draw),
+    client: flow.remoteAddress,
+    upstream: upstream.settings.name,
+    startedMs: nowMs,
+    bytesIn: 0,
+    bytesOut: 0,
     movedMs: nowMs,
     leaveAtMs: NEVER,
     requests: 0,
@@ -189,12 +202,31 @@ function takeReply(
   counters[listener.counterBase + LISTENER_COUNTER.bytesOut]! += bytes.length;
   session.movedMs = nowMs;
   session.responses += 1;
+  session.bytesOut += bytes.length;
   listener.udp.delete(key);
   listener.udp.set(key, session);
   reply(bytes);
   const isComplete =
     listener.responses > 0 && session.responses >= listener.responses * session.requests;
   if (isComplete) endUdpSession(runtime, session, undefined);
+}
+
+/** A session of UDP knows no end: what it had, it had until something moved last. */
+function endOf(session: UdpSession, ok: boolean | undefined): FlowEnd {
+  return {
+    protocol: 'udp',
+    listener: session.listener.name,
+    client: session.client,
+    serverName: '',
+    upstream: session.upstream,
+    server: session.server.name,
+    attempts: 1,
+    bytesIn: session.bytesIn,
+    bytesOut: session.bytesOut,
+    startedMs: session.startedMs,
+    endedMs: session.movedMs,
+    reason: ok === false ? 'server-closed' : 'done',
+  };
 }
 
 const first = (sessions: UdpSessions): UdpSession | undefined => sessions.values().next().value;

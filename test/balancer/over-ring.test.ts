@@ -2,9 +2,11 @@ import { useRing } from './engine.ts';
 
 /** What holds for the balancer over node:net holds over io_uring. */
 if (await useRing()) {
+  await import('./access-log.test.ts');
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
   await import('./limits.test.ts');
+  await import('./forwarding.test.ts');
   await import('./mirror.test.ts');
   await import('./outliers.test.ts');
   await import('./cookie-affinity.test.ts');
@@ -17,4 +19,5 @@ if (await useRing()) {
   await import('./smuggling.test.ts');
   await import('./streaming.test.ts');
   await import('./traps.test.ts');
+  await import('./trace.test.ts');
 }

@@ -4,9 +4,12 @@ import { createBalancer } from '../../src/balancer/balancer.ts';
 import type { BalancerCounts } from '../../src/balancer/counters.ts';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
 import type {
+  AccessLogSnapshot,
   BalancerLimits,
   BalancerSnapshot,
   RouteSnapshot,
+  TraceSnapshot,
+  TrustSnapshot,
   UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
@@ -31,6 +34,9 @@ export type RigOptions = {
   /** Random numbers in [0, 1). */
   readonly draw?: () => number;
   readonly affinity?: UpstreamSnapshot['affinity'];
+  readonly accessLog?: Partial<AccessLogSnapshot>;
+  readonly trust?: TrustSnapshot;
+  readonly trace?: TraceSnapshot;
 };
 
 export type Rig = {
@@ -63,6 +69,9 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
     generation: 1,
     via: 'meridian-test',
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    ...(options.accessLog
+      ? { accessLog: { format: 'json', file: '', percent: 100, ...options.accessLog } }
+      : {}),
     upstreams: [
       {
         name: 'web',
@@ -93,6 +102,8 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         address: '127.0.0.1',
         port: 0,
         routes: options.routes ?? [{ hosts: [], pathPrefix: '/', filters: [], upstream: 0 }],
+        ...(options.trace ? { trace: options.trace } : {}),
+        ...(options.trust ? { trust: options.trust } : {}),
       },
     ],
   };

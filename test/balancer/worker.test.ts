@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
@@ -124,4 +128,36 @@ test('a balancer worker tells of servers that it takes out', async () => {
   assert.match(event.reason, /5 answers in a row were 502, 503 or 504/);
   await worker.terminate();
   bad.close();
+});
+
+test('a worker appends the access log to its file, and has written it all when it stops', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'meridian-access-'));
+  const file = join(folder, 'access.log');
+  const snapshot = snapshotOf({ servers: [], accessLog: { file } });
+  const counters = new SharedArrayBuffer(counterBytes(snapshot));
+  const worker = new Worker(new URL('../../src/balancer-worker.ts', import.meta.url));
+  const next = async (): Promise<BalancerReport> => (await once(worker, 'message'))[0];
+  const started: BalancerRequest = {
+    type: 'start',
+    ringLedger: undefined,
+    snapshot,
+    counters,
+    sockets: [{ listener: 'http', fd: undefined }],
+    states: [],
+  };
+  worker.postMessage(started);
+  const ready = await next();
+  assert.ok(ready.type === 'ready');
+  await talk(ready.listeners[0]!.port, 'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  worker.postMessage({
+    type: 'stop',
+    graceMs: 1000,
+    givesUpAddresses: true,
+  } satisfies BalancerRequest);
+  assert.equal((await next()).type, 'stopped');
+  const { end, target } = JSON.parse(await readFile(file, 'utf8'));
+  assert.deepEqual([target, end], ['/x', 'no-server']);
+  assert.deepEqual(readCounters(snapshot, counters).accessLog, { lines: 1, dropped: 0 });
+  await worker.terminate();
+  await rm(folder, { recursive: true });
 });

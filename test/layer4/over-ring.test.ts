@@ -5,6 +5,7 @@ if (await useRing()) {
   await import('./drain.test.ts');
   await import('./options.test.ts');
   await import('./proxied.test.ts');
+  await import('./access-log.test.ts');
   await import('./tcp.test.ts');
   await import('./udp.test.ts');
 }
