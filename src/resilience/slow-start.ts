@@ -74,7 +74,7 @@ export function slowStartFactor(
   nowMs: number,
 ): number {
   const start = startMs[server]!;
-  if (start === 0 || nowMs >= start + windowMs) return 1;
+  if (start === 0 || windowMs === 0 || nowMs >= start + windowMs) return 1;
   const part = Math.max(0, nowMs - start) / windowMs;
   return Math.max(minFactor, part ** (1 / aggression));
 }

@@ -5,6 +5,7 @@ import type net from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as passed } from 'node:timers/promises';
 import { runOrigin } from '../../src/cli/origin.ts';
+import { DEFAULT_SLOW_START } from '../../src/resilience/slow-start.ts';
 import { type BalancerProcess, ENGINES, startBalancerProcess } from './process.ts';
 import { connectRaw, type RawClient, snapshotOf, startRawOrigin } from './rig.ts';
 
@@ -196,7 +197,9 @@ for (const engine of ENGINES) {
     const balancer = await startBalancerProcess(one, engine);
     t.after(() => Promise.all([balancer.kill(), ...servers.map((server) => server.close())]));
     const before = balancer.heldBytes();
-    await balancer.serve({ ...snapshotOf({ servers: ports }), generation: 2 });
+    // Servers that join begin slowly otherwise.
+    const upstream = { slowStart: { ...DEFAULT_SLOW_START, windowMs: 0 } };
+    await balancer.serve({ ...snapshotOf({ servers: ports, upstream }), generation: 2 });
     const load = startLoad(balancer.port, '/', ['GET', 'POST']);
     await served(load, 4 * POOL);
     await load.stop();

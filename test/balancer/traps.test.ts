@@ -164,9 +164,10 @@ test('an early response comes whole to a client that goes on sending, within the
   assert.equal(within.reset, false);
   const beyond = upload(10 * lingerBytesMax);
   await new Promise<void>((done) => void beyond.socket.on('close', done));
-  const { bytesIn, connectionsActive } = rig.counters().listeners[0]!;
+  const { bytesIn } = rig.counters().listeners[0]!;
   assert.ok(bytesIn < 4 * lingerBytesMax, `${bytesIn} octets were read`);
-  assert.equal(connectionsActive, 0);
+  // The balancer hears of the end a moment after the client, or never, and the test fails by its time limit.
+  while (rig.counters().listeners[0]!.connectionsActive > 0) await new Promise(setImmediate);
 });
 
 test('interim responses and the final one in one read go on one by one, also for HEAD', async (t) => {

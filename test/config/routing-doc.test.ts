@@ -10,7 +10,23 @@ const EXAMPLES = [...MANUAL.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => t
 
 test('docs/ROUTING.md has examples', () => assert.ok(EXAMPLES.length >= 2));
 
-for (const example of EXAMPLES) {
+const isWhole = (example: string): boolean => example.startsWith('balancer:');
+
+for (const example of EXAMPLES.filter(isWhole)) {
+  test(`a node takes the listener of ${example.split('\n', 4).at(-1)!.trim()}`, () => {
+    const text = `regions:
+  eu: { location: DE, vips: 127.0.1.1 }
+node: { roles: [balancer] }
+${example}      upstream: rest
+  upstreams:
+    rest: { servers: ['10.0.0.1:80'] }
+`;
+    const result = validateConfig(text, 'test.yaml', {}, centroids);
+    assert.deepEqual(result.ok ? [] : result.issues, []);
+  });
+}
+
+for (const example of EXAMPLES.filter((each) => !isWhole(each))) {
   test(`a node takes the example that begins ${example.split('\n', 1)}`, () => {
     const routes = example.replace(/^/gm, '        ');
     const names = [...new Set(example.match(/\b(web|canary|next|shadow)\b/g) ?? [])];

@@ -89,3 +89,10 @@ test('the factor never falls, begins at the minimum and ends at one', () => {
     { seed: fuzzSeed(20_261_122), numRuns: fuzzRuns(500) },
   );
 });
+
+test('without a window a server has its whole weight at once, whatever the jitter', () => {
+  const rules = { ...RULES, windowMs: 0, jitterMs: 3000 };
+  const state = createSlowStartState(1);
+  startRamp(state, rules, 0, START_MS, 0.9);
+  assert.equal(slowStartFactor(state, rules, 0, START_MS), 1);
+});
