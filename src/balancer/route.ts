@@ -61,6 +61,8 @@ type MemoEntry = { readonly host: Uint8Array; readonly tables: readonly HostRout
 
 /** Hosts remembered by one table; a client that invents hosts makes it forget, not grow. */
 export const HOST_MEMO_MAX = 4096;
+/** RFC 1035 section 2.3.4. */
+const NAME_BYTES_MAX = 255;
 
 export function compileRoutes(snapshots: readonly RouteSnapshot[]): RouteTable {
   const routes = snapshots.map(compileRoute);
@@ -175,6 +177,8 @@ function tablesOf(table: RouteTable, head: RequestHead): readonly HostRoutes[] {
   const known = table.memo.get(hash);
   if (known !== undefined && sameOctets(known.host, bytes, hostStart, end)) return known.tables;
   const tables = tablesOfHost(table, textOf(bytes, hostStart, end).toLowerCase());
+  // Longer ones are no names, and would be kept for nothing.
+  if (end - hostStart > NAME_BYTES_MAX) return tables;
   if (table.memo.size >= HOST_MEMO_MAX) table.memo.clear();
   table.memo.set(hash, { host: bytes.slice(hostStart, end), tables });
   return tables;

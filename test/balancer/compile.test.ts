@@ -125,3 +125,16 @@ test('findRoute() prefers the exact host, then the longest wildcard, then any; t
     undefined,
   );
 });
+
+test('hosts that are longer than a name are looked up, and not kept', () => {
+  const table = compileRoutes([
+    { hosts: ['*.example'], pathPrefix: '/', filters: [], upstream: 1 },
+    { hosts: [], pathPrefix: '/', filters: [], upstream: 0 },
+  ]);
+  const upstreamOf = (host: string) =>
+    findRoute(table, headOf('GET', host, '/'), undefined, '192.0.2.1')?.upstream;
+  assert.equal(upstreamOf(`${'a'.repeat(300)}.example`), 1);
+  assert.equal(table.memo.size, 0);
+  assert.equal(upstreamOf('a.example'), 1);
+  assert.equal(table.memo.size, 1);
+});
