@@ -1,10 +1,9 @@
-import { putBytes } from '../http/byte-sink.ts';
 import { OUTCOME } from '../resilience/outlier.ts';
 import { endEntry, noteEnd } from './access-log.ts';
 import { beginAttempt, endAttempt, endWait, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
-import { flush } from './outgoing.ts';
+import { flush, passToClient, passToUpstream } from './outgoing.ts';
 import { replyWithProblem } from './reply.ts';
 import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
 import { endResponse, failResponse, readResponse } from './response.ts';
@@ -79,11 +78,11 @@ class UpstreamSide implements WireHandlers {
   }
   onData(bytes: Uint8Array, nowMs: number): void {
     const { session } = this;
-    const { exchange, phase, runtime } = session;
+    const { exchange, phase } = session;
     if (exchange === undefined) return;
     if (phase === 'tunnel') {
       exchange.upstreamMs = nowMs;
-      putBytes(runtime.toClient, bytes, 0, bytes.length);
+      passToClient(session, bytes, 0, bytes.length, nowMs);
     } else if (phase === 'exchange') readResponse(session, exchange, bytes, nowMs);
     wake(session, nowMs);
   }
@@ -294,8 +293,7 @@ function consume(
       case 'head': {
         // Who does not take the answers gets no further questions.
         if (session.clientBlocked) return at;
-        const resume = (later: number): void => wake(session, later);
-        const next = readRequestHead(session, bytes, at, to, resume, nowMs);
+        const next = readRequestHead(session, bytes, at, to, wake, nowMs);
         if (next === NEED_MORE) return at;
         at = next;
         break;
@@ -310,7 +308,7 @@ function consume(
       }
       case 'tunnel':
         if (session.entry) session.entry.bytesIn += to - at;
-        putBytes(session.runtime.toUpstream, bytes, at, to);
+        passToUpstream(session, bytes, at, to, nowMs);
         return to;
       case 'linger':
         session.lingerBytes += to - at;

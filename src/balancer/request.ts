@@ -57,7 +57,7 @@ export function readRequestHead(
   bytes: Uint8Array,
   start: number,
   end: number,
-  resume: (nowMs: number) => void,
+  resume: (session: Session, nowMs: number) => void,
   nowMs: number,
 ): number {
   if (session.headSinceMs === 0) session.headSinceMs = nowMs;
@@ -229,7 +229,7 @@ function begin(
   head: RequestHead,
   range: { readonly start: number; readonly end: number },
   body: BodyFields | undefined,
-  resume: (nowMs: number) => void,
+  resume: (session: Session, nowMs: number) => void,
   nowMs: number,
 ): void {
   const { runtime } = session;
@@ -278,7 +278,7 @@ function begin(
     const decidedMs = Math.max(nowMs, exchange.wokenMs);
     if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, decidedMs);
     else forward(session, exchange, verdict, route, decidedMs);
-    if (returned) resume(decidedMs);
+    if (returned) resume(session, decidedMs);
   });
   returned = true;
 }
