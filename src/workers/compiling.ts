@@ -7,6 +7,7 @@ import { runInThisContext } from 'node:vm';
  * freed with the calling thread, and the whole process would crash (seen with Node 26.10).
  */
 export function compileBeforeExit(): void {
+  if (process.listeners('exit').includes(awaitCompiling)) return;
   // The only way to the engine's own function that waits. It holds for all threads, and stays: whoever took it back
   // would take it from another thread that is about to end.
   setFlagsFromString('--allow-natives-syntax');
