@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import type net from 'node:net';
 import { test } from 'node:test';
 import { END_REASONS } from '../../src/balancer/access-line.ts';
+import { closedPort } from '../closed-port.ts';
 import type { Rig, RigOptions } from './rig.ts';
-import { closedPort, connectRaw, startRawOrigin, startRig, talk } from './rig.ts';
+import { connectRaw, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** Lines of the access log of real requests. Clocks move by hand, so that phases are exact. */
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { closedPort } from '../closed-port.ts';
 import type { RigOptions } from './rig.ts';
-import { closedPort, connectRaw, type RawOrigin, startRawOrigin, startRig, talk } from './rig.ts';
+import { connectRaw, type RawOrigin, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** Affinity by cookie, byte by byte (HAProxy: `cookie insert indirect nocache`). */
 

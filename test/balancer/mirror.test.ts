@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { MIRROR_BODY_BYTES_MAX, MIRROR_GATHER_MS, MIRRORS_MAX } from '../../src/balancer/mirror.ts';
-import {
-  closedPort,
-  connectRaw,
-  type RawOrigin,
-  type Rig,
-  startRawOrigin,
-  startRig,
-  talk,
-} from './rig.ts';
+import { closedPort } from '../closed-port.ts';
+import { connectRaw, type RawOrigin, type Rig, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** Copies of requests over real sockets: what the shadow gets, and that it is nothing to the client. */
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { counterBytes } from '../../src/balancer/counters.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
+import { closedPort } from '../closed-port.ts';
 import {
-  closedPort,
   connectRaw,
   type RawOrigin,
   type Rig,

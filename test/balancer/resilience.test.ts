@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { createBalancer } from '../../src/balancer/balancer.ts';
 import { counterBytes } from '../../src/balancer/counters.ts';
 import type { Wire } from '../../src/balancer/wire.ts';
-import { closedPort, connectRaw, snapshotOf, startRawOrigin, startRig, talk } from './rig.ts';
+import { closedPort } from '../closed-port.ts';
+import { connectRaw, snapshotOf, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** Servers that die, clients that misbehave, clocks that run, regions that drain. */
 

@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { counterBytes } from '../../src/balancer/counters.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
-import {
-  closedPort,
-  connectRaw,
-  type RawOrigin,
-  snapshotOf,
-  startRawOrigin,
-  startRig,
-  talk,
-} from './rig.ts';
+import { closedPort } from '../closed-port.ts';
+import { connectRaw, type RawOrigin, snapshotOf, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** The table of what is retried when (docs/RESILIENCE.md), request by request. */
 

@@ -233,10 +233,3 @@ export async function startRawOrigin(
   });
   return { port, received, connections: () => received.length, close };
 }
-
-/** A port of the loopback on which nothing listens. */
-export async function closedPort(): Promise<number> {
-  const origin = await startRawOrigin(() => {});
-  origin.close();
-  return origin.port;
-}

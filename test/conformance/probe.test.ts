@@ -5,8 +5,9 @@ import { type TestContext, test } from 'node:test';
 import { REASON_LENGTH_MAX } from '../../src/probe/failure.ts';
 import type { ProbeKind, ProbeResult } from '../../src/probe/probe.ts';
 import { probeKinds } from '../../src/probe/registry.ts';
+import { closedPort } from '../closed-port.ts';
 import { a, answeringDns, serveUdp } from '../probe/dns-server.ts';
-import { answering, closedPort, type Fixture, HTTP_OK, serve } from '../probe/fixture-server.ts';
+import { answering, type Fixture, HTTP_OK, serve } from '../probe/fixture-server.ts';
 import { answerGrpc, healthFrame, speakingHttp2 } from '../probe/grpc-server.ts';
 import { authority, caFile, overTls } from '../probe/tls-server.ts';
 

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import tls from 'node:tls';
-import { closedPort } from '../balancer/rig.ts';
+import { closedPort } from '../closed-port.ts';
 import { selfSigned } from '../layer4/certificate.ts';
 import { startUdpClient, startUdpEcho } from '../layer4/datagrams.ts';
 import { startEcho, startMirror } from '../layer4/rig.ts';

@@ -3,7 +3,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import type { BalancerSnapshot } from '../../src/balancer/snapshot.ts';
-import { closedPort, connectRaw } from '../balancer/rig.ts';
+import { connectRaw } from '../balancer/rig.ts';
+import { closedPort } from '../closed-port.ts';
 import {
   eventually,
   FLOWS,

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { closedPort } from '../balancer/rig.ts';
+import { closedPort } from '../closed-port.ts';
 
 /** Other people's programs with a configuration of the test's, which listen on one port of the loopback. */
 export type Receiver = {

@@ -5,7 +5,8 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { CONNECT_TRIES_MAX } from '../../src/layer4/tcp-session.ts';
 import { startServer } from '../balancer/raw-server.ts';
-import { closedPort, connectRaw } from '../balancer/rig.ts';
+import { connectRaw } from '../balancer/rig.ts';
+import { closedPort } from '../closed-port.ts';
 import {
   closeAfter,
   eventually,
