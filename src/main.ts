@@ -12,7 +12,11 @@ import {
 import { runOrigin } from './cli/origin.ts';
 import { runCli } from './cli/program.ts';
 import { describeBindFailure } from './io/sockets.ts';
-import { parseSocketAddress, type SocketAddress } from './ip/socket-address.ts';
+import {
+  formatSocketAddress,
+  parseSocketAddress,
+  type SocketAddress,
+} from './ip/socket-address.ts';
 import { loadConfig } from './node/config-file.ts';
 import { eventLines, startOrigins, welcome } from './node/quickstart.ts';
 import { describeProblem, EXIT_CONFIG, EXIT_FAILED, endSignal, runNode } from './node/run-node.ts';
@@ -30,7 +34,10 @@ const handlers: Handlers = {
   run: serving(run),
   quickstart: serving(quickstart),
   origin: serving(origin),
-  explainRequest: (config, question) => explainRequestIn(config, question, () => undefined),
+  explainRequest: (config, question) => {
+    const sessions = { nowMs: Date.now(), memoryOf: () => undefined };
+    return explainRequestIn(config, question, () => undefined, sessions);
+  },
 };
 process.exit(await runCli(process.argv.slice(2), io, handlers));
 
@@ -83,6 +90,8 @@ async function origin({ listen, name }: OriginOptions): Promise<number> {
       listen: places.filter((place) => place !== undefined),
     });
     process.send?.('listening');
+    const at = running.servers.map(formatSocketAddress).join(' and ');
+    io.stdout.write(`${name} answers at ${at}; Ctrl-C ends it.\n`);
     await Promise.race([endSignal(), parentGone()]);
     await running.close();
     return 0;

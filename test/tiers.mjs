@@ -20,6 +20,9 @@ const TOOLS = {
     'redis-cli': 'redis-tools',
     nginx: 'nginx-light',
     haproxy: 'haproxy',
+    wrk: 'wrk',
+    cc: 'gcc',
+    '/usr/include/stdlib.h': 'libc6-dev',
   },
   e2e: {
     dig: 'bind9-dnsutils',
@@ -40,6 +43,11 @@ const TOOLS = {
     fstrm_capture: 'fstrm-bin',
     'dnssec-signzone': 'bind9-utils',
     h2load: 'nghttp2-client',
+    wrk: 'wrk',
+    haproxy: 'haproxy',
+    nginx: 'nginx-light',
+    '/usr/lib/nginx/modules/ngx_stream_module.so': 'libnginx-mod-stream',
+    caddy: 'caddy',
     cc: 'gcc',
     '/usr/include/stdlib.h': 'libc6-dev',
   },
@@ -138,7 +146,7 @@ function examine() {
   );
 }
 
-/** The random tests of `npm test`, each fifty times longer: a million hostile packets among others. */
+/** The random tests of `npm test`, each many times longer (test/fuzz/effort.ts): a million hostile packets among others. */
 function fuzz() {
   process.env.FUZZ_SCALE ??= '50';
   process.env.FUZZ_SEED ??= String(Math.floor(Math.random() * 2 ** 31));

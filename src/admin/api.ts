@@ -20,6 +20,7 @@ import { addRecordRoutes } from './records.ts';
 import { addRegionRoutes } from './regions.ts';
 import { addReloadRoutes } from './reload.ts';
 import { type AdminLogger, type AdminServer, createServer } from './server.ts';
+import { addTrafficRoute } from './traffic.ts';
 import { addZoneRoutes } from './zones.ts';
 
 /**
@@ -103,6 +104,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addRecordRoutes(server, plane);
   addDnssecRoutes(server, plane);
   addBalancerRoutes(server, plane);
+  addTrafficRoute(server, plane);
   addExplainRoutes(server, plane);
   addExplainRequestRoute(server, plane);
   addOverrideRoutes(server, plane);

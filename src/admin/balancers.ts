@@ -141,6 +141,16 @@ const serverSchema = z.object({
   active: z.number().int().describe('Requests in flight'),
   requestsTotal: z.number().int(),
   failuresTotal: z.number().int(),
+  outlier: z
+    .object({
+      level: z.enum(['reduced', 'ejected']).describe('`reduced`: it has part of its weight'),
+      why: z.string().describe('The detector and what it saw'),
+      untilMs: z.number().describe('Milliseconds since 1970'),
+      workers: z.number().int().describe('Balancer workers that hold it against the server'),
+      workersTotal: z.number().int().describe('Those that serve its upstream'),
+    })
+    .optional()
+    .describe('What requests hold against it; absent = nothing'),
 });
 
 const upstreamSchema = z

@@ -84,6 +84,16 @@ const explanationSchema = z
         algorithm: z.string(),
         why: z.string(),
         tableVersion: z.string().optional(),
+        session: z
+          .object({
+            by: z.string(),
+            key: z.string().optional().describe('16 hexadecimal digits, of a table of sessions'),
+            server: z.string().optional().describe('Who has it'),
+            why: z.string(),
+          })
+          .optional()
+          .describe('What keeps the request on a server beside the algorithm'),
+        hedging: z.string().optional().describe('Whether and when a second server is asked too'),
         servers: list(
           z.object({
             name: z.string(),

@@ -206,7 +206,7 @@ const regionSchema = z
         serversUsable: z.number(),
         serversTotal: z.number(),
         requestsPerSecond: z.number(),
-        active: z.number().describe('Requests in flight'),
+        active: z.number().describe('In flight to the servers behind the listener'),
         heardAtMs: timestampMs,
       }),
     ).describe('What the balancers of the region report, one per listener'),

@@ -17,6 +17,7 @@ import {
   REFERER,
   USER_AGENT,
 } from './access-line.ts';
+import { countEnd } from './request-counts.ts';
 import type { Exchange, Session } from './session.ts';
 import type { AccessLogSnapshot } from './snapshot.ts';
 
@@ -52,11 +53,6 @@ export type AccessEntry = {
   attempts: number;
   upstream: string;
   server: string;
-  status: number;
-  bytesIn: number;
-  /** Of the connection before this request. */
-  bytesOutBefore: number;
-  reason: EndReason | undefined;
 };
 
 /** Between two fetches. */
@@ -90,19 +86,13 @@ export function takeBatch(log: AccessLog): LogBatch | undefined {
 }
 
 /** A request's head was read: from here on it has a line. */
-export function beginEntry(
-  session: Session,
-  head: RequestHead,
-  headBytes: number,
-  nowMs: number,
-): void {
+export function beginEntry(session: Session, head: RequestHead, nowMs: number): void {
   const { accessLog, draw } = session.runtime;
   if (accessLog === undefined) return;
   const entry = accessLog.spare.pop() ?? createEntry();
   const { format, percent } = accessLog.settings;
   resetEntry(entry, session, nowMs);
   entry.isSampled = percent >= 100 || 100 * draw() < percent;
-  entry.bytesIn = headBytes;
   const address = session.facts?.address ?? session.client.remoteAddress;
   entry.format = format;
   session.entry = entry;
@@ -141,6 +131,19 @@ export function noteAttempt({ entry }: Session, exchange: Exchange, nowMs: numbe
   entry.server = exchange.server?.name ?? '';
 }
 
+/** Another attempt is the one that is waited for. @param known of it so far; 0 = it is not sent, or not answered */
+export function noteFront(
+  { entry }: Session,
+  exchange: Exchange,
+  known: Pick<AccessEntry, 'sentMs' | 'firstByteMs'>,
+): void {
+  if (entry === undefined) return;
+  entry.attemptMs = exchange.attemptMs;
+  entry.sentMs = known.sentMs;
+  entry.firstByteMs = known.firstByteMs;
+  entry.server = exchange.server?.name ?? '';
+}
+
 export function noteSent({ entry }: Session, nowMs: number): void {
   if (entry) entry.sentMs = nowMs;
 }
@@ -150,8 +153,8 @@ export function noteFirstByte({ entry }: Session, nowMs: number): void {
 }
 
 /** The first reason stands: what follows, follows from it. */
-export function noteEnd({ entry }: Session, reason: EndReason): void {
-  if (entry) entry.reason ??= reason;
+export function noteEnd({ exchange }: Session, reason: EndReason): void {
+  if (exchange) exchange.end ??= reason;
 }
 
 /** The balancer answers itself; why, its phase and the status say. Without a request it is a line at once. */
@@ -162,36 +165,32 @@ export function noteReply(
   nowMs: number,
 ): void {
   const { accessLog } = session.runtime;
-  if (accessLog === undefined) return;
   const reason = isOfFilter ? 'filter-answered' : reasonOfReply(session.phase, status);
   if (session.exchange === undefined) {
-    writeRefusal(accessLog, session, status, reason, nowMs);
+    countEnd(session.runtime.counters, session.listener, reason);
+    if (accessLog) writeRefusal(accessLog, session, status, reason, nowMs);
     return;
   }
-  if (session.entry) session.entry.status = status;
+  session.exchange.status = status;
   noteEnd(session, reason);
 }
 
 /** The request is over: its line is written, if it is to be. */
 export function endEntry(
   session: Session,
+  entry: AccessEntry,
   exchange: Exchange,
   reason: EndReason,
+  bytesOut: number,
   nowMs: number,
 ): void {
-  const { entry, runtime } = session;
-  if (entry === undefined) return;
-  const { accessLog } = runtime;
+  const { accessLog } = session.runtime;
   session.entry = undefined;
-  entry.reason ??= reason;
-  if (exchange.responseStarted) entry.status = exchange.status;
   if (accessLog === undefined) return;
-  if (entry.isSampled || isError(entry)) {
-    const bytesOut = session.bytesOut + runtime.toClient.length - entry.bytesOutBefore;
-    if (hasRoom(accessLog)) {
-      if (entry.format === 'json') putJsonEnd(accessLog.batch, entry, bytesOut, nowMs);
-      else putCommonEnd(accessLog.batch, entry, bytesOut);
-    }
+  if ((entry.isSampled || isError(exchange.status, reason)) && hasRoom(accessLog)) {
+    const { batch } = accessLog;
+    if (entry.format === 'json') putJsonEnd(batch, entry, exchange, reason, bytesOut, nowMs);
+    else putCommonEnd(batch, entry, exchange.status, bytesOut);
   }
   if (accessLog.spare.length < SPARE_MAX && entry.head.bytes.length <= 8 * HEAD_BYTES) {
     accessLog.spare.push(entry);
@@ -273,15 +272,22 @@ function putFieldMember(sink: ByteSink, name: string, head: RequestHead, field: 
   putMemberBytes(sink, name, head.bytes, spans[4 * at + 2]!, spans[4 * at + 3]!);
 }
 
-function putJsonEnd(batch: ByteSink, entry: AccessEntry, bytesOut: number, nowMs: number): void {
+function putJsonEnd(
+  batch: ByteSink,
+  entry: AccessEntry,
+  { bytesIn, status }: Exchange,
+  reason: EndReason,
+  bytesOut: number,
+  nowMs: number,
+): void {
   putBytes(batch, entry.head.bytes, 0, entry.head.length);
   if (entry.attempts > 0) {
     putMember(batch, 'upstream', entry.upstream);
     putMember(batch, 'server', entry.server);
   }
   putNumberMember(batch, 'attempts', entry.attempts);
-  putNumberMember(batch, 'status', entry.status);
-  putNumberMember(batch, 'bytesIn', entry.bytesIn);
+  putNumberMember(batch, 'status', status);
+  putNumberMember(batch, 'bytesIn', bytesIn);
   putNumberMember(batch, 'bytesOut', bytesOut);
   putMsMember(batch, 'headMs', entry.headMs - entry.sinceMs);
   if (entry.attempts > 0) {
@@ -290,7 +296,7 @@ function putJsonEnd(batch: ByteSink, entry: AccessEntry, bytesOut: number, nowMs
     if (entry.firstByteMs > 0) putMsMember(batch, 'firstByteMs', entry.firstByteMs - entry.sentMs);
   }
   putMsMember(batch, 'totalMs', nowMs - entry.sinceMs);
-  putMember(batch, 'end', entry.reason ?? 'done');
+  putMember(batch, 'end', reason);
   putText(batch, '}\n');
 }
 
@@ -299,7 +305,12 @@ function putCommonStart(log: AccessLog, sink: ByteSink, address: string, nowMs: 
   putCommonTime(sink, log.clock, nowMs);
 }
 
-function putCommonEnd(batch: ByteSink, { head, split, status }: AccessEntry, bytesOut: number) {
+function putCommonEnd(
+  batch: ByteSink,
+  { head, split }: AccessEntry,
+  status: number,
+  bytesOut: number,
+): void {
   putBytes(batch, head.bytes, 0, split);
   putText(batch, status === 0 ? '000' : `${status}`);
   putText(batch, ' ');
@@ -350,7 +361,7 @@ function reasonOfReply(phase: Session['phase'], status: number): EndReason {
   }
 }
 
-const isError = ({ reason, status }: AccessEntry): boolean =>
+const isError = (status: number, reason: EndReason): boolean =>
   status >= 500 || (reason !== 'done' && reason !== 'filter-answered' && reason !== 'refused');
 
 /** Counts the line that is about to be written, or dropped. */
@@ -375,19 +386,13 @@ function createEntry(): AccessEntry {
     attempts: 0,
     upstream: '',
     server: '',
-    status: 0,
-    bytesIn: 0,
-    bytesOutBefore: 0,
-    reason: undefined,
   };
 }
 
 function resetEntry(entry: AccessEntry, session: Session, nowMs: number): void {
   entry.head.length = entry.split = entry.attemptMs = entry.sentMs = entry.firstByteMs = 0;
-  entry.attempts = entry.status = 0;
+  entry.attempts = 0;
   entry.sinceMs = session.headSinceMs;
   entry.headMs = nowMs;
   entry.upstream = entry.server = '';
-  entry.bytesOutBefore = session.bytesOut + session.runtime.toClient.length;
-  entry.reason = undefined;
 }

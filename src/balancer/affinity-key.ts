@@ -1,6 +1,6 @@
 import type { KeySource } from '../balancing/algorithm.ts';
 import { hashBytes, hashText } from '../balancing/hashing.ts';
-import { bytesOf, equalsIgnoringCase, LOWER } from '../http/ascii.ts';
+import { LOWER } from '../http/ascii.ts';
 import { FIELD } from '../http/fields.ts';
 import type { RequestHead } from '../http/head.ts';
 import { parseAddress } from '../ip/address.ts';
@@ -31,18 +31,39 @@ export function affinityKey(
     case 'uri':
       return used(hashBytes(bytes, target.pathStart, head.targetEnd, SEED));
     case 'query':
-      return pairKey(bytes, target.pathEnd + 1, head.targetEnd, AMPERSAND, source.name);
     case 'header':
-      return headerKey(head, source.name);
     case 'cookie':
-      return cookieKey(head, source.name);
+      if (!findNamed(source, head, place)) return 0;
+      return used(hashBytes(bytes, place.start, place.end, SEED));
   }
+}
+
+/** Where in the head a value lies. */
+export type ValuePlace = { start: number; end: number };
+
+/** The place of the first parameter, header or cookie of this name. @returns whether there is one */
+export function findNamed(
+  { kind, name }: Extract<KeySource, { name: string }>,
+  head: RequestHead,
+  found: ValuePlace,
+): boolean {
+  const { bytes, fields, target } = head;
+  if (kind === 'query') {
+    return findPair(bytes, target.pathEnd + 1, head.targetEnd, AMPERSAND, name, found);
+  }
+  if (kind === 'header') return findHeader(head, name, found);
+  for (let index = 0; index < fields.count; index++) {
+    if (fields.codes[index] !== FIELD.cookie) continue;
+    const [start, end] = [fields.spans[4 * index + 2]!, fields.spans[4 * index + 3]!];
+    if (findPair(bytes, start, end, SEMICOLON, name, found)) return true;
+  }
+  return false;
 }
 
 const SEED = 3;
 const EQUALS = 0x3d;
 const AMPERSAND = 0x26;
-const SEMICOLON = 0x3b;
+export const SEMICOLON = 0x3b;
 const SPACE = 0x20;
 
 /** 0 means that there is none. */
@@ -61,34 +82,35 @@ function hostKey(bytes: Uint8Array, start: number, end: number): number {
   return used(hashBytes(lower, 0, lower.length, SEED));
 }
 
-function headerKey({ bytes, fields }: RequestHead, lowerName: string): number {
-  const name = bytesOf(lowerName);
+function findHeader({ bytes, fields }: RequestHead, name: string, found: ValuePlace): boolean {
   for (let index = 0; index < fields.count; index++) {
-    const [start, end] = [fields.spans[4 * index]!, fields.spans[4 * index + 1]!];
-    if (!equalsIgnoringCase(bytes, start, end, name)) continue;
-    return used(hashBytes(bytes, fields.spans[4 * index + 2]!, fields.spans[4 * index + 3]!, SEED));
+    const at = 4 * index;
+    if (!isName(bytes, fields.spans[at]!, fields.spans[at + 1]!, name)) continue;
+    found.start = fields.spans[at + 2]!;
+    found.end = fields.spans[at + 3]!;
+    return true;
   }
-  return 0;
+  return false;
 }
 
-function cookieKey({ bytes, fields }: RequestHead, name: string): number {
-  for (let index = 0; index < fields.count; index++) {
-    if (fields.codes[index] !== FIELD.cookie) continue;
-    const [start, end] = [fields.spans[4 * index + 2]!, fields.spans[4 * index + 3]!];
-    const key = pairKey(bytes, start, end, SEMICOLON, name);
-    if (key !== 0) return key;
+/** Whether the field's name is this one. @param name in lower case */
+export function isName(bytes: Uint8Array, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false;
+  for (let at = 0; at < name.length; at++) {
+    if (LOWER[bytes[start + at]!] !== name.charCodeAt(at)) return false;
   }
-  return 0;
+  return true;
 }
 
 /** Of `name=value` among pairs with a separator between them; blanks before a name do not count. */
-function pairKey(
+export function findPair(
   bytes: Uint8Array,
   start: number,
   end: number,
   separator: number,
   name: string,
-): number {
+  found: ValuePlace,
+): boolean {
   let at = start;
   while (at < end) {
     while (at < end && bytes[at] === SPACE) at++;
@@ -97,9 +119,13 @@ function pairKey(
     let same = 0;
     while (same < name.length && bytes[at + same] === name.charCodeAt(same)) same++;
     if (same === name.length && at + same < last && bytes[at + same] === EQUALS) {
-      return used(hashBytes(bytes, at + same + 1, last, SEED));
+      found.start = at + same + 1;
+      found.end = last;
+      return true;
     }
     at = last + 1;
   }
-  return 0;
+  return false;
 }
+
+const place: ValuePlace = { start: 0, end: 0 };

@@ -1,37 +1,40 @@
 import { bytesOf } from '../http/ascii.ts';
-import { putBytes, putText } from '../http/byte-sink.ts';
+import { putBytes } from '../http/byte-sink.ts';
 import type { ResponseHead } from '../http/head.ts';
 import { OUTCOME, type Outcome, outcomeOfStatus } from '../resilience/outlier.ts';
 import { parseRetryAfter } from '../resilience/retry-after.ts';
 import {
-  ATTEMPT_FIELD,
   type FailedAttempt,
   IDEMPOTENT_METHODS,
   judgeRetry,
   type RetryFailure,
+  type RetryVerdict,
   retryWaitMs,
 } from '../resilience/retry-rules.ts';
 import { noteAttempt, noteSent } from './access-log.ts';
 import { heldServer } from './cookie-affinity.ts';
-import { SERVER_COUNTER } from './counters.ts';
-import { copyHasField } from './head-copy.ts';
+import { type FailureKind, SERVER_COUNTER } from './counters.ts';
+import { copyHasField, isFromBalancer } from './head-copy.ts';
+import { promoteHedge } from './hedge.ts';
+import { awaitHedge } from './hedge-lane.ts';
 import { takeFromInbox } from './inbox.ts';
+import { putAgain } from './replay.ts';
+import { countAnswer, countFailure, countRetry } from './request-counts.ts';
+import { releaseRetry, takeRetry } from './retrying.ts';
 import { fieldText } from './rewrite.ts';
-import { releaseRetry, takeRetry } from './room.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';
+import { homeOf, settleHome } from './table-affinity.ts';
 import type { Upstream } from './upstream.ts';
 import {
   beginRequest,
   endRequest,
   endTunnel,
   hasUntried,
-  learnClose,
-  openConnection,
   pickServer,
   startTunnel,
-  takeIdle,
 } from './upstream.ts';
+import { learnClose, openConnection, takeIdle } from './upstream-connection.ts';
 import { enterWaiting } from './waiting.ts';
 
 /**
@@ -41,30 +44,36 @@ import { enterWaiting } from './waiting.ts';
  * it had closed the idle connection that the request was sent on.
  */
 
-/** @returns false when no server is usable; nothing has happened then */
+/**
+ * @param isHeadPut the head is the last that was put for the server already
+ * @returns false when no server is usable; nothing has happened then
+ */
 export function beginAttempt(
   session: Session,
   exchange: Exchange,
   fresh: boolean,
   nowMs: number,
+  isHeadPut = false,
 ): boolean {
   const { runtime } = session;
   const upstream = exchange.upstream!;
   const server =
-    heldServer(upstream, exchange.hold, exchange.tried) ??
+    heldServer(upstream, homeOf(upstream, exchange), exchange.tried) ??
     pickServer(upstream, exchange.tried, exchange.key, runtime.draw(), nowMs);
   if (server === undefined) return false;
+  if (upstream.sessions !== undefined) settleHome(upstream.sessions, exchange, server, nowMs);
   exchange.server = server;
   exchange.sends++;
   noteAttempt(session, exchange, nowMs);
   exchange.attemptMs = exchange.upstreamMs = nowMs;
   exchange.upstreamBlocked = false;
   beginRequest(server, runtime.counters, nowMs);
+  if (exchange.lane !== undefined) awaitHedge(session, exchange, nowMs);
   const idle = fresh ? undefined : takeIdle(server, nowMs);
   if (idle !== undefined) {
     idle.owner = session.upstreamHandlers;
     exchange.connection = idle;
-    sendHead(session, exchange);
+    sendHead(session, exchange, isHeadPut);
     return true;
   }
   runtime.counters[server.counterBase + SERVER_COUNTER.connections]!++;
@@ -74,34 +83,43 @@ export function beginAttempt(
   return true;
 }
 
+/** The same, or the request waits for room. Nobody overtakes those who wait already. @returns false as above */
+export function beginOrWait(
+  session: Session,
+  exchange: Exchange,
+  nowMs: number,
+  isHeadPut = false,
+): boolean {
+  const mayBegin = (exchange.upstream?.room?.queue.length ?? 0) === 0;
+  if (mayBegin && beginAttempt(session, exchange, false, nowMs, isHeadPut)) return true;
+  return enterWaiting(session, exchange, nowMs);
+}
+
 /** The connection is open: the head goes out, and the body may follow. */
-export function sendHead(session: Session, exchange: Exchange): void {
+export function sendHead(session: Session, exchange: Exchange, isPut = false): void {
   session.phase = 'exchange';
   noteSent(session, exchange.upstreamMs);
-  const { head, replay, sends } = exchange;
+  const { head, sends } = exchange;
   const sink = session.runtime.toUpstream;
-  if (sends === 1) putBytes(sink, head.bytes, 0, head.length);
-  else {
-    // Before the empty line that ends it.
-    putBytes(sink, head.bytes, 0, head.length - 2);
-    putText(sink, `${ATTEMPT_FIELD_NAME}: ${sends}\r\n\r\n`);
-    if (replay) putBytes(sink, replay.bytes, 0, replay.length);
-  }
+  if (isPut) {
+    // Nothing is left to put.
+  } else if (sends === 1) putBytes(sink, head.bytes, 0, head.length);
+  else putAgain(sink, exchange);
   if (session.clientBlocked) exchange.connection?.wire.pause();
 }
 
-/** Settles the server's accounts of this attempt; `outcome` as in `endRequest`. */
+/** Settles the server's accounts of this attempt; `outcome` as in `endRequest`, `failure` of one without a status. */
 export function endAttempt(
   session: Session,
   exchange: Exchange,
   outcome: Outcome | undefined,
   nowMs: number,
+  failure: FailureKind = 'closed',
 ): void {
   const { server } = exchange;
   if (exchange.isRetry) {
     exchange.isRetry = false;
-    exchange.upstream?.retryBudget.release();
-    releaseRetry(exchange.upstream?.room);
+    releaseRetry(exchange.upstream);
   }
   if (server === undefined) return;
   exchange.server = undefined;
@@ -109,9 +127,21 @@ export function endAttempt(
     endTunnel(server, session.runtime.counters);
     return;
   }
-  const answerMs = exchange.responseStarted ? exchange.answerMs : nowMs - exchange.attemptMs;
-  endRequest(server, session.runtime.counters, outcome, exchange.attemptMs, nowMs, answerMs);
+  const { counters } = session.runtime;
+  if (outcome !== undefined && outcome !== OUTCOME.ok) {
+    countFailure(counters, server, outcome === OUTCOME.local ? failure : 'status');
+  }
+  const { attemptMs, requestDone, responseStarted, retryAfterMs } = exchange;
+  // While the server waits for the client, no time is the server's.
+  const failedMs = requestDone ? nowMs - waitedSince(exchange) : 0;
+  const answerMs = responseStarted ? exchange.answerMs : failedMs;
+  exchange.retryAfterMs = -1;
+  endRequest(server, counters, outcome, attemptMs, nowMs, answerMs, retryAfterMs);
 }
+
+/** From when on it is the server's time that runs. */
+export const waitedSince = ({ attemptMs, wholeMs }: Exchange): number =>
+  Math.max(attemptMs, wholeMs);
 
 /** The server has answered, and from now on it carries what is no request. */
 export function beginTunnel(session: Session, exchange: Exchange, nowMs: number): void {
@@ -144,18 +174,18 @@ export function retry(
   const rules = upstream.retryRules;
   const verdict = judgeRetry(failed, rules);
   const isFresh = verdict === 'retry-fresh';
+  if (exchange.hedge !== undefined && (failure !== 'status' || !LAST_WORDS.has(verdict))) {
+    endFailed(session, exchange, failure, head, isFresh, nowMs);
+    exchange.tried = [...exchange.tried, server];
+    promoteHedge(session, exchange, exchange.hedge);
+    return true;
+  }
   const mayRepeat = failed.hasOtherServer || failed.retryAfterMs !== undefined;
-  const isRetry = verdict === 'retry' && mayRepeat && takeBoth(upstream, nowMs);
+  const isRetry = verdict === 'retry' && mayRepeat && takeRetry(runtime.counters, upstream, nowMs);
   if (!isFresh && !isRetry && failure === 'status') return false;
-  const { connection } = exchange;
-  const isStale = failure === 'closed' && connection?.reused === true && !exchange.responseSeen;
-  if (isStale) learnClose(connection, exchange.attemptMs);
-  // A server that closes an idle connection has done no wrong.
-  const outcome = head === undefined ? OUTCOME.local : outcomeOfStatus(head.status);
-  endAttempt(session, exchange, isFresh ? undefined : outcome, nowMs);
-  dropConnection(session);
+  endFailed(session, exchange, failure, head, isFresh, nowMs);
   if (!isFresh && !isRetry) return false;
-  runtime.counters[server.counterBase + SERVER_COUNTER.retries]!++;
+  countRetry(session, exchange, server);
   forgetResponse(exchange);
   // Its place in the list is of the upstream before.
   if (upstream !== exchange.upstream) exchange.hold = undefined;
@@ -172,6 +202,32 @@ export function retry(
   runtime.wakeAfter(waitMs);
   return true;
 }
+
+/** Settles the accounts of an attempt that is not the client's answer, and closes its connection. */
+function endFailed(
+  session: Session,
+  exchange: Exchange,
+  failure: RetryFailure,
+  head: ResponseHead | undefined,
+  isFresh: boolean,
+  nowMs: number,
+): void {
+  const { connection } = exchange;
+  const isStale = failure === 'closed' && connection?.reused === true && !exchange.responseSeen;
+  if (isStale) learnClose(connection, exchange.attemptMs);
+  // A server that closes an idle connection has done no wrong.
+  const outcome = head === undefined ? OUTCOME.local : outcomeOfStatus(head.status);
+  if (head !== undefined) {
+    exchange.retryAfterMs = sparedMs(head, nowMs);
+    if (exchange.server)
+      countAnswer(session, exchange.server, head.status, nowMs - waitedSince(exchange));
+  }
+  endAttempt(session, exchange, isFresh ? undefined : outcome, nowMs, failure);
+  dropConnection(session);
+}
+
+/** Answers that are the client's, although another attempt is under way. */
+const LAST_WORDS: ReadonlySet<RetryVerdict> = new Set(['status', 'early-data', 'not-asked-for']);
 
 /** The wait before an attempt is over. @returns false when no server is usable */
 export function endWait(session: Session, exchange: Exchange, nowMs: number): boolean {
@@ -220,7 +276,7 @@ function describe(
   failed.status = head?.status ?? 0;
   failed.retryAfterMs = head && retryAfterOf(head, nowMs);
   failed.earlyData = copyHasField(exchange.head, EARLY_DATA);
-  failed.fromBalancer = copyHasField(exchange.head, ATTEMPT);
+  failed.fromBalancer = isFromBalancer(exchange.head);
   failed.hasOtherServer = hasUntried(upstream, tried, server);
   failed.remainingMs = exchange.deadlineMs - nowMs;
 }
@@ -231,6 +287,12 @@ function retryAfterOf(head: ResponseHead, nowMs: number): number | undefined {
   return value === undefined ? undefined : parseRetryAfter(value, nowMs);
 }
 
+/** How long the server of this response wants to be spared, milliseconds; -1 = it does not say that it does. */
+export function sparedMs(head: ResponseHead, nowMs: number): number {
+  if (head.status !== 429 && head.status < 500) return -1;
+  return retryAfterOf(head, nowMs) ?? (head.status === 429 ? 0 : -1);
+}
+
 /** Of the attempt that failed: the next one has a response of its own. */
 function forgetResponse(exchange: Exchange): void {
   const { responseInbox } = exchange;
@@ -239,21 +301,5 @@ function forgetResponse(exchange: Exchange): void {
   exchange.responseSeen = false;
 }
 
-/** Out of the budget, and of the limit of those under way. */
-function takeBoth(upstream: Upstream, nowMs: number): boolean {
-  if (!takeRetry(upstream.room)) return false;
-  if (upstream.retryBudget.take(inFlightOf(upstream), nowMs)) return true;
-  releaseRetry(upstream.room);
-  return false;
-}
-
-function inFlightOf({ active }: Upstream): number {
-  let total = 0;
-  for (const each of active) total += each;
-  return total;
-}
-
 const RETRY_AFTER = bytesOf('retry-after');
 const EARLY_DATA = bytesOf('early-data');
-const ATTEMPT = bytesOf(ATTEMPT_FIELD);
-const ATTEMPT_FIELD_NAME = 'X-Meridian-Attempt';

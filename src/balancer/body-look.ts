@@ -5,6 +5,7 @@ import {
   isChunkedDone,
   isChunkedInvalid,
 } from '../http/chunked.ts';
+import { copyOctets } from '../http/copy-octets.ts';
 import type { RequestHead } from '../http/head.ts';
 
 /**
@@ -74,7 +75,7 @@ function wholeChunks(bytes: Uint8Array, from: number, to: number): Uint8Array | 
   let length = 0;
   for (let at = from; at < end; ) {
     at = decodeChunked(decoder, bytes, at, end);
-    body.set(bytes.subarray(decoder.dataStart, decoder.dataEnd), length);
+    copyOctets(body, length, bytes, decoder.dataStart, decoder.dataEnd);
     length += decoder.dataEnd - decoder.dataStart;
     if (isChunkedInvalid(decoder)) return undefined;
     if (isChunkedDone(decoder)) return body.subarray(0, length);

@@ -15,6 +15,8 @@ export type CompileOptions = {
   /** Only the listeners of these regions; absent = all. */
   readonly regions?: readonly string[];
   readonly limits?: Partial<BalancerLimits>;
+  /** Options of the Redis through which nodes share sessions, for upstreams that do. */
+  readonly sessionStore?: unknown;
 };
 
 /**
@@ -28,12 +30,16 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
   const names = [
     ...new Set(listeners.flatMap((listener) => listener.routes.flatMap(upstreamsReached))),
   ];
+  const upstreams = names.map((name) => compileUpstream(config, name));
+  const isSharing = upstreams.some(({ affinity }) => affinity?.table?.shared === true);
   return {
     generation: options.generation,
     via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     ...(config.accessLog === undefined ? {} : { accessLog: config.accessLog }),
-    upstreams: names.map((name) => compileUpstream(config, name)),
+    ...(config.metrics === undefined ? {} : { metrics: config.metrics }),
+    ...(isSharing ? { sessionStore: options.sessionStore } : {}),
+    upstreams,
     listeners: listeners.map((listener) => ({
       name: listener.name,
       region: listener.region,
@@ -91,6 +97,7 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     slowStart: upstream.slowStart,
     panic: upstream.panic,
     limits: upstream.limits,
+    ...(upstream.hedging === undefined ? {} : { hedging: upstream.hedging }),
     ...(upstream.shedding === undefined ? {} : { shedding: upstream.shedding }),
     ...(upstream.proxyProtocol === undefined ? {} : { proxyProtocol: upstream.proxyProtocol }),
     ...(upstream.proxyOptions === undefined ? {} : { proxyOptions: upstream.proxyOptions }),

@@ -4,7 +4,7 @@ import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { findCookie, stripCookie } from '../sessions/cookie-field.ts';
 import { allowsSharedStorage, needsSetCookie } from '../sessions/cookie-reply.ts';
 import type { ServerIds } from '../sessions/server-id.ts';
-import { cookieServerIndex, createServerIds } from '../sessions/server-id.ts';
+import { cookieServerIndex } from '../sessions/server-id.ts';
 import type { CookieClaim, CookiePolicy } from '../sessions/session-cookie.ts';
 import {
   COOKIE_GOOD,
@@ -19,6 +19,7 @@ import { createFieldEdits } from './field-edits.ts';
 import { isFull } from './room.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 import { keepsHolders } from './standing.ts';
+import { serverIdsOf } from './table-affinity.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
 
 /**
@@ -35,13 +36,10 @@ export type CookieHold = {
   readonly home: number;
 };
 
-export function createCookieAffinity({
-  name,
-  affinity,
-  servers,
-}: UpstreamSnapshot): CookieAffinity | undefined {
-  if (affinity === undefined) return undefined;
-  const { cookie } = affinity;
+export function createCookieAffinity(snapshot: UpstreamSnapshot): CookieAffinity | undefined {
+  const { affinity, name } = snapshot;
+  const cookie = affinity?.cookie;
+  if (cookie === undefined) return undefined;
   const keyOf = (secret: string): Uint8Array => cookieKeyOf(secret, name);
   return {
     policy: {
@@ -51,10 +49,7 @@ export function createCookieAffinity({
       maxAgeSeconds: cookie.maxAgeSeconds,
       attributes: cookieAttributes(cookie),
     },
-    ids: createServerIds(
-      name,
-      servers.map((server) => server.name),
-    ),
+    ids: serverIdsOf(snapshot),
   };
 }
 
@@ -90,13 +85,18 @@ export function takeCookie(
   return { hold, edits: stripped };
 }
 
-/** The server that the cookie names, unless it is unusable, or full, or has failed this request. */
+/**
+ * The server that the request is kept on, unless it is unusable, or full, or has failed this request.
+ * @param home its index; -1 when there is none
+ */
 export function heldServer(
   { room, servers, standing, usable }: Upstream,
-  hold: CookieHold | undefined,
+  home: number,
   tried: readonly UpstreamServer[],
 ): UpstreamServer | undefined {
-  const server = hold === undefined ? undefined : servers[hold.home];
+  // No element has such an index: to look for one would cost as much as the rest of a request's way here.
+  if (home < 0) return undefined;
+  const server = servers[home];
   if (server === undefined || tried.includes(server)) return undefined;
   if (room && isFull(room)) return undefined;
   // One that drains takes nobody new, and keeps whom it has.

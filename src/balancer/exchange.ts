@@ -1,15 +1,19 @@
+import { FILTERS_MS_MAX } from '../filter/filter.ts';
 import { OUTCOME } from '../resilience/outlier.ts';
-import { endEntry, noteEnd } from './access-log.ts';
+import { noteEnd } from './access-log.ts';
 import { beginAttempt, endAttempt, endWait, sendHead } from './attempt.ts';
 import { LISTENER_COUNTER } from './counters.ts';
+import { endHedging, tickAside, tickHedges } from './hedge.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { flush, passToClient, passToUpstream } from './outgoing.ts';
 import { replyWithProblem } from './reply.ts';
 import { forwardRequestBody, NEED_MORE, readRequestHead } from './request.ts';
+import { countConnect, endExchange } from './request-counts.ts';
 import { endResponse, failResponse, readResponse } from './response.ts';
+import { enterRoll, leaveRoll } from './roll.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
 import { createSession, dropConnection, dropExchange, startLinger } from './session.ts';
-import { learnRtt } from './upstream.ts';
+import { learnRtt } from './upstream-connection.ts';
 import { expiredWaiting, leaveWaiting, nextWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
@@ -32,7 +36,7 @@ export function openSession(
 ): WireHandlers {
   const session = createSession(runtime, listener, client, nowMs);
   session.upstreamHandlers = new UpstreamSide(session);
-  runtime.sessions.add(session);
+  enterRoll(runtime.sessions, session);
   const { counters } = runtime;
   counters[listener.counterBase + LISTENER_COUNTER.connections]!++;
   counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]!++;
@@ -71,7 +75,10 @@ class UpstreamSide implements WireHandlers {
     const { session } = this;
     const { exchange } = session;
     if (exchange === undefined || session.phase !== 'connect') return;
-    if (exchange.server) learnRtt(exchange.server, nowMs - exchange.attemptMs);
+    if (exchange.server) {
+      learnRtt(exchange.server, nowMs - exchange.attemptMs);
+      countConnect(session.runtime.counters, exchange.server, nowMs - exchange.attemptMs);
+    }
     exchange.upstreamMs = nowMs;
     sendHead(session, exchange);
     wake(session, nowMs);
@@ -103,12 +110,13 @@ class UpstreamSide implements WireHandlers {
 export function closeSession(session: Session, nowMs: number): void {
   const { runtime, exchange } = session;
   session.phase = 'closed';
-  if (!runtime.sessions.delete(session)) return;
+  if (!leaveRoll(runtime.sessions, session)) return;
   runtime.waiting.delete(session);
   runtime.counters[session.listener.counterBase + LISTENER_COUNTER.connectionsActive]!--;
   if (exchange) {
     if (exchange.ticket >= 0) leaveWaiting(session, exchange);
-    endEntry(session, exchange, exchange.isTunnel ? 'done' : 'client-gone', nowMs);
+    if (exchange.lane !== undefined) endHedging(session, exchange, nowMs);
+    endExchange(session, exchange, exchange.isTunnel ? 'done' : 'client-gone', nowMs);
     endAttempt(session, exchange, undefined, nowMs);
   }
   dropConnection(session);
@@ -158,13 +166,15 @@ export function tickSession(session: Session, nowMs: number): void {
       break;
     case 'filter':
       if (exchange?.wake && nowMs >= exchange.wake.atMs) wakeFilter(exchange, nowMs);
-      else if (exchange && nowMs - exchange.startedMs >= limits.bodyIdleTimeoutMs) {
+      else if (exchange && nowMs - exchange.startedMs >= FILTERS_MS_MAX) {
         replyWithProblem(session, 504, 'a filter did not decide in time', nowMs);
       }
       break;
+    case 'seek':
     case 'closed':
       break;
   }
+  if (session.exchange?.hedge) tickAside(session, session.exchange, session.exchange.hedge, nowMs);
   // Another attempt may have begun, and the rest of the body is its.
   if (session.phase === 'exchange') consumeInbox(session, nowMs);
   settle(session, nowMs);
@@ -173,7 +183,7 @@ export function tickSession(session: Session, nowMs: number): void {
 /** Whether the time for the response to begin is over: then that is the answer. */
 function isOverdue(session: Session, exchange: Exchange, nowMs: number): boolean {
   if (exchange.responseStarted || nowMs < exchange.deadlineMs) return false;
-  endAttempt(session, exchange, OUTCOME.local, nowMs);
+  endAttempt(session, exchange, OUTCOME.local, nowMs, 'timeout');
   replyWithProblem(session, 504, 'no answer in the time for all attempts', nowMs);
   return true;
 }
@@ -302,12 +312,12 @@ function consume(
         const { exchange } = session;
         if (exchange === undefined || exchange.requestDone || exchange.upstreamBlocked) return at;
         const next = forwardRequestBody(session, exchange, bytes, at, to, nowMs);
-        if (session.entry) session.entry.bytesIn += next - at;
+        if (session.exchange === exchange) exchange.bytesIn += next - at;
         at = next;
         break;
       }
       case 'tunnel':
-        if (session.entry) session.entry.bytesIn += to - at;
+        if (session.exchange) session.exchange.bytesIn += to - at;
         passToUpstream(session, bytes, at, to, nowMs);
         return to;
       case 'linger':
@@ -317,6 +327,7 @@ function consume(
       case 'closed':
         return to;
       case 'filter':
+      case 'seek':
       case 'connect':
       case 'queue':
       case 'wait':
@@ -405,6 +416,10 @@ function serveQueues(runtime: BalancerRuntime, nowMs: number): void {
   runtime.isServingQueues = false;
 }
 
+/** Sends requests to a second server that are slow. */
+export const tickHedging = (runtime: BalancerRuntime, nowMs: number): void =>
+  tickHedges(runtime, wake, nowMs);
+
 /** Applies the clock to those who wait for room. */
 export function tickQueues(runtime: BalancerRuntime, nowMs: number): void {
   while (runtime.queued > 0) {
@@ -421,7 +436,7 @@ function adjustReading(session: Session): void {
   const { exchange, phase } = session;
   const waiting = inboxLength(session.inbox) > 0;
   const blocked = exchange?.upstreamBlocked === true;
-  const isWaiting = phase === 'queue' || phase === 'wait';
+  const isWaiting = phase === 'queue' || phase === 'wait' || phase === 'seek';
   const busy = isWaiting || phase === 'filter' || phase === 'connect' || phase === 'exchange';
   const pause =
     (busy && (waiting || blocked)) ||

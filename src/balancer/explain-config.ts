@@ -7,6 +7,7 @@ import {
   type RequestProblem,
   type RequestQuestion,
 } from './explain-request.ts';
+import type { SessionFacts } from './explain-session.ts';
 import type { ServerView } from './explain-upstream.ts';
 
 /** What would become of a request under this configuration, on a listener of any region. */
@@ -14,8 +15,9 @@ export function explainRequestIn(
   config: Pick<Config, 'balancer' | 'node'>,
   question: RequestQuestion,
   server: ServerView,
+  sessions: SessionFacts,
 ): RequestExplanation | RequestProblem {
   const snapshot = compileBalancer(config.balancer, { generation: 0, nodeName: config.node.name });
   const shown = (name: string, value: string): string => String(redactEntry(name, value));
-  return explainRequest(snapshot, question, { server, shown });
+  return explainRequest(snapshot, question, { server, sessions, shown });
 }

@@ -5,6 +5,7 @@ import { parseAddress } from '../ip/address.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
 import { type ExplainedFilter, explainFilters } from './explain-filters.ts';
 import { type ExplainedRoute, explainRoutes } from './explain-routes.ts';
+import type { SessionFacts } from './explain-session.ts';
 import {
   type ExplainedSplit,
   type ExplainedUpstream,
@@ -66,6 +67,7 @@ export type RequestFacts = {
   readonly server: ServerView;
   /** How the value of a field that the configuration sets may be shown. */
   readonly shown: (name: string, value: string) => string;
+  readonly sessions: SessionFacts;
 };
 
 const FROM_DEFAULT = '127.0.0.1';
@@ -164,7 +166,7 @@ function explainEnd(
     const none = { split: undefined, mirror: undefined, asked: undefined, upstream: undefined };
     return { answer, ...none };
   }
-  const explained = explainUpstream(settings, head, client, facts.server);
+  const explained = explainUpstream(settings, head, client, facts.server, facts.sessions);
   return {
     answer: undefined,
     split: chosen?.split,

@@ -1,7 +1,11 @@
 import type { KeySource } from '../balancing/algorithm.ts';
 import type { RequestHead } from '../http/head.ts';
+import type { HedgeRules } from '../resilience/hedging.ts';
+import { IDEMPOTENT_METHODS } from '../resilience/retry-rules.ts';
 import { affinityKey } from './affinity-key.ts';
+import { heldServer } from './cookie-affinity.ts';
 import { COUNTER_SCRATCH } from './counters.ts';
+import { type ExplainedSession, explainSession, type SessionFacts } from './explain-session.ts';
 import type { Route } from './route.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 import { armOf } from './split.ts';
@@ -26,6 +30,10 @@ export type ExplainedUpstream = {
   readonly why: string;
   /** Of algorithms with a table: nodes that show the same pick alike. */
   readonly tableVersion: string | undefined;
+  /** What keeps the request on a server; undefined where nothing but the algorithm does. */
+  readonly session: ExplainedSession | undefined;
+  /** Whether and when a second server is asked too; undefined where none ever is. */
+  readonly hedging: string | undefined;
   readonly servers: readonly ExplainedServer[];
 };
 export type ExplainedServer = {
@@ -76,6 +84,9 @@ function splitWords(source: KeySource | undefined, key: number): string {
 }
 
 /** Of a model of the upstream, which nothing happens to. */
+const UNCOUNTED = { upstream: COUNTER_SCRATCH, servers: [], latencies: [] };
+const isOut = ({ state }: { readonly state: string }): boolean =>
+  state === 'down' || state === 'ejected';
 const SILENT = { draw: () => 0, report: () => {} };
 
 export function explainUpstream(
@@ -83,22 +94,34 @@ export function explainUpstream(
   head: RequestHead,
   client: Client,
   view: ServerView,
+  sessions: SessionFacts,
 ): ExplainedUpstream {
-  const upstream = createUpstream(settings, undefined, () => COUNTER_SCRATCH, SILENT, 0);
+  // A model needs no table of sessions, which may be large.
+  const { affinity: _, ...model } = settings;
+  const upstream = createUpstream(model, undefined, UNCOUNTED, SILENT, 0);
   const views = upstream.servers.map(
     ({ name }) => view(settings.name, name) ?? { state: 'unknown', reason: 'not judged here' },
   );
-  for (const [index, { state }] of views.entries()) {
-    if (state === 'down') setUsable(upstream.servers[index]!, false, false, 0);
-  }
+  const down = upstream.servers.filter((_, index) => isOut(views[index]!));
+  setUsable(
+    upstream,
+    down.map(({ name }) => ({ server: name, usable: false })),
+    0,
+  );
   const { keySource } = upstream;
   const key = keySource === undefined ? 0 : affinityKey(keySource, head, client);
-  const picked = key === 0 ? undefined : pickServer(upstream, [], key, 0, 0);
+  const session = explainSession(settings, head, client.remoteAddress, sessions);
+  const home = settings.servers.findIndex(({ name }) => name === session?.server);
+  const held = heldServer(upstream, home, []);
+  const picked = held ?? (key === 0 ? undefined : pickServer(upstream, [], key, 0, 0));
+  const words = pickWords(settings.algorithm.kind, keySource, key, upstream.usable.includes(1));
   return {
     name: settings.name,
     algorithm: settings.algorithm.kind,
-    why: pickWords(settings.algorithm.kind, keySource, key, upstream.usable.includes(1)),
+    why: held === undefined ? words : `${held.name} has the session`,
     tableVersion: upstream.picker.tableVersion,
+    session,
+    hedging: settings.hedging && hedgingWords(settings.hedging, settings.retries.attempts, head),
     servers: settings.servers.map(({ name, weight }, index) => ({
       name,
       weight,
@@ -120,6 +143,18 @@ function pickWords(
   if (key === 0)
     return `${algorithm} by ${by}, which the request does not have: any of the usable ones`;
   return `${algorithm} by ${by}: the same server while it is usable and not too full`;
+}
+
+function hedgingWords(
+  { leastMs, quantile }: HedgeRules,
+  attempts: number,
+  head: RequestHead,
+): string {
+  if (attempts === 1) return 'none: it would be a retry, and there are none';
+  if (!IDEMPOTENT_METHODS.has(head.method)) return `none: ${head.method} may not be sent twice`;
+  if (head.upgrade) return 'none: it may become a tunnel';
+  const percent = Number((100 * quantile).toFixed(1));
+  return `a second server is asked when the answer takes longer than ${percent} % of this route's, and ${leastMs} ms at least`;
 }
 
 /** As it is written in a configuration. */

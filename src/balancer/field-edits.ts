@@ -66,10 +66,9 @@ export function putFields(
   let runStart = -1;
   let runEnd = -1;
   for (let index = 0; index < fields.count; index++) {
-    const nameStart = fields.spans[4 * index]!;
     if (isKept(bytes, fields, index, skipped, edits)) {
-      if (runStart < 0) runStart = nameStart;
-      runEnd = endOfLine(bytes, fields.spans[4 * index + 3]!);
+      if (runStart < 0) runStart = fields.spans[4 * index]!;
+      runEnd = lineEnd(fields, index);
     } else if (runStart >= 0) {
       putBytes(sink, bytes, runStart, runEnd);
       runStart = -1;
@@ -100,10 +99,9 @@ function lowerName(bytes: Uint8Array, fields: Fields, index: number): string {
   return name;
 }
 
-/** Only blanks lie between the value and its line end. */
-function endOfLine(bytes: Uint8Array, valueEnd: number): number {
-  return bytes.indexOf(LINE_FEED, valueEnd) + 1;
-}
+/** Each line begins where the one before it ends. */
+const lineEnd = ({ count, end, spans }: Fields, index: number): number =>
+  index + 1 < count ? spans[4 * index + 4]! : end;
 
 function receivedValue(
   head: { readonly bytes: Uint8Array; readonly fields: Fields },
@@ -117,6 +115,5 @@ function receivedValue(
   return undefined;
 }
 
-const LINE_FEED = 0x0a;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/g;

@@ -60,7 +60,8 @@ export function runFilters(
     onResponse: (handler) => void exchange.responseHandlers.unshift(handler),
     draw: session.runtime.draw,
     wait: (ms, then) => {
-      exchange.wake = { atMs: nowMs + ms, then };
+      // Another filter may have waited before.
+      exchange.wake = { atMs: Math.max(nowMs, exchange.wokenMs) + ms, then };
     },
     answer: (reply) => settle({ kind: 'answer', reply }),
   };

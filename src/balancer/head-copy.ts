@@ -1,5 +1,7 @@
-import { COLON, equalsIgnoringCase, LF } from '../http/ascii.ts';
+import { bytesOf, COLON, equalsIgnoringCase, LF } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
+import { copyOctets } from '../http/copy-octets.ts';
+import { ATTEMPT_FIELD_NAME } from '../resilience/retry-rules.ts';
 
 /**
  * The head of a request as the server gets it, kept until nothing can have it sent again. Usual ones
@@ -16,12 +18,13 @@ const SPARE_MAX = 1024;
 
 export const createHeadCopy = (): HeadCopy => ({ bytes: NO_BYTES, length: 0 });
 
-export function keepHead(copy: HeadCopy, sink: ByteSink, spare: SpareHeads): void {
-  const { length } = sink;
+/** Keeps what was put from `start` on. */
+export function keepHead(copy: HeadCopy, sink: ByteSink, start: number, spare: SpareHeads): void {
+  const length = sink.length - start;
   const bytes = length <= HEAD_BYTES ? (spare.pop() ?? new Uint8Array(HEAD_BYTES)) : undefined;
-  if (bytes === undefined) copy.bytes = sink.bytes.slice(0, length);
+  if (bytes === undefined) copy.bytes = sink.bytes.slice(start, sink.length);
   else {
-    for (let at = 0; at < length; at++) bytes[at] = sink.bytes[at]!;
+    copyOctets(bytes, 0, sink.bytes, start, sink.length);
     copy.bytes = bytes;
   }
   copy.length = length;
@@ -44,4 +47,8 @@ export function copyHasField({ bytes, length }: HeadCopy, name: Uint8Array): boo
   return false;
 }
 
+/** Whether another balancer has sent the request, and sees to further attempts. */
+export const isFromBalancer = (copy: HeadCopy): boolean => copyHasField(copy, ATTEMPT);
+
+const ATTEMPT = bytesOf(ATTEMPT_FIELD_NAME.toLowerCase());
 const NO_BYTES = new Uint8Array(0);

@@ -1,3 +1,5 @@
+import { copyOctets } from '../http/copy-octets.ts';
+
 /** Bytes that have come but cannot be used yet: the rest of a head, or a request before its turn. */
 export type Inbox = { bytes: Uint8Array; start: number; end: number };
 
@@ -11,13 +13,13 @@ export function fillInbox(inbox: Inbox, bytes: Uint8Array, from: number, to: num
   const needed = length + to - from;
   if (inbox.end + to - from > inbox.bytes.length) {
     const room = needed <= inbox.bytes.length ? inbox.bytes : new Uint8Array(capacityFor(needed));
-    // Within one buffer this moves the bytes to its front; `set` copes with the overlap.
-    room.set(inbox.bytes.subarray(inbox.start, inbox.end));
+    // Within one buffer this moves the bytes to its front.
+    copyOctets(room, 0, inbox.bytes, inbox.start, inbox.end);
     inbox.bytes = room;
     inbox.start = 0;
     inbox.end = length;
   }
-  inbox.bytes.set(bytes.subarray(from, to), inbox.end);
+  copyOctets(inbox.bytes, inbox.end, bytes, from, to);
   inbox.end += to - from;
 }
 

@@ -1,5 +1,5 @@
 import type { BalancerSnapshot } from './snapshot.ts';
-import type { ServerEvent } from './standing.ts';
+import type { Outlier, ServerEvent } from './standing.ts';
 
 /**
  * What the main thread and a balancer worker say to each other. Nothing here is sent per request;
@@ -31,6 +31,8 @@ export type BalancerRequest =
       readonly counters: SharedArrayBuffer;
       readonly sockets: readonly ListenerSocket[];
       readonly states: readonly ServerState[];
+      /** How long it runs requests of its own before it listens; 0 = it does not. */
+      readonly warmUpMs: number;
     }
   | {
       /** `sockets` for listeners that are new; listeners that are gone stop accepting. */
@@ -46,6 +48,8 @@ export type BalancerRequest =
       readonly listeners: readonly string[];
       readonly draining: boolean;
     }
+  /** Its file was renamed: what comes from now on goes into a new one of its name. */
+  | { readonly type: 'reopen-log' }
   | {
       /** Accept nothing more, finish what is in flight for at most `graceMs`, then `stopped`. */
       readonly type: 'stop';
@@ -74,6 +78,17 @@ export type BalancerReport =
       readonly type: 'events';
       readonly events: readonly ServerEvent[];
     }
+  | {
+      /** Why the sessions that nodes share cannot be reached; undefined = they can again. */
+      readonly type: 'sessions';
+      readonly problem: string | undefined;
+    }
+  | {
+      /** It was told to read and write by a ring and cannot have one; then the thread ends. */
+      readonly type: 'no-ring';
+      readonly reason: string;
+    }
+  | { /** When it has changed. */ readonly type: 'outliers'; readonly outliers: readonly Outlier[] }
   | { readonly type: 'stopped' };
 
 export type ListenerAddress = {

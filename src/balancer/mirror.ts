@@ -3,17 +3,14 @@ import type { ByteSink } from '../http/byte-sink.ts';
 import { createByteSink, putBytes, putChunkSize, putLineEnd, putText } from '../http/byte-sink.ts';
 import { OUTCOME } from '../resilience/outlier.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from './counters.ts';
+import { countFailure } from './request-counts.ts';
 import { putLastChunk } from './rewrite.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
 import type { MirrorSnapshot } from './snapshot.ts';
-import type { Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
-import {
-  beginRequest,
-  discardConnection,
-  endRequest,
-  openConnection,
-  pickServer,
-} from './upstream.ts';
+import type { Upstream, UpstreamServer } from './upstream.ts';
+import { beginRequest, endRequest, pickServer } from './upstream.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import { discardConnection, openConnection } from './upstream-connection.ts';
 import type { WireHandlers } from './wire.ts';
 
 /**
@@ -160,8 +157,10 @@ function endMirror(runtime: BalancerRuntime, mirror: Mirror, nowMs: number): voi
   if (!runtime.mirrors.delete(mirror)) return;
   mirror.state = 'over';
   const outcome = mirror.responseBytes > 0 ? OUTCOME.ok : OUTCOME.local;
-  if (server) endRequest(server, runtime.counters, outcome, startedMs, nowMs);
-  else countDropped(runtime, mirror.listener);
+  if (server) {
+    endRequest(server, runtime.counters, outcome, startedMs, nowMs);
+    if (outcome !== OUTCOME.ok) countFailure(runtime.counters, server, 'closed');
+  } else countDropped(runtime, mirror.listener);
   if (connection) discardConnection(connection);
 }
 

@@ -6,6 +6,7 @@ import { patternMatches } from '../http/pattern.ts';
  * Paths compiled to be found by their octets: the exact ones and the prefixes by a hash that grows
  * with the path, asked where a segment ends, so that a look-up costs the length of the path, not the
  * number of routes. Prefixes match whole segments: `/api` takes `/api` and `/api/x`, not `/apiary`.
+ * Patterns are tried in turn: how many a host may have is limited in config/route-schema.ts.
  */
 export type PathRule =
   | { readonly kind: 'exact' | 'prefix'; readonly path: string }

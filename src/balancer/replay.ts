@@ -1,5 +1,16 @@
-import { createByteSink, putBytes, putChunkSize, putLineEnd } from '../http/byte-sink.ts';
-import { IDEMPOTENT_METHODS, REPLAYABLE_BODY_MAX_BYTES } from '../resilience/retry-rules.ts';
+import {
+  type ByteSink,
+  createByteSink,
+  putBytes,
+  putChunkSize,
+  putLineEnd,
+  putText,
+} from '../http/byte-sink.ts';
+import {
+  ATTEMPT_FIELD_NAME,
+  IDEMPOTENT_METHODS,
+  REPLAYABLE_BODY_MAX_BYTES,
+} from '../resilience/retry-rules.ts';
 import { putLastChunk } from './rewrite.ts';
 import type { BalancerRuntime, Exchange } from './session.ts';
 
@@ -40,6 +51,14 @@ export function keepLastChunk(
   if (!exchange.bodyReplayable || !reserve(runtime, exchange, length + CHUNK_OVERHEAD)) return;
   exchange.replay ??= createByteSink(length + CHUNK_OVERHEAD);
   putLastChunk(exchange.replay, trailers, length, exchange.nominated);
+}
+
+/** The request once more, as far as it has come, with the number of its attempt. */
+export function putAgain(sink: ByteSink, { head, replay, sends }: Exchange): void {
+  // Before the empty line that ends it.
+  putBytes(sink, head.bytes, 0, head.length - 2);
+  putText(sink, `${ATTEMPT_FIELD_NAME}: ${sends}\r\n\r\n`);
+  if (replay) putBytes(sink, replay.bytes, 0, replay.length);
 }
 
 /** Nothing can have it sent again any more. */

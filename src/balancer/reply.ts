@@ -4,6 +4,7 @@ import { putBytes, putText } from '../http/byte-sink.ts';
 import { isReservedFieldName } from '../http/fields.ts';
 import { noteReply } from './access-log.ts';
 import { endAttempt } from './attempt.ts';
+import { endHedging } from './hedge.ts';
 import type { Session } from './session.ts';
 import {
   countStatus,
@@ -76,6 +77,7 @@ function putReply(
     startLinger(session, nowMs);
     return;
   }
+  if (exchange.lane !== undefined) endHedging(session, exchange, nowMs);
   endAttempt(session, exchange, undefined, nowMs);
   dropConnection(session);
   leaveExchange(session, keep, nowMs);

@@ -10,6 +10,7 @@ import { FIELD } from '../http/fields.ts';
 import type { RequestHead } from '../http/head.ts';
 import {
   canBeginRequest,
+  endsWithHead,
   findHeadEnd,
   HEAD_BYTES_MAX,
   HEAD_INCOMPLETE,
@@ -21,27 +22,30 @@ import { normalPath } from '../http/target.ts';
 import { admits } from '../resilience/admission.ts';
 import { beginEntry, noteEnd, noteText } from './access-log.ts';
 import { affinityKey } from './affinity-key.ts';
-import { beginAttempt } from './attempt.ts';
+import { beginOrWait } from './attempt.ts';
 import { type BodyFields, bodyKind, lookAtBody } from './body-look.ts';
 import { takeCookie } from './cookie-affinity.ts';
-import { LISTENER_COUNTER } from './counters.ts';
+import { UPSTREAM_COUNTER } from './counters.ts';
 import type { FilterVerdict } from './filtering.ts';
 import { runFilters } from './filtering.ts';
 import { keepHead } from './head-copy.ts';
+import { hedgeLaneOf } from './hedge-lane.ts';
 import { AMBIGUOUS_PATH, isLastHop, judge } from './judge.ts';
 import { beginMirror, mirrorBody, mirrorEnd } from './mirror.ts';
 import { passToUpstream } from './outgoing.ts';
 import { keepBody, keepLastChunk } from './replay.ts';
 import { replyForFilter, replyWithProblem } from './reply.ts';
+import { beginCounting, countRoute } from './request-counts.ts';
 import { hasField, listMembers, nominatedNames, putLastChunk, putRequestHead } from './rewrite.ts';
 import type { Route } from './route.ts';
 import { dependsOnBody, findRoute } from './route.ts';
+import { seekHome } from './seeking.ts';
 import type { Exchange, Session } from './session.ts';
 import { createExchange, cutClient } from './session.ts';
 import { armOf } from './split.ts';
+import { findHome } from './table-affinity.ts';
 import { type ClientFacts, clientFacts } from './trust.ts';
 import type { Upstream } from './upstream.ts';
-import { enterWaiting } from './waiting.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -71,7 +75,15 @@ export function readRequestHead(
     return start + 2;
   }
   if (!canBeginRequest(bytes[start]!)) return refuse(session, 400, 'not HTTP/1.1', end, nowMs);
-  const headEnd = findHeadEnd(bytes, start, end, session.headScanned);
+  const { requestHead: head } = session.runtime;
+  // One look is enough for a request that comes whole and alone, as most do.
+  const isRead =
+    session.headScanned === 0 &&
+    endsWithHead(bytes, start, end) &&
+    parseRequestHead(bytes, start, end, head) === undefined;
+  const headEnd = isRead
+    ? head.fields.end + 2
+    : findHeadEnd(bytes, start, end, session.headScanned);
   if (headEnd === HEAD_MALFORMED) return refuse(session, 400, 'line ends without CR', end, nowMs);
   if (headEnd === HEAD_INCOMPLETE) {
     if (end - start > TARGET_BYTES_MAX + LINE_SLACK && !bytes.subarray(start, end).includes(LF)) {
@@ -82,8 +94,7 @@ export function readRequestHead(
     return NEED_MORE;
   }
   if (headEnd - start > HEAD_BYTES_MAX) return refuse(session, 431, 'head too large', end, nowMs);
-  const head = session.runtime.requestHead;
-  const problem = parseRequestHead(bytes, start, headEnd, head);
+  const problem = isRead ? undefined : parseRequestHead(bytes, start, headEnd, head);
   if (problem !== undefined) return refuse(session, problem.status, problem.reason, end, nowMs);
   const body = bodyFor(session, head, bytes, headEnd, end);
   if (typeof body === 'number') {
@@ -91,11 +102,11 @@ export function readRequestHead(
     return NEED_MORE;
   }
   session.bodyAwaited = 0;
-  session.runtime.counters[session.listener.counterBase + LISTENER_COUNTER.requests]!++;
   const hasNominated = head.chunked && hasField(head.fields, FIELD.connection);
   const nominated = hasNominated ? nominatedNames(bytes, head.fields) : NO_NAMES;
   const exchange = createExchange(head, nominated, nowMs);
   session.exchange = exchange;
+  beginCounting(session, exchange, headEnd - start);
   begin(session, exchange, head, { start, end: headEnd }, body, resume, nowMs);
   return headEnd;
 }
@@ -234,7 +245,7 @@ function begin(
 ): void {
   const { runtime } = session;
   const facts = knowClient(session, head);
-  beginEntry(session, head, range.end - range.start, nowMs);
+  beginEntry(session, head, nowMs);
   // A plain path is its own normal form: no string is made of it unless somebody asks.
   const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
   const refusal = judge(head, runtime.limits, runtime.via);
@@ -254,18 +265,22 @@ function begin(
     replyWithProblem(session, 404, 'no route', nowMs);
     return;
   }
+  countRoute(session, exchange, route.index);
   noteText(session, 'route', route.name);
   exchange.upstream = runtime.upstreams[upstreamIndex(session, route, head)];
   const keySource = exchange.upstream?.keySource;
   if (keySource !== undefined)
     exchange.key = affinityKey(keySource, head, session.client, facts.address);
   exchange.upgrade = upgradeProtocols(exchange, head);
+  const hedging = exchange.upstream?.hedging;
+  if (hedging !== undefined) exchange.lane = hedgeLaneOf(hedging, route.name, exchange);
   if (route.filters.length === 0) {
     forward(
       session,
       exchange,
       { kind: 'forward', head, edits: undefined, target: undefined },
       route,
+      resume,
       nowMs,
     );
     return;
@@ -277,7 +292,7 @@ function begin(
     if (session.exchange !== exchange || session.phase !== 'filter') return;
     const decidedMs = Math.max(nowMs, exchange.wokenMs);
     if (verdict.kind === 'answer') replyForFilter(session, verdict.reply, decidedMs);
-    else forward(session, exchange, verdict, route, decidedMs);
+    else forward(session, exchange, verdict, route, resume, decidedMs);
     if (returned) resume(session, decidedMs);
   });
   returned = true;
@@ -295,6 +310,7 @@ function forward(
   exchange: Exchange,
   verdict: Forward,
   { mirror }: Route,
+  resume: (session: Session, nowMs: number) => void,
   nowMs: number,
 ): void {
   const { runtime } = session;
@@ -302,29 +318,35 @@ function forward(
     replyWithProblem(session, 503, 'the route has no upstream', nowMs);
     return;
   }
-  const sink = runtime.headSink;
-  sink.length = 0;
+  const sink = runtime.toUpstream;
+  const start = sink.length;
   let { edits } = verdict;
   if (exchange.upstream.cookie !== undefined) {
     const taken = takeCookie(exchange.upstream.cookie, verdict.head, edits, nowMs);
     exchange.hold = taken.hold;
     edits = taken.edits;
   }
+  const { sessions } = exchange.upstream;
+  const mayBeElsewhere =
+    sessions !== undefined &&
+    findHome(sessions, exchange, verdict.head, session.facts!.address, nowMs);
   putRequestHead(sink, session, exchange, verdict.head, edits, verdict.target);
   noteText(session, 'traceId', runtime.traceIds.traceId);
   noteText(session, 'requestId', runtime.traceIds.requestId);
-  keepHead(exchange.head, sink, runtime.spareHeads);
+  keepHead(exchange.head, sink, start, runtime.spareHeads);
   if (exchange.requestDone) endBody(exchange, nowMs);
   exchange.upstream.retryBudget.deposit(nowMs);
   if (isShed(exchange.upstream, runtime.draw, nowMs)) {
+    sink.length = start;
+    runtime.counters[exchange.upstream.place.base + UPSTREAM_COUNTER.shed]!++;
     replyWithProblem(session, 503, 'too much of late has failed', nowMs);
     return;
   }
-  // Nobody overtakes those who wait already.
-  const mayBegin = (exchange.upstream.room?.queue.length ?? 0) === 0;
   const goesOn =
-    (mayBegin && beginAttempt(session, exchange, false, nowMs)) ||
-    enterWaiting(session, exchange, nowMs);
+    (mayBeElsewhere && seekHome(session, exchange, sessions, resume, nowMs)) ||
+    beginOrWait(session, exchange, nowMs, true);
+  // It goes out later, or never.
+  if (session.phase !== 'exchange') sink.length = start;
   if (!goesOn) {
     replyWithProblem(session, 503, 'no server is available', nowMs);
     return;

@@ -17,14 +17,16 @@ import {
 import { OUTCOME, outcomeOfStatus } from '../resilience/outlier.ts';
 import type { RetryFailure } from '../resilience/retry-rules.ts';
 import { noteEnd, noteFirstByte } from './access-log.ts';
-import { beginTunnel, endAttempt, retry } from './attempt.ts';
+import { beginTunnel, endAttempt, retry, sparedMs, waitedSince } from './attempt.ts';
 import { giveCookie } from './cookie-affinity.ts';
 import { SERVER_COUNTER } from './counters.ts';
 import type { FieldEdits } from './field-edits.ts';
 import { filterResponse } from './filtering.ts';
+import { concludeHedging } from './hedge.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { passToClient } from './outgoing.ts';
 import { replyWithProblem } from './reply.ts';
+import { countAnswer } from './request-counts.ts';
 import {
   hasField,
   listMembers,
@@ -42,7 +44,8 @@ import {
   leaveExchange,
   mayKeepClient,
 } from './session.ts';
-import { learnAnnouncement, releaseConnection } from './upstream.ts';
+import { learnHome } from './table-affinity.ts';
+import { learnAnnouncement, releaseConnection } from './upstream-connection.ts';
 
 /** The server's half of an exchange: its answer is judged as strictly as requests, then sent on. */
 
@@ -102,7 +105,7 @@ export function failResponse(
 ): void {
   if (exchange.responseStarted) {
     noteEnd(session, status === 504 ? 'response-timeout' : 'server-closed');
-    endAttempt(session, exchange, OUTCOME.local, nowMs);
+    endAttempt(session, exchange, OUTCOME.local, nowMs, failure);
     cutClient(session);
     return;
   }
@@ -192,8 +195,11 @@ function startResponse(
   const { runtime } = session;
   const mode = bodyMode(exchange, head);
   exchange.status = head.status;
+  if (head.status >= 429) exchange.retryAfterMs = sparedMs(head, nowMs);
   exchange.responseStarted = true;
-  exchange.answerMs = nowMs - Math.max(exchange.attemptMs, exchange.wholeMs);
+  if (exchange.lane !== undefined) concludeHedging(session, exchange, head.status, nowMs);
+  exchange.answerMs = nowMs - waitedSince(exchange);
+  if (exchange.server) countAnswer(session, exchange.server, head.status, exchange.answerMs);
   exchange.responseMode = mode;
   exchange.responseRemaining = Math.max(0, head.contentLength);
   exchange.responseDone = mode === 'none' || (mode === 'length' && head.contentLength === 0);
@@ -215,13 +221,16 @@ function startResponse(
   countStatus(session, head.status);
 }
 
-/** The client is told its server, where cookies do that and it does not know yet. */
+/** The client is told its server, where cookies do that and it does not know yet; a table learns from a cookie. */
 function addCookie(
   { hold, server, upstream }: Exchange,
   head: ResponseHead,
   edits: FieldEdits | undefined,
   nowMs: number,
 ): FieldEdits | undefined {
+  if (upstream?.sessions?.learntFrom !== undefined && server !== undefined) {
+    learnHome(upstream.sessions, server, head, nowMs);
+  }
   const cookie = upstream?.cookie;
   if (cookie === undefined || hold === undefined || server === undefined) return edits;
   return giveCookie(cookie, hold, server, head, edits, nowMs);
@@ -296,6 +305,7 @@ function passBody(
 /** The response is complete: settle accounts, give the connection back, go on with the client. */
 function finishResponse(session: Session, exchange: Exchange, nowMs: number): void {
   if (exchange.chunkedToClient && !putEnd(session, exchange)) {
+    noteEnd(session, 'server-closed');
     endAttempt(session, exchange, OUTCOME.local, nowMs);
     cutClient(session);
     return;
@@ -337,6 +347,7 @@ function switchProtocols(
   const edits = addCookie(exchange, head, undefined, nowMs);
   putInterimHead(session.runtime.toClient, head, chosen.join(', '), edits);
   countStatus(session, 101);
+  if (exchange.server) countAnswer(session, exchange.server, 101, nowMs - waitedSince(exchange));
   beginTunnel(session, exchange, nowMs);
   exchange.responseStarted = true;
   exchange.status = 101;

@@ -1,6 +1,6 @@
 import { bytesOf, COMMA, equalsIgnoringCase, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
-import { putAll, putBytes, putDecimal, putText } from '../http/byte-sink.ts';
+import { putAll, putBytes, putDecimal, putLineEnd, putText } from '../http/byte-sink.ts';
 import type { Fields } from '../http/fields.ts';
 import { createFields, FIELD, parseFields } from '../http/fields.ts';
 import { claimsIdentity } from '../http/forwarded.ts';
@@ -36,7 +36,7 @@ export function putRequestHead(
   if (edits?.host !== undefined) putText(sink, edits.host);
   else if (hasHost) putBytes(sink, bytes, head.hostStart, head.hostEnd);
   else putText(sink, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
-  putAll(sink, LINE_END);
+  putLineEnd(sink);
   // Judged before anything of it is passed on (request.ts).
   const facts = session.facts!;
   const skipped = facts.isTrusted ? NOT_OF_PROXIES : NOT_OF_STRANGERS;
@@ -49,12 +49,9 @@ export function putRequestHead(
   putRequestFraming(sink, exchange, head);
 }
 
-/** RFC 9110 section 7.6.3: the version is that of the message that was received. */
 function putVia(sink: ByteSink, minor: number, { listener, runtime }: Session): void {
   if (!listener.trust.sends.via) return;
-  putAll(sink, minor === 1 ? VIA_1_1 : VIA_1_0);
-  putText(sink, runtime.via);
-  putAll(sink, LINE_END);
+  putAll(sink, minor === 1 ? runtime.viaLines[1] : runtime.viaLines[0]);
 }
 
 /** What filters call the target: origin-form, as received. */
@@ -85,13 +82,13 @@ export function putResponseHead(
   }
   if (exchange.closeAfter) putText(sink, 'Connection: close\r\n');
   else if (exchange.minor === 0) putText(sink, 'Connection: keep-alive\r\n');
-  putAll(sink, LINE_END);
+  putLineEnd(sink);
 }
 
 function putLength(sink: ByteSink, length: number): void {
   putAll(sink, CONTENT_LENGTH);
   putDecimal(sink, length);
-  putAll(sink, LINE_END);
+  putLineEnd(sink);
 }
 
 /** Puts an interim response; `upgrade` is the protocol switched to, empty unless it is a 101. */
@@ -104,7 +101,7 @@ export function putInterimHead(
   putStatusLine(sink, head);
   putFields(sink, head.bytes, head.fields, NOT_IN_RESPONSES, edits);
   if (upgrade !== '') putText(sink, `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`);
-  putText(sink, '\r\n');
+  putLineEnd(sink);
 }
 
 /**
@@ -130,7 +127,7 @@ export function putLastChunk(
   }
   putText(sink, '0\r\n');
   if (fields) putFields(sink, trailers, fields, NOTHING, undefined);
-  putText(sink, '\r\n');
+  putLineEnd(sink);
   return true;
 }
 
@@ -196,7 +193,7 @@ function putRequestFraming(sink: ByteSink, exchange: Exchange, head: RequestHead
       putText(sink, `Max-Forwards: ${Number(hops) - 1}\r\n`);
     }
   }
-  putAll(sink, LINE_END);
+  putLineEnd(sink);
 }
 
 function putStatusLine(sink: ByteSink, head: ResponseHead): void {
@@ -204,7 +201,7 @@ function putStatusLine(sink: ByteSink, head: ResponseHead): void {
   putDecimal(sink, head.status);
   putAll(sink, BLANK);
   putBytes(sink, head.bytes, head.reasonStart, head.reasonEnd);
-  putAll(sink, LINE_END);
+  putLineEnd(sink);
 }
 
 export function hasField(fields: Fields, code: number): boolean {
@@ -232,9 +229,6 @@ const NOT_IN_RESPONSES: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) 
 const NOTHING = new Uint8Array(256);
 
 const BLANK = bytesOf(' ');
-const LINE_END = bytesOf('\r\n');
 const VERSION = bytesOf('HTTP/1.1 ');
 const VERSION_HOST = bytesOf(' HTTP/1.1\r\nHost: ');
 const CONTENT_LENGTH = bytesOf('Content-Length: ');
-const VIA_1_0 = bytesOf('Via: 1.0 ');
-const VIA_1_1 = bytesOf('Via: 1.1 ');

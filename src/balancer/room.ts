@@ -10,6 +10,7 @@ import {
   acquire,
   createLimitState,
   type LimitState,
+  occupy,
   RESOURCE,
   RESOURCES,
   release,
@@ -55,7 +56,6 @@ export function createRoom<Waiting>(
   if (adaptive && former?.adaptive) carryOver(former.adaptive, adaptive, formerIndexes);
   const own = {
     connections: settings.serverConnections ?? UNLIMITED,
-    pending: UNLIMITED,
     requests: settings.serverRequests ?? UNLIMITED,
     retries: UNLIMITED,
   };
@@ -63,7 +63,6 @@ export function createRoom<Waiting>(
     Array.from(load.active, () => own),
     {
       connections: settings.connections ?? UNLIMITED,
-      pending: settings.queueMax,
       requests: settings.requests ?? UNLIMITED,
       retries: settings.retries ?? UNLIMITED,
     },
@@ -85,9 +84,9 @@ export function createRoom<Waiting>(
   };
   for (const server of load.active.keys()) {
     for (let each = 0; each < load.active[server]!; each++)
-      acquire(limits, server, RESOURCE.requests);
+      occupy(limits, server, RESOURCE.requests);
     for (let each = 0; each < load.connections[server]!; each++)
-      acquire(limits, server, RESOURCE.connections);
+      occupy(limits, server, RESOURCE.connections);
   }
   tickRoom(room, nowMs);
   return room;
@@ -115,8 +114,8 @@ export function isFull({ limits }: Room<unknown>): boolean {
 }
 
 export function beginInRoom(room: Room<unknown>, server: number): void {
-  acquire(room.limits, server, RESOURCE.requests);
-  acquire(room.limits, server, RESOURCE.connections);
+  occupy(room.limits, server, RESOURCE.requests);
+  occupy(room.limits, server, RESOURCE.connections);
   judgeRoom(room, server);
 }
 
@@ -127,7 +126,7 @@ export function endInRoom(room: Room<unknown>, server: number): void {
 }
 
 export function beginTunnelInRoom(room: Room<unknown>, server: number): void {
-  acquire(room.limits, server, RESOURCE.connections);
+  occupy(room.limits, server, RESOURCE.connections);
   judgeRoom(room, server);
 }
 
@@ -137,24 +136,35 @@ export function endTunnelInRoom(room: Room<unknown>, server: number): void {
 }
 
 /** @returns false when as many retries are under way as may be */
-export function takeRetry(room: Room<unknown> | undefined): boolean {
+export function beginRetryInRoom(room: Room<unknown> | undefined): boolean {
   return room === undefined || acquire(room.limits, WHOLE_UPSTREAM, RESOURCE.retries);
 }
 
-export function releaseRetry(room: Room<unknown> | undefined): void {
+export function endRetryInRoom(room: Room<unknown> | undefined): void {
   if (room) release(room.limits, WHOLE_UPSTREAM, RESOURCE.retries);
 }
 
-/** The server has answered. @param inFlight what it had, this request included */
+/**
+ * A request to the server is over. Its time counts from when the server had all of it until its response
+ * began: what a slow client adds is not the server's. A failure says only that an answer would have taken
+ * longer: it counts when it took longer than answers do, as one that came to a time limit does (Netflix
+ * counts those it drops, and Envoy its own 504, with their time); a quick one would look like a fast server.
+ * @param isAnswer it was answered, and not told to go away (429)
+ * @param inFlight what the server had, this request included
+ */
 export function learnAnswer(
   room: Room<unknown>,
   server: number,
-  answerMs: number,
+  elapsedMs: number,
+  isAnswer: boolean,
   inFlight: number,
   nowMs: number,
 ): void {
-  if (room.adaptive === undefined) return;
-  observeAnswer(room.adaptive, DEFAULT_ADAPTIVE_LIMIT, server, answerMs, inFlight, nowMs);
+  const { adaptive } = room;
+  if (adaptive === undefined) return;
+  const usualMs = adaptive.shortMs[server]!;
+  if (!isAnswer && (usualMs === 0 || elapsedMs <= usualMs)) return;
+  observeAnswer(adaptive, DEFAULT_ADAPTIVE_LIMIT, server, elapsedMs, inFlight, nowMs);
   applyLimit(room, server, nowMs);
 }
 

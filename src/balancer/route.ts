@@ -100,26 +100,41 @@ export function findRoute(
   source: string,
   body?: BodyFields,
 ): Route | undefined {
-  const { target } = head;
-  let { bytes } = head;
-  let [start, end] = [target.pathStart, target.pathEnd];
-  if (path !== undefined || start === end) {
-    bytes = bytesOf(path ?? '/');
-    [start, end] = [0, bytes.length];
-  }
-  const accepts = (route: Route): boolean => {
-    for (const condition of route.conditions) {
-      if (!condition.holds(head, source)) return false;
-    }
-    for (const condition of route.bodyConditions) if (!condition.holds(body)) return false;
-    return true;
-  };
-  const pathText = (): string => path ?? textOf(bytes, start, end);
+  const { pathEnd, pathStart } = head.target;
+  asked.head = head;
+  asked.source = source;
+  asked.body = body;
+  asked.path = pathStart === pathEnd ? (path ?? '/') : path;
+  const isAsReceived = asked.path === undefined;
+  const bytes = isAsReceived ? head.bytes : bytesOf(asked.path!);
+  const start = isAsReceived ? pathStart : 0;
+  const end = isAsReceived ? pathEnd : bytes.length;
   for (const routes of tablesOf(table, head)) {
-    const found = findByPath(routes, bytes, start, end, pathText, accepts);
+    const found = findByPath(routes, bytes, start, end, askedPath, acceptsAsked);
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The request whose route is looked for, within one call only: so that none costs a closure. */
+const asked: {
+  head: RequestHead | undefined;
+  source: string;
+  body: BodyFields | undefined;
+  path: string | undefined;
+} = { head: undefined, source: '', body: undefined, path: undefined };
+
+function askedPath(): string {
+  const { bytes, target } = asked.head!;
+  asked.path ??= textOf(bytes, target.pathStart, target.pathEnd);
+  return asked.path;
+}
+
+function acceptsAsked(route: Route): boolean {
+  const { body, head, source } = asked;
+  for (const condition of route.conditions) if (!condition.holds(head!, source)) return false;
+  for (const condition of route.bodyConditions) if (!condition.holds(body)) return false;
+  return true;
 }
 
 /**

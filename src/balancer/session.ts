@@ -4,21 +4,28 @@ import { createByteSink } from '../http/byte-sink.ts';
 import type { ChunkedDecoder } from '../http/chunked.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, createResponseHead } from '../http/head.ts';
-import { type AccessEntry, type AccessLog, endEntry } from './access-log.ts';
+import type { SessionDirectory, SessionDirectoryCounters } from '../sessions/session-directory.ts';
+import type { EndReason } from './access-line.ts';
+import type { AccessEntry, AccessLog } from './access-log.ts';
 import type { CookieHold } from './cookie-affinity.ts';
-import { LISTENER_COUNTER } from './counters.ts';
+import { type CounterPlace, LISTENER_COUNTER } from './counters.ts';
 import { createHeadCopy, dropHead, type HeadCopy, type SpareHeads } from './head-copy.ts';
+import type { Hedge } from './hedge.ts';
+import type { HedgeLane } from './hedge-lane.ts';
 import type { Inbox } from './inbox.ts';
 import { createInbox, inboxLength } from './inbox.ts';
 import type { Mirror } from './mirror.ts';
 import { dropReplay } from './replay.ts';
+import { endExchange, type RouteCounters } from './request-counts.ts';
+import { GONE, type Roll } from './roll.ts';
 import type { RouteTable } from './route.ts';
 import type { BalancerLimits, TraceSnapshot } from './snapshot.ts';
 import type { ServerEvent } from './standing.ts';
 import type { TraceIds } from './trace.ts';
-import type { ClientFacts, Trust } from './trust.ts';
-import type { Connect, Upstream, UpstreamConnection, UpstreamServer } from './upstream.ts';
-import { discardConnection } from './upstream.ts';
+import { type ClientFacts, type Trust, viaLines } from './trust.ts';
+import type { Upstream, UpstreamServer } from './upstream.ts';
+import type { Connect, UpstreamConnection } from './upstream-connection.ts';
+import { discardConnection } from './upstream-connection.ts';
 import type { Wire, WireHandlers } from './wire.ts';
 
 /**
@@ -28,6 +35,7 @@ import type { Wire, WireHandlers } from './wire.ts';
  *
  *   head     waiting for a request or in the middle of its head
  *   filter   a filter has not called back yet
+ *   seek     waiting for the table of all nodes to say on which server the session is (5 ms at most)
  *   connect  waiting for a connection to a server
  *   queue    waiting for a server with room
  *   wait     a while before the next attempt
@@ -40,6 +48,7 @@ import type { Wire, WireHandlers } from './wire.ts';
 export type Phase =
   | 'head'
   | 'filter'
+  | 'seek'
   | 'connect'
   | 'queue'
   | 'wait'
@@ -52,6 +61,8 @@ export type Session = {
   readonly runtime: BalancerRuntime;
   readonly listener: Listener;
   readonly client: Wire;
+  /** Among all sessions (roll.ts). */
+  place: number;
   /** For connections to servers; set once, when the session is there. */
   upstreamHandlers: WireHandlers;
   phase: Phase;
@@ -120,11 +131,20 @@ export type Exchange = {
   key: number;
   /** What its cookie says of the server; undefined where the upstream has no cookies. */
   hold: CookieHold | undefined;
+  /** Its session in a table: the halves of the key as int32, both 0 = none, and the server it was on, 0 = none. */
+  sessionHigh: number;
+  sessionLow: number;
+  sessionServer: number;
   server: UpstreamServer | undefined;
   connection: UpstreamConnection | undefined;
   connectUntilMs: number;
   attemptMs: number;
   isTunnel: boolean;
+  /** Where it waits to be hedged, at the time after; undefined when it cannot be, or is answered. */
+  lane: HedgeLane | undefined;
+  hedgeAtMs: number;
+  /** A second attempt; undefined when there is none. */
+  hedge: Hedge | undefined;
   /** Attempts that count for the limit of retries, and all of them. */
   attempts: number;
   sends: number;
@@ -147,7 +167,7 @@ export type Exchange = {
   /** Last sign of life of the server, or of us towards it. */
   upstreamMs: number;
   upstreamBlocked: boolean;
-  readonly responseInbox: Inbox;
+  responseInbox: Inbox;
   responseScanned: number;
   /** A byte of a response to the present attempt has come. */
   responseSeen: boolean;
@@ -163,9 +183,19 @@ export type Exchange = {
   chunkedToClient: boolean;
   closeAfter: boolean;
   upstreamReusable: boolean;
+  /** What the client got, or gets; 0 = nothing yet. */
   status: number;
   /** How long the response took to begin. */
   answerMs: number;
+  /** Where its route is counted; undefined until there is one, or where nobody counts. */
+  place: CounterPlace | undefined;
+  /** Why it ended, as soon as that is known. */
+  end: EndReason | undefined;
+  /** Octets from the client; those that the connection had sent before. */
+  bytesIn: number;
+  bytesOutBefore: number;
+  /** How long the server wants to be spared (`sparedMs`); -1 = it has not said so. */
+  retryAfterMs: number;
 };
 
 export type Listener = {
@@ -176,7 +206,17 @@ export type Listener = {
   trust: Trust;
   trace: TraceSnapshot;
   counterBase: number;
+  /** By place in its list; empty where routes are not counted. */
+  routeCounters: readonly CounterPlace[];
   draining: boolean;
+};
+
+/** The way to the table of all nodes, and the time when it has answered. */
+export type SharedSessions = {
+  readonly directory: SessionDirectory;
+  readonly nowMs: () => number;
+  /** What is counted already. */
+  readonly told: SessionDirectoryCounters;
 };
 
 /** What sessions of one worker share. */
@@ -186,10 +226,15 @@ export type BalancerRuntime = {
   readonly draw: () => number;
   limits: BalancerLimits;
   via: string;
+  /** Whole lines of Via for messages of HTTP/1.0 and HTTP/1.1 that come. */
+  viaLines: readonly [Uint8Array, Uint8Array];
   /** Undefined = off. */
   accessLog: AccessLog | undefined;
+  /** Sessions that nodes share; undefined = nobody to ask. */
+  readonly shared: SharedSessions | undefined;
   upstreams: readonly Upstream[];
   counters: Float64Array;
+  readonly routeCounters: RouteCounters;
   stopping: boolean;
   /** Of the last tick, for what happens between events. */
   nowMs: number;
@@ -197,6 +242,8 @@ export type BalancerRuntime = {
   readonly events: ServerEvent[];
   /** Sessions in the phase `wait`. */
   readonly waiting: Set<Session>;
+  /** Lanes that somebody waits in. */
+  readonly hedgeLanes: HedgeLane[];
   /** Sessions in the phase `queue`. */
   queued: number;
   /** Those who wait are being seen to. */
@@ -205,14 +252,13 @@ export type BalancerRuntime = {
   readonly wakeAfter: (ms: number) => void;
   /** Octets of bodies that are kept to be sent once more. */
   replayBytes: number;
-  readonly sessions: Set<Session>;
+  readonly sessions: Roll;
   readonly mirrors: Set<Mirror>;
   /** Scratch: heads and sinks are used within one event only. */
   readonly requestHead: RequestHead;
   readonly responseHead: ResponseHead;
   readonly toClient: ByteSink;
   readonly toUpstream: ByteSink;
-  readonly headSink: ByteSink;
   readonly spareHeads: SpareHeads;
   /** Of the head that was put last. */
   readonly traceIds: TraceIds;
@@ -225,30 +271,34 @@ export function createRuntimeState(
   draw: () => number,
   wakeAfter: (ms: number) => void,
   limits: BalancerLimits,
+  shared: SharedSessions | undefined,
 ): BalancerRuntime {
   return {
     connect,
     draw,
     limits,
     via: '',
+    viaLines: viaLines(''),
     accessLog: undefined,
+    shared,
     upstreams: [],
     counters: new Float64Array(0),
+    routeCounters: new Map(),
     stopping: false,
     nowMs: 0,
     events: [],
     waiting: new Set(),
+    hedgeLanes: [],
     queued: 0,
     isServingQueues: false,
     wakeAfter,
     replayBytes: 0,
-    sessions: new Set(),
+    sessions: [],
     mirrors: new Set(),
     requestHead: createRequestHead(),
     responseHead: createResponseHead(),
     toClient: createByteSink(SINK_BYTES),
     toUpstream: createByteSink(SINK_BYTES),
-    headSink: createByteSink(HEAD_SINK_BYTES),
     spareHeads: [],
     traceIds: { traceId: '', requestId: '' },
     dateSecond: -1,
@@ -266,6 +316,7 @@ export function createSession(
     runtime,
     listener,
     client,
+    place: GONE,
     upstreamHandlers: DEAF,
     phase: 'head',
     inbox: createInbox(),
@@ -316,12 +367,18 @@ export function createExchange(
     mirror: undefined,
     upstream: undefined,
     hold: undefined,
+    sessionHigh: 0,
+    sessionLow: 0,
+    sessionServer: 0,
     key: 0,
     server: undefined,
     connection: undefined,
     connectUntilMs: 0,
     attemptMs: nowMs,
     isTunnel: false,
+    lane: undefined,
+    hedgeAtMs: 0,
+    hedge: undefined,
     attempts: 1,
     sends: 0,
     tried: NO_SERVERS,
@@ -350,6 +407,11 @@ export function createExchange(
     upstreamReusable: false,
     status: 0,
     answerMs: 0,
+    place: undefined,
+    end: undefined,
+    bytesIn: 0,
+    bytesOutBefore: 0,
+    retryAfterMs: -1,
   };
 }
 
@@ -372,7 +434,7 @@ export function dropExchange(session: Session): void {
 
 /** Marks the end of the exchange and goes on to the next head, or out. */
 export function leaveExchange(session: Session, keep: boolean, nowMs: number): void {
-  if (session.exchange) endEntry(session, session.exchange, 'done', nowMs);
+  if (session.exchange) endExchange(session, session.exchange, 'done', nowMs);
   dropExchange(session);
   session.requests++;
   session.headSinceMs = 0;
@@ -432,4 +494,3 @@ export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
 const DEAF: WireHandlers = { onOpen() {}, onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 const NO_SERVERS: readonly UpstreamServer[] = [];
 const SINK_BYTES = 80 * 1024;
-const HEAD_SINK_BYTES = 2 * 1024;

@@ -1,4 +1,5 @@
-import type { CookieAffinityConfig, RouteConditions } from '../config/config.ts';
+import type { AffinityConfig } from '../config/affinity-config.ts';
+import type { RouteConditions } from '../config/config.ts';
 import type { AccessLogConfig, TraceConfig, TrustConfig } from '../config/front-config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
@@ -15,8 +16,12 @@ export type BalancerSnapshot = {
   /** This node's name in Via; a request that already carries it has come in a circle. */
   readonly via: string;
   readonly limits: BalancerLimits;
+  /** Redis, through which nodes share sessions; absent = no upstream does. */
+  readonly sessionStore?: unknown;
   /** Absent = no request leaves a line. */
   readonly accessLog?: AccessLogSnapshot;
+  /** Absent = `all`. `basic`: no routes, and no histograms of servers. */
+  readonly metrics?: 'all' | 'basic';
   readonly upstreams: readonly UpstreamSnapshot[];
   readonly listeners: readonly ListenerSnapshot[];
 };
@@ -37,8 +42,10 @@ export type UpstreamSnapshot = ResilienceSettings & {
   readonly proxyProtocol?: 'v1' | 'v2';
   /** What a header of v2 says beside addresses. */
   readonly proxyOptions?: readonly ProxyOptionKind[];
-  /** Clients stay on their server by a cookie. */
-  readonly affinity?: { readonly cookie: CookieAffinityConfig };
+  /** Absent = nothing but the algorithm keeps a client on its server. */
+  readonly affinity?: AffinityConfig;
+  /** Its table of sessions, which all workers of the node share; absent = a worker has its own. */
+  readonly sessionMemory?: SharedArrayBuffer;
 };
 export type ServerSnapshot = {
   readonly name: string;

@@ -14,7 +14,7 @@ import {
   outlierWeight,
   sweep,
 } from '../resilience/outlier.ts';
-import { explainOutlier } from '../resilience/outlier-explain.ts';
+import { explainOutlier, outlierCause } from '../resilience/outlier-explain.ts';
 import { type PriorityPlan, pickPriority, planPriorities } from '../resilience/panic.ts';
 import {
   createSlowStartState,
@@ -57,6 +57,8 @@ export type Standing = {
   /** What of each server was told last: its level; when a detection that was not acted on. */
   readonly toldLevel: Uint8Array;
   readonly toldHeldMs: Float64Array;
+  /** What `outliersOf` said last still holds. */
+  isTold: boolean;
   readonly report: (event: ServerEvent) => void;
   readonly draw: () => number;
 };
@@ -67,6 +69,16 @@ export type ServerEvent = {
   readonly upstream: string;
   readonly server: string;
   readonly reason: string;
+};
+
+/** A server that has less than its weight, or nothing, for what requests have shown of it. */
+export type Outlier = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly level: 'reduced' | 'ejected';
+  /** The detector and what it saw. */
+  readonly why: string;
+  readonly untilMs: number;
 };
 
 /** A detector that only observes, or is held back, says so of a server not more often than this. */
@@ -110,6 +122,7 @@ export function createStanding(
     sweptMs: former?.sweptMs ?? nowMs,
     toldLevel: new Uint8Array(length),
     toldHeldMs: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
+    isTold: false,
     ...voice,
   };
   if (former) {
@@ -134,7 +147,7 @@ function rampNewServers(
   }
 }
 
-/** What probes, or a person, say of a server, changed or not. */
+/** What probes, or a person, say of a server, changed or not; `refreshStanding` after the last of them. */
 export function observeProbes(
   standing: Standing,
   server: number,
@@ -149,7 +162,6 @@ export function observeProbes(
   if (isBack && observeProbeSuccess(outliers, settings.outliers, server)) {
     tellChanges(standing, nowMs);
   }
-  refreshStanding(standing, nowMs);
 }
 
 /** A request to the server has ended. @param answerMs until its response began */
@@ -206,6 +218,22 @@ export function refreshStanding(standing: Standing, nowMs: number): void {
   }
 }
 
+/** Servers that requests have shown something of. */
+export function outliersOf({ outliers, settings }: Standing): readonly Outlier[] {
+  const { name: upstream, outliers: rules, servers } = settings;
+  return servers.flatMap(({ name: server }, index) => {
+    const level = outliers.level[index];
+    if (level === LEVEL.in) return [];
+    return {
+      upstream,
+      server,
+      level: level === LEVEL.ejected ? 'ejected' : 'reduced',
+      why: outlierCause(outliers, rules, index),
+      untilMs: outliers.untilMs[index]!,
+    };
+  });
+}
+
 /** Whether the server drains, and may go on with those who are kept on it. */
 export const keepsHolders = (
   { draining, hasRoom, healthy, outliers }: Standing,
@@ -252,6 +280,7 @@ const GOLDEN = 0x9e3779b1;
 /** Tells which servers have another level than before; who comes back from outside begins slowly. */
 function tellChanges(standing: Standing, nowMs: number): void {
   const { draw, outliers, settings, slowStart, toldLevel } = standing;
+  standing.isTold = false;
   for (const [server, level] of outliers.level.entries()) {
     const before = toldLevel[server];
     if (before === level) continue;
@@ -269,6 +298,8 @@ function tellChanges(standing: Standing, nowMs: number): void {
 function tellSuspicion(standing: Standing, server: number, nowMs: number): void {
   const { outliers, toldHeldMs } = standing;
   if (outliers.held[server] === HELD.no || outliers.detectedAtMs[server] !== nowMs) return;
+  // One that is reduced is so for longer.
+  standing.isTold = false;
   if (nowMs - toldHeldMs[server]! < SUSPICION_INTERVAL_MS) return;
   toldHeldMs[server] = nowMs;
   tell(standing, server, 'suspected', nowMs);

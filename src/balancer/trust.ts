@@ -1,6 +1,6 @@
-import { textOf } from '../http/ascii.ts';
+import { bytesOf, textOf } from '../http/ascii.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
-import { putAll, putBytes, putText } from '../http/byte-sink.ts';
+import { putAll, putBytes, putLineEnd, putText } from '../http/byte-sink.ts';
 import { FIELD } from '../http/fields.ts';
 import { forwardedNode, forwardedValue, nodeAddress, parseForwarded } from '../http/forwarded.ts';
 import type { RequestHead } from '../http/head.ts';
@@ -32,9 +32,11 @@ export type ClientFacts = {
   readonly proto: 'http' | 'https';
   /** What the client asked for, as a trusted peer says; undefined = the Host that came. */
   readonly host: string | undefined;
-  /** Whole lines for the server; those that depend on Host come after. */
-  readonly lines: string;
-  /** Elements of Forwarded from those before us, and the beginning of ours. */
+  /** Of X-Forwarded-For: those before us, and the peer. */
+  readonly chain: string;
+  /** That the client came to. */
+  readonly port: string;
+  /** Elements of Forwarded from those before us, and the beginning of ours; empty where it is not sent. */
   readonly forwarded: string;
 };
 
@@ -59,27 +61,39 @@ type Ends = { readonly address: string; readonly port: number; readonly via: str
 /** Of a stranger they hold for all requests of the connection. */
 export function clientFacts(trust: Trust, ends: Ends, head: RequestHead): ClientFacts {
   const isTrusted = trusts(trust, ends.address);
-  if (!isTrusted) return factsOf(trust, false, ends, NOTHING_TOLD, []);
-  const told = listen(trust, head);
-  return factsOf(trust, true, ends, told, told.hops);
+  return isTrusted ? factsOfProxy(trust, ends, listen(trust, head)) : factsOfStranger(trust, ends);
 }
 
 /** Puts what servers are told, but for Via. */
 export function putClaims(sink: ByteSink, facts: ClientFacts, head: RequestHead): void {
-  const { forwarded, host, lines, trust } = facts;
+  const { address, chain, forwarded, host, port, proto, trust } = facts;
   const hasHost = head.hostEnd > head.hostStart;
-  putText(sink, lines);
+  if (trust.sends['x-forwarded-for']) putLine(sink, FORWARDED_FOR, chain);
+  if (trust.sends['x-forwarded-proto']) putAll(sink, FORWARDED_PROTO[proto]);
+  if (trust.sends['x-forwarded-port']) putLine(sink, FORWARDED_PORT, port);
+  if (trust.sends['x-real-ip']) putLine(sink, REAL_IP, address);
   if (trust.sends['x-forwarded-host'] && (hasHost || host !== undefined)) {
     putAll(sink, FORWARDED_HOST);
     if (host !== undefined) putText(sink, host);
     else putBytes(sink, head.bytes, head.hostStart, head.hostEnd);
-    putText(sink, '\r\n');
+    putLineEnd(sink);
   }
   if (!trust.sends.forwarded) return;
   const received = hasHost ? textOf(head.bytes, head.hostStart, head.hostEnd) : '';
   putText(sink, `Forwarded: ${forwarded}`);
   if (received !== '') putText(sink, `;host=${forwardedValue(received)}`);
   putText(sink, ';proto=http\r\n');
+}
+
+function putLine(sink: ByteSink, name: Uint8Array, value: string): void {
+  putAll(sink, name);
+  putText(sink, value);
+  putLineEnd(sink);
+}
+
+/** RFC 9110 section 7.6.3: the version is that of the message that was received. */
+export function viaLines(via: string): readonly [Uint8Array, Uint8Array] {
+  return [bytesOf(`Via: 1.0 ${via}\r\n`), bytesOf(`Via: 1.1 ${via}\r\n`)];
 }
 
 function trusts({ proxies }: Trust, text: string): boolean {
@@ -103,15 +117,6 @@ type Told = {
   readonly proto: string | undefined;
   readonly host: string | undefined;
   readonly port: string | undefined;
-};
-
-const NOTHING_TOLD: Told = {
-  hops: [],
-  chain: undefined,
-  forwarded: undefined,
-  proto: undefined,
-  host: undefined,
-  port: undefined,
 };
 
 function listen({ believesForwarded, believesX }: Trust, head: RequestHead): Told {
@@ -141,13 +146,20 @@ function listen({ believesForwarded, believesX }: Trust, head: RequestHead): Tol
   };
 }
 
-function factsOf(
-  trust: Trust,
-  isTrusted: boolean,
-  ends: Ends,
-  told: Told,
-  hops: readonly Hop[],
-): ClientFacts {
+/** A few words for each connection: octets of its own would cost as much again. */
+const factsOfStranger = (trust: Trust, ends: Ends): ClientFacts => ({
+  trust,
+  isTrusted: false,
+  address: ends.address,
+  proto: 'http',
+  host: undefined,
+  chain: ends.address,
+  port: `${ends.port}`,
+  forwarded: trust.sends.forwarded ? ownElement(ends) : '',
+});
+
+function factsOfProxy(trust: Trust, ends: Ends, told: Told): ClientFacts {
+  const { hops } = told;
   let address = ends.address;
   let client: Hop | undefined;
   for (const hop of hops.toReversed()) {
@@ -157,36 +169,23 @@ function factsOf(
     address = hop.address;
     if (!trusts(trust, address)) break;
   }
-  const proto = told.proto ?? client?.proto ?? 'http';
   const host = told.host ?? client?.host;
   const forwarded = told.forwarded ?? hops.map((hop) => elementOf(hop, client, told)).join(', ');
   const chain = told.chain ?? hops.map((hop) => hop.address ?? 'unknown').join(', ');
-  const own = `by=_${ends.via};for=${forwardedNode(unmapped(ends.address))}`;
   return {
     trust,
-    isTrusted,
+    isTrusted: true,
     address,
-    proto: proto === 'https' ? 'https' : 'http',
+    proto: (told.proto ?? client?.proto) === 'https' ? 'https' : 'http',
     host,
-    lines: linesOf(trust, joined(chain, ends.address), proto, told.port ?? `${ends.port}`, address),
-    forwarded: joined(forwarded, own),
+    chain: joined(chain, ends.address),
+    port: told.port ?? `${ends.port}`,
+    forwarded: trust.sends.forwarded ? joined(forwarded, ownElement(ends)) : '',
   };
 }
 
-function linesOf(
-  { sends }: Trust,
-  chain: string,
-  proto: string,
-  port: string,
-  address: string,
-): string {
-  const lines: string[] = [];
-  if (sends['x-forwarded-for']) lines.push(`X-Forwarded-For: ${chain}\r\n`);
-  if (sends['x-forwarded-proto']) lines.push(`X-Forwarded-Proto: ${proto}\r\n`);
-  if (sends['x-forwarded-port']) lines.push(`X-Forwarded-Port: ${port}\r\n`);
-  if (sends['x-real-ip']) lines.push(`X-Real-IP: ${address}\r\n`);
-  return lines.join('');
-}
+const ownElement = ({ address, via }: Ends): string =>
+  `by=_${via};for=${forwardedNode(unmapped(address))}`;
 
 /** RFC 7239 section 7.4: X-Forwarded-* written as Forwarded; host and proto are what is known of the client. */
 function elementOf(hop: Hop, client: Hop | undefined, { host, proto }: Told): string {
@@ -249,4 +248,11 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const SCHEME = /^https?$/;
 const HOST = /^(?:[\w.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const PORT = /^[1-9]\d{0,4}$/;
-const FORWARDED_HOST = new TextEncoder().encode('X-Forwarded-Host: ');
+const FORWARDED_FOR = bytesOf('X-Forwarded-For: ');
+const FORWARDED_PROTO = {
+  http: bytesOf('X-Forwarded-Proto: http\r\n'),
+  https: bytesOf('X-Forwarded-Proto: https\r\n'),
+};
+const FORWARDED_PORT = bytesOf('X-Forwarded-Port: ');
+const FORWARDED_HOST = bytesOf('X-Forwarded-Host: ');
+const REAL_IP = bytesOf('X-Real-IP: ');

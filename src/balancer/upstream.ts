@@ -16,19 +16,18 @@ import {
   createKeepAliveState,
   DEFAULT_KEEP_ALIVE,
   forgetAges,
-  idleLimitMs,
   type KeepAliveRules,
   type KeepAliveState,
-  observeAnnouncement,
-  observeClose,
-  observeRtt,
 } from '../resilience/keepalive-learning.ts';
 import { OUTCOME, type Outcome } from '../resilience/outlier.ts';
 import type { RetryBudget } from '../resilience/retry-budget.ts';
 import type { RetryRules } from '../resilience/retry-rules.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
 import type { CookieAffinity } from './cookie-affinity.ts';
 import { createCookieAffinity } from './cookie-affinity.ts';
-import { COUNTER_SCRATCH, SERVER_COUNTER } from './counters.ts';
+import { COUNTER_SCRATCH, type CounterPlace, NOT_MEASURED, SERVER_COUNTER } from './counters.ts';
+import { createHedging, type Hedging } from './hedge-lane.ts';
+import type { ServerState } from './messages.ts';
 import { retryBudgetOf, retryRulesOf } from './retrying.ts';
 import {
   beginInRoom,
@@ -47,20 +46,13 @@ import {
   firstLevel,
   observeProbes,
   observeRequest,
+  refreshStanding,
   type Standing,
 } from './standing.ts';
-import type { Wire, WireHandlers } from './wire.ts';
+import { createTableAffinity, type TableAffinity } from './table-affinity.ts';
+import { discardConnection, type UpstreamConnection } from './upstream-connection.ts';
 
-/**
- * Upstreams at work: which server takes the next request, and the connections to it that wait for
- * one. A connection belongs to at most one exchange; while it is idle it belongs to nobody, and a
- * byte that comes then is an answer to no question: the connection is poisoned and closed
- * (responses of HTTP/1.1 carry no number, so it would answer the next request).
- *
- *     connecting --open--> in use --release--> idle --take--> in use …
- *          \                  \                  \
- *           '---- close -------'--- discard ------'--- byte, end, close, too old ---> gone
- */
+/** Upstreams at work: which server takes the next request, and what is in flight on each. */
 export type Upstream = {
   readonly settings: UpstreamSnapshot;
   readonly servers: readonly UpstreamServer[];
@@ -68,6 +60,7 @@ export type Upstream = {
   /** What requests are kept on their server by; undefined when they are not. */
   readonly keySource: KeySource | undefined;
   readonly cookie: CookieAffinity | undefined;
+  readonly sessions: TableAffinity | undefined;
   readonly standing: Standing;
   /** Of `standing`. */
   readonly usable: Uint8Array;
@@ -84,6 +77,10 @@ export type Upstream = {
   readonly keepAliveRules: KeepAliveRules;
   readonly retryRules: RetryRules;
   readonly retryBudget: RetryBudget;
+  /** Shared with those that had its name before. */
+  readonly place: Pick<CounterPlace, 'base'>;
+  /** Undefined when nothing is hedged. */
+  readonly hedging: Hedging | undefined;
 };
 
 /** One server, kept over snapshots while its name and address stay; `index` is its slot in `upstream`. */
@@ -101,86 +98,32 @@ export type UpstreamServer = {
   /** Connections that have become tunnels. */
   tunnels: number;
   counterBase: number;
+  /** Of its histograms; NOT_MEASURED when it has none. */
+  latencyBase: number;
   /** The one used last comes last and is taken first, so that surplus ones grow old. */
   readonly idle: UpstreamConnection[];
 };
 
-/** A class, for the same reason as in exchange.ts: a pool may hold thousands. */
-export class UpstreamConnection implements WireHandlers {
-  readonly server: UpstreamServer;
-  wire: Wire = NO_WIRE;
-  state: 'connecting' | 'open' | 'gone' = 'connecting';
-  /** It has carried a request before. */
-  reused = false;
-  owner: WireHandlers | undefined;
-  /** Of the last time that it was idle. */
-  idleSinceMs = 0;
-  idleUntilMs = 0;
-
-  constructor(server: UpstreamServer, owner: WireHandlers) {
-    this.server = server;
-    this.owner = owner;
-  }
-  onOpen(nowMs: number): void {
-    this.state = 'open';
-    this.owner?.onOpen(nowMs);
-  }
-  onData(bytes: Uint8Array, nowMs: number): void {
-    if (this.owner) this.owner.onData(bytes, nowMs);
-    else discardConnection(this);
-  }
-  onEnd(nowMs: number): void {
-    if (this.owner) this.owner.onEnd(nowMs);
-    else {
-      learnClose(this, nowMs);
-      discardConnection(this);
-    }
-  }
-  onDrain(nowMs: number): void {
-    this.owner?.onDrain(nowMs);
-  }
-  onClose(problem: string, nowMs: number): void {
-    if (this.owner === undefined && this.state === 'open') learnClose(this, nowMs);
-    this.state = 'gone';
-    removeIdle(this);
-    this.owner?.onClose(problem, nowMs);
-  }
-}
-
-export type Connect = (
-  target: { readonly address: string; readonly port: number },
-  handlers: WireHandlers,
-) => Wire;
+/** Where an upstream and its servers, by index, are counted. */
+export type UpstreamPlaces = {
+  readonly upstream: number;
+  readonly servers: readonly number[];
+  readonly latencies: readonly number[];
+};
 
 /** Builds the upstream; servers that `former` had already come along with their connections. */
 export function createUpstream(
   settings: UpstreamSnapshot,
   former: Upstream | undefined,
-  counterBaseOf: (server: number) => number,
+  places: UpstreamPlaces,
   voice: Pick<Standing, 'draw' | 'report'>,
   nowMs: number,
+  directory?: SessionDirectory,
 ): Upstream {
   const algorithm = balancingAlgorithms.find(({ kind }) => kind === settings.algorithm.kind);
   // Validation has checked the kind; a miss is a bug.
   if (algorithm === undefined) throw new Error(`unknown algorithm: ${settings.algorithm.kind}`);
-  const servers = settings.servers.map(
-    ({ name, address, port }, index): UpstreamServer =>
-      former?.servers.find(
-        (server) => server.name === name && server.address === address && server.port === port,
-      ) ?? {
-        name,
-        address,
-        port,
-        upstream: undefined,
-        index,
-        usable: true,
-        draining: false,
-        active: 0,
-        tunnels: 0,
-        counterBase: COUNTER_SCRATCH,
-        idle: [],
-      },
-  );
+  const servers = serversOf(settings, former);
   const options = algorithm.options.parse(settings.algorithm.options);
   const load = {
     active: Uint32Array.from(servers, ({ active }) => active),
@@ -215,9 +158,10 @@ export function createUpstream(
     ),
     keySource: algorithm.keySource?.(options),
     cookie: createCookieAffinity(settings),
+    sessions: createTableAffinity(settings, former, directory),
     standing,
     room: createRoom(settings.limits, standing, load, former?.room, formerIndexes, nowMs),
-    admission: settings.shedding && (former?.admission ?? createAdmissionState()),
+    admission: settings.shedding && (former?.admission ?? createAdmissionState(settings.shedding)),
     keepAlive,
     keepAliveRules,
     usable: standing.usable,
@@ -225,13 +169,43 @@ export function createUpstream(
     ...load,
     retryRules: retryRulesOf(settings.retries),
     retryBudget: retryBudgetOf(settings.retries, former),
+    place: former?.place ?? { base: COUNTER_SCRATCH },
+    hedging: createHedging(settings.hedging, former?.hedging),
   };
+  upstream.place.base = places.upstream;
   for (const [index, server] of servers.entries()) {
     server.upstream = upstream;
     server.index = index;
-    server.counterBase = counterBaseOf(index);
+    server.counterBase = places.servers[index] ?? COUNTER_SCRATCH;
+    server.latencyBase = places.latencies[index] ?? NOT_MEASURED;
   }
   return upstream;
+}
+
+/** Those that `former` had are the same ones still. */
+function serversOf(
+  settings: UpstreamSnapshot,
+  former: Upstream | undefined,
+): readonly UpstreamServer[] {
+  return settings.servers.map(
+    ({ name, address, port }, index): UpstreamServer =>
+      former?.servers.find(
+        (server) => server.name === name && server.address === address && server.port === port,
+      ) ?? {
+        name,
+        address,
+        port,
+        upstream: undefined,
+        index,
+        usable: true,
+        draining: false,
+        active: 0,
+        tunnels: 0,
+        counterBase: COUNTER_SCRATCH,
+        latencyBase: NOT_MEASURED,
+        idle: [],
+      },
+  );
 }
 
 /** What the algorithm has learnt of servers that stay, if it is still the same one. */
@@ -253,25 +227,40 @@ function learntBefore(
 export function retireServer(server: UpstreamServer): void {
   server.upstream = undefined;
   server.counterBase = COUNTER_SCRATCH;
+  server.latencyBase = NOT_MEASURED;
   for (const connection of [...server.idle]) discardConnection(connection);
 }
 
+/**
+ * What probes, or people, say of servers of this upstream; those it does not have are passed over, and with each change all
+ * servers are told of again, so what stays as it was costs next to nothing.
+ */
 export function setUsable(
-  server: UpstreamServer,
-  usable: boolean,
-  draining: boolean,
+  { keepAlive, keepAliveRules, servers, standing }: Upstream,
+  states: readonly Omit<ServerState, 'upstream'>[],
   nowMs: number,
 ): void {
-  const { index, upstream } = server;
-  const isBack = usable && !server.usable;
-  server.usable = usable;
-  server.draining = draining;
-  if (upstream === undefined) return;
-  upstream.standing.draining[index] = draining ? 1 : 0;
-  // It may have been restarted with other settings.
-  if (isBack) forgetAges(upstream.keepAlive, upstream.keepAliveRules, index);
-  observeProbes(upstream.standing, index, usable, nowMs);
+  let hasChanged = false;
+  const byName = new Map(servers.map((server) => [server.name, server]));
+  for (const { draining = false, server: name, usable } of states) {
+    const server = byName.get(name);
+    if (server === undefined) continue;
+    if (server.usable === usable && server.draining === draining) continue;
+    hasChanged = true;
+    const isBack = usable && !server.usable;
+    server.usable = usable;
+    server.draining = draining;
+    standing.draining[server.index] = draining ? 1 : 0;
+    // It may have been restarted with other settings.
+    if (isBack) forgetAges(keepAlive, keepAliveRules, server.index);
+    observeProbes(standing, server.index, usable, nowMs);
+  }
+  if (hasChanged) refreshStanding(standing, nowMs);
 }
+
+/** What the picker of an upstream is shown of one of its priorities. */
+export type Show = (upstream: Upstream, level: PickState) => PickState;
+const asItIs: Show = (_, level) => level;
 
 /** The server for the next request, none of those tried before; undefined when no other is usable. */
 export function pickServer(
@@ -280,11 +269,12 @@ export function pickServer(
   key: number,
   draw: number,
   nowMs: number,
+  show: Show = asItIs,
 ): UpstreamServer | undefined {
   const { levels } = upstream.standing;
   const first = firstLevel(upstream.standing, key);
   for (let step = 0; step < levels.length; step++) {
-    const level = levels[(first + step) % levels.length]!;
+    const level = show(upstream, levels[(first + step) % levels.length]!);
     const picked = pickOfLevel(upstream, level, tried, key, draw, nowMs);
     if (picked >= 0) return upstream.servers[picked];
   }
@@ -292,7 +282,7 @@ export function pickServer(
 }
 
 /** @param level what the picker is shown of the priority to pick from */
-export function pickOfLevel(
+function pickOfLevel(
   upstream: Upstream,
   level: PickState,
   tried: readonly UpstreamServer[],
@@ -333,37 +323,44 @@ export function beginRequest(server: UpstreamServer, counters: Float64Array, now
   counters[server.counterBase + SERVER_COUNTER.requests]!++;
 }
 
+/** How a request ended that was not waited for any longer, as its server is slow. */
+export const LATE = -1;
+
 /**
  * @param outcome undefined when the end says nothing about the server (the client left)
- * @param answerMs from the start until the response began
+ * @param answerMs from when the server had all of the request until the response began, or it failed
+ * @param retryAfterMs what a failure, or a 429, asks to be spared for; -1 = nothing was asked
  */
 export function endRequest(
   server: UpstreamServer,
   counters: Float64Array,
-  outcome: Outcome | undefined,
+  outcome: Outcome | typeof LATE | undefined,
   startedMs: number,
   nowMs: number,
   answerMs: number = nowMs - startedMs,
+  retryAfterMs = -1,
 ): void {
   server.active--;
   tellLoad(server, counters);
   const { upstream } = server;
-  const ok = outcome === undefined ? undefined : outcome === OUTCOME.ok;
+  const isLate = outcome === LATE;
+  const ok = outcome === undefined || isLate ? undefined : outcome === OUTCOME.ok;
   if (upstream?.picker.observe) {
-    learnt.ok = ok;
+    learnt.ok = isLate || (ok && retryAfterMs < 0);
     learnt.elapsedMs = nowMs - startedMs;
-    learnt.retryAfterMs = 0;
+    learnt.retryAfterMs = Math.max(0, retryAfterMs);
     upstream.picker.observe(upstream, server.index, learnt, nowMs);
   }
   if (upstream?.room) {
     endInRoom(upstream.room, server.index);
-    // What fails at once would look like a fast server.
-    if (ok) learnAnswer(upstream.room, server.index, answerMs, server.active + 1, nowMs);
+    const isAnswer = ok === true && retryAfterMs < 0;
+    if (outcome !== undefined)
+      learnAnswer(upstream.room, server.index, answerMs, isAnswer, server.active + 1, nowMs);
   }
-  if (upstream && outcome !== undefined) {
+  if (upstream && outcome !== undefined && !isLate) {
     const { admission, settings } = upstream;
     if (admission && settings.shedding) {
-      observeAdmitted(admission, settings.shedding, outcome === OUTCOME.ok, nowMs);
+      observeAdmitted(admission, outcome === OUTCOME.ok, nowMs);
     }
     observeRequest(upstream.standing, server.index, outcome, answerMs, nowMs);
   }
@@ -394,102 +391,3 @@ function tellLoad(server: UpstreamServer, counters: Float64Array): void {
 }
 
 const learnt: RequestOutcome = { ok: undefined, elapsedMs: 0, retryAfterMs: 0 };
-
-/** An idle connection to the server, or undefined. */
-export function takeIdle(server: UpstreamServer, nowMs: number): UpstreamConnection | undefined {
-  for (;;) {
-    const connection = server.idle.pop();
-    if (connection === undefined) return undefined;
-    if (connection.idleUntilMs > nowMs) {
-      connection.reused = true;
-      return connection;
-    }
-    discardConnection(connection);
-  }
-}
-
-/** Begins a connection; its owner hears `onOpen` or `onClose`. */
-export function openConnection(
-  server: UpstreamServer,
-  connect: Connect,
-  owner: WireHandlers,
-): UpstreamConnection {
-  const connection = new UpstreamConnection(server, owner);
-  connection.wire = connect(server, connection);
-  return connection;
-}
-
-/** Puts a connection whose exchange is complete back, or closes it when enough are idle. */
-export function releaseConnection(connection: UpstreamConnection, nowMs: number): void {
-  const { server } = connection;
-  connection.owner = undefined;
-  if (server.upstream === undefined || connection.state !== 'open') {
-    discardConnection(connection);
-    return;
-  }
-  const { keepAlive, settings } = server.upstream;
-  const { idleMax, idleTimeoutMs } = settings;
-  // The server's own clock began to run earlier: leave before it does, or lose a request to it.
-  const keptMs = Math.min(idleTimeoutMs, idleLimitMs(keepAlive, server.index));
-  if (idleMax <= server.idle.length || keptMs <= 0) {
-    discardConnection(connection);
-    return;
-  }
-  connection.idleSinceMs = nowMs;
-  connection.idleUntilMs = nowMs + keptMs;
-  // It may have been paused for a slow client; a paused connection would never speak again.
-  connection.wire.resume();
-  server.idle.push(connection);
-}
-
-export function discardConnection(connection: UpstreamConnection): void {
-  removeIdle(connection);
-  connection.owner = undefined;
-  if (connection.state === 'gone') return;
-  connection.state = 'gone';
-  connection.wire.destroy();
-}
-
-/** Closes connections that have been idle for too long. */
-export function expireIdle(server: UpstreamServer, nowMs: number): void {
-  for (const connection of [...server.idle]) {
-    if (connection.idleUntilMs <= nowMs) discardConnection(connection);
-  }
-}
-
-function removeIdle(connection: UpstreamConnection): void {
-  const at = connection.server.idle.indexOf(connection);
-  if (at >= 0) connection.server.idle.splice(at, 1);
-}
-
-/**
- * The server closed an idle connection, or one died under what was sent on it: so old idle connections
- * to this server are not to become.
- */
-export function learnClose({ idleSinceMs, server }: UpstreamConnection, nowMs: number): void {
-  const { index, upstream } = server;
-  if (upstream === undefined) return;
-  observeClose(upstream.keepAlive, upstream.keepAliveRules, index, nowMs - idleSinceMs);
-}
-
-/** @param timeoutMs what the server says in Keep-Alive */
-export function learnAnnouncement({ index, upstream }: UpstreamServer, timeoutMs: number): void {
-  if (upstream === undefined) return;
-  observeAnnouncement(upstream.keepAlive, upstream.keepAliveRules, index, timeoutMs);
-}
-
-/** @param rttMs how long connecting took */
-export function learnRtt({ index, upstream }: UpstreamServer, rttMs: number): void {
-  if (upstream) observeRtt(upstream.keepAlive, upstream.keepAliveRules, index, rttMs);
-}
-
-const NO_WIRE: Wire = {
-  remoteAddress: '',
-  remotePort: 0,
-  write: () => true,
-  end() {},
-  destroy() {},
-  reset() {},
-  pause() {},
-  resume() {},
-};

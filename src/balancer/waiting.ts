@@ -1,4 +1,6 @@
 import { enterQueue, leaveQueue, takeExpired, takeFromQueue } from '../resilience/wait-queue.ts';
+import { observeLatency } from '../telemetry/latencies.ts';
+import { UPSTREAM_COUNTER } from './counters.ts';
 import { isFull } from './room.ts';
 import type { BalancerRuntime, Exchange, Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -7,14 +9,19 @@ import type { Upstream } from './upstream.ts';
 
 /** @returns false when nobody would have it even with room, or the queue is full */
 export function enterWaiting(session: Session, exchange: Exchange, nowMs: number): boolean {
-  const room = exchange.upstream?.room;
+  const { upstream } = exchange;
+  const room = upstream?.room;
   if (room === undefined || !room.standing.willing.includes(1)) return false;
   const ticket = enterQueue(room.queue, nowMs);
-  if (ticket < 0) return false;
+  if (ticket < 0) {
+    session.runtime.counters[upstream!.place.base + UPSTREAM_COUNTER.queueFull]!++;
+    return false;
+  }
   room.waiting[ticket] = session;
   exchange.ticket = ticket;
   session.phase = 'queue';
   session.runtime.queued++;
+  tellQueue(session.runtime, upstream);
   return true;
 }
 
@@ -30,8 +37,10 @@ export function leaveWaiting(session: Session, exchange: Exchange): void {
 export function nextWaiting(runtime: BalancerRuntime, nowMs: number): Session | undefined {
   for (const upstream of runtime.upstreams) {
     if (upstream.room === undefined || !hasRoom(upstream)) continue;
-    const session = upstream.room.waiting[takeFromQueue(upstream.room.queue, nowMs)];
+    const ticket = takeFromQueue(upstream.room.queue, nowMs);
+    const session = upstream.room.waiting[ticket];
     if (session?.exchange === undefined) continue;
+    countWait(runtime, upstream, ticket, nowMs);
     forget(runtime, session.exchange);
     return session;
   }
@@ -40,9 +49,14 @@ export function nextWaiting(runtime: BalancerRuntime, nowMs: number): Session | 
 
 /** Who has waited too long, out of the queue. */
 export function expiredWaiting(runtime: BalancerRuntime, nowMs: number): Session | undefined {
-  for (const { room } of runtime.upstreams) {
-    const session = room?.waiting[takeExpired(room.queue, nowMs)];
+  for (const upstream of runtime.upstreams) {
+    const { place, room } = upstream;
+    if (room === undefined) continue;
+    const ticket = takeExpired(room.queue, nowMs);
+    const session = room.waiting[ticket];
     if (session?.exchange === undefined) continue;
+    runtime.counters[place.base + UPSTREAM_COUNTER.queueTimeouts]!++;
+    countWait(runtime, upstream, ticket, nowMs);
     forget(runtime, session.exchange);
     return session;
   }
@@ -66,6 +80,22 @@ function forget(runtime: BalancerRuntime, exchange: Exchange): void {
   if (room) room.waiting[exchange.ticket] = undefined;
   exchange.ticket = NO_TICKET;
   runtime.queued--;
+  tellQueue(runtime, exchange.upstream);
+}
+
+function tellQueue({ counters }: BalancerRuntime, upstream: Upstream | undefined): void {
+  if (upstream?.room === undefined) return;
+  counters[upstream.place.base + UPSTREAM_COUNTER.queued] = upstream.room.queue.length;
+}
+
+function countWait(
+  { counters }: BalancerRuntime,
+  { place, room }: Upstream,
+  ticket: number,
+  nowMs: number,
+): void {
+  const waitedMs = nowMs - (room?.queue.enteredMs[ticket] ?? nowMs);
+  observeLatency(counters, place.base + UPSTREAM_COUNTER.wait, waitedMs);
 }
 
 export const NO_TICKET = -1;

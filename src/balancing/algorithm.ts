@@ -42,10 +42,10 @@ export type Picker = {
 
 /** The caller uses one object for all of them. */
 export type RequestOutcome = {
-  /** Undefined when its end says nothing about the server: the client left. */
+  /** False also of a 429: the server wants less. Undefined when its end says nothing of it: the client left. */
   ok: boolean | undefined;
   elapsedMs: number;
-  /** What the server asked for with its failure; 0 = nothing. */
+  /** What the server asked for with its failure, five minutes at most; 0 = nothing. */
   retryAfterMs: number;
 };
 

@@ -5,8 +5,10 @@ import { drawByWeight, pickUnweighted, secondDraw, usableWeight } from './weight
 /**
  * The least busy server. By default the less busy of two distinct random ones: almost as good as
  * looking at all, and it does not send every worker's next request to the same idle server. Load is
- * requests in flight per weight, counting the request to be placed. Both servers are drawn by
- * weight, so an idle pool shares in proportion too.
+ * requests in flight per weight, as they are (nginx `random two`): idle servers are all alike, and as
+ * both are drawn by weight, an idle pool shares in proportion too. With the request to be placed
+ * counted in, a small weight would lose each comparison with an idle server, and in a quiet pool a
+ * server in its slow start would get nothing until the end of it.
  */
 export const leastRequest: BalancingAlgorithm<LeastRequestOptions> = {
   kind: 'least-request',
@@ -59,7 +61,7 @@ function isTied(state: PickState, index: number, least: number): boolean {
   return !isBusier(state, index, least);
 }
 
-/** Compares (active + 1) / weight, cross-multiplied. */
+/** Compares active / weight, cross-multiplied. */
 function isBusier({ active, weights }: PickState, a: number, b: number): boolean {
-  return (active[a]! + 1) * weights[b]! > (active[b]! + 1) * weights[a]!;
+  return active[a]! * weights[b]! > active[b]! * weights[a]!;
 }

@@ -53,7 +53,6 @@ const AT = 1;
 const UNKNOWN_MS = 1000;
 /** Differences below this are the network's. */
 const FLOOR_MS = 1;
-const RETRY_AFTER_MAX_MS = 300_000;
 
 function pickOfTwo(
   servers: readonly Server[],
@@ -95,8 +94,7 @@ function learn(
   { decayMs, penaltyMs }: Rules,
 ): void {
   if (ok === undefined) return;
-  const penalty = Math.max(penaltyMs, Math.min(retryAfterMs, RETRY_AFTER_MAX_MS));
-  const seenMs = ok ? elapsedMs : Math.max(elapsedMs, penalty);
+  const seenMs = ok ? elapsedMs : Math.max(elapsedMs, penaltyMs, retryAfterMs);
   const [estimateAt, timeAt] = [SCRATCH * server + ESTIMATE, SCRATCH * server + AT];
   const before = scratch[estimateAt]!;
   if (scratch[timeAt] === 0 || before < seenMs) scratch[estimateAt] = seenMs;

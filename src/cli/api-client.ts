@@ -30,6 +30,7 @@ import type {
   RequestQuestion,
   ServerChange,
   Target,
+  TrafficStatus,
   UpstreamStatus,
   ZoneDnssec,
   ZoneStatus,
@@ -60,6 +61,7 @@ export type ApiClient = {
   startKeyRoll(request: Omit<KeyRollRequest, 'by'>): Promise<ZoneDnssec>;
   advanceKeyRoll(request: Omit<KeyStepRequest, 'by'>): Promise<ZoneDnssec>;
   balancers(): Promise<readonly UpstreamStatus[]>;
+  traffic(): Promise<TrafficStatus>;
   addServer(upstream: string, request: AddServerBody): Promise<ServerChange>;
   changeServer(upstream: string, server: string, request: ServerBody): Promise<ServerChange>;
   removeServer(upstream: string, server: string, why: RemovalWords): Promise<ServerChange>;
@@ -148,6 +150,7 @@ export function createApiClient(options: {
     cluster: () => get('nodes'),
     ...zoneCalls(call),
     balancers: () => get('balancers'),
+    traffic: () => get('traffic'),
     ...serverCalls(call),
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),

@@ -130,7 +130,9 @@ function factsOf(explained: RequestExplanation, paint: Paint) {
   if (mirror) facts.push(['mirror', `${mirror.percent} % are copied to ${mirror.upstream}`]);
   if (asked) facts.push(['asks for', `${asked.target} of ${asked.host || 'no host'}`]);
   if (upstream) facts.push(['upstream', `${paint('bold', upstream.name)}: ${upstream.why}`]);
+  if (upstream?.session !== undefined) facts.push(['session', upstream.session.why]);
   if (upstream?.tableVersion !== undefined) facts.push(['table', upstream.tableVersion]);
+  if (upstream?.hedging !== undefined) facts.push(['hedging', upstream.hedging]);
   return facts;
 }
 

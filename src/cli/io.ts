@@ -24,6 +24,14 @@ export type CliIo = {
   confirm(question: string): Promise<boolean>;
   /** Calls back on Ctrl-C until the returned function is called. */
   onInterrupt(callback: () => void): () => void;
+  /** Of the terminal, in characters. */
+  size(): { readonly columns: number; readonly rows: number };
+  onResize(callback: () => void): () => void;
+  /**
+   * Calls back with each key as it is typed, Ctrl-C among them, until the returned function is called. Of
+   * keys that are several characters the first is an escape. Where nobody can type, never.
+   */
+  onKey(callback: (key: string) => void): () => void;
   readFile(path: string): Promise<string>;
 };
 
@@ -59,12 +67,35 @@ export function processIo(): CliIo {
       process.on('SIGINT', callback);
       return () => process.off('SIGINT', callback);
     },
+    size: () => ({ columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 }),
+    onResize(callback) {
+      process.stdout.on('resize', callback);
+      return () => process.stdout.off('resize', callback);
+    },
+    onKey,
     async readFile(path) {
       const { readFile } = await import('node:fs/promises');
       return readFile(path, 'utf8');
     },
   };
 }
+
+function onKey(callback: (key: string) => void): () => void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => {};
+  const hear = (typed: Buffer): void => {
+    const text = typed.toString('utf8');
+    for (const key of text.startsWith(ESCAPE) ? [text] : text) callback(key);
+  };
+  stdin.setRawMode(true);
+  stdin.on('data', hear);
+  return () => {
+    stdin.off('data', hear);
+    stdin.setRawMode(false);
+    stdin.pause();
+  };
+}
+const ESCAPE = '\x1b';
 
 async function confirm(question: string): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });

@@ -51,6 +51,8 @@ const STATE_MARKS: Readonly<Record<string, readonly [mark: string, style: Style]
   finished: ['+', 'green'],
   'forced-up': ['+', 'cyan'],
   degraded: ['!', 'yellow'],
+  reduced: ['!', 'yellow'],
+  ejected: ['x', 'red'],
   aborted: ['!', 'yellow'],
   starting: ['.', 'yellow'],
   stopped: ['=', 'cyan'],

@@ -25,6 +25,7 @@ import { addReload } from './reload.ts';
 import { addRun } from './run.ts';
 import { addServers } from './servers.ts';
 import { addStatus } from './status.ts';
+import { addTop } from './top.ts';
 import { addUndrain } from './undrain.ts';
 import { addZone } from './zone.ts';
 
@@ -86,6 +87,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addRun(program, context, handlers);
   addCheck(program, context);
   addStatus(program, context);
+  addTop(program, context);
   addExplain(program, context, handlers);
   addQuery(program, context);
   addDoctor(program, context);

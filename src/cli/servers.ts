@@ -3,6 +3,7 @@ import { InvalidArgumentError } from 'commander';
 import type { ServerChange, ServerMode, UpstreamStatus } from '../control/control-plane.ts';
 import { type CliContext, examples } from './context.ts';
 import { EXIT_OK } from './exit.ts';
+import { serverState } from './server-state.ts';
 import { formatTable } from './table.ts';
 
 /** `meridian servers`: the servers behind the balancer, as people want them used. */
@@ -136,7 +137,7 @@ const MODE_WORDS: Readonly<Record<ServerMode, string>> = {
 function serversText(upstreams: readonly UpstreamStatus[]): string {
   const rows = upstreams.flatMap(({ name, servers }) =>
     servers.map((server) => [
-      ...[name, server.name, server.origin, server.mode, server.state],
+      ...[name, server.name, server.origin, server.mode, serverState(server)],
       ...[`${server.weight}`, `${server.priority}`, `${server.active}`],
     ]),
   );

@@ -15,6 +15,7 @@ import {
   stateText,
   timeText,
 } from './output.ts';
+import { serverReason, serverState } from './server-state.ts';
 import { copiesTable } from './status-copies.ts';
 import { vantagesText } from './status-vantages.ts';
 import { formatTable } from './table.ts';
@@ -178,11 +179,11 @@ function upstreamTable(balancers: readonly UpstreamStatus[], paint: Paint): stri
       upstream.servers.map((server) => [
         upstream.name,
         server.name,
-        server.mode === 'ready' ? stateText(server.state, paint) : server.mode,
+        server.mode === 'ready' ? stateText(serverState(server), paint) : server.mode,
         String(server.active),
         String(server.requestsTotal),
         String(server.failuresTotal),
-        server.reason,
+        serverReason(server),
       ]),
     ),
     (heading) => paint('bold', heading),

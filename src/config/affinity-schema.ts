@@ -12,13 +12,16 @@ const secret = z
   .max(TEXT_LENGTH_MAX)
   .meta({ what: `a secret of ${SECRET_LENGTH_MIN} characters or more`, secret: true });
 
+const tokenName = (what: string) =>
+  z
+    .string()
+    .max(TEXT_LENGTH_MAX)
+    .regex(/^[!#$%&'*+\-.^_`|~\w]+$/)
+    .meta({ what, hint: 'letters, digits, "-", "_"' });
+
 const cookie = z
   .strictObject({
-    name: z
-      .string()
-      .max(TEXT_LENGTH_MAX)
-      .regex(/^[!#$%&'*+\-.^_`|~\w]+$/)
-      .meta({ what: 'a name of a cookie', hint: 'letters, digits, "-", "_"' })
+    name: tokenName('a name of a cookie')
       .default('MERIDIAN')
       .describe('Name of the cookie. Applications never see it.'),
     secret: secret.describe('What cookies are signed with; the same on all nodes.'),
@@ -54,9 +57,96 @@ const cookie = z
     error: 'is refused by browsers without `secure: true`',
   });
 
+/** Of tables of sessions: 17 octets for each of the places, which are one and a half to three times as many. */
+const SESSIONS_MAX = 10_000_000;
+export const SESSIONS_DEFAULT = 100_000;
+export const SESSION_IDLE_DEFAULT_MS = 30 * 60_000;
+
+const source = z.strictObject({
+  ipv4Bits: z
+    .int()
+    .min(8)
+    .max(32)
+    .default(32)
+    .describe('Leading bits of an IPv4 address: clients that share them are one session.'),
+  ipv6Bits: z
+    .int()
+    .min(16)
+    .max(128)
+    .default(64)
+    .describe('Leading bits of an IPv6 address. One household has the last 64.'),
+});
+
+/** What a session may be found by, one of them. */
+const SESSION_KEYS = ['source', 'header', 'parameter', 'applicationCookie'] as const;
+/** What is said of sessions that are found so. */
+const SESSION_WORDS = ['idleTimeout', 'sessionsMax', 'shared', 'secret'] as const;
+
 export const affinity = z
   .strictObject({
-    cookie: cookie.describe('A signed cookie names the server (docs/SESSIONS.md).'),
+    cookie: cookie
+      .optional()
+      .describe('A signed cookie names the server (docs/SESSIONS.md). Nothing is stored.'),
+    source: source
+      .optional()
+      .describe(
+        "A session is the network of the client's address; which server it is on, is in a table.",
+      ),
+    header: tokenName('a name of a header')
+      .optional()
+      .describe('A session is the value of this header: `X-User`.'),
+    parameter: tokenName('a name of a parameter')
+      .optional()
+      .describe('A session is the value of this parameter of the query: `sid`.'),
+    applicationCookie: tokenName('a name of a cookie')
+      .optional()
+      .describe(
+        'A session is the value of this cookie, which the application sets: `JSESSIONID`. The server that sets it keeps the client.',
+      ),
+    idleTimeout: duration('10s', '30d')
+      .optional()
+      .describe('A session in the table ends when it was not used for so long. Default: 30m.'),
+    sessionsMax: z
+      .int()
+      .min(1)
+      .max(SESSIONS_MAX)
+      .optional()
+      .describe(
+        `Sessions in the table of this node, 26 to 52 octets each; those that were used once leave first. Default: ${SESSIONS_DEFAULT}.`,
+      ),
+    shared: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether nodes share these sessions through the `store`, which has to be Redis. Default: whether it is.',
+      ),
+    secret: secret
+      .optional()
+      .describe(
+        'What keys of sessions are hashed with, so that nobody can aim at a place in the table; the same on all nodes.',
+      ),
+  })
+  .check((ctx) => {
+    const written = SESSION_KEYS.filter((word) => ctx.value[word] !== undefined);
+    const report = (path: string[], error: string): void => {
+      ctx.issues.push({ code: 'custom', input: ctx.value, path, message: error });
+    };
+    if (written.length > 1) {
+      report(
+        [written[1]!],
+        `cannot stand beside \`${written[0]}\`: a session is found by one thing`,
+      );
+    }
+    if (written.length === 0 && ctx.value.cookie === undefined) {
+      report(
+        [],
+        `needs \`cookie\`, or one of ${SESSION_KEYS.map((word) => `\`${word}\``).join(', ')}`,
+      );
+    }
+    for (const word of written.length === 0 ? SESSION_WORDS : []) {
+      if (ctx.value[word] === undefined) continue;
+      report([word], `is said of sessions in a table: it needs one of ${SESSION_KEYS.join(', ')}`);
+    }
   })
   .optional()
   .describe(

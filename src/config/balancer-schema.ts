@@ -89,7 +89,7 @@ export const accessLog = z.strictObject({
     .max(PATH_LENGTH_MAX)
     .default('')
     .describe(
-      'Where lines are appended; a file that was renamed is opened anew within a second. Default: standard output.',
+      'Where lines are appended; a file that was renamed is opened anew within a second, and on SIGUSR2. Default: standard output.',
     ),
   percent: z
     .number()

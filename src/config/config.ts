@@ -2,6 +2,7 @@ import type { Location } from '../geo/location.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
+import type { AffinityConfig } from './affinity-config.ts';
 import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
 
 /**
@@ -363,6 +364,10 @@ export type BalancerConfig = {
   readonly engine: 'auto' | 'portable';
   /** Absent = off. */
   readonly accessLog?: AccessLogConfig;
+  /** Absent = `all`. */
+  readonly metrics?: 'all' | 'basic';
+  /** How long a worker runs requests of its own before it serves; absent = it does not. */
+  readonly warmUpMs?: number;
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
 };
@@ -378,18 +383,7 @@ export type UpstreamConfig = ResilienceSettings & {
   readonly proxyProtocol?: 'v1' | 'v2';
   readonly proxyOptions?: readonly ProxyOptionKind[];
   /** What keeps a client on its server; absent = nothing but the algorithm. */
-  readonly affinity?: { readonly cookie: CookieAffinityConfig };
-};
-export type CookieAffinityConfig = {
-  readonly name: string;
-  readonly secret: string;
-  readonly formerSecret?: string;
-  /** 0 = until the browser is closed. */
-  readonly maxAgeSeconds: number;
-  readonly path: string;
-  readonly secure: boolean;
-  readonly httpOnly: boolean;
-  readonly sameSite: 'Lax' | 'Strict' | 'None';
+  readonly affinity?: AffinityConfig;
 };
 export type ServerConfig = {
   /** Default `address:port`. */

@@ -1,4 +1,5 @@
 import { isLoopback, parseAddress } from '../ip/address.ts';
+import { checkAffinity } from './affinity-references.ts';
 import type { Config, PoolConfig, UpstreamConfig } from './config.ts';
 import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
@@ -50,6 +51,7 @@ export function checkReferences(check: Check): void {
   checkDnssec(check);
   checkUpdates(check);
   checkUpstreams(check);
+  checkAffinity(check);
   checkResilience(check);
   checkRoutes(
     check,

@@ -7,11 +7,15 @@ import { formatDuration } from './values.ts';
 export function checkResilience({ config, error, warn }: Check): void {
   for (const [name, upstream] of Object.entries(config.balancer.upstreams)) {
     const path: ConfigPath = ['balancer', 'upstreams', name];
-    const { limits, outliers, retries, totalTimeoutMs } = upstream;
+    const { hedging, limits, outliers, retries, totalTimeoutMs } = upstream;
     const { attemptTimeoutMs, attempts, on, statuses } = retries;
     if (attemptTimeoutMs !== undefined && attemptTimeoutMs >= totalTimeoutMs) {
       const message = `leaves no time for another attempt: all of them have ${formatDuration(totalTimeoutMs)}`;
       error([...path, 'retries', 'attemptTimeout'], message, 'a longer totalTimeout, or less here');
+    }
+    if (hedging && attempts === 1) {
+      const message = 'does nothing: it is a retry, and there are none';
+      error([...path, 'hedging'], message, 'retries: { attempts: 2 }, or more');
     }
     if (attempts > 1 && on.includes('status') && statuses.length === 0) {
       const hint = 'leave "status" out of "on", or name statuses: [502, 503, 504]';

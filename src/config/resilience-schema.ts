@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_ADMISSION } from '../resilience/admission.ts';
+import { DEFAULT_HEDGE_RULES } from '../resilience/hedging.ts';
 import { DETECTORS } from '../resilience/outlier.ts';
 import { DEFAULT_RESILIENCE } from '../resilience/settings.ts';
 import { duration } from './values.ts';
@@ -69,6 +70,24 @@ const retries = z
   })
   .prefault({})
   .describe('When a request goes to another server too.');
+
+const hedging = z
+  .strictObject({
+    quantile: z
+      .number()
+      .min(0.5)
+      .max(0.999)
+      .default(DEFAULT_HEDGE_RULES.quantile)
+      .meta({ hint: 'a share of the requests, from 0.5 to 0.999: 0.95' })
+      .describe(
+        'Of the times that requests of the same route have taken, so many of them less: then the second server is asked.',
+      ),
+    delayMin: duration('1ms', '1h').prefault('5ms').describe('It is never asked sooner.'),
+  })
+  .optional()
+  .describe(
+    'A request that may be sent twice, and takes longer than nearly all others, goes to a second server too; the first good answer counts. Each is a retry: one of `attempts`, out of their budget. Default: off; `{}` switches it on.',
+  );
 
 const detectorMode = z
   .enum(['off', 'observe', 'enforce'])
@@ -243,6 +262,7 @@ export const resilienceFields = {
       'From the end of the request until its response begins, all attempts and waits included. Default: twice `responseTimeout`.',
     ),
   retries,
+  hedging,
   outliers,
   slowStart,
   limits,

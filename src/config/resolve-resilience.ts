@@ -14,12 +14,13 @@ export function resolveResilience(
   fields: ResilienceFields,
   responseTimeoutMs: number,
 ): ResilienceSettings {
-  const { limits, outliers, overprovisioning, panicThreshold, retries } = fields;
+  const { hedging, limits, outliers, overprovisioning, panicThreshold, retries } = fields;
   const { shedding, slowStart, totalTimeout } = fields;
   return {
     // One attempt that hangs leaves time for another.
     totalTimeoutMs: totalTimeout ?? 2 * responseTimeoutMs,
     retries: resolveRetries(retries),
+    ...(hedging && { hedging: { quantile: hedging.quantile, leastMs: hedging.delayMin } }),
     outliers: resolveOutliers(outliers),
     slowStart: {
       windowMs: slowStart.window,

@@ -9,7 +9,6 @@ import type {
   BalancerListenerConfig,
   ClusterConfig,
   Config,
-  CookieAffinityConfig,
   DnsListenerConfig,
   DnstapConfig,
   EndpointConfig,
@@ -23,6 +22,7 @@ import { extensions } from './extensions.ts';
 import type { FlowConfig } from './front-config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
+import { resolveAffinity } from './resolve-affinity.ts';
 import { resolveResilience } from './resolve-resilience.ts';
 import type { ConfigFile } from './schema.ts';
 import { didYouMean } from './spelling.ts';
@@ -370,21 +370,19 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       ...resolveResilience(rest, responseTimeout),
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(proxyOptions === undefined ? {} : { proxyOptions }),
-      ...(affinity === undefined ? {} : { affinity: { cookie: resolveCookie(affinity.cookie) } }),
+      ...(affinity === undefined ? {} : { affinity: resolveAffinity(affinity, file.store.kind) }),
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);
-  const { accessLog, engine } = file.balancer;
-  return { engine, ...(accessLog === undefined ? {} : { accessLog }), upstreams, listeners };
-}
-
-function resolveCookie({
-  maxAge = 0,
-  ...cookie
-}: NonNullable<
-  ConfigFile['balancer']['upstreams'][string]['affinity']
->['cookie']): CookieAffinityConfig {
-  return present({ ...cookie, maxAgeSeconds: Math.round(maxAge / 1000) });
+  const { accessLog, engine, metrics, warmUp } = file.balancer;
+  return {
+    engine,
+    ...(accessLog === undefined ? {} : { accessLog }),
+    ...(metrics === 'all' ? {} : { metrics }),
+    ...(warmUp === 0 ? {} : { warmUpMs: warmUp }),
+    upstreams,
+    listeners,
+  };
 }
 
 function resolveDiscovery({ maxTtl, minTtl, port, resolvers, ...dns }: FileDiscovery) {

@@ -1,10 +1,13 @@
+import { FILTERS_MS_MAX } from '../filter/filter.ts';
 import { filterKinds } from '../filter/registry.ts';
 import { compilePattern, groupsOf } from '../http/pattern.ts';
 import { checkFlows, checkProxyOptions, checkWords } from './flow-references.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
+import { PATTERNS_PER_HOST_MAX } from './route-schema.ts';
 import { upstreamsOf } from './route-upstreams.ts';
 import type { ConfigFile } from './schema.ts';
+import { formatDuration } from './values.ts';
 
 type Listener = ConfigFile['balancer']['listeners'][number];
 type WrittenRoute = NonNullable<Listener['routes']>[number];
@@ -41,6 +44,7 @@ export function checkRoutes(check: Check, referUpstream: Refer, referRegion: Ref
       checkChoices(check, route, place);
     }
     checkShadows(check, routes, [...path, 'routes']);
+    checkPatternCounts(check, routes, [...path, 'routes']);
   }
 }
 
@@ -59,6 +63,7 @@ function checkChoices(check: Check, route: WrittenRoute, place: ConfigPath): voi
     error([...place, 'split'], 'both "upstream" and "split" are given', hint);
   }
   checkGroups(check, route, place);
+  checkWaits(check, route, place);
   const answers = route.filters.some(({ kind }) => ANSWERING.has(kind));
   if (upstreamsOf(route).length === 0 && !answers) {
     const hint = `or one of the filters that answer: ${[...ANSWERING].join(', ')}`;
@@ -89,6 +94,17 @@ function checkGroups({ error }: Check, route: WrittenRoute, place: ConfigPath): 
         : `pathRegex has ${held}; groups are what stands in "()"`;
     error([...place, 'filters', at], `there is no group for "$${used}"`, hint);
   }
+}
+
+/** Filters that together make a request wait for longer than it may. */
+function checkWaits({ error }: Check, { filters }: WrittenRoute, place: ConfigPath): void {
+  const waitsMs = filters.reduce((sum, { kind, options }) => {
+    const filter = filterKinds.find((each) => each.kind === kind);
+    return sum + (filter?.waitsMs?.(options) ?? 0);
+  }, 0);
+  if (waitsMs < FILTERS_MS_MAX) return;
+  const message = `make a request wait for ${formatDuration(waitsMs)}: after ${formatDuration(FILTERS_MS_MAX)} it is answered with 504`;
+  error([...place, 'filters'], message, 'shorter delays, or fewer of them');
 }
 
 /** What can never be used because another route takes all of it (order: balancer/route.ts). */
@@ -125,6 +141,26 @@ function checkShadows(
     if (host === undefined) continue;
     const hint = 'patterns come before prefixes: make it pathPrefix: /';
     warn([...at, index], `a pattern that matches every path of ${host} takes all of this`, hint);
+  }
+}
+
+/** What a request may cost has an end: patterns of a host are tried one after the other (balancer/path-table.ts). */
+function checkPatternCounts(
+  { error }: Check,
+  routes: readonly WrittenRoute[],
+  at: ConfigPath,
+): void {
+  const counts = new Map<string, number>();
+  for (const [index, route] of routes.entries()) {
+    if (route.pathRegex === undefined) continue;
+    for (const host of hostsOf(route)) {
+      const count = (counts.get(host) ?? 0) + 1;
+      counts.set(host, count);
+      if (count !== PATTERNS_PER_HOST_MAX + 1) continue;
+      const message = `more than ${PATTERNS_PER_HOST_MAX} patterns for ${host}`;
+      const hint = 'each is tried in turn: join some with "|", or use path or pathPrefix';
+      error([...at, index, 'pathRegex'], message, hint);
+    }
   }
 }
 

@@ -7,6 +7,8 @@ import { name, network, oneOrMany, saying } from './values.ts';
 /** Routes of a listener as they are written: what of a request they ask for, and where it goes. */
 
 const HOSTS_MAX = 10_000;
+/** Of one listener; each is tried in turn. */
+export const PATTERNS_PER_HOST_MAX = 100;
 const FILTERS_MAX = 32;
 const PATH_LENGTH_MAX = 1024;
 const CONDITIONS_MAX = 32;
@@ -102,7 +104,11 @@ export const route = z.strictObject({
   pathPrefix: path
     .optional()
     .describe('Only paths that begin so, by whole segments. Default: `/`.'),
-  pathRegex: pattern.optional().describe('Only paths that this pattern matches as a whole.'),
+  pathRegex: pattern
+    .optional()
+    .describe(
+      `Only paths that this pattern matches as a whole. A host has at most ${PATTERNS_PER_HOST_MAX}.`,
+    ),
   methods: oneOrMany(z.string().regex(TOKEN), METHODS_MAX, 'a method or a list of them')
     .optional()
     .describe('Only these methods, in capitals as on the wire.'),

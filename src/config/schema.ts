@@ -354,6 +354,17 @@ const balancer = z.strictObject({
     .describe(
       'A line for every request, tunnel and flow of layer 4 (docs/ACCESS-LOG.md). Default: none.',
     ),
+  metrics: z
+    .enum(['all', 'basic'])
+    .default('all')
+    .describe(
+      'What is counted: `all`, or `basic`, without routes and without durations of servers (docs/OPERATING.md).',
+    ),
+  warmUp: duration('0s', '10s')
+    .prefault('1s')
+    .describe(
+      'How long each worker runs requests of its own when the node starts, so that the first clients are served as fast as later ones; 0s = it serves at once.',
+    ),
   upstreams: z.record(name, upstream).prefault({}).describe('Groups of servers, by name.'),
   listeners: z
     .array(balancerListener)

@@ -1,3 +1,4 @@
+import type { BalancerCounts } from '../balancer/counts.ts';
 import type {
   RequestQuestion as AskedRequest,
   RequestProblem as BadRequest,
@@ -44,6 +45,8 @@ export type ControlPlane = {
   /** The next step of it. */
   advanceKeyRoll(request: KeyStepRequest): Promise<ZoneDnssec | Problem>;
   balancers(): readonly UpstreamStatus[];
+  /** What this node's balancers have counted. */
+  traffic(): TrafficStatus;
   /** Adds a server to an upstream while it is served. */
   addServer(request: AddServerRequest): Promise<ServerChange | Problem>;
   /** Another weight, or whether it takes requests. */
@@ -330,7 +333,20 @@ export type UpstreamStatus = {
     readonly active: number;
     readonly requestsTotal: number;
     readonly failuresTotal: number;
+    /** Absent = requests have shown nothing against it. */
+    readonly outlier?: OutlierStatus;
   }[];
+};
+export type TrafficStatus = BalancerCounts & { readonly atMs: number };
+/** `reduced`: it has part of its weight; `ejected`: it gets no requests. */
+export type OutlierStatus = {
+  readonly level: 'reduced' | 'ejected';
+  /** The detector and what it saw. */
+  readonly why: string;
+  readonly untilMs: number;
+  /** How many balancer workers hold it against the server, of those that serve its upstream. */
+  readonly workers: number;
+  readonly workersTotal: number;
 };
 /** `drain`: nobody new, and it keeps whom it has; `maintenance`: nobody. */
 export type ServerMode = 'ready' | 'drain' | 'maintenance';

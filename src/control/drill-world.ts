@@ -17,7 +17,7 @@ export function createDrillWorld(parts: PlaneParts): DrillWorld {
     word: (endpoint, near) => wordOf(facts().words)(endpoint, near),
     answers: () => answersByRegion(facts()),
     situation: () => situationOf(facts()),
-    loads: () => loadsOf(facts()),
+    loads: () => loadsOf(facts(), clock.nowMs()),
   };
 }
 
@@ -37,9 +37,12 @@ function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situatio
   };
 }
 
-function loadsOf({ reports, serving }: Facts): ReturnType<DrillWorld['loads']> {
+/** Of balancers that still speak: what one carried that is gone, others carry now. */
+function loadsOf({ reports, serving }: Facts, nowMs: number): ReturnType<DrillWorld['loads']> {
   return Object.keys(serving.config.regions).map((name) => {
-    const own = reports.filter(({ region }) => region === name);
+    const own = reports.filter(
+      ({ heardAtMs, leaseMs, region }) => region === name && nowMs - heardAtMs <= leaseMs,
+    );
     const sum = own.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
     return { region: name, requestsPerSecond: sum };
   });

@@ -11,7 +11,7 @@ import type {
   RequestQuestion,
 } from './control-plane.ts';
 import type { Serving } from './serving.ts';
-import type { Facts } from './status.ts';
+import { type Facts, outlierOf } from './status.ts';
 
 /** The same instant by two clocks. */
 export type Instant = {
@@ -39,15 +39,38 @@ export function explainNow(
   return explainAt(context, question, now);
 }
 
+type RequestFacts = Pick<Facts, 'server' | 'serverOutliers' | 'sessionMemory'> & {
+  readonly serving: Pick<Serving, 'config'>;
+};
+
 /** With the configuration that is served and the servers as they are judged at this moment. */
 export function explainRequestNow(
-  { server, serving }: Pick<Facts, 'server'> & { readonly serving: Pick<Serving, 'config'> },
+  facts: RequestFacts,
   question: RequestQuestion,
+  nowMs: number,
 ): RequestExplanation | Problem {
-  const explained = explainRequestIn(serving.config, question, server);
+  const sessions = { nowMs, memoryOf: facts.sessionMemory };
+  const view = (upstream: string, server: string) => serverView(facts, upstream, server);
+  const explained = explainRequestIn(facts.serving.config, question, view, sessions);
   if (!('wrong' in explained)) return explained;
   const { hint, wrong } = explained;
   return { problem: 'invalid', code: 'explain.request', message: `${upper(wrong)}.`, hint };
+}
+
+/** What requests hold against a server comes before what probes say for it. */
+function serverView(
+  facts: Pick<Facts, 'server' | 'serverOutliers'>,
+  upstream: string,
+  server: string,
+) {
+  const health = facts.server(upstream, server);
+  const outlier = outlierOf(facts, upstream, server);
+  if (outlier === undefined || health?.state === 'down') return health;
+  const { level, untilMs, why, workers, workersTotal } = outlier;
+  const until = new Date(untilMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const reason = `${level} by ${workers} of ${workersTotal} workers until ${until}: ${why}`;
+  // Where some workers go on asking it, it is not out.
+  return { state: workers < workersTotal ? 'reduced' : level, reason };
 }
 
 const upper = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);

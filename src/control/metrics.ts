@@ -1,9 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
+import { type Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import type { BalancerCounts } from '../balancer/counts.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import { counterSlots, durationSlots } from '../nameserver/counters.ts';
 import { readDurations } from '../nameserver/durations.ts';
+import { addBalancer } from './balancer-metrics.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
+import { counter, gauge, histogram } from './metric-kinds.ts';
 import { isUsable } from './status.ts';
 
 /**
@@ -23,8 +25,7 @@ export type MetricsSource = {
   socketQueues(): readonly SocketQueue[];
   regions(): readonly RegionStatus[];
   upstreams(): readonly UpstreamStatus[];
-  serverCounts(): readonly ServerCounts[];
-  listenerCounts(): readonly ListenerCounts[];
+  counts(): BalancerCounts;
   workerRestarts(): ReadonlyMap<string, number>;
   readonly lastReload: { readonly ok: boolean; readonly atMs: number } | undefined;
   readonly overrides: number;
@@ -39,8 +40,6 @@ export type SocketQueue = {
   readonly drops: number;
 };
 
-const PREFIX = 'meridian_';
-
 export function createMetrics(): {
   render(source: MetricsSource): Promise<{ contentType: string; body: string }>;
 } {
@@ -54,8 +53,7 @@ export function createMetrics(): {
       addCollector(registry, source);
       addSockets(registry, source);
       addHealth(registry, source);
-      addBalancer(registry, source);
-      addFlows(registry, source);
+      addBalancer(registry, source.counts(), source.upstreams());
       addNode(registry, source);
       const merged = Registry.merge([registry, process]);
       return { contentType: merged.contentType, body: await merged.metrics() };
@@ -88,24 +86,12 @@ function addDns(registry: Registry, source: MetricsSource): void {
   }
 }
 
-/** The library's histograms only take values one by one; this one is filled already. */
 function addDurations(registry: Registry, { slotTotal }: MetricsSource): void {
-  const name = `${PREFIX}dns_query_duration_seconds`;
   const help = 'How long queries take inside of the nameserver, of a sample.';
-  const histogram = new Histogram({ name, help, registers: [registry] });
-  const values = durationSlots.flatMap(({ slot, transport }) => {
-    const { count, sumSeconds, upTo } = readDurations(slotTotal, slot);
-    const buckets = [...upTo, { seconds: '+Inf', count }].map(({ seconds: le, count: value }) => {
-      return { metricName: `${name}_bucket`, labels: { transport, le: `${le}` }, value };
-    });
-    return [
-      ...buckets,
-      { metricName: `${name}_sum`, labels: { transport }, value: sumSeconds },
-      { metricName: `${name}_count`, labels: { transport }, value: count },
-    ];
+  const series = durationSlots.map(({ slot, transport }) => {
+    return { labels: { transport }, ...readDurations(slotTotal, slot) };
   });
-  const shown = { name, help, type: 'histogram', values };
-  Object.assign(histogram, { getForPromString: () => Promise.resolve(shown) });
+  histogram(registry, 'dns_query_duration_seconds', help, series);
 }
 
 function addCollector(registry: Registry, { hasCollector }: MetricsSource): void {
@@ -165,65 +151,6 @@ function addHealth(registry: Registry, source: MetricsSource): void {
   }
 }
 
-function addBalancer(registry: Registry, source: MetricsSource): void {
-  const labels = ['upstream', 'server'];
-  const up = gauge(registry, 'server_up', 'Server may be used: 1, else 0.', labels);
-  for (const { name, servers } of source.upstreams()) {
-    for (const server of servers) {
-      up.set({ upstream: name, server: server.name }, Number(server.state !== 'down'));
-    }
-  }
-  const requests = counter(registry, 'server_requests_total', 'Requests sent to a server.', labels);
-  const failures = counter(registry, 'server_failures_total', 'Of these, failed.', labels);
-  const retries = counter(registry, 'server_retries_total', 'Sent on elsewhere.', labels);
-  const ejections = counter(registry, 'server_ejections_total', 'Times it was out.', labels);
-  const ejected = gauge(registry, 'server_ejected', 'Workers that have it out now.', labels);
-  const active = gauge(registry, 'server_requests_active', 'Requests in flight.', labels);
-  for (const counts of source.serverCounts()) {
-    const at = { upstream: counts.upstream, server: counts.server };
-    requests.inc(at, counts.requests);
-    failures.inc(at, counts.failures);
-    retries.inc(at, counts.retries);
-    ejections.inc(at, counts.ejections);
-    ejected.set(at, counts.ejected);
-    active.set(at, counts.active);
-  }
-}
-
-/** Connections, sessions and bytes, of listeners and servers of any protocol. */
-function addFlows(registry: Registry, source: MetricsSource): void {
-  const count = (name: string, help: string, labels: string[]) =>
-    counter(registry, name, help, labels);
-  const of = ['listener'];
-  const taken = count('listener_connections_total', 'Connections and sessions of UDP.', of);
-  const active = gauge(registry, 'listener_connections_active', 'Of these, open now.', of);
-  const failures = count('listener_connect_failures_total', 'Tries to reach a server.', of);
-  const dropped = count('listener_dropped_total', 'Connections, sessions not served.', of);
-  const bytes = count('listener_bytes_total', 'Octets of clients.', [...of, 'direction']);
-  const mirrored = count('listener_mirrored_total', 'Copies sent to a mirror.', of);
-  const unmirrored = count('listener_mirrors_dropped_total', 'Copies not sent.', of);
-  for (const counts of source.listenerCounts()) {
-    const at = { listener: counts.listener };
-    taken.inc(at, counts.connections);
-    active.set(at, counts.connectionsActive);
-    failures.inc(at, counts.connectFailures);
-    dropped.inc(at, counts.dropped);
-    bytes.inc({ ...at, direction: 'received' }, counts.bytesIn);
-    bytes.inc({ ...at, direction: 'sent' }, counts.bytesOut);
-    mirrored.inc(at, counts.mirrored);
-    unmirrored.inc(at, counts.mirrorsDropped);
-  }
-  const labels = ['upstream', 'server'];
-  const made = count('server_connections_total', 'Connections begun, sessions of UDP.', labels);
-  const moved = count('server_bytes_total', 'Octets of servers.', [...labels, 'direction']);
-  for (const { bytesIn, bytesOut, connections, server, upstream } of source.serverCounts()) {
-    const at = { upstream, server };
-    made.inc(at, connections);
-    moved.inc({ ...at, direction: 'received' }, bytesIn);
-    moved.inc({ ...at, direction: 'sent' }, bytesOut);
-  }
-}
-
 function addNode(registry: Registry, source: MetricsSource): void {
   gauge(registry, 'build_info', 'Always 1; the version is the label.', ['version']).set(
     { version: source.version },
@@ -243,12 +170,4 @@ function addNode(registry: Registry, source: MetricsSource): void {
     'worker',
   ]);
   for (const [worker, count] of source.workerRestarts()) restarts.inc({ worker }, count);
-}
-
-function counter(registry: Registry, name: string, help: string, labelNames: string[] = []) {
-  return new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] });
-}
-
-function gauge(registry: Registry, name: string, help: string, labelNames: string[] = []) {
-  return new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] });
 }

@@ -93,6 +93,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
     advanceKeyRoll: async (request) =>
       parts.zoneKeys?.advanceRoll(request) ?? notSigned(request.zone),
     balancers: () => upstreamStatuses(facts()),
+    traffic: () => ({ atMs: parts.clock.nowMs(), ...facts().counts() }),
     addServer: parts.serverWriter.add,
     changeServer: parts.serverWriter.change,
     removeServer: parts.serverWriter.remove,
@@ -101,7 +102,7 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
       atMs === undefined
         ? explainNow(facts(), question, nowOf(parts), parts.replay?.config())
         : (parts.replay?.explain(question, atMs) ?? NO_RECORD),
-    explainRequest: (question) => explainRequestNow(facts(), question),
+    explainRequest: (question) => explainRequestNow(facts(), question, nowOf(parts).wallMs),
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),
@@ -247,8 +248,7 @@ function metricsSource(parts: PlaneParts): MetricsSource {
     hasCollector: parts.hasCollector,
     regions: () => regionStatuses(facts),
     upstreams: () => upstreamStatuses(facts),
-    serverCounts: () => facts.serverCounts,
-    listenerCounts: () => facts.listenerCounts,
+    counts: () => facts.counts(),
     workerRestarts: () => new Map(workers.map(({ name, restarts }) => [name, restarts])),
     lastReload,
     overrides: parts.overrides.current().length,

@@ -1,4 +1,5 @@
-import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
+import { placeKey } from '../balancer/counters.ts';
+import type { BalancerCounts, CountedPart } from '../balancer/counts.ts';
 import type { UpstreamConfig, ZoneConfig } from '../config/config.ts';
 import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
@@ -12,12 +13,14 @@ import { mapAt } from '../nameserver/map-table.ts';
 import { servicesOf } from '../nameserver/services.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
 import { classCount } from '../steering/class-list.ts';
+import type { ServerOutlier } from '../workers/outlier-board.ts';
 import type { Thread } from '../workers/thread.ts';
 import type {
   CopyStatus,
   EndpointStatus,
   HealthState,
   NodeStatus,
+  OutlierStatus,
   PoolStatus,
   RegionStatus,
   ReloadResult,
@@ -35,8 +38,12 @@ export type Facts = {
   server(upstream: string, name: string): ServerStatus | undefined;
   /** Answers given so far, by endpoint name. */
   readonly answers: ReadonlyMap<string, number>;
-  readonly serverCounts: readonly ServerCounts[];
-  readonly listenerCounts: readonly ListenerCounts[];
+  /** Of this node's balancers. */
+  counts(kinds?: readonly CountedPart['kind'][]): BalancerCounts;
+  /** The table of sessions of an upstream. */
+  readonly sessionMemory: (upstream: string) => SharedArrayBuffer | undefined;
+  /** What requests hold against servers. */
+  readonly serverOutliers: readonly ServerOutlier[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
   /** With the servers that they have now. Absent = the configuration's. */
@@ -113,14 +120,16 @@ function zoneSize(zone: ZoneConfig, serial: number, copy: CopyStatus | undefined
 
 export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {
   const upstreams = facts.upstreams ?? facts.serving.config.balancer.upstreams;
+  const counted = new Map(
+    facts.counts(['server']).servers.map((each) => [placeKey(each.upstream, each.server), each]),
+  );
   return Object.entries(upstreams).map(([name, upstream]) => ({
     name,
     algorithm: upstream.algorithm.kind,
     servers: upstream.servers.map((server) => {
       const health = facts.server(name, server.name);
-      const counts = facts.serverCounts.find(
-        (each) => each.upstream === name && each.server === server.name,
-      );
+      const counts = counted.get(placeKey(name, server.name));
+      const outlier = outlierOf(facts, name, server.name);
       return {
         name: server.name,
         address: server.address,
@@ -134,9 +143,22 @@ export function upstreamStatuses(facts: Facts): readonly UpstreamStatus[] {
         active: counts?.active ?? 0,
         requestsTotal: counts?.requests ?? 0,
         failuresTotal: counts?.failures ?? 0,
+        ...(outlier === undefined ? {} : { outlier }),
       };
     }),
   }));
+}
+
+/** What requests hold against a server, if they do. */
+export function outlierOf(
+  { serverOutliers }: Pick<Facts, 'serverOutliers'>,
+  upstream: string,
+  server: string,
+): OutlierStatus | undefined {
+  const found = serverOutliers.find((each) => each.upstream === upstream && each.server === server);
+  if (found === undefined) return undefined;
+  const { level, untilMs, why, workers, workersTotal } = found;
+  return { level, why, untilMs, workers, workersTotal };
 }
 
 function endpointStatus(facts: Facts, index: number): EndpointStatus {

@@ -1,8 +1,8 @@
 import http from 'node:http';
 import http2, { type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import type { SecureContext, TLSSocket } from 'node:tls';
-import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
+import { SILENT_HANDLERS } from '../io/stream.ts';
 import { acceptTls } from '../io/tls-layer.ts';
 import { TRANSPORT_HTTPS } from '../nameserver/client.ts';
 import { COUNT_HTTP_REFUSED } from '../nameserver/counters.ts';
@@ -120,11 +120,14 @@ type Valve = { readonly connection: Connection; shut(): void; open(): void };
 function createValve(connection: Connection): Valve {
   let isShut = false;
   let isWanted = true;
-  const { end, destroy, id, reset, write } = connection;
-  const { localAddress, localPort, remoteAddress, remotePort } = connection;
+  const { id, localAddress, localPort, remoteAddress, remotePort } = connection;
   return {
     connection: {
-      ...{ end, destroy, id, reset, write, localAddress, localPort, remoteAddress, remotePort },
+      ...{ id, localAddress, localPort, remoteAddress, remotePort },
+      write: (bytes, length) => connection.write(bytes, length),
+      end: () => connection.end(),
+      destroy: () => connection.destroy(),
+      reset: () => connection.reset(),
       pause() {
         isWanted = false;
         connection.pause();

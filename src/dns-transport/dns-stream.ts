@@ -1,6 +1,6 @@
 import type { SecureContext } from 'node:tls';
-import { SILENT_HANDLERS } from '../io/proxied.ts';
 import type { Connection, ConnectionHandlers } from '../io/stream.ts';
+import { SILENT_HANDLERS } from '../io/stream.ts';
 import { wrapSocket } from '../io/stream-portable.ts';
 import { acceptTls } from '../io/tls-layer.ts';
 import { TRANSPORT_TCP, TRANSPORT_TLS, type Transport } from '../nameserver/client.ts';

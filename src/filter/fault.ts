@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { FilterKind } from './filter.ts';
 
-/** Below what an exchange may wait in a filter. */
+/** Less than all filters together may take. */
 const DELAY_MS_MAX = 20_000;
 
 const percent = () => z.number().min(0).max(100);
@@ -26,6 +26,7 @@ export const fault: FilterKind<FaultOptions> = {
       .optional()
       .describe('Requests that are answered with an error, after their delay if they have one.'),
   }),
+  waitsMs: ({ delay }) => delay?.ms ?? 0,
   compile:
     ({ abort, delay }) =>
     (exchange, next) => {

@@ -13,8 +13,13 @@ export type FilterKind<Options = unknown> = {
   readonly options: z.ZodType<Options>;
   /** The highest group of the route's path pattern that it uses; 0 or absent = none. */
   groups?(options: Options): number;
+  /** For how long it may make a request wait, milliseconds; absent = not at all. */
+  waitsMs?(options: Options): number;
   compile(options: Options): Filter;
 };
+
+/** All filters of a request together may take so long; then the answer is 504. */
+export const FILTERS_MS_MAX = 30_000;
 
 /** @param next call at most once, and not after `answer` */
 export type Filter = (exchange: FilterExchange, next: () => void) => void;

@@ -51,14 +51,15 @@ export type AgentReport = {
   /** The listener's address and port. */
   readonly address: string;
   readonly port: number;
-  /** False when no request could be served: no usable server behind it, or leaving. */
+  /** False when others had better serve: no usable server behind it, so few that it panics, or it leaves. */
   readonly ready: boolean;
   readonly reason: string;
-  /** Servers that may be used now, of all. */
+  /** Servers that take requests now, of all. */
   readonly serversUsable: number;
   readonly serversTotal: number;
+  /** Of the listener; of layer 4 new connections and sessions. */
   readonly requestsPerSecond: number;
-  /** Requests in flight. */
+  /** In flight to the servers behind it, whichever listener they came by. */
   readonly active: number;
   readonly heardAtMs: number;
   readonly leaseMs: number;

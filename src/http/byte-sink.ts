@@ -1,3 +1,5 @@
+import { copyOctets } from './copy-octets.ts';
+
 /**
  * A growing run of bytes to which protocol text is appended, reused for message after message. One
  * per direction and worker: what an event produces is gathered here and leaves in a single write.
@@ -14,7 +16,9 @@ export const sunkBytes = (sink: ByteSink): Uint8Array => sink.bytes.subarray(0, 
 /** Appends text, one octet a UTF-16 unit (protocol text is ASCII or opaque octets). */
 export function putText(sink: ByteSink, text: string): void {
   reserve(sink, text.length);
-  for (let at = 0; at < text.length; at++) sink.bytes[sink.length++] = text.charCodeAt(at);
+  const { bytes, length } = sink;
+  for (let at = 0; at < text.length; at++) bytes[length + at] = text.charCodeAt(at);
+  sink.length = length + text.length;
 }
 
 export function putAll(sink: ByteSink, bytes: Uint8Array): void {
@@ -24,25 +28,22 @@ export function putAll(sink: ByteSink, bytes: Uint8Array): void {
 /** A number from 0 to 2^53, in digits. */
 export function putDecimal(sink: ByteSink, value: number): void {
   reserve(sink, DIGITS_MAX);
+  const { bytes, length } = sink;
   let digits = 1;
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  for (let least = 10; least <= value; least *= 10) digits++;
   let rest = value;
-  for (let at = sink.length + digits - 1; at >= sink.length; at--) {
+  for (let at = length + digits - 1; at >= length; at--) {
     const digit = rest % 10;
-    sink.bytes[at] = 0x30 + digit;
+    bytes[at] = 0x30 + digit;
     rest = (rest - digit) / 10;
   }
-  sink.length += digits;
+  sink.length = length + digits;
 }
 
 export function putBytes(sink: ByteSink, bytes: Uint8Array, start: number, end: number): void {
   const length = end - start;
   reserve(sink, length);
-  if (length < SHORT_COPY_BYTES) {
-    for (let at = start; at < end; at++) sink.bytes[sink.length++] = bytes[at]!;
-    return;
-  }
-  sink.bytes.set(bytes.subarray(start, end), sink.length);
+  copyOctets(sink.bytes, sink.length, bytes, start, end);
   sink.length += length;
 }
 
@@ -61,10 +62,8 @@ export function putLineEnd(sink: ByteSink): void {
 function reserve(sink: ByteSink, length: number): void {
   if (sink.length + length <= sink.bytes.length) return;
   const grown = new Uint8Array(Math.max(2 * sink.bytes.length, sink.length + length));
-  grown.set(sink.bytes.subarray(0, sink.length));
+  copyOctets(grown, 0, sink.bytes, 0, sink.length);
   sink.bytes = grown;
 }
 
 const DIGITS_MAX = 16;
-/** Below this a loop beats the call that `set` makes. */
-const SHORT_COPY_BYTES = 48;

@@ -3,13 +3,13 @@ import {
   COLON,
   COMMA,
   CR,
+  endOfValue,
   equalsIgnoringCase,
   isBlank,
   isDigit,
   LF,
   rangesEqualIgnoringCase,
   TOKEN,
-  VALUE,
 } from './ascii.ts';
 
 /**
@@ -32,6 +32,8 @@ export type HeadProblem = { readonly status: number; readonly reason: string };
  */
 export type Fields = {
   count: number;
+  /** Where the line after the last one begins. */
+  end: number;
   readonly spans: Uint32Array;
   readonly codes: Uint8Array;
   readonly dropped: Uint8Array;
@@ -141,6 +143,7 @@ export function isReservedFieldName(lowerName: string): boolean {
 export function createFields(): Fields {
   return {
     count: 0,
+    end: 0,
     spans: new Uint32Array(4 * FIELDS_MAX),
     codes: new Uint8Array(FIELDS_MAX),
     dropped: new Uint8Array(FIELDS_MAX),
@@ -148,7 +151,7 @@ export function createFields(): Fields {
 }
 
 /**
- * Parses field lines from `start` up to and including the empty line that ends at `end`.
+ * Parses field lines from `start` on up to the first empty line, which must lie before `end`.
  * @returns undefined when every line is exactly what RFC 9112 section 5 allows
  */
 export function parseFields(
@@ -158,28 +161,32 @@ export function parseFields(
   fields: Fields,
 ): HeadProblem | undefined {
   fields.count = 0;
-  const last = end - 2;
   let at = start;
-  while (at < last) {
+  while (at < end && bytes[at] !== CR) {
     if (fields.count === FIELDS_MAX) return TOO_MANY_FIELDS;
     const nameStart = at;
-    let hasUnderscore = false;
-    for (; TOKEN[bytes[at]!] === 1; at++) if (bytes[at] === UNDERSCORE) hasUnderscore = true;
+    let kinds = 0;
+    for (; at < end; at++) {
+      const kind = IN_NAME[bytes[at]!]!;
+      if (kind === 0) break;
+      kinds |= kind;
+    }
     if (at === nameStart) return isBlank(bytes[at]) ? FOLDED_LINE : BAD_FIELD_NAME;
     if (bytes[at] !== COLON) return isBlank(bytes[at]) ? BLANK_BEFORE_COLON : BAD_FIELD_NAME;
     const nameEnd = at++;
     while (isBlank(bytes[at])) at++;
     const valueStart = at;
-    while (VALUE[bytes[at]!] === 1) at++;
+    at = endOfValue(bytes, at, end);
     if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_FIELD_VALUE;
     let valueEnd = at;
     while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--;
     at += 2;
     storeField(bytes, fields, nameStart, nameEnd, valueStart, valueEnd);
     // CGI-like servers read X_Forwarded_For as X-Forwarded-For: an underscore could forge a header.
-    if (hasUnderscore) fields.dropped[fields.count - 1] = 1;
+    if (kinds >= UNDERSCORED) fields.dropped[fields.count - 1] = 1;
   }
-  return at === last && bytes[at] === CR && bytes[at + 1] === LF ? undefined : BAD_FIELD_NAME;
+  fields.end = at;
+  return at + 2 <= end && bytes[at + 1] === LF ? undefined : BAD_FIELD_NAME;
 }
 
 /**
@@ -207,8 +214,7 @@ export function readFraming(
     let problem: HeadProblem | undefined;
     if (code === FIELD.contentLength) problem = readContentLength(bytes, from, to, framing);
     else if (code === FIELD.transferEncoding) problem = readCodings(bytes, from, to, framing);
-    else if (code === FIELD.te)
-      framing.teTrailers ||= equalsIgnoringCase(bytes, from, to, TRAILERS);
+    else if (code === FIELD.te) framing.teTrailers ||= listHas(bytes, from, to, TRAILERS);
     else if (code === FIELD.connection) {
       options = readOptions(bytes, from, to, fields, framing, options);
       if (options > CONNECTION_OPTIONS_MAX) problem = TOO_MANY_OPTIONS;
@@ -301,6 +307,21 @@ function readCodings(
   }
 }
 
+/** Whether a list has this member, without parameters (RFC 9110 section 5.6.1). */
+function listHas(bytes: Uint8Array, from: number, to: number, wanted: Uint8Array): boolean {
+  let at = from;
+  while (at < to) {
+    let end = at;
+    while (end < to && bytes[end] !== COMMA) end++;
+    let last = end;
+    while (at < last && isBlank(bytes[at])) at++;
+    while (last > at && isBlank(bytes[last - 1])) last--;
+    if (equalsIgnoringCase(bytes, at, last, wanted)) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 /** @returns options seen so far, or -1 for a list that is not one or nominates framing fields */
 function readOptions(
   bytes: Uint8Array,
@@ -334,8 +355,11 @@ function applyOption(
   framing: Framing,
 ): boolean {
   if (equalsIgnoringCase(bytes, start, end, CLOSE)) framing.close = true;
-  else if (equalsIgnoringCase(bytes, start, end, KEEP_ALIVE)) framing.keepAlive = true;
-  else if (equalsIgnoringCase(bytes, start, end, UPGRADE)) framing.upgrade = true;
+  else if (equalsIgnoringCase(bytes, start, end, KEEP_ALIVE)) {
+    framing.keepAlive = true;
+    // The only field that it nominates never travels on.
+    return true;
+  } else if (equalsIgnoringCase(bytes, start, end, UPGRADE)) framing.upgrade = true;
   const code = fieldCode(bytes, start, end);
   // These are for every recipient; removing them would change what the next hop understands.
   if (code === FIELD.host || code === FIELD.contentLength) return false;
@@ -353,7 +377,9 @@ function codeSet(codes: readonly number[]): Uint8Array {
   return set;
 }
 
-const UNDERSCORE = 0x5f;
+const UNDERSCORED = 2;
+/** 0: not in the name of a field. */
+const IN_NAME: Uint8Array = TOKEN.with(0x5f, UNDERSCORED);
 const CHUNKED = bytesOf('chunked');
 const CLOSE = bytesOf('close');
 const KEEP_ALIVE = bytesOf('keep-alive');

@@ -1,4 +1,4 @@
-import { bytesOf, CR, isDigit, LF, SPACE, TOKEN, textOf, VALUE } from './ascii.ts';
+import { bytesOf, CR, endOfValue, isDigit, LF, SPACE, TOKEN, textOf } from './ascii.ts';
 import type { Fields, Framing, HeadProblem } from './fields.ts';
 import { createFields, FIELD, onlyField, parseFields, readFraming } from './fields.ts';
 import type { Target } from './target.ts';
@@ -85,17 +85,26 @@ export function findHeadEnd(
   end: number,
   scanned: number,
 ): number {
-  let at = start + scanned;
-  for (;;) {
-    at = bytes.indexOf(LF, at);
-    if (at < 0 || at >= end) return HEAD_INCOMPLETE;
+  for (let at = start + scanned; at < end; at++) {
+    if (bytes[at] !== LF) continue;
     if (at === start || bytes[at - 1] !== CR) return HEAD_MALFORMED;
     if (at - 2 > start && bytes[at - 2] === LF) return at + 1;
-    at++;
   }
+  return HEAD_INCOMPLETE;
 }
 
-/** Parses the request head `bytes[start..end)`, whose end `findHeadEnd` has found. */
+/** Whether `bytes[start..end)` ends with an empty line: then a head that begins at `start` ends within it. */
+export function endsWithHead(bytes: Uint8Array, start: number, end: number): boolean {
+  return (
+    end - start >= 4 &&
+    bytes[end - 1] === LF &&
+    bytes[end - 2] === CR &&
+    bytes[end - 3] === LF &&
+    bytes[end - 4] === CR
+  );
+}
+
+/** Parses the request head that begins at `start` and ends (`head.fields.end`, and two octets) within `end`. */
 export function parseRequestHead(
   bytes: Uint8Array,
   start: number,
@@ -103,11 +112,12 @@ export function parseRequestHead(
   head: RequestHead,
 ): HeadProblem | undefined {
   head.bytes = bytes;
-  const lineEnd = bytes.indexOf(CR, start);
   let at = start;
   while (TOKEN[bytes[at]!] === 1) at++;
   if (at === start || bytes[at] !== SPACE || at - start > METHOD_BYTES_MAX) return BAD_REQUEST_LINE;
   head.method = methodName(bytes, start, at);
+  let lineEnd = at;
+  while (lineEnd < end && bytes[lineEnd] !== CR) lineEnd++;
   head.targetStart = at + 1;
   const targetEnd = lineEnd - VERSION_LENGTH - 1;
   if (targetEnd - head.targetStart > TARGET_BYTES_MAX) return TARGET_TOO_LONG;
@@ -147,7 +157,7 @@ export function parseResponseHead(
   if (bytes[at] === SPACE) at++;
   else if (bytes[at] !== CR) return BAD_STATUS_LINE;
   head.reasonStart = at;
-  while (VALUE[bytes[at]!] === 1) at++;
+  at = endOfValue(bytes, at, end);
   head.reasonEnd = at;
   if (bytes[at] !== CR || bytes[at + 1] !== LF) return BAD_STATUS_LINE;
   const problem =

@@ -7,15 +7,12 @@ import {
   type ProxiedClient,
   readProxyHeader,
 } from '../ip/proxy-protocol.ts';
-import type { Connection, ConnectionHandlers, OnConnection } from './stream.ts';
-
-/** Hears nothing: of a connection that was destroyed as it came. */
-export const SILENT_HANDLERS: ConnectionHandlers = {
-  onData() {},
-  onEnd() {},
-  onDrain() {},
-  onClose() {},
-};
+import {
+  type Connection,
+  type ConnectionHandlers,
+  type OnConnection,
+  SILENT_HANDLERS,
+} from './stream.ts';
 
 /** Reads the versions that are spoken here; readProxyHeader, or one that keeps its rules. */
 export type HeaderReader = typeof readProxyHeader;

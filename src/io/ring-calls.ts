@@ -11,12 +11,19 @@ export type RingCalls = {
   /** @returns how many entries were taken, or -1: `errno` tells why. */
   enter(fd: bigint, count: bigint, waitFor: bigint, flags: bigint): number;
   register(fd: number, opcode: number, argument: Uint8Array, count: number): void;
-  /** Memory that is shared with the ring, or nobody's yet (fd -1); nobody unmaps the latter. */
+  /** Memory that is shared with the ring, or nobody's yet (fd -1). */
   map(fd: number, offset: number, length: number): RingMemory;
   /** Memory that another thread has mapped. */
   view(address: bigint, length: number): ArrayBuffer;
   /** For a ring whose thread is gone: nobody may look at the memory any more. */
   unmap(address: bigint, length: bigint): void;
+  /** What is in nobody's memory is not needed any more: the kernel has it until it is written again. */
+  discard(address: number, length: number): void;
+  /**
+   * Gives nobody's memory back, and keeps its addresses from being used again: the kernel may still mean to write
+   * there, and finds that it cannot. For a thread that is gone.
+   */
+  retire(address: bigint, length: bigint): void;
   errno(): string;
   close(fd: number): void;
   /** Finishes our side of a TCP connection (SHUT_WR). Never waits; the ring would do it in a thread of its own. */
@@ -29,7 +36,7 @@ export type RingCalls = {
   prepareStream(fd: number): void;
   /** Closing the socket resets the connection. */
   resetOnClose(fd: number): void;
-  /** struct sockaddr of this end or of the peer's; undefined when there is none any more. */
+  /** struct sockaddr of this end or of the peer's, until the next call; undefined when there is none any more. */
   socketName(fd: number, end: 'local' | 'peer'): Uint8Array | undefined;
   readonly isDirect: boolean;
 };
@@ -61,6 +68,10 @@ const SYS_IO_URING_REGISTER = 427n;
 const PROT_READ_WRITE = 3n;
 const MAP_SHARED_POPULATE = 0x8001n;
 const MAP_PRIVATE_ANONYMOUS = 0x22n;
+const PROT_NONE = 0n;
+/** With MAP_FIXED, in place of what is there, and MAP_NORESERVE. */
+const MAP_RESERVED = 0x4032n;
+const MADV_DONTNEED = 4n;
 const NO_DESCRIPTOR = 0xffffffffffffffffn;
 const MAP_FAILED = 0xffffffffffffffffn;
 const SHUT_WR = 1n;
@@ -87,6 +98,7 @@ function bindRingCalls(): RingCalls {
     syscall: pointers(6),
     mmap: pointers(6, 'pointer'),
     munmap: pointers(2),
+    madvise: pointers(3),
     close: pointers(1),
     shutdown: pointers(2),
     uv_backend_fd: pointers(1),
@@ -94,6 +106,7 @@ function bindRingCalls(): RingCalls {
   });
   const {
     close,
+    madvise,
     mmap,
     munmap,
     shutdown,
@@ -129,14 +142,21 @@ function bindRingCalls(): RingCalls {
     },
     view: (address, length) => ffi.toArrayBuffer(address, length, false),
     unmap: (address, length) => void munmap!(address, length),
+    discard: (address, length) => void madvise!(BigInt(address), BigInt(length), MADV_DONTNEED),
+    retire: (address, length) =>
+      void mmap!(address, length, PROT_NONE, MAP_RESERVED, NO_DESCRIPTOR, 0n),
     errno,
     close: (fd) => void close!(BigInt(fd)),
-    finish: (fd) => void shutdown!(BigInt(fd), SHUT_WR),
+    finish: (fd) => void shutdown!(descriptorWord(fd), SHUT_WR),
     loopDescriptor: () => loop!(ffi.getCurrentEventLoop()),
     isDirect: String(syscall).includes('[native code]'),
     ...bindSocketCalls(errno),
   };
 }
+
+/** As the calls of every connection take it. A BigInt is an object: each is made once. */
+const descriptorWord = (fd: number): bigint => (DESCRIPTOR_WORDS[fd] ??= BigInt(fd));
+const DESCRIPTOR_WORDS: bigint[] = [];
 
 type SocketCalls = Pick<
   RingCalls,
@@ -158,6 +178,7 @@ function bindSocketCalls(errno: () => string): SocketCalls {
     getsockname: pointers(3),
     getpeername: pointers(3),
   });
+  const { getpeername, getsockname } = functions as Record<string, Pointers>;
   const scratch = new Uint8Array(SCRATCH_BYTES);
   held.push(scratch.buffer);
   const words = new Int32Array(scratch.buffer);
@@ -195,8 +216,8 @@ function bindSocketCalls(errno: () => string): SocketCalls {
     resetOnClose: (fd) => option(fd, SOL_SOCKET, SO_LINGER, 1, 0),
     socketName(fd, end) {
       words[SCRATCH_BYTES / 8] = SOCKADDR_IN6_BYTES;
-      const read = functions[end === 'local' ? 'getsockname' : 'getpeername']!;
-      return read(BigInt(fd), at, lengthAt) < 0 ? undefined : scratch.slice(0, SOCKADDR_IN6_BYTES);
+      const read = end === 'local' ? getsockname! : getpeername!;
+      return read(descriptorWord(fd), at, lengthAt) < 0 ? undefined : scratch;
     },
   };
 }

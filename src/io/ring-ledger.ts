@@ -5,12 +5,15 @@ import type { RingCalls } from './ring-calls.ts';
  * the process's and stay when a thread ends. Who outlives it lets go of them, however it ended.
  *
  *   64-bit words: the ring's descriptor and one, the number of mappings, where completions are in the first
- *   one, address and length of each; behind them a bit for each descriptor of a socket
+ *   one, address and length of each; the number of pieces of memory of its own, address and length of each; behind
+ *   them a bit for each descriptor of a socket
  */
 export type RingLedger = {
   /** The ring is there. */
   openRing(fd: number): void;
   addMapping(address: number, length: number): void;
+  /** Memory that the kernel reads and writes for the ring, but that is not shared with it. */
+  addMemory(address: number, length: number): void;
   /** Where completions lie in the first mapping: some may be told to nobody any more. */
   placeCompletions(place: CompletionPlace): void;
   addSocket(fd: number): void;
@@ -33,7 +36,11 @@ const MAPPINGS_MAX = 4;
 /** Of accepting, the lower half of what comes back with a completion; the upper one is the listener's number. */
 const ACCEPTED_LOW = 0;
 const COMPLETION_WORDS = 4;
-const HEADER_BYTES = 8 * (MAPPINGS_AT + 2 * MAPPINGS_MAX);
+const MEMORY_COUNT_AT = MAPPINGS_AT + 2 * MAPPINGS_MAX;
+const MEMORIES_AT = MEMORY_COUNT_AT + 1;
+/** A GiB of what is to be sent, and more; what is beyond stays. */
+const MEMORIES_MAX = 1024;
+const HEADER_BYTES = 8 * (MEMORIES_AT + 2 * MEMORIES_MAX);
 /** Descriptors beyond are not noted; a process has fewer, by the default limits of Linux. */
 const DESCRIPTORS_MAX = 1_048_576;
 
@@ -53,6 +60,13 @@ export function openLedger(memory: SharedArrayBuffer): RingLedger {
       header[MAPPINGS_AT + 2 * count] = BigInt(address);
       header[MAPPINGS_AT + 2 * count + 1] = BigInt(length);
       header[COUNT_AT] = BigInt(count + 1);
+    },
+    addMemory(address, length) {
+      const count = Number(header[MEMORY_COUNT_AT]);
+      if (count === MEMORIES_MAX) return;
+      header[MEMORIES_AT + 2 * count] = BigInt(address);
+      header[MEMORIES_AT + 2 * count + 1] = BigInt(length);
+      header[MEMORY_COUNT_AT] = BigInt(count + 1);
     },
     placeCompletions({ at, headAt, mask, tailAt }) {
       header.set([at, headAt, tailAt, mask].map(BigInt), PLACE_AT);
@@ -87,7 +101,21 @@ export function settleLedger(
     calls.unmap(address, length);
   }
   if (header[RING_AT] !== 0n) calls.close(Number(header[RING_AT]) - 1);
-  header.fill(0n);
+  header.fill(0n, 0, MEMORY_COUNT_AT);
+}
+
+/**
+ * After `settleLedger`, and only for a thread that is gone, for it has no other memory to go on with: gives back what
+ * it had received into and sent from. When the kernel has closed the ring for good nobody is told, so the addresses
+ * are not used again.
+ */
+export function retireMemory(memory: SharedArrayBuffer, calls: Pick<RingCalls, 'retire'>): void {
+  const header = new BigUint64Array(memory, 0, HEADER_BYTES / 8);
+  for (let index = 0; index < Number(header[MEMORY_COUNT_AT]); index++) {
+    const at = MEMORIES_AT + 2 * index;
+    calls.retire(header[at]!, header[at + 1]!);
+  }
+  header[MEMORY_COUNT_AT] = 0n;
 }
 
 /** A function of its own, for it is hot: what calls the kernel had better not be compiled just before the end. */

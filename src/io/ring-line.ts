@@ -1,4 +1,10 @@
-import { BUFFER_GROUP, type ReceiveSlab, SELECT_PIECE } from './receive-slab.ts';
+import {
+  LONG_GROUP,
+  PIECE_BYTES,
+  type ReceiveSlab,
+  SELECT_PIECE,
+  USUAL_GROUP,
+} from './receive-slab.ts';
 import {
   DONE_BUFFER,
   DONE_MORE,
@@ -90,7 +96,7 @@ export class Line implements Connection {
     }
     this.hub.memory.put(this.queue, bytes, length);
     markDirty(this);
-    if (this.queue.bytes <= QUEUED_MAX) return true;
+    if (this.queue.bytes <= QUEUED_MAX && !this.hub.memory.isShort()) return true;
     this.held = true;
     return false;
   }
@@ -168,6 +174,8 @@ export const PURPOSE = {
 export const PURPOSES = 8;
 
 const QUEUED_MAX = 128 * 1024;
+/** Received at once while memory for what waits to be sent is short. */
+const SHORT_READ_BYTES = 4096;
 /** Who sends so little at a time sends no long body any more. */
 const BULK_MIN = 1024;
 const NOWHERE: Ends = { address: '', port: 0 };
@@ -209,8 +217,12 @@ const RECEIVE_ONCE = whatWord(OPERATION.recv, SELECT_PIECE);
 /** Receives until it is told not to, one entry for many completions; of long bodies one piece. */
 export function startReceiving(line: Line): void {
   if (line.receiving || line.peerEnded || line.state !== 'open') return;
-  const at = prepare(line, line.isBulk ? RECEIVE_ONCE : RECEIVE, PURPOSE.receive);
-  line.hub.ring.words[at + WORD.bufferGroup] = BUFFER_GROUP;
+  const { memory, ring } = line.hub;
+  const isShort = memory.isShort();
+  const at = prepare(line, line.isBulk || isShort ? RECEIVE_ONCE : RECEIVE, PURPOSE.receive);
+  const isLong = line.isBulk && !isShort && memory.hasLongPieces();
+  ring.words[at + WORD.bufferGroup] = isLong ? LONG_GROUP : USUAL_GROUP;
+  if (isShort) ring.words[at + WORD.length] = SHORT_READ_BYTES;
   line.receiving = true;
 }
 
@@ -271,8 +283,9 @@ export function complete(line: Line, purpose: number, result: number, flags: num
 
 function received(line: Line, result: number, flags: number): void {
   if ((flags & DONE_MORE) === 0) line.receiving = false;
+  // Whatever the result is, the kernel may have taken a piece for it.
   if ((flags & DONE_BUFFER) !== 0) take(line, flags >>> 16, result);
-  else if (result === 0) peerEnded(line);
+  if (result === 0) peerEnded(line);
   else if (result === -ENOBUFS) line.hub.starved.push(line);
   else if (result < 0 && result !== -ECANCELED) fail(line, errnoName(-result));
   // The kernel may end it by itself; and who was paused and cancelled it may want to go on by now.
@@ -286,6 +299,7 @@ function take(line: Line, piece: number, length: number): void {
   if (length > 0 && !line.silent) {
     const bytes = slab.view(piece, length);
     if (length < BULK_MIN) line.isBulk = false;
+    else if (length === PIECE_BYTES && !line.isBulk) becomeBulk(line);
     if (line.paused || line.stash !== undefined) stash(line, bytes, piece);
     else line.handlers.onData(bytes, line.hub.nowMs);
   }
@@ -295,17 +309,26 @@ function take(line: Line, piece: number, length: number): void {
 /** Nobody wants it now: it is kept, and no more is received. */
 function stash(line: Line, bytes: Uint8Array, piece: number): void {
   const { memory } = line.hub;
-  const mayHold = memory.mayHold();
+  const mayHold = memory.mayHold(piece);
   if (mayHold) memory.hold(piece);
   line.stash ??= [];
   line.stash.push(mayHold ? { bytes, piece } : { bytes: bytes.slice(), piece: -1 });
+  if (line.stash.length === 1) stopReceiving(line);
   line.isBulk = true;
-  if (line.receiving && line.stash.length === 1) {
-    const { words } = line.hub.ring;
-    const at = prepare(line, OPERATION.cancel, PURPOSE.cancel);
-    words[at + WORD.addressLow] = line.slot * PURPOSES + PURPOSE.receive;
-    words[at + WORD.addressHigh] = line.id;
-  }
+}
+
+/** From here on it receives one long piece at a time. */
+function becomeBulk(line: Line): void {
+  line.isBulk = true;
+  stopReceiving(line);
+}
+
+function stopReceiving(line: Line): void {
+  if (!line.receiving) return;
+  const { words } = line.hub.ring;
+  const at = prepare(line, OPERATION.cancel, PURPOSE.cancel);
+  words[at + WORD.addressLow] = line.slot * PURPOSES + PURPOSE.receive;
+  words[at + WORD.addressHigh] = line.id;
 }
 
 function peerEnded(line: Line): void {

@@ -1,6 +1,7 @@
 import type { ReceiveSlab } from './receive-slab.ts';
-import { PIECE_BYTES, PIECES } from './receive-slab.ts';
+import { ALL_PIECES, isLong, LONG_PIECES, PIECES } from './receive-slab.ts';
 import type { RingCalls } from './ring-calls.ts';
+import { BLOCK_BYTES, createBlocks } from './send-blocks.ts';
 
 /**
  * What is still to be sent on a connection, in the order it was written: copies in blocks, or what was
@@ -32,28 +33,35 @@ export type SendMemory = {
   /** One more, or one less, that needs what is in the piece; the last one gives it back. */
   hold(piece: number): void;
   release(piece: number): void;
-  /** Whether pieces may be kept back, or what is in them has to be copied. */
-  mayHold(): boolean;
-  /** Whether the kernel has any piece to receive into. */
+  /** Whether a piece like this may be kept back, or what is in it has to be copied. */
+  mayHold(piece: number): boolean;
+  /** Whether the kernel has any usual piece to receive into, and enough long ones. */
   hasPieces(): boolean;
+  hasLongPieces(): boolean;
+  /** So much is waiting to be sent that nobody should leave more than one read. */
+  isShort(): boolean;
+  /** Now and then: gives back what a burst has needed. */
+  tidyUp(nowMs: number): void;
 };
 
 export const createSendQueue = (): SendQueue => ({ first: undefined, last: undefined, bytes: 0 });
 
-const BLOCK_BYTES = 16 * 1024;
-const BLOCKS_AT_ONCE = 64;
-/** Below this a loop beats the call that `set` makes. */
-const SHORT_COPY_BYTES = 256;
 /** Copying less than this costs less than keeping a whole piece for it. */
 const HELD_MIN = 2048;
 /** Pieces that may wait to be sent on: clients that read slowly must not have all of them. */
-const WAITING_MAX = (PIECES * 3) / 4;
+const waitingMax = (pieces: number): number => (pieces * 3) / 4;
 
-export function createSendMemory(calls: RingCalls, slab: ReceiveSlab): SendMemory {
-  const blocks = createBlocks(calls);
+export function createSendMemory(
+  calls: RingCalls,
+  slab: ReceiveSlab,
+  bytesMax: number,
+): SendMemory {
+  const blocks = createBlocks(calls, bytesMax);
   const pieces = createHolders(slab);
   let spare: Part | undefined;
-  const mayHold = (): boolean => pieces.held() <= WAITING_MAX;
+  const hasLongPieces = (): boolean => pieces.longHeld() <= waitingMax(LONG_PIECES);
+  const mayHold = (piece: number): boolean =>
+    isLong(piece) ? hasLongPieces() : pieces.usualHeld() <= waitingMax(PIECES);
   const append = (queue: SendQueue, address: number, length: number): Part => {
     const part = spare ?? { address, length, block: -1, piece: -1, end: 0, next: undefined };
     spare = part.next;
@@ -92,31 +100,18 @@ export function createSendMemory(calls: RingCalls, slab: ReceiveSlab): SendMemor
   };
   return {
     put(queue, bytes, length) {
-      const isReceived = bytes.buffer === slab.bytes.buffer;
-      if (isReceived && length >= HELD_MIN && mayHold()) {
-        const piece = Math.floor(bytes.byteOffset / PIECE_BYTES);
-        pieces.hold(piece);
-        const address = slab.addressOf(piece) + (bytes.byteOffset % PIECE_BYTES);
-        append(queue, address, length).piece = piece;
-      } else copy(queue, bytes, length);
       queue.bytes += length;
-    },
-    take(queue, length) {
-      queue.bytes -= length;
-      let left = length;
-      while (left > 0) {
-        const part = queue.first!;
-        if (part.length > left) {
-          part.address += left;
-          part.length -= left;
+      if (length >= HELD_MIN && bytes.buffer === slab.buffer) {
+        const piece = slab.pieceAt(bytes.byteOffset);
+        if (mayHold(piece)) {
+          pieces.hold(piece);
+          append(queue, slab.addressOf(bytes.byteOffset), length).piece = piece;
           return;
         }
-        left -= part.length;
-        queue.first = part.next;
-        if (queue.first === undefined) queue.last = undefined;
-        drop(part);
       }
+      copy(queue, bytes, length);
     },
+    take: (queue, length) => takeSent(queue, length, drop),
     clear(queue) {
       for (let part = queue.first; part !== undefined; ) {
         const { next } = part;
@@ -129,54 +124,51 @@ export function createSendMemory(calls: RingCalls, slab: ReceiveSlab): SendMemor
     mayHold,
     hold: pieces.hold,
     release: pieces.release,
-    hasPieces: () => pieces.held() < PIECES,
+    hasPieces: () => pieces.usualHeld() < PIECES,
+    hasLongPieces,
+    isShort: blocks.isShort,
+    tidyUp: blocks.tidyUp,
   };
+}
+
+function takeSent(queue: SendQueue, length: number, drop: (part: Part) => void): void {
+  queue.bytes -= length;
+  let left = length;
+  while (left > 0) {
+    const part = queue.first!;
+    if (part.length > left) {
+      part.address += left;
+      part.length -= left;
+      return;
+    }
+    left -= part.length;
+    queue.first = part.next;
+    if (queue.first === undefined) queue.last = undefined;
+    drop(part);
+  }
 }
 
 /** Who needs what is in a piece: as long as anybody does, the kernel does not get it back. */
 function createHolders(slab: ReceiveSlab) {
-  const holders = new Uint8Array(PIECES);
+  const holders = new Uint8Array(ALL_PIECES);
   let held = 0;
+  let longHeld = 0;
+  const count = (piece: number, difference: 1 | -1): void => {
+    held += difference;
+    if (isLong(piece)) longHeld += difference;
+  };
   return {
-    held: (): number => held,
+    usualHeld: (): number => held - longHeld,
+    longHeld: (): number => longHeld,
     hold(piece: number): void {
-      if (holders[piece] === 0) held += 1;
+      if (holders[piece] === 0) count(piece, 1);
       holders[piece]! += 1;
     },
     release(piece: number): void {
       holders[piece]! -= 1;
       if (holders[piece] !== 0) return;
-      held -= 1;
+      count(piece, -1);
       slab.giveBack(piece);
-    },
-  };
-}
-
-/** Memory for copies, more of it when all is in use; it stays for the life of the thread. */
-function createBlocks(calls: RingCalls) {
-  const bytes: Uint8Array[] = [];
-  const addresses: number[] = [];
-  const free: number[] = [];
-  const grow = (): void => {
-    const { address, memory } = calls.map(-1, 0, BLOCKS_AT_ONCE * BLOCK_BYTES);
-    for (let index = 0; index < BLOCKS_AT_ONCE; index += 1) {
-      free.push(bytes.length);
-      bytes.push(new Uint8Array(memory, index * BLOCK_BYTES, BLOCK_BYTES));
-      addresses.push(address + index * BLOCK_BYTES);
-    }
-  };
-  return {
-    take(): number {
-      if (free.length === 0) grow();
-      return free.pop()!;
-    },
-    free: (block: number): void => void free.push(block),
-    addressOf: (block: number): number => addresses[block]!,
-    fill(block: number, at: number, from: Uint8Array, start: number, length: number): void {
-      const to = bytes[block]!;
-      if (length < SHORT_COPY_BYTES) {
-        for (let index = 0; index < length; index++) to[at + index] = from[start + index]!;
-      } else to.set(from.subarray(start, start + length), at);
     },
   };
 }

@@ -21,6 +21,8 @@ export type OwnedSocket = SocketAddress & {
   hand(): HandedSocket;
   /** Undefined = not known. */
   queue(): ReceiveQueue | undefined;
+  /** Of a listening one, before it closes: the kernel takes nobody new, so that those it has taken can be served. */
+  refuseNew(): void;
   close(): void;
 };
 
@@ -205,6 +207,13 @@ function owned(
         return undefined;
       }
     },
+    refuseNew() {
+      try {
+        if (open) syscalls.refuseNewClients(fd);
+      } catch {
+        // A kernel without packet filters: who comes at the very end is reset.
+      }
+    },
     close() {
       if (open) syscalls.close(fd);
       open = false;
@@ -213,5 +222,11 @@ function owned(
 }
 
 function unowned(at: SocketAddress): OwnedSocket {
-  return { ...at, hand: () => ({ ...at, fd: undefined }), queue: () => undefined, close() {} };
+  return {
+    ...at,
+    hand: () => ({ ...at, fd: undefined }),
+    queue: () => undefined,
+    refuseNew() {},
+    close() {},
+  };
 }

@@ -1,9 +1,9 @@
-import { formatAddress, parseAddress } from '../ip/address.ts';
+import { formatAddress, formatDotted, parseAddress } from '../ip/address.ts';
 import { steadyNow } from './clock.ts';
 import { createReceiveSlab } from './receive-slab.ts';
 import { ACCEPT_MULTISHOT, createRing, DONE_MORE, OPERATION, WORD, whatWord } from './ring.ts';
 import type { RingCalls } from './ring-calls.ts';
-import { createLedgerMemory, openLedger, settleLedger } from './ring-ledger.ts';
+import { createLedgerMemory, openLedger, type RingLedger, settleLedger } from './ring-ledger.ts';
 import {
   catchUp,
   complete,
@@ -19,13 +19,15 @@ import {
   takeId,
 } from './ring-line.ts';
 import { createRingScratch } from './ring-scratch.ts';
+import { SEND_BYTES_MAX } from './send-blocks.ts';
 import { createSendMemory } from './send-queue.ts';
-import type {
-  ConnectionHandlers,
-  ConnectTarget,
-  ListenAt,
-  OnConnection,
-  StreamEngine,
+import {
+  type ConnectionHandlers,
+  type ConnectTarget,
+  type ListenAt,
+  type OnConnection,
+  SILENT_HANDLERS,
+  type StreamEngine,
 } from './stream.ts';
 import { errnoName, type Syscalls, socketAddress } from './syscall.ts';
 
@@ -41,6 +43,8 @@ export type RingOptions = {
   readonly waits?: boolean;
   /** Of the first connection or listener. */
   readonly firstId?: number;
+  /** Octets of copies that wait to be sent; beyond it connections are held back. */
+  readonly sendBytesMax?: number;
 };
 
 /**
@@ -51,19 +55,25 @@ export type RingOptions = {
 export function createRingEngine(
   calls: RingCalls,
   syscalls: Syscalls,
-  { firstId = 1, ledgerMemory = createLedgerMemory(), waits = true }: RingOptions = {},
+  {
+    firstId = 1,
+    ledgerMemory = createLedgerMemory(),
+    sendBytesMax = SEND_BYTES_MAX,
+    waits = true,
+  }: RingOptions = {},
 ): RingEngine {
   const ledger = openLedger(ledgerMemory);
   const ring = createRing(calls, ENTRIES, ledger);
-  const slab = createReceiveSlab(calls, ring.fd);
+  const noting = noteMemory(calls, ledger);
+  const slab = createReceiveSlab(noting, ring.fd);
   const lines: (Line | undefined)[] = [];
   const freeSlots: number[] = [];
   const hub: Hub = {
     calls,
     ring,
     slab,
-    memory: createSendMemory(calls, slab),
-    scratch: createRingScratch(calls, ENTRIES),
+    memory: createSendMemory(noting, slab, sendBytesMax),
+    scratch: createRingScratch(noting, ENTRIES),
     readEnds,
     nextId: firstId,
     nowMs: steadyNow(),
@@ -94,7 +104,7 @@ export function createRingEngine(
     return line;
   };
   const accept = (fd: number, onConnection: OnConnection): void => {
-    const line = open(fd, DEAF);
+    const line = open(fd, SILENT_HANDLERS);
     line.state = 'open';
     line.handlers = onConnection(line);
     if (!line.paused) startReceiving(line);
@@ -103,7 +113,7 @@ export function createRingEngine(
     name: 'io_uring',
     async listen(where, onConnection) {
       const fd = listeningSocket(syscalls, where);
-      calls.prepareStream(fd);
+      prepareListening(calls, fd);
       ledger.addSocket(fd);
       const id = takeId(hub);
       const ear = createEar(
@@ -138,7 +148,28 @@ const ENTRIES = 1024;
 /** Slots below are those of listeners and of the loop itself. */
 const FIRST_LINE = 1;
 const NO_NAME = new Uint8Array(16);
-const DEAF: ConnectionHandlers = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+/** Notes memory of the thread's own for whoever outlives it. */
+function noteMemory(calls: RingCalls, ledger: RingLedger): RingCalls {
+  return {
+    ...calls,
+    map(fd, offset, length) {
+      const mapped = calls.map(fd, offset, length);
+      if (fd < 0) ledger.addMemory(mapped.address, length);
+      return mapped;
+    },
+  };
+}
+
+/** It is ours, whether it can be used or not. */
+function prepareListening(calls: RingCalls, fd: number): void {
+  try {
+    calls.prepareStream(fd);
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
+}
 
 /** @throws an error with the `code` of the system's */
 function dial(line: Line, { address, localAddress, port }: ConnectTarget): void {
@@ -311,6 +342,7 @@ function createLoop(
       tidyUp();
       if (told === 0) break;
     }
+    memory.tidyUp(hub.nowMs);
     isIdle = told === 0 && hub.dirty.length === 0 && hub.later.length === 0;
     setImmediate(turn);
   };
@@ -327,10 +359,15 @@ function createLoop(
   };
 }
 
+const AF_INET = 2;
+
 /** struct sockaddr_in and sockaddr_in6. */
 function readEnds(name: Uint8Array): Ends {
   const port = (name[2]! << 8) | name[3]!;
-  const isShort = new Uint16Array(name.buffer, name.byteOffset, 1)[0] === 2;
-  const bytes = isShort ? name.slice(4, 8) : name.slice(8, 24);
-  return { address: formatAddress({ family: isShort ? 4 : 6, bytes }), port };
+  // The family lies there as this machine orders octets: AF_INET6 has no 2 in either place.
+  const isShort = name[0] === AF_INET || name[1] === AF_INET;
+  const address = isShort
+    ? formatDotted(name, 4)
+    : formatAddress({ family: 6, bytes: name.slice(8, 24) });
+  return { address, port };
 }

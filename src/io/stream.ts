@@ -98,3 +98,11 @@ export type ConnectionHandlers = {
   /** @param problem the system's error code, for instance `ECONNRESET`; empty when it ended in order */
   onClose(problem: string, nowMs: number): void;
 };
+
+/** Hears nothing: of a connection that nobody owns yet, or that was destroyed as it came. */
+export const SILENT_HANDLERS: ConnectionHandlers = {
+  onData() {},
+  onEnd() {},
+  onDrain() {},
+  onClose() {},
+};

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { createListenQueue } from './listen-queue.ts';
 
 /**
  * The only file that imports node:ffi: the few libc calls that Node does not offer. Here they let the
@@ -40,6 +41,14 @@ export type Syscalls = {
   pingSocket(source: Uint8Array): number;
   /** The local port that a socket is bound to. */
   localPort(fd: number): number;
+  /**
+   * From now on the kernel does not answer who wants to connect to the listening socket, whichever descriptor of it
+   * others hold; who is shaking hands finishes that. A client tries again after a second, by when the socket is closed
+   * or another one listens there.
+   */
+  refuseNewClients(fd: number): void;
+  /** Connections that the kernel has taken for a listening socket and that nobody has accepted; 0 where it does not tell. */
+  waitingClients(fd: number): number;
   /** A counter to be woken by (eventfd): readable while it is above 0. */
   eventCounter(): number;
 };
@@ -193,6 +202,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   24: 'EMFILE',
   32: 'EPIPE',
   38: 'ENOSYS',
+  88: 'ENOTSOCK',
   90: 'EMSGSIZE',
   97: 'EAFNOSUPPORT',
   98: 'EADDRINUSE',
@@ -313,10 +323,11 @@ function bindSyscalls(): Syscalls {
       const name = nameOf('getsockname', fd);
       return (name[2]! << 8) | name[3]!;
     },
+    ...createListenQueue(call, scratch),
   };
 }
 
-type Invoke = (name: string, ...parameters: readonly (number | bigint)[]) => number;
+export type Invoke = (name: string, ...parameters: readonly (number | bigint)[]) => number;
 type SetOption = (
   fd: number,
   level: number,
@@ -354,7 +365,9 @@ function createBinder(call: Invoke, scratch: Scratch, option: SetOption) {
  * What one call reads or writes. An address alone keeps no memory alive, so all calls share some that is never
  * collected; nothing runs between the filling of it and the call.
  */
-type Scratch = {
+export type Scratch = {
+  /** Where what is passed lies. */
+  readonly address: bigint;
   /** Address of a copy. */
   pass(value: ArrayBufferView<ArrayBuffer>): bigint;
   /** Address of so many octets for the kernel to write to. */
@@ -376,6 +389,7 @@ function openScratch(ffi: Ffi): Scratch {
   const address = ffi.getRawPointer(scratchMemory);
   let given = 0;
   return {
+    address,
     pass({ buffer, byteLength, byteOffset }) {
       octets.set(new Uint8Array(buffer, byteOffset, byteLength));
       return address;

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { type SecureContext, TLSSocket } from 'node:tls';
-import { SILENT_HANDLERS } from './proxied.ts';
 import type { Connection, ConnectionHandlers } from './stream.ts';
+import { SILENT_HANDLERS } from './stream.ts';
 
 /**
  * TLS as a layer over any stream engine: Node's TLS works on the socket itself where nothing stands between, for half

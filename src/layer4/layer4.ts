@@ -2,7 +2,8 @@ import type { Accounts } from '../balancer/balancer.ts';
 import { COUNTER_SCRATCH, LISTENER_COUNTER, listenerBase } from '../balancer/counters.ts';
 import { compileRoutes, type RouteTable } from '../balancer/route.ts';
 import type { BalancerLimits, BalancerSnapshot } from '../balancer/snapshot.ts';
-import type { Connect, UpstreamServer } from '../balancer/upstream.ts';
+import type { UpstreamServer } from '../balancer/upstream.ts';
+import type { Connect } from '../balancer/upstream-connection.ts';
 import type { WireHandlers } from '../balancer/wire.ts';
 import type { Flow } from './flow-key.ts';
 import {
@@ -109,7 +110,8 @@ export function createLayer4(
     for (const gone of serveListeners(listeners, next)) endUdpSessions(runtime, gone);
     const { counters } = accounts();
     for (const listener of listeners.values()) {
-      counters[listener.counterBase + LISTENER_COUNTER.connectionsActive] = listener.udp.size;
+      // A listener that was of HTTP has its sessions counted there already.
+      counters[listener.counterBase + LISTENER_COUNTER.connectionsActive]! += listener.udp.size;
       noteDrained(listener);
     }
     for (const { listener } of runtime.tcp) {

@@ -3,6 +3,7 @@ import { type FlowEnd, logFlow } from '../balancer/access-log.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from '../balancer/counters.ts';
 import type { Inbox } from '../balancer/inbox.ts';
 import { createInbox, fillInbox, inboxLength, takeFromInbox } from '../balancer/inbox.ts';
+import { countConnect, countEnd, countFailure } from '../balancer/request-counts.ts';
 import { findRouteOfName } from '../balancer/route.ts';
 import type { UpstreamServer } from '../balancer/upstream.ts';
 import { beginRequest, endRequest, endTunnel, startTunnel } from '../balancer/upstream.ts';
@@ -256,7 +257,10 @@ function failAttempt(session: TcpSession, reason: EndReason, nowMs: number): voi
   wire?.destroy();
   session.wire = undefined;
   session.server = undefined;
-  if (server) endRequest(server, counters, OUTCOME.local, session.attemptMs, nowMs);
+  if (server) {
+    endRequest(server, counters, OUTCOME.local, session.attemptMs, nowMs);
+    countFailure(counters, server, 'connect');
+  }
   beginAttempt(session, nowMs);
 }
 
@@ -266,6 +270,7 @@ function beginRelay(session: TcpSession, header: Uint8Array | undefined, nowMs: 
   if (server === undefined || wire === undefined) return;
   const { counters } = session.runtime.accounts();
   endRequest(server, counters, OUTCOME.ok, session.attemptMs, nowMs);
+  countConnect(counters, server, nowMs - session.attemptMs);
   startTunnel(server, counters);
   session.phase = 'open';
   session.movedMs = nowMs;
@@ -341,6 +346,7 @@ function closeOfServer(session: TcpSession, problem: string, nowMs: number): voi
 function leave(session: TcpSession, nowMs: number): void {
   const { listener, phase, runtime, server } = session;
   const { accessLog, counters } = runtime.accounts();
+  countEnd(counters, listener, session.reason ?? 'done');
   if (accessLog) logFlow(accessLog, endOf(session, nowMs), runtime.draw);
   session.phase = 'closed';
   session.wire = undefined;

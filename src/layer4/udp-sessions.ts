@@ -1,5 +1,6 @@
 import { type FlowEnd, logFlow } from '../balancer/access-log.ts';
 import { LISTENER_COUNTER, SERVER_COUNTER } from '../balancer/counters.ts';
+import { countEnd, countFailure } from '../balancer/request-counts.ts';
 import { findRouteOfName } from '../balancer/route.ts';
 import type { UpstreamServer } from '../balancer/upstream.ts';
 import { beginRequest, endRequest, endTunnel, startTunnel } from '../balancer/upstream.ts';
@@ -124,6 +125,7 @@ function endUdpSession(
   const { key, listener, server, socket } = session;
   const { accessLog, counters } = accounts();
   if (!listener.udp.delete(key)) return;
+  countEnd(counters, listener, ok === false ? 'server-closed' : 'done');
   if (accessLog) logFlow(accessLog, endOf(session, ok), draw);
   listener.leaving.delete(session);
   socket.close();
@@ -133,6 +135,7 @@ function endUdpSession(
   listener.failed = server;
   counters[listener.counterBase + LISTENER_COUNTER.connectFailures]!++;
   counters[server.counterBase + SERVER_COUNTER.failures]!++;
+  countFailure(counters, server, 'closed');
 }
 
 function open(

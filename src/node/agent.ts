@@ -3,8 +3,8 @@ import { systemClock } from '../control/clock.ts';
 import {
   agentReports,
   type LoadSample,
+  nodeLoad,
   REPORT_INTERVAL_MS,
-  upstreamLoads,
 } from '../monitoring/agent.ts';
 import type { BalancerWorkers } from '../workers/balancer-workers.ts';
 import type { Parts } from './parts.ts';
@@ -29,7 +29,11 @@ export function createAgent(
     if (balancer === undefined) return;
     const { balancer: settings, node } = config();
     const nowMs = systemClock.nowMs();
-    const load = after === undefined ? [] : upstreamLoads(before, after);
+    const flows = settings.listeners.filter(({ layer4 }) => layer4 !== undefined);
+    const load =
+      after === undefined
+        ? { listeners: [], servers: [] }
+        : nodeLoad(before, after, new Set(flows.map(({ name }) => name)));
     const states = desk.serverStates();
     const facts = { node: node.name, nowMs, states, load, leaving };
     const reports = agentReports(settings, facts);
@@ -39,7 +43,12 @@ export function createAgent(
   };
   const timer = setInterval(() => {
     before = after;
-    after = { atMs: systemClock.nowMs(), servers: balancer?.servers() ?? [] };
+    const counts = balancer?.counts(['listener', 'server']);
+    after = {
+      atMs: systemClock.nowMs(),
+      listeners: counts?.listeners ?? [],
+      servers: counts?.servers ?? [],
+    };
     report();
   }, REPORT_INTERVAL_MS);
   timer.unref();

@@ -11,8 +11,8 @@ import type { LoadedConfig } from './config-file.ts';
 import { type NodeOptions, type RunningNode, type StartProblem, startNode } from './start-node.ts';
 
 /**
- * A node as a process: starts it, says in sentences why it cannot, reloads on SIGHUP, and ends on
- * SIGINT and SIGTERM after what is in flight.
+ * A node as a process: starts it, says in sentences why it cannot, reloads on SIGHUP, opens the access
+ * log anew on SIGUSR2, and ends on SIGINT and SIGTERM after what is in flight.
  */
 export type RunProcess = {
   readonly file: string;
@@ -40,6 +40,9 @@ export async function runNode(process_: RunProcess): Promise<number> {
   const { file, loaded, log, region, roles } = process_;
   const ended = endSignal();
   const reloadSignals = hearReloads(log);
+  let node: RunningNode | undefined;
+  // Not SIGUSR1, which is of Node's debugger. What only starts opens its files anyway.
+  process.on('SIGUSR2', () => node?.reopenLogs());
   const options: NodeOptions = {
     file,
     roles,
@@ -61,7 +64,7 @@ export async function runNode(process_: RunProcess): Promise<number> {
     await process_.onStopped();
     return started.problem.kind === 'config' ? EXIT_CONFIG : EXIT_FAILED;
   }
-  const { node } = started;
+  node = started.node;
   for (const { column, hint, line, message } of node.warnings) {
     log.warn('config.warning', `${file}:${line}:${column}: ${message}`, hint ? { hint } : {});
   }

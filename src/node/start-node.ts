@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAdmin } from '../admin/api.ts';
+import { balancerCounts } from '../balancer/counts.ts';
 import type { Config } from '../config/config.ts';
 import type { ConfigIssue } from '../config/issue.ts';
 import { systemClock } from '../control/clock.ts';
@@ -73,6 +74,8 @@ export type RunningNode = {
   readonly dns: readonly { readonly address: string; readonly port: number }[];
   readonly adminUrl: string | undefined;
   threads(): readonly Thread[];
+  /** The access log goes on in new files of the same names. */
+  reopenLogs(): void;
   /** Silences a vantage point of this node, or wakes it again. */
   setVantage(name: string, awake: boolean): void;
   /** Finishes what is in flight for at most `graceMs`, then ends. */
@@ -155,6 +158,7 @@ export async function startNode(options: NodeOptions): Promise<StartResult> {
       dns,
       adminUrl,
       threads,
+      reopenLogs: () => roles.balancer?.reopenLogs(),
       setVantage,
       stop,
     },
@@ -356,8 +360,9 @@ function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Fact
     health: desk.status,
     server: desk.serverStatus,
     answers: dns?.counters.answers() ?? new Map(),
-    serverCounts: balancer?.servers() ?? [],
-    listenerCounts: balancer?.listeners() ?? [],
+    counts: (kinds) => balancer?.counts(kinds) ?? balancerCounts([]),
+    sessionMemory: (upstream) => balancer?.sessionMemory(upstream),
+    serverOutliers: balancer?.outliers() ?? [],
     reports: desk.reports(),
     copy: secondaries.status,
   };

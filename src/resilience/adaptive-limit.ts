@@ -84,7 +84,7 @@ export function adaptiveLimit({ limit }: AdaptiveLimitState, server: number): nu
 /**
  * The server has answered, or let a time limit pass. What failed quickly must not be told: it would look
  * like a fast server.
- * @param inFlight requests that it had when this one began, this one included
+ * @param inFlight requests that it had until this one ended, this one included: the most of a window counts
  */
 export function observeAnswer(
   state: AdaptiveLimitState,

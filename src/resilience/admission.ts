@@ -1,3 +1,5 @@
+import { addToSum, createSlidingSum, type SlidingSum, sumAt } from './sliding-sum.ts';
+
 /**
  * Client-side admission control (Google SRE book, "Handling Overload"; Envoy `admission_control`): an
  * upstream that answers much with failures is asked less, at random, so that it gets the air to recover:
@@ -26,26 +28,17 @@ export const DEFAULT_ADMISSION: AdmissionRules = {
   windowMs: 120_000,
 };
 
-/** The window moves on in steps of a slice. */
+/** Of the window. */
 const SLICES = 60;
 
-export type AdmissionState = {
-  readonly requests: Float64Array;
-  readonly successes: Float64Array;
-  /** Sums of the slices. */
-  requestsTotal: number;
-  successesTotal: number;
-  /** Number of the newest slice since time began. */
-  slice: number;
-};
+export type AdmissionState = { readonly requests: SlidingSum; readonly successes: SlidingSum };
 
-export function createAdmissionState(): AdmissionState {
+export function createAdmissionState({
+  windowMs,
+}: Pick<AdmissionRules, 'windowMs'>): AdmissionState {
   return {
-    requests: new Float64Array(SLICES),
-    successes: new Float64Array(SLICES),
-    requestsTotal: 0,
-    successesTotal: 0,
-    slice: 0,
+    requests: createSlidingSum(windowMs, SLICES),
+    successes: createSlidingSum(windowMs, SLICES),
   };
 }
 
@@ -68,39 +61,16 @@ export function rejectProbability(
   rules: AdmissionRules,
   nowMs: number,
 ): number {
-  moveOn(state, rules, nowMs);
-  const { requestsTotal, successesTotal } = state;
-  if ((requestsTotal * 1000) / rules.windowMs < rules.ratePerSecondMin) return 0;
-  const excess = (requestsTotal - successesTotal / rules.threshold) / (requestsTotal + 1);
+  const requests = sumAt(state.requests, nowMs);
+  if ((requests * 1000) / rules.windowMs < rules.ratePerSecondMin) return 0;
+  const successes = sumAt(state.successes, nowMs);
+  const excess = (requests - successes / rules.threshold) / (requests + 1);
   if (excess <= 0) return 0;
   return Math.min(rules.rejectMax, excess ** (1 / rules.aggression));
 }
 
 /** A request that was let through has ended; `ok` as the upstream is concerned: a 404 is. */
-export function observeAdmitted(
-  state: AdmissionState,
-  rules: AdmissionRules,
-  ok: boolean,
-  nowMs: number,
-): void {
-  moveOn(state, rules, nowMs);
-  const at = state.slice % SLICES;
-  state.requests[at]! += 1;
-  state.requestsTotal += 1;
-  if (!ok) return;
-  state.successes[at]! += 1;
-  state.successesTotal += 1;
-}
-
-/** Forgets the slices that have left the window. */
-function moveOn(state: AdmissionState, { windowMs }: AdmissionRules, nowMs: number): void {
-  const slice = Math.floor(nowMs / (windowMs / SLICES));
-  const steps = Math.min(SLICES, slice - state.slice);
-  for (let step = 1; step <= steps; step += 1) {
-    const at = (state.slice + step) % SLICES;
-    state.requestsTotal -= state.requests[at]!;
-    state.successesTotal -= state.successes[at]!;
-    state.requests[at] = state.successes[at] = 0;
-  }
-  state.slice = Math.max(state.slice, slice);
+export function observeAdmitted(state: AdmissionState, ok: boolean, nowMs: number): void {
+  addToSum(state.requests, 1, nowMs);
+  if (ok) addToSum(state.successes, 1, nowMs);
 }

@@ -17,19 +17,29 @@ export function explainOutlier(
   const level = state.level[server];
   const detector = DETECTORS[state.detector[server]! - 1];
   if (detector === undefined) return 'in: no detector has anything against it';
-  const why = `${evidenceOf(detector, state.evidence[server]!, rules)} (${detector})`;
+  const why = outlierCause(state, rules, server);
   if (level === LEVEL.in) {
     const agoSeconds = Math.max(0, Math.round((nowMs - state.detectedAtMs[server]!) / 1000));
     return `in, although ${agoSeconds} s ago ${why}: ${heldWords(state, rules, server)}`;
   }
   const leftSeconds = Math.max(0, Math.ceil((state.untilMs[server]! - nowMs) / 1000));
+  if (level === LEVEL.ejected) return `out for ${leftSeconds} s more: ${why}`;
+  const percent = Math.round((rules.reducedWeight ?? 1) * 100);
+  return `in at ${percent} % of its weight for ${leftSeconds} s more: ${why}`;
+}
+
+/** What a detector has seen of the server, how often in a row, and what keeps it from being out; '' = nothing. */
+export function outlierCause(state: OutlierState, rules: OutlierRules, server: number): string {
+  const detector = DETECTORS[state.detector[server]! - 1];
+  if (detector === undefined) return '';
+  const why = `${evidenceOf(detector, state.evidence[server]!, rules)} (${detector})`;
+  if (state.level[server] === LEVEL.in) return why;
   const times = state.times[server]!;
   const again = times > 1 ? `, for the ${ordinal(times)} time in a row` : '';
-  if (level === LEVEL.ejected) return `out for ${leftSeconds} s more: ${why}${again}`;
-  const percent = Math.round((rules.reducedWeight ?? 1) * 100);
-  const reduced = `in at ${percent} % of its weight for ${leftSeconds} s more: ${why}${again}`;
-  const isHeld = state.held[server] !== HELD.no;
-  return isHeld ? `${reduced}; not out, because ${heldWords(state, rules, server)}` : reduced;
+  if (state.level[server] === LEVEL.ejected || state.held[server] === HELD.no) {
+    return `${why}${again}`;
+  }
+  return `${why}${again}; not out, because ${heldWords(state, rules, server)}`;
 }
 
 function evidenceOf(detector: Detector, evidence: number, rules: OutlierRules): string {

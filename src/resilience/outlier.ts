@@ -167,7 +167,8 @@ export function observeOutcome(
   state.requests[server]! += 1;
   const first = CONSECUTIVE * server;
   if (outcome === OUTCOME.ok) {
-    state.consecutive.fill(0, first, first + CONSECUTIVE);
+    // A call of `fill` costs more than the three.
+    for (let row = first; row < first + CONSECUTIVE; row++) state.consecutive[row] = 0;
     state.answered[server]! += 1;
     const before = state.averageMs[server]!;
     state.averageMs[server] =

@@ -94,7 +94,7 @@ export const DEFAULT_RETRY_RULES: RetryRules = {
 };
 
 /** On a request: the number of its attempt, from the second on. Whoever sees it does not retry. */
-export const ATTEMPT_FIELD = 'x-meridian-attempt';
+export const ATTEMPT_FIELD_NAME = 'X-Meridian-Attempt';
 
 /** Bodies up to this are kept so that they can be sent once more (Pingora's retry buffer). */
 export const REPLAYABLE_BODY_MAX_BYTES = 65_536;

@@ -1,4 +1,5 @@
 import type { AdmissionRules } from './admission.ts';
+import type { HedgeRules } from './hedging.ts';
 import { DEFAULT_OUTLIER_RULES, type OutlierRules } from './outlier.ts';
 import { DEFAULT_PANIC_RULES, type PanicRules } from './panic.ts';
 import { DEFAULT_BUCKET_BUDGET } from './retry-budget.ts';
@@ -14,6 +15,8 @@ export type ResilienceSettings = {
    */
   readonly totalTimeoutMs: number;
   readonly retries: RetrySettings;
+  /** Absent = a slow request is waited for. */
+  readonly hedging?: HedgeRules;
   readonly outliers: OutlierRules;
   readonly slowStart: SlowStartRules;
   readonly panic: PanicRules;

@@ -38,9 +38,24 @@ export function seekSession(desk: SessionDesk, key: SessionKey, nowSeconds: numb
   if (!isConfirmed(table, place) && directory?.isAsking()) {
     // One request asks for all, and does not wait for it: the session hardly ever has moved.
     confirmSession(table, place);
-    askSession(desk, key, nowSeconds, () => {});
+    reaffirm(desk, key, table.servers[place]!, table.expiries[place]!, nowSeconds);
   }
   return table.servers[place]!;
+}
+
+/** Asks about a session that is in doubt; a store that came back empty is told of it. */
+function reaffirm(
+  desk: SessionDesk,
+  { high, low }: SessionKey,
+  server: number,
+  expiresSeconds: number,
+  nowSeconds: number,
+): void {
+  askSession(desk, { high, low }, nowSeconds, (found) => {
+    if (found !== NO_SERVER) return;
+    // A claim: if it is there after all, and elsewhere, that counts.
+    desk.directory?.write({ high, low, server, expiresSeconds, from: undefined });
+  });
 }
 
 /** Calls back once with the id or `NO_SERVER`, within the bound of the shared table, perhaps at once. */

@@ -13,6 +13,8 @@ import { WRITE_BATCH_MAX } from './session-directory.ts';
  */
 export const KEY_OCTETS = 8;
 export const VALUE_OCTETS = 8;
+/** Where in the key its field begins. */
+export const FIELD_START = 2;
 
 /** One session of a reply or a notice. */
 export type SessionRecord = {
@@ -26,6 +28,12 @@ export const BUCKET_BITS_MIN = 16;
 export const BUCKET_BITS_MAX = 22;
 /** How full a bucket is when there are as many sessions as there are meant to be: 64 to 128. */
 const SESSIONS_PER_BUCKET = 128;
+
+/**
+ * How many sessions the table of all nodes is made for. With fewer each takes more room, but all buckets together never
+ * more than some 15 MiB; with seven times as many the buckets are full.
+ */
+export const SHARED_SESSIONS = 10_000_000;
 
 /** All nodes have to say the same: they would look in different places. */
 export function bucketBitsFor(sessionsMax: number): number {

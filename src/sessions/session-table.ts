@@ -1,10 +1,14 @@
 /**
- * The sessions that this worker knows, in flat memory: 17 octets each, none of it on the garbage collector's
- * list, and a look-up that allocates nothing. A key has one set of 16 neighbouring places (open addressing with
- * a bounded probe, one cache line of keys); when all of them are taken, a new session takes the place of one
+ * The sessions that the workers of a node know, in flat shared memory: 17 octets each, none of it on the garbage
+ * collector's list, and a look-up that allocates nothing. A key has one set of 16 neighbouring places (open addressing
+ * with a bounded probe, one cache line of keys); when all of them are taken, a new session takes the place of one
  * that was not used again since the clock hand last came by (second chance, Corbató 1968).
+ *
+ * Workers write without a lock. Two that take one place at one moment leave a session that nobody finds, or one with
+ * the other's server: that is a server of the upstream too, or it is not found in it and chosen anew.
  */
 export type SessionTable = {
+  readonly memory: SharedArrayBuffer;
   readonly setMask: number;
   readonly highs: Uint32Array;
   readonly lows: Uint32Array;
@@ -14,9 +18,9 @@ export type SessionTable = {
   readonly expiries: Uint32Array;
   /** Lowest bit: used since the hand came by; the others: the generation that confirmed it. */
   readonly marks: Uint8Array;
-  /** One for all sets: where to begin looking for somebody to leave. */
-  hand: number;
-  generation: number;
+  /** At `HAND`: where all sets begin looking for somebody to leave. At `GENERATION`: the present one. */
+  readonly state: Uint32Array;
+  /** Of this worker. */
   readonly counters: SessionTableCounters;
 };
 
@@ -34,23 +38,40 @@ export const PLACES_PER_SET = 16;
 export const TABLE_PLACES_MAX = 2 ** 26;
 /** Sets fill unevenly: with so many places for a session nearly none has to leave early. */
 const PLACES_PER_SESSION = 1.5;
+const PLACE_OCTETS = 17;
+/** A cache line, of which two words are used. */
+const STATE_OCTETS = 64;
+const HAND = 0;
+const GENERATION = 1;
 
-/** @param sessionsMax how many sessions it is for; it has places for at least 1.5 times as many */
-export function createSessionTable(sessionsMax: number): SessionTable {
-  const wanted = Math.min(TABLE_PLACES_MAX, sessionsMax * PLACES_PER_SESSION);
-  const sets = 2 ** Math.ceil(Math.log2(Math.max(1, wanted / PLACES_PER_SET)));
-  const places = sets * PLACES_PER_SET;
+/** What a table for so many sessions needs; it has places for at least 1.5 times as many. */
+export const sessionTableBytes = (sessionsMax: number): number =>
+  STATE_OCTETS + PLACE_OCTETS * placesFor(sessionsMax);
+
+/** @param memory of `sessionTableBytes(sessionsMax)`, all zeros or that of a table as large */
+export function createSessionTable(
+  sessionsMax: number,
+  memory: SharedArrayBuffer = new SharedArrayBuffer(sessionTableBytes(sessionsMax)),
+): SessionTable {
+  const places = placesFor(sessionsMax);
+  const column = (index: number): Uint32Array =>
+    new Uint32Array(memory, STATE_OCTETS + 4 * index * places, places);
   return {
-    setMask: sets - 1,
-    highs: new Uint32Array(places),
-    lows: new Uint32Array(places),
-    servers: new Uint32Array(places),
-    expiries: new Uint32Array(places),
-    marks: new Uint8Array(places),
-    hand: 0,
-    generation: 0,
+    memory,
+    setMask: places / PLACES_PER_SET - 1,
+    state: new Uint32Array(memory, 0, 2),
+    highs: column(0),
+    lows: column(1),
+    servers: column(2),
+    expiries: column(3),
+    marks: new Uint8Array(memory, STATE_OCTETS + 16 * places, places),
     counters: { hits: 0, misses: 0, inserted: 0, evicted: 0 },
   };
+}
+
+function placesFor(sessionsMax: number): number {
+  const wanted = Math.min(TABLE_PLACES_MAX, sessionsMax * PLACES_PER_SESSION);
+  return PLACES_PER_SET * 2 ** Math.ceil(Math.log2(Math.max(1, wanted / PLACES_PER_SET)));
 }
 
 /** @returns the place of the session, to read `servers` and `expiries` at, or -1 */
@@ -76,6 +97,17 @@ export function expiryOf(table: SessionTable, high: number, low: number): number
   return place < 0 ? 0 : table.expiries[place]!;
 }
 
+/** The session's server, or `NO_SERVER`. Counts nothing, and does not count as use. */
+export function serverOf(
+  table: SessionTable,
+  high: number,
+  low: number,
+  nowSeconds: number,
+): number {
+  const place = placeOf(table, high, low);
+  return place < 0 || table.expiries[place]! <= nowSeconds ? 0 : table.servers[place]!;
+}
+
 /** Puts the session in, or changes it, and confirms it. */
 export function putSession(
   table: SessionTable,
@@ -88,15 +120,17 @@ export function putSession(
   let place = placeOf(table, high, low);
   if (place < 0) {
     place = vacate(table, high, low, nowSeconds);
+    // Nobody takes the half of it for a session.
+    table.servers[place] = 0;
     table.highs[place] = high;
     table.lows[place] = low;
     // Not used yet: who comes once leaves before who comes back.
     table.marks[place] = 0;
     table.counters.inserted++;
   } else table.marks[place]! |= USED;
-  table.servers[place] = server;
   table.expiries[place] = expiresSeconds;
   confirmSession(table, place);
+  table.servers[place] = server;
 }
 
 /** Changes the session if it is here: another node has moved it. @returns whether it is */
@@ -117,17 +151,17 @@ export function changeSession(
 
 /** Sessions move elsewhere without our being told: whatever is here now has to be confirmed again. */
 export function doubtSessions(table: SessionTable): void {
-  table.generation = (table.generation + 1) & GENERATION_MASK;
+  table.state[GENERATION] = (table.state[GENERATION]! + 1) & GENERATION_MASK;
 }
 
 /** Whether it was confirmed since the last doubt. */
 export function isConfirmed(table: SessionTable, place: number): boolean {
-  return table.marks[place]! >>> 1 === table.generation;
+  return table.marks[place]! >>> 1 === table.state[GENERATION];
 }
 
 /** From now on it counts as told in this generation. */
 export function confirmSession(table: SessionTable, place: number): void {
-  table.marks[place] = (table.generation << 1) | (table.marks[place]! & USED);
+  table.marks[place] = (table.state[GENERATION]! << 1) | (table.marks[place]! & USED);
 }
 
 const USED = 1;
@@ -148,7 +182,7 @@ function placeOf(
 
 /** A place in the key's set: free, or over, or of whoever has to leave. */
 function vacate(table: SessionTable, high: number, low: number, nowSeconds: number): number {
-  const { expiries, marks, servers, setMask, counters } = table;
+  const { expiries, marks, servers, setMask, state, counters } = table;
   const first = ((low ^ (high >>> 7)) & setMask) * PLACES_PER_SET;
   for (let place = first; place < first + PLACES_PER_SET; place++) {
     if (servers[place] === 0 || expiries[place]! <= nowSeconds) return place;
@@ -156,9 +190,9 @@ function vacate(table: SessionTable, high: number, low: number, nowSeconds: numb
   counters.evicted++;
   // The second time round somebody has lost the mark.
   for (let step = 0; ; step++) {
-    const place = first + ((table.hand + step) % PLACES_PER_SET);
+    const place = first + ((state[HAND]! + step) % PLACES_PER_SET);
     if ((marks[place]! & USED) === 0) {
-      table.hand = (table.hand + step + 1) % PLACES_PER_SET;
+      state[HAND] = (state[HAND]! + step + 1) % PLACES_PER_SET;
       return place;
     }
     marks[place]! &= ~USED;

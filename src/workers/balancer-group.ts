@@ -8,10 +8,11 @@ import type {
 import type { BalancerSnapshot, ListenerSnapshot } from '../balancer/snapshot.ts';
 import type { ServerEvent } from '../balancer/standing.ts';
 import type { RingCalls } from '../io/ring-calls.ts';
-import { createLedgerMemory, settleLedger } from '../io/ring-ledger.ts';
+import { createLedgerMemory, retireMemory, settleLedger } from '../io/ring-ledger.ts';
 import { describeBindFailure, type SocketProblem } from '../io/sockets.ts';
 import type { BalancerTotals } from './balancer-totals.ts';
 import type { ListenerSockets } from './listener-sockets.ts';
+import type { OutlierBoard } from './outlier-board.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
 
 /** The balancer of one region: the threads that accept from its listeners' sockets. */
@@ -21,6 +22,7 @@ export type BalancerGroup = {
   publishServers(): void;
   /** While draining, clients are served and asked to leave (`Connection: close`). */
   setDraining(draining: boolean): void;
+  reopenLogs(): void;
   threads(): readonly Thread[];
   /** @param givesUpAddresses the node goes on without it, and its addresses may be wanted */
   stop(graceMs: number, givesUpAddresses: boolean): Promise<void>;
@@ -29,11 +31,14 @@ export type BalancerGroup = {
 export type BalancerGroupOptions = ThreadVoice & {
   readonly region: string;
   readonly threads: number;
+  /** For a thread's first life: who replaces one that died is waited for. */
+  readonly warmUpMs: number;
   /** Undefined when they read and write by node:net. */
   readonly ringCalls: RingCalls | undefined;
   readonly file: URL;
   readonly sockets: ListenerSockets;
   readonly totals: BalancerTotals;
+  readonly outliers: OutlierBoard;
   /** Which servers may be used now. */
   states(): readonly ServerState[];
   onProblem(problem: SocketProblem): void;
@@ -41,57 +46,61 @@ export type BalancerGroupOptions = ThreadVoice & {
 
 /** A worker that does not end by itself gets this much longer than its requests. */
 const STOP_MARGIN_MS = 500;
+/** What a worker without a ring says that it runs on. */
+const PORTABLE = 'portable';
 
 export function createBalancerGroup(options: BalancerGroupOptions): BalancerGroup {
-  const { file, log, record, ringCalls, sockets, totals } = options;
-  const ledgers = ringCalls && createLedgers(ringCalls);
+  const { file, log, record, ringCalls, sockets } = options;
   const threads: Thread[] = [];
+  const ledgers = ringCalls && createLedgers(options, ringCalls, threads);
   let served: BalancerSnapshot | undefined;
   let isDraining = false;
 
+  const tell = (message: BalancerRequest): void => {
+    for (const thread of threads) thread.post(message);
+  };
   const tellDraining = (): void => {
     const listeners = served?.listeners.map(({ name }) => name) ?? [];
-    const message: BalancerRequest = { type: 'drain', listeners, draining: isDraining };
-    for (const thread of threads) thread.post(message);
+    tell({ type: 'drain', listeners, draining: isDraining });
   };
   const hand = (listeners: readonly ListenerSnapshot[]): ListenerSocket[] =>
     listeners.map((listener) => ({ listener: listener.name, fd: sockets.hand(listener) }));
-  const rowFor = (worker: string, snapshot: BalancerSnapshot) =>
-    attachRow(totals, worker, snapshot);
   const onMessage = (worker: string, message: { readonly type: string }): void => {
     const report = message as BalancerReport;
-    if (report.type === 'events') recordServers(record, worker, report.events);
+    hearOfServers(options, worker, report);
+    if (report.type === 'no-ring') ledgers?.lendNone(report.reason);
     if (!('problems' in report)) return;
     // A worker that has just started, and a listener that is new, do not know of it.
     if (isDraining) tellDraining();
     for (const { listener, code } of report.problems) {
       const at = served?.listeners.find(({ name }) => name === listener);
-      if (at)
-        options.onProblem(
-          describeBindFailure(at.layer4?.protocol === 'udp' ? 'UDP' : 'TCP', at, code),
-        );
+      const protocol = at?.layer4?.protocol === 'udp' ? 'UDP' : 'TCP';
+      if (at) options.onProblem(describeBindFailure(protocol, at, code));
     }
   };
-  const spawn = (name: string, first: BalancerSnapshot): Thread =>
-    createThread({
-      name,
-      file,
-      log,
-      record,
+  const spawn = (name: string, first: BalancerSnapshot): Thread => {
+    let { warmUpMs } = options;
+    return createThread({
+      ...{ name, file, log, record },
       onMessage: (message) => onMessage(name, message),
-      ended: () => ledgers?.settle(name),
+      ended() {
+        warmUpMs = 0;
+        forgetWorker(name, options.outliers, ledgers);
+      },
       start(): BalancerRequest {
         const snapshot = served ?? first;
         return {
           type: 'start',
           ringLedger: ledgers?.lend(name),
           snapshot,
-          counters: rowFor(name, snapshot),
+          counters: attachRow(options, name, snapshot),
           sockets: hand(snapshot.listeners),
           states: options.states(),
+          warmUpMs,
         };
       },
     });
+  };
 
   return {
     serve(wanted) {
@@ -106,7 +115,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
         const message: BalancerRequest = {
           type: 'snapshot',
           snapshot,
-          counters: rowFor(thread.name, snapshot),
+          counters: attachRow(options, thread.name, snapshot),
           sockets: hand(fresh),
         };
         thread.post(message);
@@ -115,16 +124,15 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
         const suffix = options.threads > 1 ? `-${index}` : '';
         threads.push(spawn(`balancer-${options.region}${suffix}`, snapshot));
       }
+      ledgers?.watch();
     },
-    publishServers() {
-      const message: BalancerRequest = { type: 'servers', states: options.states() };
-      for (const thread of threads) thread.post(message);
-    },
+    publishServers: () => tell({ type: 'servers', states: options.states() }),
     setDraining(draining) {
       if (draining === isDraining) return;
       isDraining = draining;
       tellDraining();
     },
+    reopenLogs: () => tell({ type: 'reopen-log' }),
     threads: () => threads,
     async stop(graceMs, givesUpAddresses) {
       const message: BalancerRequest = { type: 'stop', graceMs, givesUpAddresses };
@@ -134,13 +142,37 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
 }
 
 function attachRow(
-  totals: BalancerTotals,
+  { outliers, totals }: Pick<BalancerGroupOptions, 'outliers' | 'totals'>,
   worker: string,
   snapshot: BalancerSnapshot,
 ): SharedArrayBuffer {
   const row = new SharedArrayBuffer(counterBytes(snapshot));
   totals.attach(worker, snapshot, row);
+  outliers.serve(
+    worker,
+    snapshot.upstreams.map(({ name }) => name),
+  );
   return row;
+}
+
+/** What its requests have shown of servers, and whether it shares sessions. */
+function hearOfServers(
+  { outliers, record }: Pick<BalancerGroupOptions, 'outliers' | 'record'>,
+  worker: string,
+  report: BalancerReport,
+): void {
+  if (report.type === 'outliers') outliers.tell(worker, report.outliers);
+  if (report.type === 'events') recordServers(record, worker, report.events);
+  if (report.type === 'sessions') recordSessions(record, worker, report.problem);
+}
+
+function forgetWorker(
+  name: string,
+  outliers: OutlierBoard,
+  ledgers: ReturnType<typeof createLedgers> | undefined,
+): void {
+  ledgers?.settle(name);
+  outliers.forget(name);
 }
 
 /** Each worker judges by its own requests. */
@@ -155,11 +187,27 @@ function recordServers(
   }
 }
 
+function recordSessions(
+  record: ThreadVoice['record'],
+  worker: string,
+  problem: string | undefined,
+): void {
+  if (problem === undefined) record('sessions.shared', worker, 'nodes share sessions', 'info');
+  else record('sessions.alone', worker, `it keeps sessions for itself: ${problem}`, 'warn');
+}
+
 /** What the rings of threads hold: each life of a thread has a ledger, which is settled when it ends. */
-function createLedgers(calls: RingCalls) {
+function createLedgers(
+  { record, region }: BalancerGroupOptions,
+  calls: RingCalls,
+  threads: readonly Thread[],
+) {
   const ledgers = new Map<string, SharedArrayBuffer>();
+  let isOver = false;
+  let isUp = false;
   return {
-    lend(worker: string): SharedArrayBuffer {
+    lend(worker: string): SharedArrayBuffer | undefined {
+      if (isOver) return undefined;
       const memory = createLedgerMemory();
       ledgers.set(worker, memory);
       return memory;
@@ -167,7 +215,31 @@ function createLedgers(calls: RingCalls) {
     settle(worker: string): void {
       const memory = ledgers.get(worker);
       ledgers.delete(worker);
-      if (memory) settleLedger(memory, calls);
+      if (memory === undefined) return;
+      settleLedger(memory, calls);
+      retireMemory(memory, calls);
+    },
+    /** Notes when all of them serve. */
+    watch(): void {
+      void Promise.all(threads.map(({ ready }) => ready)).then(() => {
+        isUp = true;
+      });
+    },
+    /**
+     * One thread cannot have a ring. Before they serve, all go without, for they share sockets (balancer-worker.ts);
+     * later that one tries again, as after any death, and the others go on.
+     */
+    lendNone(reason: string): void {
+      if (isUp || isOver) return;
+      isOver = true;
+      const message = `Balancer workers of ${region} read and write by node:net: ${reason}.`;
+      record('sockets.without-ring', region, message, 'warn');
+      // One that is killed before it is ready would leave its sockets open.
+      for (const thread of threads) {
+        void thread.ready.then(() => {
+          if (thread.engine() !== PORTABLE) void thread.kill();
+        });
+      }
     },
   };
 }

@@ -1,100 +1,81 @@
-import { type ListenerCounts, readCounters, type ServerCounts } from '../balancer/counters.ts';
+import { placeKey } from '../balancer/counters.ts';
+import {
+  type BalancerCounts,
+  balancerCounts,
+  type Counted,
+  type CountedPart,
+  countedParts,
+  LEVELS,
+} from '../balancer/counts.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 
 /**
- * Counts of servers and listeners of all balancer workers over snapshots and restarts: totals never go back. A worker
+ * What all balancer workers have counted, over snapshots and restarts: totals never go back. A worker
  * gets a new row with every snapshot; old rows are read a while longer, as the worker may still be
  * counting in them, and then folded into totals by name.
  */
 export type BalancerTotals = {
   attach(worker: string, snapshot: BalancerSnapshot, row: SharedArrayBuffer): void;
-  read(): readonly ServerCounts[];
-  readListeners(): readonly ListenerCounts[];
+  /** @param kinds only these; of the others there is nothing then */
+  read(kinds?: Kinds): BalancerCounts;
 };
 
 const ROWS_KEPT_MAX = 3;
+/** Servers, routes and such that are gone are told a while longer; of more the oldest are forgotten. */
+export const GONE_MAX = 1000;
 
-type Kept = { readonly snapshot: BalancerSnapshot; readonly row: SharedArrayBuffer };
+type Kept = { readonly parts: readonly CountedPart[]; readonly values: Float64Array };
+type Totals = Map<string, Counted>;
+export type Kinds = readonly CountedPart['kind'][];
+const ALL: Kinds = ['worker', 'listener', 'route', 'upstream', 'server', 'latencies'];
 
 export function createBalancerTotals(): BalancerTotals {
-  const folded = new Map<string, ServerCounts>();
-  const foldedListeners = new Map<string, ListenerCounts>();
+  const folded: Totals = new Map();
   const rows = new Map<string, Kept[]>();
   return {
     attach(worker, snapshot, row) {
       const kept = rows.get(worker) ?? [];
-      kept.push({ snapshot, row });
-      while (kept.length > ROWS_KEPT_MAX) {
-        const old = kept.shift()!;
-        add(folded, old, false);
-        addListeners(foldedListeners, old, false);
-      }
+      kept.push({ parts: countedParts(snapshot), values: new Float64Array(row) });
       rows.set(worker, kept);
+      while (kept.length > ROWS_KEPT_MAX) add(folded, kept.shift()!, ALL, false);
+      forgetGone(folded, [...rows.values()].flat());
     },
-    read() {
-      const totals = new Map(folded);
-      for (const kept of rows.values()) {
-        for (const [index, each] of kept.entries()) add(totals, each, index === kept.length - 1);
+    read(kinds = ALL) {
+      const totals: Totals = new Map();
+      for (const [key, counted] of folded) {
+        if (!kinds.includes(counted.kind)) continue;
+        totals.set(key, { ...counted, values: counted.values.slice() });
       }
-      return [...totals.values()];
-    },
-    readListeners() {
-      const totals = new Map(foldedListeners);
       for (const kept of rows.values()) {
-        for (const [index, each] of kept.entries()) {
-          addListeners(totals, each, index === kept.length - 1);
-        }
+        for (const [index, each] of kept.entries())
+          add(totals, each, kinds, index === kept.length - 1);
       }
-      return [...totals.values()];
+      return balancerCounts([...totals.values()]);
     },
   };
 }
 
-/** What an old row says is in flight is not: only the newest row of a worker counts as active. */
-function add(into: Map<string, ServerCounts>, { snapshot, row }: Kept, isNewest: boolean): void {
-  for (const counts of readCounters(snapshot, row).servers) {
-    const key = JSON.stringify([counts.upstream, counts.server]);
-    const before = into.get(key);
-    into.set(key, {
-      ...counts,
-      active: (isNewest ? counts.active : 0) + (before?.active ?? 0),
-      ejected: (isNewest ? counts.ejected : 0) + (before?.ejected ?? 0),
-      ejections: counts.ejections + (before?.ejections ?? 0),
-      requests: counts.requests + (before?.requests ?? 0),
-      failures: counts.failures + (before?.failures ?? 0),
-      connections: counts.connections + (before?.connections ?? 0),
-      retries: counts.retries + (before?.retries ?? 0),
-      bytesIn: counts.bytesIn + (before?.bytesIn ?? 0),
-      bytesOut: counts.bytesOut + (before?.bytesOut ?? 0),
-    });
+/** What an old row says is in flight is not: only levels of the newest row of a worker count. */
+function add(into: Totals, { parts, values }: Kept, kinds: Kinds, isNewest: boolean): void {
+  for (const { base, kind, names, slots } of parts) {
+    if (!kinds.includes(kind)) continue;
+    const key = placeKey(kind, ...names);
+    const total = into.get(key) ?? { kind, names, values: new Float64Array(slots) };
+    into.set(key, total);
+    const { values: sums } = total;
+    const levels = LEVELS[kind];
+    for (let slot = 0; slot < slots; slot++) {
+      if (isNewest || !levels.includes(slot)) sums[slot]! += values[base + slot]!;
+    }
   }
 }
 
-function addListeners(
-  into: Map<string, ListenerCounts>,
-  { snapshot, row }: Kept,
-  isNewest: boolean,
-): void {
-  for (const counts of readCounters(snapshot, row).listeners) {
-    const before = into.get(counts.listener);
-    const sum = (key: SummedKey): number => counts[key] + (before?.[key] ?? 0);
-    into.set(counts.listener, {
-      listener: counts.listener,
-      connections: sum('connections'),
-      connectionsActive:
-        (isNewest ? counts.connectionsActive : 0) + (before?.connectionsActive ?? 0),
-      requests: sum('requests'),
-      statusClasses: counts.statusClasses.map(
-        (count, index) => count + (before?.statusClasses[index] ?? 0),
-      ),
-      bytesIn: sum('bytesIn'),
-      bytesOut: sum('bytesOut'),
-      mirrored: sum('mirrored'),
-      mirrorsDropped: sum('mirrorsDropped'),
-      connectFailures: sum('connectFailures'),
-      dropped: sum('dropped'),
-    });
-  }
+/** Those of no row that is read; what was counted last comes last, for a total keeps its place. */
+function forgetGone(folded: Totals, kept: readonly Kept[]): void {
+  if (folded.size <= GONE_MAX) return;
+  const present = new Set(
+    kept.flatMap(({ parts }) => parts.map(({ kind, names }) => placeKey(kind, ...names))),
+  );
+  const gone = [...folded.keys()].filter((key) => !present.has(key));
+  for (const key of gone.slice(0, Math.max(0, gone.length - GONE_MAX))) folded.delete(key);
 }
-
-type SummedKey = Exclude<keyof ListenerCounts, 'listener' | 'statusClasses' | 'connectionsActive'>;

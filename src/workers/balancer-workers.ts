@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compileBalancer } from '../balancer/compile.ts';
-import type { ListenerCounts, ServerCounts } from '../balancer/counters.ts';
+import type { BalancerCounts } from '../balancer/counts.ts';
 import type { ServerState } from '../balancer/messages.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 import type { Config } from '../config/config.ts';
@@ -9,8 +9,10 @@ import type { RingCalls } from '../io/ring-calls.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
 import { type BalancerGroup, createBalancerGroup } from './balancer-group.ts';
-import { createBalancerTotals } from './balancer-totals.ts';
+import { createBalancerTotals, type Kinds } from './balancer-totals.ts';
 import { createListenerSockets } from './listener-sockets.ts';
+import { createOutlierBoard, type ServerOutlier } from './outlier-board.ts';
+import { createSessionMemories } from './session-memories.ts';
 import type { Thread, ThreadVoice } from './thread.ts';
 
 /**
@@ -27,8 +29,13 @@ export type BalancerWorkers = {
   publishServers(states: readonly ServerState[]): void;
   /** Clients of these regions are served and asked to leave; those of the others are not. */
   setDrained(regions: ReadonlySet<string>): void;
-  servers(): readonly ServerCounts[];
-  listeners(): readonly ListenerCounts[];
+  /** @param kinds only these; of the others there is nothing then */
+  counts(kinds?: Kinds): BalancerCounts;
+  /** The access log goes on in new files of the same names. */
+  reopenLogs(): void;
+  /** The table of sessions of an upstream; undefined when it has none. */
+  sessionMemory(upstream: string): SharedArrayBuffer | undefined;
+  outliers(): readonly ServerOutlier[];
   threads(): readonly Thread[];
   stop(graceMs: number): Promise<void>;
 };
@@ -49,31 +56,32 @@ export type OpenedBalancer =
 /** How long requests of a region that left the configuration may still take. */
 const RETIRE_GRACE_MS = 10_000;
 /** An address may still be taken by a worker that has not yet heard that its listener is gone. */
-const REOPEN_TRIES = 5;
+const REOPEN_TRIES = 10;
 const REOPEN_PAUSE_MS = 100;
 
 export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBalancer {
   const { file, log, record, ringCalls, syscalls } = options;
   const totals = createBalancerTotals();
+  const memories = createSessionMemories();
+  const outliers = createOutlierBoard();
   const sockets = createListenerSockets(syscalls);
+  const shared = { file, log, record, ringCalls, sockets, totals, outliers };
   const groups = new Map<string, BalancerGroup>();
   const retiring = new Set<BalancerGroup>();
   let states = options.states;
   let drained: ReadonlySet<string> = new Set();
   let generation = 0;
   let newest = options.config;
-  let resolveProblem: (problem: SocketProblem) => void = () => {};
-  const firstProblem = new Promise<SocketProblem>((resolve) => {
-    resolveProblem = resolve;
-  });
+  const { promise: firstProblem, resolve: resolveProblem } = Promise.withResolvers<SocketProblem>();
   /** Of a worker that opens its own sockets: heard of at start, told when it comes later. */
   const onProblem = (problem: SocketProblem): void => {
     resolveProblem(problem);
     if (generation > 1) record('balancer.listener', 'balancer', wordsOf(problem), 'warn');
   };
-  const createGroup = (region: string, { workers }: Config['node']): BalancerGroup => {
-    const threads = workers.balancer > 0 ? workers.balancer : availableParallelism();
-    const known = { region, threads, ringCalls, file, sockets, totals, log, record, onProblem };
+  const createGroup = (region: string, config: Config): BalancerGroup => {
+    // Who comes with a reload serves at once: somebody waits.
+    const warmUpMs = generation > 1 ? 0 : (config.balancer.warmUpMs ?? 0);
+    const known = { ...shared, region, threads: threadsOf(config), warmUpMs, onProblem };
     const group = createBalancerGroup({ ...known, states: () => states });
     groups.set(region, group);
     return group;
@@ -85,9 +93,9 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     const problems = sockets.open(listeners);
     if (problems.length > 0 && generation === 0) return problems;
     generation += 1;
-    const snapshots = compileRegions(config, generation);
+    const snapshots = memories.attach(compileRegions(config, generation));
     for (const [region, snapshot] of snapshots) {
-      const group = groups.get(region) ?? createGroup(region, config.node);
+      const group = groups.get(region) ?? createGroup(region, config);
       group.serve(snapshot);
       group.setDraining(drained.has(region));
     }
@@ -101,6 +109,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     return problems;
   };
 
+  const all = (): readonly BalancerGroup[] => [...groups.values(), ...retiring];
   const threads = (): Thread[] => [...groups.values()].flatMap((group) => group.threads());
   const problems = publish(options.config);
   if (problems.length > 0) {
@@ -128,21 +137,30 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
       drained = regions;
       for (const [region, group] of groups) group.setDraining(drained.has(region));
     },
-    servers: totals.read,
-    listeners: totals.readListeners,
+    counts: totals.read,
+    reopenLogs: () => all().forEach((group) => void group.reopenLogs()),
+    sessionMemory: memories.of,
+    outliers: outliers.read,
     threads,
     async stop(graceMs) {
       sockets.closeOthers([]);
-      const all = [...groups.values(), ...retiring];
-      await Promise.all(all.map((group) => group.stop(graceMs, false)));
+      await Promise.all(all().map((group) => group.stop(graceMs, false)));
     },
   };
   return { ok: true, workers };
 }
 
+const threadsOf = ({ node: { workers } }: Config): number =>
+  workers.balancer > 0 ? workers.balancer : availableParallelism();
+
 function compileRegions(config: Config, generation: number): Map<string, BalancerSnapshot> {
   const regions = new Set(config.balancer.listeners.map(({ region }) => region));
-  const options = { generation, nodeName: config.node.name };
+  const { kind, options: store } = config.store;
+  const options = {
+    generation,
+    nodeName: config.node.name,
+    ...(kind === 'redis' ? { sessionStore: store } : {}),
+  };
   return new Map(
     [...regions].map((region) => [
       region,

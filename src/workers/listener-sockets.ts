@@ -43,6 +43,8 @@ export function createListenerSockets(syscalls: Syscalls | undefined): ListenerS
       const kept = new Set(listeners.map(keyOf));
       for (const [key, socket] of sockets) {
         if (kept.has(key)) continue;
+        // Workers have it a moment longer, for clients that have come already.
+        socket.refuseNew();
         socket.close();
         sockets.delete(key);
       }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createAdmin } from '../../src/admin/api.ts';
+import { LATENCY_BOUNDS_MS } from '../../src/telemetry/latencies.ts';
 import { call, openAdmin, throughJson } from './admin-harness.ts';
 import { createFixturePlane } from './fixture-plane.ts';
 
@@ -23,6 +24,7 @@ test('every reading route answers exactly what the control plane says', async (t
     zones: plane.zones(),
     nodes: plane.cluster(),
     balancers: plane.balancers(),
+    traffic: { boundsMs: [...LATENCY_BOUNDS_MS], ...plane.traffic() },
     overrides: plane.overrides(),
     drills: plane.drills(),
     config: plane.config(),

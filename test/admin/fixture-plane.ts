@@ -22,6 +22,7 @@ import { createFixtureKeys } from './fixture-keys.ts';
 import { explainFixtureRequest } from './fixture-requests.ts';
 import { createFixtureRevisions } from './fixture-revisions.ts';
 import { createFixtureServers } from './fixture-servers.ts';
+import { fixtureTraffic } from './fixture-traffic.ts';
 
 /**
  * A complete ControlPlane in memory with three regions: the contract's double for the tests of the
@@ -327,6 +328,7 @@ export function createFixturePlane(): FixturePlane {
     }),
     explainRequest: explainFixtureRequest,
     ...createFixtureServers(() => nowMs, emit),
+    traffic: () => fixtureTraffic(nowMs, (nowMs - STARTED_AT_MS) / SECOND_MS),
     async explain(question, atMs = nowMs) {
       if (!question.name.replace(/\.$/, '').endsWith('gslb.example')) {
         return {

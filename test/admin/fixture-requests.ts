@@ -19,12 +19,16 @@ balancer:
         - { upstream: web }
 `;
 
-export function explainFixtureRequest(question: Parameters<typeof explainRequestNow>[1]) {
+export function explainFixtureRequest(
+  question: Parameters<typeof explainRequestNow>[1],
+  serverOutliers: Parameters<typeof explainRequestNow>[0]['serverOutliers'] = [],
+) {
   const result = validateConfig(BALANCER_TEXT, 'fixture.yaml', {}, centroids);
   if (!result.ok) throw new Error(JSON.stringify(result.issues));
   const server = (_: string, name: string) =>
     name.endsWith('1')
       ? ({ state: 'up', reason: 'status 200' } as const)
       : ({ state: 'down', reason: 'connection refused' } as const);
-  return explainRequestNow({ serving: { config: result.config }, server }, question);
+  const served = { serving: { config: result.config }, sessionMemory: () => undefined };
+  return explainRequestNow({ ...served, server, serverOutliers }, question, 0);
 }

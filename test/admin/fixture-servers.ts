@@ -34,6 +34,15 @@ const DOWN = {
   ...{ active: 0, requestsTotal: 4, failuresTotal: 4 },
 };
 
+const OUT = {
+  outlier: {
+    level: 'ejected' as const,
+    why: '5 answers in a row were 502, 503 or 504 (consecutive-gateway)',
+    untilMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+    ...{ workers: 1, workersTotal: 2 },
+  },
+};
+
 /** Two servers, one of them down, and what people say of them: the real writer over words in memory. */
 export function createFixtureServers(
   nowMs: () => number,
@@ -71,6 +80,7 @@ export function createFixtureServers(
           origin: each.origin ?? 'file',
           priority: each.priority ?? 0,
           ...(each.port === 9002 ? DOWN : UP),
+          ...(each.port === 9003 ? OUT : {}),
         })),
       })),
   };

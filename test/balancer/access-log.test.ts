@@ -195,6 +195,16 @@ const ENDINGS: readonly Ending[] = [
     status: 200,
   },
   {
+    name: 'a server whose trailer is none',
+    onText: (socket) =>
+      void socket.write(
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nno trailer\r\n\r\n',
+      ),
+    request: GET,
+    end: 'server-closed',
+    status: 200,
+  },
+  {
     name: 'a server that says nothing',
     request: GET,
     after: (rig) => rig.pass(6_000),
@@ -319,8 +329,9 @@ test('when nobody fetches lines they are dropped and counted, and requests go on
     const batch = rig.balancer.takeLog();
     assert.ok(batch !== undefined && batch.dropped > 0);
     assert.equal(batch.lines + batch.dropped, 800);
-    rig.balancer.countLog(batch, true);
-    assert.deepEqual(rig.counters().accessLog, { lines: batch.lines, dropped: batch.dropped });
+    const counts = { lines: batch.lines, bytes: batch.bytes.length, dropped: batch.dropped };
+    rig.balancer.countLog(counts);
+    assert.deepEqual(rig.counters().accessLog, counts);
   });
 });
 

@@ -104,3 +104,64 @@ test('a tunnel is a connection of its server, and no request in flight', async (
   await rig.close();
   for (const origin of origins) origin.close();
 });
+
+/** What each of these answers costs a server with peak-ewma, whose penalty is half gone after 3.5 s. */
+const SPARED: readonly (readonly [string, string, number, boolean])[] = [
+  ['a failure', '503 No\r\n', 100_000, true],
+  ['a failure that asks for 200 s', '503 No\r\nRetry-After: 200\r\n', 100_000, false],
+  ['the same, later', '503 No\r\nRetry-After: 200\r\n', 200_000, true],
+  ['a date of HTTP', '500 No\r\nRetry-After: Tue, 14 Nov 2023 22:16:40 GMT\r\n', 100_000, false],
+  ['a year is not believed', '503 No\r\nRetry-After: 31536000\r\n', 1100_000, true],
+  ['429', '429 No\r\n', 1000, false],
+  ['429 that asks for 200 s', '429 No\r\nRetry-After: 200\r\n', 100_000, false],
+  ['a redirect asks for the client', '307 No\r\nRetry-After: 200\r\n', 100_000, true],
+];
+for (const [name, head, afterMs, isAsked] of SPARED) {
+  for (const method of ['GET', 'POST']) {
+    test(`peak-ewma: ${name} (${method}), and ${afterMs / 1000} s later it is ${isAsked ? '' : 'not '}asked`, async () => {
+      const answers = [`HTTP/1.1 ${head}Content-Length: 0\r\n\r\n`, ''];
+      const origins = await Promise.all(
+        answers.map((first) => {
+          let count = 0;
+          return startRawOrigin((socket) => {
+            count += 1;
+            socket.write(
+              count === 1 && first !== '' ? first : 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+            );
+          });
+        }),
+      );
+      const rig = await startRig({
+        servers: origins.map(({ port }) => port),
+        algorithm: 'peak-ewma',
+        // Of the two drawn the first is the first, unless it is worse.
+        draw: () => 0,
+      });
+      const client = connectRaw(rig.port);
+      const request = `${method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
+      let answered = 0;
+      const send = async () => {
+        answered += 1;
+        client.send(request);
+        while (client.text().split('HTTP/1.1 ').length <= answered) {
+          rig.pass(0);
+          await new Promise(setImmediate);
+        }
+      };
+      const askedOf = (server: number) => rig.counters().servers[server]!.requests;
+      await send();
+      // The other one is known, too.
+      if (askedOf(1) === 0) await send();
+      const before = askedOf(0);
+      rig.pass(afterMs);
+      client.socket.destroy();
+      const again = connectRaw(rig.port);
+      again.send(request);
+      await again.until((text) => text.includes('HTTP/1.1 '));
+      assert.equal(askedOf(0) > before, isAsked);
+      again.socket.destroy();
+      await rig.close();
+      for (const origin of origins) origin.close();
+    });
+  }
+}

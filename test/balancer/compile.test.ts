@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compileBalancer } from '../../src/balancer/compile.ts';
-import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
+import { counterBytes } from '../../src/balancer/counters.ts';
+import { readCounters } from '../../src/balancer/counts.ts';
 import { compileRoutes, findRoute } from '../../src/balancer/route.ts';
 import type { BalancerConfig } from '../../src/config/config.ts';
-import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
+import { DEFAULT_ADMISSION } from '../../src/resilience/admission.ts';
+import { DEFAULT_HEDGE_RULES } from '../../src/resilience/hedging.ts';
+import { DEFAULT_RESILIENCE, type ResilienceSettings } from '../../src/resilience/settings.ts';
 import { headOf } from './request-head.ts';
 
 const upstream = (port: number): BalancerConfig['upstreams'][string] => ({
@@ -51,6 +54,24 @@ test('compileBalancer() keeps the listeners of the wanted regions and what they 
     ['l2'],
   );
   assert.deepEqual(structuredClone(west), west);
+});
+
+test('all settings for trouble with an upstream arrive', () => {
+  const said: Required<ResilienceSettings> = {
+    ...DEFAULT_RESILIENCE,
+    hedging: DEFAULT_HEDGE_RULES,
+    shedding: DEFAULT_ADMISSION,
+  };
+  const upstreams = Object.fromEntries(
+    Object.entries(CONFIG.upstreams).map(([name, upstream]) => [name, { ...upstream, ...said }]),
+  );
+  const snapshot = compileBalancer({ ...CONFIG, upstreams }, { generation: 1, nodeName: 'n' });
+  for (const upstream of snapshot.upstreams) {
+    for (const [key, value] of Object.entries(said)) {
+      assert.deepEqual(upstream[key as keyof ResilienceSettings], value, key);
+    }
+  }
+  assert.ok(snapshot.upstreams.length > 0);
 });
 
 test('an upstream that only gets copies is compiled along', () => {

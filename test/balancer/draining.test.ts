@@ -33,3 +33,32 @@ for (const { kind } of balancingAlgorithms) {
     assert.match((await talk(rig.port, GET)).text, /\r\n\r\na$/);
   });
 }
+
+test('of many servers only those that change are worked out anew', async (t) => {
+  let draws = 0;
+  const servers = Array.from({ length: 500 }, (_, index) => 10_000 + index);
+  const draw = (): number => {
+    draws += 1;
+    return 0.5;
+  };
+  const rig = await startRig({ servers, draw });
+  t.after(() => rig.close());
+  // As the node tells it after each verdict: all of them.
+  const say = (down: readonly number[]): void =>
+    rig.balancer.setServers(
+      servers.map((port) => ({
+        upstream: 'web',
+        server: `127.0.0.1:${port}`,
+        usable: !down.includes(port),
+      })),
+    );
+  const drawsOf = (down: readonly number[]): number => {
+    const before = draws;
+    say(down);
+    return draws - before;
+  };
+  assert.equal(drawsOf([]), 0, 'all are up before anybody says so');
+  assert.equal(drawsOf([10_007]), 1);
+  assert.equal(drawsOf([10_007]), 0);
+  assert.equal(drawsOf([10_008]), 2);
+});

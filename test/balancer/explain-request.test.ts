@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explainRequest, type RequestExplanation } from '../../src/balancer/explain-request.ts';
 import type { RouteSnapshot } from '../../src/balancer/snapshot.ts';
+import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { startRawOrigin, startRig, talk } from './rig.ts';
 
 /** What an explanation says is what the same request gets over a socket. */
 
-const FACTS = { server: () => undefined, shown: (_: string, value: string) => value };
+const FACTS = {
+  server: () => undefined,
+  shown: (_: string, value: string) => value,
+  sessions: { nowMs: 0, memoryOf: () => undefined },
+};
 const answering = (status: number, route: Partial<RouteSnapshot>): RouteSnapshot => ({
   ...{ hosts: [], pathPrefix: '/', upstream: -1 },
   filters: [{ kind: 'respond', options: { status } }],
@@ -134,6 +139,22 @@ test('a keyed algorithm names the server, one that is down is never it', async (
   const anybody = explained(rig.snapshot, { url: 'http://x.example/' });
   assert.deepEqual(picked(anybody), []);
   assert.match(anybody.upstream?.why ?? '', /maglev by header:x-user, which the request does not/);
+});
+
+test('whether a request would be hedged, and when', async () => {
+  const wordsFor = async (method: string, attempts: number, fields: readonly string[] = []) => {
+    const retries = { ...DEFAULT_RESILIENCE.retries, attempts };
+    const upstream = { retries, hedging: { quantile: 0.95, leastMs: 5 } };
+    const rig = await startRig({ servers: [1, 2], upstream });
+    await rig.close();
+    const question = { method, url: 'http://x.example/', headers: fields };
+    return explained(rig.snapshot, question).upstream?.hedging ?? '';
+  };
+  assert.match(await wordsFor('GET', 3), /takes longer than 95 % of this route's, and 5 ms at/);
+  assert.match(await wordsFor('POST', 3), /^none: POST may not be sent twice/);
+  assert.match(await wordsFor('GET', 1), /^none: it would be a retry/);
+  const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
+  assert.match(await wordsFor('GET', 3, upgrade), /^none: it may become a tunnel/);
 });
 
 test('the listener is the one on the port, at the address, or by its name', async () => {

@@ -8,7 +8,7 @@ import { startRawOrigin, startRig, talk } from './rig.ts';
 /** Clients that take their time on purpose: the others notice nothing, and the clock ends them. */
 
 const SLOW_HEADS = 2_000;
-const SLOW_READERS = 100;
+const SLOW_READERS = 40;
 const LAST_GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 /** Longer than a connection and both kernels hold, so that somebody has to wait. */

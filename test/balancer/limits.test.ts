@@ -147,6 +147,32 @@ test('a new snapshot takes over those who wait, whatever its limits are', async 
   }
 });
 
+test('what is under way when a limit is lowered counts until it ends', async () => {
+  const held = await startHeld({ serverRequests: 9 });
+  const paths = ['/a', '/b', '/c', '/d', '/e'];
+  const clients = paths.map((path) => held.asking(path));
+  await held.reached(...paths);
+  const settings = { ...NO_LIMITS, serverRequests: 2 };
+  const next = snapshotOf({ servers: held.ports, upstream: { limits: settings } });
+  held.rig.balancer.serve(next, new SharedArrayBuffer(counterBytes(next)));
+  const end = async (path: string) => {
+    held.answer(path);
+    assert.match((await clients[paths.indexOf(path)]!.ended()).text, /200 OK/);
+  };
+  for (const path of ['/a', '/b', '/c']) await end(path);
+  const late = held.asking('/late');
+  await eventually(() => held.rig.balancer.sessions() === 3);
+  held.rig.pass(100);
+  await new Promise(setImmediate);
+  assert.ok(!held.order.includes('/late'), 'two are under way');
+  await end('/d');
+  await held.reached('/late');
+  await end('/e');
+  held.answer('/late');
+  assert.match((await late.ended()).text, /200 OK/);
+  await held.close();
+});
+
 test('no more retries are under way than may be', async () => {
   const slow = new Set<Socket>();
   const bad = await startRawOrigin((socket) => {

@@ -15,6 +15,8 @@ import {
 
 /** Servers that answer badly lose their requests, get them back, and begin slowly. */
 
+/** Of the rig's clock. */
+const START_MS = 1_700_000_000_000;
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const { outliers: OUTLIERS, panic: PANIC, retries, slowStart: SLOW } = DEFAULT_RESILIENCE;
 /** What a server says is then what the client sees. */
@@ -87,6 +89,29 @@ test('five answers of 503 in a row cost a server first its weight, then all requ
   assert.equal((await pool.ask(30))[0], 0);
   assert.equal(pool.rig.counters().servers[0]!.ejected, 1);
   assert.equal(pool.rig.counters().servers[0]!.ejections, 1);
+  await pool.close();
+});
+
+test('what is held against a server is told with its numbers, whenever it changes', async () => {
+  const pool = await startPool(3, { outliers: { ...AT_ONCE, reducedWeight: 0.5 } });
+  const { balancer } = pool.rig;
+  const words = () =>
+    balancer.takeOutliers()?.map(({ level, untilMs, why }) => [level, untilMs, why]);
+  assert.equal(words(), undefined, 'nothing is held against anybody');
+  pool.servers[0]!.status = 503;
+  await pool.ask(15);
+  const seen = '5 answers in a row were 502, 503 or 504 (consecutive-gateway)';
+  assert.deepEqual(words(), [['reduced', START_MS + 30_000, seen]]);
+  assert.equal(words(), undefined);
+  pool.rig.pass(1000);
+  await pool.ask(25);
+  assert.deepEqual(words(), [['ejected', START_MS + 31_000, seen]]);
+  const next = { ...pool.rig.snapshot, generation: 2 };
+  balancer.serve(next, new SharedArrayBuffer(counterBytes(next)));
+  assert.deepEqual(words(), [['ejected', START_MS + 31_000, seen]], 'after a reload');
+  pool.rig.pass(30_000);
+  assert.deepEqual(words(), []);
+  assert.equal(words(), undefined);
   await pool.close();
 });
 

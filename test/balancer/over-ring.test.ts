@@ -5,9 +5,12 @@ if (await useRing()) {
   await import('./access-log.test.ts');
   await import('./algorithms.test.ts');
   await import('./body-routes.test.ts');
+  await import('./draining.test.ts');
+  await import('./hedging.test.ts');
   await import('./limits.test.ts');
   await import('./forwarding.test.ts');
   await import('./mirror.test.ts');
+  await import('./one-hop.test.ts');
   await import('./outliers.test.ts');
   await import('./cookie-affinity.test.ts');
   await import('./hostile-clients.test.ts');
@@ -18,6 +21,7 @@ if (await useRing()) {
   await import('./rules.test.ts');
   await import('./smuggling.test.ts');
   await import('./streaming.test.ts');
+  await import('./table-affinity.test.ts');
   await import('./traps.test.ts');
   await import('./trace.test.ts');
 }

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { BalancerCounts } from '../../src/balancer/counters.ts';
+import type { BalancerCounts } from '../../src/balancer/counts.ts';
 import type { BalancerReport, BalancerRequest } from '../../src/balancer/messages.ts';
 import type { BalancerSnapshot } from '../../src/balancer/snapshot.ts';
 import { probeRing } from '../../src/io/ring-probe.ts';

@@ -344,13 +344,14 @@ test('a body beyond the limit is 413, announced or not', async () => {
   origin.close();
 });
 
-test('connections beyond the limit are closed', async () => {
+test('connections beyond the limit are closed, and counted', async () => {
   const origin = await answering();
   const rig = await startRig({ servers: [origin.port], limits: { connectionsMax: 1 } });
   const first = connectRaw(rig.port);
   first.send(GET);
   await first.until((text) => text.endsWith('ok'));
   assert.equal((await talk(rig.port, '')).text, '');
+  assert.equal(rig.counters().listeners[0]?.dropped, 1);
   first.socket.destroy();
   await rig.close();
   origin.close();

@@ -1,8 +1,8 @@
 import net from 'node:net';
 import type { Balancer } from '../../src/balancer/balancer.ts';
 import { createBalancer } from '../../src/balancer/balancer.ts';
-import type { BalancerCounts } from '../../src/balancer/counters.ts';
-import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
+import { counterBytes } from '../../src/balancer/counters.ts';
+import { type BalancerCounts, readCounters } from '../../src/balancer/counts.ts';
 import type {
   AccessLogSnapshot,
   BalancerLimits,
@@ -13,10 +13,11 @@ import type {
   UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
-import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
+import { SILENT_HANDLERS } from '../../src/io/stream.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createEngine } from './engine.ts';
 import { startServer } from './raw-server.ts';
+import { shareSessions } from './session-sharing.ts';
 import { startClock } from './timed.ts';
 
 /** A real balancer on a real socket, with a clock that only tests move, and raw TCP on both sides. */
@@ -33,10 +34,15 @@ export type RigOptions = {
   readonly upstream?: Partial<UpstreamSnapshot>;
   /** Random numbers in [0, 1). */
   readonly draw?: () => number;
+  /** Hears when the balancer wants `wake`. */
+  readonly wakeAfter?: (ms: number) => void;
   readonly affinity?: UpstreamSnapshot['affinity'];
   readonly accessLog?: Partial<AccessLogSnapshot>;
   readonly trust?: TrustSnapshot;
+  readonly metrics?: BalancerSnapshot['metrics'];
   readonly trace?: TraceSnapshot;
+  /** Redis through which it shares sessions. */
+  readonly sessionRedis?: string;
 };
 
 export type Rig = {
@@ -44,8 +50,12 @@ export type Rig = {
   readonly balancer: Balancer;
   readonly snapshot: BalancerSnapshot;
   counters(): BalancerCounts;
+  /** Whether it has its Redis, and that answers. */
+  isSharing(): boolean;
   /** Moves the clock and applies it. */
   pass(ms: number): void;
+  /** Moves the clock, and applies it to what has asked for it alone. */
+  wake(ms: number): void;
   close(): Promise<void>;
 };
 
@@ -72,6 +82,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
     ...(options.accessLog
       ? { accessLog: { format: 'json', file: '', percent: 100, ...options.accessLog } }
       : {}),
+    ...(options.metrics ? { metrics: options.metrics } : {}),
     upstreams: [
       {
         name: 'web',
@@ -113,12 +124,19 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const engine = createEngine();
   const snapshot = snapshotOf(options);
   const row = new SharedArrayBuffer(counterBytes(snapshot));
-  const { clock, timed } = startClock();
-  const balancer = createBalancer(
+  // What is in Redis ends by the time of Redis.
+  const { clock, timed } = startClock(options.sessionRedis ? Date.now() : undefined);
+  const sharing =
+    options.sessionRedis === undefined
+      ? undefined
+      : shareSessions(options.sessionRedis, clock.ms, () => balancer);
+  const balancer: Balancer = createBalancer(
     (target, handlers) => engine.connect(target, timed(handlers)),
     options.draw ?? (() => 0.5),
     snapshot,
     row,
+    options.wakeAfter,
+    sharing?.shared,
   );
   const listener = await engine.listen({ address: '127.0.0.1', port: 0 }, (connection) => {
     const handlers = balancer.accept('http', connection, clock.ms);
@@ -133,9 +151,17 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     counters: () => readCounters(snapshot, row),
     pass(ms) {
       clock.ms += ms;
+      sharing?.pass(ms);
       balancer.tick(clock.ms);
     },
+    isSharing: () => sharing?.shared.directory.isWell() === true,
+    wake(ms) {
+      clock.ms += ms;
+      sharing?.pass(ms);
+      balancer.tickWaiting(clock.ms);
+    },
     async close() {
+      await sharing?.close();
       await listener.close();
       balancer.stop(clock.ms, 0);
       balancer.tick(clock.ms);

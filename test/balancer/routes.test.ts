@@ -50,6 +50,15 @@ const ROUTES: readonly RouteSnapshot[] = [
   },
   {
     hosts: [],
+    pathPrefix: '/twice',
+    filters: [
+      { kind: 'fault', options: { delay: { percent: 100, ms: 20_000 } } },
+      { kind: 'fault', options: { delay: { percent: 100, ms: 9000 } } },
+    ],
+    upstream: 0,
+  },
+  {
+    hosts: [],
     pathPrefix: '/',
     pathRegex: '/user/(\\d+)/(.*)',
     filters: [{ kind: 'redirect', options: { location: '/$2/$1{query}', status: 301 } }],
@@ -130,6 +139,22 @@ test('a rewritten request has its path in normal form, its query as it came, and
   const asked = origin.received.join('');
   assert.match(asked, /GET \/new\/x\?%61 HTTP\/1\.1\r\nHost: in\.example\r\n/);
   assert.match(asked, /X-Forwarded-Host: a\.example\r\n/);
+});
+
+test('delays of several filters add up, within the time for all of them', async () => {
+  const client = connectRaw(rig.port);
+  client.send('GET /twice HTTP/1.1\r\nHost: a\r\n\r\n');
+  const arrived = () => origin.received.some((text) => text.includes('GET /twice'));
+  const look = () => talk(rig.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await look();
+  rig.pass(20_000);
+  rig.pass(8000);
+  await look();
+  assert.equal(arrived(), false);
+  rig.pass(1000);
+  await client.until((text) => text.startsWith('HTTP/1.1 200 '));
+  assert.equal(arrived(), true);
+  client.socket.destroy();
 });
 
 test('a delayed request waits for the clock and then goes on', async () => {

@@ -124,6 +124,7 @@ const REFUSED: readonly (readonly [name: string, status: number, request: string
   ['HTTP/01.1', 400, 'GET / HTTP/01.1\r\nHost: a\r\n\r\n'],
   ['lower-case version', 400, 'GET / http/1.1\r\nHost: a\r\n\r\n'],
   ['method that is no token', 400, 'G(T / HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['NUL in the target', 400, 'GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['fragment in the target', 400, 'GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['octet above 127 in the target', 400, 'GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['userinfo in an absolute target', 400, 'GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n'],
@@ -161,6 +162,10 @@ for (const [name, status, request] of REFUSED) {
 const BAD_CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['0x in the size', '0x5\r\nhello\r\n0\r\n\r\n'],
   ['sign in the size', '+5\r\nhello\r\n0\r\n\r\n'],
+  ['minus before the size', '-5\r\nhello\r\n0\r\n\r\n'],
+  ['seventeen digits in the size', '00000000000000005\r\nhello\r\n0\r\n\r\n'],
+  ['bare CR in an extension', '5;a\rb\r\nhello\r\n0\r\n\r\n'],
+  ['NUL in an extension', '5;a\0b\r\nhello\r\n0\r\n\r\n'],
   ['blank before the size', ' 5\r\nhello\r\n0\r\n\r\n'],
   ['blank after the size', '5 \r\nhello\r\n0\r\n\r\n'],
   ['underscore in the size', '1_0\r\nhello\r\n0\r\n\r\n'],

@@ -2,8 +2,8 @@ import type { WireHandlers } from '../../src/balancer/wire.ts';
 import type { ConnectionHandlers } from '../../src/io/stream.ts';
 
 /** A clock that only tests move; handlers of connections are told its time. */
-export function startClock() {
-  const clock = { ms: 1_700_000_000_000 };
+export function startClock(ms = 1_700_000_000_000) {
+  const clock = { ms };
   const timed = (handlers: WireHandlers): ConnectionHandlers => ({
     onOpen: () => handlers.onOpen(clock.ms),
     onData: (bytes) => handlers.onData(bytes, clock.ms),

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
+import { counterBytes } from '../../src/balancer/counters.ts';
+import { readCounters } from '../../src/balancer/counts.ts';
 import type { BalancerReport, BalancerRequest } from '../../src/balancer/messages.ts';
 import type { ServerEvent } from '../../src/balancer/standing.ts';
 import { runOrigin } from '../../src/cli/origin.ts';
@@ -48,6 +50,7 @@ for (const hasRing of [false, true])
         { listener: 'http', fd: undefined },
         { listener: 'nobody', fd: undefined },
       ],
+      warmUpMs: 0,
       states: [],
     });
     const ready = await next();
@@ -111,6 +114,7 @@ test('a balancer worker tells of servers that it takes out', async () => {
     counters: new SharedArrayBuffer(counterBytes(snapshot)),
     sockets: [{ listener: 'http', fd: undefined }],
     // The others are not there, and probes have seen it.
+    warmUpMs: 0,
     states: [1, 2].map((index) => ({
       upstream: 'web',
       server: snapshot.upstreams[0]!.servers[index]!.name,
@@ -143,6 +147,7 @@ test('a worker appends the access log to its file, and has written it all when i
     snapshot,
     counters,
     sockets: [{ listener: 'http', fd: undefined }],
+    warmUpMs: 0,
     states: [],
   };
   worker.postMessage(started);
@@ -155,9 +160,45 @@ test('a worker appends the access log to its file, and has written it all when i
     givesUpAddresses: true,
   } satisfies BalancerRequest);
   assert.equal((await next()).type, 'stopped');
-  const { end, target } = JSON.parse(await readFile(file, 'utf8'));
+  const text = await readFile(file, 'utf8');
+  const { end, target } = JSON.parse(text);
   assert.deepEqual([target, end], ['/x', 'no-server']);
-  assert.deepEqual(readCounters(snapshot, counters).accessLog, { lines: 1, dropped: 0 });
+  assert.deepEqual(readCounters(snapshot, counters).accessLog, {
+    ...{ lines: 1, dropped: 0, bytes: text.length },
+  });
   await worker.terminate();
   await rm(folder, { recursive: true });
+});
+
+test('a worker that cannot have its ring says so and ends, with the sockets that it was handed', async (t) => {
+  if (!syscalls.ok || !canRing) {
+    t.skip('no ring here');
+    return;
+  }
+  const { calls } = syscalls;
+  const own = calls.tcpSocket(Uint8Array.of(127, 0, 0, 1), 0, 0);
+  const port = calls.localPort(own);
+  const worker = new Worker(new URL('../../src/balancer-worker.ts', import.meta.url));
+  const snapshot = snapshotOf({ servers: [1] });
+  worker.postMessage({
+    type: 'start',
+    // No room for anything.
+    ringLedger: new SharedArrayBuffer(0),
+    snapshot,
+    counters: new SharedArrayBuffer(counterBytes(snapshot)),
+    sockets: [{ listener: 'http', fd: calls.duplicate(own) }],
+    warmUpMs: 0,
+    states: [],
+  } satisfies BalancerRequest);
+  const [[report], [error]] = (await Promise.all([
+    once(worker, 'message'),
+    once(worker, 'error'),
+  ])) as [[BalancerReport], [Error]];
+  assert.ok(report.type === 'no-ring');
+  assert.match(report.reason, /./);
+  assert.equal(error.message, report.reason);
+  calls.close(own);
+  const client = net.connect(port, '127.0.0.1');
+  const [problem] = (await once(client, 'error')) as [NodeJS.ErrnoException];
+  assert.equal(problem.code, 'ECONNREFUSED', 'nothing of the socket is left');
 });

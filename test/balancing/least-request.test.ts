@@ -44,3 +44,20 @@ test('leastRequest keeps requests in flight in proportion to the weights', () =>
     }
   }
 });
+
+test('leastRequest shares an idle pool by weight, also beside a server in its slow start', () => {
+  const weights = [0.5, 1, 1, 1];
+  for (const scan of ['two', 'all'] as const) {
+    const { picker, state } = setup(weights, scan);
+    const counts = weights.map(() => 0);
+    for (let draw = 0.5 / DRAWS; draw < 1; draw += 1 / DRAWS) {
+      counts[picker.pick(state, 0, draw, 0)]! += 1;
+    }
+    for (const [index, weight] of weights.entries()) {
+      const expected = (DRAWS * weight) / 3.5;
+      assert.ok(Math.abs(counts[index]! - expected) < 0.01 * DRAWS, `${scan}: ${counts}`);
+    }
+  }
+});
+
+const DRAWS = 10_000;

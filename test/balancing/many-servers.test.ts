@@ -9,9 +9,10 @@ import { drawAt, keyAt, serversOf, stateOf } from './state.ts';
 const SERVERS = 500;
 /** Two scans of all servers, a few numbers of each. */
 const READS_PER_SERVER_MAX = 16;
-const PICKS = 40 * SERVERS;
 /** What is thought of a server that nobody has asked yet fades in tens of seconds. */
-const PICK_EVERY_MS = 10;
+const FOR_MS = 200_000;
+/** Keys miss a server more often than draws do. */
+const [DRAWN_PICKS, KEYED_PICKS] = [12 * SERVERS, 40 * SERVERS];
 
 /** The state with every read of an element counted. */
 function counted(state: PickState): { readonly state: PickState; reads(): number } {
@@ -50,8 +51,9 @@ for (const algorithm of balancingAlgorithms) {
     const picker = build();
     const state = stateOf(Array.from({ length: SERVERS }, () => 1));
     const used = new Set<number>();
-    for (let step = 0; step < PICKS; step++) {
-      const nowMs = step * PICK_EVERY_MS;
+    const picks = algorithm.keySource === undefined ? DRAWN_PICKS : KEYED_PICKS;
+    for (let step = 0; step < picks; step++) {
+      const nowMs = (step * FOR_MS) / picks;
       const server = picker.pick(state, keyAt(step), drawAt(step), nowMs);
       used.add(server);
       picker.begin?.(state, server, nowMs);
@@ -71,7 +73,7 @@ for (const algorithm of balancingAlgorithms) {
         ),
       );
       let most = 0;
-      for (let step = 0; step < 200; step++) {
+      for (let step = 0; step < 50; step++) {
         const before = reads();
         const server = picker.pick(state, keyAt(step), drawAt(step), step);
         most = Math.max(most, reads() - before);

@@ -29,7 +29,8 @@ export async function openCli(t: TestContext, tokens: readonly string[] = []): P
     run: handle('run'),
     quickstart: handle('quickstart'),
     origin: handle('origin'),
-    explainRequest: (config, question) => explainRequestIn(config, question, () => undefined),
+    explainRequest: (config, question) =>
+      explainRequestIn(config, question, () => undefined, { nowMs: 0, memoryOf: () => undefined }),
   };
   const runIn = async (io: Partial<CliIo>, ...argv: readonly string[]): Promise<CliResult> => {
     const captured = { stdout: '', stderr: '' };
@@ -51,6 +52,9 @@ export async function openCli(t: TestContext, tokens: readonly string[] = []): P
         throw new Error('nothing may be asked');
       },
       onInterrupt: () => () => {},
+      size: () => ({ columns: 120, rows: 40 }),
+      onResize: () => () => {},
+      onKey: () => () => {},
       readFile: async () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOENT' })),
       ...io,
     };

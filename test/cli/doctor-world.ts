@@ -48,7 +48,7 @@ type Reply = { readonly rcode?: number; readonly aa?: boolean } & Partial<Packet
 /** @param nowMs the doctor's clock, which nodes share */
 export async function openDoctorWorld(t: TestContext, nowMs: number): Promise<DoctorWorld> {
   const [parentAddress, ...addresses] = distantAddresses(4);
-  const port = (await freePort(parentAddress!))!;
+  const port = await freePort(parentAddress!);
   const names = [`ns1.${ZONE}`, `ns2.${ZONE}`];
   const own = Object.fromEntries(names.map((name, index) => [name, addresses[index]!]));
   const parent: Parent = {

@@ -23,6 +23,19 @@ test('servers are listed, added, weighed, drained, rested and removed', async (t
   assert.doesNotMatch((await run('servers', 'list')).stdout, /192\.0\.2\.10/);
 });
 
+test('what requests have shown of a server is its state, with the reason and until when', async (t) => {
+  const { run } = await openCli(t);
+  await run('servers', 'add', 'web-frankfurt', '127.0.2.1:9003');
+  const { stdout } = await run('servers', 'list', 'web-frankfurt');
+  assert.match(stdout, /^web-frankfurt +127\.0\.2\.1:9003 +api +ready +ejected /m);
+  assert.match(stdout, /^web-frankfurt +127\.0\.2\.1:9002 +file +ready +down /m);
+  const status = await run('status');
+  assert.match(
+    status.stdout,
+    /127\.0\.2\.1:9003 +x ejected .*until 2026-01-02 03:04:05Z: 5 answers in a row were 502, 503 or 504 \(consecutive-gateway\) \(1 of 2 workers\)$/m,
+  );
+});
+
 test('what is not there, not added, or the last one is refused with what to do', async (t) => {
   const { plane, run } = await openCli(t);
   const [first, second] = ['127.0.2.1:9001', '127.0.2.1:9002'] as const;

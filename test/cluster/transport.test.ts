@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { joinHostPort, openTransport, splitHostPort } from '../../src/cluster/transport.ts';
+import { freePort } from '../node/free-addresses.ts';
 
 const log = { warn: (_event: string, message: string) => assert.fail(message) };
 
@@ -33,7 +34,7 @@ test('openTransport() rejects an address that is taken, and leaves nothing open'
 
 test('openTransport() on both wildcards hears either family as others write it', async (t) => {
   for (const places of [['::'], ['0.0.0.0', '::']]) {
-    const port = places.length === 1 ? 0 : await freePort();
+    const port = places.length === 1 ? 0 : await freePort('::');
     const both = await openTransport(
       places.map((address) => ({ address, port })),
       log,
@@ -83,12 +84,6 @@ test('resolve() gives addresses in the form that datagrams come from', async (t)
   // A name is not looked up for every datagram.
   one.send(Buffer.from('x'), 'localhost:9');
 });
-
-async function freePort(): Promise<number> {
-  const probe = await openTransport([{ address: '::', port: 0 }], log);
-  await probe.close();
-  return splitHostPort(probe.addresses[0]!).port;
-}
 
 test('splitHostPort() is the way back of joinHostPort()', () => {
   for (const [host, port] of [

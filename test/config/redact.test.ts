@@ -43,6 +43,6 @@ test('redactConfig() hides what cookies are signed with', () => {
   assert.ok(result.ok, JSON.stringify(result));
   const shown = redactConfig(result.config);
   assert.ok(!JSON.stringify(shown).includes(SECRET));
-  const { cookie } = shown.balancer.upstreams['a']!.affinity!;
+  const cookie = shown.balancer.upstreams['a']!.affinity!.cookie!;
   assert.deepEqual([cookie.name, cookie.maxAgeSeconds], ['MERIDIAN', 0]);
 });

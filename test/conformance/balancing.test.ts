@@ -52,7 +52,7 @@ for (const algorithm of balancingAlgorithms) {
       picker.begin?.(state, picked, NOW_MS + step);
       picker.observe?.(state, picked, OUTCOME, NOW_MS + step + 10);
     }
-    // Without load least-request compares capacity too, so only the order is promised of all.
+    // Without load peak-ewma compares capacity too, so only the order is promised of all.
     for (let index = 1; index < counts.length; index++) {
       assert.ok(counts[index]! > counts[index - 1]! * 0.9, `${counts}`);
     }

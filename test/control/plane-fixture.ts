@@ -7,6 +7,7 @@ import { createServing } from '../../src/control/serving.ts';
 import { describeNode, type Facts } from '../../src/control/status.ts';
 import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import { activeOverride, applyToWord } from '../../src/health/override.ts';
+import { fixtureTraffic } from '../admin/fixture-traffic.ts';
 import { compiled, createConfig, geo, healthOf, UP } from '../nameserver/fixture.ts';
 import { createFlawedStore, type FlawedStore } from './flawed-store.ts';
 import { openOverrides } from './open-overrides.ts';
@@ -58,8 +59,9 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
     health: () => undefined,
     server: () => undefined,
     answers,
-    serverCounts: [],
-    listenerCounts: [],
+    counts: () => fixtureTraffic(0, 60),
+    sessionMemory: () => undefined,
+    serverOutliers: [],
     reports: [],
   });
   const fixture: Omit<PlaneFixture, 'plane'> = {

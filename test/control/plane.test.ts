@@ -252,6 +252,44 @@ test('metrics() has durations as histograms that Prometheus understands', async 
   assert.equal(samples.get('meridian_dns_dnstap_connected'), 1);
 });
 
+test('metrics() tells what balancers have counted, by listener, route, upstream and server', async () => {
+  const { plane } = await createPlaneFixture();
+  const samples = parseMetrics((await plane.metrics()).body);
+  // 110 requests a second for a minute, of which one in ten failed (fixture-traffic.ts).
+  const route = 'listener="public",route="* /",when=""';
+  const beta = 'listener="public",route="* /api",when="header X-Beta"';
+  const server = 'upstream="web-frankfurt",server="127.0.2.1:9001"';
+  const expected: Readonly<Record<string, number>> = {
+    'listener_requests_total{listener="public"}': 6600,
+    'listener_responses_total{listener="public",class="5xx"}': 660,
+    'listener_ends_total{listener="public",reason="done"}': 6600,
+    [`route_requests_total{${route}}`]: 6000,
+    [`route_requests_total{${beta}}`]: 600,
+    [`route_bytes_total{${route},direction="sent"}`]: 6_000_000,
+    [`route_retries_total{${route}}`]: 300,
+    [`route_duration_seconds_bucket{${route},le="0.0025"}`]: 0,
+    [`route_duration_seconds_bucket{${route},le="0.005"}`]: 5400,
+    [`route_duration_seconds_bucket{${route},le="0.1"}`]: 6000,
+    [`route_duration_seconds_bucket{${route},le="+Inf"}`]: 6000,
+    [`route_duration_seconds_sum{${route}}`]: 5400 * 0.005 + 600 * 0.1,
+    [`route_duration_seconds_count{${beta}}`]: 600,
+    'upstream_requests_queued{upstream="web-frankfurt"}': 1,
+    'upstream_overflows_total{upstream="web-frankfurt",limit="queue"}': 2,
+    'upstream_overflows_total{upstream="web-frankfurt",limit="retry-budget"}': 4,
+    [`server_failures_total{${server}}`]: 660,
+    [`server_failure_kinds_total{${server},kind="status"}`]: 660,
+    [`server_failure_kinds_total{${server},kind="connect"}`]: 0,
+    [`server_responses_total{${server},class="2xx"}`]: 5940,
+    [`server_first_byte_seconds_count{${server}}`]: 6600,
+    'access_log_lines_total{result="dropped"}': 0,
+    access_log_bytes_total: 0,
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    assert.equal(samples.get(`meridian_${name}`), value, name);
+  }
+  assert.ok(![...samples.keys()].some((name) => name.includes('server_connect_seconds_')));
+});
+
 test('explainRequest() explains by the configuration that is served, and says what is missing', async () => {
   const { plane, serve } = await createPlaneFixture();
   const question = { method: 'GET', url: 'http://x.example/a', headers: [] };

@@ -73,6 +73,7 @@ test('quickstart', async (t) => {
     const isElsewhere = async () => !(await answers(shop.vips.virginia)());
     t.diagnostic(`moved after ${seconds(await until(isElsewhere, DEADLINE_MS, 'moved'))}`);
     const origin = startCommand(t, '/bin/sh', shell(`exec ${find(commands, ORIGIN)}`));
+    await origin.said(/^virginia answers at \S+ and \S+; Ctrl-C ends it\.$/m);
     const ms = await until(answers(shop.vips.virginia), DEADLINE_MS, 'came back');
     t.diagnostic(`back after ${seconds(ms)}`);
     origin.kill('SIGINT');
@@ -132,7 +133,7 @@ async function plan(directory: string): Promise<Shop> {
     singapore: loopbackAddress(),
   };
   // Ports of one random address; they are free on the others too.
-  const ports: (number | undefined)[] = [];
+  const ports: number[] = [];
   while (ports.length < PORTS.length) {
     const port = await freePort(vips.virginia);
     if (!ports.includes(port)) ports.push(port);

@@ -17,7 +17,7 @@ const SECRET = Buffer.alloc(32, 1).toString('base64');
 const KEY = 'acme.gslb.example';
 const address = loopbackAddress();
 const port = 5300;
-const adminPort = await freePort('127.0.0.1');
+const adminPort = await freePort();
 const fixture = await startNodeFixture({
   node: { roles: ['nameserver', 'admin'], workers: { dns: 1 } },
   admin: { port: adminPort },

@@ -9,7 +9,7 @@ import { PLACED, REAL, REGIONS, RESOLVERS, startWorldNode } from './world-node.t
 
 /** A whole node asked by BIND's dig, which says so in words when a reply is not to its taste. */
 const v4: Place = { address: loopbackAddress(), port: 5300 };
-const port6 = await freePort('::1');
+const port6 = await freePort('::1').catch(() => undefined);
 const v6: Place | undefined = port6 === undefined ? undefined : { address: '::1', port: port6 };
 const fixture = await startWorldNode([
   `${v4.address}:${v4.port}`,

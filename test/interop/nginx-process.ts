@@ -7,8 +7,7 @@ export async function startNginx(
   server: string,
   files: Readonly<Record<string, string>> = {},
 ): Promise<ServerProcess & { readonly port: number }> {
-  const port = await freePort('127.0.0.1');
-  if (port === undefined) throw new Error('this machine has no IPv4');
+  const port = await freePort();
   const nginx = startServer(
     (directory) => ({ ...files, 'nginx.conf': configuration(directory, port, server) }),
     (directory) => ['nginx', '-p', directory, '-c', `${directory}/nginx.conf`],

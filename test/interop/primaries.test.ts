@@ -16,7 +16,7 @@ const DEADLINE_MS = 30_000;
 const secret = (octets: number): string => Buffer.alloc(octets, octets).toString('base64');
 const meridian: Place = { address: loopbackAddress(), port: 5300 };
 // It listens on addresses of interfaces only.
-const bind: Place = { address: '127.0.0.1', port: (await freePort('127.0.0.1'))! };
+const bind: Place = { address: '127.0.0.1', port: await freePort() };
 const nsd: Place = { address: loopbackAddress(), port: 5302 };
 const silent: Place = { address: loopbackAddress(), port: 5304 };
 const keys = {

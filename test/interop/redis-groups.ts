@@ -1,13 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import {
-  freePort,
-  type RedisServer,
-  redisCli,
-  startProcess,
-  startRedis,
-} from '../store/redis-server.ts';
+import { closedPort } from '../closed-port.ts';
+import { type RedisServer, redisCli, startProcess, startRedis } from '../store/redis-server.ts';
 import { until } from '../store/watching.ts';
 
 /** Several Redis servers that belong together, on this machine, quick to fail over. */
@@ -29,7 +24,7 @@ export async function startSentinels(t: TestContext): Promise<SentinelSet> {
   });
   const sentinelPorts: number[] = [];
   for (let at = 0; at < 3; at += 1) {
-    const port = await freePort();
+    const port = await closedPort();
     const file = join(master.directory, `sentinel-${at}.conf`);
     const lines = [
       `port ${port}`,
@@ -72,7 +67,7 @@ export async function startCluster(t: TestContext, tag: string): Promise<Cluster
   const servers: RedisServer[] = [];
   for (let at = 0; at < 4; at += 1) {
     // The bus is not 10,000 ports higher here: such a port may be taken, or none.
-    const bus = await freePort();
+    const bus = await closedPort();
     servers.push(await startRedis(t, { words: [...words, '--cluster-port', `${bus}`] }));
   }
   const masters = servers.slice(0, 3);

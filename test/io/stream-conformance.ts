@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type {
   Connection,
   ConnectionHandlers,
@@ -11,18 +13,24 @@ const SMALL_WRITES = 60;
 /** Linux acknowledges what it has nothing to say to so much later; RFC 896 would wait for that. */
 const ACK_DELAY_MS = 40;
 
+/** Around the sizes from which on memory is another. */
+const SIZES = [1, 100, 4095, 4096, 4097, 16_384, 16_385, 65_535, 65_536, 65_537, 1_048_577];
+
 /** What every stream engine promises (`src/io/stream.ts`). Call it from one test file per engine. */
 export function testStreamEngine(create: () => StreamEngine): void {
   const engine = create();
 
-  test(`${engine.name}: carries bytes both ways and closes when both sides have finished`, async () => {
-    const server = recorder();
-    const { listener, accepted } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
+  test(`${engine.name}: closes a descriptor that it was handed and cannot listen on`, async () => {
+    const fd = openSync(fileURLToPath(import.meta.url), 'r');
+    await assert.rejects(
+      engine.listen({ fd }, () => recorder().handlers),
+      { code: 'ENOTSOCK' },
     );
+    assert.throws(() => fstatSync(fd), { code: 'EBADF' });
+  });
+
+  test(`${engine.name}: carries bytes both ways and closes when both sides have finished`, async () => {
+    const { server, listener, accepted, client, connection } = await dial(engine);
     await client.until((events) => events.includes('open'));
     connection.write(Buffer.from('ping'));
     await server.until(() => server.text() === 'ping');
@@ -46,13 +54,7 @@ export function testStreamEngine(create: () => StreamEngine): void {
   });
 
   test(`${engine.name}: lets the caller reuse what was given to write`, async () => {
-    const server = recorder();
-    const { listener } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
-    );
+    const { server, listener, connection } = await dial(engine);
     const bytes = new Uint8Array(200_000);
     for (let round = 0; round < 20; round++) {
       bytes.fill(0x61 + round);
@@ -71,14 +73,32 @@ export function testStreamEngine(create: () => StreamEngine): void {
     await listener.close();
   });
 
+  test(`${engine.name}: writes of every size come as they were, read at once or slowly`, async () => {
+    const { server, listener, accepted, client, connection } = await dial(engine);
+    await client.until((events) => events.includes('open'));
+    const bytes = new Uint8Array(SIZES.at(-1)!);
+    const sent: Buffer[] = [];
+    for (const [turn, size] of [...SIZES, ...SIZES.toReversed()].entries()) {
+      // Some are written while nobody reads, and some when all before has gone.
+      const other = await accepted;
+      if (turn % 3 === 0) other.pause();
+      else other.resume();
+      for (let at = 0; at < size; at++) bytes[at] = (turn * 31 + at) % 251;
+      sent.push(Buffer.from(bytes.subarray(0, size)));
+      connection.write(bytes, size);
+      bytes.fill(0xff);
+      if (turn % 4 === 0) await new Promise(setImmediate);
+    }
+    connection.end();
+    (await accepted).resume();
+    await server.until((events) => events.includes('end'));
+    assert.equal(server.text(), Buffer.concat(sent).toString('latin1'));
+    connection.destroy();
+    await listener.close();
+  });
+
   test(`${engine.name}: holds bytes and the end back while paused, and signals back-pressure`, async () => {
-    const server = recorder();
-    const { listener, accepted } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
-    );
+    const { server, listener, accepted, client, connection } = await dial(engine);
     connection.write(Buffer.from('a'));
     const other = await accepted;
     await server.until((events) => events.includes('data'));
@@ -100,13 +120,7 @@ export function testStreamEngine(create: () => StreamEngine): void {
   });
 
   test(`${engine.name}: holds the end back while paused when nothing else is left`, async () => {
-    const server = recorder();
-    const { listener, accepted } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
-    );
+    const { server, listener, accepted, client, connection } = await dial(engine);
     connection.write(Buffer.from('a'));
     const other = await accepted;
     await server.until((events) => events.includes('data'));
@@ -126,13 +140,7 @@ export function testStreamEngine(create: () => StreamEngine): void {
   });
 
   test(`${engine.name}: says nothing more after destroy, and the peer hears of it`, async () => {
-    const server = recorder();
-    const { listener, accepted } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
-    );
+    const { server, listener, accepted, client, connection } = await dial(engine);
     const other = await accepted;
     await client.until((events) => events.includes('open'));
     other.write(Buffer.from('x'));
@@ -144,13 +152,7 @@ export function testStreamEngine(create: () => StreamEngine): void {
   });
 
   test(`${engine.name}: shows a reset as a problem`, async () => {
-    const server = recorder();
-    const { listener, accepted } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
-    );
+    const { listener, accepted, client, connection } = await dial(engine);
     connection.write(Buffer.from('x'));
     (await accepted).reset();
     await client.until((events) => events.some((event) => event.startsWith('close')));
@@ -225,13 +227,7 @@ export function testStreamEngine(create: () => StreamEngine): void {
   });
 
   test(`${engine.name}: a closed listener accepts nothing and leaves its connections alone`, async () => {
-    const server = recorder();
-    const { listener, accepted } = await listen(engine, server);
-    const client = recorder();
-    const connection = engine.connect(
-      { address: '127.0.0.1', port: listener.port },
-      client.handlers,
-    );
+    const { listener, accepted, client, connection } = await dial(engine);
     const other = await accepted;
     await listener.close();
     other.write(Buffer.from('still here'));
@@ -277,6 +273,14 @@ function recorder(): Recorder {
       onClose: (problem) => note(`close:${problem}`),
     },
   };
+}
+
+/** A listener, and a connection to it. */
+async function dial(engine: StreamEngine) {
+  const [server, client] = [recorder(), recorder()];
+  const { listener, accepted } = await listen(engine, server);
+  const there = { address: '127.0.0.1', port: listener.port };
+  return { server, client, listener, accepted, connection: engine.connect(there, client.handlers) };
 }
 
 async function listen(

@@ -11,6 +11,7 @@ import {
   listenerOf,
   snapshotOf,
   startEcho,
+  startEchoed,
   startRig,
   upstreamOf,
 } from './rig.ts';
@@ -62,11 +63,7 @@ test('a connection of TCP leaves a line with its bytes', async (t) => {
 });
 
 test('why a connection of TCP ended is told', async (t) => {
-  const echo = await startEcho('a');
-  const rig = await startRig(tcp([echo.port]));
-  t.after(() => Promise.all([rig.close(), echo.close()]));
-  const idle = connectRaw(rig.ports[0]!);
-  await idle.until((text) => text === 'a:');
+  const { client: idle, echo, rig } = await startEchoed(t, tcp);
   rig.pass(FLOWS.idleTimeoutMs);
   assert.equal((await firstLine(rig))['end'], 'idle-timeout');
   idle.socket.destroy();

@@ -10,6 +10,7 @@ import {
   listenerOf,
   snapshotOf,
   startEcho,
+  startEchoed,
   startRig,
   upstreamOf,
 } from './rig.ts';
@@ -36,11 +37,9 @@ for (const [how, without] of [
   ['is out of the configuration', (_: number, fresh: number) => [fresh]],
 ] as const) {
   test(`a TCP server that ${how} keeps connections for the drain time, new ones go elsewhere`, async (t) => {
-    const [old, fresh] = [await startEcho('old'), await startEcho('new')];
-    const rig = await startRig(serving([old.port]));
-    closeAfter(t, rig, old, fresh);
-    const kept = connectRaw(rig.ports[0]!);
-    await kept.until((text) => text === 'old:');
+    const { client: kept, echo: old, rig } = await startEchoed(t, serving);
+    const fresh = await startEcho('new');
+    closeAfter(t, fresh);
     rig.serve(serving(without(old.port, fresh.port)));
     rig.pass(0);
     for (let index = 0; index < 4; index += 1) {
@@ -50,9 +49,9 @@ for (const [how, without] of [
     }
     rig.pass(DRAIN_MS - 1);
     kept.send('on');
-    await kept.until((text) => text === 'old:on');
+    await kept.until((text) => text === 'a:on');
     rig.pass(1);
-    assert.deepEqual(await kept.ended(), { text: 'old:on', reset: false });
+    assert.deepEqual(await kept.ended(), { text: 'a:on', reset: false });
     await eventually(() => rig.layer4.sessions() === 0, 'both sides have closed');
     await eventually(() => old.sockets.size === 0, 'the server has let go, too');
     const { listeners, servers } = rig.counters();
@@ -168,11 +167,7 @@ test('a listener that drains serves new clients, and lets go of each after the d
 });
 
 test('a listener that is gone finishes its connections in order', async (t) => {
-  const echo = await startEcho('a');
-  const rig = await startRig(serving([echo.port]));
-  closeAfter(t, rig, echo);
-  const kept = connectRaw(rig.ports[0]!);
-  await kept.until((text) => text === 'a:');
+  const { client: kept, rig } = await startEchoed(t, serving);
   rig.serve(snapshotOf([], []));
   rig.pass(0);
   rig.pass(DRAIN_MS - 1);

@@ -93,6 +93,47 @@ test('without a header, with a late one, or from anybody else, nothing is served
   assert.equal(origin.connections(), 0);
 });
 
+const V2 = '\r\n\r\n\0\r\nQUIT\n';
+/** proxy-protocol.txt, sections 2.1 and 2.2. */
+const NO_HEADERS: Readonly<Record<string, string>> = {
+  'a bare LF': 'PROXY TCP4 203.0.113.7 192.0.2.1 1234 80\n',
+  'two blanks': 'PROXY TCP4  203.0.113.7 192.0.2.1 1234 80\r\n',
+  'a blank at the end': 'PROXY TCP4 203.0.113.7 192.0.2.1 1234 80 \r\n',
+  'a leading zero in a port': 'PROXY TCP4 203.0.113.7 192.0.2.1 01234 80\r\n',
+  'a leading zero in an address': 'PROXY TCP4 203.0.113.07 192.0.2.1 1234 80\r\n',
+  'a port beyond all': 'PROXY TCP4 203.0.113.7 192.0.2.1 65536 80\r\n',
+  'another family than it says': 'PROXY TCP4 2001:db8::7 2001:db8::1 1234 80\r\n',
+  'lower case': 'proxy TCP4 203.0.113.7 192.0.2.1 1234 80\r\n',
+  'more than 107 octets': `PROXY UNKNOWN ${'x'.repeat(100)}\r\n`,
+  'version 1 in the binary form': `${V2}\x11\x11\0\x0c\xcb\0\x71\x07\xc0\0\x02\x01\x04\xd2\0\x50`,
+  'a command that is none': `${V2}\x22\x11\0\x0c\xcb\0\x71\x07\xc0\0\x02\x01\x04\xd2\0\x50`,
+  'fewer octets than its addresses take': `${V2}\x21\x11\0\x04\xcb\0\x71\x07`,
+};
+
+test('what is no header of a proxy to the octet is not served, and says nothing', async (t) => {
+  const origin = await startMirror();
+  const http = httpListenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
+  const rig = await startRig(snapshotOf([upstreamOf('web', [origin.port])], [http]));
+  closeAfter(t, rig, origin);
+  for (const [what, header] of Object.entries(NO_HEADERS)) {
+    assert.equal((await talk(rig.ports[0]!, header + GET)).text, '', what);
+  }
+  assert.equal(origin.connections(), 0);
+  for (const [what, header] of [
+    ['UNKNOWN', 'PROXY UNKNOWN\r\n'],
+    ['UNKNOWN with anything', 'PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n'],
+    ['LOCAL', `${V2}\x20\0\0\0`],
+    ['LOCAL with addresses', `${V2}\x20\x11\0\x0c\xcb\0\x71\x07\xc0\0\x02\x01\x04\xd2\0\x50`],
+  ] as const) {
+    const { text } = await talk(rig.ports[0]!, header + GET);
+    assert.match(
+      text,
+      /^X-Forwarded-For: 127\.0\.0\.1\r$/im,
+      `${what}: who connects is the client`,
+    );
+  }
+});
+
 test('a tier: layer 4 in front of two HTTP balancers keeps the address of the client', async (t) => {
   const origins = await Promise.all([startMirror(), startMirror()]);
   const inner = await Promise.all(

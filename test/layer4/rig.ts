@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test';
 import { createBalancer } from '../../src/balancer/balancer.ts';
-import { counterBytes, readCounters } from '../../src/balancer/counters.ts';
+import { counterBytes } from '../../src/balancer/counters.ts';
+import { readCounters } from '../../src/balancer/counts.ts';
 import type {
   BalancerLimits,
   BalancerSnapshot,
@@ -10,15 +11,15 @@ import type {
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import { connectRelay, openRelay } from '../../src/io/datagram-relay.ts';
-import { SILENT_HANDLERS } from '../../src/io/proxied.ts';
 import type { OnConnection } from '../../src/io/stream.ts';
+import { SILENT_HANDLERS } from '../../src/io/stream.ts';
 import { createEntrance } from '../../src/layer4/entrance.ts';
 import { createLayer4 } from '../../src/layer4/layer4.ts';
 import type { ConnectDatagrams } from '../../src/layer4/udp-sessions.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createEngine } from '../balancer/engine.ts';
 import { startServer } from '../balancer/raw-server.ts';
-import { startRawOrigin } from '../balancer/rig.ts';
+import { connectRaw, startRawOrigin } from '../balancer/rig.ts';
 import { startClock } from '../balancer/timed.ts';
 
 /** Layer 4 and HTTP on real sockets, with a clock that only tests move. */
@@ -176,6 +177,19 @@ export const GET = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 /** One character an octet. */
 export const textOf = (bytes: Uint8Array | undefined): string =>
   Buffer.from(bytes ?? []).toString('latin1');
+
+/** A rig in front of one echo server, and a client that has been connected through. */
+export async function startEchoed(
+  t: TestContext,
+  serving: (ports: readonly number[]) => BalancerSnapshot,
+) {
+  const echo = await startEcho('a');
+  const rig = await startRig(serving([echo.port]));
+  closeAfter(t, rig, echo);
+  const client = connectRaw(rig.ports[0]!);
+  await client.until((text) => text === 'a:');
+  return { client, echo, rig };
+}
 
 type Closable = { close(): unknown };
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
 import { CONNECT_TRIES_MAX } from '../../src/layer4/tcp-session.ts';
 import { startServer } from '../balancer/raw-server.ts';
 import { connectRaw } from '../balancer/rig.ts';
+import { startSilent } from '../balancer/silent-program.ts';
 import { closedPort } from '../closed-port.ts';
 import {
   closeAfter,
@@ -14,6 +14,7 @@ import {
   listenerOf,
   snapshotOf,
   startEcho,
+  startEchoed,
   startRig,
   upstreamOf,
 } from './rig.ts';
@@ -143,29 +144,6 @@ test('refusing and silent servers on the way to one that serves cost their time 
   client.socket.destroy();
 });
 
-/** A program that listens and has been stopped, with as many connections in its queue as that takes. */
-async function startSilent() {
-  const script = `require('net').createServer().listen({ host: '127.0.0.1', port: 0, backlog: 1 },
-    function () { console.log(this.address().port); })`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const port = Number(line.toString());
-  child.kill('SIGSTOP');
-  const queued = Array.from({ length: 4 }, () => {
-    const socket = net.connect({ port, host: '127.0.0.1' });
-    socket.on('error', () => {});
-    return socket;
-  });
-  await Promise.race(queued.map((socket) => once(socket, 'connect')));
-  return {
-    port,
-    close(): void {
-      child.kill('SIGKILL');
-      for (const socket of queued) socket.destroy();
-    },
-  };
-}
-
 test('with no server to be had, or one that is down, clients are cut off', async (t) => {
   const [echo, dead] = [await startEcho('d'), await closedPort()];
   const rig = await startRig(one([dead, echo.port]));
@@ -185,19 +163,15 @@ test('with no server to be had, or one that is down, clients are cut off', async
 });
 
 test('a connection on which nothing moves ends after the idle time, one in use does not', async (t) => {
-  const echo = await startEcho('e');
-  const rig = await startRig(one([echo.port]));
-  closeAfter(t, rig, echo);
-  const client = connectRaw(rig.ports[0]!);
-  await client.until((text) => text === 'e:');
+  const { client, echo, rig } = await startEchoed(t, one);
   rig.pass(FLOWS.idleTimeoutMs - 1);
   client.send('1');
-  await client.until((text) => text === 'e:1');
+  await client.until((text) => text === 'a:1');
   rig.pass(FLOWS.idleTimeoutMs - 1);
   assert.equal(rig.layer4.sessions(), 1);
   rig.pass(1);
   assert.equal(rig.layer4.sessions(), 0);
-  assert.deepEqual(await client.ended(), { text: 'e:1', reset: true });
+  assert.deepEqual(await client.ended(), { text: 'a:1', reset: true });
   await eventually(() => echo.sockets.size === 0, 'the server is left, too');
 });
 
@@ -281,14 +255,12 @@ test('a client that breaks off breaks off at the server, and the other way round
 });
 
 test('servers that leave the configuration keep their connections and get no new ones', async (t) => {
-  const [old, fresh] = [await startEcho('old'), await startEcho('new')];
-  const rig = await startRig(one([old.port]));
-  closeAfter(t, rig, old, fresh);
-  const kept = connectRaw(rig.ports[0]!);
-  await kept.until((text) => text === 'old:');
+  const { client: kept, rig } = await startEchoed(t, one);
+  const fresh = await startEcho('new');
+  closeAfter(t, fresh);
   rig.serve(one([fresh.port]));
   kept.send('on');
-  await kept.until((text) => text === 'old:on');
+  await kept.until((text) => text === 'a:on');
   const next = connectRaw(rig.ports[0]!);
   await next.until((text) => text === 'new:');
   assert.equal(rig.counters().listeners[0]?.connectionsActive, 2);
@@ -296,7 +268,7 @@ test('servers that leave the configuration keep their connections and get no new
   rig.stop(5_000);
   rig.pass(4_999);
   kept.send('!');
-  await kept.until((text) => text === 'old:on!');
+  await kept.until((text) => text === 'a:on!');
   rig.pass(1);
   assert.equal(rig.layer4.sessions(), 0);
   await Promise.all([kept.ended(), next.ended()]);

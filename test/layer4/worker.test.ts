@@ -17,7 +17,7 @@ for (const givesUpAddresses of [false, true]) {
   const what = givesUpAddresses ? 'gives up its addresses at once' : 'keeps sessions of UDP';
   test(`a worker drains connections in order, and ${what} when it stops`, async (t) => {
     const [tcp, udp] = [await startEcho('tcp'), await startUdpEcho('udp')];
-    const udpPort = await freePort('127.0.0.1');
+    const udpPort = await freePort();
     const flows = { ...FLOWS, drainTimeoutMs: DRAIN_MS };
     const snapshot = snapshotOf(
       [upstreamOf('tcp', [tcp.port]), upstreamOf('udp', [udp.port])],
@@ -35,6 +35,7 @@ for (const givesUpAddresses of [false, true]) {
       snapshot,
       counters: new SharedArrayBuffer(counterBytes(snapshot)),
       sockets: snapshot.listeners.map(({ name }) => ({ listener: name, fd: undefined })),
+      warmUpMs: 0,
       states: [],
     });
     const [ready] = (await report) as [BalancerReport];

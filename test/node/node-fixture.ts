@@ -27,7 +27,8 @@ export async function startNodeFixture(
   const directory = mkdtempSync(join(tmpdir(), 'meridian-test-'));
   const file = join(directory, 'meridian.yaml');
   // JSON is YAML.
-  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config, undefined, 2));
+  const text = typeof config === 'string' ? config : JSON.stringify(served(config), undefined, 2);
+  writeFileSync(file, text);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
   const log = createLog('silent');
   const started = await startNode({ file, environment: {}, log, version: 'test', ...options });
@@ -42,4 +43,10 @@ export async function startNodeFixture(
     return stopped;
   };
   return { node, file, directory, stop };
+}
+
+/** Its balancer serves at once: what a test waits for is something else. */
+function served(config: Readonly<Record<string, unknown>>): unknown {
+  const { balancer } = config;
+  return balancer === undefined ? config : { ...config, balancer: { warmUp: '0s', ...balancer } };
 }

@@ -55,6 +55,15 @@ test('docs/OPERATING.md names metrics that there are', async () => {
   for (const name of types) assert.ok(body.includes(`# TYPE ${name} `), name);
 });
 
+test('docs/OPERATING.md names every metric of the balancer', async () => {
+  const { plane } = await createPlaneFixture();
+  const { body } = await plane.metrics();
+  const of = /^# TYPE meridian_((?:listener|route|upstream|server|access_log)_\w+) /gm;
+  const names = [...body.matchAll(of)].map(([, name]) => String(name));
+  assert.ok(names.length > 30);
+  for (const name of names) assert.ok(manual.includes(`\`${name}\``), name);
+});
+
 test('docs/OPERATING.md names every counter of the nameserver', () => {
   for (const { metric } of counterSlots) assert.ok(manual.includes(`\`${metric}`), metric);
 });

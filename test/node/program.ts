@@ -14,6 +14,8 @@ export type Program = {
   readonly exited: Promise<Exit>;
   isRunning(): boolean;
   kill(signal: NodeJS.Signals): void;
+  /** Into its standard input, where it has one. */
+  type(text: string): void;
   /** Waits until standard output and error together match. */
   said(pattern: RegExp, deadlineMs?: number): Promise<void>;
 };
@@ -80,6 +82,7 @@ export function startCommand(
     exited,
     isRunning,
     kill: (signal) => void child.kill(signal),
+    type: (text) => void child.stdin?.write(text),
     async said(pattern, deadlineMs = SAID_DEADLINE_MS) {
       const heard = (): boolean => pattern.test(stdout() + stderr());
       const what = (): string => `${pattern} in the words of the process: ${stdout()}${stderr()}`;

@@ -69,22 +69,6 @@ test('the page explains what a client got at an instant of the record', async (t
   assert.deepEqual(unexpected(complaints, /404/), []);
 });
 
-test('the page shows the other nodes, and when one is silent', async (t) => {
-  const own = await startPageFixture();
-  t.after(own.stop);
-  const { page, complaints } = await openPage(t, browser, own.url);
-  await waitForStates(page, allUp);
-  assert.equal(await page.locator('tr[data-node]').count(), 0, 'alone there is nothing to show');
-  const neighbour = await own.startNeighbour();
-  const row = page.locator('tr[data-node=neighbour]');
-  await row.getByText('connected').waitFor();
-  assert.match((await row.textContent()) ?? '', /here.*connected.*nameserver, prober.*own file/);
-  await picture(page, 'nodes');
-  await neighbour.stop();
-  await row.getByText('silent').first().waitFor();
-  assert.deepEqual(complaints, []);
-});
-
 test('the page says what is wrong with a question', async (t) => {
   const { page, complaints } = await open(t);
   await waitForStates(page, allUp);
@@ -248,6 +232,20 @@ test('the page can be used by keyboard, and shows where the focus is', async (t)
   }
   const controls = ['name', 'client', 'at', 'Explain', 'Tokyo', 'Paris', 'New York'];
   assert.deepEqual(reached.slice(0, controls.length), controls);
+});
+
+test('the page shows the other nodes, and when one is silent', async (t) => {
+  const { page, complaints } = await open(t);
+  await waitForStates(page, allUp);
+  assert.equal(await page.locator('tr[data-node]').count(), 0, 'alone there is nothing to show');
+  const neighbour = await fixture.startNeighbour();
+  const row = page.locator('tr[data-node=neighbour]');
+  await row.getByText('connected').waitFor();
+  assert.match((await row.textContent()) ?? '', /here.*connected.*nameserver, prober.*own file/);
+  await picture(page, 'nodes');
+  await neighbour.stop();
+  await row.getByText('silent').first().waitFor();
+  assert.deepEqual(complaints, []);
 });
 
 test('the page of a node with tokens asks for one, once, and then works', async (t) => {

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { Packet } from 'dns2';
 import { dns, MESSAGE_BYTES_MAX } from '../../src/probe/dns.ts';
 import type { ProbeResult } from '../../src/probe/probe.ts';
+import { closedPort } from '../closed-port.ts';
 import { a, answeringDns, answerTo, type DnsAnswer, framed, serveUdp } from './dns-server.ts';
-import { closedPort, serve } from './fixture-server.ts';
+import { serve } from './fixture-server.ts';
 
 const never = new AbortController().signal;
 const NAME = 'www.gslb.example';

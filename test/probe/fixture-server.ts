@@ -53,17 +53,6 @@ export async function serve(
   };
 }
 
-/** A port on which nothing listens. */
-export async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 /** Answers the first bytes of every connection with `text`, then closes it. */
 export const answering =
   (text: string) =>

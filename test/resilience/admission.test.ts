@@ -22,17 +22,17 @@ function run(state: AdmissionState, success: number, seconds: number, fromMs = S
     const nowMs = fromMs + request * 10;
     if (!admits(state, RULES, nowMs, draw())) continue;
     admitted += 1;
-    observeAdmitted(state, RULES, draw() < success, nowMs);
+    observeAdmitted(state, draw() < success, nowMs);
   }
   return admitted / (100 * seconds);
 }
 
 test('a success rate above the threshold is let through whole', () => {
-  assert.equal(run(createAdmissionState(), 0.97, 300), 1);
+  assert.equal(run(createAdmissionState(RULES), 0.97, 300), 1);
 });
 
 test('with half of it failing, what is let through is as the formula says', () => {
-  const state = createAdmissionState();
+  const state = createAdmissionState(RULES);
   run(state, 0.5, 120);
   const expected = 1 - 0.5 / 0.95;
   const rejected = rejectProbability(state, RULES, START_MS + 120_000);
@@ -40,7 +40,7 @@ test('with half of it failing, what is let through is as the formula says', () =
 });
 
 test('when all fails a fifth is still tried, and a window later all is well again', () => {
-  const state = createAdmissionState();
+  const state = createAdmissionState(RULES);
   run(state, 0, 120);
   assert.equal(rejectProbability(state, RULES, START_MS + 120_000), RULES.rejectMax);
   const share = run(state, 0, 60, START_MS + 120_000);
@@ -50,21 +50,21 @@ test('when all fails a fifth is still tried, and a window later all is well agai
 });
 
 test('few requests are never rejected, and a long silence forgets all', () => {
-  const quiet = createAdmissionState();
+  const quiet = createAdmissionState(RULES);
   for (let second = 0; second < 120; second += 1) {
-    for (let n = 0; n < 4; n += 1) observeAdmitted(quiet, RULES, false, START_MS + second * 1000);
+    for (let n = 0; n < 4; n += 1) observeAdmitted(quiet, false, START_MS + second * 1000);
   }
   assert.equal(rejectProbability(quiet, RULES, START_MS + 119_000), 0);
-  const state = createAdmissionState();
+  const state = createAdmissionState(RULES);
   run(state, 0, 120);
   assert.equal(rejectProbability(state, RULES, START_MS + 3_600_000), 0);
-  assert.deepEqual([state.requestsTotal, state.successesTotal], [0, 0]);
+  assert.deepEqual([state.requests.total, state.successes.total], [0, 0]);
 });
 
 test('aggression rejects more at the same success rate', () => {
-  const state = createAdmissionState();
+  const state = createAdmissionState(RULES);
   for (let request = 0; request < 1000; request += 1) {
-    observeAdmitted(state, RULES, request % 10 !== 0 && request % 9 !== 0, START_MS);
+    observeAdmitted(state, request % 10 !== 0 && request % 9 !== 0, START_MS);
   }
   const at = (aggression: number): number =>
     rejectProbability(state, { ...RULES, aggression }, START_MS);
@@ -75,17 +75,17 @@ test('whatever happens, it is a probability, and more successes never make it gr
   const end = fc.tuple(fc.boolean(), fc.nat({ max: 5000 }));
   fc.assert(
     fc.property(fc.array(end, { minLength: 1, maxLength: 900 }), (ends) => {
-      const [worse, better] = [createAdmissionState(), createAdmissionState()];
+      const [worse, better] = [createAdmissionState(RULES), createAdmissionState(RULES)];
       const rules = { ...RULES, ratePerSecondMin: 0 };
       let nowMs = START_MS;
       for (const [at, [ok, stepMs]] of ends.entries()) {
         nowMs += stepMs;
-        observeAdmitted(worse, rules, ok, nowMs);
-        observeAdmitted(better, rules, ok || at % 3 === 0, nowMs);
+        observeAdmitted(worse, ok, nowMs);
+        observeAdmitted(better, ok || at % 3 === 0, nowMs);
         const rejected = rejectProbability(worse, rules, nowMs);
         assert.ok(rejected >= 0 && rejected <= rules.rejectMax);
         assert.ok(rejectProbability(better, rules, nowMs) <= rejected);
-        assert.ok(worse.successesTotal <= worse.requestsTotal);
+        assert.ok(worse.successes.total <= worse.requests.total);
       }
     }),
     { seed: fuzzSeed(20_261_122), numRuns: fuzzRuns(200) },

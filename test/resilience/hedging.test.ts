@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  beginHedge,
-  DEFAULT_HEDGE_RULES,
-  HEDGE_QUANTILE,
-  type HedgeRequest,
-  hedgeAfterMs,
+  type HedgedAttempt,
+  hedgeDelayMs,
+  judgeHedge,
+  DEFAULT_HEDGE_RULES as RULES,
 } from '../../src/resilience/hedging.ts';
 import {
   createLatencyQuantile,
@@ -21,56 +20,41 @@ import {
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import { createDraws } from './draws.ts';
 
-const RULES = { ...DEFAULT_HEDGE_RULES, enabled: true };
-const request = (changes: Partial<HedgeRequest> = {}): HedgeRequest => ({
-  idempotent: true,
-  bodyReplayable: true,
+const ATTEMPTS_MAX = 3;
+const attempt = (changes: Partial<HedgedAttempt> = {}): HedgedAttempt => ({
+  responseSeen: false,
   attempts: 1,
   fromBalancer: false,
-  hasOtherServer: true,
-  remainingMs: 10_000,
+  bodyReplayable: true,
+  isHeld: false,
   ...changes,
 });
 const known = (valueMs: number): LatencyQuantile => ({
-  ...createLatencyQuantile(HEDGE_QUANTILE),
+  ...createLatencyQuantile(RULES.quantile),
   valueMs,
 });
 
-test('a request is hedged after the 95th percentile of its route', () => {
-  assert.equal(hedgeAfterMs(request(), RULES, known(80)), 80);
-  assert.equal(hedgeAfterMs(request(), RULES, known(0.5)), RULES.leastMs);
+test('a request is hedged after the quantile of its route, and not sooner than the least', () => {
+  assert.equal(hedgeDelayMs(RULES, known(80)), 80);
+  assert.equal(hedgeDelayMs(RULES, known(0.5)), RULES.leastMs);
 });
 
-const refused: readonly (readonly [string, Partial<HedgeRequest>])[] = [
-  ['what is not idempotent', { idempotent: false }],
-  ['what has sent a body that is gone', { bodyReplayable: false }],
-  ['a retry', { attempts: 2 }],
-  ['what another balancer retries', { fromBalancer: true }],
-  ['what has one server', { hasOtherServer: false }],
-  ['what ends before', { remainingMs: 80 }],
-];
-for (const [name, changes] of refused) {
-  test(`${name} is never hedged`, () => {
-    assert.equal(hedgeAfterMs(request(changes), RULES, known(80)), undefined);
-  });
-}
-
-test('nothing is hedged while the route is unknown, or when it is switched off', () => {
-  const latency = createLatencyQuantile(HEDGE_QUANTILE);
+test('nothing is hedged while the route is unknown', () => {
+  const latency = createLatencyQuantile(RULES.quantile);
   for (let count = 0; count < 99; count += 1) observeLatency(latency, 10);
-  assert.equal(hedgeAfterMs(request(), RULES, latency), undefined);
+  assert.equal(hedgeDelayMs(RULES, latency), undefined);
   observeLatency(latency, 10);
-  assert.ok(hedgeAfterMs(request(), RULES, latency)! >= 10);
-  assert.equal(hedgeAfterMs(request(), DEFAULT_HEDGE_RULES, latency), undefined);
+  assert.ok(hedgeDelayMs(RULES, latency)! >= 10);
 });
 
-test('no second attempt once a response has begun, or without budget', () => {
-  const none = bucketBudget({ ...DEFAULT_BUCKET_BUDGET, reservePerSecond: 0 });
-  const some = bucketBudget(DEFAULT_BUCKET_BUDGET);
-  assert.equal(beginHedge(request(), true, some, 1, 0), false);
-  assert.equal(beginHedge(request(), false, none, 1, 0), false);
-  assert.equal(beginHedge(request(), false, some, 1, 0), true);
-  assert.equal(some.retries, 1);
+test('what may be hedged, and why the rest may not', () => {
+  assert.equal(judgeHedge(attempt(), ATTEMPTS_MAX), 'hedge');
+  assert.equal(judgeHedge(attempt({ responseSeen: true }), ATTEMPTS_MAX), 'response-started');
+  assert.equal(judgeHedge(attempt({ attempts: 2 }), ATTEMPTS_MAX), 'a-retry');
+  assert.equal(judgeHedge(attempt({ fromBalancer: true }), ATTEMPTS_MAX), 'another-balancer');
+  assert.equal(judgeHedge(attempt({ bodyReplayable: false }), ATTEMPTS_MAX), 'body-gone');
+  assert.equal(judgeHedge(attempt({ isHeld: true }), ATTEMPTS_MAX), 'held');
+  assert.equal(judgeHedge(attempt(), 1), 'attempts-used');
 });
 
 /**
@@ -80,20 +64,19 @@ test('no second attempt once a response has begun, or without budget', () => {
 function simulate(timeOf: (draw: number) => number, isHedged: boolean): readonly [number, number] {
   const draw = createDraws(99);
   const budget: RetryBudget = bucketBudget(DEFAULT_BUCKET_BUDGET);
-  const latency = createLatencyQuantile(HEDGE_QUANTILE);
+  const latency = createLatencyQuantile(RULES.quantile);
   const waits: number[] = [];
   let hedges = 0;
   const REQUESTS = 20_000;
   for (let at = 0; at < REQUESTS; at += 1) {
     const nowMs = at * 10;
     budget.deposit(nowMs);
-    const afterMs = isHedged ? hedgeAfterMs(request(), RULES, latency) : undefined;
+    const afterMs = isHedged ? hedgeDelayMs(RULES, latency) : undefined;
     let waitMs = timeOf(draw());
     const isLate = afterMs !== undefined && waitMs > afterMs;
-    if (isLate && beginHedge(request(), false, budget, 10, nowMs)) {
+    if (isLate && budget.take(nowMs)) {
       hedges += 1;
       waitMs = Math.min(waitMs, afterMs + timeOf(draw()));
-      budget.release();
     }
     observeLatency(latency, waitMs);
     waits.push(waitMs);

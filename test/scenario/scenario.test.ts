@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { test } from 'node:test';
-import { playScenario } from './runner.ts';
+import { after, test } from 'node:test';
+import { openApart } from '../apart.ts';
 import { parseScript } from './script.ts';
 
 /** Every .scenario file of this folder, and the reader of their language. */
 const folder = new URL('./', import.meta.url);
+const apart = openApart(new URL('./runner.ts', import.meta.url));
+after(apart.close);
+const playScenario = (text: string): Promise<void> => apart.call('playScenario', text);
 
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.scenario'))) {
   test(`scenario ${file.replace('.scenario', '').replaceAll('-', ' ')}`, async () => {

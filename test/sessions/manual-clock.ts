@@ -9,8 +9,8 @@ export type ManualClock = SessionClock & {
   fire(): void;
 };
 
-export function createManualClock(): ManualClock {
-  let now = 1000;
+export function createManualClock(startMs = 1000): ManualClock {
+  let now = startMs;
   const timers = new Set<{ readonly atMs: number; readonly call: () => void }>();
   return {
     nowMs: () => now,
@@ -19,6 +19,7 @@ export function createManualClock(): ManualClock {
       timers.add(timer);
       return () => timers.delete(timer);
     },
+    afterTurn: queueMicrotask,
     skip(ms) {
       now += ms;
     },

@@ -11,7 +11,12 @@ import {
   UNKNOWN_HERE,
 } from '../../src/sessions/session-desk.ts';
 import type { SessionAnswer, SessionWrite } from '../../src/sessions/session-directory.ts';
-import { createSessionDirectory } from '../../src/sessions/session-directory.ts';
+import {
+  createSessionDirectory,
+  FAILURES_MAX,
+  OPEN_MS,
+  WAIT_MS,
+} from '../../src/sessions/session-directory.ts';
 import { createSessionTable } from '../../src/sessions/session-table.ts';
 import { createManualClock, settle } from './manual-clock.ts';
 
@@ -137,4 +142,36 @@ test('after missed news a session is served as it is known and asked about once'
   await settle();
   assert.equal(reads(), 1);
   assert.equal(seekSession(desk, key, NOW), 8);
+});
+
+test('a session in doubt is offered to a store that has forgotten it, until when it lasts here', async () => {
+  const { clock, desk, writes } = rig();
+  settleSession(desk, key, NO_SERVER, 7, NOW);
+  await clock.move(1000);
+  missSessions(desk);
+  assert.equal(seekSession(desk, key, NOW + 5), 7);
+  await clock.move(1000);
+  const claim = { ...key, server: 7, expiresSeconds: NOW + TTL, from: undefined };
+  assert.deepEqual(writes, [claim, claim]);
+});
+
+test('a store that was late three times is asked again after a while, by one request', async () => {
+  const { clock, desk, directory, stored } = rig();
+  stored.set(key.low, { server: 9, expiresSeconds: NOW + 50 });
+  const wire = { read: () => new Promise<never>(() => {}), write: async () => [] };
+  directory.connect(wire);
+  const seek = (): number => seekSession(desk, key, NOW);
+  for (let times = 0; times < FAILURES_MAX; times++) {
+    assert.equal(seek(), UNKNOWN_HERE);
+    askSession(desk, key, NOW, () => {});
+    await clock.move(WAIT_MS);
+  }
+  assert.equal(seek(), NO_SERVER, 'nobody is told to wait');
+  await clock.move(OPEN_MS);
+  assert.equal(seek(), UNKNOWN_HERE, 'one may');
+  askSession(desk, key, NOW, () => {});
+  assert.equal(seek(), NO_SERVER, 'a second one not');
+  await clock.move(WAIT_MS);
+  assert.equal(seek(), NO_SERVER);
+  assert.equal(directory.isWell(), false);
 });

@@ -48,6 +48,7 @@ export const BREAKAGES: readonly Caught[] = [
     invariant: 'no false withdrawal',
     size: 'alone',
     seed: 17,
+    isSlow: true,
   },
   {
     name: 'any number may leave at once',

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
+import { openApart } from '../apart.ts';
 import type { Size } from './plan.ts';
-import { simulate } from './simulate.ts';
+import type { Outcome, SimulateOptions } from './simulate.ts';
 
 /** A part of what `npm run sim` does, with seeds that stay. */
+const apart = openApart(new URL('./simulate.ts', import.meta.url));
+after(apart.close);
+const simulate = (seed: number, size: Size, options: SimulateOptions): Promise<Outcome> =>
+  apart.call('simulate', seed, size, options);
+
 const MINUTE_MS = 60_000;
 const FEW: readonly (readonly [Size, readonly number[], number])[] = [
   ['alone', [2, 5, 10], 40 * MINUTE_MS],

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { closedPort } from '../closed-port.ts';
 
 /** A Redis of the test's own: a free port, a directory that goes away, nothing on disk. */
 export type RedisServer = {
@@ -44,7 +44,7 @@ export async function startRedis(
   settings: RedisSettings = {},
 ): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'meridian-redis-'));
-  const port = settings.port ?? (await freePort());
+  const port = settings.port ?? (await closedPort());
   const words = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory];
   words.push('--save', '', '--appendonly', 'no', ...(settings.words ?? []));
   let child: ChildProcess | undefined;
@@ -108,14 +108,4 @@ export async function startProcess(
     });
   });
   return child;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
 }

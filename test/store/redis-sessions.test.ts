@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type {
   SessionAnswer,
@@ -22,6 +23,7 @@ const realClock: SessionClock = {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);
   },
+  afterTurn: (call) => void setImmediate(call),
 };
 const soon = (): number => Math.floor(Date.now() / 1000) + 600;
 
@@ -213,12 +215,59 @@ test('a server that goes away is noticed, and found again, with a gap in the new
   assert.deepEqual(await wire.write([claim(1, 2, 7)]), []);
 });
 
+test('the rights that the manuals name are enough, and none of them is too many', async (t) => {
+  const redis = await startRedis(t);
+  const manual = (name: string): string =>
+    readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  const line = /^ACL SETUSER meridian on >PASSWORD (.*)$/m.exec(manual('STORE.md'))?.[1] ?? '';
+  const more = /needs `([^`]*)` besides what \[STORE\.md\]/.exec(manual('SESSIONS.md'))?.[1] ?? '';
+  const rights = [...line.replaceAll('{meridian}', '{test}').split(' '), ...more.split(' ')];
+  await redis.cli('ACL', 'SETUSER', 'meridian', 'on', '>word', ...rights);
+  const url = redis.url.replace('//', '//meridian:word@');
+  const node = startNode(t, url);
+  const wire = await node.wire();
+  // A bucket that is swept, and a session that moves.
+  const many = Array.from({ length: 20 }, (_, low) => claim(7, low, 5, soon()));
+  assert.deepEqual(await wire.write(many), []);
+  const moved = { ...claim(7, 3, 6), from: 5 };
+  assert.deepEqual(await wire.write([moved]), []);
+  assert.equal((await node.move()).server, 6);
+  assert.equal((await readOne(wire, 7, 3))?.server, 6);
+  assert.equal((await wire.read([moved, many[1]!])).length, 2);
+  for (const right of more.split(' ')) {
+    await redis.cli(
+      'ACL',
+      'SETUSER',
+      'meridian',
+      'reset',
+      'on',
+      '>word',
+      ...rights,
+      `-${right.slice(1)}`,
+    );
+    const other = startNode(t, url);
+    const isRefused = async (): Promise<boolean> => {
+      const wireOfOther = await Promise.race([other.wire(), other.failed().then(() => undefined)]);
+      if (wireOfOther === undefined) return true;
+      const fresh = Array.from({ length: 20 }, (_, low) => claim(9, low, 5, soon()));
+      return wireOfOther.write(fresh).then(
+        () => false,
+        () => true,
+      );
+    };
+    assert.ok(await isRefused(), right);
+    await redis.cli('FLUSHALL');
+  }
+});
+
 test('a server that forgot the scripts, or takes no writes, is left and tried again', async (t) => {
   const redis = await startRedis(t);
   const node = startNode(t, redis.url);
   const wire = await node.wire();
   await redis.cli('script', 'flush');
-  await assert.rejects(wire.read([{ high: 1, low: 2 }]), /NOSCRIPT/);
+  assert.deepEqual(await wire.read([{ high: 1, low: 2 }]), [undefined], 'one needs none');
+  const two = [1, 3].map((high) => ({ high, low: 2 }));
+  await assert.rejects(wire.read(two), /NOSCRIPT/);
   await node.lost();
   assert.match(node.problem() ?? '', /NOSCRIPT/);
   assert.equal(await readOne(await node.wire(), 1, 2), undefined);

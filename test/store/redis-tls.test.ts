@@ -5,8 +5,9 @@ import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/control/clock.ts';
 import { redis } from '../../src/store/redis.ts';
 import type { Store } from '../../src/store/store.ts';
+import { closedPort } from '../closed-port.ts';
 import { createAuthority } from '../probe/certificates.ts';
-import { freePort, type RedisServer, startRedis } from './redis-server.ts';
+import { type RedisServer, startRedis } from './redis-server.ts';
 
 /** The store over TLS, with a certificate of one's own, and a user with a password. */
 
@@ -19,7 +20,7 @@ type Secured = {
 };
 
 async function startSecured(t: TestContext): Promise<Secured> {
-  const tlsPort = await freePort();
+  const tlsPort = await closedPort();
   // The directory is made by the server's start: plain first, TLS by CONFIG SET.
   const server = await startRedis(t);
   const file = (name: string): string => join(server.directory, name);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createLineWriter, PENDING_BYTES_MAX } from '../../src/telemetry/line-writer.ts';
+import { createLineWriter, noLines, PENDING_BYTES_MAX } from '../../src/telemetry/line-writer.ts';
 
 /** The writer on real files, with a clock that the test moves. */
 
@@ -22,7 +23,7 @@ test('batches are appended in their order, to what is there', async () => {
     const file = join(folder, 'access.log');
     for (const parts of [['a\n', 'b\n'], ['c\n']]) {
       const writer = createLineWriter(file, () => 0);
-      for (const part of parts) assert.equal(writer.write(lines(part)), true);
+      for (const part of parts) writer.write(lines(part));
       await writer.close();
     }
     assert.equal(await readFile(file, 'utf8'), 'a\nb\nc\n');
@@ -47,27 +48,100 @@ test('a file that was renamed is opened anew by its name within a second', async
   });
 });
 
-test('what cannot be written is dropped, and goes on once it can be', async () => {
+test('reopen() opens the file anew at once, after what waits, also when nothing more comes', async () => {
   await inFolder(async (folder) => {
-    const file = join(folder, 'not', 'there');
-    const writer = createLineWriter(file, () => 0);
+    const file = join(folder, 'access.log');
+    const counts = noLines();
+    const writer = createLineWriter(file, () => 0, counts);
     writer.write(lines('a\n'));
-    while (writer.problem() === undefined) await new Promise((resolve) => setImmediate(resolve));
-    assert.match(writer.problem()!, /ENOENT/);
-    assert.equal(writer.write(lines('b\n')), false);
+    await written(file, 'a\n');
+    await rename(file, `${file}.1`);
+    writer.write(lines('b\n'));
+    writer.reopen();
+    await written(file, '');
+    await written(`${file}.1`, 'a\nb\n');
+    writer.write(lines('c\nd\n'));
     await writer.close();
+    assert.equal(await readFile(`${file}.1`, 'utf8'), 'a\nb\n');
+    assert.equal(await readFile(file, 'utf8'), 'c\nd\n');
+    assert.deepEqual(counts, { lines: 4, bytes: 8, dropped: 0 });
+  });
+});
+
+test('while the new file cannot be opened, lines go on into the renamed one', async () => {
+  await inFolder(async (folder) => {
+    const logs = join(folder, 'logs');
+    await mkdir(logs);
+    const file = join(logs, 'access.log');
+    const counts = noLines();
+    const writer = createLineWriter(file, () => 0, counts);
+    writer.write(lines('a\n'));
+    await written(file, 'a\n');
+    await rename(logs, `${logs}.old`);
+    writer.reopen();
+    writer.write(lines('b\n'));
+    await written(join(`${logs}.old`, 'access.log'), 'a\nb\n');
+    await mkdir(logs);
+    writer.reopen();
+    writer.write(lines('c\n'));
+    await writer.close();
+    assert.equal(await readFile(file, 'utf8'), 'c\n');
+    assert.deepEqual(counts, { lines: 3, bytes: 6, dropped: 0 });
+  });
+});
+
+test('what cannot be written is dropped and counted, and goes on once it can be', async () => {
+  await inFolder(async (folder) => {
+    const logs = join(folder, 'not-there');
+    const counts = noLines();
+    const writer = createLineWriter(join(logs, 'access.log'), () => 0, counts);
+    writer.write(lines('a\nb\n'));
+    while (counts.dropped === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.match(writer.problem()!, /ENOENT/);
+    await mkdir(logs);
+    writer.write(lines('c\n'));
+    await writer.close();
+    assert.equal(writer.problem(), undefined);
+    assert.deepEqual(counts, { lines: 1, bytes: 2, dropped: 2 });
+  });
+});
+
+test('a line that a full disk broke off is ended before the next one begins', async (t) => {
+  if (process.platform !== 'linux') return t.skip('needs prlimit');
+  await inFolder(async (folder) => {
+    const file = join(folder, 'access.log');
+    // A file of this process may have so many octets: what is beyond is refused as by a full disk.
+    const limit = (most: string) =>
+      spawnSync('prlimit', [`--pid=${process.pid}`, `--fsize=${most}:unlimited`]).status === 0;
+    const ignore = (): void => {};
+    process.on('SIGXFSZ', ignore);
+    const counts = noLines();
+    const writer = createLineWriter(file, () => 0, counts);
+    try {
+      assert.ok(limit('8'));
+      writer.write(lines('one\nbroken off\nlost\n'));
+      while (writer.problem() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      assert.ok(limit('unlimited'));
+      process.off('SIGXFSZ', ignore);
+    }
+    writer.write(lines('two\n'));
+    await writer.close();
+    assert.equal(await readFile(file, 'utf8'), 'one\nbrok\ntwo\n');
+    assert.deepEqual(counts, { lines: 2, bytes: 12, dropped: 2 });
   });
 });
 
 test('what waits is bounded', async () => {
   await inFolder(async (folder) => {
-    const writer = createLineWriter(join(folder, 'log'), () => 0);
-    const big = new Uint8Array(PENDING_BYTES_MAX / 2).fill(0x0a);
-    assert.deepEqual(
-      [writer.write(big), writer.write(big), writer.write(big)],
-      [true, true, false],
-    );
+    const counts = noLines();
+    const writer = createLineWriter(join(folder, 'log'), () => 0, counts);
+    const big = new Uint8Array(PENDING_BYTES_MAX / 2).fill(0x61);
+    big[big.length - 1] = 0x0a;
+    for (const batch of [big, big, big]) writer.write(batch);
+    assert.equal(counts.dropped, 1);
     await writer.close();
+    assert.equal(counts.lines, 2);
   });
 });
 

@@ -3,13 +3,18 @@ import { test } from 'node:test';
 import {
   counterBytes,
   LISTENER_COUNTER,
+  layoutOf,
   listenerBase,
+  ROUTE_COUNTER,
   SERVER_COUNTER,
-  serverBase,
+  SERVER_LATENCY,
+  UPSTREAM_COUNTER,
+  WORKER_COUNTER,
 } from '../../src/balancer/counters.ts';
 import { type BalancerSnapshot, DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
-import { createBalancerTotals } from '../../src/workers/balancer-totals.ts';
+import { observeLatency } from '../../src/telemetry/latencies.ts';
+import { createBalancerTotals, GONE_MAX } from '../../src/workers/balancer-totals.ts';
 
 test('read() adds up workers by server, over snapshots that move a server to another index', () => {
   const totals = createBalancerTotals();
@@ -19,10 +24,11 @@ test('read() adds up workers by server, over snapshots that move a server to ano
     totals.attach(worker, snapshot, row);
     const values = new Float64Array(row);
     return (server: string, counter: keyof typeof SERVER_COUNTER, value: number): void => {
-      values[serverBase(snapshot, 0, servers.indexOf(server)) + SERVER_COUNTER[counter]] = value;
+      const base = layoutOf(snapshot).servers[0]![servers.indexOf(server)]!;
+      values[base + SERVER_COUNTER[counter]] = value;
     };
   };
-  const of = (name: string) => totals.read().find(({ server }) => server === name);
+  const of = (name: string) => totals.read().servers.find(({ server }) => server === name);
   const first = attach('w1', ['a', 'b']);
   const other = attach('w2', ['a', 'b']);
   first('b', 'requests', 2);
@@ -43,7 +49,7 @@ test('read() adds up workers by server, over snapshots that move a server to ano
   }
 });
 
-test('readListeners() adds up workers by listener, over snapshots that move it', () => {
+test('listeners are added up by name, over snapshots that move it', () => {
   const totals = createBalancerTotals();
   const attach = (worker: string, names: readonly string[]) => {
     const listeners = names.map((name) => {
@@ -67,11 +73,57 @@ test('readListeners() adds up workers by listener, over snapshots that move it',
   then('b', 'connections', 40);
   then('b', 'connectionsActive', 1);
   for (let more = 0; more < 4; more += 1) {
-    const b = totals.readListeners().find(({ listener }) => listener === 'b');
+    const b = totals.read().listeners.find(({ listener }) => listener === 'b');
     assert.partialDeepStrictEqual(b, { connections: 43, connectFailures: 5, dropped: 7 });
     assert.equal(b?.connectionsActive, more === 0 ? 2 : 1, `after ${more} more snapshots`);
     attach('w1', ['b']);
   }
+});
+
+test('durations of servers and counts of routes are added up by name; a level is of the newest row', () => {
+  const totals = createBalancerTotals();
+  const attach = (worker: string, paths: readonly string[]) => {
+    const routes = paths.map((pathPrefix) => ({ hosts: [], pathPrefix, filters: [], upstream: 0 }));
+    const listener = { name: 'http', region: 'eu', address: '127.0.0.1', port: 1, routes };
+    const snapshot = { ...snapshotOf(['a']), listeners: [listener] };
+    const row = new SharedArrayBuffer(counterBytes(snapshot));
+    totals.attach(worker, snapshot, row);
+    return { layout: layoutOf(snapshot), paths, values: new Float64Array(row) };
+  };
+  const first = attach('w1', ['/a', '/b']);
+  const other = attach('w2', ['/b']);
+  for (const { layout, paths, values } of [first, other]) {
+    const base = layout.routes[0]![paths.indexOf('/b')]!.base;
+    values[base + ROUTE_COUNTER.requests] = 5;
+    values[base + ROUTE_COUNTER.active] = 2;
+    observeLatency(values, base + ROUTE_COUNTER.duration, 3);
+    observeLatency(values, layout.latencies[0]![0]! + SERVER_LATENCY.connect, 0.2);
+  }
+  const b = () => totals.read().routes.find(({ route }) => route === '* /b');
+  assert.partialDeepStrictEqual(b(), { listener: 'http', when: '', requests: 10, active: 4 });
+  assert.equal(b()?.duration.count, 2);
+  const [server] = totals.read().servers;
+  assert.deepEqual([server?.connect?.count, server?.connect?.sumMs], [2, 0.4]);
+  assert.equal(server?.firstByte?.count, 0);
+  attach('w1', ['/a']);
+  assert.partialDeepStrictEqual(b(), { requests: 10, active: 2 });
+  assert.equal(totals.read().routes.find(({ route }) => route === '* /a')?.requests, 0);
+});
+
+test('what left long ago is forgotten, and no more than that', () => {
+  const totals = createBalancerTotals();
+  const attach = (server: string): void => {
+    const snapshot = { ...snapshotOf([server]), metrics: 'basic' } as const;
+    const row = new SharedArrayBuffer(counterBytes(snapshot));
+    totals.attach('w1', snapshot, row);
+    new Float64Array(row)[layoutOf(snapshot).servers[0]![0]! + SERVER_COUNTER.requests] = 1;
+  };
+  for (let number = 0; number < GONE_MAX + 50; number += 1) attach(`s${number}`);
+  const { servers } = totals.read();
+  assert.ok(servers.length <= GONE_MAX + 10, `${servers.length}`);
+  assert.ok(servers.every(({ requests }) => requests === 1));
+  assert.equal(servers.at(-1)?.server, `s${GONE_MAX + 49}`);
+  assert.ok(!servers.some(({ server }) => server === 's0'));
 });
 
 function snapshotOf(servers: readonly string[]): BalancerSnapshot {
@@ -94,3 +146,29 @@ function snapshotOf(servers: readonly string[]): BalancerSnapshot {
     ],
   };
 }
+
+test('tables of sessions are added up by upstream, and questions of all workers, also of old rows', () => {
+  const totals = createBalancerTotals();
+  const attach = (worker: string): void => {
+    const snapshot = snapshotOf(['a', 'b']);
+    const row = new SharedArrayBuffer(counterBytes(snapshot));
+    totals.attach(worker, snapshot, row);
+    const values = new Float64Array(row);
+    const base = layoutOf(snapshot).upstreams[0]!;
+    values[base + UPSTREAM_COUNTER.sessionHits] = 10;
+    values[base + UPSTREAM_COUNTER.sessionsEvicted] = 3;
+    values[WORKER_COUNTER.sessionsAsked] = 5;
+    values[WORKER_COUNTER.sessionsDropped] = 1;
+    values[WORKER_COUNTER.sessionsLinked] = 1;
+  };
+  for (let index = 0; index < 6; index += 1) attach('w1');
+  attach('w2');
+  const { sharedSessions, upstreams } = totals.read();
+  assert.equal(sharedSessions.linked, 2, 'of the newest rows');
+  assert.deepEqual(
+    upstreams.map(({ sessions }) => sessions),
+    [{ hits: 70, misses: 0, inserted: 0, evicted: 21 }],
+  );
+  const { asked, dropped, found } = sharedSessions;
+  assert.deepEqual([asked, found, dropped], [35, 0, 7]);
+});

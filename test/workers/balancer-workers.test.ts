@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { BalancerListenerConfig, Config } from '../../src/config/config.ts';
+import { PIECE_BYTES, PIECES } from '../../src/io/receive-slab.ts';
 import { openRingCalls, type RingCalls } from '../../src/io/ring-calls.ts';
 import { openSyscalls, type Syscalls } from '../../src/io/syscall.ts';
-import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { type BalancerWorkers, openBalancerWorkers } from '../../src/workers/balancer-workers.ts';
 import { isRingThere } from '../io/ring-there.ts';
-import { createConfig } from '../nameserver/fixture.ts';
 import { freePort, loopbackAddress } from '../node/free-addresses.ts';
 import { until } from '../node/until.ts';
-import { createVoice } from './voice.ts';
+import { configOf, listenerAt, PORT } from './balancer-config.ts';
+import { createVoice, fixture } from './voice.ts';
 
 /**
  * Real balancer threads on real sockets while the configuration changes: what listens after a
@@ -20,7 +21,6 @@ import { createVoice } from './voice.ts';
  * main thread and with sockets of the workers' own.
  */
 const DEADLINE_MS = 10_000;
-const PORT = 8080;
 const found = openSyscalls();
 const ring = openRingCalls();
 const canRing = found.ok && isRingThere();
@@ -92,7 +92,6 @@ for (const each of WAYS) {
     assert.deepEqual(await publish([listener('eu', address)]), []);
     await answers(address);
     const port = await freePort('0.0.0.0');
-    assert.ok(port !== undefined);
     const specific = { ...listener('eu', address), port };
     assert.deepEqual(await publish([specific]), []);
     await answers(address, port);
@@ -157,13 +156,33 @@ const names = (workers: BalancerWorkers): string =>
     .map(({ name }) => name)
     .join();
 
+test('what requests show of servers is known on the main thread, until its worker is gone', async (t) => {
+  const address = loopbackAddress();
+  const { publish, listener, setStatus, workers } = await open(t, FIRST_WAY, []);
+  await publish([listener('eu', address)]);
+  await answers(address);
+  assert.deepEqual(workers.outliers(), []);
+  setStatus(503);
+  for (let count = 0; count < 5; count += 1) await ask(address);
+  await until(() => workers.outliers().length === 1, DEADLINE_MS, 'it is known');
+  const { untilMs, ...told } = workers.outliers()[0]!;
+  assert.deepEqual(told, {
+    ...{ upstream: 'web', server: 'origin', level: 'reduced', workers: 1, workersTotal: 1 },
+    why: '5 answers in a row were 502, 503 or 504 (consecutive-gateway)',
+  });
+  assert.ok(Math.abs(untilMs - Date.now() - 32_500) < 5000, `${untilMs}`);
+  await publish([]);
+  await until(() => workers.outliers().length === 0, 2 * DEADLINE_MS, 'it is forgotten');
+});
+
 async function open(
   t: TestContext,
   way: Way,
   first: readonly (readonly [region: string, address: string])[],
   threads = 1,
 ) {
-  const origin = createServer((_request, response) => response.end('hello'));
+  let status = 200;
+  const origin = createServer((_request, response) => response.writeHead(status).end('hello'));
   await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
   t.after(() => origin.close());
   const address = origin.address();
@@ -182,39 +201,10 @@ async function open(
   t.after(() => workers.stop(0));
   const publish = (listeners: readonly BalancerListenerConfig[]) =>
     workers.publish(config(listeners));
-  return { workers, publish, listener: listenerAt, originPort: address.port };
-}
-
-function listenerAt(region: string, address: string, name = address): BalancerListenerConfig {
-  const routes = [{ hosts: [], pathPrefix: '/', filters: [], upstream: 'web' }];
-  return { name, region, address, port: PORT, routes };
-}
-
-function configOf(
-  listeners: readonly BalancerListenerConfig[],
-  originPort: number,
-  threads = 1,
-): Config {
-  const base = createConfig();
-  const server = { name: 'origin', address: '127.0.0.1', port: originPort, weight: 1 };
-  return {
-    ...base,
-    node: { ...base.node, workers: { dns: 1, balancer: threads } },
-    balancer: {
-      engine: 'auto',
-      listeners,
-      upstreams: {
-        web: {
-          algorithm: { kind: 'round-robin', options: {} },
-          servers: [server],
-          keepalive: { idleMax: 1, idleTimeoutMs: 1000 },
-          connectTimeoutMs: 1000,
-          responseTimeoutMs: 1000,
-          ...DEFAULT_RESILIENCE,
-        },
-      },
-    },
+  const setStatus = (next: number): void => {
+    status = next;
   };
+  return { workers, publish, setStatus, listener: listenerAt, originPort: address.port };
 }
 
 /** What a client gets there: the origin's word, or why not. */
@@ -282,3 +272,67 @@ for (const each of WAYS.slice(0, 2)) {
     assert.equal(next.address().port, PORT);
   });
 }
+
+test('where one worker cannot have a ring at start none of its region has', async (t) => {
+  if (!ring.ok) {
+    t.skip('no calls of rings here');
+    return;
+  }
+  const voice = createVoice();
+  const opened = openBalancerWorkers({
+    ...voice,
+    config: configOf([listenerAt('eu', loopbackAddress())], 1, 3),
+    file: fixture('ringless-worker'),
+    syscalls: undefined,
+    ringCalls: ring.calls,
+    states: [],
+  });
+  assert.ok(opened.ok);
+  const { workers } = opened;
+  t.after(() => workers.stop(0));
+  await workers.ready;
+  const allPortable = (): boolean =>
+    workers
+      .threads()
+      .every((thread) => thread.state() === 'running' && thread.engine() === 'portable');
+  await until(allPortable, DEADLINE_MS, 'all go without');
+  assert.equal(workers.threads().length, 3);
+  const told = voice.heard.filter((line) => line.startsWith('sockets.without-ring'));
+  assert.deepEqual(told, [
+    'sockets.without-ring eu: Balancer workers of eu read and write by node:net: memory is short.',
+  ]);
+});
+
+/** Octets of this process that are mapped for writing and come from no file. */
+function mappedBytes(): number {
+  return readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => / rw-p .* 0 *$/.test(line))
+    .map((line) => line.split(' ')[0]!.split('-'))
+    .reduce((sum, [from, to]) => sum + Number.parseInt(to!, 16) - Number.parseInt(from!, 16), 0);
+}
+
+test('a worker that dies leaves nothing mapped of what its ring received into', async (t) => {
+  const way = WAYS.find(({ ringCalls }) => ringCalls !== undefined);
+  if (way === undefined) {
+    t.skip('no ring here');
+    return;
+  }
+  const address = loopbackAddress();
+  const { workers } = await open(t, way, [['eu', address]]);
+  await workers.ready;
+  const [thread] = workers.threads();
+  const die = async (): Promise<void> => {
+    await answers(address);
+    await thread!.kill();
+    await until(() => thread!.state() === 'running', DEADLINE_MS, 'a successor');
+    await answers(address);
+  };
+  await die();
+  const before = mappedBytes();
+  const deaths = 4;
+  for (let count = 0; count < deaths; count += 1) await die();
+  const growth = (mappedBytes() - before) / (PIECES * PIECE_BYTES);
+  t.diagnostic(`${growth.toFixed(1)} slabs more after ${deaths} deaths`);
+  assert.ok(growth < 1, `${growth}`);
+});

@@ -6,74 +6,18 @@ import { test } from 'node:test';
 import { setTimeout as passed } from 'node:timers/promises';
 import { runOrigin } from '../../src/cli/origin.ts';
 import { DEFAULT_SLOW_START } from '../../src/resilience/slow-start.ts';
-import { type BalancerProcess, ENGINES, startBalancerProcess } from './process.ts';
-import { connectRaw, type RawClient, snapshotOf, startRawOrigin } from './rig.ts';
+import { CLIENTS, served, startLoad } from '../balancer/load.ts';
+import { type BalancerProcess, ENGINES, startBalancerProcess } from '../balancer/process.ts';
+import { connectRaw, type RawClient, snapshotOf, startRawOrigin } from '../balancer/rig.ts';
 
 /** Servers restart, listeners drain and configurations change while requests are under way: none is lost. */
 
-const CLIENTS = 24;
 const WEBSOCKETS = 1_000;
 const UPLOADS = 10;
 const POOL = 500;
 const MB = 1024 * 1024;
 /** A pool of 500 with its connections may take so much more than one of a single server. */
 const POOL_GROWTH_MAX = 64 * MB;
-
-type Load = {
-  /** Requests answered so far. */
-  answered(): number;
-  /** What went wrong. */
-  readonly lost: readonly string[];
-  stop(): Promise<void>;
-};
-
-/** Clients that ask one request after the other, by turns with and without a body. */
-function startLoad(port: number, path: string, methods: readonly string[]): Load {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS });
-  const lost: string[] = [];
-  let answered = 0;
-  let isOver = false;
-  const ask = async (method: string): Promise<void> => {
-    const request = http.request({ host: '127.0.0.1', port, path, method, agent });
-    request.end(method === 'POST' ? 'a body' : undefined);
-    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
-    let text = '';
-    response.setEncoding('utf8');
-    response.on('data', (part: string) => {
-      text += part;
-    });
-    await once(response, 'end');
-    if (response.statusCode === 200 && text.includes('hello')) answered++;
-    else lost.push(`${response.statusCode} ${text}`);
-  };
-  const clients = Array.from({ length: CLIENTS }, async (_, index) => {
-    for (let turn = index; !isOver; turn++) {
-      try {
-        await ask(methods[turn % methods.length]!);
-      } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        // Nobody listens any more: nothing of the request was sent.
-        if (code === 'ECONNREFUSED') break;
-        lost.push(`${code ?? message}`);
-      }
-    }
-  });
-  return {
-    answered: () => answered,
-    lost,
-    async stop() {
-      isOver = true;
-      await Promise.all(clients);
-      agent.destroy();
-    },
-  };
-}
-
-/** Waits until the load has got so many more answers. */
-async function served(load: Load, more: number): Promise<void> {
-  const from = load.answered();
-  while (load.answered() - from < more && load.lost.length === 0) await passed(5);
-}
 
 async function idle(balancer: BalancerProcess, server: number): Promise<void> {
   while ((await balancer.counters()).servers[server]!.active > 0) await passed(5);

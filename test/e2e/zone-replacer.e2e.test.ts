@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { TYPE_SOA } from '../../src/dns/constants.ts';
-import { ask, dataOf } from './dns-client.ts';
-import { startNodeFixture } from './node-fixture.ts';
-import { place } from './three-regions.ts';
-import { until } from './until.ts';
+import { ask, dataOf } from '../node/dns-client.ts';
+import { startNodeFixture } from '../node/node-fixture.ts';
+import { place } from '../node/three-regions.ts';
+import { until } from '../node/until.ts';
 
 const zoneOf = (address: string, serial = 1): string =>
   `$TTL 300\n@ SOA ns1 h ${serial} 3600 600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\nwww A ${address}\n`;

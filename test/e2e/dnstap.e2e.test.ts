@@ -6,9 +6,9 @@ import { askTcp, askUdp } from '../dnstap/ask.ts';
 import { type Collector, openCollector } from '../dnstap/collector.ts';
 import type { DecodedEvent } from '../dnstap/decode-event.ts';
 import { queryBytes } from '../nameserver/fixture.ts';
-import { loopbackAddress } from './free-addresses.ts';
-import { type NodeFixture, startNodeFixture } from './node-fixture.ts';
-import { until } from './until.ts';
+import { loopbackAddress } from '../node/free-addresses.ts';
+import { type NodeFixture, startNodeFixture } from '../node/node-fixture.ts';
+import { until } from '../node/until.ts';
 
 /** dnstap of a whole node, by collectors of the test's own; test/interop/dnstap.test.ts has those of others. */
 const DEADLINE_MS = 30_000;
@@ -242,6 +242,8 @@ async function start(
 function configOf(address: string, dnstap: Tap | undefined, dns: Tap = {}, listener: Tap = {}) {
   return {
     node: { roles: ['nameserver'], workers: { dns: 1 } },
+    // Nothing here is steered.
+    geo: { databases: [] },
     zones: { 'gslb.example': ZONE },
     dns: {
       ...dns,

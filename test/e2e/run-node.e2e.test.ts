@@ -5,11 +5,11 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Role } from '../../src/config/config.ts';
 import { describeThread } from '../../src/node/run-node.ts';
-import { ask } from './dns-client.ts';
-import { startNodeFixture } from './node-fixture.ts';
-import { runCommand, startProgram } from './program.ts';
-import { place, planThreeRegions, runOrigins } from './three-regions.ts';
-import { until } from './until.ts';
+import { ask } from '../node/dns-client.ts';
+import { startNodeFixture } from '../node/node-fixture.ts';
+import { runCommand, startProgram } from '../node/program.ts';
+import { place, planThreeRegions, runOrigins } from '../node/three-regions.ts';
+import { until } from '../node/until.ts';
 
 const DEADLINE_MS = 20_000;
 const TYPE_NS = 2;

@@ -3,37 +3,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runOrigin } from '../../src/cli/origin.ts';
-import { freePort, loopbackAddress } from './free-addresses.ts';
-import { type NodeFixture, startNodeFixture } from './node-fixture.ts';
-import { until } from './until.ts';
+import {
+  answers,
+  balancerFile,
+  kinds,
+  names,
+  planDiscovery,
+  servers,
+  servesTheTwoOfSixty,
+  untilAnswers,
+  type World,
+} from '../node/discovery-world.ts';
+import { startNodeFixture } from '../node/node-fixture.ts';
+import { until } from '../node/until.ts';
 
 /** A balancer that finds its servers at a real nameserver, which is this program as well. */
 const DEADLINE_MS = 20_000;
-
-type World = {
-  readonly dns: { readonly address: string; readonly port: number };
-  readonly vip: { readonly address: string; readonly port: number };
-  readonly hosts: readonly [string, string, string];
-  readonly port: number;
-};
-
-async function plan(t: TestContext): Promise<World> {
-  const hosts = [loopbackAddress(), loopbackAddress(), loopbackAddress()] as const;
-  const origin = await runOrigin({ name: 'o', listen: [{ address: hosts[0], port: 0 }] });
-  const port = origin.servers[0]?.port ?? 0;
-  const more = await runOrigin({
-    name: 'o',
-    listen: hosts.slice(1).map((address) => ({ address, port })),
-  });
-  t.after(() => Promise.all([origin.close(), more.close()]));
-  const [dns, vip] = [loopbackAddress(), loopbackAddress()];
-  return {
-    dns: { address: dns, port: (await freePort(dns)) ?? 0 },
-    vip: { address: vip, port: (await freePort(vip)) ?? 0 },
-    ...{ hosts, port },
-  };
-}
 
 type Records = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -46,18 +31,6 @@ const zoneFile = (world: World, serial: number, records: Records) => ({
       nameservers: ['ns.internal.example.'],
       records: { ns: { A: [world.dns.address] }, ...records },
     },
-  },
-});
-
-const balancerFile = (world: World, dns: object, more: object = {}) => ({
-  node: { name: 'lb', roles: ['balancer', 'admin'], ...more },
-  admin: { address: world.vip.address, port: world.vip.port },
-  regions: { here: { location: { latitude: 0, longitude: 0 }, vips: [world.vip.address] } },
-  balancer: {
-    upstreams: {
-      web: { algorithm: 'round-robin', discovery: { dns: { minTtl: '100ms', ...dns } } },
-    },
-    listeners: [{ region: 'here', ...world.vip, port: world.port, upstream: 'web' }],
   },
 });
 
@@ -76,32 +49,8 @@ async function serveZone(t: TestContext, world: World, records: Records) {
   };
 }
 
-const servers = ({ node }: NodeFixture) => node.plane.balancers()[0]?.servers ?? [];
-const names = (fixture: NodeFixture): readonly string[] => servers(fixture).map(({ name }) => name);
-
-async function kinds({ node }: NodeFixture): Promise<readonly string[]> {
-  const events = await node.plane.events('', 1000);
-  return events.filter(({ subject }) => subject === 'web').map(({ kind }) => kind);
-}
-
-async function answers(world: World): Promise<ReadonlySet<string>> {
-  const seen = new Set<string>();
-  for (let count = 0; count < 12; count += 1) {
-    const response = await fetch(`http://${world.vip.address}:${world.port}/`);
-    seen.add(`${response.status} ${(await response.text()).match(/, server (\S+)/)?.[1] ?? ''}`);
-  }
-  return seen;
-}
-
-/** Workers hear of another set soon, not at once. */
-async function untilAnswers(world: World, wanted: readonly string[]): Promise<void> {
-  const isSo = async (): Promise<boolean> =>
-    new Set(wanted).symmetricDifference(await answers(world)).size === 0;
-  await until(isSo, DEADLINE_MS, `answers are ${wanted.join(', ')}`);
-}
-
 test('addresses come and go with DNS, and what is empty or silent changes nothing', async (t) => {
-  const world = await plan(t);
+  const world = await planDiscovery(t);
   const [a, b, c] = world.hosts;
   const at = (host: string): string => `${host}:${world.port}`;
   const directory = mkdtempSync(join(tmpdir(), 'meridian-discovery-'));
@@ -142,7 +91,7 @@ test('addresses come and go with DNS, and what is empty or silent changes nothin
 });
 
 test('SRV gives ports, weights and priorities, also when it is too large for UDP', async (t) => {
-  const world = await plan(t);
+  const world = await planDiscovery(t);
   const [a, b, c] = world.hosts;
   const { port } = world;
   const spare = Array.from({ length: 60 }, (_, index) => `2 1 ${1000 + index} c`);
@@ -152,34 +101,11 @@ test('SRV gives ports, weights and priorities, also when it is too large for UDP
     c: { A: { ttl: 5, data: [c] } },
     '_http._tcp': { SRV: { ttl: 5, data: [`1 30 ${port} a`, `1 10 ${port} b`, ...spare] } },
   });
-  const dns = {
-    name: '_http._tcp.internal.example',
-    type: 'SRV',
-    resolvers: [`${world.dns.address}:${world.dns.port}`],
-  };
-  const fixture = await startNodeFixture(balancerFile(world, dns));
-  t.after(fixture.stop);
-  const found = servers(fixture);
-  assert.equal(found.length, 62);
-  assert.deepEqual(
-    found
-      .filter(({ priority }) => priority === 1)
-      .map(({ name, weight }) => [name, weight])
-      .toSorted(),
-    [
-      [`${a}:${port}`, 30],
-      [`${b}:${port}`, 10],
-    ].toSorted(),
-  );
-  assert.deepEqual(
-    await answers(world),
-    new Set([`200 ${a}:${port}`, `200 ${b}:${port}`]),
-    'none of the later priority, where nothing listens',
-  );
+  await servesTheTwoOfSixty(t, world);
 });
 
 test('a node whose names nobody knows starts, and says so', async (t) => {
-  const world = await plan(t);
+  const world = await planDiscovery(t);
   const dns = { name: 'web.internal.example', port: 80, resolvers: [`${world.dns.address}:1`] };
   const fixture = await startNodeFixture(balancerFile(world, dns));
   t.after(fixture.stop);

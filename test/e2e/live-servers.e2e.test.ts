@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ServerChange } from '../../src/control/control-plane.ts';
-import { freePort, loopbackAddress } from './free-addresses.ts';
-import { startLiveOrigin } from './live-origin.ts';
-import { startNodeFixture } from './node-fixture.ts';
-import { until } from './until.ts';
+import { freePort, loopbackAddress } from '../node/free-addresses.ts';
+import { startLiveOrigin } from '../node/live-origin.ts';
+import { startNodeFixture } from '../node/node-fixture.ts';
+import { until } from '../node/until.ts';
 
 /** Servers come, go and drain under connections that stay. */
 const DEADLINE_MS = 20_000;
@@ -68,8 +68,8 @@ const UPLOAD = `POST /u HTTP/1.1\r\nHost: x\r\nContent-Length: ${UPLOAD_OCTETS}\
 async function places(): Promise<{ readonly vip: Place; readonly admin: Place }> {
   const address = loopbackAddress();
   return {
-    vip: { address, port: (await freePort(address)) ?? 0 },
-    admin: { address, port: (await freePort(address)) ?? 0 },
+    vip: { address, port: await freePort(address) },
+    admin: { address, port: await freePort(address) },
   };
 }
 

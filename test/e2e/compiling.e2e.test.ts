@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const SCRIPT = fileURLToPath(new URL('./fixtures/many-short-lived.ts', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../workers/fixtures/many-short-lived.ts', import.meta.url));
 
 // Elsewhere no thread calls the kernel itself.
 if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) {
