@@ -8,11 +8,13 @@ import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
 import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
 import { HTTP_SUMMARY, HTTP_USAGE, httpBench } from './http.ts';
+import { LAYER4_SUMMARY, LAYER4_USAGE, layer4Bench } from './layer4.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { SCALE_SUMMARY, SCALE_USAGE, scaleBench } from './scale.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { SESSIONS_SUMMARY, SESSIONS_USAGE, sessionsBench } from './sessions.ts';
 import { SIGNING_SUMMARY, SIGNING_USAGE, signingBench } from './signing.ts';
+import { TROUBLE_SUMMARY, TROUBLE_USAGE, troubleBench } from './trouble.ts';
 
 type Bench = {
   readonly name: string;
@@ -31,6 +33,8 @@ const benches: readonly Bench[] = [
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },
   { name: 'http', summary: HTTP_SUMMARY, usage: HTTP_USAGE, run: httpBench },
+  { name: 'trouble', summary: TROUBLE_SUMMARY, usage: TROUBLE_USAGE, run: troubleBench },
+  { name: 'layer4', summary: LAYER4_SUMMARY, usage: LAYER4_USAGE, run: layer4Bench },
   { name: 'sessions', summary: SESSIONS_SUMMARY, usage: SESSIONS_USAGE, run: sessionsBench },
   { name: 'probes', summary: PROBES_SUMMARY, usage: PROBES_USAGE, run: probesBench },
 ];

@@ -1,8 +1,9 @@
 /** The other servers, each a child on a core of its own choosing and a free port of loopback. */
+
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../node/free-addresses.ts';
 import { LOOPBACK } from './dns-agreement.ts';
 import {
-  freePort,
   type Server,
   type ServerOptions,
   startGdnsd,

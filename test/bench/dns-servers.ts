@@ -1,9 +1,8 @@
 /** The two DNS servers, each a child on a core of its own choosing and a free port of loopback. */
 
-import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../node/free-addresses.ts';
 import { nodeWords } from './collections.ts';
 import { ask, LOOPBACK, type Loopback } from './dns-agreement.ts';
 import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
@@ -214,23 +213,4 @@ export async function whenReady(
     // A refused packet comes back at once.
     await new Promise((done) => setTimeout(done, READY_INTERVAL_MS));
   }
-}
-
-/** A port that is free for UDP and TCP now; both servers open both. */
-export async function freePort(): Promise<number> {
-  const tcp = createServer();
-  await new Promise<void>((done, fail) => {
-    tcp.once('error', fail);
-    tcp.listen(0, '127.0.0.1', done);
-  });
-  const bound = tcp.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
-  const udp = createSocket('udp4');
-  const isFree = await new Promise<boolean>((done) => {
-    udp.once('error', () => done(false));
-    udp.bind(port, '127.0.0.1', () => done(true));
-  });
-  if (isFree) udp.close();
-  await new Promise((done) => tcp.close(done));
-  return isFree ? port : freePort();
 }

@@ -10,6 +10,7 @@ import { query, STATIC_HOSTS } from './dns-workload.ts';
 import { OUTSTANDING, runHttpsLoad, runLoad, runStreamLoad, STREAM_CONNECTIONS } from './load.ts';
 import type { LoadReport } from './load-generator.ts';
 import { machineFacts, versionOf } from './machine.ts';
+import { wholeNumber } from './option-values.ts';
 import { streamOf } from './query-bytes.ts';
 import type { Scratch } from './scratch.ts';
 import { askOver, dohTarget, type Transport } from './stream-asking.ts';
@@ -163,18 +164,13 @@ function readOptions(words: readonly string[]): Options {
       workload: { type: 'string', multiple: true, default: names },
     },
   });
-  const whole = (name: 'rounds' | 'seconds'): number => {
-    const number = Number(values[name]);
-    if (Number.isInteger(number) && number >= 1) return number;
-    throw new Error(`--${name} is a whole number from 1 on, not "${values[name]}"`);
-  };
   const unknown = values.workload.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new Error(`there is no workload "${unknown}": ${names.join(', ')}`);
   }
   return {
-    rounds: whole('rounds'),
-    seconds: whole('seconds'),
+    rounds: wholeNumber('rounds', values.rounds),
+    seconds: wholeNumber('seconds', values.seconds),
     workloads: WORKLOADS.filter(({ name }) => values.workload.includes(name)),
   };
 }

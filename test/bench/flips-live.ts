@@ -1,4 +1,5 @@
 /** Real UDP workers under full load: how long after a change of health the first query is answered by it. */
+
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { DOWN } from '../../src/health/health-word.ts';
@@ -9,8 +10,8 @@ import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { openDnsWorkers } from '../../src/workers/dns-workers.ts';
 import { createSigner } from '../../src/workers/signer.ts';
 import { createConfig, healthOf, queryBytes } from '../nameserver/fixture.ts';
+import { freePort } from '../node/free-addresses.ts';
 import { chooseCores } from './dns-drive.ts';
-import { freePort } from './dns-servers.ts';
 import { queriesOf, ZONE } from './flips-world.ts';
 import { runLoad } from './load.ts';
 import { streamOf } from './query-bytes.ts';

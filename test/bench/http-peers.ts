@@ -1,7 +1,10 @@
 /** The proxies of the HTTP bench, each a child with one thread for requests and a free port of loopback. */
+
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { freePort } from '../node/free-addresses.ts';
 import { nodeWords } from './collections.ts';
-import { freePort, MAIN } from './dns-servers.ts';
+import { MAIN } from './dns-servers.ts';
 import { NODE_PEERS } from './http-node-peers.ts';
 import { startNginx } from './http-workload.ts';
 import type { Child, Scratch } from './scratch.ts';
@@ -44,17 +47,38 @@ export const HTTP_PEERS: readonly HttpPeer[] = [
     name: MERIDIAN,
     program: process.execPath,
     install: '',
-    start: (scratch, place) => startMeridianProxy(scratch, place, 'auto'),
+    start: (scratch, place) => startMeridianProxy(scratch, place, { engine: 'auto' }),
   },
   {
     name: PORTABLE,
     program: process.execPath,
     install: '',
-    start: (scratch, place) => startMeridianProxy(scratch, place, 'portable'),
+    start: (scratch, place) => startMeridianProxy(scratch, place, { engine: 'portable' }),
   },
   { name: 'Caddy', program: 'caddy', install: apt('caddy'), start: startCaddy },
   ...NODE_PEERS,
 ];
+
+/** What a feature costs, by what Meridian costs with or without it: for who asks by name. */
+export const ASKED_PEERS: readonly HttpPeer[] = [
+  meridianWith('Meridian with access log', (folder) => ({
+    accessLog: { file: join(folder, 'access.log') },
+  })),
+  meridianWith('Meridian without metrics', () => ({ metrics: 'basic' })),
+];
+
+/** @param settings of the balancer; it may write into the folder */
+function meridianWith(name: string, settings: (folder: string) => object): HttpPeer {
+  return {
+    name,
+    program: process.execPath,
+    install: '',
+    start(scratch, place) {
+      const folder = scratch.directory(`meridian-${place.port}`);
+      return startMeridianProxy(scratch, place, settings(folder));
+    },
+  };
+}
 
 /** Whether a program is there to be started. */
 export function isInstalled(program: string): boolean {
@@ -91,13 +115,13 @@ export async function whenAnswering(name: string, port: number, child: Child): P
 function startMeridianProxy(
   scratch: Scratch,
   { backend, core, port }: HttpPlace,
-  engine: 'auto' | 'portable',
+  settings: object,
 ): Child {
   const config = {
     node: { name: 'bench', roles: ['balancer'], workers: { balancer: 1 } },
     regions: { r: { location: 'DE', vips: ['127.0.0.1'] } },
     balancer: {
-      engine,
+      ...settings,
       upstreams: {
         b: { servers: [`127.0.0.1:${backend}`], keepalive: { idleMax: UPSTREAM_IDLE_MAX } },
       },

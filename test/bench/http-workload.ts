@@ -1,5 +1,5 @@
 /** What the HTTP bench asks, and what answers: nginx with a body of a few octets and two files. */
-import { freePort } from './dns-servers.ts';
+import { freePort } from '../node/free-addresses.ts';
 import type { Child, Scratch } from './scratch.ts';
 
 export type HttpWorkload = {

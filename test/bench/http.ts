@@ -12,6 +12,7 @@ import { type IdleMemory, idleTable, measureIdle, measureTogether } from './http
 import { badStatuses, type HttpLoad, runSteady, runWrk, STEADY_CONNECTIONS } from './http-load.ts';
 import { installNodePeers, NODE_PEER_NAMES, nodePeerVersion } from './http-node-peers.ts';
 import {
+  ASKED_PEERS,
   HAPROXY,
   HTTP_PEERS,
   type HttpPeer,
@@ -25,6 +26,7 @@ import { DIRECT, httpTable, latencyTable } from './http-table.ts';
 import { HTTP_WORKLOADS, type HttpWorkload, startBackend } from './http-workload.ts';
 import type { LoadReport } from './load-generator.ts';
 import { type Facts, machineFacts, versionOf } from './machine.ts';
+import { checkNames, wholeNumber } from './option-values.ts';
 import type { Scratch } from './scratch.ts';
 
 const LATENCY = 'latency';
@@ -43,7 +45,8 @@ export const HTTP_USAGE = `npm run bench -- http [options]
   --workload NAME    ${WORKLOAD_NAMES.join(', ')};
                      may be repeated (all)
   --server NAME      ${HTTP_PEERS.map(({ name }) => name).join(', ')};
-                     may be repeated (all)
+                     may be repeated (all); by name only:
+                     ${ASKED_PEERS.map(({ name }) => name).join(', ')}
   --svg FILE         draw the CPU times as a picture
 `;
 
@@ -54,9 +57,8 @@ const GENERATORS = [
   ['nginx', 'nginx-light'],
 ] as const;
 const STEADY_RATE = 2000;
-const WARM_UP_SECONDS = 1;
-/** At a low rate it takes longer until everything that is hot has been compiled. */
-const STEADY_WARM_UP_SECONDS = 3;
+/** Until everything that is hot has been compiled. */
+const WARM_UP_SECONDS = 3;
 
 type Options = {
   readonly rounds: number;
@@ -171,14 +173,7 @@ async function driveAll(
   if (!options.hasLatency) return [loads, []];
   const run = (load: HttpLoad) => runSteady(scratch, { ...load, rate: STEADY_RATE });
   const name = `${STEADY_RATE} a second`;
-  const steady = await drive(
-    [backend, ...servers],
-    name,
-    run,
-    options,
-    place,
-    STEADY_WARM_UP_SECONDS,
-  );
+  const steady = await drive([backend, ...servers], name, run, options, place);
   return [loads, steady];
 }
 
@@ -189,7 +184,6 @@ async function drive(
   run: (load: HttpLoad) => Promise<LoadReport>,
   { rounds, seconds }: Options,
   { backend, clientCore, core }: Place,
-  warmUpSeconds = WARM_UP_SECONDS,
 ): Promise<readonly Measurement[]> {
   const measured: Measurement[] = [];
   for (let round = 0; round <= rounds; round += 1) {
@@ -197,7 +191,7 @@ async function drive(
       const load = {
         port: server.port,
         clientCore,
-        seconds: round === 0 ? warmUpSeconds : seconds,
+        seconds: round === 0 ? WARM_UP_SECONDS : seconds,
       };
       let statuses = '';
       const each = await measureLoad(server, workload, [core], async () => {
@@ -271,25 +265,20 @@ function readOptions(words: readonly string[]): Options {
       svg: { type: 'string' },
     },
   });
-  const whole = (name: 'rounds' | 'seconds'): number => {
-    const number = Number(values[name]);
-    if (Number.isInteger(number) && number >= 1) return number;
-    throw new Error(`--${name} is a whole number from 1 on, not "${values[name]}"`);
-  };
-  const check = (option: string, given: readonly string[], known: readonly string[]): void => {
-    const unknown = given.find((name) => !known.includes(name));
-    if (unknown === undefined) return;
-    throw new Error(`there is no ${option} "${unknown}": ${known.join(', ')}`);
-  };
-  check('workload', values.workload, WORKLOAD_NAMES);
-  check('server', values.server, servers);
+  checkNames('workload', values.workload, WORKLOAD_NAMES);
+  const known = [...HTTP_PEERS, ...ASKED_PEERS];
+  checkNames(
+    'server',
+    values.server,
+    known.map(({ name }) => name),
+  );
   return {
-    rounds: whole('rounds'),
-    seconds: whole('seconds'),
+    rounds: wholeNumber('rounds', values.rounds),
+    seconds: wholeNumber('seconds', values.seconds),
     workloads: HTTP_WORKLOADS.filter(({ name }) => values.workload.includes(name)),
     hasLatency: values.workload.includes(LATENCY),
     hasIdle: values.workload.includes(IDLE),
-    peers: HTTP_PEERS.filter(({ name }) => values.server.includes(name)),
+    peers: known.filter(({ name }) => values.server.includes(name)),
     svg: values.svg,
   };
 }

@@ -13,8 +13,10 @@ import type { StreamSetting } from './stream-generator.ts';
 export type Load = Pick<LoadSetting, 'port' | 'address' | 'file' | 'draws' | 'seconds' | 'rate'> & {
   /** Those that the generator may use. */
   readonly cores: readonly number[];
+  /** SOURCES unless said. */
+  readonly sources?: number;
 };
-type StreamLoad = Omit<Load, 'rate' | 'draws'>;
+type StreamLoad = Omit<Load, 'rate' | 'draws' | 'sources'>;
 
 /** Sockets, addresses that their queries come from, and queries under way at once over all of them. */
 export const CLIENTS = 4;
@@ -53,7 +55,7 @@ export async function runLoad(scratch: Scratch, load: Load): Promise<LoadReport>
   const { cores, ...rest } = load;
   turns += 1;
   const places = { sockets: CLIENTS, sources: SOURCES, outstanding: OUTSTANDING };
-  const setting: LoadSetting = { ...rest, ...places, turn: turns };
+  const setting: LoadSetting = { ...places, ...rest, turn: turns };
   const { text } = await runPinned(scratch, cores, [...NODE, GENERATOR, JSON.stringify(setting)]);
   return JSON.parse(text) as LoadReport;
 }

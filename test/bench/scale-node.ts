@@ -7,8 +7,9 @@ import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
 import { NODE_FLAGS } from '../../src/node-flags.mjs';
 import { createGeoFiles, readCentroids } from '../../src/workers/geo-files.ts';
+import { freePort } from '../node/free-addresses.ts';
 import { processCpuSeconds } from './cpu.ts';
-import { freePort, MAIN } from './dns-servers.ts';
+import { MAIN } from './dns-servers.ts';
 import type { Child, Scratch } from './scratch.ts';
 
 const START_SECONDS = 120;

@@ -35,7 +35,7 @@ export function openScratch(name: string): Scratch {
   const root = mkdtempSync(join(tmpdir(), `meridian-bench-${name}-`));
   const children = new Set<ChildProcess>();
   process.on('exit', () => {
-    for (const child of children) child.kill('SIGKILL');
+    for (const child of children) endGroup(child);
     rmSync(root, { recursive: true, force: true, maxRetries: 3 });
   });
   for (const [signal, code] of Object.entries(SIGNALS)) {
@@ -75,8 +75,17 @@ export function scratchBelow(scratch: Scratch, folder: string): Scratch {
   };
 }
 
+/** With its own children: workers of nginx outlive a master that is killed. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 function startChild(children: Set<ChildProcess>, command: string, words: readonly string[]): Child {
-  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   children.add(child);
   let output = '';
   const keep = (chunk: Buffer): void => {

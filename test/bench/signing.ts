@@ -7,11 +7,13 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { NODE_FLAGS } from '../../src/node-flags.mjs';
+import { freePort } from '../node/free-addresses.ts';
 import { chooseCores, inWords, measure, megabytes, say } from './dns-drive.ts';
-import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
+import { MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { type Measurement, resultTable } from './dns-table.ts';
 import { query, STATIC_HOSTS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import { machineFacts, versionOf } from './machine.ts';
+import { wholeNumber } from './option-values.ts';
 import { streamOf } from './query-bytes.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -85,12 +87,11 @@ function readOptions(words: readonly string[]) {
       rate: { type: 'string', default: '1500' },
     },
   });
-  const whole = (name: keyof typeof values): number => {
-    const number = Number(values[name]);
-    if (Number.isInteger(number) && number >= 1) return number;
-    throw new Error(`--${name} is a whole number from 1 on, not "${values[name]}"`);
+  return {
+    rounds: wholeNumber('rounds', values.rounds),
+    seconds: wholeNumber('seconds', values.seconds),
+    rate: wholeNumber('rate', values.rate),
   };
-  return { rounds: whole('rounds'), seconds: whole('seconds'), rate: whole('rate') };
 }
 
 type Workload = {

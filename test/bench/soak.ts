@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { NODE_FLAGS } from '../../src/node-flags.mjs';
+import { freePort } from '../node/free-addresses.ts';
 import type { Expected } from './answer-judge.ts';
 import { nodeWords, readCollections } from './collections.ts';
 import { processCpuSeconds, residentBytes } from './cpu.ts';
@@ -16,8 +17,9 @@ import { ask, type Reply } from './dns-agreement.ts';
 import { chooseCores, say } from './dns-drive.ts';
 import { startEcho } from './dns-peers.ts';
 import { prepare } from './dns-preparation.ts';
-import { freePort, MAIN, meridianConfig, type Server, whenReady } from './dns-servers.ts';
+import { MAIN, meridianConfig, type Server, whenReady } from './dns-servers.ts';
 import { query, STEERED_TTL_SECONDS, sampleOf, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import { HTTP_SOAK_USAGE, httpSoak } from './http-soak.ts';
 import { machineFacts } from './machine.ts';
 import { streamOf } from './query-bytes.ts';
 import { type Child, openScratch, type Scratch } from './scratch.ts';
@@ -49,11 +51,12 @@ process.exit(await main(process.argv.slice(2)));
 
 async function main(words: readonly string[]): Promise<number> {
   if (words.includes('--help')) {
-    process.stdout.write(USAGE);
+    process.stdout.write(`${USAGE}\n${HTTP_SOAK_USAGE}`);
     return 0;
   }
   try {
-    return await soak(words);
+    const others = words.filter((word) => word !== '--http');
+    return others.length < words.length ? await httpSoak(others) : await soak(words);
   } catch (error) {
     process.stderr.write(`soak: ${(error as Error).message}\n`);
     return 1;

@@ -2,9 +2,11 @@
  * The servers of `dns-streams`, each a child that serves one signed zone over every transport it knows. All but
  * Meridian, which signs itself, get the zone with its signatures in it.
  */
+
 import { NODE_FLAGS } from '../../src/node-flags.mjs';
+import { freePort } from '../node/free-addresses.ts';
 import { createAuthority } from '../probe/certificates.ts';
-import { freePort, MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
+import { MAIN, type Server, SIGNED_ZONES, whenReady } from './dns-servers.ts';
 import { query, STATIC_HOSTS, TTL_SECONDS, ZONE } from './dns-workload.ts';
 import type { Scratch } from './scratch.ts';
 import { DOH_PATH, type Transport } from './stream-asking.ts';
