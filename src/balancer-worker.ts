@@ -217,7 +217,7 @@ async function openListener(
       : await engine.listen(where, (connection) => {
           const at = front();
           return at
-            ? at.entrance.pass(name, connection, (passed) => admit(at, name, passed))
+            ? at.entrance.pass(name, connection, steadyNow(), (passed) => admit(at, name, passed))
             : SILENT_HANDLERS;
         });
     listeners.set(name, { ...listener, isDatagrams, fd: socket.fd });

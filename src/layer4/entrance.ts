@@ -15,7 +15,12 @@ import type { Flow } from './flow-key.ts';
  */
 export type Entrance = {
   /** @param listener that the connection has come to */
-  pass(listener: string, connection: Connection, serve: OnConnection): ReturnType<OnConnection>;
+  pass(
+    listener: string,
+    connection: Connection,
+    nowMs: number,
+    serve: OnConnection,
+  ): ReturnType<OnConnection>;
   /**
    * The same of one datagram: whose it is and what is behind the header, which only version 2 can tell of
    * datagrams; undefined when it is to be dropped.
@@ -31,22 +36,21 @@ export function createEntrance(snapshot: BalancerSnapshot): Entrance {
   const waiting = new Map<Connection, number>();
   let proxies = proxiesOf(snapshot);
   let { limits } = snapshot;
-  let atMs = 0;
   const client = createProxiedClient();
-  const hall: Hall = {
+  const hallSince = (nowMs: number): Hall => ({
     enter(connection) {
-      if (waiting.size < limits.connectionsMax) waiting.set(connection, atMs);
+      if (waiting.size < limits.connectionsMax) waiting.set(connection, nowMs);
       else connection.destroy();
     },
     leave: (connection) => void waiting.delete(connection),
     refuse: (connection) => connection.destroy(),
-  };
+  });
   return {
-    pass(listener, connection, serve) {
+    pass(listener, connection, nowMs, serve) {
       const networks = proxies.get(listener);
       if (networks === undefined) return serve(connection);
       const isProxy = (text: string): boolean => isIn(networks, text);
-      return proxied(isProxy, serve, hall, readEitherProxyHeader)(connection);
+      return proxied(isProxy, serve, hallSince(nowMs), readEitherProxyHeader)(connection);
     },
     open(listener, flow, bytes) {
       const networks = proxies.get(listener);
@@ -58,7 +62,6 @@ export function createEntrance(snapshot: BalancerSnapshot): Entrance {
       limits = next.limits;
     },
     tick(nowMs) {
-      atMs = nowMs;
       for (const [connection, sinceMs] of waiting) {
         if (nowMs - sinceMs < limits.headTimeoutMs) break;
         waiting.delete(connection);

@@ -15,6 +15,7 @@ import { until } from '../node/until.ts';
  * takes out, none of them is dropped.
  */
 const DEADLINE_MS = 30_000;
+const WORKERS = 2;
 const WEBSOCKETS = 1000;
 const UPLOADS = 8;
 const DOWNLOADS = 8;
@@ -60,7 +61,7 @@ async function startNode(t: TestContext, engine: string, servers: readonly Serve
       return { name: `at-${port}`, region: 'eu', address: HOST, port, upstream: 'web' };
     });
     const config = {
-      node: { name: 'reloaded', roles: ['balancer', 'admin'], workers: { balancer: 2 } },
+      node: { name: 'reloaded', roles: ['balancer', 'admin'], workers: { balancer: WORKERS } },
       regions: { eu: { location: 'DE' } },
       admin: { address: HOST, port: admin, tokens: [] },
       balancer: {
@@ -122,7 +123,8 @@ for (const engine of ENGINES) {
     assert.equal(serves, engine);
     const open = await openAll(first, servers);
     const held = servers.map(({ downloads }) => downloads.length);
-    assert.deepEqual(held, [DOWNLOADS / 2, DOWNLOADS / 2, 0]);
+    // Each worker goes round by itself, and the kernel says which of them a client comes to.
+    assert.ok(Math.abs(held[0]! - held[1]!) <= WORKERS && held[2] === 0, held.join());
     const perServer = servers.map(({ origin }) => origin.connections());
     assert.ok(Math.min(perServer[0]!, perServer[1]!) >= WEBSOCKETS / 3, perServer.join());
     const whoAnswers = async (port: number): Promise<string> => {

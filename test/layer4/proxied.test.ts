@@ -93,6 +93,24 @@ test('without a header, with a late one, or from anybody else, nothing is served
   assert.equal(origin.connections(), 0);
 });
 
+test('a header has its whole time, also before the clock is first looked at', async (t) => {
+  const origin = await startMirror();
+  const headTimeoutMs = 1_000;
+  const http = httpListenerOf('http', [[[], 0]], { proxies: ['127.0.0.0/8'] });
+  const snapshot = snapshotOf([upstreamOf('web', [origin.port])], [http], { headTimeoutMs });
+  const rig = await startRig(snapshot);
+  closeAfter(t, rig, origin);
+  const header = textOf(encodeProxyHeader('v2', ENDS));
+  const [served, late] = [connectRaw(rig.ports[0]!), connectRaw(rig.ports[0]!)];
+  for (const client of [served, late]) client.send(header.slice(0, 20));
+  await eventually(() => rig.accepted() === 2, 'they have come');
+  rig.pass(headTimeoutMs - 1);
+  served.send(header.slice(20) + GET);
+  assert.match((await served.ended()).text, /^X-Forwarded-For: 203\.0\.113\.7\r$/im);
+  rig.pass(1);
+  assert.equal((await late.ended()).text, '');
+});
+
 const V2 = '\r\n\r\n\0\r\nQUIT\n';
 /** proxy-protocol.txt, sections 2.1 and 2.2. */
 const NO_HEADERS: Readonly<Record<string, string>> = {

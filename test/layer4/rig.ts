@@ -94,6 +94,7 @@ export async function startRig(snapshot: BalancerSnapshot) {
     connectRelay(server, (bytes) => onDatagram(bytes, clock.ms), onProblem);
   const layer4 = createLayer4(balancer.accounts, connect, connectDatagrams, () => 0.5, snapshot);
   const entrance = createEntrance(snapshot);
+  let accepted = 0;
   const admit =
     (name: string): OnConnection =>
     (connection) => {
@@ -113,9 +114,10 @@ export async function startRig(snapshot: BalancerSnapshot) {
             const peer = `${remoteAddress} ${remotePort}`;
             if (opened) layer4.receive(name, opened.flow, peer, opened.bytes, reply, clock.ms);
           })
-        : engine.listen({ address, port }, (connection) =>
-            entrance.pass(name, connection, admit(name)),
-          ),
+        : engine.listen({ address, port }, (connection) => {
+            accepted += 1;
+            return entrance.pass(name, connection, clock.ms, admit(name));
+          }),
     ),
   );
   const tick = (): void => {
@@ -123,8 +125,9 @@ export async function startRig(snapshot: BalancerSnapshot) {
     layer4.tick(clock.ms);
     entrance.tick(clock.ms);
   };
-  tick();
   return {
+    /** Connections that have come to any listener. */
+    accepted: () => accepted,
     /** Of the listeners, in their order. */
     ports: opened.map(({ port }) => port),
     balancer,
