@@ -29,6 +29,10 @@ const TOOLS = {
     curl: 'curl',
     'redis-server': 'redis-server',
     'redis-cli': 'redis-tools',
+    haproxy: 'haproxy',
+    wrk: 'wrk',
+    cc: 'gcc',
+    '/usr/include/stdlib.h': 'libc6-dev',
   },
   bench: {
     'redis-server': 'redis-server',

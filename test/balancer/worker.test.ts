@@ -190,13 +190,16 @@ test('a worker that cannot have its ring says so and ends, with the sockets that
     warmUpMs: 0,
     states: [],
   } satisfies BalancerRequest);
-  const [[report], [error]] = (await Promise.all([
-    once(worker, 'message'),
-    once(worker, 'error'),
-  ])) as [[BalancerReport], [Error]];
-  assert.ok(report.type === 'no-ring');
+  const reports: BalancerReport[] = [];
+  const errors: Error[] = [];
+  worker.on('message', (report) => reports.push(report));
+  worker.on('error', (error: Error) => errors.push(error));
+  await new Promise((exited) => worker.on('exit', exited));
+  assert.deepEqual([reports.length, errors.length], [1, 1]);
+  const [report] = reports;
+  assert.ok(report?.type === 'no-ring');
   assert.match(report.reason, /./);
-  assert.equal(error.message, report.reason);
+  assert.equal(errors[0]!.message, report.reason);
   calls.close(own);
   const client = net.connect(port, '127.0.0.1');
   const [problem] = (await once(client, 'error')) as [NodeJS.ErrnoException];

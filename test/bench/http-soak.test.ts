@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { SoakFailure } from './http-soak-clients.ts';
 import { type HttpSoakResult, httpSoakFaults, httpSoakTable, rowsOf } from './http-soak-table.ts';
 import type { MemorySample } from './memory-watch.ts';
 
-const SOAK = fileURLToPath(new URL('./soak.ts', import.meta.url));
 const BEGAN_MS = 1_000_000;
 const SECONDS = 160;
 
@@ -78,23 +74,4 @@ test('httpSoakFaults() excuses what was under way when a server died, and no wro
   );
   const silent = { right: {}, wrong: [], failed: [] };
   assert.deepEqual(httpSoakFaults(result({ report: silent })), ['nothing was answered']);
-});
-
-test('soak --http: the whole of it, for some seconds', async (t) => {
-  const words = ['--disable-warning=ExperimentalWarning', SOAK, '--http', '--minutes', '0.1'];
-  const child = spawn(process.execPath, words);
-  t.after(() => child.kill('SIGTERM'));
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const [code] = await once(child, 'close');
-  assert.equal(code, 0, output);
-  for (const kind of ['small', '1m', 'chunked', 'upload', 'post', 'websocket', 'events']) {
-    assert.match(output, new RegExp(`right answers .*\\b${kind} [1-9]`), output);
-  }
-  assert.match(output, /\| wrong answers \| 0 \|/);
-  assert.match(output, /\| deaths of a server \| 1 \|/);
 });

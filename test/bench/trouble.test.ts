@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import { type ClientReport, judge, OUTCOME } from './trouble-clients.ts';
 import {
   clientFigures,
@@ -13,7 +10,6 @@ import {
 } from './trouble-figures.ts';
 import { BIN_MS, type ServerCounts } from './trouble-servers.ts';
 
-const BENCH = fileURLToPath(new URL('./bench.ts', import.meta.url));
 const START_MS = 1_000_000;
 const RATE = 100;
 const ALL = { fromMs: START_MS, toMs: START_MS + 4000 };
@@ -82,38 +78,3 @@ test('judge() knows when an answer is whole, and whether it is right', () => {
   assert.equal(judge('HTTP/1.0 503 Service Unavailable\r\n\r\nsorry', false), undefined);
   assert.equal(judge('HTTP/1.0 503 Service Unavailable\r\n\r\nsorry', true), 503);
 });
-
-test('bench trouble: fails, beside HAProxy', async (t) => {
-  const table = await bench(t, 'fails', ['HAProxy', 'Meridian portable']);
-  assert.match(table, /\| fails \| HAProxy \| \d+\.\d+ % \|/);
-  assert.match(table, /\| fails \| Meridian portable \| \d+\.\d+ % \|/);
-});
-
-test('bench trouble: reload drops nothing', async (t) => {
-  const table = await bench(t, 'reload', ['Meridian']);
-  assert.match(table, /dropped \| Meridian \| none dropped; 0 of \d+ failed \| yes/, table);
-});
-
-/** The tables of one scenario of a second. */
-async function bench(
-  t: TestContext,
-  scenario: string,
-  servers: readonly string[],
-): Promise<string> {
-  const child = spawn(process.execPath, [
-    ...['--disable-warning=ExperimentalWarning', BENCH, 'trouble'],
-    ...['--seconds', '1', '--rate', '200', '--scenario', scenario],
-    ...servers.flatMap((server) => ['--server', server]),
-  ]);
-  t.after(() => child.kill('SIGTERM'));
-  let [output, errors] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
-  const [code] = await once(child, 'close');
-  assert.equal(code, 0, errors);
-  return output.slice(output.indexOf('| trouble |'));
-}

@@ -12,7 +12,7 @@ import { until } from './until.ts';
 /** The access log of a real node with two balancer workers while its file is renamed, as logrotate does. */
 const DEADLINE_MS = 20_000;
 const CLIENTS = 8;
-const ROTATIONS = 8;
+const ROTATIONS = 4;
 
 test('no line is lost or split while the file is renamed, with SIGUSR2 and without', async (t) => {
   const { file, port, program } = await startNode(t);
