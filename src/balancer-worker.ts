@@ -88,9 +88,9 @@ function createWorker(
         if (ringLedger) engine = openRing(ringLedger, sockets, send);
         await warmUp(engine, snapshot, warmUpMs);
         log.follow(snapshot);
-        const { shared } = sessions;
         const connect = connector(engine);
-        balancer = createBalancer(connect, Math.random, snapshot, counters, wakeAfter, shared);
+        const around = { outboxes: engine.outboxes, shared: sessions.shared, wakeAfter };
+        balancer = createBalancer(connect, Math.random, snapshot, counters, around);
         await sessions.follow(snapshot);
         balancer.setServers(states);
         front = openFront(balancer, engine, snapshot);

@@ -28,7 +28,7 @@ import { releaseRetry } from './retrying.ts';
 import { forEachOnRoll } from './roll.ts';
 import { tickRoom } from './room.ts';
 import { compileRoutes } from './route.ts';
-import type { BalancerRuntime, Listener, SharedSessions } from './session.ts';
+import type { BalancerRuntime, BalancerSurroundings, Listener } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
 import { type Outlier, outliersOf, type ServerEvent, tickStanding } from './standing.ts';
@@ -85,18 +85,15 @@ export type Accounts = Pick<BalancerRuntime, 'accessLog' | 'counters' | 'upstrea
 
 /**
  * @param draw random numbers in [0, 1) for the algorithms
- * @param wakeAfter asks for `tickWaiting` in so many milliseconds; without it ticks have to do
- * @param shared the sessions that nodes share, for upstreams that do
  */
 export function createBalancer(
   connect: Connect,
   draw: () => number,
   snapshot: BalancerSnapshot,
   counters: ArrayBufferLike,
-  wakeAfter: (ms: number) => void = () => {},
-  shared?: SharedSessions,
+  surroundings: BalancerSurroundings = {},
 ): Balancer {
-  const runtime = createRuntimeState(connect, draw, wakeAfter, snapshot.limits, shared);
+  const runtime = createRuntimeState(connect, draw, snapshot.limits, surroundings);
   const listeners = new Map<string, Listener>();
   let stopAtMs = Number.POSITIVE_INFINITY;
   let hadOutliers = false;

@@ -48,6 +48,7 @@ function pass(
   nowMs: number,
 ): void {
   if (to - from < PASSED_MIN) {
+    if (sink.length + to - from > sink.bytes.length) flushSink(session, sink, write, nowMs);
     putBytes(sink, bytes, from, to);
     return;
   }

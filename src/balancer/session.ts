@@ -266,12 +266,21 @@ export type BalancerRuntime = {
   dateText: string;
 };
 
+/** What a balancer may have around it. */
+export type BalancerSurroundings = {
+  /** Asks for `tickWaiting` in so many milliseconds; without it ticks have to do. */
+  readonly wakeAfter?: ((ms: number) => void) | undefined;
+  /** The sessions that nodes share, for upstreams that do. */
+  readonly shared?: SharedSessions | undefined;
+  /** The engine's: what is gathered there is written without a copy. */
+  readonly outboxes?: readonly [ByteSink, ByteSink] | undefined;
+};
+
 export function createRuntimeState(
   connect: Connect,
   draw: () => number,
-  wakeAfter: (ms: number) => void,
   limits: BalancerLimits,
-  shared: SharedSessions | undefined,
+  { outboxes, shared, wakeAfter = () => {} }: BalancerSurroundings,
 ): BalancerRuntime {
   return {
     connect,
@@ -297,8 +306,8 @@ export function createRuntimeState(
     mirrors: new Set(),
     requestHead: createRequestHead(),
     responseHead: createResponseHead(),
-    toClient: createByteSink(SINK_BYTES),
-    toUpstream: createByteSink(SINK_BYTES),
+    toClient: outboxes?.[0] ?? createByteSink(SINK_BYTES),
+    toUpstream: outboxes?.[1] ?? createByteSink(SINK_BYTES),
     spareHeads: [],
     traceIds: { traceId: '', requestId: '' },
     dateSecond: -1,

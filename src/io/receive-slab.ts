@@ -15,8 +15,13 @@ export type ReceiveSlab = {
   pieceAt(offset: number): number;
   /** Address of an octet of `buffer`, for sending it on as it is. */
   addressOf(offset: number): number;
-  /** The kernel may use the piece again. */
+  /** The kernel may use the piece again, when it is told next (`offer`). */
   giveBack(piece: number): void;
+  /**
+   * Tells of what was given back: before every call that hands over, for nothing is received outside of those
+   * (IORING_SETUP_DEFER_TASKRUN).
+   */
+  offer(): void;
 };
 
 export const PIECE_BYTES = 64 * 1024;
@@ -39,10 +44,15 @@ export function createReceiveSlab(calls: RingCalls, ringFd: number): ReceiveSlab
   const long = createPlaces(calls, ringFd, LONG_GROUP, LONG_PIECES);
   const views = Array.from({ length: ALL_PIECES }, () => new Uint8Array(memory, 0, 0));
   const giveBack = (piece: number): void => {
-    if (isLong(piece)) long(piece, address + offsetOf(piece), LONG_PIECE_BYTES);
-    else usual(piece, address + offsetOf(piece), PIECE_BYTES);
+    if (isLong(piece)) long.giveBack(piece, address + offsetOf(piece), LONG_PIECE_BYTES);
+    else usual.giveBack(piece, address + offsetOf(piece), PIECE_BYTES);
+  };
+  const offer = (): void => {
+    usual.offer();
+    long.offer();
   };
   for (let piece = 0; piece < ALL_PIECES; piece += 1) giveBack(piece);
+  offer();
   return {
     buffer: memory,
     view(piece, length) {
@@ -59,6 +69,7 @@ export function createReceiveSlab(calls: RingCalls, ringFd: number): ReceiveSlab
         : PIECES + Math.floor((offset - LONG_FROM) / LONG_PIECE_BYTES),
     addressOf: (offset) => address + offset,
     giveBack,
+    offer,
   };
 }
 
@@ -70,22 +81,29 @@ const REGISTER_BUFFER_RING = 22;
 const PLACE_WORDS = 4;
 const TAIL_AT = 7;
 
-/** A group of so many places, a power of two. @returns how a piece is offered to the kernel */
+/** A group of so many places, a power of two. */
 function createPlaces(calls: RingCalls, ringFd: number, group: number, count: number) {
   const places = calls.map(-1, 0, count * PLACE_WORDS * 4);
   const words = new Uint32Array(places.memory);
   const halves = new Uint16Array(places.memory);
   register(calls, ringFd, places.address, group, count);
   let tail = 0;
-  return (piece: number, address: number, length: number): void => {
-    const place = (tail & (count - 1)) * PLACE_WORDS;
-    words[place] = address;
-    words[place + 1] = address / 2 ** 32;
-    words[place + 2] = length;
-    halves[place * 2 + 6] = piece;
-    tail = (tail + 1) & 0xffff;
-    // The kernel must not see the tail before the place is filled.
-    Atomics.store(halves, TAIL_AT, tail);
+  let offered = 0;
+  return {
+    giveBack(piece: number, address: number, length: number): void {
+      const place = (tail & (count - 1)) * PLACE_WORDS;
+      words[place] = address;
+      words[place + 1] = address / 2 ** 32;
+      words[place + 2] = length;
+      halves[place * 2 + 6] = piece;
+      tail = (tail + 1) & 0xffff;
+    },
+    offer(): void {
+      if (tail === offered) return;
+      offered = tail;
+      // The kernel must not see the tail before the places are filled.
+      Atomics.store(halves, TAIL_AT, tail);
+    },
   };
 }
 

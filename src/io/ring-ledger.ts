@@ -5,7 +5,7 @@ import type { RingCalls } from './ring-calls.ts';
  * the process's and stay when a thread ends. Who outlives it lets go of them, however it ended.
  *
  *   64-bit words: the ring's descriptor and one, the number of mappings, where completions are in the first
- *   one, address and length of each; the number of pieces of memory of its own, address and length of each; behind
+ *   one and which of them was told of last, address and length of each; the number of pieces of memory of its own, address and length of each; behind
  *   them a bit for each descriptor of a socket
  */
 export type RingLedger = {
@@ -16,6 +16,8 @@ export type RingLedger = {
   addMemory(address: number, length: number): void;
   /** Where completions lie in the first mapping: some may be told to nobody any more. */
   placeCompletions(place: CompletionPlace): void;
+  /** Completions before this one were told of (`reap`); the kernel hears it later. */
+  told(head: number): void;
   addSocket(fd: number): void;
   removeSocket(fd: number): void;
 };
@@ -23,7 +25,6 @@ export type RingLedger = {
 /** In words of 32 bits, and the mask of places. */
 export type CompletionPlace = {
   readonly at: number;
-  readonly headAt: number;
   readonly tailAt: number;
   readonly mask: number;
 };
@@ -31,6 +32,7 @@ export type CompletionPlace = {
 const RING_AT = 0;
 const COUNT_AT = 1;
 const PLACE_AT = 2;
+const TOLD_AT = 5;
 const MAPPINGS_AT = 6;
 const MAPPINGS_MAX = 4;
 /** Of accepting, the lower half of what comes back with a completion; the upper one is the listener's number. */
@@ -50,6 +52,7 @@ export const createLedgerMemory = (): SharedArrayBuffer =>
 export function openLedger(memory: SharedArrayBuffer): RingLedger {
   const header = new BigUint64Array(memory, 0, HEADER_BYTES / 8);
   const bits = new Uint32Array(memory, HEADER_BYTES);
+  const toldWord = toldOf(memory);
   return {
     openRing(fd) {
       header[RING_AT] = BigInt(fd + 1);
@@ -68,8 +71,11 @@ export function openLedger(memory: SharedArrayBuffer): RingLedger {
       header[MEMORIES_AT + 2 * count + 1] = BigInt(length);
       header[MEMORY_COUNT_AT] = BigInt(count + 1);
     },
-    placeCompletions({ at, headAt, mask, tailAt }) {
-      header.set([at, headAt, tailAt, mask].map(BigInt), PLACE_AT);
+    placeCompletions({ at, mask, tailAt }) {
+      header.set([at, tailAt, mask].map(BigInt), PLACE_AT);
+    },
+    told(head) {
+      toldWord[0] = head;
     },
     addSocket(fd) {
       if (fd < DESCRIPTORS_MAX) bits[fd >>> 5]! |= 1 << (fd & 31);
@@ -79,6 +85,8 @@ export function openLedger(memory: SharedArrayBuffer): RingLedger {
     },
   };
 }
+
+const toldOf = (memory: SharedArrayBuffer): Int32Array => new Int32Array(memory, 8 * TOLD_AT, 1);
 
 /**
  * The thread is gone: its sockets are closed, and its ring, which the kernel keeps as long as it is mapped. What
@@ -90,7 +98,8 @@ export function settleLedger(
 ): void {
   const header = new BigUint64Array(memory, 0, HEADER_BYTES / 8);
   const bits = new Uint32Array(memory, HEADER_BYTES);
-  const sockets = new Set([...untoldSockets(header, calls), ...descriptorsOf(bits)]);
+  const [told = 0] = toldOf(memory);
+  const sockets = new Set([...untoldSockets(header, told, calls), ...descriptorsOf(bits)]);
   for (const fd of sockets) calls.close(fd);
   bits.fill(0);
   for (let index = 0; index < Number(header[COUNT_AT]); index++) {
@@ -130,15 +139,17 @@ function descriptorsOf(bits: Uint32Array): readonly number[] {
 }
 
 /** Connections that the kernel has accepted and that the thread did not come to hear of. */
-function untoldSockets(header: BigUint64Array, calls: Pick<RingCalls, 'view'>): readonly number[] {
-  const [at = 0, headAt = 0, tailAt = 0, mask = 0] = [...header.slice(PLACE_AT, MAPPINGS_AT)].map(
-    Number,
-  );
+function untoldSockets(
+  header: BigUint64Array,
+  told: number,
+  calls: Pick<RingCalls, 'view'>,
+): readonly number[] {
+  const [at = 0, tailAt = 0, mask = 0] = [...header.slice(PLACE_AT, TOLD_AT)].map(Number);
   if (header[COUNT_AT] === 0n || mask === 0) return [];
   const memory = calls.view(header[MAPPINGS_AT]!, Number(header[MAPPINGS_AT + 1]!));
   const words = new Int32Array(memory);
   const found: number[] = [];
-  for (let head = words[headAt]!; head !== words[tailAt]; head = (head + 1) | 0) {
+  for (let head = told; head !== words[tailAt]; head = (head + 1) | 0) {
     const first = at + (head & mask) * COMPLETION_WORDS;
     const [low, high, result] = [words[first]!, words[first + 1]!, words[first + 2]!];
     if (low === ACCEPTED_LOW && high !== 0 && result >= 0) found.push(result);

@@ -18,7 +18,7 @@ export type Ring = {
   /** Hands over what was prepared; with 1, waits until something is complete. */
   enter(waitFor: 0 | 1): void;
   /**
-   * Tells of completions, those too that come meanwhile, `max` at most.
+   * Tells of the completions that are there, `max` at most.
    * @param tell user data (low, high), the result, or a negative error number, and flags
    * @returns how many
    */
@@ -160,20 +160,22 @@ function openRing(calls: RingCalls, fd: number, parameters: Uint32Array, ledger:
     },
     reap(tell, max) {
       const { at: first, headAt, mask, tailAt, words } = done;
-      let head = Atomics.load(indices, headAt);
-      let told = 0;
-      while (told < max && !isShut && head !== Atomics.load(indices, tailAt)) {
+      const start = Atomics.load(indices, headAt);
+      const end = Atomics.load(indices, tailAt);
+      let head = start;
+      while (head !== end && ((head - start) | 0) < max) {
         const at = first + (head & mask) * DONE_WORDS;
         const [low, high] = [words[at]!, words[at + 1]!];
         const [result, flags] = [words[at + 2]!, words[at + 3]!];
         tell(low >>> 0, high >>> 0, result, flags >>> 0);
-        if (isShut) break;
+        // The places are not the ring's any more.
+        if (isShut) return 0;
         head = (head + 1) | 0;
-        // Not before it was told: whoever settles for a thread that ended meanwhile finds it here.
-        Atomics.store(indices, headAt, head);
-        told += 1;
+        // Not before it was told: whoever settles for a thread that ended meanwhile goes on here.
+        ledger.told(head);
       }
-      return told;
+      if (head !== start) Atomics.store(indices, headAt, head);
+      return (head - start) | 0;
     },
   };
 }

@@ -6,7 +6,7 @@ import type { RingCalls } from './ring-calls.ts';
  * gives it, so that after a burst the last ones are unused.
  */
 export function createBlocks(calls: RingCalls, bytesMax: number) {
-  const usedMax = Math.ceil(bytesMax / BLOCK_BYTES);
+  const usedMax = Math.ceil(bytesMax / BLOCK_BYTES) + OUTBOXES;
   const bytes: Uint8Array[] = [];
   const addresses: number[] = [];
   const chunks: Chunk[] = [];
@@ -55,6 +55,7 @@ export function createBlocks(calls: RingCalls, bytesMax: number) {
       }
     },
     addressOf: (block: number): number => addresses[block]!,
+    bytesOf: (block: number): Uint8Array => bytes[block]!,
     fill(block: number, at: number, from: Uint8Array, start: number, length: number): void {
       copyOctets(bytes[block]!, at, from, start, start + length);
     },
@@ -73,6 +74,8 @@ type Chunk = {
 
 export const BLOCK_BYTES = 16 * 1024;
 const BLOCKS_AT_ONCE = 64;
+/** Blocks in which something is gathered, and nothing waits (send-queue.ts). */
+export const OUTBOXES = 2;
 /**
  * Copies that wait to be sent, of all connections of a thread. Beyond it each may leave what was received for it in one
  * small read, and reads on when that is sent: many slow readers cost time, not memory.

@@ -1,12 +1,13 @@
+import { type ByteSink, createByteSink } from '../http/byte-sink.ts';
 import type { ReceiveSlab } from './receive-slab.ts';
 import { ALL_PIECES, isLong, LONG_PIECES, PIECES } from './receive-slab.ts';
 import type { RingCalls } from './ring-calls.ts';
-import { BLOCK_BYTES, createBlocks } from './send-blocks.ts';
+import { BLOCK_BYTES, createBlocks, OUTBOXES } from './send-blocks.ts';
 
 /**
  * What is still to be sent on a connection, in the order it was written: copies in blocks, or what was
- * received and goes on as it is, without a copy. Blocks are shared by all connections of a thread; a
- * connection that sends nothing has none.
+ * received and goes on as it is, without a copy, or what was gathered in a block from the first. Blocks are shared by
+ * all connections of a thread; a connection that sends nothing has none.
  */
 export type SendQueue = {
   first: Part | undefined;
@@ -25,6 +26,8 @@ export type Part = {
 };
 
 export type SendMemory = {
+  /** What is gathered in them is appended without a copy; other memory comes in its place. */
+  readonly outboxes: Outboxes;
   /** Appends the first octets of `bytes`, which may be used otherwise as soon as this returns. */
   put(queue: SendQueue, bytes: Uint8Array, length: number): void;
   /** Takes away what was sent. */
@@ -44,6 +47,12 @@ export type SendMemory = {
   tidyUp(nowMs: number): void;
 };
 
+/** As the contract of engines says (stream.ts). */
+export type Outboxes = readonly [ByteSink, ByteSink];
+
+/** The memory of an outbox, while what is gathered fits into it. */
+type Outbox = { readonly sink: ByteSink; home: Uint8Array; block: number };
+
 export const createSendQueue = (): SendQueue => ({ first: undefined, last: undefined, bytes: 0 });
 
 /** Copying less than this costs less than keeping a whole piece for it. */
@@ -58,39 +67,27 @@ export function createSendMemory(
 ): SendMemory {
   const blocks = createBlocks(calls, bytesMax);
   const pieces = createHolders(slab);
-  let spare: Part | undefined;
+  const parts = createParts();
   const hasLongPieces = (): boolean => pieces.longHeld() <= waitingMax(LONG_PIECES);
   const mayHold = (piece: number): boolean =>
     isLong(piece) ? hasLongPieces() : pieces.usualHeld() <= waitingMax(PIECES);
-  const append = (queue: SendQueue, address: number, length: number): Part => {
-    const part = spare ?? { address, length, block: -1, piece: -1, end: 0, next: undefined };
-    spare = part.next;
-    part.address = address;
-    part.length = length;
-    part.next = undefined;
-    if (queue.last === undefined) queue.first = part;
-    else queue.last.next = part;
-    queue.last = part;
-    return part;
-  };
   const drop = (part: Part): void => {
     if (part.block >= 0) blocks.free(part.block);
     else pieces.release(part.piece);
-    part.block = part.piece = -1;
-    part.next = spare;
-    spare = part;
+    parts.giveBack(part);
+  };
+  const appendBlock = (queue: SendQueue, block: number, length: number): Part => {
+    const part = parts.append(queue, blocks.addressOf(block), length);
+    part.block = block;
+    part.end = length;
+    return part;
   };
   const copy = (queue: SendQueue, bytes: Uint8Array, to: number): void => {
     let from = 0;
     while (from < to) {
       const { last } = queue;
       const fits = last !== undefined && last.block >= 0 && last.end < BLOCK_BYTES;
-      const part = fits ? last : append(queue, 0, 0);
-      if (!fits) {
-        part.block = blocks.take();
-        part.address = blocks.addressOf(part.block);
-        part.end = 0;
-      }
+      const part = fits ? last : appendBlock(queue, blocks.take(), 0);
       const length = Math.min(BLOCK_BYTES - part.end, to - from);
       blocks.fill(part.block, part.end, bytes, from, length);
       part.end += length;
@@ -98,14 +95,27 @@ export function createSendMemory(
       from += length;
     }
   };
+  const [one, other] = createOutboxes(blocks);
+  /** What waits already is gone on with: many small writes must not take a block each. */
+  const post = (queue: SendQueue, outbox: Outbox, length: number): void => {
+    const { sink } = outbox;
+    if (queue.first === undefined && sink.bytes === outbox.home) {
+      appendBlock(queue, outbox.block, length);
+      refill(outbox, blocks);
+    } else copy(queue, sink.bytes, length);
+    sink.bytes = outbox.home;
+  };
   return {
+    outboxes: [one.sink, other.sink],
     put(queue, bytes, length) {
       queue.bytes += length;
+      if (bytes === one.sink.bytes) return post(queue, one, length);
+      if (bytes === other.sink.bytes) return post(queue, other, length);
       if (length >= HELD_MIN && bytes.buffer === slab.buffer) {
         const piece = slab.pieceAt(bytes.byteOffset);
         if (mayHold(piece)) {
           pieces.hold(piece);
-          append(queue, slab.addressOf(bytes.byteOffset), length).piece = piece;
+          parts.append(queue, slab.addressOf(bytes.byteOffset), length).piece = piece;
           return;
         }
       }
@@ -130,6 +140,47 @@ export function createSendMemory(
     tidyUp: blocks.tidyUp,
   };
 }
+
+/** Parts are used again and again. */
+function createParts() {
+  let spare: Part | undefined;
+  return {
+    append(queue: SendQueue, address: number, length: number): Part {
+      const part = spare ?? { address, length, block: -1, piece: -1, end: 0, next: undefined };
+      spare = part.next;
+      part.address = address;
+      part.length = length;
+      part.next = undefined;
+      if (queue.last === undefined) queue.first = part;
+      else queue.last.next = part;
+      queue.last = part;
+      return part;
+    },
+    giveBack(part: Part): void {
+      part.block = part.piece = -1;
+      part.next = spare;
+      spare = part;
+    },
+  };
+}
+
+function createOutboxes(blocks: Blocks): readonly [Outbox, Outbox] {
+  const outboxes = Array.from({ length: OUTBOXES }, (): Outbox => {
+    const outbox = { sink: createByteSink(0), home: NO_BYTES, block: -1 };
+    refill(outbox, blocks);
+    outbox.sink.bytes = outbox.home;
+    return outbox;
+  });
+  return outboxes as [Outbox, Outbox];
+}
+
+function refill(outbox: Outbox, blocks: Blocks): void {
+  outbox.block = blocks.take();
+  outbox.home = blocks.bytesOf(outbox.block);
+}
+
+type Blocks = ReturnType<typeof createBlocks>;
+const NO_BYTES = new Uint8Array(0);
 
 function takeSent(queue: SendQueue, length: number, drop: (part: Part) => void): void {
   queue.bytes -= length;

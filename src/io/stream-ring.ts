@@ -111,6 +111,7 @@ export function createRingEngine(
   };
   return {
     name: 'io_uring',
+    outboxes: hub.memory.outboxes,
     async listen(where, onConnection) {
       const fd = listeningSocket(syscalls, where);
       prepareListening(calls, fd);
@@ -284,7 +285,7 @@ function createLoop(
   waits: boolean,
   tellLine: (low: number, high: number, result: number, flags: number) => void,
 ): { readonly wake: () => void; readonly stop: () => void } {
-  const { calls, memory, ring, scratch } = hub;
+  const { calls, memory, ring, scratch, slab } = hub;
   const loopFd = calls.loopDescriptor();
   let isRunning = false;
   let isIdle = false;
@@ -335,6 +336,7 @@ function createLoop(
     let mayWait = isIdle && waits;
     let told = 0;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      slab.offer();
       ring.enter(mayWait ? 1 : 0);
       mayWait = false;
       hub.nowMs = steadyNow();

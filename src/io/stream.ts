@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ByteSink } from '../http/byte-sink.ts';
 import type { ProxyOptions } from '../ip/proxy-options.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { ProxyOptions } from '../ip/proxy-options.ts';
  *   - `onOpen` comes once, first, on connections made by `connect`; `onClose` once, last, always,
  *     unless `destroy` or `reset` was called: then no handler is called any more;
  *   - the bytes given to `onData` are valid only during the call; those given to `write` may be
- *     reused by the caller as soon as it returns;
+ *     reused by the caller as soon as it returns, but for those of an outbox;
  *   - after `pause` no `onData` comes until `resume`; bytes and the end wait in the kernel;
  *   - after `write` gave false `onDrain` comes once all is sent, also when `end` was called since;
  *   - both directions close separately: `onEnd` says that the peer has finished, `end` finishes ours;
@@ -23,6 +24,11 @@ import type { ProxyOptions } from '../ip/proxy-options.ts';
 export type StreamEngine = {
   /** As shown by status: which engine serves. */
   readonly name: string;
+  /**
+   * Where what one event writes may be gathered, one for each direction; shared by all who use the engine, and empty
+   * between events. Written from there it is not copied, and `bytes` is other memory then. Absent where nothing is gained.
+   */
+  readonly outboxes?: readonly [ByteSink, ByteSink];
   /**
    * Listens on a bound descriptor (which the engine then owns and closes) or on an address.
    * @returns rejects with the system's error when that fails

@@ -66,6 +66,7 @@ async function askThrough(
     Math.random,
     warm,
     row,
+    { outboxes: engine.outboxes },
   );
   const front = await engine.listen(ANYWHERE, (connection) => {
     const handlers = balancer.accept(NAME, connection, steadyNow());

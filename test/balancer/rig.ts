@@ -135,8 +135,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     options.draw ?? (() => 0.5),
     snapshot,
     row,
-    options.wakeAfter,
-    sharing?.shared,
+    { outboxes: engine.outboxes, shared: sharing?.shared, wakeAfter: options.wakeAfter },
   );
   const listener = await engine.listen({ address: '127.0.0.1', port: 0 }, (connection) => {
     const handlers = balancer.accept('http', connection, clock.ms);
