@@ -4,7 +4,6 @@ import { createByteSink } from '../http/byte-sink.ts';
 import type { ChunkedDecoder } from '../http/chunked.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { createRequestHead, createResponseHead } from '../http/head.ts';
-import type { SessionDirectory, SessionDirectoryCounters } from '../sessions/session-directory.ts';
 import type { EndReason } from './access-line.ts';
 import type { AccessEntry, AccessLog } from './access-log.ts';
 import type { CookieHold } from './cookie-affinity.ts';
@@ -21,6 +20,7 @@ import { GONE, type Roll } from './roll.ts';
 import type { RouteTable } from './route.ts';
 import type { BalancerLimits, TraceSnapshot } from './snapshot.ts';
 import type { ServerEvent } from './standing.ts';
+import type { BalancerSurroundings, SharedSessions } from './surroundings.ts';
 import type { TraceIds } from './trace.ts';
 import { type ClientFacts, type Trust, viaLines } from './trust.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
@@ -211,14 +211,6 @@ export type Listener = {
   draining: boolean;
 };
 
-/** The way to the table of all nodes, and the time when it has answered. */
-export type SharedSessions = {
-  readonly directory: SessionDirectory;
-  readonly nowMs: () => number;
-  /** What is counted already. */
-  readonly told: SessionDirectoryCounters;
-};
-
 /** What sessions of one worker share. */
 export type BalancerRuntime = {
   readonly connect: Connect;
@@ -264,16 +256,6 @@ export type BalancerRuntime = {
   readonly traceIds: TraceIds;
   dateSecond: number;
   dateText: string;
-};
-
-/** What a balancer may have around it. */
-export type BalancerSurroundings = {
-  /** Asks for `tickWaiting` in so many milliseconds; without it ticks have to do. */
-  readonly wakeAfter?: ((ms: number) => void) | undefined;
-  /** The sessions that nodes share, for upstreams that do. */
-  readonly shared?: SharedSessions | undefined;
-  /** The engine's: what is gathered there is written without a copy. */
-  readonly outboxes?: readonly [ByteSink, ByteSink] | undefined;
 };
 
 export function createRuntimeState(

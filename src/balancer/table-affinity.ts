@@ -9,10 +9,11 @@ import { sessionKeySecretOf } from '../sessions/session-key.ts';
 import { createSessionTable, serverOf } from '../sessions/session-table.ts';
 import { findPair, isName, SEMICOLON } from './affinity-key.ts';
 import { UPSTREAM_COUNTER, WORKER_COUNTER } from './counters.ts';
-import type { Exchange, SharedSessions } from './session.ts';
+import type { Exchange } from './session.ts';
 import type { SessionKeyReader } from './session-key-reader.ts';
 import { createSessionKeyReader, readSessionKey, readValueKey } from './session-key-reader.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
+import type { SharedSessions } from './surroundings.ts';
 import type { Upstream, UpstreamServer } from './upstream.ts';
 
 /**

@@ -6,6 +6,9 @@ import type { RingCalls } from './ring-calls.ts';
  * is in them was used (io_uring_register_buf_ring(3)). All connections of a thread share them, so that
  * one that is silent has none. There are usual ones, and fewer long ones for bodies that are long: the
  * fewer pieces a body comes in, the less often somebody has to be woken.
+ *
+ * The kernel goes round through what it is offered, so it is offered little more than it takes at a time, and first
+ * what came back last: that is still in the processor's caches.
  */
 export type ReceiveSlab = {
   readonly buffer: ArrayBufferLike;
@@ -15,18 +18,17 @@ export type ReceiveSlab = {
   pieceAt(offset: number): number;
   /** Address of an octet of `buffer`, for sending it on as it is. */
   addressOf(offset: number): number;
-  /** The kernel may use the piece again, when it is told next (`offer`). */
+  /** The kernel has taken the piece. */
+  taken(piece: number): void;
+  /** It is not needed any more; the kernel may have it again, as `offer` sees fit. */
   giveBack(piece: number): void;
-  /**
-   * Tells of what was given back: before every call that hands over, for nothing is received outside of those
-   * (IORING_SETUP_DEFER_TASKRUN).
-   */
+  /** Before every call that hands over, for nothing is received outside of those (IORING_SETUP_DEFER_TASKRUN). */
   offer(): void;
 };
 
 export const PIECE_BYTES = 64 * 1024;
 export const PIECES = 512;
-export const LONG_PIECE_BYTES = 256 * 1024;
+const LONG_PIECE_BYTES = 256 * 1024;
 export const LONG_PIECES = 64;
 /** Long pieces come after the usual ones. */
 export const ALL_PIECES = PIECES + LONG_PIECES;
@@ -35,24 +37,30 @@ export const LONG_GROUP = 1;
 export const SELECT_PIECE = ENTRY_BUFFER_SELECT;
 export const isLong = (piece: number): boolean => piece >= PIECES;
 
-const LONG_FROM = PIECES * PIECE_BYTES;
-const SLAB_BYTES = LONG_FROM + LONG_PIECES * LONG_PIECE_BYTES;
+/** Between the beginnings of pieces: at a power of two all of them would want the same few lines of a cache. */
+const STAGGER_BYTES = 320;
+const STRIDE = PIECE_BYTES + STAGGER_BYTES;
+const LONG_STRIDE = LONG_PIECE_BYTES + STAGGER_BYTES;
+const LONG_FROM = PIECES * STRIDE;
+const SLAB_BYTES = LONG_FROM + LONG_PIECES * LONG_STRIDE;
 
 export function createReceiveSlab(calls: RingCalls, ringFd: number): ReceiveSlab {
   const { memory, address } = calls.map(-1, 0, SLAB_BYTES);
-  const usual = createPlaces(calls, ringFd, USUAL_GROUP, PIECES);
-  const long = createPlaces(calls, ringFd, LONG_GROUP, LONG_PIECES);
+  const addressOf = (offset: number): number => address + offset;
+  const usual = createPlaces(calls, ringFd, USUAL_GROUP, PIECES, {
+    addressOf: (piece) => addressOf(offsetOf(piece)),
+    bytes: PIECE_BYTES,
+  });
+  const long = createPlaces(calls, ringFd, LONG_GROUP, LONG_PIECES, {
+    addressOf: (piece) => addressOf(offsetOf(piece)),
+    bytes: LONG_PIECE_BYTES,
+  });
   const views = Array.from({ length: ALL_PIECES }, () => new Uint8Array(memory, 0, 0));
   const giveBack = (piece: number): void => {
-    if (isLong(piece)) long.giveBack(piece, address + offsetOf(piece), LONG_PIECE_BYTES);
-    else usual.giveBack(piece, address + offsetOf(piece), PIECE_BYTES);
+    if (isLong(piece)) long.giveBack(piece);
+    else usual.giveBack(piece);
   };
-  const offer = (): void => {
-    usual.offer();
-    long.offer();
-  };
-  for (let piece = 0; piece < ALL_PIECES; piece += 1) giveBack(piece);
-  offer();
+  for (let piece = ALL_PIECES - 1; piece >= 0; piece -= 1) giveBack(piece);
   return {
     buffer: memory,
     view(piece, length) {
@@ -65,46 +73,104 @@ export function createReceiveSlab(calls: RingCalls, ringFd: number): ReceiveSlab
     },
     pieceAt: (offset) =>
       offset < LONG_FROM
-        ? Math.floor(offset / PIECE_BYTES)
-        : PIECES + Math.floor((offset - LONG_FROM) / LONG_PIECE_BYTES),
-    addressOf: (offset) => address + offset,
+        ? Math.floor(offset / STRIDE)
+        : PIECES + Math.floor((offset - LONG_FROM) / LONG_STRIDE),
+    addressOf,
+    taken(piece) {
+      if (isLong(piece)) long.taken();
+      else usual.taken();
+    },
     giveBack,
-    offer,
+    offer() {
+      usual.offer();
+      long.offer();
+    },
   };
 }
 
 const offsetOf = (piece: number): number =>
-  isLong(piece) ? LONG_FROM + (piece - PIECES) * LONG_PIECE_BYTES : piece * PIECE_BYTES;
+  isLong(piece) ? LONG_FROM + (piece - PIECES) * LONG_STRIDE : piece * STRIDE;
 
 const REGISTER_BUFFER_RING = 22;
 /** struct io_uring_buf: address (64 bits), length (32), number (16), and 16 bits that are the ring's tail in the first. */
 const PLACE_WORDS = 4;
 const TAIL_AT = 7;
+/** Offered at least. */
+const OFFERED_MIN = 16;
+/** So many offers are looked back on before fewer are made. */
+const OFFERS_LOOKED_AT = 4096;
+
+/** Pieces of a kind, as the kernel sees them. */
+type Pieces = {
+  readonly bytes: number;
+  addressOf(piece: number): number;
+};
 
 /** A group of so many places, a power of two. */
-function createPlaces(calls: RingCalls, ringFd: number, group: number, count: number) {
+function createPlaces(
+  calls: RingCalls,
+  ringFd: number,
+  group: number,
+  count: number,
+  { addressOf, bytes }: Pieces,
+) {
   const places = calls.map(-1, 0, count * PLACE_WORDS * 4);
   const words = new Uint32Array(places.memory);
   const halves = new Uint16Array(places.memory);
   register(calls, ringFd, places.address, group, count);
+  /** What came back last is last. */
+  const free: number[] = [];
+  const demand = createDemand(count);
   let tail = 0;
   let offered = 0;
+  const put = (piece: number): void => {
+    const place = (tail & (count - 1)) * PLACE_WORDS;
+    const address = addressOf(piece);
+    words[place] = address;
+    words[place + 1] = address / 2 ** 32;
+    words[place + 2] = bytes;
+    halves[place * 2 + 6] = piece;
+    tail = (tail + 1) & 0xffff;
+  };
   return {
-    giveBack(piece: number, address: number, length: number): void {
-      const place = (tail & (count - 1)) * PLACE_WORDS;
-      words[place] = address;
-      words[place + 1] = address / 2 ** 32;
-      words[place + 2] = length;
-      halves[place * 2 + 6] = piece;
-      tail = (tail + 1) & 0xffff;
+    taken(): void {
+      offered -= 1;
+      demand.used += 1;
     },
+    giveBack: (piece: number): void => void free.push(piece),
     offer(): void {
-      if (tail === offered) return;
-      offered = tail;
+      look(demand);
+      const more = Math.min(demand.wanted - offered, free.length);
+      if (more <= 0) return;
+      for (let index = 0; index < more; index += 1) put(free.pop()!);
+      offered += more;
       // The kernel must not see the tail before the places are filled.
       Atomics.store(halves, TAIL_AT, tail);
     },
   };
+}
+
+/** How many pieces the kernel takes between two offers. */
+type Demand = { readonly max: number; wanted: number; used: number; most: number; looks: number };
+
+const createDemand = (max: number): Demand => ({
+  max,
+  wanted: OFFERED_MIN,
+  used: 0,
+  most: 0,
+  looks: 0,
+});
+
+/** Half of what is offered is there for who comes unexpected; who finds nothing has to ask again. */
+function look(demand: Demand): void {
+  const { used } = demand;
+  demand.used = 0;
+  if (2 * used > demand.wanted) demand.wanted = Math.min(demand.max, 2 * demand.wanted);
+  if (used > demand.most) demand.most = used;
+  demand.looks += 1;
+  if (demand.looks < OFFERS_LOOKED_AT) return;
+  if (8 * demand.most < demand.wanted) demand.wanted = Math.max(OFFERED_MIN, demand.wanted / 2);
+  demand.looks = demand.most = 0;
 }
 
 /** struct io_uring_buf_reg: address of the ring of places, how many, the group's number. */

@@ -212,7 +212,10 @@ function createHolders(slab: ReceiveSlab) {
     usualHeld: (): number => held - longHeld,
     longHeld: (): number => longHeld,
     hold(piece: number): void {
-      if (holders[piece] === 0) count(piece, 1);
+      if (holders[piece] === 0) {
+        count(piece, 1);
+        slab.taken(piece);
+      }
       holders[piece]! += 1;
     },
     release(piece: number): void {

@@ -1,5 +1,5 @@
 import type { Balancer } from '../../src/balancer/balancer.ts';
-import type { SharedSessions } from '../../src/balancer/session.ts';
+import type { SharedSessions } from '../../src/balancer/surroundings.ts';
 import { createSessionDirectory, type SessionClock } from '../../src/sessions/session-directory.ts';
 import { BUCKET_BITS_MIN } from '../../src/sessions/session-record.ts';
 import { redisOptions, targetOf } from '../../src/store/redis/options.ts';
