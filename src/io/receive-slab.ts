@@ -161,15 +161,15 @@ const createDemand = (max: number): Demand => ({
   looks: 0,
 });
 
-/** Half of what is offered is there for who comes unexpected; who finds nothing has to ask again. */
+/** Who finds nothing has to ask again; but what is offered beyond need is used as often as all else, and cold. */
 function look(demand: Demand): void {
   const { used } = demand;
   demand.used = 0;
-  if (2 * used > demand.wanted) demand.wanted = Math.min(demand.max, 2 * demand.wanted);
+  if (4 * used > 3 * demand.wanted) demand.wanted = Math.min(demand.max, 2 * demand.wanted);
   if (used > demand.most) demand.most = used;
   demand.looks += 1;
   if (demand.looks < OFFERS_LOOKED_AT) return;
-  if (8 * demand.most < demand.wanted) demand.wanted = Math.max(OFFERED_MIN, demand.wanted / 2);
+  if (3 * demand.most < demand.wanted) demand.wanted = Math.max(OFFERED_MIN, demand.wanted / 2);
   demand.looks = demand.most = 0;
 }
 
