@@ -291,7 +291,7 @@ function serveListeners(
   const counted = new Set<CounterPlace>();
   for (const [
     index,
-    { name, address, port, routes, trace = NO_TRACE, trust },
+    { abortOnClose = true, name, address, port, routes, trace = NO_TRACE, trust },
   ] of next.listeners.entries()) {
     const present = listeners.get(name);
     const routeCounters = placeRoutes(runtime.routeCounters, places[index]!, runtime.counters);
@@ -300,6 +300,7 @@ function serveListeners(
       address,
       port,
       routes: compileRoutes(routes),
+      abortOnClose,
       trust: compileTrust(trust),
       trace,
       counterBase: listenerBase(index),

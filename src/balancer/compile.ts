@@ -47,6 +47,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       port: listener.port,
       routes: listener.routes.map((route) => compileRoute(route, names)),
       ...(listener.layer4 === undefined ? {} : { layer4: listener.layer4 }),
+      ...(listener.abortOnClose === undefined ? {} : { abortOnClose: listener.abortOnClose }),
       ...(listener.trace === undefined ? {} : { trace: listener.trace }),
       ...(listener.trust === undefined ? {} : { trust: listener.trust }),
       ...(listener.proxies === undefined ? {} : { proxies: listener.proxies }),

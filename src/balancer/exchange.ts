@@ -343,8 +343,9 @@ function endOfClient(session: Session, nowMs: number): void {
 }
 
 /**
- * The client has finished its side. Requests that came whole are still answered; a head or a body
- * that is not complete never will be. A tunnel hears of it, also one that became a tunnel later.
+ * The client has finished its side: mostly it has closed the connection, which nothing tells from a client that still
+ * reads. Then what it asked is given up, unless the listener waits for such; a head or a body that is not complete never
+ * will be, either way. A tunnel hears of it, also one that became a tunnel later.
  */
 function concludeEnded(session: Session, nowMs: number): void {
   const { exchange, phase } = session;
@@ -353,8 +354,9 @@ function concludeEnded(session: Session, nowMs: number): void {
     flush(session, nowMs);
     exchange?.connection?.wire.end();
   } else if (phase === 'head' && !session.clientBlocked) startLinger(session, nowMs);
-  else if (phase === 'exchange' && exchange && !exchange.requestDone && !waits) {
-    session.phase = 'closed';
+  else if (exchange !== undefined && phase !== 'linger') {
+    const isCut = phase === 'exchange' && !exchange.requestDone && !waits;
+    if (isCut || session.listener.abortOnClose) session.phase = 'closed';
   }
 }
 

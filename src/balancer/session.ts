@@ -203,6 +203,8 @@ export type Listener = {
   address: string;
   port: number;
   routes: RouteTable;
+  /** Who has finished its side has left. */
+  abortOnClose: boolean;
   trust: Trust;
   trace: TraceSnapshot;
   counterBase: number;

@@ -63,6 +63,8 @@ export type ListenerSnapshot = {
   readonly routes: readonly RouteSnapshot[];
   /** Absent = HTTP. Of layer 4 a route's hosts are server names of TLS, and nothing else counts. */
   readonly layer4?: FlowSettings;
+  /** False: a client that has finished its side is still answered; absent = it has left. */
+  readonly abortOnClose?: boolean;
   /** Absent = ids pass as they came. */
   readonly trace?: TraceSnapshot;
   /** Absent = nobody is. */

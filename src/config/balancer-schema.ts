@@ -150,6 +150,12 @@ export const balancerListenerFields = {
     .describe(
       'Networks of proxies in front of this listener. Every connection begins with a PROXY header (version 1 or 2), every datagram with one of version 2, that says who the client is. Nobody else is served here.',
     ),
+  abortOnClose: z
+    .boolean()
+    .optional()
+    .describe(
+      'Of `http`: a client that closes its side while its request waits or is answered has left: the request is given up, at its server too. `false`: it is still answered, for clients that finish their side before they read. Default: true.',
+    ),
   trace: trace
     .optional()
     .describe(

@@ -420,6 +420,8 @@ export type BalancerListenerConfig = {
   readonly routes: readonly RouteConfig[];
   /** Absent = HTTP. */
   readonly layer4?: FlowConfig;
+  /** Of HTTP: whether a client that finishes its side has left; absent = yes. */
+  readonly abortOnClose?: boolean;
   /** Of HTTP: ids that requests are given; absent = none. */
   readonly trace?: TraceConfig;
   /** Of HTTP: whose word about the client counts, and what servers are told; absent = nobody's. */

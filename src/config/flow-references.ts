@@ -9,6 +9,7 @@ type Listener = ConfigFile['balancer']['listeners'][number];
 const PROTOCOLS_OF = {
   routes: ['http'],
   sni: ['tcp'],
+  abortOnClose: ['http'],
   trace: ['http'],
   trust: ['http'],
   proxies: ['http', 'tcp', 'udp'],

@@ -394,7 +394,17 @@ function resolveBalancerListener(
   listener: ConfigFile['balancer']['listeners'][number],
 ): BalancerListenerConfig {
   const address = canonical(listener.address);
-  const { port, proxies, region, routes = [], sni = [], trace, trust, upstream } = listener;
+  const {
+    abortOnClose,
+    port,
+    proxies,
+    region,
+    routes = [],
+    sni = [],
+    trace,
+    trust,
+    upstream,
+  } = listener;
   const everything = { hosts: [], pathPrefix: '/', filters: [] };
   const all = [
     ...routes,
@@ -416,6 +426,7 @@ function resolveBalancerListener(
       hosts: route.hosts.map((host) => host.toLowerCase()),
     })),
     ...(layer4 === undefined ? {} : { layer4 }),
+    ...(abortOnClose === undefined ? {} : { abortOnClose }),
     ...(trace === undefined ? {} : { trace }),
     ...(trust === undefined
       ? {}

@@ -98,7 +98,7 @@ test('whoever waits too long, or finds the queue full, gets 503; who leaves is f
   const waiting = held.asking('/c');
   await held.heard(3);
   assert.match((await held.asking('/d').ended()).text, /^HTTP\/1.1 503 /, 'the queue is full');
-  leaving.socket.resetAndDestroy();
+  leaving.socket.destroy();
   await eventually(() => held.rig.balancer.sessions() === 2);
   held.rig.pass(900);
   const later = held.asking('/e');

@@ -5,7 +5,7 @@ import { createBalancer } from '../../src/balancer/balancer.ts';
 import { counterBytes } from '../../src/balancer/counters.ts';
 import type { Wire } from '../../src/balancer/wire.ts';
 import { closedPort } from '../closed-port.ts';
-import { connectRaw, snapshotOf, startRawOrigin, startRig, talk } from './rig.ts';
+import { connectRaw, type RawClient, snapshotOf, startRawOrigin, startRig, talk } from './rig.ts';
 
 /** Servers that die, clients that misbehave, clocks that run, regions that drain. */
 
@@ -357,26 +357,39 @@ test('connections beyond the limit are closed, and counted', async () => {
   origin.close();
 });
 
-test('a client that leaves takes its request to the server with it', async () => {
-  let closed = false;
-  const origin = await startRawOrigin((socket) => {
-    socket.on('close', () => {
-      closed = true;
+for (const [how, leave] of [
+  ['reset', ({ socket }: RawClient) => void socket.resetAndDestroy()],
+  ['in order', ({ socket }: RawClient) => void socket.destroy()],
+] as const) {
+  for (const [when, begun] of [
+    ['before the answer', ''],
+    ['in the middle of it', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n'],
+  ] as const) {
+    test(`a client that leaves, ${how}, takes its request to the server with it, ${when}`, async () => {
+      let closed = false;
+      const origin = await startRawOrigin((socket, text) => {
+        if (!text.endsWith('\r\n\r\n')) return;
+        socket.write(begun);
+        socket.on('close', () => {
+          closed = true;
+        });
+      });
+      const rig = await startRig({ servers: [origin.port] });
+      const client = connectRaw(rig.port);
+      client.send(GET);
+      while (!origin.received[0]?.endsWith('\r\n\r\n')) await new Promise(setImmediate);
+      await client.until((text) => text.endsWith(begun.slice(-4)));
+      leave(client);
+      while (!closed) await new Promise(setImmediate);
+      assert.deepEqual(
+        [rig.counters().servers[0]!.active, rig.counters().servers[0]!.failures],
+        [0, 0],
+      );
+      await rig.close();
+      origin.close();
     });
-  });
-  const rig = await startRig({ servers: [origin.port] });
-  const client = connectRaw(rig.port);
-  client.send(GET);
-  while (origin.connections() === 0 || origin.received[0] === '') await new Promise(setImmediate);
-  client.socket.resetAndDestroy();
-  while (!closed) await new Promise(setImmediate);
-  assert.deepEqual(
-    [rig.counters().servers[0]!.active, rig.counters().servers[0]!.failures],
-    [0, 0],
-  );
-  await rig.close();
-  origin.close();
-});
+  }
+}
 
 test('stop() lets idle clients go, waits for the others, and cuts what is left', async () => {
   let release = (): void => {};

@@ -41,6 +41,7 @@ export type RigOptions = {
   readonly trust?: TrustSnapshot;
   readonly metrics?: BalancerSnapshot['metrics'];
   readonly trace?: TraceSnapshot;
+  readonly abortOnClose?: boolean;
   /** Redis through which it shares sessions. */
   readonly sessionRedis?: string;
 };
@@ -113,6 +114,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
         address: '127.0.0.1',
         port: 0,
         routes: options.routes ?? [{ hosts: [], pathPrefix: '/', filters: [], upstream: 0 }],
+        ...(options.abortOnClose === undefined ? {} : { abortOnClose: options.abortOnClose }),
         ...(options.trace ? { trace: options.trace } : {}),
         ...(options.trust ? { trust: options.trust } : {}),
       },

@@ -169,7 +169,10 @@ test('a client that finishes before the 101 has its end passed on with the tunne
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const rig = await startRig({ servers: [(server.address() as AddressInfo).port] });
+  const rig = await startRig({
+    servers: [(server.address() as AddressInfo).port],
+    abortOnClose: false,
+  });
   t.after(() => Promise.all([rig.close(), server.close()]));
   const client = connectRaw(rig.port);
   client.send(UPGRADE);
