@@ -92,6 +92,7 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     idleTimeoutMs: upstream.keepalive.idleTimeoutMs,
     connectTimeoutMs: upstream.connectTimeoutMs,
     responseTimeoutMs: upstream.responseTimeoutMs,
+    bodyIdleTimeoutMs: upstream.bodyIdleTimeoutMs,
     totalTimeoutMs: upstream.totalTimeoutMs,
     retries: upstream.retries,
     outliers: upstream.outliers,

@@ -12,7 +12,7 @@ import { countConnect, endExchange } from './request-counts.ts';
 import { endResponse, failResponse, readResponse } from './response.ts';
 import { enterRoll, leaveRoll } from './roll.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
-import { createSession, dropConnection, dropExchange, startLinger } from './session.ts';
+import { createSession, cutClient, dropConnection, dropExchange, startLinger } from './session.ts';
 import { learnRtt } from './upstream-connection.ts';
 import { expiredWaiting, leaveWaiting, nextWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -225,7 +225,6 @@ function tickHead(session: Session, nowMs: number): void {
 function tickExchange(session: Session, exchange: Exchange, nowMs: number): void {
   const { limits } = session.runtime;
   if (isOverdue(session, exchange, nowMs)) return;
-  const responseTimeoutMs = exchange.upstream?.settings.responseTimeoutMs ?? 0;
   if (session.clientBlocked) {
     if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) {
       noteEnd(session, 'write-timeout');
@@ -243,13 +242,25 @@ function tickExchange(session: Session, exchange: Exchange, nowMs: number): void
   }
   // A client that is slow to send its body is no fault of the server.
   const lastMs = Math.max(exchange.upstreamMs, awaitsBody ? session.clientReadMs : 0);
-  const limitMs = awaitsBody
-    ? Math.max(responseTimeoutMs, limits.bodyIdleTimeoutMs)
-    : responseTimeoutMs;
-  if (nowMs - lastMs >= limitMs || isAttemptOverdue(exchange, nowMs)) {
+  const serverMs = silenceMs(exchange);
+  const limitMs = awaitsBody ? Math.max(serverMs, limits.bodyIdleTimeoutMs) : serverMs;
+  if (exchange.isEvents) {
+    // Nothing has happened, and nobody is to blame for it.
+    if (nowMs - lastMs >= Math.max(limitMs, limits.tunnelIdleTimeoutMs)) {
+      noteEnd(session, 'idle-timeout');
+      cutClient(session);
+    }
+  } else if (nowMs - lastMs >= limitMs || isAttemptOverdue(exchange, nowMs)) {
     const reason = 'the server did not answer in time';
     failResponse(session, exchange, 'timeout', 504, reason, nowMs);
   }
+}
+
+/** How long its server may say nothing. */
+function silenceMs({ responseStarted, upstream }: Exchange): number {
+  if (upstream === undefined) return 0;
+  const { bodyIdleTimeoutMs, responseTimeoutMs } = upstream.settings;
+  return responseStarted ? (bodyIdleTimeoutMs ?? responseTimeoutMs) : responseTimeoutMs;
 }
 
 /** Whether the present attempt has used up its own time: from when the server had all of the request. */

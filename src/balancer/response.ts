@@ -1,3 +1,4 @@
+import { bytesOf } from '../http/ascii.ts';
 import { putBytes, putChunkSize, putLineEnd } from '../http/byte-sink.ts';
 import {
   createChunkedDecoder,
@@ -28,6 +29,7 @@ import { passToClient } from './outgoing.ts';
 import { replyWithProblem } from './reply.ts';
 import { countAnswer } from './request-counts.ts';
 import {
+  fieldText,
   hasField,
   listMembers,
   nominatedNames,
@@ -207,6 +209,7 @@ function startResponse(
   exchange.upstreamReusable = persistent && !head.ambiguous && mode !== 'close';
   const unbounded = mode === 'chunked' || mode === 'close';
   exchange.chunkedToClient = unbounded && exchange.minor === 1;
+  exchange.isEvents = unbounded && isEventStream(head);
   // An HTTP/1.0 client knows the end of such a body only by the end of the connection.
   exchange.closeAfter = !mayKeepClient(session, exchange) || (unbounded && exchange.minor === 0);
   if (hasField(head.fields, FIELD.connection) && mode === 'chunked') {
@@ -235,6 +238,15 @@ function addCookie(
   if (cookie === undefined || hold === undefined || server === undefined) return edits;
   return giveCookie(cookie, hold, server, head, edits, nowMs);
 }
+
+/** The HTML standard, section 9.2: servers may say nothing for as long as nothing happens. */
+function isEventStream({ bytes, fields }: ResponseHead): boolean {
+  const type = fieldText(bytes, fields, CONTENT_TYPE);
+  return type !== undefined && EVENT_STREAM.test(type);
+}
+
+const CONTENT_TYPE = bytesOf('content-type');
+const EVENT_STREAM = /^text\/event-stream(?![^\t ;])/i;
 
 /** RFC 9112 section 6.3. */
 function bodyMode(exchange: Exchange, head: ResponseHead): BodyMode {

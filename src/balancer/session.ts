@@ -140,6 +140,8 @@ export type Exchange = {
   connectUntilMs: number;
   attemptMs: number;
   isTunnel: boolean;
+  /** Its response is a stream of events, which may be silent for long. */
+  isEvents: boolean;
   /** Where it waits to be hedged, at the time after; undefined when it cannot be, or is answered. */
   lane: HedgeLane | undefined;
   hedgeAtMs: number;
@@ -369,6 +371,7 @@ export function createExchange(
     connectUntilMs: 0,
     attemptMs: nowMs,
     isTunnel: false,
+    isEvents: false,
     lane: undefined,
     hedgeAtMs: 0,
     hedge: undefined,

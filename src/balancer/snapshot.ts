@@ -36,8 +36,10 @@ export type UpstreamSnapshot = ResilienceSettings & {
   readonly idleMax: number;
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
-  /** From the last sign of life to the response's head, and between pieces of its body. */
+  /** From the last sign of life to the response's head. */
   readonly responseTimeoutMs: number;
+  /** Between pieces of a response's body, unless it is of events; absent = as long as the former. */
+  readonly bodyIdleTimeoutMs?: number;
   /** Connections of layer 4, and each datagram, begin with a PROXY header. */
   readonly proxyProtocol?: 'v1' | 'v2';
   /** What a header of v2 says beside addresses. */

@@ -379,6 +379,7 @@ export type UpstreamConfig = ResilienceSettings & {
   readonly keepalive: { readonly idleMax: number; readonly idleTimeoutMs: number };
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
+  readonly bodyIdleTimeoutMs: number;
   /** What connections of layer 4, and datagrams, begin with; absent = nothing. */
   readonly proxyProtocol?: 'v1' | 'v2';
   readonly proxyOptions?: readonly ProxyOptionKind[];

@@ -353,6 +353,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       affinity,
       connectTimeout,
       responseTimeout,
+      bodyIdleTimeout,
       ...rest
     }) => ({
       algorithm,
@@ -367,6 +368,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
       connectTimeoutMs: connectTimeout,
       responseTimeoutMs: responseTimeout,
+      bodyIdleTimeoutMs: bodyIdleTimeout,
       ...resolveResilience(rest, responseTimeout),
       ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
       ...(proxyOptions === undefined ? {} : { proxyOptions }),

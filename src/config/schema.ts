@@ -326,6 +326,11 @@ const upstream = z.strictObject({
   responseTimeout: duration('10ms', '1h')
     .prefault('30s')
     .describe('How long a server may take to begin its response.'),
+  bodyIdleTimeout: duration('10ms', '24h')
+    .prefault('60s')
+    .describe(
+      'How long a server may be silent in the middle of a response. An event stream (`text/event-stream`) may be as long as a tunnel.',
+    ),
   ...resilienceFields,
   proxyProtocol,
   proxyOptions,

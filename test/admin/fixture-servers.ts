@@ -21,6 +21,7 @@ const BALANCER: BalancerConfig = {
       keepalive: { idleMax: 8, idleTimeoutMs: 60_000 },
       connectTimeoutMs: 1000,
       responseTimeoutMs: 30_000,
+      bodyIdleTimeoutMs: 60_000,
       ...DEFAULT_RESILIENCE,
     },
   },

@@ -16,6 +16,7 @@ const upstream = (port: number): BalancerConfig['upstreams'][string] => ({
   keepalive: { idleMax: 4, idleTimeoutMs: 1000 },
   connectTimeoutMs: 100,
   responseTimeoutMs: 200,
+  bodyIdleTimeoutMs: 60_000,
   ...DEFAULT_RESILIENCE,
 });
 const listener = (name: string, region: string, upstream: string) => ({

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { connectRaw, startRawOrigin, startRig } from './rig.ts';
+import { connectRaw, type RawClient, startRawOrigin, startRig } from './rig.ts';
 import { echoWebSocket } from './websocket-server.ts';
 
 /** What comes in pieces goes on in pieces: nothing waits for the next one, and nothing for the end. */
@@ -42,6 +42,40 @@ for (const [framing, head, frame, last] of [
     client.socket.destroy();
   });
 }
+
+test('a stream of events may be silent as long as a tunnel, any other body only as its upstream says', async (t) => {
+  const sockets: net.Socket[] = [];
+  const origin = await startRawOrigin((socket) => void sockets.push(socket));
+  const rig = await startRig({
+    servers: [origin.port],
+    upstream: { bodyIdleTimeoutMs: 60_000, responseTimeoutMs: 5_000 },
+    limits: { tunnelIdleTimeoutMs: 3_600_000 },
+  });
+  t.after(() => Promise.all([rig.close(), origin.close()]));
+  const begin = async (type: string): Promise<RawClient> => {
+    const client = connectRaw(rig.port);
+    client.send(GET);
+    const before = sockets.length;
+    while (sockets.length === before) await new Promise(setImmediate);
+    sockets
+      .at(-1)!
+      .write(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+    await client.until((text) => text.endsWith('\r\n\r\n'));
+    return client;
+  };
+  const events = await begin('Text/Event-Stream; charset=utf-8');
+  const other = await begin('text/event-streams');
+  rig.pass(59_900);
+  assert.equal(rig.balancer.sessions(), 2);
+  rig.pass(100);
+  assert.ok((await other.ended()).reset);
+  assert.equal(rig.counters().servers[0]!.failures, 1);
+  rig.pass(3_600_000 - 60_100);
+  assert.equal(rig.balancer.sessions(), 1);
+  rig.pass(100);
+  assert.ok((await events.ended()).reset);
+  assert.equal(rig.counters().servers[0]!.failures, 1, 'nobody is to blame for silence');
+});
 
 test('a long poll waits within the time of its upstream, and its answer comes at once', async (t) => {
   let answer = (): void => {};

@@ -20,6 +20,7 @@ function open() {
     keepalive: { idleMax: 1, idleTimeoutMs: 1 },
     connectTimeoutMs: 1,
     responseTimeoutMs: 1,
+    bodyIdleTimeoutMs: 60_000,
     ...DEFAULT_RESILIENCE,
   };
   const upstreams = () =>

@@ -26,7 +26,12 @@ const balancer = (asked: Readonly<Record<string, DnsDiscoveryConfig>>): Balancer
       {
         ...{ algorithm: { kind: 'random', options: {} }, servers: [], discovery: { dns: own } },
         ...{ keepalive: { idleMax: 1, idleTimeoutMs: 1 } },
-        ...{ connectTimeoutMs: 1, responseTimeoutMs: 1, ...DEFAULT_RESILIENCE },
+        ...{
+          connectTimeoutMs: 1,
+          responseTimeoutMs: 1,
+          bodyIdleTimeoutMs: 60_000,
+          ...DEFAULT_RESILIENCE,
+        },
       },
     ]),
   ),

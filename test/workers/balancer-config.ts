@@ -35,6 +35,7 @@ export function configOf(
           keepalive: { idleMax: 1, idleTimeoutMs: 1000 },
           connectTimeoutMs: 1000,
           responseTimeoutMs: 1000,
+          bodyIdleTimeoutMs: 60_000,
           ...DEFAULT_RESILIENCE,
         },
       },
