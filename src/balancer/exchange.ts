@@ -109,6 +109,7 @@ class UpstreamSide implements WireHandlers {
 /** Ends the session at once, whatever is under way. */
 export function closeSession(session: Session, nowMs: number): void {
   const { runtime, exchange } = session;
+  const isCut = session.cut || isHalfSaid(session, exchange);
   session.phase = 'closed';
   if (!leaveRoll(runtime.sessions, session)) return;
   runtime.waiting.delete(session);
@@ -121,9 +122,13 @@ export function closeSession(session: Session, nowMs: number): void {
   }
   dropConnection(session);
   dropExchange(session);
-  if (session.cut) session.client.reset();
+  if (isCut) session.client.reset();
   else session.client.destroy();
 }
+
+/** An orderly end would pass for the end of what was said (RFC 9112 section 8: incomplete messages). */
+const isHalfSaid = (session: Session, exchange: Exchange | undefined): boolean =>
+  session.clientBlocked || (exchange?.responseStarted === true && !exchange.responseDone);
 
 /** Applies the clock; every limit in time is as coarse as the caller's ticks. */
 export function tickSession(session: Session, nowMs: number): void {

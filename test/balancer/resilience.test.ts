@@ -391,6 +391,21 @@ for (const [how, leave] of [
   }
 }
 
+test('an answer without a length that a stop cuts off does not end in order', async () => {
+  const origin = await startRawOrigin(
+    (socket) => void socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of'),
+  );
+  const rig = await startRig({ servers: [origin.port] });
+  const client = connectRaw(rig.port);
+  client.send('GET / HTTP/1.0\r\n\r\n');
+  await client.until((text) => text.endsWith('half of'));
+  rig.balancer.stop(1_700_000_000_000, 1000);
+  rig.pass(1001);
+  assert.equal((await client.ended()).reset, true);
+  await rig.close();
+  origin.close();
+});
+
 test('stop() lets idle clients go, waits for the others, and cuts what is left', async () => {
   let release = (): void => {};
   const origin = await startRawOrigin((socket, text) => {
