@@ -137,7 +137,14 @@ export const affinity = z
         `cannot stand beside \`${written[0]}\`: a session is found by one thing`,
       );
     }
-    if (written.length === 0 && ctx.value.cookie === undefined) {
+    const { applicationCookie, cookie } = ctx.value;
+    if (cookie !== undefined && applicationCookie === cookie.name) {
+      report(
+        ['applicationCookie'],
+        'is the name of our own `cookie`, which applications never see',
+      );
+    }
+    if (written.length === 0 && cookie === undefined) {
       report(
         [],
         `needs \`cookie\`, or one of ${SESSION_KEYS.map((word) => `\`${word}\``).join(', ')}`,
