@@ -1,7 +1,8 @@
-import { bytesOf, equalsIgnoringCase, textOf } from '../http/ascii.ts';
+import { bytesOf, equalsIgnoringCase } from '../http/ascii.ts';
 import { FIELD } from '../http/fields.ts';
 import type { RequestHead } from '../http/head.ts';
-import { listMembers } from './rewrite.ts';
+import { viaNames } from '../http/via.ts';
+import { hopsLeft } from './rewrite.ts';
 import type { BalancerLimits } from './snapshot.ts';
 
 /** A status to answer with, and why. */
@@ -32,7 +33,7 @@ export function judge(
       if (!equalsIgnoringCase(head.bytes, start, end, CONTINUE)) {
         return { status: 417, reason: 'unknown expectation' };
       }
-    } else if (code === FIELD.via && textOf(head.bytes, start, end).includes(via)) {
+    } else if (code === FIELD.via && viaNames(head.bytes, start, end, via)) {
       return { status: 508, reason: 'the request has come here before' };
     }
   }
@@ -41,7 +42,7 @@ export function judge(
 
 /** RFC 9110 section 7.6.2: the last hop allowed answers itself. */
 export const isLastHop = (head: RequestHead): boolean =>
-  head.method === 'OPTIONS' && listMembers(head.bytes, head.fields, FIELD.maxForwards)[0] === '0';
+  head.method === 'OPTIONS' && hopsLeft(head) === 0;
 
 /** Of a path that means different things to different servers. */
 export const AMBIGUOUS_PATH: Refusal = { status: 400, reason: 'ambiguous path' };

@@ -169,6 +169,13 @@ export function listMembers(bytes: Uint8Array, fields: Fields, code: number): re
   return members;
 }
 
+/** What Max-Forwards allows (RFC 9110 section 7.6.2), as far as this is counted; undefined when it says no number. */
+export function hopsLeft({ bytes, fields }: RequestHead): number | undefined {
+  const [hops = ''] = listMembers(bytes, fields, FIELD.maxForwards);
+  return /^\d+$/.test(hops) ? Math.min(Number(hops), HOPS_MAX) : undefined;
+}
+const HOPS_MAX = 1_000_000_000;
+
 function putTarget(sink: ByteSink, head: RequestHead, target: string | undefined): void {
   if (target !== undefined) putText(sink, target);
   else if (head.target.form === 'origin') {
@@ -187,12 +194,8 @@ function putRequestFraming(sink: ByteSink, exchange: Exchange, head: RequestHead
   } else if (head.teTrailers && head.minor === 1) {
     putText(sink, 'TE: trailers\r\nConnection: TE\r\n');
   }
-  if (head.method === 'OPTIONS') {
-    const [hops] = listMembers(head.bytes, head.fields, FIELD.maxForwards);
-    if (hops !== undefined && /^\d{1,9}$/.test(hops)) {
-      putText(sink, `Max-Forwards: ${Number(hops) - 1}\r\n`);
-    }
-  }
+  const hops = head.method === 'OPTIONS' ? hopsLeft(head) : undefined;
+  if (hops !== undefined) putText(sink, `Max-Forwards: ${hops - 1}\r\n`);
   putLineEnd(sink);
 }
 

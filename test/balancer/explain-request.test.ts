@@ -70,7 +70,9 @@ test('an explanation says what the same request gets', async (t) => {
     ['GET', 'x.example', '/a\\b', [], 400],
     ['TRACE', 'x.example', '/', [], 405],
     ['OPTIONS', 'x.example', '/', ['Max-Forwards: 0'], 204],
+    ['OPTIONS', 'x.example', '/', ['Max-Forwards: 00'], 204],
     ['GET', 'x.example', '/', ['Via: 1.1 meridian-test'], 508],
+    ['GET', 'x.example', '/exact', ['Via: 1.1 meridian-test-10 (of meridian-test)'], 201],
     ['GET', 'x.example', '/', ['Host: y.example', 'Host: z.example'], 400],
   ] as const) {
     const hasHost = headers.some((line) => line.startsWith('Host:'));

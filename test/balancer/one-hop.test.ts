@@ -132,6 +132,31 @@ const EXCHANGES: Readonly<Record<string, Exchange>> = {
     sent: '',
     got: 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n',
   },
+  'Max-Forwards at zero, however many digits it has': {
+    request: `OPTIONS / HTTP/1.1\r\n${CLOSE}Max-Forwards: 0000000000\r\n\r\n`,
+    sent: '',
+    got: 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n',
+  },
+  'Max-Forwards with zeros in front counts down to zero': {
+    request: `OPTIONS / HTTP/1.1\r\n${CLOSE}Max-Forwards: 01\r\n\r\n`,
+    sent: 'OPTIONS / HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\n',
+    got: SAYS_OK,
+  },
+  'Max-Forwards beyond counting is the most that is counted': {
+    request: `OPTIONS / HTTP/1.1\r\n${CLOSE}Max-Forwards: ${'9'.repeat(400)}\r\n\r\n`,
+    sent: 'OPTIONS / HTTP/1.1\r\nHost: x\r\nMax-Forwards: 999999999\r\n\r\n',
+    got: SAYS_OK,
+  },
+  'Max-Forwards that is no number ends here': {
+    request: `OPTIONS / HTTP/1.1\r\n${CLOSE}Max-Forwards: -1\r\n\r\n`,
+    sent: 'OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n',
+    got: SAYS_OK,
+  },
+  'Via of one whose name begins like ours': {
+    request: `GET / HTTP/1.1\r\n${CLOSE}Via: 1.1 meridian-test-10, 1.1 b (1.1 meridian-test)\r\n\r\n`,
+    sent: 'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+    got: SAYS_OK,
+  },
   'Max-Forwards of another method is nothing to us': {
     request: `GET / HTTP/1.1\r\n${CLOSE}Max-Forwards: 0\r\n\r\n`,
     sent: 'GET / HTTP/1.1\r\nHost: x\r\n\r\n',

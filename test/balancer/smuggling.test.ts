@@ -142,6 +142,11 @@ const REFUSED: readonly (readonly [name: string, status: number, request: string
   ['TLS', 400, '\x16\x03\x01\x02\x00\x01\x00'],
   ['two empty lines before the request', 400, `\r\n\r\n${GET}Host: a\r\n\r\n`],
   ['request that came here before', 508, `${GET}Host: a\r\nVia: 1.1 meridian-test\r\n\r\n`],
+  [
+    'request that came here before others',
+    508,
+    `${GET}Host: a\r\nVia: 1.1 a\r\nVia: 1.1 b (c, \\) d), 1.0 meridian-test (e), 1.1 f\r\n\r\n`,
+  ],
   ['target too long', 414, `GET /${'a'.repeat(9000)}`],
   ['head too large', 431, `${GET}Host: a\r\nX: ${'a'.repeat(33_000)}`],
   ['too many fields', 431, `${GET}Host: a\r\n${'x: y\r\n'.repeat(200)}\r\n`],
