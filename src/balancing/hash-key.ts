@@ -5,11 +5,11 @@ import type { KeySource } from './algorithm.ts';
 export const hashKey = z
   .string()
   .regex(/^(client|host|path|uri|connection|(query|header|cookie):[!#$%&'*+\-.^_`|~\w]+)$/)
-  .default('client')
   .meta({
     what: 'what a key is made of',
     hint: 'client, host, path, uri, connection, or query:, header: or cookie: with a name',
   })
+  .default('client')
   .describe(
     'What of a request its key is made of: `client` (its address), `host`, `path`, `uri` (path and query), `connection` (both addresses and ports), `query:NAME`, `header:NAME`, `cookie:NAME`. A request without it goes anywhere.',
   );

@@ -251,10 +251,13 @@ function withHint(hint: string | undefined): { readonly hint?: string } {
   return hint === undefined ? {} : { hint };
 }
 
-/** The keys that a strict object knows. */
+/** The keys that a strict object knows, or a record whose keys are words. */
 function keysOf(schema: z.core.$ZodType | undefined): readonly string[] {
-  const shape = (schema?._zod.def as { readonly shape?: object } | undefined)?.shape;
-  return shape ? Object.keys(shape) : [];
+  const { keyType, shape } = (schema?._zod.def ?? {}) as {
+    readonly keyType?: z.core.$ZodType;
+    readonly shape?: object;
+  };
+  return shape ? Object.keys(shape) : [...(keyType?._zod.values ?? [])].map(String);
 }
 
 /** A value as it is named in a message: short, on one line. */

@@ -96,6 +96,16 @@ function referMonitor(check: Check, name: string, path: ConfigPath): void {
   }
 }
 
+/** An upstream's servers are judged by one monitor, which is no group. */
+function referSingleMonitor(check: Check, name: string, path: ConfigPath): void {
+  const { monitorGroups, monitors } = check.written;
+  if (!monitorGroups.has(name) || monitors.has(name)) refer(check, 'monitors', name, path);
+  else {
+    const message = `"${name}" is a group of monitors: only pools and their endpoints have those`;
+    check.error(path, message, 'name a single monitor');
+  }
+}
+
 function checkVantages(check: Check): void {
   const seen = new Set<string>();
   for (const [index, vantage] of (check.file.node.vantages ?? []).entries()) {
@@ -338,7 +348,7 @@ function checkUpstreams(check: Check): void {
   for (const [name, upstream] of Object.entries(check.config.balancer.upstreams)) {
     const path = ['balancer', 'upstreams', name];
     if (upstream.monitor !== undefined)
-      refer(check, 'monitors', upstream.monitor, [...path, 'monitor']);
+      referSingleMonitor(check, upstream.monitor, [...path, 'monitor']);
     checkDiscovery(check, upstream, path);
     if (upstream.servers.length > 0 && upstream.servers.every(({ weight }) => weight === 0)) {
       check.error(

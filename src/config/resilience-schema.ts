@@ -56,8 +56,8 @@ const retries = z
       .number()
       .min(0)
       .max(1)
-      .default(RETRIES.budgetShare)
       .meta({ hint: 'a share of the requests, from 0 to 1: 0.2' })
+      .default(RETRIES.budgetShare)
       .describe(
         'Retries per request of the last ten seconds: they are never more, whatever fails.',
       ),
@@ -77,8 +77,8 @@ const hedging = z
       .number()
       .min(0.5)
       .max(0.999)
-      .default(DEFAULT_HEDGE_RULES.quantile)
       .meta({ hint: 'a share of the requests, from 0.5 to 0.999: 0.95' })
+      .default(DEFAULT_HEDGE_RULES.quantile)
       .describe(
         'Of the times that requests of the same route have taken, so many of them less: then the second server is asked.',
       ),

@@ -26,8 +26,8 @@ export const zoneFolder = z.strictObject({
     .string()
     .max(SUFFIX_LENGTH_MAX)
     .regex(/^[^/\\]*$/)
-    .default('.zone')
     .meta({ what: 'the end of file names', hint: '.zone' })
+    .default('.zone')
     .describe(
       'How the names of the files end; what is before it is the name of the zone. Other files are left alone.',
     ),
