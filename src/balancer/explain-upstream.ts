@@ -121,7 +121,15 @@ export function explainUpstream(
     why: held === undefined ? words : `${held.name} has the session`,
     tableVersion: upstream.picker.tableVersion,
     session,
-    hedging: settings.hedging && hedgingWords(settings.hedging, settings.retries.attempts, head),
+    hedging:
+      settings.hedging &&
+      hedgingWords(
+        settings.hedging,
+        settings.retries.attempts,
+        head,
+        // One of the table that has no server yet gets it when the request goes out.
+        held !== undefined || session?.key !== undefined,
+      ),
     servers: settings.servers.map(({ name, weight }, index) => ({
       name,
       weight,
@@ -149,10 +157,12 @@ function hedgingWords(
   { leastMs, quantile }: HedgeRules,
   attempts: number,
   head: RequestHead,
+  isHeld: boolean,
 ): string {
   if (attempts === 1) return 'none: it would be a retry, and there are none';
   if (!IDEMPOTENT_METHODS.has(head.method)) return `none: ${head.method} may not be sent twice`;
   if (head.upgrade) return 'none: it may become a tunnel';
+  if (isHeld) return 'none: its session keeps it on one server';
   const percent = Number((100 * quantile).toFixed(1));
   return `a second server is asked when the answer takes longer than ${percent} % of this route's, and ${leastMs} ms at least`;
 }

@@ -11,6 +11,7 @@ import { putAgain } from './replay.ts';
 import { countConnect, countFailure, countRetry } from './request-counts.ts';
 import { releaseRetry, takeRetry } from './retrying.ts';
 import type { BalancerRuntime, Exchange, Session } from './session.ts';
+import { homeOf } from './table-affinity.ts';
 import type { UpstreamServer } from './upstream.ts';
 import { beginRequest, endRequest, LATE, pickServer } from './upstream.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
@@ -84,7 +85,7 @@ function beginHedge(session: Session, exchange: Exchange, resume: Resume, nowMs:
   slowAttempt.attempts = exchange.attempts;
   slowAttempt.fromBalancer = isFromBalancer(exchange.head);
   slowAttempt.bodyReplayable = exchange.bodyReplayable;
-  slowAttempt.isHeld = (exchange.hold?.home ?? -1) >= 0;
+  slowAttempt.isHeld = isHome(exchange, slow);
   if (judgeHedge(slowAttempt, upstream.retryRules.attemptsMax) !== 'hedge') return;
   const server = pickServer(upstream, [slow], exchange.key, runtime.draw(), nowMs);
   if (server === undefined || !takeRetry(runtime.counters, upstream, nowMs)) return;
@@ -116,6 +117,13 @@ function beginHedge(session: Session, exchange: Exchange, resume: Resume, nowMs:
   };
   exchange.hedge = hedge;
   if (idle !== undefined) sendAside(session, exchange, hedge, nowMs);
+}
+
+/** Whether a session keeps the request on this server. Its index is that of the upstream it was chosen from. */
+function isHome(exchange: Exchange, server: UpstreamServer): boolean {
+  const { upstream } = exchange;
+  const home = upstream === undefined ? -1 : homeOf(upstream, exchange);
+  return home >= 0 && upstream?.servers[home] === server;
 }
 
 /** What is heard of the attempt that stands aside. */

@@ -52,6 +52,6 @@ export type HedgedAttempt = {
   attempts: number;
   fromBalancer: boolean;
   bodyReplayable: boolean;
-  /** A cookie keeps the client on this server, which alone may know it. */
+  /** A session keeps the client on this server, which alone may know it. */
   isHeld: boolean;
 };

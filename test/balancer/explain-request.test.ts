@@ -144,10 +144,12 @@ test('a keyed algorithm names the server, one that is down is never it', async (
 });
 
 test('whether a request would be hedged, and when', async () => {
+  const key = { kind: 'header', name: 'x-user' } as const;
+  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
   const wordsFor = async (method: string, attempts: number, fields: readonly string[] = []) => {
     const retries = { ...DEFAULT_RESILIENCE.retries, attempts };
     const upstream = { retries, hedging: { quantile: 0.95, leastMs: 5 } };
-    const rig = await startRig({ servers: [1, 2], upstream });
+    const rig = await startRig({ servers: [1, 2], upstream, affinity: { table } });
     await rig.close();
     const question = { method, url: 'http://x.example/', headers: fields };
     return explained(rig.snapshot, question).upstream?.hedging ?? '';
@@ -157,6 +159,7 @@ test('whether a request would be hedged, and when', async () => {
   assert.match(await wordsFor('GET', 1), /^none: it would be a retry/);
   const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
   assert.match(await wordsFor('GET', 3, upgrade), /^none: it may become a tunnel/);
+  assert.match(await wordsFor('GET', 3, ['X-User: ann']), /^none: its session keeps it/);
 });
 
 test('the listener is the one on the port, at the address, or by its name', async () => {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { counterBytes } from '../../src/balancer/counters.ts';
 import { readCounters } from '../../src/balancer/counts.ts';
+import type { SessionKeySource } from '../../src/config/affinity-config.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import {
   connectRaw,
@@ -382,7 +383,7 @@ test('the time runs from when the request was whole', async () => {
   await endPair(pair);
 });
 
-const NEVER: Readonly<Record<string, readonly [string, Partial<RigOptions>]>> = {
+const NEVER: Record<string, readonly [string, Partial<RigOptions>]> = {
   'what is not idempotent': [requestOf('POST', '', 'x'), {}],
   'what another balancer sends': [requestOf('GET', 'X-Meridian-Attempt: 2\r\n'), {}],
   'what may become a tunnel': [
@@ -396,6 +397,19 @@ const NEVER: Readonly<Record<string, readonly [string, Partial<RigOptions>]>> = 
   ],
   'what the limit of retries forbids': [GET, { upstream: { limits: { ...LIMITS, retries: 0 } } }],
 };
+const HELD_BY = {
+  header: [{ kind: 'header', name: 'x-user' }, GET.replace('\r\n\r\n', '\r\nX-User: a\r\n\r\n')],
+  source: [{ kind: 'client', prefix4: 32, prefix6: 64 }, GET],
+  parameter: [{ kind: 'query', name: 'sid' }, GET.replace('/ ', '/?sid=7 ')],
+  applicationCookie: [
+    { kind: 'cookie', name: 'SID' },
+    GET.replace('\r\n\r\n', '\r\nCookie: SID=7\r\n\r\n'),
+  ],
+} as const satisfies Record<string, readonly [SessionKeySource, string]>;
+for (const [name, [key, request]] of Object.entries(HELD_BY)) {
+  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
+  NEVER[`what a session by ${name} keeps on its server`] = [request, { affinity: { table } }];
+}
 for (const [name, [request, options]] of Object.entries(NEVER)) {
   test(`never hedged: ${name}`, async () => {
     const pair = await startPair(options);
@@ -411,6 +425,30 @@ for (const [name, [request, options]] of Object.entries(NEVER)) {
     await endPair(pair);
   });
 }
+
+test('never hedged: what a cookie keeps on its server; a new client is, with or without a table', async () => {
+  const cookie = {
+    ...{ name: 'M', secret: 'the secret of this test', maxAgeSeconds: 0, path: '/' },
+    ...({ secure: false, httpOnly: true, sameSite: 'Lax' } as const),
+  };
+  const key = { kind: 'header', name: 'x-user' } as const;
+  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
+  const pair = await startPair({ affinity: { cookie, table } });
+  const { client, slow, fast } = await makeHedged(pair);
+  fast.asked[0]!.socket.write(OK);
+  const given = /\r\nSet-Cookie: (M=[^;]*)/.exec((await client.ended()).text)?.[1];
+  assert.ok(given);
+  await eventually(() => slow.lost === 1);
+  slow.asked.length = fast.asked.length = 0;
+  const held = asking(pair, requestOf('GET', `Cookie: ${given}\r\n`));
+  await eventually(() => askedOf(pair) === 1);
+  assert.equal(fast.asked.length, 1, 'who answered has the session');
+  for (let tick = 0; tick < 10; tick += 1) pair.rig.pass(DELAY_MS);
+  assert.equal(sumOf(pair.rig, 'hedges'), 1);
+  fast.asked[0]!.socket.write(OK);
+  assert.match((await held.ended()).text, /ok$/);
+  await endPair(pair);
+});
 
 test('never hedged: what has begun to be answered', async () => {
   const pair = await startPair();
