@@ -57,11 +57,15 @@ export function beginAttempt(
 ): boolean {
   const { runtime } = session;
   const upstream = exchange.upstream!;
+  const home = homeOf(upstream, exchange);
   const server =
-    heldServer(upstream, homeOf(upstream, exchange), exchange.tried) ??
+    heldServer(upstream, home, exchange.tried) ??
     pickServer(upstream, exchange.tried, exchange.key, runtime.draw(), nowMs);
   if (server === undefined) return false;
-  if (upstream.sessions !== undefined) settleHome(upstream.sessions, exchange, server, nowMs);
+  if (exchange.sends === 0) exchange.wasHome = server.index === home;
+  if (upstream.sessions !== undefined && !exchange.isAway) {
+    settleHome(upstream.sessions, exchange, server, nowMs);
+  }
   exchange.server = server;
   exchange.sends++;
   noteAttempt(session, exchange, nowMs);
@@ -192,6 +196,7 @@ export function retry(
   exchange.upstream = upstream;
   if (isFresh) return beginAttempt(session, exchange, true, nowMs);
   exchange.isRetry = true;
+  exchange.isAway = exchange.wasHome && SIGNS_OF_LIFE.has(failure);
   exchange.attempts++;
   exchange.tried = failed.hasOtherServer ? [...exchange.tried, server] : [];
   const waitMs = retryWaitMs(failed, rules, runtime.draw());
@@ -202,6 +207,9 @@ export function retry(
   runtime.wakeAfter(waitMs);
   return true;
 }
+
+/** A session that its server has is not moved for these: the next request may find it well. */
+const SIGNS_OF_LIFE: ReadonlySet<RetryFailure> = new Set(['status', 'timeout']);
 
 /** Settles the accounts of an attempt that is not the client's answer, and closes its connection. */
 function endFailed(

@@ -226,7 +226,7 @@ function startResponse(
 
 /** The client is told its server, where cookies do that and it does not know yet; a table learns from a cookie. */
 function addCookie(
-  { hold, server, upstream }: Exchange,
+  { hold, isAway, server, upstream }: Exchange,
   head: ResponseHead,
   edits: FieldEdits | undefined,
   nowMs: number,
@@ -236,6 +236,8 @@ function addCookie(
   }
   const cookie = upstream?.cookie;
   if (cookie === undefined || hold === undefined || server === undefined) return edits;
+  // Where another one answers this once, the client stays with its own.
+  if (isAway) return edits;
   return giveCookie(cookie, hold, server, head, edits, nowMs);
 }
 

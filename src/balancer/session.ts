@@ -150,6 +150,10 @@ export type Exchange = {
   /** Attempts that count for the limit of retries, and all of them. */
   attempts: number;
   sends: number;
+  /** Its first attempt went where its session was before. */
+  wasHome: boolean;
+  /** That server lives, but could not answer it: another one does this time, and the session stays. */
+  isAway: boolean;
   /** Where earlier attempts failed. */
   tried: readonly UpstreamServer[];
   /** The attempt that is under way was taken out of the budget. */
@@ -377,6 +381,8 @@ export function createExchange(
     hedge: undefined,
     attempts: 1,
     sends: 0,
+    wasHome: false,
+    isAway: false,
     tried: NO_SERVERS,
     isRetry: false,
     ticket: -1,

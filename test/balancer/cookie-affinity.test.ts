@@ -36,7 +36,7 @@ type Answer = {
   readonly request: string;
 };
 
-/** Each origin answers with its index as the body, and with these field lines. */
+/** Each origin answers with its index as the body, and with these field lines; with `X-Busy` of its index it is busy. */
 async function startWorld(
   options: Partial<RigOptions> = {},
   lines: readonly string[] = [],
@@ -46,7 +46,9 @@ async function startWorld(
   const origins = await Promise.all(
     [0, 1, 2].map((index) =>
       startRawOrigin((socket, text) => {
-        if (text.endsWith('\r\n\r\n')) socket.write(`HTTP/1.1 ${status}\r\n${fields}\r\n${index}`);
+        if (!text.endsWith('\r\n\r\n')) return;
+        const is = text.includes(`X-Busy: ${index}`) ? '503 Busy' : status;
+        socket.write(`HTTP/1.1 ${is}\r\n${fields}\r\n${index}`);
       }),
     ),
   );
@@ -54,6 +56,7 @@ async function startWorld(
     servers: origins.map(({ port }) => port),
     affinity: { cookie: COOKIE },
     idleMax: 0,
+    wakeAfter: (ms) => void setImmediate(() => rig.pass(ms)),
     ...options,
   });
   return {
@@ -85,6 +88,23 @@ test('the first answer sets a cookie with all its attributes, and is private', a
     /\r\nSet-Cookie: MERIDIAN=v1\.[\w-]{11}\.1700003600\.[\w-]{11}; Path=\/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax\r\n/,
   );
   assert.match(text, /\r\nCache-Control: private\r\n/);
+  await world.close();
+});
+
+test('a server that cannot answer once keeps its client, one that nobody reaches does not', async () => {
+  const world = await startWorld();
+  const { cookie, from } = await world.ask();
+  const away = await world.ask(`Cookie: ${cookie}`, `X-Busy: ${from}`);
+  assert.match(away.text, /^HTTP\/1\.1 200 /);
+  assert.notEqual(away.from, from);
+  assert.equal(away.cookie, '');
+  assert.equal((await world.ask(`Cookie: ${cookie}`)).from, from);
+  world.origins[from]!.close();
+  const moved = await world.ask(`Cookie: ${cookie}`);
+  assert.notEqual(moved.from, from);
+  assert.notEqual(moved.cookie, '');
+  const busyFirst = await world.ask(...[0, 1].map((index) => `X-Busy: ${index}`));
+  assert.notEqual(busyFirst.cookie, '', 'who is new stays with who has answered');
   await world.close();
 });
 

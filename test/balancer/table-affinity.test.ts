@@ -36,7 +36,8 @@ async function startWorld(
     [0, 1, 2].map((index) =>
       startRawOrigin((socket, text) => {
         if (!text.endsWith('\r\n\r\n')) return;
-        socket.write(`HTTP/1.1 200 OK\r\n${fieldsOf(index)}Content-Length: 1\r\n\r\n${index}`);
+        const status = text.includes(`X-Busy: ${index}`) ? '503 Busy' : '200 OK';
+        socket.write(`HTTP/1.1 ${status}\r\n${fieldsOf(index)}Content-Length: 1\r\n\r\n${index}`);
       }),
     ),
   );
@@ -45,6 +46,7 @@ async function startWorld(
       servers: origins.map(({ port }) => port),
       affinity: { table },
       idleMax: 0,
+      wakeAfter: (ms) => void setImmediate(() => rig.pass(ms)),
       ...options,
       ...more,
     });
@@ -83,6 +85,16 @@ test('a header keeps its requests on one server, others and those without it go 
   for (let index = 0; index < 3; index++) await staysOn(world, others[index]!, `X-User: u${index}`);
   const free = [await world.ask(), await world.ask(), await world.ask('X-User:')];
   assert.deepEqual(free.sort(), [0, 1, 2], 'an empty one is none');
+});
+
+test('a server that cannot answer once keeps its sessions; new ones stay with who has answered', async (t) => {
+  const world = await startWorld(t, HEADER);
+  const home = await world.ask('X-User: ann');
+  assert.notEqual(await world.ask('X-User: ann', `X-Busy: ${home}`), home);
+  await staysOn(world, home, 'X-User: ann');
+  const busy = [0, 1, 2].filter((index) => index !== home).map((index) => `X-Busy: ${index}`);
+  const next = await world.ask('X-User: bob', ...busy);
+  await staysOn(world, next, 'X-User: bob');
 });
 
 test('source, parameter and cookie keep theirs', async (t) => {
