@@ -12,6 +12,7 @@ import {
   observeOutcome,
   observeProbeSuccess,
   outlierWeight,
+  readmitLast,
   sweep,
 } from '../resilience/outlier.ts';
 import { explainOutlier, outlierCause } from '../resilience/outlier-explain.ts';
@@ -37,6 +38,8 @@ export type Standing = {
   readonly healthy: Uint8Array;
   /** 1 = it takes nobody new, for somebody said so. */
   readonly draining: Uint8Array;
+  /** 1 = it takes new requests, unless it is ejected. */
+  readonly inService: Uint8Array;
   readonly outliers: OutlierState;
   readonly slowStart: SlowStartState;
   /** What a picker sees of each priority, the first first. */
@@ -105,6 +108,7 @@ export function createStanding(
   const standing: Standing = {
     settings,
     ...said,
+    inService: new Uint8Array(length),
     outliers: createOutlierState(length),
     slowStart: createSlowStartState(length),
     levels: priorities.map(() => ({
@@ -172,11 +176,11 @@ export function observeRequest(
   answerMs: number,
   nowMs: number,
 ): void {
-  const { draw, healthy, outliers, settings } = standing;
+  const { draw, inService, outliers, settings } = standing;
   const rules = settings.outliers;
   const isOk = outcome === OUTCOME.ok;
   const jitter = isOk ? 0 : draw();
-  if (observeOutcome(outliers, rules, healthy, server, outcome, answerMs, nowMs, jitter)) {
+  if (observeOutcome(outliers, rules, inService, server, outcome, answerMs, nowMs, jitter)) {
     tellChanges(standing, nowMs);
     refreshStanding(standing, nowMs);
   } else if (!isOk) tellSuspicion(standing, server, nowMs);
@@ -184,12 +188,12 @@ export function observeRequest(
 
 /** Applies the clock: ejections end, rates are judged, weights grow. */
 export function tickStanding(standing: Standing, nowMs: number): void {
-  const { draw, healthy, outliers, settings } = standing;
+  const { draw, inService, outliers, settings } = standing;
   let changed = endEjections(outliers, nowMs);
   if (nowMs - standing.sweptMs >= OUTLIER_INTERVAL_MS) {
     standing.sweptMs = nowMs;
-    changed += sweep(outliers, settings.outliers, healthy, nowMs, draw());
-    for (const server of healthy.keys()) tellSuspicion(standing, server, nowMs);
+    changed += sweep(outliers, settings.outliers, inService, nowMs, draw());
+    for (const server of inService.keys()) tellSuspicion(standing, server, nowMs);
   }
   if (changed > 0) tellChanges(standing, nowMs);
   if (changed > 0 || standing.isRamping) refreshStanding(standing, nowMs);
@@ -199,6 +203,8 @@ export function tickStanding(standing: Standing, nowMs: number): void {
 export function refreshStanding(standing: Standing, nowMs: number): void {
   const { draining, healthy, levelOf, levels, outliers, settings, slowStart } = standing;
   const { weights, willing } = standing;
+  putInService(standing);
+  if (readmitLast(outliers, healthy, standing.inService) > 0) tellChanges(standing, nowMs);
   standing.isRamping = false;
   for (const [server, { weight }] of settings.servers.entries()) {
     const factor = slowStartFactor(slowStart, settings.slowStart, server, nowMs);
@@ -215,6 +221,14 @@ export function refreshStanding(standing: Standing, nowMs: number): void {
     const panics = standing.plan.panic[levelOf[server]!] === true;
     if (panics && draining[server] === 0) willing[server] = 1;
     setRoom(standing, server, standing.hasRoom[server] === 1);
+  }
+}
+
+/** Who is down or drains serves nobody new, and one of weight 0 nobody while there is another. */
+function putInService({ draining, healthy, inService, settings }: Standing): void {
+  for (const [server, { weight }] of settings.servers.entries()) {
+    const serves = healthy[server] === 1 && draining[server] === 0 && weight > 0;
+    inService[server] = serves ? 1 : 0;
   }
 }
 

@@ -68,7 +68,7 @@ function heldWords(state: OutlierState, rules: OutlierRules, server: number): st
       return `as many are out as may be (${percent} of ${state.level.length})`;
     }
     case HELD.last:
-      return 'it is the last usable server';
+      return 'no other server takes new requests';
     default:
       return 'the detector acted';
   }

@@ -15,9 +15,11 @@ import {
  *     ^ \             |                      ^    |
  *     |  '------------+-- times in a row > 0 '    |
  *     '--- its time is over, or a probe succeeds -'
+ *              or no other server is left
  *
- * Never the last usable server, never more than a share of the pool: beyond that the trouble is
- * everybody's, and taking servers out makes it worse. All times come from the caller.
+ * Never while no other server takes requests, and for no longer than one does; never more than a share
+ * of the pool: beyond that the trouble is everybody's, and taking servers out makes it worse. All times
+ * come from the caller.
  */
 
 /** Each detector is off, only watches and says so (`explain`), or acts. */
@@ -149,7 +151,7 @@ const TIMES_MAX = 65_535;
 
 /**
  * A request has ended.
- * @param healthy 1 for servers that probes have nothing against
+ * @param inService 1 for servers that take requests unless they are ejected
  * @param elapsedMs of an answer; it counts for its latency only when it is one
  * @param draw a random number in [0, 1), for the jitter
  * @returns true when the level of the server has changed
@@ -157,7 +159,7 @@ const TIMES_MAX = 65_535;
 export function observeOutcome(
   state: OutlierState,
   rules: OutlierRules,
-  healthy: Uint8Array,
+  inService: Uint8Array,
   server: number,
   outcome: Outcome,
   elapsedMs: number,
@@ -178,21 +180,21 @@ export function observeOutcome(
   state.failures[server]! += 1;
   if (outcome === OUTCOME.local) {
     state.consecutive[first]! += 1;
-    return detectRow(state, rules, healthy, server, 0, nowMs, draw);
+    return detectRow(state, rules, inService, server, 0, nowMs, draw);
   }
   // An answer, even a bad one, shows that it can be reached.
   state.consecutive[first] = 0;
   state.consecutive[first + 2]! += 1;
   if (outcome === OUTCOME.gateway) state.consecutive[first + 1]! += 1;
   else state.consecutive[first + 1] = 0;
-  const byGateway = detectRow(state, rules, healthy, server, 1, nowMs, draw);
-  return detectRow(state, rules, healthy, server, 2, nowMs, draw) || byGateway;
+  const byGateway = detectRow(state, rules, inService, server, 1, nowMs, draw);
+  return detectRow(state, rules, inService, server, 2, nowMs, draw) || byGateway;
 }
 
 function detectRow(
   state: OutlierState,
   rules: OutlierRules,
-  healthy: Uint8Array,
+  inService: Uint8Array,
   server: number,
   row: number,
   nowMs: number,
@@ -201,7 +203,7 @@ function detectRow(
   const count = state.consecutive[CONSECUTIVE * server + row]!;
   if (count < rules.consecutive) return false;
   state.consecutive[CONSECUTIVE * server + row] = 0;
-  return detect(state, rules, healthy, server, row, count, nowMs, draw);
+  return detect(state, rules, inService, server, row, count, nowMs, draw);
 }
 
 /**
@@ -211,7 +213,7 @@ function detectRow(
 export function sweep(
   state: OutlierState,
   rules: OutlierRules,
-  healthy: Uint8Array,
+  inService: Uint8Array,
   nowMs: number,
   draw: number,
 ): number {
@@ -222,7 +224,7 @@ export function sweep(
   const rates = poolRates(state, rules);
   // The worst first: there may be room for one only.
   for (const server of rates.worstFirst) {
-    if (sweepServer(state, rules, rates, healthy, server, nowMs, draw)) changed += 1;
+    if (sweepServer(state, rules, rates, inService, server, nowMs, draw)) changed += 1;
   }
   state.requests.fill(0);
   state.failures.fill(0);
@@ -234,7 +236,7 @@ function sweepServer(
   state: OutlierState,
   rules: OutlierRules,
   rates: PoolRates,
-  healthy: Uint8Array,
+  inService: Uint8Array,
   server: number,
   nowMs: number,
   draw: number,
@@ -243,17 +245,17 @@ function sweepServer(
   const failed = state.failures[server]! / Math.max(1, requests);
   let changed = false;
   if (isRateOutlier(rates, server, 1 - failed, rules)) {
-    changed = detect(state, rules, healthy, server, 3, 1 - failed, nowMs, draw);
+    changed = detect(state, rules, inService, server, 3, 1 - failed, nowMs, draw);
   }
   const isCounted = requests >= rules.failureRequestsMin && rates.busy >= rules.serversMin;
   if (!changed && isCounted && failed >= rules.failureShare) {
-    changed = detect(state, rules, healthy, server, 4, failed, nowMs, draw);
+    changed = detect(state, rules, inService, server, 4, failed, nowMs, draw);
   }
   const limitMs = latencyOutlierMs(rates, rules);
   const averageMs = state.averageMs[server]!;
   const isTimed = state.answered[server]! >= rules.latencyRequestsMin;
   if (!changed && isTimed && averageMs > limitMs) {
-    changed = detect(state, rules, healthy, server, 5, averageMs, nowMs, draw);
+    changed = detect(state, rules, inService, server, 5, averageMs, nowMs, draw);
   }
   return changed;
 }
@@ -262,7 +264,7 @@ function sweepServer(
 function detect(
   state: OutlierState,
   rules: OutlierRules,
-  healthy: Uint8Array,
+  inService: Uint8Array,
   server: number,
   detector: number,
   evidence: number,
@@ -282,8 +284,9 @@ function detect(
   const isFirstStep =
     level === LEVEL.in && state.times[server] === 0 && rules.reducedWeight !== undefined;
   const next = isFirstStep ? LEVEL.reduced : LEVEL.ejected;
-  const held =
-    mode === 'observe' ? HELD.observed : isFirstStep ? HELD.no : heldBack(state, rules, healthy);
+  let held: number = HELD.no;
+  if (mode === 'observe') held = HELD.observed;
+  else if (!isFirstStep) held = heldBack(state, rules, inService, server);
   state.held[server] = held;
   if (held === HELD.no) {
     state.level[server] = next;
@@ -317,16 +320,42 @@ export function ejectedMax(servers: number, { ejectedShareMax }: OutlierRules): 
   return Math.min(servers - 1, Math.max(least, Math.floor(servers * ejectedShareMax)));
 }
 
-/** Why no other server may be ejected now. */
-function heldBack({ level }: OutlierState, rules: OutlierRules, healthy: Uint8Array): number {
+/** Why the server may not be ejected now. */
+function heldBack(
+  { level }: OutlierState,
+  rules: OutlierRules,
+  inService: Uint8Array,
+  server: number,
+): number {
   let ejected = 0;
-  let left = 0;
-  for (const [server, at] of level.entries()) {
+  let others = 0;
+  for (const [other, at] of level.entries()) {
     if (at === LEVEL.ejected) ejected += 1;
-    else if (healthy[server] === 1) left += 1;
+    else if (other !== server) others += inService[other]!;
   }
-  if (left <= 1) return HELD.last;
+  if (others === 0) return HELD.last;
   return ejected >= ejectedMax(level.length, rules) ? HELD.share : HELD.no;
+}
+
+/**
+ * When those who took the requests of the ejected are gone too (down, draining), the ejected come back at
+ * once: a server that fails some requests is better than none. @returns how many
+ */
+export function readmitLast(
+  state: OutlierState,
+  healthy: Uint8Array,
+  inService: Uint8Array,
+): number {
+  for (const [server, level] of state.level.entries()) {
+    if (level !== LEVEL.ejected && inService[server] === 1) return 0;
+  }
+  let readmitted = 0;
+  for (const [server, level] of state.level.entries()) {
+    if (level !== LEVEL.ejected || healthy[server] === 0) continue;
+    letBackIn(state, server);
+    readmitted += 1;
+  }
+  return readmitted;
 }
 
 /** Those whose time is over come back. @returns how many */

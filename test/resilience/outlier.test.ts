@@ -18,6 +18,7 @@ import {
   observeProbeSuccess,
   outcomeOfStatus,
   outlierWeight,
+  readmitLast,
   sweep,
 } from '../../src/resilience/outlier.ts';
 import { explainOutlier } from '../../src/resilience/outlier-explain.ts';
@@ -52,9 +53,9 @@ function tell(
   nowMs = START_MS,
   elapsedMs = 10,
 ): void {
-  const healthy = allHealthy(state.level.length);
+  const inService = allHealthy(state.level.length);
   for (let time = 0; time < times; time += 1) {
-    observeOutcome(state, rules, healthy, server, outcome, elapsedMs, nowMs, 0);
+    observeOutcome(state, rules, inService, server, outcome, elapsedMs, nowMs, 0);
   }
 }
 
@@ -277,17 +278,32 @@ test('explainOutlier() says why it is out, and why it is not', () => {
   assert.match(words(2, reducing), /not out, because as many/);
 });
 
-test('explainOutlier(): the last usable server stays, and says so', () => {
+test('explainOutlier(): a server stays while no other takes requests, and says so', () => {
   const rules = only('consecutive-local');
   const state = createOutlierState(4);
   for (let time = 0; time < 5; time += 1) {
     observeOutcome(state, rules, Uint8Array.of(0, 0, 1, 0), 2, OUTCOME.local, 1, START_MS, 0);
   }
   assert.equal(state.level[2], LEVEL.in);
-  assert.match(explainOutlier(state, rules, 2, START_MS), /it is the last usable server$/);
+  assert.match(explainOutlier(state, rules, 2, START_MS), /no other server takes new requests$/);
 });
 
-test('whatever happens, one healthy server is never ejected and the share is kept', () => {
+test('the ejected come back when those who took their requests are gone, but not who is down', () => {
+  const rules = only('consecutive-local', { ejectedShareMax: 0.5 });
+  const state = createOutlierState(6);
+  for (const server of [0, 1, 2]) tell(state, rules, server, OUTCOME.local, 5);
+  const ejected = [2, 2, 2, 0, 0, 0];
+  assert.deepEqual(levels(state), ejected);
+  const healthy = Uint8Array.of(1, 1, 0, 1, 1, 0);
+  assert.equal(readmitLast(state, healthy, Uint8Array.of(1, 1, 0, 0, 1, 0)), 0);
+  assert.deepEqual(levels(state), ejected);
+  assert.equal(readmitLast(state, healthy, Uint8Array.of(1, 1, 0, 0, 0, 0)), 2);
+  assert.deepEqual(levels(state), [0, 0, 2, 0, 0, 0]);
+  tell(state, rules, 0, OUTCOME.local, 5);
+  assert.equal(state.untilMs[0], START_MS + 2 * rules.baseMs, 'how often is not forgotten');
+});
+
+test('whatever happens, who is in service is not all ejected and the share is kept', () => {
   const event = fc.record({
     server: fc.nat({ max: 9 }),
     outcome: fc.constantFrom(0, 1, 2, 3) as fc.Arbitrary<Outcome>,
@@ -295,17 +311,19 @@ test('whatever happens, one healthy server is never ejected and the share is kep
     elapsedMs: fc.integer({ min: 0, max: 2000 }),
     stepMs: fc.integer({ min: 0, max: 40_000 }),
     sweep: fc.boolean(),
+    /** Goes down or comes up, begins or ends to drain. */
+    downed: fc.option(fc.nat({ max: 9 }), { nil: undefined }),
+    drained: fc.option(fc.nat({ max: 9 }), { nil: undefined }),
   });
   const modes = Object.fromEntries(Object.keys(OFF).map((kind) => [kind, 'enforce']));
   const pools = fc.record({
     servers: fc.integer({ min: 1, max: 10 }),
     share: fc.constantFrom(0, 0.33, 0.5, 1),
     reducedWeight: fc.constantFrom(undefined, 0.1),
-    events: fc.array(event, { maxLength: 80 }),
-    healthy: fc.array(fc.constantFrom(0, 1), { minLength: 10, maxLength: 10 }),
+    events: fc.array(event, { maxLength: 80, size: 'max' }),
   });
   fc.assert(
-    fc.property(pools, ({ servers, share, reducedWeight, events, healthy: verdicts }) => {
+    fc.property(pools, ({ servers, share, reducedWeight, events }) => {
       const rules: OutlierRules = {
         ...DEFAULT_OUTLIER_RULES,
         modes: modes as OutlierRules['modes'],
@@ -313,20 +331,29 @@ test('whatever happens, one healthy server is never ejected and the share is kep
         reducedWeight,
       };
       const state = createOutlierState(servers);
-      const healthy = Uint8Array.from(verdicts.slice(0, servers));
-      const anyHealthy = healthy.includes(1);
+      const healthy = allHealthy(servers);
+      const draining = new Uint8Array(servers);
+      let inService = allHealthy(servers);
+      const assertOneIsLeft = (): void => {
+        const isLeft = inService.some((is, at) => is === 1 && state.level[at]! < LEVEL.ejected);
+        assert.equal(isLeft, inService.includes(1));
+      };
       let nowMs = START_MS;
-      for (const { server, outcome, times, elapsedMs, stepMs, sweep: ends } of events) {
+      for (const { server, outcome, times, elapsedMs, stepMs, ...then } of events) {
         for (let time = 0; time < times; time += 1) {
           const at = server % servers;
-          observeOutcome(state, rules, healthy, at, outcome, elapsedMs, nowMs, 0.5);
+          observeOutcome(state, rules, inService, at, outcome, elapsedMs, nowMs, 0.5);
         }
         nowMs += stepMs;
-        if (ends) sweep(state, rules, healthy, nowMs, 0.5);
+        if (then.sweep) sweep(state, rules, inService, nowMs, 0.5);
+        if (then.downed !== undefined) healthy[then.downed % servers]! ^= 1;
+        if (then.drained !== undefined) draining[then.drained % servers]! ^= 1;
+        assertOneIsLeft();
+        inService = healthy.map((up, at) => up & (1 - draining[at]!));
+        readmitLast(state, healthy, inService);
         const ejected = levels(state).filter((level) => level === LEVEL.ejected).length;
         assert.ok(ejected <= ejectedMax(servers, rules));
-        const left = levels(state).some((level, at) => level < LEVEL.ejected && healthy[at] === 1);
-        assert.equal(left, anyHealthy);
+        assertOneIsLeft();
       }
       nowMs += rules.maxMs + rules.jitterMs;
       endEjections(state, nowMs);
