@@ -217,7 +217,8 @@ function tickHead(session: Session, nowMs: number): void {
     if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
   } else if (session.headSinceMs > 0) {
     if (nowMs - session.headSinceMs >= limits.headTimeoutMs) {
-      replyWithProblem(session, 408, 'the head did not come in time', nowMs);
+      const late = session.bodyAwaited > 0 ? 'body' : 'head';
+      replyWithProblem(session, 408, `the ${late} did not come in time`, nowMs);
     }
   } else if (session.runtime.stopping) {
     releaseIdleSession(session, nowMs);

@@ -123,9 +123,10 @@ function bodyFor(
   to: number,
 ): BodyFields | number | undefined {
   const { routes } = session.listener;
-  const kind = routes.bodyRoutes.length === 0 ? undefined : bodyKind(head);
-  const path = kind && normalPath(head.bytes, head.target);
-  if (kind === undefined || path === undefined) return undefined;
+  const kind = routes.asksForBody ? bodyKind(head) : undefined;
+  if (kind === undefined) return undefined;
+  const path = head.target.plain ? undefined : normalPath(head.bytes, head.target);
+  if (path === undefined && !head.target.plain) return undefined;
   if (!dependsOnBody(routes, head, kind, path, knowClient(session, head).address)) return undefined;
   const body = lookAtBody(head, kind, bytes, from, to);
   const isFirstLook = typeof body === 'number' && session.bodyAwaited === 0;

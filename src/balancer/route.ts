@@ -16,7 +16,7 @@ import {
   requiredPattern,
 } from './condition.ts';
 import type { PathRule, PathTable } from './path-table.ts';
-import { buildPathTable, findByPath, ruleMatches, sameOctets } from './path-table.ts';
+import { buildPathTable, findByPath, sameOctets } from './path-table.ts';
 import type { MirrorSnapshot, RouteSnapshot, SplitArm } from './snapshot.ts';
 
 /**
@@ -52,8 +52,8 @@ export type RouteTable = {
   /** Suffixes with their leading dot, longest first. */
   readonly wildcard: readonly { readonly suffix: string; readonly routes: HostRoutes }[];
   readonly any: HostRoutes;
-  /** Those that ask for something of the body. */
-  readonly bodyRoutes: readonly Route[];
+  /** Whether any of them asks for something of the body. */
+  readonly asksForBody: boolean;
   /** Hosts as they came, so that the next request of the same makes no string. */
   readonly memo: Map<number, MemoEntry>;
 };
@@ -83,7 +83,7 @@ export function compileRoutes(snapshots: readonly RouteSnapshot[]): RouteTable {
       .map(([host, listed]) => ({ suffix: host.slice(1), routes: listed }))
       .sort((a, b) => b.suffix.length - a.suffix.length),
     any: tables.get('*') ?? compileHost([]),
-    bodyRoutes: routes.filter(({ bodyConditions }) => bodyConditions.length > 0),
+    asksForBody: routes.some(asksForBody),
     memo: new Map(),
   };
 }
@@ -100,17 +100,46 @@ export function findRoute(
   source: string,
   body?: BodyFields,
 ): Route | undefined {
+  asked.body = body;
+  return seekRoute(table, head, path, source, acceptsAsked);
+}
+
+/**
+ * Whether the choice depends on the body: the first route that takes the request, if its body is what this
+ * route wants, asks for something of it.
+ * @param path as for `findRoute`
+ */
+export function dependsOnBody(
+  table: RouteTable,
+  head: RequestHead,
+  kind: BodyKind,
+  path: string | undefined,
+  source: string,
+): boolean {
+  asked.kind = kind;
+  const route = seekRoute(table, head, path, source, mayAcceptAsked);
+  return route !== undefined && asksForBody(route);
+}
+
+const asksForBody = ({ bodyConditions }: Route): boolean => bodyConditions.length > 0;
+
+function seekRoute(
+  table: RouteTable,
+  head: RequestHead,
+  path: string | undefined,
+  source: string,
+  accepts: (route: Route) => boolean,
+): Route | undefined {
   const { pathEnd, pathStart } = head.target;
   asked.head = head;
   asked.source = source;
-  asked.body = body;
   asked.path = pathStart === pathEnd ? (path ?? '/') : path;
   const isAsReceived = asked.path === undefined;
   const bytes = isAsReceived ? head.bytes : bytesOf(asked.path!);
   const start = isAsReceived ? pathStart : 0;
   const end = isAsReceived ? pathEnd : bytes.length;
   for (const routes of tablesOf(table, head)) {
-    const found = findByPath(routes, bytes, start, end, askedPath, acceptsAsked);
+    const found = findByPath(routes, bytes, start, end, askedPath, accepts);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -121,8 +150,9 @@ const asked: {
   head: RequestHead | undefined;
   source: string;
   body: BodyFields | undefined;
+  kind: BodyKind | undefined;
   path: string | undefined;
-} = { head: undefined, source: '', body: undefined, path: undefined };
+} = { head: undefined, source: '', body: undefined, kind: undefined, path: undefined };
 
 function askedPath(): string {
   const { bytes, target } = asked.head!;
@@ -131,29 +161,22 @@ function askedPath(): string {
 }
 
 function acceptsAsked(route: Route): boolean {
-  const { body, head, source } = asked;
-  for (const condition of route.conditions) if (!condition.holds(head!, source)) return false;
-  for (const condition of route.bodyConditions) if (!condition.holds(body)) return false;
+  if (!meetsConditions(route)) return false;
+  for (const condition of route.bodyConditions) if (!condition.holds(asked.body)) return false;
   return true;
 }
 
-/**
- * Whether the choice may depend on the body: a route asks for something of it, and all else that this
- * route asks for holds. Hosts are not looked at.
- */
-export function dependsOnBody(
-  { bodyRoutes }: RouteTable,
-  head: RequestHead,
-  kind: BodyKind,
-  path: string,
-  source: string,
-): boolean {
-  return bodyRoutes.some(
-    (route) =>
-      route.bodyConditions.every((condition) => condition.kind === kind) &&
-      ruleMatches(route.path, path) &&
-      route.conditions.every((condition) => condition.holds(head, source)),
-  );
+/** The same while nobody has seen the body. */
+function mayAcceptAsked(route: Route): boolean {
+  if (!meetsConditions(route)) return false;
+  for (const { kind } of route.bodyConditions) if (kind !== asked.kind) return false;
+  return true;
+}
+
+function meetsConditions({ conditions }: Route): boolean {
+  const { head, source } = asked;
+  for (const condition of conditions) if (!condition.holds(head!, source)) return false;
+  return true;
 }
 
 /** For flows, which have a server name at most. @param name lower case, or empty */

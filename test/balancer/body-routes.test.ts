@@ -122,6 +122,77 @@ test('who never sends the body is let go as for a head', async () => {
   await client.until((text) => text.includes('100 Continue'));
   rig.pass(10_000);
   const text = await client.until((so) => so.includes('HTTP/1.1 408'));
+  assert.match(text, /the body did not come in time/);
   assert.doesNotMatch(text, / 200 /);
   client.socket.destroy();
 });
+
+/** What begins a body of JSON, and goes on for long. */
+const BEGUN = `Content-Type: ${JSON_TYPE}\r\nContent-Length: 8000\r\n\r\n{"a":"`;
+const asks = { body: { json: { kind: { exact: 'x' } } } } as const;
+const free: Partial<RouteSnapshot> = {};
+for (const [what, request, routes, isWaitedFor] of [
+  ['another host asks', 'POST / HTTP/1.1\r\nHost: b', [{ hosts: ['a'], ...asks }, free], false],
+  ['its host asks', 'POST / HTTP/1.1\r\nHost: A:80', [{ hosts: ['a'], ...asks }, free], true],
+  ['a wildcard asks', 'POST / HTTP/1.1\r\nHost: a.b', [{ hosts: ['*.b'], ...asks }, free], true],
+  [
+    'one for any host asks after all of its own',
+    'POST / HTTP/1.1\r\nHost: a',
+    [asks, { hosts: ['a'], path: '/x' }, free],
+    true,
+  ],
+  [
+    'its own host takes it before one for any asks',
+    'POST / HTTP/1.1\r\nHost: a',
+    [asks, { hosts: ['a'] }],
+    false,
+  ],
+  [
+    'another path asks',
+    'POST /x HTTP/1.1\r\nHost: a',
+    [{ pathPrefix: '/y', ...asks }, free],
+    false,
+  ],
+  ['a shorter path asks', 'POST /y HTTP/1.1\r\nHost: a', [asks, { path: '/y' }], false],
+  [
+    'another spelling of its path asks',
+    'POST /./%79 HTTP/1.1\r\nHost: a',
+    [{ path: '/y', ...asks }, free],
+    true,
+  ],
+  [
+    'another method asks',
+    'POST / HTTP/1.1\r\nHost: a',
+    [{ methods: ['PUT'], ...asks }, free],
+    false,
+  ],
+  [
+    'a form is asked for',
+    'POST / HTTP/1.1\r\nHost: a',
+    [{ body: { form: { a: { exact: 'x' } } } }, free],
+    false,
+  ],
+] as const) {
+  test(`${what}: the body is ${isWaitedFor ? '' : 'not '}waited for`, async (t) => {
+    const server = await startRawOrigin(() => {});
+    const own = await startRig({
+      servers: [server.port],
+      routes: routes.map((route) => marked('', route)),
+    });
+    const client = connectRaw(own.port);
+    t.after(async () => {
+      client.socket.destroy();
+      await own.close();
+      server.close();
+    });
+    client.send(`${request}\r\n${isWaitedFor ? 'Expect: 100-continue\r\n' : ''}${BEGUN}`);
+    if (isWaitedFor) {
+      await client.until((text) => text.includes('100 Continue'));
+      own.pass(10_000);
+      await client.until((text) => text.includes('the body did not come in time'));
+      assert.equal(server.connections(), 0);
+    } else {
+      while (!server.received.join('').endsWith('{"a":"')) await new Promise(setImmediate);
+    }
+  });
+}
