@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { BodyFields } from '../../src/balancer/body-look.ts';
 import { explainRoutes } from '../../src/balancer/explain-routes.ts';
-import { compileRoutes, findRoute } from '../../src/balancer/route.ts';
+import { compileRoutes, dependsOnBody, findRoute } from '../../src/balancer/route.ts';
 import type { RouteSnapshot, ValueTest } from '../../src/balancer/snapshot.ts';
 import { normalPath } from '../../src/http/target.ts';
 import { headOf } from '../balancer/request-head.ts';
@@ -197,4 +198,31 @@ test('compiled routes take the request that the naive reading of the rules gives
     found > fuzzHits(1000, 2000) && missed > fuzzHits(100, 2000),
     `${found} found, ${missed} missed`,
   );
+});
+
+test('a body is waited for exactly where what a route wants of it would change the choice', () => {
+  const wanted = fc.constantFrom<RouteSnapshot['body']>(
+    ...[undefined, { json: { v: { exact: 'a' } } }, { form: { v: { exact: 'a' } } }],
+  );
+  const route = fc
+    .tuple(routes, wanted)
+    .map(([given, body]) => (body ? { ...given, body } : given));
+  let [waited, passed] = [0, 0];
+  fc.assert(
+    fc.property(fc.array(route, { minLength: 1, maxLength: 8 }), requests, (all, request) => {
+      const compiled = compileRoutes(all);
+      const head = headFor(request);
+      const path = normalPath(head.bytes, head.target);
+      if (path === undefined) return;
+      const given = head.target.plain ? undefined : path;
+      const find = (body?: BodyFields) => findRoute(compiled, head, given, request.source, body);
+      const depends = dependsOnBody(compiled, head, 'json', given, request.source);
+      const changes = find({ kind: 'json', root: { v: 'a' } }) !== find();
+      assert.equal(depends, changes, JSON.stringify(request));
+      if (depends) waited++;
+      else if (compiled.asksForBody) passed++;
+    }),
+    { numRuns: fuzzRuns(2000), seed: fuzzSeed(7) },
+  );
+  assert.ok(waited > fuzzHits(50, 2000) && passed > fuzzHits(500, 2000), `${waited}, ${passed}`);
 });
