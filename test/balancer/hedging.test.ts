@@ -450,6 +450,30 @@ test('never hedged: what a cookie keeps on its server; a new client is, with or 
   await endPair(pair);
 });
 
+test('never hedged: what a session keeps on a server that has another place after a reload', async () => {
+  const [key, request] = HELD_BY.header;
+  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
+  const pair = await startPair({ affinity: { table } });
+  const client = asking(pair, request);
+  const [slow] = await makeSlow(pair);
+  const { snapshot } = pair.rig;
+  const upstreams = snapshot.upstreams.map((each) => ({
+    ...each,
+    servers: each.servers.toReversed(),
+  }));
+  const next = { ...snapshot, upstreams, generation: 2 };
+  const counters = new SharedArrayBuffer(counterBytes(next));
+  pair.rig.balancer.serve(next, counters);
+  for (let tick = 0; tick < 10; tick += 1) pair.rig.pass(DELAY_MS);
+  const hedges = readCounters(next, counters).servers.map((each) => each.hedges);
+  assert.deepEqual(hedges, [0, 0]);
+  slow.asked[0]!.socket.write(OK);
+  assert.match((await client.ended()).text, /ok$/);
+  await pair.rig.close();
+  pair.first.close();
+  pair.second.close();
+});
+
 test('never hedged: what has begun to be answered', async () => {
   const pair = await startPair();
   const client = asking(pair, GET);
