@@ -1,109 +1,37 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { counterBytes } from '../../src/balancer/counters.ts';
 import { readCounters } from '../../src/balancer/counts.ts';
-import type { SessionKeySource } from '../../src/config/affinity-config.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import {
-  connectRaw,
-  type RawClient,
-  type RawOrigin,
-  type Rig,
-  type RigOptions,
-  startRawOrigin,
-  startRig,
-} from './rig.ts';
+  askedOf,
+  asking,
+  assertNeverHedged,
+  DELAY_MS,
+  endPair,
+  eventually,
+  GET,
+  type Held,
+  makeHedged,
+  makeSlow,
+  OK,
+  type Pair,
+  requestOf,
+  startPair,
+  sumOf,
+} from './hedged-pair.ts';
+import type { RigOptions } from './rig.ts';
 import { startSilent } from './silent-program.ts';
 
 /** Requests that are slow and go to a second server, byte by byte. */
 
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-const DELAY_MS = 40;
 /** Of the rig. */
 const CONNECT_TIMEOUT_MS = 1000;
-/** So many answers make a quantile (resilience/latency-quantile.ts). */
-const ANSWERS_MIN = 100;
 const { retries: RETRIES, limits: LIMITS } = DEFAULT_RESILIENCE;
 
-const requestOf = (method: string, fields = '', body = ''): string =>
-  `${method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${fields}${body === '' ? '' : `Content-Length: ${body.length}\r\n`}\r\n${body}`;
-const GET = requestOf('GET');
-
-/** A server that answers at once, until it is told to hold: then it is asked, and says nothing by itself. */
-type Held = RawOrigin & {
-  holding: boolean;
-  /** Requests that were held, oldest first, with their sockets. */
-  readonly asked: { readonly socket: Socket; readonly text: string }[];
-  /** Connections that the balancer has ended under a held request. */
-  lost: number;
-};
-
-async function startHeld(): Promise<Held> {
-  const asked: Held['asked'] = [];
-  const origin = await startRawOrigin((socket, text) => {
-    const last = text.slice(Math.max(0, text.lastIndexOf('/ HTTP/1.1') - 5));
-    const length = Number(/Content-Length: (\d+)/.exec(last)?.[1] ?? 0);
-    const at = last.indexOf('\r\n\r\n');
-    if (at < 0 || last.length < at + 4 + length) return;
-    if (!held.holding) {
-      socket.write(OK);
-      return;
-    }
-    asked.push({ socket, text: last });
-    socket.once('error', () => {});
-    socket.once('close', () => {
-      held.lost += 1;
-    });
-  });
-  const held: Held = Object.assign(origin, { holding: false, asked, lost: 0 });
-  return held;
-}
-
-/** Two servers in turn, the times of whose route are known. */
-async function startPair(options: Partial<RigOptions> = {}) {
-  const [first, second] = [await startHeld(), await startHeld()];
-  const rig = await startRig({
-    servers: [first.port, second.port],
-    ...options,
-    upstream: { hedging: { quantile: 0.95, leastMs: DELAY_MS }, ...options.upstream },
-  });
-  const client = connectRaw(rig.port);
-  for (let count = 1; count <= ANSWERS_MIN; count += 1) {
-    client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    await client.until((text) => text.split('200 OK').length > count);
-  }
-  client.socket.destroy();
-  first.holding = second.holding = true;
-  return { rig, first, second };
-}
-type Pair = Awaited<ReturnType<typeof startPair>>;
-
-async function eventually(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate);
-}
-const asking = ({ rig }: { rig: Rig }, request: string): RawClient => {
-  const client = connectRaw(rig.port);
-  client.send(request);
-  return client;
-};
-const askedOf = ({ first, second }: Pair): number => first.asked.length + second.asked.length;
-
-/** A request that one server has and is slow with. @returns it, and the other */
-async function makeSlow(pair: Pair): Promise<readonly [Held, Held]> {
-  await eventually(() => askedOf(pair) === 1);
-  const { first, second } = pair;
-  return first.asked.length === 1 ? [first, second] : [second, first];
-}
-
-/** A request that both have, the one that was slow with it and the one that was asked then. */
-async function makeHedged(pair: Pair) {
-  const client = asking(pair, GET);
-  const [slow, fast] = await makeSlow(pair);
-  pair.rig.pass(DELAY_MS);
-  await eventually(() => fast.asked.length === 1);
-  return { client, slow, fast };
-}
+/** What has failed at its server, by kind. */
+const failuresOf = ({ rig, first }: Pair, held: Held) =>
+  rig.counters().servers[held === first ? 0 : 1]!.failed;
 
 /** Part of an answer, which the balancer has read. */
 async function say({ rig }: Pair, held: Held, text: string): Promise<void> {
@@ -118,18 +46,6 @@ async function breakOff(pair: Pair, held: Held): Promise<void> {
   await say(pair, held, 'HTTP');
   held.asked[0]!.socket.destroy();
 }
-
-async function endPair({ rig, first, second }: Pair): Promise<void> {
-  await eventually(() => rig.counters().servers.every(({ active }) => active === 0));
-  await rig.close();
-  first.close();
-  second.close();
-}
-/** What has failed at its server, by kind. */
-const failuresOf = ({ rig, first }: Pair, held: Held) =>
-  rig.counters().servers[held === first ? 0 : 1]!.failed;
-const sumOf = (rig: Rig, key: 'hedges' | 'hedgesWon' | 'retries' | 'failures'): number =>
-  rig.counters().servers.reduce((sum, each) => sum + each[key], 0);
 
 test('a slow request goes to a second server, whose answer is the client’s; the first is let go', async () => {
   const pair = await startPair();
@@ -383,7 +299,7 @@ test('the time runs from when the request was whole', async () => {
   await endPair(pair);
 });
 
-const NEVER: Record<string, readonly [string, Partial<RigOptions>]> = {
+const NEVER: Readonly<Record<string, readonly [string, Partial<RigOptions>]>> = {
   'what is not idempotent': [requestOf('POST', '', 'x'), {}],
   'what another balancer sends': [requestOf('GET', 'X-Meridian-Attempt: 2\r\n'), {}],
   'what may become a tunnel': [
@@ -397,82 +313,9 @@ const NEVER: Record<string, readonly [string, Partial<RigOptions>]> = {
   ],
   'what the limit of retries forbids': [GET, { upstream: { limits: { ...LIMITS, retries: 0 } } }],
 };
-const HELD_BY = {
-  header: [{ kind: 'header', name: 'x-user' }, GET.replace('\r\n\r\n', '\r\nX-User: a\r\n\r\n')],
-  source: [{ kind: 'client', prefix4: 32, prefix6: 64 }, GET],
-  parameter: [{ kind: 'query', name: 'sid' }, GET.replace('/ ', '/?sid=7 ')],
-  applicationCookie: [
-    { kind: 'cookie', name: 'SID' },
-    GET.replace('\r\n\r\n', '\r\nCookie: SID=7\r\n\r\n'),
-  ],
-} as const satisfies Record<string, readonly [SessionKeySource, string]>;
-for (const [name, [key, request]] of Object.entries(HELD_BY)) {
-  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
-  NEVER[`what a session by ${name} keeps on its server`] = [request, { affinity: { table } }];
-}
 for (const [name, [request, options]] of Object.entries(NEVER)) {
-  test(`never hedged: ${name}`, async () => {
-    const pair = await startPair(options);
-    const client = asking(pair, request);
-    const [slow] = await makeSlow(pair);
-    for (let tick = 0; tick < 10; tick += 1) pair.rig.pass(DELAY_MS);
-    assert.equal(sumOf(pair.rig, 'hedges'), 0);
-    assert.equal(askedOf(pair), 1);
-    slow.asked[0]!.socket.write(OK.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
-    slow.asked[0]!.socket.end();
-    await client.until((text) => text.endsWith('ok'));
-    client.socket.destroy();
-    await endPair(pair);
-  });
+  test(`never hedged: ${name}`, () => assertNeverHedged(request, options));
 }
-
-test('never hedged: what a cookie keeps on its server; a new client is, with or without a table', async () => {
-  const cookie = {
-    ...{ name: 'M', secret: 'the secret of this test', maxAgeSeconds: 0, path: '/' },
-    ...({ secure: false, httpOnly: true, sameSite: 'Lax' } as const),
-  };
-  const key = { kind: 'header', name: 'x-user' } as const;
-  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
-  const pair = await startPair({ affinity: { cookie, table } });
-  const { client, slow, fast } = await makeHedged(pair);
-  fast.asked[0]!.socket.write(OK);
-  const given = /\r\nSet-Cookie: (M=[^;]*)/.exec((await client.ended()).text)?.[1];
-  assert.ok(given);
-  await eventually(() => slow.lost === 1);
-  slow.asked.length = fast.asked.length = 0;
-  const held = asking(pair, requestOf('GET', `Cookie: ${given}\r\n`));
-  await eventually(() => askedOf(pair) === 1);
-  assert.equal(fast.asked.length, 1, 'who answered has the session');
-  for (let tick = 0; tick < 10; tick += 1) pair.rig.pass(DELAY_MS);
-  assert.equal(sumOf(pair.rig, 'hedges'), 1);
-  fast.asked[0]!.socket.write(OK);
-  assert.match((await held.ended()).text, /ok$/);
-  await endPair(pair);
-});
-
-test('never hedged: what a session keeps on a server that has another place after a reload', async () => {
-  const [key, request] = HELD_BY.header;
-  const table = { key, ttlSeconds: 600, sessionsMax: 1000, shared: false, secret: '' };
-  const pair = await startPair({ affinity: { table } });
-  const client = asking(pair, request);
-  const [slow] = await makeSlow(pair);
-  const { snapshot } = pair.rig;
-  const upstreams = snapshot.upstreams.map((each) => ({
-    ...each,
-    servers: each.servers.toReversed(),
-  }));
-  const next = { ...snapshot, upstreams, generation: 2 };
-  const counters = new SharedArrayBuffer(counterBytes(next));
-  pair.rig.balancer.serve(next, counters);
-  for (let tick = 0; tick < 10; tick += 1) pair.rig.pass(DELAY_MS);
-  const hedges = readCounters(next, counters).servers.map((each) => each.hedges);
-  assert.deepEqual(hedges, [0, 0]);
-  slow.asked[0]!.socket.write(OK);
-  assert.match((await client.ended()).text, /ok$/);
-  await pair.rig.close();
-  pair.first.close();
-  pair.second.close();
-});
 
 test('never hedged: what has begun to be answered', async () => {
   const pair = await startPair();
