@@ -13,7 +13,7 @@ import type {
   UpstreamSnapshot,
 } from '../../src/balancer/snapshot.ts';
 import { DEFAULT_LIMITS } from '../../src/balancer/snapshot.ts';
-import { SILENT_HANDLERS } from '../../src/io/stream.ts';
+import { SILENT_HANDLERS, type StreamEngine } from '../../src/io/stream.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
 import { createEngine } from './engine.ts';
 import { startServer } from './raw-server.ts';
@@ -42,6 +42,8 @@ export type RigOptions = {
   readonly metrics?: BalancerSnapshot['metrics'];
   readonly trace?: TraceSnapshot;
   readonly abortOnClose?: boolean;
+  /** In place of the one that rigs of this process run on. */
+  readonly engine?: StreamEngine;
   /** Redis through which it shares sessions. */
   readonly sessionRedis?: string;
 };
@@ -123,7 +125,7 @@ export function snapshotOf(options: RigOptions): BalancerSnapshot {
 }
 
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const engine = createEngine();
+  const { engine = createEngine() } = options;
   const snapshot = snapshotOf(options);
   const row = new SharedArrayBuffer(counterBytes(snapshot));
   // What is in Redis ends by the time of Redis.
