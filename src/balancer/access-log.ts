@@ -90,9 +90,9 @@ export function beginEntry(session: Session, head: RequestHead, nowMs: number): 
   const { accessLog, draw } = session.runtime;
   if (accessLog === undefined) return;
   const entry = accessLog.spare.pop() ?? createEntry();
-  const { format, percent } = accessLog.settings;
+  const { format } = accessLog.settings;
   resetEntry(entry, session, nowMs);
-  entry.isSampled = percent >= 100 || 100 * draw() < percent;
+  entry.isSampled = isDrawn(accessLog, draw);
   const address = session.facts?.address ?? session.client.remoteAddress;
   entry.format = format;
   session.entry = entry;
@@ -214,9 +214,9 @@ export type FlowEnd = {
 };
 
 export function logFlow(log: AccessLog, flow: FlowEnd, draw: () => number): void {
-  const { format, percent } = log.settings;
-  const isSampled = flow.reason !== 'done' || percent >= 100 || 100 * draw() < percent;
-  if (!isSampled || !hasRoom(log)) return;
+  const { format } = log.settings;
+  const isKept = flow.reason !== 'done' || isDrawn(log, draw);
+  if (!isKept || !hasRoom(log)) return;
   const { batch } = log;
   if (format === 'combined') {
     putCommonStart(log, batch, flow.client, flow.startedMs);
@@ -327,6 +327,7 @@ function writeRefusal(
   reason: EndReason,
   nowMs: number,
 ): void {
+  if (!isError(status, reason) && !isDrawn(log, session.runtime.draw)) return;
   if (!hasRoom(log)) return;
   const { batch } = log;
   const address = session.client.remoteAddress;
@@ -360,6 +361,10 @@ function reasonOfReply(phase: Session['phase'], status: number): EndReason {
       return 'refused';
   }
 }
+
+/** Whether it is among the share that is kept. */
+const isDrawn = ({ settings: { percent } }: AccessLog, draw: () => number): boolean =>
+  percent >= 100 || 100 * draw() < percent;
 
 const isError = (status: number, reason: EndReason): boolean =>
   status >= 500 || (reason !== 'done' && reason !== 'filter-answered' && reason !== 'refused');

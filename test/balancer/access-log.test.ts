@@ -310,6 +310,10 @@ test('of what goes well a sample is logged, of what fails everything', async () 
       // Its line is written with the response.
       assert.equal(linesOf(rig).length, count);
     });
+    await withRig({ accessLog: { percent } }, answer, async (rig) => {
+      await talk(rig.port, 'GET nowhere\r\n\r\n');
+      assert.equal(linesOf(rig).length, count, 'what was no request is refused well');
+    });
     await withRig({ servers: [], accessLog: { percent } }, answer, async (rig) => {
       await talk(rig.port, `GET / HTTP/1.1\r\nHost: a\r\n${CLOSE}`);
       assert.equal((await until(rig, 1))[0]!['status'], 503);
