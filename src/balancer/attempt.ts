@@ -31,6 +31,7 @@ import {
   endRequest,
   endTunnel,
   hasUntried,
+  NOT_AWAITED,
   pickServer,
   startTunnel,
 } from './upstream.ts';
@@ -71,7 +72,7 @@ export function beginAttempt(
   noteAttempt(session, exchange, nowMs);
   exchange.attemptMs = exchange.upstreamMs = nowMs;
   exchange.upstreamBlocked = false;
-  beginRequest(server, runtime.counters, nowMs);
+  beginRequest(server, runtime.counters, nowMs, exchange.requestDone);
   if (exchange.lane !== undefined) awaitHedge(session, exchange, nowMs);
   const idle = fresh ? undefined : takeIdle(server, nowMs);
   if (idle !== undefined) {
@@ -135,24 +136,27 @@ export function endAttempt(
   if (outcome !== undefined && outcome !== OUTCOME.ok) {
     countFailure(counters, server, outcome === OUTCOME.local ? failure : 'status');
   }
-  const { attemptMs, requestDone, responseStarted, retryAfterMs } = exchange;
-  // While the server waits for the client, no time is the server's.
-  const failedMs = requestDone ? nowMs - waitedSince(exchange) : 0;
-  const answerMs = responseStarted ? exchange.answerMs : failedMs;
+  const { responseStarted, retryAfterMs } = exchange;
+  const awaitedMs = responseStarted ? NOT_AWAITED : awaitedSince(exchange);
+  const answerMs = responseStarted ? exchange.answerMs : undefined;
   exchange.retryAfterMs = -1;
-  endRequest(server, counters, outcome, attemptMs, nowMs, answerMs, retryAfterMs);
+  endRequest(server, counters, outcome, awaitedMs, nowMs, answerMs, retryAfterMs);
 }
 
 /** From when on it is the server's time that runs. */
 export const waitedSince = ({ attemptMs, wholeMs }: Exchange): number =>
   Math.max(attemptMs, wholeMs);
 
+/** Of an attempt that has no answer. While the server waits for the client, no time is the server's. */
+const awaitedSince = (exchange: Exchange): number =>
+  exchange.requestDone ? waitedSince(exchange) : NOT_AWAITED;
+
 /** The server has answered, and from now on it carries what is no request. */
 export function beginTunnel(session: Session, exchange: Exchange, nowMs: number): void {
   const { server } = exchange;
   if (server === undefined) return;
   const { counters } = session.runtime;
-  endRequest(server, counters, OUTCOME.ok, exchange.attemptMs, nowMs);
+  endRequest(server, counters, OUTCOME.ok, awaitedSince(exchange), nowMs);
   startTunnel(server, counters);
   exchange.isTunnel = true;
 }

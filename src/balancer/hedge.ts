@@ -13,7 +13,7 @@ import { releaseRetry, takeRetry } from './retrying.ts';
 import type { BalancerRuntime, Exchange, Session } from './session.ts';
 import { homeOf } from './table-affinity.ts';
 import type { UpstreamServer } from './upstream.ts';
-import { beginRequest, endRequest, LATE, pickServer } from './upstream.ts';
+import { beginRequest, endRequest, LATE, NOT_AWAITED, pickServer } from './upstream.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import {
   discardConnection,
@@ -96,7 +96,7 @@ function beginHedge(session: Session, exchange: Exchange, resume: Resume, nowMs:
   exchange.attempts++;
   exchange.sends++;
   if (session.entry) session.entry.attempts++;
-  beginRequest(server, runtime.counters, nowMs);
+  beginRequest(server, runtime.counters, nowMs, exchange.requestDone);
   const handlers = asideHandlers(session, resume);
   const idle = takeIdle(server, nowMs);
   if (idle === undefined) runtime.counters[server.counterBase + SERVER_COUNTER.connections]!++;
@@ -281,7 +281,7 @@ function settleAside(
   exchange.hedge = undefined;
   releaseRetry(exchange.upstream);
   const { attemptMs, connection, server } = hedge;
-  const elapsedMs = nowMs - Math.max(attemptMs, exchange.wholeMs);
-  endRequest(server, session.runtime.counters, outcome, attemptMs, nowMs, elapsedMs);
+  const awaitedMs = exchange.requestDone ? Math.max(attemptMs, exchange.wholeMs) : NOT_AWAITED;
+  endRequest(server, session.runtime.counters, outcome, awaitedMs, nowMs);
   discardConnection(connection);
 }

@@ -45,7 +45,7 @@ import { createExchange, cutClient } from './session.ts';
 import { armOf } from './split.ts';
 import { findHome } from './table-affinity.ts';
 import { type ClientFacts, clientFacts } from './trust.ts';
-import type { Upstream } from './upstream.ts';
+import { awaitAnswer, type Upstream } from './upstream.ts';
 
 /** The client's half of an exchange: heads are read, judged and sent on, bodies follow. */
 
@@ -205,6 +205,8 @@ function forwardChunks(
 function endBody(exchange: Exchange, nowMs: number): void {
   exchange.requestDone = true;
   exchange.wholeMs = nowMs;
+  if (exchange.server && !exchange.responseStarted) awaitAnswer(exchange.server, nowMs);
+  if (exchange.hedge) awaitAnswer(exchange.hedge.server, nowMs);
   exchange.deadlineMs = nowMs + (exchange.upstream?.settings.totalTimeoutMs ?? 0);
 }
 

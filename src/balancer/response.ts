@@ -47,6 +47,7 @@ import {
   mayKeepClient,
 } from './session.ts';
 import { learnHome } from './table-affinity.ts';
+import { endAwaiting } from './upstream.ts';
 import { learnAnnouncement, releaseConnection } from './upstream-connection.ts';
 
 /** The server's half of an exchange: its answer is judged as strictly as requests, then sent on. */
@@ -201,7 +202,9 @@ function startResponse(
   exchange.responseStarted = true;
   if (exchange.lane !== undefined) concludeHedging(session, exchange, head.status, nowMs);
   exchange.answerMs = nowMs - waitedSince(exchange);
-  if (exchange.server) countAnswer(session, exchange.server, head.status, exchange.answerMs);
+  const { server } = exchange;
+  if (server) countAnswer(session, server, head.status, exchange.answerMs);
+  if (server && exchange.requestDone) endAwaiting(server, waitedSince(exchange));
   exchange.responseMode = mode;
   exchange.responseRemaining = Math.max(0, head.contentLength);
   exchange.responseDone = mode === 'none' || (mode === 'length' && head.contentLength === 0);

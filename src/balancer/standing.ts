@@ -93,7 +93,7 @@ const SUSPICION_INTERVAL_MS = 60_000;
  */
 export function createStanding(
   settings: UpstreamSnapshot,
-  load: Pick<PickState, 'active' | 'connections' | 'scratch'>,
+  load: Omit<PickState, 'usable' | 'weights'>,
   said: Pick<Standing, 'healthy' | 'draining'>,
   former: Standing | undefined,
   formerIndexes: readonly number[],

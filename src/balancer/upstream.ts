@@ -67,6 +67,8 @@ export type Upstream = {
   readonly weights: Float64Array;
   readonly active: Uint32Array;
   readonly connections: Uint32Array;
+  readonly awaited: Uint32Array;
+  readonly awaitedSinceMs: Float64Array;
   readonly scratch: Float64Array;
   /** Undefined when nothing is limited. */
   readonly room: Room<Session> | undefined;
@@ -95,6 +97,9 @@ export type UpstreamServer = {
   /** It takes nobody new. */
   draining: boolean;
   active: number;
+  /** As in `PickState`. Kept whatever the algorithm, so that one that takes over knows of those in flight. */
+  awaited: number;
+  awaitedSinceMs: number;
   /** Connections that have become tunnels. */
   tunnels: number;
   counterBase: number;
@@ -128,6 +133,8 @@ export function createUpstream(
   const load = {
     active: Uint32Array.from(servers, ({ active }) => active),
     connections: Uint32Array.from(servers, ({ active, tunnels }) => active + tunnels),
+    awaited: Uint32Array.from(servers, ({ awaited }) => awaited),
+    awaitedSinceMs: Float64Array.from(servers, ({ awaitedSinceMs }) => awaitedSinceMs),
     scratch: learntBefore(settings, servers, former),
   };
   const formerIndexes = servers.map(({ index, upstream }) =>
@@ -200,6 +207,8 @@ function serversOf(
         usable: true,
         draining: false,
         active: 0,
+        awaited: 0,
+        awaitedSinceMs: 0,
         tunnels: 0,
         counterBase: COUNTER_SCRATCH,
         latencyBase: NOT_MEASURED,
@@ -314,20 +323,45 @@ export function hasUntried(
   return false;
 }
 
-export function beginRequest(server: UpstreamServer, counters: Float64Array, nowMs: number): void {
+/** @param isWhole false while the client is still sending it: then `awaitAnswer` follows */
+export function beginRequest(
+  server: UpstreamServer,
+  counters: Float64Array,
+  nowMs: number,
+  isWhole = true,
+): void {
   server.active++;
   tellLoad(server, counters);
   const { upstream } = server;
   if (upstream?.room) beginInRoom(upstream.room, server.index);
-  upstream?.picker.begin?.(upstream, server.index, nowMs);
+  if (isWhole) awaitAnswer(server, nowMs);
   counters[server.counterBase + SERVER_COUNTER.requests]!++;
 }
+
+/** The server has all of a request: now it is its time that runs. */
+export function awaitAnswer(server: UpstreamServer, nowMs: number): void {
+  server.awaited++;
+  server.awaitedSinceMs += nowMs;
+  tellAwaited(server);
+}
+
+/** The answer has begun, or nobody waits for it any more. @param awaitedMs since when it was awaited */
+export function endAwaiting(server: UpstreamServer, awaitedMs: number): void {
+  server.awaited--;
+  // What rounding leaves of such large numbers goes when none is left.
+  server.awaitedSinceMs = server.awaited === 0 ? 0 : server.awaitedSinceMs - awaitedMs;
+  tellAwaited(server);
+}
+
+/** The answer to a request is not awaited: it has begun, or the client has not sent all of the request. */
+export const NOT_AWAITED = -1;
 
 /** How a request ended that was not waited for any longer, as its server is slow. */
 export const LATE = -1;
 
 /**
  * @param outcome undefined when the end says nothing about the server (the client left)
+ * @param awaitedMs since when the answer is awaited, or NOT_AWAITED
  * @param answerMs from when the server had all of the request until the response began, or it failed
  * @param retryAfterMs what a failure, or a 429, asks to be spared for; -1 = nothing was asked
  */
@@ -335,19 +369,20 @@ export function endRequest(
   server: UpstreamServer,
   counters: Float64Array,
   outcome: Outcome | typeof LATE | undefined,
-  startedMs: number,
+  awaitedMs: number,
   nowMs: number,
-  answerMs: number = nowMs - startedMs,
+  answerMs: number = awaitedMs === NOT_AWAITED ? 0 : nowMs - awaitedMs,
   retryAfterMs = -1,
 ): void {
   server.active--;
   tellLoad(server, counters);
+  if (awaitedMs !== NOT_AWAITED) endAwaiting(server, awaitedMs);
   const { upstream } = server;
   const isLate = outcome === LATE;
   const ok = outcome === undefined || isLate ? undefined : outcome === OUTCOME.ok;
   if (upstream?.picker.observe) {
     learnt.ok = isLate || (ok && retryAfterMs < 0);
-    learnt.elapsedMs = nowMs - startedMs;
+    learnt.elapsedMs = answerMs;
     learnt.retryAfterMs = Math.max(0, retryAfterMs);
     upstream.picker.observe(upstream, server.index, learnt, nowMs);
   }
@@ -388,6 +423,12 @@ function tellLoad(server: UpstreamServer, counters: Float64Array): void {
   if (upstream === undefined) return;
   upstream.active[index] = active;
   upstream.connections[index] = active + tunnels;
+}
+
+function tellAwaited({ awaited, awaitedSinceMs, index, upstream }: UpstreamServer): void {
+  if (upstream === undefined) return;
+  upstream.awaited[index] = awaited;
+  upstream.awaitedSinceMs[index] = awaitedSinceMs;
 }
 
 const learnt: RequestOutcome = { ok: undefined, elapsedMs: 0, retryAfterMs: 0 };

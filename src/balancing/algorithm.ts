@@ -16,6 +16,10 @@ export type PickState = {
   readonly active: Uint32Array;
   /** The same, and connections that have become tunnels (WebSocket, TCP). */
   readonly connections: Uint32Array;
+  /** Of those in flight, the ones that the server has whole and has not begun to answer. */
+  readonly awaited: Uint32Array;
+  /** The times since when it has them, added up. */
+  readonly awaitedSinceMs: Float64Array;
   /** Weight at this moment: the server's, or less while it has just come back. */
   readonly weights: Float64Array;
   /** The algorithm's own, `SCRATCH` numbers per server from `SCRATCH * index` on; zero at start. */
@@ -32,8 +36,6 @@ export type Picker = {
    * @param nowMs time that never goes back
    */
   pick(state: PickState, key: number, draw: number, nowMs: number): number;
-  /** The server that was picked gets the request. */
-  begin?(state: PickState, server: number, nowMs: number): void;
   /** How a request went. */
   observe?(state: PickState, server: number, outcome: RequestOutcome, nowMs: number): void;
   /** Of algorithms with a table: two nodes that show the same one send the same key to the same server. */
@@ -44,6 +46,7 @@ export type Picker = {
 export type RequestOutcome = {
   /** False also of a 429: the server wants less. Undefined when its end says nothing of it: the client left. */
   ok: boolean | undefined;
+  /** From when the server had all of the request until its answer began: what comes after is the client's pace, too. */
   elapsedMs: number;
   /** What the server asked for with its failure, five minutes at most; 0 = nothing. */
   retryAfterMs: number;

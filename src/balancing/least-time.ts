@@ -8,7 +8,7 @@ import {
 import { pickSmooth } from './smooth.ts';
 
 /**
- * The server with the shortest average response time for its requests in flight (nginx `least_time`,
+ * The server whose answers begin soonest on average, for its requests in flight (nginx `least_time header`,
  * `ngx_http_upstream_least_time_module.c`). Guards against what averages hide: requests that hang count
  * while they do, a server that nobody asks is given a chance again and again, near equals take turns, and
  * above some seconds all are equally slow.
@@ -31,8 +31,7 @@ export const leastTime: BalancingAlgorithm<LeastTimeOptions> = {
         }
         return pickSmooth(servers, state, tied);
       },
-      begin: startOne,
-      observe: endOne,
+      observe: learn,
     };
   },
 };
@@ -43,8 +42,6 @@ export type LeastTimeOptions = Record<string, never>;
 const AVERAGE = 1;
 /** When the average was last changed; 0 = there is none yet. */
 const AT = 2;
-/** Of all requests in flight, the times when they began, added up. */
-const STARTS = 3;
 const OLD_SHARE = 0.95;
 const CLUSTER_MS = 20;
 const SLOWEST_MS = 5000;
@@ -60,30 +57,26 @@ function costOf(state: PickState, server: number, nowMs: number): number {
   return load * expectedMs(state, server, nowMs);
 }
 
-function expectedMs({ active, scratch }: PickState, server: number, nowMs: number): number {
+function expectedMs(state: PickState, server: number, nowMs: number): number {
+  const { awaited, awaitedSinceMs, scratch } = state;
   const first = SCRATCH * server;
   const at = scratch[first + AT]!;
   const rests = at === 0 ? 0 : Math.floor((nowMs - at) / HALVES_MS);
   const learnt = at === 0 ? 0 : scratch[first + AVERAGE]! / 2 ** Math.min(rests, 30);
-  const count = active[server]!;
-  const inFlight = count === 0 ? 0 : nowMs - scratch[first + STARTS]! / count;
-  const ms = Math.min(SLOWEST_MS, Math.max(learnt, inFlight));
+  const count = awaited[server]!;
+  const waitedMs = count === 0 ? 0 : nowMs - awaitedSinceMs[server]! / count;
+  const ms = Math.min(SLOWEST_MS, Math.max(learnt, waitedMs));
   return Math.max(CLUSTER_MS, Math.ceil(ms / CLUSTER_MS) * CLUSTER_MS);
 }
 
-function startOne({ scratch }: PickState, server: number, nowMs: number): void {
-  scratch[SCRATCH * server + STARTS]! += nowMs;
-}
-
-function endOne(
+function learn(
   { scratch }: PickState,
   server: number,
   { elapsedMs, ok }: RequestOutcome,
   nowMs: number,
 ): void {
-  const first = SCRATCH * server;
-  scratch[first + STARTS]! -= nowMs - elapsedMs;
   if (ok === undefined) return;
+  const first = SCRATCH * server;
   // A quick failure says nothing about how long an answer takes.
   const ms = ok ? elapsedMs : Math.max(elapsedMs, SLOWEST_MS);
   const before = scratch[first + AVERAGE]!;

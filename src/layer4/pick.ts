@@ -10,8 +10,7 @@ export const pickUntried = (
 ): UpstreamServer | undefined => pickServer(upstream, tried, key, draw, nowMs, showFlows);
 
 /**
- * A flow is no request: it counts among the connections. Algorithms that weigh servers by requests in
- * flight are shown connections in their place, but for those that keep account of each request themselves.
+ * A flow is no request: it counts among the connections, which algorithms that weigh servers by requests
+ * in flight are shown in their place.
  */
-const showFlows: Show = ({ picker }, level) =>
-  picker.begin === undefined ? { ...level, active: level.connections } : level;
+const showFlows: Show = (_, level) => ({ ...level, active: level.connections });

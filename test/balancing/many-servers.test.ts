@@ -27,12 +27,14 @@ function counted(state: PickState): { readonly state: PickState; reads(): number
       },
       set: (target, name, value) => Reflect.set(target, name, value, target),
     });
-  const { active, connections, scratch, usable, weights } = state;
+  const { active, awaited, awaitedSinceMs, connections, scratch, usable, weights } = state;
   return {
     state: {
       usable: watch(usable),
       active: watch(active),
       connections: watch(connections),
+      awaited: watch(awaited),
+      awaitedSinceMs: watch(awaitedSinceMs),
       weights: watch(weights),
       scratch: watch(scratch),
     },
@@ -56,7 +58,6 @@ for (const algorithm of balancingAlgorithms) {
       const nowMs = (step * FOR_MS) / picks;
       const server = picker.pick(state, keyAt(step), drawAt(step), nowMs);
       used.add(server);
-      picker.begin?.(state, server, nowMs);
       picker.observe?.(state, server, { ok: true, elapsedMs: 5, retryAfterMs: 0 }, nowMs + 5);
     }
     assert.equal(used.size, SERVERS);

@@ -13,6 +13,8 @@ export function stateOf(
     usable: Uint8Array.from(usable),
     active: new Uint32Array(weights.length),
     connections: new Uint32Array(weights.length),
+    awaited: new Uint32Array(weights.length),
+    awaitedSinceMs: new Float64Array(weights.length),
     weights: Float64Array.from(weights),
     scratch: new Float64Array(SCRATCH * weights.length),
   };

@@ -49,7 +49,6 @@ for (const algorithm of balancingAlgorithms) {
     for (let step = 0; step < steps; step++) {
       const picked = picker.pick(state, keyAt(step), drawAt(step), NOW_MS + step);
       counts[picked]!++;
-      picker.begin?.(state, picked, NOW_MS + step);
       picker.observe?.(state, picked, OUTCOME, NOW_MS + step + 10);
     }
     // Without load peak-ewma compares capacity too, so only the order is promised of all.
@@ -68,7 +67,6 @@ for (const algorithm of balancingAlgorithms) {
       counts[picked]!++;
       state.active[picked]!++;
       state.connections[picked]!++;
-      picker.begin?.(state, picked, NOW_MS + step);
       inFlight.push(picked);
       if (inFlight.length > 200) {
         const done = inFlight.shift()!;
