@@ -1,5 +1,5 @@
 import type { PickState, Server } from './algorithm.ts';
-import { hashText, rehash } from './hashing.ts';
+import { hashBytes, hashText, rehash } from './hashing.ts';
 
 /**
  * The look-up table of Maglev (Eisenbud et al., NSDI 2016, section 3.4): each server walks the table in a
@@ -14,7 +14,7 @@ export const PLACES_DEFAULT = 65_537;
 const NOBODY = 0xffff;
 const OFFSET_SEED = 1;
 const SKIP_SEED = 2;
-/** Tries on other places before the servers are asked in order. */
+/** Tries on other places before all servers are looked at. */
 const TRIES_MAX = 64;
 
 export function buildMaglev(servers: readonly Server[], size = PLACES_DEFAULT): MaglevTable {
@@ -41,7 +41,7 @@ export function buildMaglev(servers: readonly Server[], size = PLACES_DEFAULT): 
       if (--left === 0) break;
     }
   }
-  return { places, version: versionOf(servers, size) };
+  return { places, version: versionOf(servers, places, size) };
 }
 
 /** The server of a key; when it may not be used, that of another place which the key leads to. -1 = nobody. */
@@ -55,26 +55,42 @@ export function pickFromTable(
     const server = places[rehash(key, attempt) % places.length]!;
     if (server !== NOBODY && usable[server] === 1) return server;
   }
-  return pickInOrder(servers, usable, key);
+  return pickByRendezvous(servers, usable, key);
 }
 
-/** Nearly nobody is usable: the first in the list from where the key says; weight 0 comes last. */
-export function pickInOrder(servers: readonly Server[], usable: Uint8Array, key: number): number {
-  let reserve = -1;
-  for (let step = 0; step < servers.length; step++) {
-    const { index, weight } = servers[(key + step) % servers.length]!;
+/**
+ * Nearly nobody is usable: by rendezvous (Thaler and Ravishankar, 1998), weighted (Schindelhauer and Schomaker,
+ * 2005), so that nodes agree whatever the order of their lists; weight 0 comes last.
+ */
+export function pickByRendezvous(
+  servers: readonly Server[],
+  usable: Uint8Array,
+  key: number,
+): number {
+  let best = -1;
+  let bestScore = 0;
+  for (const { index, name, weight } of servers) {
     if (usable[index] !== 1) continue;
-    if (weight > 0) return index;
-    if (reserve < 0) reserve = index;
+    const point = (hashText(name, key) + 0.5) / 2 ** 32;
+    const score = (weight || RESERVE_WEIGHT) / -Math.log(point);
+    if (score <= bestScore) continue;
+    best = index;
+    bestScore = score;
   }
-  return reserve;
+  return best;
 }
 
-/** The same for the same servers and weights, in whatever order they are listed. */
-export function versionOf(servers: readonly Server[], size: number): string {
-  const words = servers
-    .map(({ name, weight }) => `${name}=${weight}`)
-    .toSorted()
-    .concat(String(size));
-  return hashText(words.join('\n'), 0).toString(16).padStart(8, '0');
+/** So little that its best score is below the worst of weight 1. */
+const RESERVE_WEIGHT = 1e-12;
+
+/**
+ * The same for the same table, in whatever order its servers are listed.
+ * @param owners indexes of servers, by place
+ * @param seed where places are
+ */
+export function versionOf(servers: readonly Server[], owners: Uint16Array, seed: number): string {
+  const names = new Map(servers.map(({ index, name }) => [index, hashText(name, 0)]));
+  const words = Uint32Array.from(owners, (index) => names.get(index) ?? 0);
+  const bytes = new Uint8Array(words.buffer);
+  return hashBytes(bytes, 0, bytes.length, seed).toString(16).padStart(8, '0');
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { BalancingAlgorithm, PickState, Server } from './algorithm.ts';
 import { hashKey, keySourceOf } from './hash-key.ts';
-import { anyKey, hashText, rehash } from './hashing.ts';
-import { pickInOrder, versionOf } from './maglev-table.ts';
+import { anyKey, hashBytes, hashText, rehash } from './hashing.ts';
+import { pickByRendezvous, versionOf } from './maglev-table.ts';
 
 /**
  * Consistent hashing (Karger et al.): servers have points on a ring, a key belongs to the next one. With a
@@ -27,16 +27,17 @@ export const ringHash: BalancingAlgorithm<RingHashOptions> = {
       .max(10)
       .optional()
       .describe(
-        'A server with more than this many times its share of the requests in flight is passed over: 1.25 is usual. Default: keys stay whatever the load.',
+        'A server with more than this many times its share of the requests in flight on the servers that are usable is passed over: 1.25 is usual. Default: keys stay whatever the load.',
       ),
   }),
   keySource: ({ key }) => keySourceOf(key),
   build(servers, { loadFactor = 0, points }) {
     const ring = buildRing(servers, points);
-    const bound = { loadFactor, total: servers.reduce((sum, { weight }) => sum + weight, 0) };
+    const pointBytes = new Uint8Array(ring.at.buffer);
     return {
-      pick: (state, key, draw) => pickFromRing(ring, servers, state, key || anyKey(draw), bound),
-      tableVersion: versionOf(servers, points),
+      pick: (state, key, draw) =>
+        pickFromRing(ring, servers, state, key || anyKey(draw), loadFactor),
+      tableVersion: versionOf(servers, ring.owner, hashBytes(pointBytes, 0, pointBytes.length, 0)),
     };
   },
 };
@@ -48,7 +49,6 @@ export type RingHashOptions = {
 };
 
 type Ring = { readonly at: Uint32Array; readonly owner: Uint16Array };
-type Bound = { readonly loadFactor: number; readonly total: number };
 
 /** Of all servers: where weights lie far apart the lightest have fewer points than was asked for, but always one. */
 const POINTS_MAX = 262_144;
@@ -80,31 +80,58 @@ function pickFromRing(
   servers: readonly Server[],
   state: PickState,
   key: number,
-  bound: Bound,
+  loadFactor: number,
 ): number {
-  if (ring.at.length > 0) {
-    const sharePerWeight = shareOf(state, bound);
-    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
-      const server = ring.owner[placeOf(ring, rehash(key, attempt))]!;
-      if (state.usable[server] !== 1) continue;
-      const share = Math.max(1, Math.ceil(sharePerWeight * servers[server]!.weight));
-      if (bound.loadFactor === 0 || state.active[server]! < share) return server;
-    }
-    // All are over their share: that happens when few are left. The key stays where it belongs.
-    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
-      const server = ring.owner[placeOf(ring, rehash(key, attempt))]!;
-      if (state.usable[server] === 1) return server;
-    }
+  const { active, usable } = state;
+  // Worked out when it matters: who has nothing to do is never over it.
+  let sharePerWeight = -1;
+  for (let attempt = 0; attempt < TRIES_MAX && ring.at.length > 0; attempt++) {
+    const server = ring.owner[placeOf(ring, rehash(key, attempt))]!;
+    if (usable[server] !== 1) continue;
+    if (loadFactor === 0 || active[server] === 0) return server;
+    if (sharePerWeight < 0) sharePerWeight = shareOf(servers, state, loadFactor);
+    if (isBelow(state, server, sharePerWeight)) return server;
   }
-  return pickInOrder(servers, state.usable, key);
+  const heir = pickByRendezvous(servers, usable, key);
+  if (heir < 0 || loadFactor === 0 || active[heir] === 0) return heir;
+  if (sharePerWeight < 0) sharePerWeight = shareOf(servers, state, loadFactor);
+  return isBelow(state, heir, sharePerWeight) ? heir : leastOver(servers, state, heir);
 }
 
-/** Requests in flight that a unit of weight may have. */
-function shareOf({ active }: PickState, { loadFactor, total }: Bound): number {
-  if (loadFactor === 0) return 0;
+const isBelow = ({ active, weights }: PickState, server: number, sharePerWeight: number): boolean =>
+  active[server]! < Math.max(1, Math.ceil(sharePerWeight * weights[server]!));
+
+/**
+ * Requests in flight that a unit of weight may have: of the servers usable now, with the weights of now.
+ * Those of others would leave the few that are left hardly a bound.
+ */
+function shareOf(
+  servers: readonly Server[],
+  { active, usable, weights }: PickState,
+  loadFactor: number,
+): number {
   let all = 1;
-  for (const count of active) all += count;
+  let total = 0;
+  for (const { index } of servers) {
+    if (usable[index] !== 1) continue;
+    all += active[index]!;
+    total += weights[index]!;
+  }
   return (all * loadFactor) / total;
+}
+
+/** The tries met nobody below the share: the one with the least for its weight, who is below if anyone is. */
+function leastOver(
+  servers: readonly Server[],
+  { active, usable, weights }: PickState,
+  heir: number,
+): number {
+  let least = heir;
+  for (const { index } of servers) {
+    if (usable[index] !== 1 || weights[index]! <= 0) continue;
+    if (active[index]! * weights[least]! < active[least]! * weights[index]!) least = index;
+  }
+  return least;
 }
 
 /** The first point at or after the key, around the ring. */

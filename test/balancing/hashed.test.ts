@@ -96,6 +96,28 @@ for (const [kind, create] of Object.entries(build)) {
     assert.match(String(picker.tableVersion), /^[0-9a-f]{8}$/);
     const heavier = one.map((server, at) => (at === 0 ? { ...server, weight: 9 } : server));
     assert.notEqual(create(heavier).tableVersion, picker.tableVersion);
+    const same = one.map((server) => ({ ...server, weight: 2 * server.weight }));
+    assert.deepEqual(placement(create(same), same), placement(picker, one));
+    assert.equal(create(same).tableVersion, picker.tableVersion, 'it is of the table');
+  });
+}
+
+for (const [kind, create] of Object.entries(build)) {
+  test(`${kind}: nodes agree, and share by weight, when nearly all servers are down`, () => {
+    const named = Array.from({ length: 400 }, (_, index) => ({
+      index,
+      name: `s${index}`,
+      weight: 1 + (index % 3),
+    }));
+    const turned = named.toReversed().map((server, index) => ({ ...server, index }));
+    const [one, other] = [named, turned].map((servers) => {
+      const up = servers.map(({ name }) => (['s7', 's8', 's301'].includes(name) ? 1 : 0));
+      return placement(create(servers), servers, up);
+    });
+    assert.equal(moved(one!, other!), 0);
+    // Weights 2, 3 and 2.
+    const share = one!.filter((name) => name === 's8').length / KEYS;
+    assert.ok(Math.abs(share - 3 / 7) < 0.06, String(share));
   });
 }
 
@@ -107,6 +129,34 @@ test('ring-hash: a server gets no more than its share of what is in flight, time
   for (let step = 0; step < 400; step += 1) state.active[picker.pick(state, 12_345, 0, 0)]! += 1;
   for (const active of state.active)
     assert.ok(active <= Math.ceil(401 * 1.25 * 0.25), `${state.active}`);
+});
+
+test('ring-hash: the bound is of the servers that are usable, and of their weights now', () => {
+  const weights = [1, 1, 1, 1, 1, 1, 1, 1];
+  const picker = ringHash.build(serversOf(weights), ringHash.options.parse({ loadFactor: 1.25 }));
+  const state = stateOf(weights, [1, 1, 1, 1, 0, 0, 0, 0]);
+  // Begun before they went down.
+  state.active.set([0, 0, 0, 0, 500, 500, 500, 500]);
+  // In its slow start.
+  state.weights[0] = 0.1;
+  for (let step = 0; step < 310; step += 1) state.active[picker.pick(state, 12_345, 0, 0)]! += 1;
+  const [first, ...others] = state.active.subarray(0, 4);
+  assert.ok(first! <= Math.ceil((311 * 1.25 * 0.1) / 3.1), `${state.active}`);
+  for (const active of others) {
+    assert.ok(active <= Math.ceil((311 * 1.25) / 3.1), `${state.active}`);
+  }
+});
+
+test('ring-hash: where hardly anybody is usable the bound holds, too', () => {
+  const weights = Array.from({ length: 500 }, () => 1);
+  const picker = ringHash.build(serversOf(weights), ringHash.options.parse({ loadFactor: 1 }));
+  const state = stateOf(
+    weights,
+    weights.map((_, index) => (index % 100 === 7 ? 1 : 0)),
+  );
+  for (let step = 0; step < 500; step += 1) state.active[picker.pick(state, 12_345, 0, 0)]! += 1;
+  const used = state.active.filter((active) => active > 0);
+  assert.deepEqual([...used], [100, 100, 100, 100, 100]);
 });
 
 test('ring-hash: a hot key is shared with servers all over the ring, not with one neighbour', () => {
