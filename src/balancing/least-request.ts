@@ -8,7 +8,9 @@ import { drawByWeight, pickUnweighted, secondDraw, usableWeight } from './weight
  * requests in flight per weight, as they are (nginx `random two`): idle servers are all alike, and as
  * both are drawn by weight, an idle pool shares in proportion too. With the request to be placed
  * counted in, a small weight would lose each comparison with an idle server, and in a quiet pool a
- * server in its slow start would get nothing until the end of it.
+ * server in its slow start would get nothing until the end of it. Ties are not broken by the rate of the
+ * last second, as HAProxy does: the draw is by weight already, so that would only take out chance, for a
+ * clock and two more numbers per server at each pick.
  */
 export const leastRequest: BalancingAlgorithm<LeastRequestOptions> = {
   kind: 'least-request',

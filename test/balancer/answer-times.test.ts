@@ -20,6 +20,8 @@ const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const upload = (path: string): string =>
   `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n`;
 const HOUR_MS = 3_600_000;
+const HEDGED_MS = 40;
+const HEDGING = { quantile: 0.95, leastMs: HEDGED_MS };
 
 /** A server that answers when it is told to. */
 type Held = RawOrigin & { readonly asked: Socket[] };
@@ -168,6 +170,17 @@ const SCENES: Readonly<Record<string, (pair: Pair, client: RawClient) => Promise
     await eventually(() => pair.rig.counters().servers.every(({ active }) => active === 0));
     for (const { asked } of pair.servers) asked.length = 0;
   },
+  async 'a request that two servers had'(pair, client) {
+    // So many answers make a quantile.
+    for (const _ of [1, 2]) await sharesOf(pair);
+    await send(pair, client, GET);
+    const slow = pair.servers.flatMap(({ asked }) => asked.splice(0));
+    pair.rig.pass(HEDGED_MS);
+    await eventually(() => askedOf(pair) === 1);
+    answer(pair);
+    await answered(client);
+    await eventually(() => slow.every(({ closed }) => closed));
+  },
   async 'an idle connection that the server had closed'(pair, client) {
     const ended = (count: number) =>
       client.until((text) => text.split('200 OK').length > count && text.endsWith('.'));
@@ -186,7 +199,7 @@ const SCENES: Readonly<Record<string, (pair: Pair, client: RawClient) => Promise
 
 for (const [name, play] of Object.entries(SCENES)) {
   test(`least-time: ${name} leaves nothing behind`, async () => {
-    await withPair({}, async (pair) => {
+    await withPair({ upstream: { hedging: HEDGING } }, async (pair) => {
       const client = connectRaw(pair.rig.port);
       await play(pair, client);
       client.socket.destroy();
