@@ -56,6 +56,8 @@ function startPool(servers: number, options: PoolOptions = {}) {
     settings,
     {
       active: new Uint32Array(servers),
+      awaited: new Uint32Array(servers),
+      awaitedSinceMs: new Float64Array(servers),
       connections: new Uint32Array(servers),
       scratch: new Float64Array(SCRATCH * servers),
     },
