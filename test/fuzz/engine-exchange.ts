@@ -40,7 +40,7 @@ export type Answer = {
 };
 
 export type Step =
-  | { readonly kind: 'write'; readonly bytes: Buffer; readonly isPatient: boolean }
+  | { readonly kind: 'write' | 'last'; readonly bytes: Buffer; readonly isPatient: boolean }
   | { readonly kind: 'stop' | 'read' | 'end' | 'reset'; readonly isPatient: boolean };
 /** What a server does, one after the other. */
 export type Act = Buffer | 'end' | 'reset';
@@ -183,8 +183,12 @@ export function stepsOf({ leaves, requests }: Exchange): readonly Step[] {
     if (isSlow) steps.push({ kind: 'read', isPatient: true });
     wasSlow = isSlow;
   }
+  const last = steps.at(-1);
   if (leaves.kind === 'reset') {
     steps.splice(leaves.after, steps.length, { kind: 'reset', isPatient: true });
+  } else if (last?.kind === 'write' && leaves.after % 3 === 0) {
+    // Its end comes in one with what it says last.
+    steps.splice(-1, 1, { ...last, kind: 'last' });
   } else steps.push({ kind: 'end', isPatient: wasSlow || leaves.after % 2 === 0 });
   return steps;
 }

@@ -212,11 +212,11 @@ function say(peer: Peer, bytes: Buffer): void {
 }
 
 function take(client: Peer, step: Step): void {
-  if (step.kind === 'write') say(client, step.bytes);
+  if (step.kind === 'write' || step.kind === 'last') say(client, step.bytes);
   else if (step.kind === 'stop') stop(client);
   else if (step.kind === 'read') listen(client);
-  else if (step.kind === 'end') finish(client);
-  else breakOff(client);
+  else if (step.kind === 'reset') breakOff(client);
+  if (step.kind === 'last' || step.kind === 'end') finish(client);
 }
 
 function act(connection: Asked): void {
