@@ -1,11 +1,6 @@
 import type { BalancerConfig, RouteConfig } from '../config/config.ts';
 import { upstreamsReached } from '../config/route-upstreams.ts';
-import type {
-  BalancerLimits,
-  BalancerSnapshot,
-  RouteSnapshot,
-  UpstreamSnapshot,
-} from './snapshot.ts';
+import type { BalancerSnapshot, RouteSnapshot, UpstreamSnapshot } from './snapshot.ts';
 import { DEFAULT_LIMITS } from './snapshot.ts';
 
 export type CompileOptions = {
@@ -14,7 +9,6 @@ export type CompileOptions = {
   readonly nodeName: string;
   /** Only the listeners of these regions; absent = all. */
   readonly regions?: readonly string[];
-  readonly limits?: Partial<BalancerLimits>;
   /** Options of the Redis through which nodes share sessions, for upstreams that do. */
   readonly sessionStore?: unknown;
 };
@@ -35,7 +29,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
   return {
     generation: options.generation,
     via: `meridian-${options.nodeName.replace(/[^\w.-]/g, '-')}`,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: { ...DEFAULT_LIMITS, ...config.clients },
     ...(config.accessLog === undefined ? {} : { accessLog: config.accessLog }),
     ...(config.metrics === undefined ? {} : { metrics: config.metrics }),
     ...(isSharing ? { sessionStore: options.sessionStore } : {}),

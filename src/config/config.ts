@@ -3,6 +3,7 @@ import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 import type { AffinityConfig } from './affinity-config.ts';
+import type { ClientsConfig } from './clients-config.ts';
 import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
 
 /**
@@ -368,6 +369,8 @@ export type BalancerConfig = {
   readonly metrics?: 'all' | 'basic';
   /** How long a worker runs requests of its own before it serves; absent = it does not. */
   readonly warmUpMs?: number;
+  /** Absent = the defaults. */
+  readonly clients?: ClientsConfig;
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
   readonly listeners: readonly BalancerListenerConfig[];
 };

@@ -4,6 +4,7 @@ import type { Location } from '../geo/location.ts';
 import { formatAddress, parseAddress } from '../ip/address.ts';
 import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
+import { resolveClients } from './clients-schema.ts';
 import type {
   BalancerConfig,
   BalancerListenerConfig,
@@ -376,12 +377,13 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
     }),
   );
   const listeners = file.balancer.listeners.map(resolveBalancerListener);
-  const { accessLog, engine, metrics, warmUp } = file.balancer;
+  const { accessLog, clients, engine, metrics, warmUp } = file.balancer;
   return {
     engine,
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(metrics === 'all' ? {} : { metrics }),
     ...(warmUp === 0 ? {} : { warmUpMs: warmUp }),
+    clients: resolveClients(clients),
     upstreams,
     listeners,
   };

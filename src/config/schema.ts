@@ -7,6 +7,7 @@ import {
   proxyOptions,
   proxyProtocol,
 } from './balancer-schema.ts';
+import { clients } from './clients-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
 import { discovery } from './discovery-schema.ts';
@@ -370,6 +371,7 @@ const balancer = z.strictObject({
     .describe(
       'How long each worker runs requests of its own when the node starts, so that the first clients are served as fast as later ones; 0s = it serves at once.',
     ),
+  clients,
   upstreams: z.record(name, upstream).prefault({}).describe('Groups of servers, by name.'),
   listeners: z
     .array(balancerListener)
