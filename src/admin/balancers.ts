@@ -136,7 +136,9 @@ const serverSchema = z.object({
   priority: z.number().int().describe('It takes requests while no server of a lower one can'),
   mode,
   origin: z.enum(['file', 'dns', 'api']).describe('Who said that it is there'),
-  state: z.enum(['up', 'down', 'unknown']),
+  state: z
+    .enum(['up', 'degraded', 'down', 'unknown'])
+    .describe('`degraded`: up, with the share `degradedWeight` of its weight'),
   reason: z.string(),
   active: z.number().int().describe('Requests in flight'),
   requestsTotal: z.number().int(),

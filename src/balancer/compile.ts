@@ -91,6 +91,7 @@ function compileUpstream(config: BalancerConfig, name: string): UpstreamSnapshot
     retries: upstream.retries,
     outliers: upstream.outliers,
     slowStart: upstream.slowStart,
+    degradedWeight: upstream.degradedWeight,
     panic: upstream.panic,
     limits: upstream.limits,
     ...(upstream.hedging === undefined ? {} : { hedging: upstream.hedging }),

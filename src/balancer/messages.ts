@@ -19,6 +19,8 @@ export type ServerState = {
   readonly usable: boolean;
   /** It takes nobody new; those who are kept on it may stay. */
   readonly draining?: boolean;
+  /** It takes a smaller share (`degradedWeight`). */
+  readonly degraded?: boolean;
 };
 
 /** `counters` is a row of `counterBytes(snapshot)` bytes, fresh for every snapshot. */

@@ -40,6 +40,8 @@ export type Standing = {
   readonly draining: Uint8Array;
   /** 1 = it takes new requests, unless it is ejected. */
   readonly inService: Uint8Array;
+  /** 1 = probes find it up, and want it to have less. */
+  readonly degraded: Uint8Array;
   readonly outliers: OutlierState;
   readonly slowStart: SlowStartState;
   /** What a picker sees of each priority, the first first. */
@@ -94,7 +96,7 @@ const SUSPICION_INTERVAL_MS = 60_000;
 export function createStanding(
   settings: UpstreamSnapshot,
   load: Omit<PickState, 'usable' | 'weights'>,
-  said: Pick<Standing, 'healthy' | 'draining'>,
+  said: Pick<Standing, 'healthy' | 'draining' | 'degraded'>,
   former: Standing | undefined,
   formerIndexes: readonly number[],
   voice: Pick<Standing, 'draw' | 'report'>,
@@ -202,7 +204,7 @@ export function tickStanding(standing: Standing, nowMs: number): void {
 /** Works out who takes requests, and with what weight. */
 export function refreshStanding(standing: Standing, nowMs: number): void {
   const { draining, healthy, levelOf, levels, outliers, settings, slowStart } = standing;
-  const { weights, willing } = standing;
+  const { degraded, weights, willing } = standing;
   putInService(standing);
   if (readmitLast(outliers, healthy, standing.inService) > 0) tellChanges(standing, nowMs);
   standing.isRamping = false;
@@ -211,7 +213,9 @@ export function refreshStanding(standing: Standing, nowMs: number): void {
     if (factor < 1) standing.isRamping = true;
     const isIn = healthy[server] === 1 && outliers.level[server] !== LEVEL.ejected;
     willing[server] = isIn && draining[server] === 0 ? 1 : 0;
-    weights[server] = weight * factor * (outlierWeight(outliers, settings.outliers, server) || 1);
+    const share = degraded[server] === 1 ? settings.degradedWeight : 1;
+    weights[server] =
+      weight * share * factor * (outlierWeight(outliers, settings.outliers, server) || 1);
   }
   standing.plan = planPriorities(
     levels.map((_, level) => healthOf(standing, level)),

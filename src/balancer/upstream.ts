@@ -96,6 +96,8 @@ export type UpstreamServer = {
   usable: boolean;
   /** It takes nobody new. */
   draining: boolean;
+  /** It takes a smaller share. */
+  degraded: boolean;
   active: number;
   /** As in `PickState`. Kept whatever the algorithm, so that one that takes over knows of those in flight. */
   awaited: number;
@@ -143,6 +145,7 @@ export function createUpstream(
   const said = {
     healthy: Uint8Array.from(servers, ({ usable }) => (usable ? 1 : 0)),
     draining: Uint8Array.from(servers, ({ draining }) => (draining ? 1 : 0)),
+    degraded: Uint8Array.from(servers, ({ degraded }) => (degraded ? 1 : 0)),
   };
   const standing = createStanding(
     settings,
@@ -206,6 +209,7 @@ function serversOf(
         index,
         usable: true,
         draining: false,
+        degraded: false,
         active: 0,
         awaited: 0,
         awaitedSinceMs: 0,
@@ -251,15 +255,18 @@ export function setUsable(
 ): void {
   let hasChanged = false;
   const byName = new Map(servers.map((server) => [server.name, server]));
-  for (const { draining = false, server: name, usable } of states) {
+  for (const { degraded = false, draining = false, server: name, usable } of states) {
     const server = byName.get(name);
     if (server === undefined) continue;
-    if (server.usable === usable && server.draining === draining) continue;
+    const isSame = server.usable === usable && server.draining === draining;
+    if (isSame && server.degraded === degraded) continue;
     hasChanged = true;
     const isBack = usable && !server.usable;
     server.usable = usable;
     server.draining = draining;
+    server.degraded = degraded;
     standing.draining[server.index] = draining ? 1 : 0;
+    standing.degraded[server.index] = degraded ? 1 : 0;
     // It may have been restarted with other settings.
     if (isBack) forgetAges(keepAlive, keepAliveRules, server.index);
     observeProbes(standing, server.index, usable, nowMs);

@@ -38,7 +38,7 @@ function cellText({ recent, sinceMs, slow, verdict }: VantageStatus, nowMs: numb
   const since = sinceMs > 0 ? ` ${spanText(nowMs - sinceMs)}` : '';
   const result =
     last === undefined ? 'no result' : last.ok ? `${millisText(last.rttMs)}` : last.reason;
-  return `${stateText(verdict, paint)}${slow ? ', slow' : ''}${since}, ${result}`;
+  return `${stateText(verdict, paint)}${slow ? ', slow or degraded' : ''}${since}, ${result}`;
 }
 
 function detailLines({ name, near, vantages }: EndpointStatus, paint: Paint): string[] {

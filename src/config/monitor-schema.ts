@@ -46,7 +46,7 @@ export const monitor = flatExtension('kind', extensions.probes, {
   slowAbove: duration('1ms', '10m')
     .optional()
     .describe(
-      'A success that takes longer counts as slow: a slow endpoint is answered only when nothing better is left. Default: nothing is too slow.',
+      'A success that takes longer counts as slow: a slow endpoint is answered only when nothing better is left, a slow server keeps its share `degradedWeight`. Default: nothing is too slow.',
     ),
   jitter: z
     .number()

@@ -265,6 +265,15 @@ export const resilienceFields = {
   hedging,
   outliers,
   slowStart,
+  degradedWeight: z
+    .number()
+    .min(0.01)
+    .max(1)
+    .default(DEFAULT_RESILIENCE.degradedWeight)
+    .meta({ hint: 'a share from 0.01 to 1: 0.1' })
+    .describe(
+      'The share of its weight that a server keeps while its monitor calls it degraded: slow (`slowAbove`), or by its own answer (`degraded`).',
+    ),
   limits,
   shedding,
   panicThreshold: share

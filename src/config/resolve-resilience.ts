@@ -28,6 +28,7 @@ export function resolveResilience(
       aggression: slowStart.aggression,
       jitterMs: slowStart.jitter,
     },
+    degradedWeight: fields.degradedWeight,
     panic: { overprovisioning, panicThreshold },
     limits: resolveLimits(limits),
     ...(shedding === undefined ? {} : { shedding: resolveShedding(shedding) }),

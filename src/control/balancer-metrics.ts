@@ -147,9 +147,11 @@ function addServers(
   upstreams: readonly UpstreamStatus[],
 ): void {
   const up = gauge(registry, 'server_up', 'Server may be used: 1, else 0.', SERVER);
+  const degraded = gauge(registry, 'server_degraded', 'It keeps part of its weight: 1.', SERVER);
   for (const { name: upstream, servers } of upstreams) {
     for (const { name: server, state } of servers) {
       up.set({ upstream, server }, Number(state !== 'down'));
+      degraded.set({ upstream, server }, Number(state === 'degraded'));
     }
   }
   const count = (name: string, help: string, more: readonly string[] = []) =>

@@ -4,6 +4,8 @@ export type Observation = {
   readonly ok: boolean;
   readonly rttMs: number;
   readonly reason: string;
+  /** The target is up and asks for less. */
+  readonly degraded?: boolean;
   readonly timings?: ProbeTimings;
   /** When the target's certificate stops being valid, since the epoch. */
   readonly expiresAtMs?: number;

@@ -109,7 +109,7 @@ export type Previous = { readonly health: Health; readonly decidedAtMs: number }
 export type Judgement = Previous & {
   readonly reason: string;
   readonly ttlSeconds: number;
-  /** Up, but slower than it should be. */
+  /** Up, but slower than it should be, or degraded by its own word. */
   readonly slow: boolean;
   /** True when the votes did not decide: the state is the previous one, or unknown. */
   readonly isHeld: boolean;
@@ -178,7 +178,7 @@ function decided(health: 'up' | 'down', reason: string, count: Tally, nowMs: num
   const slow = health === 'up' && isMostlySlow(count.voters);
   return {
     health,
-    reason: slow ? `${reason}, but slow` : reason,
+    reason: slow ? `${reason}, but slow or degraded` : reason,
     slow,
     ttlSeconds: secondsToFlip(health, count),
     decidedAtMs: nowMs,

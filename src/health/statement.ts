@@ -11,7 +11,7 @@ export type Statement = {
   /** Names the target and what is asked of it; the same on every node with the same configuration. */
   readonly key: string;
   readonly verdict: Verdict;
-  /** Answers, but slower than it should, for long enough to be believed. */
+  /** Answers, but slower than it should, or that it is degraded, for long enough to be believed. */
   readonly slow: boolean;
   /** Failures count towards "down". */
   readonly failing: boolean;

@@ -35,8 +35,9 @@ export type VerdictState = {
   readonly successes: number;
   readonly failures: number;
   /**
-   * Slow is a mark beside the verdict, damped alike: `fall` slow successes in a row set it, `rise`
-   * quick ones in a row take it away; `slowCount` is how many there have been of those.
+   * Slow is a mark beside the verdict, damped alike: `fall` successes in a row that are slow, or say
+   * that the target is degraded, set it, `rise` others in a row take it away; `slowCount` is how many
+   * there have been of those.
    */
   readonly slow: boolean;
   readonly slowCount: number;
@@ -120,8 +121,7 @@ export function secondsToChange(state: VerdictState, rules: VerdictRules): numbe
 /** Until the mark beside "up" could change: it steers too. Probes come no faster than re-checks. */
 function secondsToSlow(state: VerdictState, rules: VerdictRules): number {
   const { slow, slowCount } = state;
-  const { fall, intervalMs, recheckMs = intervalMs, rise, slowAboveMs } = rules;
-  if (slowAboveMs === undefined) return Number.POSITIVE_INFINITY;
+  const { fall, intervalMs, recheckMs = intervalMs, rise } = rules;
   const missing = Math.max(1, (slow ? rise : fall) - slowCount);
   return (missing * (isFailing(state) ? recheckMs : intervalMs)) / 1000;
 }
@@ -133,13 +133,13 @@ export function isFailing(state: VerdictState): boolean {
 
 function slowness(
   { slow, slowCount }: VerdictState,
-  { ok, rttMs }: Observation,
-  { rise, fall, slowAboveMs }: VerdictRules,
+  { degraded = false, ok, rttMs }: Observation,
+  { rise, fall, slowAboveMs = Number.POSITIVE_INFINITY }: VerdictRules,
 ): Pick<VerdictState, 'slow' | 'slowCount'> {
-  if (slowAboveMs === undefined) return { slow: false, slowCount: 0 };
   // A failure is not slow and not quick: it says nothing here.
   if (!ok) return { slow, slowCount };
-  if (rttMs > slowAboveMs === slow) return { slow, slowCount: 0 };
+  const isSlow = degraded || rttMs > slowAboveMs;
+  if (isSlow === slow) return { slow, slowCount: 0 };
   const count = slowCount + 1;
   return count >= (slow ? rise : fall) ? { slow: !slow, slowCount: 0 } : { slow, slowCount: count };
 }

@@ -1,10 +1,9 @@
 import type { ServerState } from '../balancer/messages.ts';
-import type { HealthServer } from './servers.ts';
+import { type HealthServer, SERVER_FLAG } from './servers.ts';
 
 /**
- * What the balancer is told of each server: whether it may be used at all, and whether it takes anybody
- * new.
- * @param flags 1 = healthy, or not known to be ill
+ * What the balancer is told of each server: whether it may be used at all, whether it takes anybody
+ * new, and whether it had better have less.
  */
 export function serverStates(
   servers: readonly HealthServer[],
@@ -13,7 +12,8 @@ export function serverStates(
   return servers.map(({ mode, name, upstream }, index) => ({
     upstream,
     server: name,
-    usable: flags[index] !== 0 && mode !== 'maintenance',
+    usable: flags[index] !== SERVER_FLAG.down && mode !== 'maintenance',
     draining: mode === 'drain',
+    degraded: flags[index] === SERVER_FLAG.degraded,
   }));
 }

@@ -1,9 +1,9 @@
-import type { VerdictState } from '../health/verdict.ts';
+import { initialVerdict, type VerdictState } from '../health/verdict.ts';
 import type { HealthEvent } from './health-table.ts';
 import type { VantageVerdict } from './monitoring.ts';
 
 /**
- * Which servers behind the balancer may be used: one flag per server, from the verdicts of this
+ * Which servers behind the balancer may be used, and which had better have less: one flag per server, from the verdicts of this
  * node's own probes. There is nobody to agree with and no lease: a balancer knows its servers only
  * by its own eyes, and when those close (the prober stops) the last thing seen still holds. When all
  * servers of an upstream are down, all flags are 0: the balancer answers 503, the region's probes
@@ -20,18 +20,18 @@ export function createServerHealth(deps: ServerHealthDeps): ServerHealth {
       servers = next;
       const keys = new Set(servers.map((server) => server.key));
       for (const key of states.keys()) if (!keys.has(key)) states.delete(key);
-      flags = Uint8Array.from(servers, (server) => Number(isUsable(stateOf(server, states))));
+      flags = Uint8Array.from(servers, (server) => SERVER_FLAG[wordOf(stateOf(server, states))]);
       return flags.slice();
     },
     observe({ key, state }) {
       const concerned = [...servers.keys()].filter((index) => servers[index]!.key === key);
       if (concerned.length === 0) return;
-      const verdictBefore = states.get(key)?.verdict ?? 'unknown';
+      const wordBefore = wordOf(states.get(key));
       states.set(key, state);
-      if (state.verdict === verdictBefore) return;
+      if (wordOf(state) === wordBefore) return;
       const before = flags;
       flags = flags.slice();
-      for (const index of concerned) flags[index] = Number(isUsable(state));
+      for (const index of concerned) flags[index] = SERVER_FLAG[wordOf(state)];
       const events = concerned.flatMap((index) =>
         eventsOf(index, { servers, before, flags, state }),
       );
@@ -43,7 +43,7 @@ export function createServerHealth(deps: ServerHealthDeps): ServerHealth {
       if (server.key === undefined) return { state: 'up', reason: 'not monitored' };
       const state = states.get(server.key);
       if (state === undefined) return { state: 'unknown', reason: 'not probed yet' };
-      return { state: state.verdict, reason: state.recent.at(-1)?.reason ?? '' };
+      return { state: wordOf(state), reason: reasonOf(state) };
     },
   };
 }
@@ -59,7 +59,7 @@ export type HealthServer = {
 };
 
 export type ServerHealthDeps = {
-  /** A fresh copy of all flags, 1 = usable. Events are `server.up|down` and `upstream.up|down`. */
+  /** A fresh copy of all flags. Events are `server.up|degraded|down` and `upstream.up|down`. */
   readonly onChange: (flags: Uint8Array, events: readonly HealthEvent[]) => void;
 };
 
@@ -72,13 +72,26 @@ export type ServerHealth = {
   status(upstream: string, name: string): ServerStatus | undefined;
 };
 export type ServerStatus = {
-  readonly state: 'up' | 'down' | 'unknown';
+  /** `degraded`: it is up, and takes a smaller share. */
+  readonly state: 'up' | 'degraded' | 'down' | 'unknown';
   readonly reason: string;
 };
 
 /** Unknown is not down. */
-function isUsable(state: VerdictState | undefined): boolean {
-  return state?.verdict !== 'down';
+export const SERVER_FLAG = { down: 0, up: 1, unknown: 1, degraded: 2 } as const;
+
+function wordOf(state: VerdictState | undefined): ServerStatus['state'] {
+  const { slow, verdict } = state ?? initialVerdict();
+  return verdict === 'up' && slow ? 'degraded' : verdict;
+}
+
+/** A slow answer is as good as another but for its time. */
+function reasonOf(state: VerdictState): string {
+  const last = state.recent.at(-1);
+  if (last === undefined) return '';
+  return wordOf(state) === 'degraded'
+    ? `${last.reason}, after ${Math.round(last.rttMs)} ms`
+    : last.reason;
 }
 
 function stateOf(
@@ -97,14 +110,15 @@ type Change = {
 
 function eventsOf(index: number, { servers, before, flags, state }: Change): HealthEvent[] {
   const { upstream, name } = servers[index]!;
-  const reason = state.recent.at(-1)?.reason ?? '';
+  const word = wordOf(state);
   const event = {
-    kind: `server.${state.verdict}`,
+    kind: `server.${word}`,
     subject: `${upstream}/${name}`,
-    message: `${state.verdict}: ${reason}`,
+    message: `${word}: ${reasonOf(state)}`,
   };
   const usable = (each: Uint8Array): number =>
-    servers.filter((server, at) => server.upstream === upstream && each[at] === 1).length;
+    servers.filter((server, at) => server.upstream === upstream && each[at] !== SERVER_FLAG.down)
+      .length;
   const [had, has] = [usable(before), usable(flags)];
   if (had > 0 === has > 0) return [event];
   const kind = has > 0 ? 'upstream.up' : 'upstream.down';

@@ -21,6 +21,7 @@ const status = z.union([
   z.int().min(100).max(599),
   z.string().regex(STATUS_RANGE, 'a status like 200 or a range like 200-299'),
 ]);
+const statuses = z.union([status, z.array(status).min(1)]);
 /** What the connection and the framing need is not the operator's (RFC 9112 6, RFC 9110 7.6.1). */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   'connection',
@@ -34,9 +35,8 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 // RFC 9110 5.1 and 5.5: a field name is a token, a value has no control characters.
-const fieldName = z
-  .string()
-  .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'a header field name')
+const anyFieldName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'a header field name');
+const fieldName = anyFieldName
   .refine((name) => name.toLowerCase() !== 'host', 'the header Host has a key of its own: host')
   .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), 'a header that the probe sets itself');
 const fieldValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'a header field value');
@@ -69,10 +69,22 @@ const shape = {
     .max(BODY_BYTES_MAX)
     .optional()
     .describe('Body of the request, for POST and PUT.'),
-  status: z
-    .union([status, z.array(status).min(1)])
+  status: statuses
     .default('200-299')
     .describe('Accepted statuses: a number, a range, or a list of them.'),
+  degraded: z
+    .strictObject({
+      status: statuses
+        .optional()
+        .describe('Statuses that say so: a number, a range, or a list. They are accepted, too.'),
+      header: anyFieldName
+        .optional()
+        .describe('A response header that says so by being there, whatever its value.'),
+    })
+    .optional()
+    .describe(
+      'How an answer says that the target is up but wants less: a server keeps its share `degradedWeight`, an endpoint is answered only when nothing better is left. Default: none does.',
+    ),
   body: z.string().min(1).optional().describe('Text that the first 64 KiB of the body contain.'),
   bodyJson: bodyJson.optional().describe('A value that the body has, which is JSON of 64 KiB.'),
   redirects: z
@@ -278,18 +290,22 @@ function redirection(
 }
 
 async function judgeResponse(
-  { statusCode, body }: Dispatcher.ResponseData,
+  { body, headers, statusCode }: Dispatcher.ResponseData,
   options: HttpProbeOptions,
 ): Promise<Finding> {
-  const wanted = Array.isArray(options.status) ? options.status : [options.status];
-  if (!wanted.some((range) => includesStatus(range, statusCode))) {
+  const { header, status: signs = [] } = options.degraded ?? {};
+  const saysSo = [signs].flat().some((range) => includesStatus(range, statusCode));
+  const wanted = [options.status].flat();
+  if (!saysSo && !wanted.some((range) => includesStatus(range, statusCode))) {
     return { ok: false, reason: `status ${statusCode}, wanted ${wanted.join(', ')}` };
   }
   if (options.body !== undefined || options.bodyJson !== undefined) {
     const problem = bodyProblem(await readBody(body), options);
     if (problem !== undefined) return { ok: false, reason: shorten(problem) };
   }
-  return { ok: true, reason: shorten(`${statusCode} ${STATUS_CODES[statusCode] ?? ''}`) };
+  const reason = shorten(`${statusCode} ${STATUS_CODES[statusCode] ?? ''}`);
+  const degraded = saysSo || (header !== undefined && headers[header.toLowerCase()] !== undefined);
+  return degraded ? { ok: true, reason: `${reason}, degraded`, degraded } : { ok: true, reason };
 }
 
 function includesStatus(range: number | string, statusCode: number): boolean {

@@ -20,6 +20,8 @@ export type ProbeResult = {
   readonly rttMs: number;
   readonly reason: string;
   readonly local?: boolean;
+  /** A success whose answer says that the target would rather have less to do. */
+  readonly degraded?: boolean;
   /** Where the time went, as far as the attempt came. */
   readonly timings?: ProbeTimings;
   /** When the certificate that the target showed stops being valid, since the epoch. */

@@ -19,6 +19,8 @@ export type ResilienceSettings = {
   readonly hedging?: HedgeRules;
   readonly outliers: OutlierRules;
   readonly slowStart: SlowStartRules;
+  /** The share of its weight that a degraded server keeps. */
+  readonly degradedWeight: number;
   readonly panic: PanicRules;
   readonly limits: LimitSettings;
   /** Absent = nothing is refused for what fails. */
@@ -68,6 +70,7 @@ export const DEFAULT_RESILIENCE: ResilienceSettings = {
   },
   outliers: DEFAULT_OUTLIER_RULES,
   slowStart: DEFAULT_SLOW_START,
+  degradedWeight: 0.1,
   // No panic: where all servers are down the answer is 503, probes see it, and DNS moves the clients.
   panic: { ...DEFAULT_PANIC_RULES, panicThreshold: 0 },
   limits: {

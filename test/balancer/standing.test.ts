@@ -61,7 +61,11 @@ function startPool(servers: number, options: PoolOptions = {}) {
       connections: new Uint32Array(servers),
       scratch: new Float64Array(SCRATCH * servers),
     },
-    { healthy: new Uint8Array(servers).fill(1), draining: new Uint8Array(servers) },
+    {
+      healthy: new Uint8Array(servers).fill(1),
+      draining: new Uint8Array(servers),
+      degraded: new Uint8Array(servers),
+    },
     undefined,
     Array.from({ length: servers }, () => -1),
     { draw: () => 0.5, report: (event) => events.push(event) },

@@ -75,7 +75,7 @@ test('vantagesText() is a matrix of endpoints and vantage points, with the last 
   const rows = text.split('\n').map((line) => line.replaceAll(/\s{2,}/g, '|'));
   assert.deepEqual(rows.slice(0, 3), [
     'ENDPOINT|STATE|fra|iad',
-    'web/eu|+ up|+ up 3m20s, 12 ms|+ up, slow 3m20s, 12 ms',
+    'web/eu|+ up|+ up 3m20s, 12 ms|+ up, slow or degraded 3m20s, 12 ms',
     'web/us|x down|x down 4s, connection refused|-',
   ]);
   assert.ok(rows.includes('web/us from fra: + 12 ms, 3 times x connection refused'), text);

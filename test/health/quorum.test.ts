@@ -199,7 +199,7 @@ test('judge() does not count who distrusts itself', () => {
 
 test('judge() calls up slow when most groups find it so', () => {
   assert.equal(judged('eu:up slow, us:up slow, as:up').slow, true);
-  assert.match(judged('eu:up slow, us:up slow, as:up').reason, /200 OK, but slow$/);
+  assert.match(judged('eu:up slow, us:up slow, as:up').reason, /200 OK, but slow or degraded$/);
   assert.equal(judged('eu:up slow, us:up, as:up').slow, false);
   assert.equal(judged('eu:down slow, us:down slow').slow, false, 'down is not slow');
 });

@@ -146,6 +146,24 @@ test('observe() marks a target slow after fall slow successes and quick after ri
   assert.equal(after('+++').slow, false, 'without a bound nothing is slow');
 });
 
+test('observe() marks a target that calls itself degraded as it does a slow one', () => {
+  const after = (marks: string) =>
+    [...marks].reduce(
+      (state, mark, index) =>
+        observe(
+          state,
+          { atMs: index * 1000, ok: true, rttMs: 3, reason: '', degraded: mark === 'd' },
+          RULES,
+        ),
+      initialVerdict(),
+    );
+  assert.equal(after('dd').slow, false);
+  assert.equal(after('ddd').slow, true);
+  assert.equal(after('ddd').verdict, 'up', 'it is not down');
+  assert.equal(after('ddd++').slow, false);
+  assert.ok(secondsToChange(after('ddd+'), RULES) < secondsToChange(after('ddd'), RULES));
+});
+
 test('doubt() takes back what was seen failing since then, and nothing else', () => {
   // One mark a second from 1000 on.
   const cases: readonly (readonly [string, number, VerdictState['verdict'], number, string])[] = [

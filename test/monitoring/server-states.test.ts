@@ -25,3 +25,9 @@ test('one that drains keeps whom it has, one in maintenance nobody', () => {
   assert.equal(split(servers, 1, 1, 1), '(a) -b c');
   assert.equal(split(servers, 0, 1, 1), '-a -b c');
 });
+
+test('one that is degraded is usable', () => {
+  assert.deepEqual(serverStates([server('a')], Uint8Array.of(2)), [
+    { upstream: 'web', server: 'a', usable: true, draining: false, degraded: true },
+  ]);
+});

@@ -81,3 +81,33 @@ test('setServers() keeps what is known of the servers that stay', () => {
     'a server that left is forgotten',
   );
 });
+
+test('observe() calls a server degraded that is up and slow, and up again', () => {
+  const { health, calls } = bench();
+  const rules = { ...RULES, slowAboveMs: 100 };
+  const answer = (state: VerdictState, rttMs: number) =>
+    observe(state, { atMs: 1, ok: true, rttMs, reason: '200 OK' }, rules);
+  const slow = answer(initialVerdict(), 150);
+  health.observe({ key: 'k2', state: slow });
+  assert.deepEqual([...health.flags()], [1, 2, 1, 1]);
+  assert.deepEqual(health.status('shop', 'b'), {
+    state: 'degraded',
+    reason: '200 OK, after 150 ms',
+  });
+  health.observe({ key: 'k1', state: seen(false) });
+  health.observe({ key: 'k2', state: answer(slow, 1) });
+  assert.deepEqual(
+    calls.map(({ events, flags }) => [flags, ...events]),
+    [
+      [[1, 2, 1, 1], 'server.degraded shop/b degraded: 200 OK, after 150 ms'],
+      [
+        [0, 2, 0, 1],
+        'server.down shop/a down: connection refused',
+        'server.down blog/a down: connection refused',
+        'upstream.down blog down: no server is usable, requests are answered with 503',
+      ],
+      [[0, 1, 0, 1], 'server.up shop/b up: 200 OK'],
+    ],
+    'shop is never down: a degraded server is usable',
+  );
+});

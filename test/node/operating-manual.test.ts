@@ -14,7 +14,7 @@ const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   vantage: ['distrusted', 'trusted'],
   pool: ['frozen', 'thawed'],
   server: [
-    ...['up', 'down', 'added', 'removed', 'weight', 'drain', 'maintenance', 'ready'],
+    ...['up', 'degraded', 'down', 'added', 'removed', 'weight', 'drain', 'maintenance', 'ready'],
     ...['reduced', 'ejected', 'returned', 'suspected'],
   ],
   discovery: ['changed', 'empty', 'failed', 'recovered'],

@@ -29,6 +29,25 @@ test('run() checks the status against numbers and ranges', async (t) => {
   }
 });
 
+test('run() hears from a header or a status that the target is degraded', async (t) => {
+  const degraded = { header: 'X-Degraded', status: [203, '512-513'] };
+  const cases = [
+    ['200 OK', undefined, '200 OK'],
+    ['200 OK\r\nx-degraded: cache', true, '200 OK, degraded'],
+    ['200 OK\r\nX-Degraded: ', true, '200 OK, degraded'],
+    ['203 Odd', true, '203 Non-Authoritative Information, degraded'],
+    ['513 Odd', true, '513, degraded'],
+    ['503 Odd\r\nx-degraded: 1', undefined, 'status 503, wanted 200-299'],
+  ] as const;
+  for (const [line, expected, reason] of cases) {
+    const server = await serve(t, answering(response(line)));
+    const result = await run(server.port, { degraded });
+    assert.deepEqual([result.degraded, result.reason], [expected, reason], line);
+    assert.equal(result.ok, !line.startsWith('503'), line);
+    assert.equal((await run(server.port, {})).degraded, undefined, 'nobody asked for it');
+  }
+});
+
 test('run() asks with the path, method, host and headers that it was given', async (t) => {
   const server = await serve(t, answering(HTTP_OK));
   await run(server.port, {
