@@ -137,8 +137,10 @@ const serverSchema = z.object({
   mode,
   origin: z.enum(['file', 'dns', 'api']).describe('Who said that it is there'),
   state: z
-    .enum(['up', 'degraded', 'down', 'unknown'])
-    .describe('`degraded`: up, with the share `degradedWeight` of its weight'),
+    .enum(['up', 'degraded', 'unready', 'down', 'unknown'])
+    .describe(
+      '`degraded`: up, with the share `degradedWeight` of its weight; `unready`: up, and takes nobody new',
+    ),
   reason: z.string(),
   active: z.number().int().describe('Requests in flight'),
   requestsTotal: z.number().int(),

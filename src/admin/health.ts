@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ControlPlane, NodeStatus } from '../control/control-plane.ts';
 import { isUsable } from '../control/status.ts';
 import { HttpProblem, problemResponses, type ReadyCheck } from './problem.ts';
-import { healthStateSchema } from './regions.ts';
+import { HEALTH_STATES } from './regions.ts';
 import { reloadSchema } from './reload.ts';
 import { apiSchemas, list, timestampMs } from './schema.ts';
 import type { AdminServer } from './server.ts';
@@ -117,7 +117,7 @@ function healthOf(plane: ControlPlane): Health {
         kind: 'server',
         name: `${upstream}/${name}`,
         state,
-        ok: state !== 'down',
+        ok: state !== 'down' && state !== 'unready',
         reason,
       });
     }
@@ -152,7 +152,7 @@ const checkSchema = z.object({ name: z.string(), ok: z.boolean(), detail: z.stri
 const thingSchema = z.object({
   kind: z.enum(['region', 'endpoint', 'server', 'worker', 'store']),
   name: z.string(),
-  state: healthStateSchema,
+  state: z.enum([...HEALTH_STATES, 'unready']),
   ok: z.boolean(),
   reason: z.string(),
 });

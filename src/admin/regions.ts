@@ -115,7 +115,7 @@ function present(options: {
 
 const regionParameters = z.object({ name: requestName.describe('The name of the region') });
 
-const HEALTH_STATES = [
+export const HEALTH_STATES = [
   'up',
   'degraded',
   'unknown',

@@ -102,10 +102,13 @@ export function explainUpstream(
   const views = upstream.servers.map(
     ({ name }) => view(settings.name, name) ?? { state: 'unknown', reason: 'not judged here' },
   );
-  const down = upstream.servers.filter((_, index) => isOut(views[index]!));
   setUsable(
     upstream,
-    down.map(({ name }) => ({ server: name, usable: false })),
+    upstream.servers.map(({ name }, index) => ({
+      server: name,
+      usable: !isOut(views[index]!),
+      draining: views[index]!.state === 'unready',
+    })),
     0,
   );
   const { keySource } = upstream;

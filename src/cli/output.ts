@@ -51,6 +51,7 @@ const STATE_MARKS: Readonly<Record<string, readonly [mark: string, style: Style]
   finished: ['+', 'green'],
   'forced-up': ['+', 'cyan'],
   degraded: ['!', 'yellow'],
+  unready: ['=', 'yellow'],
   reduced: ['!', 'yellow'],
   ejected: ['x', 'red'],
   aborted: ['!', 'yellow'],

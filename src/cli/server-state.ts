@@ -5,12 +5,14 @@ type ServerStatus = UpstreamStatus['servers'][number];
 
 /** One word for a server: what requests have shown of it comes before what probes say for it. */
 export const serverState = ({ outlier, state }: ServerStatus): string =>
-  state === 'down' ? state : (outlier?.level ?? state);
+  isOut(state) ? state : (outlier?.level ?? state);
 
 /** Why it is so, and until when. */
 export function serverReason({ outlier, reason, state }: ServerStatus): string {
-  if (outlier === undefined || state === 'down') return reason;
+  if (outlier === undefined || isOut(state)) return reason;
   const { untilMs, why, workers, workersTotal } = outlier;
   const by = workersTotal > 1 ? ` (${workers} of ${workersTotal} workers)` : '';
   return `until ${timeText(untilMs)}: ${why}${by}`;
 }
+
+const isOut = (state: ServerStatus['state']): boolean => state === 'down' || state === 'unready';

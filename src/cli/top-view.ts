@@ -127,7 +127,7 @@ function serverLines(
     servers.map(({ mode, name, state }) => {
       const key = `${upstream}\n${name}`;
       const counted = present.get(key);
-      const isOut = (counted?.ejected ?? 0) > 0 && mode === 'ready' && state !== 'down';
+      const isOut = (counted?.ejected ?? 0) > 0 && mode === 'ready' && takesNew(state);
       return {
         ...{ name, upstream, active: counted?.active ?? 0 },
         state: mode === 'ready' ? (isOut ? 'ejected' : state) : mode,
@@ -136,6 +136,8 @@ function serverLines(
     }),
   );
 }
+
+const takesNew = (state: string): boolean => state !== 'down' && state !== 'unready';
 
 function upstreamLines(
   before: TrafficStatus | undefined,
@@ -156,7 +158,7 @@ function upstreamLines(
       active: sum(pairs.map(([, counted]) => counted?.active ?? 0)),
       queued: queues.get(upstream) ?? 0,
       retryRate: seconds && retries / seconds,
-      serversUp: servers.filter(({ mode, state }) => mode === 'ready' && state !== 'down').length,
+      serversUp: servers.filter(({ mode, state }) => mode === 'ready' && takesNew(state)).length,
       serversTotal: servers.length,
       ...attempts(pairs, seconds),
     };

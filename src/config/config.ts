@@ -379,6 +379,8 @@ export type UpstreamConfig = ResilienceSettings & {
   readonly servers: readonly ServerConfig[];
   readonly discovery?: { readonly dns: DnsDiscoveryConfig };
   readonly monitor?: string;
+  /** Name of the monitor that says whether a server takes anybody new. */
+  readonly readiness?: string;
   readonly keepalive: { readonly idleMax: number; readonly idleTimeoutMs: number };
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;

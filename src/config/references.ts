@@ -347,8 +347,10 @@ function checkTransfers({ config, error, file, warn }: Check): void {
 function checkUpstreams(check: Check): void {
   for (const [name, upstream] of Object.entries(check.config.balancer.upstreams)) {
     const path = ['balancer', 'upstreams', name];
-    if (upstream.monitor !== undefined)
-      referSingleMonitor(check, upstream.monitor, [...path, 'monitor']);
+    for (const key of ['monitor', 'readiness'] as const) {
+      const named = upstream[key];
+      if (named !== undefined) referSingleMonitor(check, named, [...path, key]);
+    }
     checkDiscovery(check, upstream, path);
     if (upstream.servers.length > 0 && upstream.servers.every(({ weight }) => weight === 0)) {
       check.error(
@@ -460,7 +462,7 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
         file.monitors,
         [
           ...judging,
-          ...upstreams.map(({ monitor }) => monitor),
+          ...upstreams.flatMap(({ monitor, readiness }) => [monitor, readiness]),
           ...file.node.canaries.map(({ monitor }) => monitor),
           ...grouped,
         ],

@@ -348,6 +348,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
       discovery,
       servers,
       monitor,
+      readiness,
       keepalive,
       proxyOptions,
       proxyProtocol,
@@ -365,7 +366,7 @@ function resolveBalancer(file: ConfigFile): BalancerConfig {
         return { name, address, port, weight, ...(priority === undefined ? {} : { priority }) };
       }),
       ...(discovery === undefined ? {} : { discovery: { dns: resolveDiscovery(discovery.dns) } }),
-      ...(monitor === undefined ? {} : { monitor }),
+      ...present({ monitor, readiness }),
       keepalive: { idleMax: keepalive.idleMax, idleTimeoutMs: keepalive.idleTimeout },
       connectTimeoutMs: connectTimeout,
       responseTimeoutMs: responseTimeout,

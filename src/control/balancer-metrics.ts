@@ -150,7 +150,7 @@ function addServers(
   const degraded = gauge(registry, 'server_degraded', 'It keeps part of its weight: 1.', SERVER);
   for (const { name: upstream, servers } of upstreams) {
     for (const { name: server, state } of servers) {
-      up.set({ upstream, server }, Number(state !== 'down'));
+      up.set({ upstream, server }, Number(state !== 'down' && state !== 'unready'));
       degraded.set({ upstream, server }, Number(state === 'degraded'));
     }
   }

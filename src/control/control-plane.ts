@@ -328,7 +328,7 @@ export type UpstreamStatus = {
     readonly mode: ServerMode;
     /** Who said that it is there. */
     readonly origin: 'file' | 'dns' | 'api';
-    readonly state: 'up' | 'degraded' | 'down' | 'unknown';
+    readonly state: 'up' | 'degraded' | 'unready' | 'down' | 'unknown';
     readonly reason: string;
     readonly active: number;
     readonly requestsTotal: number;

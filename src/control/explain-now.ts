@@ -65,7 +65,8 @@ function serverView(
 ) {
   const health = facts.server(upstream, server);
   const outlier = outlierOf(facts, upstream, server);
-  if (outlier === undefined || health?.state === 'down') return health;
+  if (outlier === undefined || health?.state === 'down' || health?.state === 'unready')
+    return health;
   const { level, untilMs, why, workers, workersTotal } = outlier;
   const until = new Date(untilMs).toISOString().replace(/\.\d+Z$/, 'Z');
   const reason = `${level} by ${workers} of ${workersTotal} workers until ${until}: ${why}`;

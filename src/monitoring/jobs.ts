@@ -105,16 +105,17 @@ function leafMonitors(config: Config, name: string | undefined): readonly NamedM
 
 /** Every server behind the balancer, in the order of upstreams and of servers in them. */
 export function healthServers(config: Config): readonly HealthServer[] {
-  return Object.entries(config.balancer.upstreams).flatMap(([upstream, { servers, monitor }]) =>
-    servers.map(({ name, address, mode, port }) => {
-      const [found] = monitorOf(config, monitor);
-      const key =
-        found === undefined
-          ? undefined
-          : targetKey('server', found, address, found.config.port ?? port);
-      return { upstream, name, key, mode };
-    }),
-  );
+  const { upstreams } = config.balancer;
+  return Object.entries(upstreams).flatMap(([upstream, { monitor, readiness, servers }]) => {
+    const [live, ready] = [monitor, readiness].map((each) => monitorOf(config, each)[0]);
+    const keyOf = (found: NamedMonitor | undefined, address: string, port: number) =>
+      found && targetKey('server', found, address, found.config.port ?? port);
+    return servers.map(({ name, address, mode, port }) => {
+      const readyKey = keyOf(ready, address, port);
+      const key = keyOf(live, address, port);
+      return { upstream, name, key, mode, ...(readyKey === undefined ? {} : { readyKey }) };
+    });
+  });
 }
 
 /**
@@ -172,21 +173,23 @@ export const canaryOf = (key: string): string | undefined =>
 
 /** The probes of the balancer's servers, which this node runs for itself. */
 export function serverJobs(config: Config): readonly MonitoringJob[] {
-  const jobs = Object.values(config.balancer.upstreams).flatMap(({ servers, monitor }) =>
-    monitorOf(config, monitor).flatMap((found) =>
-      servers.map(({ address, port: serverPort }): MonitoringJob => {
-        const port = found.config.port ?? serverPort;
-        return {
-          vantage: SERVER_VANTAGE,
-          group: SERVER_VANTAGE,
-          key: targetKey('server', found, address, port),
-          probe: found.config.kind,
-          options: found.config.options,
-          target: { address, port },
-          rules: rulesOf(found.config),
-        };
-      }),
-    ),
+  const jobs = Object.values(config.balancer.upstreams).flatMap(({ monitor, readiness, servers }) =>
+    [monitor, readiness]
+      .flatMap((name) => monitorOf(config, name))
+      .flatMap((found) =>
+        servers.map(({ address, port: serverPort }): MonitoringJob => {
+          const port = found.config.port ?? serverPort;
+          return {
+            vantage: SERVER_VANTAGE,
+            group: SERVER_VANTAGE,
+            key: targetKey('server', found, address, port),
+            probe: found.config.kind,
+            options: found.config.options,
+            target: { address, port },
+            rules: rulesOf(found.config),
+          };
+        }),
+      ),
   );
   return unique(jobs);
 }

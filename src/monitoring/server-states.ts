@@ -13,7 +13,7 @@ export function serverStates(
     upstream,
     server: name,
     usable: flags[index] !== SERVER_FLAG.down && mode !== 'maintenance',
-    draining: mode === 'drain',
+    draining: mode === 'drain' || flags[index] === SERVER_FLAG.unready,
     degraded: flags[index] === SERVER_FLAG.degraded,
   }));
 }

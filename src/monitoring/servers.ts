@@ -1,4 +1,4 @@
-import { initialVerdict, type VerdictState } from '../health/verdict.ts';
+import type { VerdictState } from '../health/verdict.ts';
 import type { HealthEvent } from './health-table.ts';
 import type { VantageVerdict } from './monitoring.ts';
 
@@ -18,32 +18,35 @@ export function createServerHealth(deps: ServerHealthDeps): ServerHealth {
     flags: () => flags.slice(),
     setServers(next) {
       servers = next;
-      const keys = new Set(servers.map((server) => server.key));
+      const keys = new Set(servers.flatMap((server) => [server.key, server.readyKey]));
       for (const key of states.keys()) if (!keys.has(key)) states.delete(key);
-      flags = Uint8Array.from(servers, (server) => SERVER_FLAG[wordOf(stateOf(server, states))]);
+      flags = Uint8Array.from(servers, (server) => SERVER_FLAG[judge(server, states).state]);
       return flags.slice();
     },
     observe({ key, state }) {
-      const concerned = [...servers.keys()].filter((index) => servers[index]!.key === key);
+      const concerned = servers.flatMap((server, index) =>
+        server.key === key || server.readyKey === key
+          ? { index, server, word: judge(server, states).state }
+          : [],
+      );
       if (concerned.length === 0) return;
-      const wordBefore = wordOf(states.get(key));
       states.set(key, state);
-      if (wordOf(state) === wordBefore) return;
+      const changed = concerned.flatMap(({ index, server, word }) => {
+        const status = judge(server, states);
+        return status.state === word ? [] : { index, status };
+      });
+      if (changed.length === 0) return;
       const before = flags;
       flags = flags.slice();
-      for (const index of concerned) flags[index] = SERVER_FLAG[wordOf(state)];
-      const events = concerned.flatMap((index) =>
-        eventsOf(index, { servers, before, flags, state }),
+      for (const { index, status } of changed) flags[index] = SERVER_FLAG[status.state];
+      const events = changed.flatMap(({ index, status }) =>
+        eventsOf(index, { servers, before, flags, status }),
       );
       deps.onChange(flags.slice(), events);
     },
     status(upstream, name) {
       const server = servers.find((each) => each.upstream === upstream && each.name === name);
-      if (server === undefined) return undefined;
-      if (server.key === undefined) return { state: 'up', reason: 'not monitored' };
-      const state = states.get(server.key);
-      if (state === undefined) return { state: 'unknown', reason: 'not probed yet' };
-      return { state: wordOf(state), reason: reasonOf(state) };
+      return server && judge(server, states);
     },
   };
 }
@@ -54,12 +57,14 @@ export type HealthServer = {
   readonly name: string;
   /** The key of its monitoring job; undefined = not monitored: usable. */
   readonly key: string | undefined;
+  /** Of the job that asks whether it takes anybody new; absent = nobody asks. */
+  readonly readyKey?: string | undefined;
   /** What people want; see ServerConfig. */
   readonly mode?: 'drain' | 'maintenance' | undefined;
 };
 
 export type ServerHealthDeps = {
-  /** A fresh copy of all flags. Events are `server.up|degraded|down` and `upstream.up|down`. */
+  /** A fresh copy of all flags. Events are `server.up|degraded|unready|down` and `upstream.up|down`. */
   readonly onChange: (flags: Uint8Array, events: readonly HealthEvent[]) => void;
 };
 
@@ -72,53 +77,54 @@ export type ServerHealth = {
   status(upstream: string, name: string): ServerStatus | undefined;
 };
 export type ServerStatus = {
-  /** `degraded`: it is up, and takes a smaller share. */
-  readonly state: 'up' | 'degraded' | 'down' | 'unknown';
+  /** `degraded`: it is up, and takes a smaller share; `unready`: it is up, and takes nobody new. */
+  readonly state: 'up' | 'degraded' | 'unready' | 'down' | 'unknown';
   readonly reason: string;
 };
 
 /** Unknown is not down. */
-export const SERVER_FLAG = { down: 0, up: 1, unknown: 1, degraded: 2 } as const;
+export const SERVER_FLAG = { down: 0, up: 1, unknown: 1, degraded: 2, unready: 3 } as const;
 
-function wordOf(state: VerdictState | undefined): ServerStatus['state'] {
-  const { slow, verdict } = state ?? initialVerdict();
-  return verdict === 'up' && slow ? 'degraded' : verdict;
-}
-
-/** A slow answer is as good as another but for its time. */
-function reasonOf(state: VerdictState): string {
-  const last = state.recent.at(-1);
-  if (last === undefined) return '';
-  return wordOf(state) === 'degraded'
-    ? `${last.reason}, after ${Math.round(last.rttMs)} ms`
-    : last.reason;
-}
-
-function stateOf(
-  server: HealthServer,
+function judge(
+  { key, readyKey }: HealthServer,
   states: ReadonlyMap<string, VerdictState>,
-): VerdictState | undefined {
-  return server.key === undefined ? undefined : states.get(server.key);
+): ServerStatus {
+  const [live, ready] = [key, readyKey].map((each) =>
+    each === undefined ? undefined : states.get(each),
+  );
+  if (live?.verdict === 'down') return { state: 'down', reason: reasonOf(live) };
+  if (ready?.verdict === 'down') return { state: 'unready', reason: reasonOf(ready) };
+  const slow = [live, ready].find((each) => each?.verdict === 'up' && each.slow);
+  // A slow answer is as good as another but for its time.
+  if (slow !== undefined) {
+    const tookMs = Math.round(slow.recent.at(-1)?.rttMs ?? 0);
+    return { state: 'degraded', reason: `${reasonOf(slow)}, after ${tookMs} ms` };
+  }
+  const told = live ?? ready;
+  if (told !== undefined) return { state: told.verdict, reason: reasonOf(told) };
+  return key === undefined && readyKey === undefined
+    ? { state: 'up', reason: 'not monitored' }
+    : { state: 'unknown', reason: 'not probed yet' };
 }
+
+const reasonOf = ({ recent }: VerdictState): string => recent.at(-1)?.reason ?? '';
 
 type Change = {
   readonly servers: readonly HealthServer[];
   readonly before: Uint8Array;
   readonly flags: Uint8Array;
-  readonly state: VerdictState;
+  readonly status: ServerStatus;
 };
 
-function eventsOf(index: number, { servers, before, flags, state }: Change): HealthEvent[] {
+function eventsOf(index: number, { servers, before, flags, status }: Change): HealthEvent[] {
   const { upstream, name } = servers[index]!;
-  const word = wordOf(state);
   const event = {
-    kind: `server.${word}`,
+    kind: `server.${status.state}`,
     subject: `${upstream}/${name}`,
-    message: `${word}: ${reasonOf(state)}`,
+    message: `${status.state}: ${status.reason}`,
   };
   const usable = (each: Uint8Array): number =>
-    servers.filter((server, at) => server.upstream === upstream && each[at] !== SERVER_FLAG.down)
-      .length;
+    servers.filter((server, at) => server.upstream === upstream && takesNew(each[at])).length;
   const [had, has] = [usable(before), usable(flags)];
   if (had > 0 === has > 0) return [event];
   const kind = has > 0 ? 'upstream.up' : 'upstream.down';
@@ -126,3 +132,6 @@ function eventsOf(index: number, { servers, before, flags, state }: Change): Hea
     has > 0 ? `up: ${has} usable` : `down: no server is usable, requests are answered with 503`;
   return [event, { kind, subject: upstream, message }];
 }
+
+const takesNew = (flag: number | undefined): boolean =>
+  flag !== SERVER_FLAG.down && flag !== SERVER_FLAG.unready;

@@ -343,7 +343,8 @@ function bringToLife(
 function openServerWriter({ desk, events, facts, servers }: Parts, config: () => Config) {
   return createServerWriter({
     words: servers.words,
-    isDown: (upstream, server) => desk.serverStatus(upstream, server)?.state === 'down',
+    isDown: (upstream, server) =>
+      ['down', 'unready'].includes(desk.serverStatus(upstream, server)?.state ?? 'unknown'),
     upstreams: () => servers.live(config()).balancer.upstreams,
     clock: facts.clock,
     events,

@@ -74,11 +74,12 @@ for (const algorithm of ['round-robin', 'random', 'least-request', 'least-connec
   });
 }
 
-/** A web server that is proxied and probed, and says at `/healthz` that it is degraded while it is. */
+/** A web server that is proxied and probed: `/healthz` says whether it is degraded, `/readyz` whether ready. */
 async function startWebServer() {
-  const state = { isDegraded: false, served: 0 };
+  const state = { isDegraded: false, isReady: true, served: 0 };
   const server = createServer((request, response) => {
-    if (request.url !== '/healthz') state.served++;
+    if (request.url === '/') state.served++;
+    else if (request.url === '/readyz') response.statusCode = state.isReady ? 200 : 503;
     else if (state.isDegraded) response.setHeader('x-degraded', 'cold cache');
     response.end('ok');
   }).listen(0, '127.0.0.1');
@@ -88,7 +89,7 @@ async function startWebServer() {
   return Object.assign(state, { port: address.port, close: () => server.close() });
 }
 
-test('a real server that says so by a header is degraded, serves on, and comes back', async () => {
+test('a real server is degraded by a header, unready by a monitor, and comes back each time', async () => {
   const servers = [await startWebServer(), await startWebServer()];
   const [first] = servers;
   const rig = await startRig({
@@ -96,7 +97,7 @@ test('a real server that says so by a header is degraded, serves on, and comes b
     algorithm: 'round-robin',
   });
   const known = rig.snapshot.upstreams[0]!.servers.map(({ name }) => {
-    return { upstream: 'web', name, key: name };
+    return { upstream: 'web', name, key: `live ${name}`, readyKey: `ready ${name}` };
   });
   const told: string[] = [];
   let hear = (): void => {};
@@ -124,14 +125,20 @@ test('a real server that says so by a header is degraded, serves on, and comes b
   const heard = async (count: number): Promise<void> => {
     while (told.length < count) await new Promise<void>((resolve) => (hear = resolve));
   };
-  const options = { path: '/healthz', degraded: { header: 'X-Degraded' } };
+  const { options: schema } = probeKinds.find(({ kind }) => kind === 'http')!;
+  const asked = {
+    key: { path: '/healthz', degraded: { header: 'X-Degraded' } },
+    readyKey: { path: '/readyz' },
+  };
   monitoring.setJobs(
-    servers.map(({ port }, index) => ({
-      ...{ vantage: 'v', group: 'v', key: known[index]!.name, probe: 'http' },
-      options: probeKinds.find(({ kind }) => kind === 'http')!.options.parse(options),
-      target: { address: '127.0.0.1', port },
-      rules: { rise: 2, fall: 3, intervalMs: 40, timeoutMs: 2000, jitter: 0.2 },
-    })),
+    servers.flatMap(({ port }, index) =>
+      (['key', 'readyKey'] as const).map((which) => ({
+        ...{ vantage: 'v', group: 'v', key: known[index]![which], probe: 'http' },
+        options: schema.parse(asked[which]),
+        target: { address: '127.0.0.1', port },
+        rules: { rise: 2, fall: 3, intervalMs: 40, timeoutMs: 2000, jitter: 0.2 },
+      })),
+    ),
   );
   const client = connectRaw(rig.port);
   let answers = 0;
@@ -152,9 +159,18 @@ test('a real server that says so by a header is degraded, serves on, and comes b
   first!.isDegraded = false;
   await heard(4);
   assert.equal(await served(22), 11);
+  first!.isReady = false;
+  await heard(5);
+  assert.equal(await served(22), 0, 'nobody new');
+  first!.isReady = true;
+  await heard(6);
+  assert.equal(await served(22), 11);
   assert.deepEqual(
     told.map((message) => message.replace(/\d+ ms/, 'n ms')),
-    ['up: 200 OK', 'up: 200 OK', 'degraded: 200 OK, degraded, after n ms', 'up: 200 OK'],
+    [
+      ...['up: 200 OK', 'up: 200 OK', 'degraded: 200 OK, degraded, after n ms', 'up: 200 OK'],
+      ...['unready: status 503, wanted 200-299', 'up: 200 OK'],
+    ],
   );
   client.socket.destroy();
   await monitoring.close();

@@ -218,6 +218,20 @@ test('serverJobs() probes each server once for this node', () => {
   );
 });
 
+test('serverJobs() asks the servers of an upstream with readiness twice', () => {
+  const shop = { ...upstream('web'), readiness: 'deep' };
+  const config = { ...CONFIG, balancer: { upstreams: { shop } } } as unknown as Config;
+  const keys = ['server web 127.0.0.1:9001', 'server deep 127.0.0.1:9999'];
+  assert.deepEqual(
+    serverJobs(config).map(({ key }) => key),
+    keys,
+  );
+  assert.deepEqual(
+    healthServers(config).map(({ key, readyKey }) => [key, readyKey]),
+    [keys],
+  );
+});
+
 test('canaryJobs() lets every vantage point ask every canary', () => {
   const jobs = canaryJobs(CONFIG);
   assert.deepEqual(

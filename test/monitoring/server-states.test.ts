@@ -26,6 +26,10 @@ test('one that drains keeps whom it has, one in maintenance nobody', () => {
   assert.equal(split(servers, 0, 1, 1), '-a -b c');
 });
 
+test('one that is not ready keeps whom it has, like one that drains', () => {
+  assert.equal(split([server('a'), server('b', { mode: 'maintenance' })], 3, 3), '(a) -b');
+});
+
 test('one that is degraded is usable', () => {
   assert.deepEqual(serverStates([server('a')], Uint8Array.of(2)), [
     { upstream: 'web', server: 'a', usable: true, draining: false, degraded: true },

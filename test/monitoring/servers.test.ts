@@ -111,3 +111,32 @@ test('observe() calls a server degraded that is up and slow, and up again', () =
     'shop is never down: a degraded server is usable',
   );
 });
+
+test('observe() calls a server unready that is up and fails its readiness', () => {
+  const { health, calls } = bench();
+  health.setServers([{ upstream: 'shop', name: 'a', key: 'live', readyKey: 'ready' }]);
+  const steps = [
+    ['live', true, 'up'],
+    ['ready', true, 'up'],
+    ['ready', false, 'unready'],
+    ['live', false, 'down'],
+    ['ready', true, 'down'],
+    ['ready', false, 'down'],
+    ['live', true, 'unready'],
+    ['ready', true, 'up'],
+  ] as const;
+  for (const [key, ok, expected] of steps) {
+    health.observe({ key, state: seen(ok) });
+    assert.equal(health.status('shop', 'a')?.state, expected, `${key} ${ok}`);
+  }
+  assert.deepEqual(
+    calls.flatMap(({ events }) => events.map((event) => event.split(' ', 2).join(' '))),
+    [
+      'server.up shop/a',
+      ...['server.unready shop/a', 'upstream.down shop'],
+      'server.down shop/a',
+      'server.unready shop/a',
+      ...['server.up shop/a', 'upstream.up shop'],
+    ],
+  );
+});
