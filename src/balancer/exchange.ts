@@ -13,6 +13,7 @@ import { endResponse, failResponse, readResponse } from './response.ts';
 import { enterRoll, leaveRoll } from './roll.ts';
 import type { BalancerRuntime, Exchange, Listener, Session } from './session.ts';
 import { createSession, cutClient, dropConnection, dropExchange, startLinger } from './session.ts';
+import { isStuck } from './slow-reader.ts';
 import { learnRtt } from './upstream-connection.ts';
 import { expiredWaiting, leaveWaiting, nextWaiting } from './waiting.ts';
 import type { Wire, WireHandlers } from './wire.ts';
@@ -214,7 +215,7 @@ export function releaseIdleSession(session: Session, nowMs: number): void {
 function tickHead(session: Session, nowMs: number): void {
   const { limits } = session.runtime;
   if (session.clientBlocked) {
-    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) session.phase = 'closed';
+    if (isStuck(session, nowMs)) session.phase = 'closed';
   } else if (session.headSinceMs > 0) {
     if (nowMs - session.headSinceMs >= limits.headTimeoutMs) {
       const late = session.bodyAwaited > 0 ? 'body' : 'head';
@@ -232,7 +233,7 @@ function tickExchange(session: Session, exchange: Exchange, nowMs: number): void
   const { limits } = session.runtime;
   if (isOverdue(session, exchange, nowMs)) return;
   if (session.clientBlocked) {
-    if (nowMs - session.clientWriteMs >= limits.writeIdleTimeoutMs) {
+    if (isStuck(session, nowMs)) {
       noteEnd(session, 'write-timeout');
       session.phase = 'closed';
     }
@@ -279,8 +280,7 @@ function isAttemptOverdue(exchange: Exchange, nowMs: number): boolean {
 
 /** A slow reader of a last response gets the time that any reader gets. */
 function isTaken(session: Session, nowMs: number): boolean {
-  const { writeIdleTimeoutMs } = session.runtime.limits;
-  return !session.clientBlocked || nowMs - session.clientWriteMs >= writeIdleTimeoutMs;
+  return !session.clientBlocked || isStuck(session, nowMs);
 }
 
 function takeFromClient(session: Session, bytes: Uint8Array, nowMs: number): void {

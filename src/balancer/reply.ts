@@ -5,11 +5,10 @@ import { isReservedFieldName } from '../http/fields.ts';
 import { noteReply } from './access-log.ts';
 import { endAttempt } from './attempt.ts';
 import { endHedging } from './hedge.ts';
-import type { Session } from './session.ts';
+import type { BalancerRuntime, Session } from './session.ts';
 import {
   countStatus,
   dropConnection,
-  httpDate,
   leaveExchange,
   mayKeepClient,
   startLinger,
@@ -114,3 +113,13 @@ const REASON_PHRASES: Readonly<Record<number, string>> = {
 
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/g;
+
+/** IMF-fixdate, made once a second. */
+export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== runtime.dateSecond) {
+    runtime.dateSecond = second;
+    runtime.dateText = new Date(second * 1000).toUTCString();
+  }
+  return runtime.dateText;
+}

@@ -26,7 +26,7 @@ import { filterResponse } from './filtering.ts';
 import { concludeHedging } from './hedge.ts';
 import { fillInbox, inboxLength, takeFromInbox } from './inbox.ts';
 import { passToClient } from './outgoing.ts';
-import { replyWithProblem } from './reply.ts';
+import { httpDate, replyWithProblem } from './reply.ts';
 import { countAnswer } from './request-counts.ts';
 import {
   fieldText,
@@ -38,14 +38,7 @@ import {
   putResponseHead,
 } from './rewrite.ts';
 import type { BodyMode, Exchange, Session } from './session.ts';
-import {
-  countStatus,
-  cutClient,
-  dropConnection,
-  httpDate,
-  leaveExchange,
-  mayKeepClient,
-} from './session.ts';
+import { countStatus, cutClient, dropConnection, leaveExchange, mayKeepClient } from './session.ts';
 import { learnHome } from './table-affinity.ts';
 import { endAwaiting } from './upstream.ts';
 import { learnAnnouncement, releaseConnection } from './upstream-connection.ts';

@@ -18,6 +18,7 @@ import { dropReplay } from './replay.ts';
 import { endExchange, type RouteCounters } from './request-counts.ts';
 import { GONE, type Roll } from './roll.ts';
 import type { RouteTable } from './route.ts';
+import type { SlowReader } from './slow-reader.ts';
 import type { BalancerLimits, TraceSnapshot } from './snapshot.ts';
 import type { ServerEvent } from './standing.ts';
 import type { BalancerSurroundings, SharedSessions } from './surroundings.ts';
@@ -89,6 +90,7 @@ export type Session = {
   /** Last byte from, and last progress towards, the client. */
   clientReadMs: number;
   clientWriteMs: number;
+  readonly reader: SlowReader;
   lingerUntilMs: number;
   lingerBytes: number;
   exchange: Exchange | undefined;
@@ -332,6 +334,7 @@ export function createSession(
     endAfterFlush: false,
     clientReadMs: nowMs,
     clientWriteMs: nowMs,
+    reader: { taken: 0, askMs: 0 },
     lingerUntilMs: 0,
     lingerBytes: 0,
     exchange: undefined,
@@ -481,16 +484,6 @@ export function countStatus(session: Session, status: number): void {
   const { counters } = session.runtime;
   const digit = Math.min(5, Math.floor(status / 100));
   counters[session.listener.counterBase + LISTENER_COUNTER.status + digit]!++;
-}
-
-/** IMF-fixdate, made once a second. */
-export function httpDate(runtime: BalancerRuntime, nowMs: number): string {
-  const second = Math.floor(nowMs / 1000);
-  if (second !== runtime.dateSecond) {
-    runtime.dateSecond = second;
-    runtime.dateText = new Date(second * 1000).toUTCString();
-  }
-  return runtime.dateText;
 }
 
 const DEAF: WireHandlers = { onOpen() {}, onData() {}, onEnd() {}, onDrain() {}, onClose() {} };

@@ -165,4 +165,5 @@ const NO_WIRE: Wire = {
   reset() {},
   pause() {},
   resume() {},
+  taken: () => 0,
 };

@@ -19,6 +19,8 @@ export type Wire = {
   reset(): void;
   pause(): void;
   resume(): void;
+  /** Changes when the peer has taken some of what was written; costs a call into the kernel. */
+  taken(): number;
 };
 
 export type WireHandlers = {

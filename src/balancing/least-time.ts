@@ -59,14 +59,23 @@ function costOf(state: PickState, server: number, nowMs: number): number {
 
 function expectedMs(state: PickState, server: number, nowMs: number): number {
   const { awaited, awaitedSinceMs, scratch } = state;
-  const first = SCRATCH * server;
-  const at = scratch[first + AT]!;
-  const rests = at === 0 ? 0 : Math.floor((nowMs - at) / HALVES_MS);
-  const learnt = at === 0 ? 0 : scratch[first + AVERAGE]! / 2 ** Math.min(rests, 30);
+  const learnt = averageOf(scratch, SCRATCH * server, nowMs) ?? 0;
   const count = awaited[server]!;
   const waitedMs = count === 0 ? 0 : nowMs - awaitedSinceMs[server]! / count;
   const ms = Math.min(SLOWEST_MS, Math.max(learnt, waitedMs));
   return Math.max(CLUSTER_MS, Math.ceil(ms / CLUSTER_MS) * CLUSTER_MS);
+}
+
+/** What is left of the average by now; undefined when there is none yet. */
+function averageOf(
+  scratch: PickState['scratch'],
+  first: number,
+  nowMs: number,
+): number | undefined {
+  const at = scratch[first + AT]!;
+  if (at === 0) return undefined;
+  const rests = Math.floor((nowMs - at) / HALVES_MS);
+  return scratch[first + AVERAGE]! / 2 ** Math.min(rests, 30);
 }
 
 function learn(
@@ -79,8 +88,7 @@ function learn(
   const first = SCRATCH * server;
   // A quick failure says nothing about how long an answer takes.
   const ms = ok ? elapsedMs : Math.max(elapsedMs, SLOWEST_MS);
-  const before = scratch[first + AVERAGE]!;
-  scratch[first + AVERAGE] =
-    scratch[first + AT] === 0 ? ms : before * OLD_SHARE + ms * (1 - OLD_SHARE);
+  const before = averageOf(scratch, first, nowMs) ?? ms;
+  scratch[first + AVERAGE] = before * OLD_SHARE + ms * (1 - OLD_SHARE);
   scratch[first + AT] = nowMs;
 }

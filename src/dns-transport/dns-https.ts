@@ -136,6 +136,7 @@ function createValve(connection: Connection): Valve {
         isWanted = true;
         if (!isShut) connection.resume();
       },
+      taken: () => connection.taken(),
     },
     shut() {
       isShut = true;

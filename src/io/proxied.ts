@@ -106,5 +106,6 @@ function spokenFor(
     reset: () => connection.reset(),
     pause: () => connection.pause(),
     resume: () => connection.resume(),
+    taken: () => connection.taken(),
   };
 }

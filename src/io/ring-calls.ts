@@ -38,6 +38,8 @@ export type RingCalls = {
   resetOnClose(fd: number): void;
   /** struct sockaddr of this end or of the peer's, until the next call; undefined when there is none any more. */
   socketName(fd: number, end: 'local' | 'peer'): Uint8Array | undefined;
+  /** Octets that the peer's kernel has taken since the connection was made. */
+  octetsTaken(fd: number): number;
   readonly isDirect: boolean;
 };
 
@@ -83,6 +85,9 @@ const SOL_SOCKET = 1n;
 const SO_LINGER = 13n;
 const IPPROTO_TCP = 6n;
 const TCP_NODELAY = 1n;
+const TCP_INFO = 11n;
+/** tcpi_bytes_acked of struct tcp_info (linux/tcp.h). */
+const BYTES_ACKED_AT = 120;
 const SOCKADDR_IN6_BYTES = 28;
 const SCRATCH_BYTES = 4096;
 
@@ -160,7 +165,7 @@ const DESCRIPTOR_WORDS: bigint[] = [];
 
 type SocketCalls = Pick<
   RingCalls,
-  'streamSocket' | 'prepareStream' | 'resetOnClose' | 'socketName'
+  'streamSocket' | 'prepareStream' | 'resetOnClose' | 'socketName' | 'octetsTaken'
 >;
 
 function bindSocketCalls(errno: () => string): SocketCalls {
@@ -177,8 +182,9 @@ function bindSocketCalls(errno: () => string): SocketCalls {
     setsockopt: pointers(5),
     getsockname: pointers(3),
     getpeername: pointers(3),
+    getsockopt: pointers(5),
   });
-  const { getpeername, getsockname } = functions as Record<string, Pointers>;
+  const { getpeername, getsockname, getsockopt } = functions as Record<string, Pointers>;
   const scratch = new Uint8Array(SCRATCH_BYTES);
   held.push(scratch.buffer);
   const words = new Int32Array(scratch.buffer);
@@ -218,6 +224,12 @@ function bindSocketCalls(errno: () => string): SocketCalls {
       words[SCRATCH_BYTES / 8] = SOCKADDR_IN6_BYTES;
       const read = end === 'local' ? getsockname! : getpeername!;
       return read(descriptorWord(fd), at, lengthAt) < 0 ? undefined : scratch;
+    },
+    octetsTaken(fd) {
+      words[SCRATCH_BYTES / 8] = BYTES_ACKED_AT + 8;
+      words.fill(0, BYTES_ACKED_AT / 4, BYTES_ACKED_AT / 4 + 2);
+      getsockopt!(descriptorWord(fd), IPPROTO_TCP, TCP_INFO, at, lengthAt);
+      return (words[BYTES_ACKED_AT / 4]! >>> 0) + (words[BYTES_ACKED_AT / 4 + 1]! >>> 0) * 2 ** 32;
     },
   };
 }

@@ -66,6 +66,8 @@ export class Line implements Connection {
   /** Destroyed by its owner, who hears no more. */
   silent = false;
   problem = '';
+  /** Made by `connect`: what the other side, a server, has said counts though it broke off then. */
+  readonly isOurs: boolean;
   peer: Ends | undefined = undefined;
   local: Ends | undefined = undefined;
 
@@ -74,6 +76,7 @@ export class Line implements Connection {
     this.slot = slot;
     this.fd = fd;
     this.handlers = handlers;
+    this.isOurs = fd < 0;
     this.id = takeId(hub);
   }
 
@@ -91,9 +94,8 @@ export class Line implements Connection {
   }
 
   write(bytes: Uint8Array, length = bytes.length): boolean {
-    if (this.silent || this.finishing || this.state === 'closing' || this.state === 'closed') {
-      return true;
-    }
+    if (this.silent || this.finishing || this.problem !== '') return true;
+    if (this.state === 'closing' || this.state === 'closed') return true;
     this.hub.memory.put(this.queue, bytes, length);
     markDirty(this);
     if (this.queue.bytes <= QUEUED_MAX && !this.hub.memory.isShort()) return true;
@@ -121,6 +123,9 @@ export class Line implements Connection {
     if (!this.paused) return;
     this.paused = false;
     markLater(this);
+  }
+  taken(): number {
+    return this.state === 'open' ? this.hub.calls.octetsTaken(this.fd) : 0;
   }
 
   private remote(): Ends {
@@ -181,6 +186,8 @@ const BULK_MIN = 1024;
 const NOWHERE: Ends = { address: '', port: 0 };
 const MSG_NOSIGNAL_WAITALL = 0x4100;
 const CANCEL_ALL_OF_DESCRIPTOR = 3;
+const EPIPE = 32;
+const ECONNRESET = 104;
 const ENOBUFS = 105;
 const ECANCELED = 125;
 
@@ -287,7 +294,12 @@ function received(line: Line, result: number, flags: number): void {
   if ((flags & DONE_BUFFER) !== 0) take(line, flags >>> 16, result);
   if (result === 0) peerEnded(line);
   else if (result === -ENOBUFS) line.hub.starved.push(line);
-  else if (result < 0 && result !== -ECANCELED) fail(line, errnoName(-result));
+  else if (result < 0 && result !== -ECANCELED) {
+    line.problem ||= errnoName(-result);
+    // All that had come before has been received.
+    if (line.isOurs) peerEnded(line);
+    else beginClosing(line);
+  }
   // The kernel may end it by itself; and who was paused and cancelled it may want to go on by now.
   const goesOn = result > 0 || result === -ECANCELED;
   if (goesOn && !line.paused && line.stash === undefined) startReceiving(line);
@@ -339,6 +351,10 @@ function peerEnded(line: Line): void {
 
 function tellEnd(line: Line): void {
   if (line.endTold || line.silent) return;
+  if (line.problem !== '') {
+    beginClosing(line);
+    return;
+  }
   line.endTold = true;
   line.handlers.onEnd(line.hub.nowMs);
   // What is written now still goes; then closing finishes our side.
@@ -373,7 +389,7 @@ function sent(line: Line, result: number): void {
     return;
   }
   if (result < 0) {
-    if (result !== -ECANCELED) fail(line, errnoName(-result));
+    if (result !== -ECANCELED) unheard(line, -result);
     return;
   }
   hub.memory.take(queue, result);
@@ -382,6 +398,24 @@ function sent(line: Line, result: number): void {
     line.handlers.onDrain(line.hub.nowMs);
   }
   if (queue.first !== undefined || line.finishing) markDirty(line);
+}
+
+/**
+ * The other side takes nothing any more. A server may have said before why that is, an early answer for instance, and
+ * then receiving ends with what it said; the kernel tells only once, here, that the end is none in order.
+ */
+function unheard(line: Line, errno: number): void {
+  const { hub, isOurs, queue } = line;
+  const problem = errnoName(errno);
+  if (!isOurs || line.endTold || (errno !== EPIPE && errno !== ECONNRESET)) {
+    fail(line, problem);
+    return;
+  }
+  line.problem ||= problem;
+  hub.memory.clear(queue);
+  if (!line.held) return;
+  line.held = false;
+  line.handlers.onDrain(hub.nowMs);
 }
 
 function connected(line: Line, result: number): void {

@@ -53,16 +53,21 @@ export function createPortableEngine(): StreamEngine {
  */
 export function wrapSocket(
   socket: net.Socket,
-  { id, localAddress, localPort, remoteAddress, remotePort }: Connection,
+  below: Connection,
   onConnection: OnConnection,
 ): void {
-  const ends = { localAddress, localPort, remoteAddress, remotePort };
+  const { id, localAddress, localPort, remoteAddress, remotePort } = below;
+  const taken = (): number => below.taken();
+  const ends = { localAddress, localPort, remoteAddress, remotePort, taken };
   const connection = new SocketConnection(id, socket, ends);
   connection.handlers = onConnection(connection);
   socket.on('data', readOwn);
 }
 
-type Ends = Pick<Connection, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'>;
+type Ends = Pick<Connection, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'> & {
+  /** Of the connection below. */
+  readonly taken?: () => number;
+};
 
 /**
  * A class, and what sockets tell goes to functions that all share, by way of a property of the socket: closures of its
@@ -184,6 +189,12 @@ class SocketConnection implements Connection {
     this.made?.resume();
     if (this.ended) setImmediate(() => this.tellEnd());
   }
+  /** Of the write under way, as node's own time-outs look at it: `writeQueueSize` is not documented. */
+  taken(): number {
+    const { writeQueueSize = 0 } =
+      (this.made as { _handle?: Partial<Handle> | null })?._handle ?? {};
+    return writeQueueSize + (this.ends?.taken?.() ?? 0);
+  }
   takeSocket(): net.Socket | undefined {
     if (this.begun) return undefined;
     this.given = true;
@@ -208,6 +219,8 @@ class SocketConnection implements Connection {
 /** A TCP handle of node's, below its sockets. */
 type Handle = {
   readonly useUserBuffer?: unknown;
+  /** What the kernel has not taken yet. */
+  readonly writeQueueSize?: number;
   getpeername(out: Peer): number;
   getsockname(out: Peer): number;
   setNoDelay(on: boolean): void;

@@ -88,6 +88,11 @@ export type Connection = {
   pause(): void;
   resume(): void;
   /**
+   * Changes when the peer's side has taken some of what was written, though `onDrain` has nothing to say yet. Costs a
+   * call into the kernel, so it is for those who have long waited.
+   */
+  taken(): number;
+  /**
    * Gives away the socket itself, for a layer of Node's that reads and writes it without the engine: of this
    * connection only onClose is heard then. Only while the connection is handed over, before anything is read;
    * undefined later, and where there is no such socket.

@@ -17,7 +17,15 @@ function keyOf(
   assert.equal(parseRequestHead(bytes, 0, bytes.length, head), undefined);
   const from =
     typeof source === 'string' ? keySourceOf(source) : { kind: 'client' as const, ...source };
-  const rest = { write: () => true, end() {}, destroy() {}, reset() {}, pause() {}, resume() {} };
+  const rest = {
+    write: () => true,
+    end() {},
+    destroy() {},
+    reset() {},
+    pause() {},
+    resume() {},
+    taken: () => 0,
+  };
   return affinityKey(from, head, { ...peer, ...rest });
 }
 

@@ -470,6 +470,7 @@ test('filters and wires are never called back after the client has gone', () => 
     reset: () => void log.push(`${name} reset`),
     pause: () => void log.push(`${name} pause`),
     resume: () => void log.push(`${name} resume`),
+    taken: () => 0,
   });
   const balancer = createBalancer(
     () => wire('server'),

@@ -30,6 +30,7 @@ test('a server connection that goes back to the pool while it is paused is read 
     resume() {
       paused[index] = false;
     },
+    taken: () => 0,
   });
   const snapshot = snapshotOf({ servers: [1] });
   const row = new ArrayBuffer(counterBytes(snapshot));

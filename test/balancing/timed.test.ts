@@ -109,6 +109,15 @@ test('least-time: a request that hangs counts before it is answered', () => {
   assert.equal(shares(picker, state, NOW_MS + 3000)[2], 0);
 });
 
+test('least-time: what was slow an hour ago is not slow again with the next answer', () => {
+  const [picker, state] = [time(), stateOf(weights)];
+  const laterMs = NOW_MS + 3_600_000;
+  for (const server of [0, 1]) tell(picker, state, server, 10, laterMs);
+  tell(picker, state, 2, 1, NOW_MS, false);
+  tell(picker, state, 2, 10, laterMs);
+  assert.ok(shares(picker, state, laterMs + 1)[2]! > 30);
+});
+
 test('least-connections: tunnels count, and equals take turns', () => {
   const picker = leastConnections.build(serversOf(weights), {});
   const state = stateOf(weights);

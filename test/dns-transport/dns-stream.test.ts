@@ -37,6 +37,7 @@ function open(takesMore: () => boolean = () => true) {
     reset: () => void said.push('reset'),
     pause: () => {},
     resume: () => {},
+    taken: () => 0,
   };
   const desk: Desk = {
     worker: startWorker(),

@@ -35,6 +35,7 @@ function connectionFrom(remoteAddress: string) {
     reset: () => void said.push('reset'),
     pause: () => {},
     resume: () => {},
+    taken: () => 0,
   };
   return { connection, said };
 }

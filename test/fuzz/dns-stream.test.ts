@@ -87,6 +87,7 @@ function rig(patience: readonly number[]) {
     resume: () => {
       state.paused = false;
     },
+    taken: () => 0,
   };
   const desk: Desk = {
     worker,

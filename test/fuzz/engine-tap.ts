@@ -126,5 +126,6 @@ function speak(tap: Tap, connection: Connection): Connection {
       tap.paused = false;
       connection.resume();
     },
+    taken: () => connection.taken(),
   };
 }

@@ -38,6 +38,7 @@ function createEnd(): End {
     reset: leave,
     pause() {},
     resume() {},
+    taken: () => 0,
   };
   return { wire, state };
 }

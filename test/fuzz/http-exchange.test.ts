@@ -75,6 +75,7 @@ test(`the balancer survives ${ITERATIONS} mutated conversations (seed ${SEED})`,
     reset: onGone,
     pause() {},
     resume() {},
+    taken: () => 0,
   });
   const snapshot = snapshotOf({ servers: [1, 2], idleMax: 0 });
   const counters = new ArrayBuffer(counterBytes(snapshot));

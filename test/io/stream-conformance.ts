@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { fstatSync, openSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type {
@@ -10,6 +12,10 @@ import type {
 } from '../../src/io/stream.ts';
 
 const SMALL_WRITES = 60;
+/** No more than waits for a reader who has just come. */
+const SAID_BYTES = 50_000;
+/** More than the kernels of both sides take. */
+const WRITTEN_BYTES = 16 * 1024 * 1024;
 /** Linux acknowledges what it has nothing to say to so much later; RFC 896 would wait for that. */
 const ACK_DELAY_MS = 40;
 
@@ -160,6 +166,49 @@ export function testStreamEngine(create: () => StreamEngine): void {
     await listener.close();
   });
 
+  test(`${engine.name}: gives all that a server had said before it broke off`, async (t) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write('a'));
+      t.after(() => socket.destroy());
+    });
+    t.after(() => server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = recorder();
+    const taker = once(server, 'connection') as Promise<[Socket]>;
+    const connection = engine.connect({ address: '127.0.0.1', port }, client.handlers);
+    connection.write(Buffer.from('x'));
+    await client.until(() => client.text() === 'a');
+    connection.pause();
+    const [socket] = await taker;
+    socket.write(Buffer.alloc(SAID_BYTES, 'b'));
+    socket.resetAndDestroy();
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    assert.equal(client.text(), 'a');
+    connection.resume();
+    await client.until((events) => events.some((event) => event.startsWith('close')));
+    assert.equal(client.text().length, 1 + SAID_BYTES);
+    assert.deepEqual(client.events, ['open', 'data', 'close:ECONNRESET']);
+  });
+
+  test(`${engine.name}: tells of what was written how much is taken`, async () => {
+    const { listener, accepted, client, connection } = await dial(engine);
+    const other = await accepted;
+    await client.until((events) => events.includes('open'));
+    other.pause();
+    while (connection.write(new Uint8Array(WRITTEN_BYTES)));
+    const stuck = await whenSteady(() => connection.taken());
+    assert.ok(!client.events.includes('drain'));
+    other.resume();
+    while (connection.taken() === stuck) await new Promise(setImmediate);
+    assert.ok(!client.events.includes('drain'), 'before anything is said of it');
+    connection.destroy();
+    other.destroy();
+    assert.equal(connection.taken(), 0, 'of what is closed nothing');
+    await listener.close();
+  });
+
   test(`${engine.name}: tells why a connection could not be made`, async () => {
     const { listener } = await listen(engine, recorder());
     await listener.close();
@@ -235,6 +284,18 @@ export function testStreamEngine(create: () => StreamEngine): void {
     connection.destroy();
     other.destroy();
   });
+}
+
+/** When it has not changed in many turns. */
+async function whenSteady(read: () => number): Promise<number> {
+  let last = read();
+  for (let same = 0; same < 10; same++) {
+    await new Promise(setImmediate);
+    const now = read();
+    if (now !== last) same = 0;
+    last = now;
+  }
+  return last;
 }
 
 type Recorder = {

@@ -48,6 +48,45 @@ if (opened.ok && syscalls.ok && isRingThere()) {
     await listener.close();
   });
 
+  test('the ring gives an early answer, though what is still written breaks off', async (t) => {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      // What it has not read makes a reset of the end, as it does with servers that refuse an upload.
+      socket.pause();
+      socket.write('no', () => socket.destroy());
+    });
+    t.after(() => server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const block = new Uint8Array(100_000);
+    for (let round = 0; round < 50; round += 1) {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      let said = '';
+      let isOver = false;
+      const over = (how: string): void => {
+        isOver = true;
+        resolve(`${said} ${how}`);
+      };
+      const line: Connection = engine.connect(
+        { address: '127.0.0.1', port },
+        {
+          onOpen: () => void line.write(block),
+          onData: (bytes) => {
+            said += Buffer.from(bytes).toString();
+          },
+          onEnd: () => over('ended in order'),
+          onDrain() {},
+          onClose: over,
+        },
+      );
+      while (!isOver) {
+        line.write(block);
+        await new Promise(setImmediate);
+      }
+      assert.match(await promise, /^no (EPIPE|ECONNRESET)$/);
+    }
+  });
+
   test('the ring tells nobody of what came for a connection that had the slot before', async () => {
     const listener = await echoing();
     let wrong = 0;
