@@ -54,7 +54,10 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
 const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }>> = {
   steering: { others: ['step', 'policy', 'decide', 'map', 'class-list', 'shares'] },
   balancing: {
-    others: ['algorithm', 'hash-key', 'hashing', 'maglev-table', 'smooth', 'weighted-draw'],
+    others: [
+      ...['algorithm', 'bounded-load', 'hash-key', 'hashing'],
+      ...['maglev-table', 'smooth', 'weighted-draw'],
+    ],
   },
   filter: { others: ['filter', 'field-schema'] },
   probe: { others: ['probe', 'failure', 'course', 'connection', 'certificate', 'child'] },

@@ -73,8 +73,10 @@ const upstream = z.object({
   retriesOverBudget: count,
   shed: count,
   sessions: z
-    .object({ hits: count, misses: count, inserted: count, evicted: count })
-    .describe('Of its table of sessions'),
+    .object({ hits: count, misses: count, inserted: count, evicted: count, spared: count })
+    .describe(
+      'Of its table of sessions; and requests that were answered elsewhere, as the server of their session had more than its share',
+    ),
   wait: latencies,
 });
 

@@ -12,8 +12,8 @@ import {
   retryWaitMs,
 } from '../resilience/retry-rules.ts';
 import { noteAttempt, noteSent } from './access-log.ts';
-import { heldServer } from './cookie-affinity.ts';
-import { type FailureKind, SERVER_COUNTER } from './counters.ts';
+import { heldServer, isOverShare } from './cookie-affinity.ts';
+import { type FailureKind, SERVER_COUNTER, UPSTREAM_COUNTER } from './counters.ts';
 import { copyHasField, isFromBalancer } from './head-copy.ts';
 import { promoteHedge } from './hedge.ts';
 import { awaitHedge } from './hedge-lane.ts';
@@ -25,7 +25,7 @@ import { fieldText } from './rewrite.ts';
 import type { Exchange, Session } from './session.ts';
 import { dropConnection } from './session.ts';
 import { homeOf, settleHome } from './table-affinity.ts';
-import type { Upstream } from './upstream.ts';
+import type { Upstream, UpstreamServer } from './upstream.ts';
 import {
   beginRequest,
   endRequest,
@@ -58,12 +58,8 @@ export function beginAttempt(
 ): boolean {
   const { runtime } = session;
   const upstream = exchange.upstream!;
-  const home = homeOf(upstream, exchange);
-  const server =
-    heldServer(upstream, home, exchange.tried) ??
-    pickServer(upstream, exchange.tried, exchange.key, runtime.draw(), nowMs);
+  const server = chooseServer(session, exchange, upstream, nowMs);
   if (server === undefined) return false;
-  if (exchange.sends === 0) exchange.wasHome = server.index === home;
   if (upstream.sessions !== undefined && !exchange.isAway) {
     settleHome(upstream.sessions, exchange, server, nowMs);
   }
@@ -86,6 +82,27 @@ export function beginAttempt(
   exchange.connectUntilMs = nowMs + upstream.settings.connectTimeoutMs;
   exchange.connection = openConnection(server, runtime.connect, session.upstreamHandlers);
   return true;
+}
+
+/** The server of the request's session, else the one that the algorithm picks. */
+function chooseServer(
+  { runtime }: Session,
+  exchange: Exchange,
+  upstream: Upstream,
+  nowMs: number,
+): UpstreamServer | undefined {
+  const { key, sends, tried } = exchange;
+  const held = heldServer(upstream, homeOf(upstream, exchange), tried);
+  if (sends === 0) exchange.wasHome = held !== undefined;
+  if (held !== undefined && !isOverShare(upstream, held)) return held;
+  const others = held === undefined ? tried : [...tried, held];
+  const picked = pickServer(upstream, others, key, runtime.draw(), nowMs);
+  if (held === undefined) return picked;
+  if (picked === undefined) return held;
+  // The session stays: only this request goes elsewhere.
+  exchange.isAway = true;
+  runtime.counters[upstream.place.base + UPSTREAM_COUNTER.sessionsSpared]!++;
+  return picked;
 }
 
 /** The same, or the request waits for room. Nobody overtakes those who wait already. @returns false as above */

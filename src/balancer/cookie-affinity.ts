@@ -1,3 +1,4 @@
+import { isBelow, shareOf } from '../balancing/bounded-load.ts';
 import { bytesOf, equalsIgnoringCase, textOf } from '../http/ascii.ts';
 import { FIELD } from '../http/fields.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
@@ -47,6 +48,7 @@ export function createCookieAffinity(snapshot: UpstreamSnapshot): CookieAffinity
       key: keyOf(cookie.secret),
       formerKey: cookie.formerSecret === undefined ? undefined : keyOf(cookie.formerSecret),
       maxAgeSeconds: cookie.maxAgeSeconds,
+      maxLifeSeconds: cookie.maxLifeSeconds,
       attributes: cookieAttributes(cookie),
     },
     ids: serverIdsOf(snapshot),
@@ -104,6 +106,17 @@ export function heldServer(
   return usable[index] === 1 || keepsHolders(standing, index) ? server : undefined;
 }
 
+/** Whether the server has more to do than `affinity.loadFactor` lets sessions give it. */
+export function isOverShare(
+  { servers, settings, standing }: Upstream,
+  { index }: UpstreamServer,
+): boolean {
+  const loadFactor = settings.affinity?.loadFactor;
+  if (loadFactor === undefined) return false;
+  const level = standing.levels[standing.levelOf[index]!]!;
+  return !isBelow(level, index, shareOf(servers, level, loadFactor));
+}
+
 /** Puts the cookie of the server that answered into the response, where the client needs one. */
 export function giveCookie(
   { policy, ids }: CookieAffinity,
@@ -114,11 +127,26 @@ export function giveCookie(
   nowMs: number,
 ): FieldEdits | undefined {
   const id = ids.ids[server.index];
-  if (id === undefined || !needsSetCookie(hold.claim, id)) return edits;
+  const { claim } = hold;
+  if (id === undefined || !needsSetCookie(claim, id) || setsItself(head, policy)) return edits;
   const given = edits ?? createFieldEdits();
-  given.added.push(['Set-Cookie', makeSessionCookie(policy, id, Math.floor(nowMs / 1000))]);
+  const nowSeconds = Math.floor(nowMs / 1000);
+  given.added.push(['Set-Cookie', makeSessionCookie(policy, id, nowSeconds, claim)]);
   if (mayBeShared(head, given)) given.added.push(['Cache-Control', 'private']);
   return given;
+}
+
+/** Whether the application has its own word on our cookie: it may end a session (HAProxy: `preserve`). */
+function setsItself({ bytes, fields }: ResponseHead, { name }: CookiePolicy): boolean {
+  for (let index = 0; index < fields.count; index++) {
+    const at = 4 * index;
+    const [nameStart, nameEnd] = [fields.spans[at]!, fields.spans[at + 1]!];
+    if (!equalsIgnoringCase(bytes, nameStart, nameEnd, SET_COOKIE)) continue;
+    const [start, end] = [fields.spans[at + 2]!, fields.spans[at + 3]!];
+    if (bytes[start + name.length] !== EQUALS || start + name.length >= end) continue;
+    if (name.every((octet, offset) => bytes[start + offset] === octet)) return true;
+  }
+  return false;
 }
 
 /** Whether nothing in the response keeps shared caches from storing it. */
@@ -137,5 +165,7 @@ function mayBeShared({ bytes, fields }: ResponseHead, { added, removed }: FieldE
   return true;
 }
 
+const EQUALS = 0x3d;
+const SET_COOKIE = bytesOf('set-cookie');
 const CACHE_CONTROL = bytesOf('cache-control');
 const place = { start: 0, end: 0 };

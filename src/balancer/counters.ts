@@ -94,10 +94,12 @@ export const UPSTREAM_COUNTER = {
   sessionMisses: 7,
   sessionsInserted: 8,
   sessionsEvicted: 9,
+  /** Requests of sessions, of the table or not, that were answered elsewhere: their server had more than its share. */
+  sessionsSpared: 10,
   /** How long requests waited for room: a histogram. */
-  wait: 10,
+  wait: 11,
 } as const;
-export const UPSTREAM_COUNTERS = 10 + LATENCY_SLOTS;
+export const UPSTREAM_COUNTERS = UPSTREAM_COUNTER.wait + LATENCY_SLOTS;
 
 export const ROUTE_COUNTER = {
   requests: 0,

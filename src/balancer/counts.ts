@@ -82,7 +82,10 @@ export type UpstreamCounts = {
   readonly retriesOverBudget: number;
   readonly shed: number;
   /** Of its table of sessions; all 0 when it has none. */
-  readonly sessions: SessionTableCounters;
+  readonly sessions: SessionTableCounters & {
+    /** Requests that were answered elsewhere, as the server of their session had more than its share. */
+    readonly spared: number;
+  };
   readonly wait: Latencies;
 };
 /** `bytesIn` came from the server, `bytesOut` went to it. */
@@ -263,6 +266,7 @@ function upstreamCounts({ names, values }: Counted): UpstreamCounts {
       misses: at(UPSTREAM_COUNTER.sessionMisses),
       inserted: at(UPSTREAM_COUNTER.sessionsInserted),
       evicted: at(UPSTREAM_COUNTER.sessionsEvicted),
+      spared: at(UPSTREAM_COUNTER.sessionsSpared),
     },
     wait: readLatencies(values, UPSTREAM_COUNTER.wait),
   };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BalancingAlgorithm, PickState, Server } from './algorithm.ts';
+import { isBelow, shareOf } from './bounded-load.ts';
 import { hashKey, keySourceOf } from './hash-key.ts';
 import { anyKey, hashBytes, hashText, rehash } from './hashing.ts';
 import { pickByRendezvous, versionOf } from './maglev-table.ts';
@@ -96,28 +97,6 @@ function pickFromRing(
   if (heir < 0 || loadFactor === 0 || active[heir] === 0) return heir;
   if (sharePerWeight < 0) sharePerWeight = shareOf(servers, state, loadFactor);
   return isBelow(state, heir, sharePerWeight) ? heir : leastOver(servers, state, heir);
-}
-
-const isBelow = ({ active, weights }: PickState, server: number, sharePerWeight: number): boolean =>
-  active[server]! < Math.max(1, Math.ceil(sharePerWeight * weights[server]!));
-
-/**
- * Requests in flight that a unit of weight may have: of the servers usable now, with the weights of now.
- * Those of others would leave the few that are left hardly a bound.
- */
-function shareOf(
-  servers: readonly Server[],
-  { active, usable, weights }: PickState,
-  loadFactor: number,
-): number {
-  let all = 1;
-  let total = 0;
-  for (const { index } of servers) {
-    if (usable[index] !== 1) continue;
-    all += active[index]!;
-    total += weights[index]!;
-  }
-  return (all * loadFactor) / total;
 }
 
 /** The tries met nobody below the share: the one with the least for its weight, who is below if anyone is. */

@@ -4,6 +4,8 @@ import type { KeySource } from '../balancing/algorithm.ts';
 export type AffinityConfig = {
   readonly cookie?: CookieAffinityConfig;
   readonly table?: TableAffinityConfig;
+  /** A server with more than so many times its share of the requests in flight is spared; absent = never. */
+  readonly loadFactor?: number;
 };
 export type CookieAffinityConfig = {
   readonly name: string;
@@ -11,6 +13,8 @@ export type CookieAffinityConfig = {
   readonly formerSecret?: string;
   /** 0 = until the browser is closed. */
   readonly maxAgeSeconds: number;
+  /** From the first cookie on, however often it is made anew; 0 = no end. */
+  readonly maxLifeSeconds: number;
   readonly path: string;
   readonly secure: boolean;
   readonly httpOnly: boolean;

@@ -35,6 +35,11 @@ const cookie = z
       .describe(
         'How long a cookie lasts; it is made anew when half of it is over. Default: until the browser is closed.',
       ),
+    maxLife: duration('1m', '365d')
+      .optional()
+      .describe(
+        'How long a client keeps its server at most, however much it comes back; then the algorithm chooses anew. Default: as long as the cookie is used.',
+      ),
     path: z
       .string()
       .max(TEXT_LENGTH_MAX)
@@ -102,6 +107,14 @@ export const affinity = z
       .optional()
       .describe(
         'A session is the value of this cookie, which the application sets: `JSESSIONID`. The server that sets it keeps the client.',
+      ),
+    loadFactor: z
+      .number()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe(
+        'A server with more than this many times its share of the requests in flight is spared: a request of a session that it has is answered by another one, and the session stays. For applications that find sessions of other servers, too; 2 is a careful value. Default: sessions stay whatever the load.',
       ),
     idleTimeout: duration('10s', '30d')
       .optional()

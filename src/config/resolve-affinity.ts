@@ -7,7 +7,8 @@ type FileAffinity = NonNullable<ConfigFile['balancer']['upstreams'][string]['aff
 
 /** @param storeKind through which nodes would share sessions */
 export function resolveAffinity(written: FileAffinity, storeKind: string): AffinityConfig {
-  const { cookie, idleTimeout, secret = '', sessionsMax = SESSIONS_DEFAULT, shared } = written;
+  const { cookie, idleTimeout, loadFactor, secret = '', shared } = written;
+  const { sessionsMax = SESSIONS_DEFAULT } = written;
   const key = keySourceOf(written);
   const table = key && {
     key,
@@ -16,7 +17,7 @@ export function resolveAffinity(written: FileAffinity, storeKind: string): Affin
     shared: shared ?? storeKind === 'redis',
     secret,
   };
-  return present({ cookie: cookie && resolveCookie(cookie), table });
+  return present({ cookie: cookie && resolveCookie(cookie), table, loadFactor });
 }
 
 function keySourceOf(written: FileAffinity): SessionKeySource | undefined {
@@ -27,6 +28,11 @@ function keySourceOf(written: FileAffinity): SessionKeySource | undefined {
   return applicationCookie === undefined ? undefined : { kind: 'cookie', name: applicationCookie };
 }
 
-function resolveCookie({ maxAge = 0, ...cookie }: NonNullable<FileAffinity['cookie']>) {
-  return present({ ...cookie, maxAgeSeconds: Math.round(maxAge / 1000) });
+function resolveCookie({
+  maxAge = 0,
+  maxLife = 0,
+  ...cookie
+}: NonNullable<FileAffinity['cookie']>) {
+  const [maxAgeSeconds, maxLifeSeconds] = [maxAge, maxLife].map((ms) => Math.round(ms / 1000));
+  return present({ ...cookie, maxAgeSeconds: maxAgeSeconds!, maxLifeSeconds: maxLifeSeconds! });
 }

@@ -40,11 +40,17 @@ function addSessions(registry: Registry, { sharedSessions, upstreams }: Balancer
   ]);
   const inserted = count('sessions_inserted_total', 'Sessions new in the table.', UPSTREAM);
   const evicted = count('sessions_evicted_total', 'Sessions that had to make room.', UPSTREAM);
+  const spared = count(
+    'session_requests_spared_total',
+    'Requests answered elsewhere, as the server of their session had more than its share.',
+    UPSTREAM,
+  );
   for (const { sessions, upstream } of tables) {
     lookups.inc({ upstream, outcome: 'hit' }, sessions.hits);
     lookups.inc({ upstream, outcome: 'miss' }, sessions.misses);
     inserted.inc({ upstream }, sessions.inserted);
     evicted.inc({ upstream }, sessions.evicted);
+    spared.inc({ upstream }, sessions.spared);
   }
   const questions = count('session_questions_total', 'For the table of all nodes.', ['event']);
   for (const [event, value] of Object.entries({ asked, found, late, skipped })) {

@@ -6,8 +6,9 @@ import { findCookie } from './cookie-field.ts';
 import type { ServerId } from './server-id.ts';
 
 /**
- * The cookie that keeps a client on its server: `v1.<server id>.<expiry>.<tag>`, as bytes. The id and the tag are
- * eight octets in base64url without padding, the expiry is decimal seconds since 1970 (0 = none). The tag is
+ * The cookie that keeps a client on its server: `v1.<server id>.<expiry>.<tag>`, as bytes; where a client may keep its
+ * server for a limited time, `v1.<server id>.<expiry>.<end>.<tag>`. The id and the tag are eight octets in base64url
+ * without padding, expiry and end are decimal seconds since 1970 (expiry 0 = none). The tag is
  * SipHash-2-4 over everything before its dot, under a key of the upstream's own: a function made for short
  * messages and tags of 64 bits (Aumasson and Bernstein 2012), and forty times faster than HMAC of node:crypto.
  * Each cookie has exactly one spelling, so that nothing can be changed in it without notice.
@@ -22,6 +23,8 @@ export type CookiePolicy = {
   readonly formerKey: Uint8Array | undefined;
   /** A cookie lasts so long after it was made; 0 = until the browser is closed. */
   readonly maxAgeSeconds: number;
+  /** A client keeps its server so long, however often its cookie is made anew; 0 = for ever. */
+  readonly maxLifeSeconds: number;
   /** From `cookieAttributes`. */
   readonly attributes: string;
 };
@@ -32,6 +35,8 @@ export type CookieClaim = {
   high: number;
   low: number;
   expiresSeconds: number;
+  /** When its server is chosen anew; 0 = never. */
+  endSeconds: number;
 };
 
 export type CookieWord =
@@ -52,6 +57,7 @@ export const createCookieClaim = (): CookieClaim => ({
   high: 0,
   low: 0,
   expiresSeconds: 0,
+  endSeconds: 0,
 });
 
 /** Cookies of one name whose tags are checked; a client that sends more of them is up to something. */
@@ -79,16 +85,32 @@ export function readSessionCookie(
   }
 }
 
-/** The whole value of a Set-Cookie field. */
-export function makeSessionCookie(policy: CookiePolicy, id: ServerId, nowSeconds: number): string {
-  const expires = policy.maxAgeSeconds === 0 ? 0 : nowSeconds + policy.maxAgeSeconds;
+/**
+ * The whole value of a Set-Cookie field.
+ * @param former what the client's cookie said: as long as it stays on a server, the end of that stays, too
+ */
+export function makeSessionCookie(
+  policy: CookiePolicy,
+  id: ServerId,
+  nowSeconds: number,
+  former?: CookieClaim,
+): string {
+  const { maxAgeSeconds, maxLifeSeconds } = policy;
+  const end = maxLifeSeconds === 0 ? 0 : formerEnd(id, former) || nowSeconds + maxLifeSeconds;
+  const expires = maxAgeSeconds === 0 ? 0 : Math.min(nowSeconds + maxAgeSeconds, end || Infinity);
   const octets = Buffer.alloc(TAG_OCTETS);
   octets.writeUInt32BE(id.high, 0);
   octets.writeUInt32BE(id.low, 4);
-  const claim = `v1.${octets.toString('base64url')}.${expires}`;
+  const times = end === 0 ? `${expires}` : `${expires}.${end}`;
+  const claim = `v1.${octets.toString('base64url')}.${times}`;
   sipHash(policy.key, bytesOf(claim), 0, claim.length, octets, 0);
   const name = textOf(policy.name, 0, policy.name.length);
   return `${name}=${claim}.${octets.toString('base64url')}${policy.attributes}`;
+}
+
+function formerEnd({ high, low }: ServerId, former: CookieClaim | undefined): number {
+  if (former === undefined || former.word < COOKIE_GOOD) return 0;
+  return former.high === high && former.low === low ? former.endSeconds : 0;
 }
 
 export type CookieAttributes = {
@@ -120,12 +142,12 @@ const KEY_OCTETS = 16;
 const TAG_OCTETS = 8;
 /** Eight octets in base64url. */
 const TAG_CHARACTERS = 11;
-const EXPIRY_DIGITS_MAX = 10;
+const SECONDS_DIGITS_MAX = 10;
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
 const PREFIX = bytesOf('v1.');
 const SHORTEST = PREFIX.length + TAG_CHARACTERS + 3 + TAG_CHARACTERS;
-const LONGEST = SHORTEST - 1 + EXPIRY_DIGITS_MAX;
+const LONGEST = SHORTEST - 1 + SECONDS_DIGITS_MAX + 1 + SECONDS_DIGITS_MAX;
 
 const place: CookieValue = { start: 0, end: 0 };
 const idOctets = new Uint8Array(TAG_OCTETS);
@@ -145,24 +167,37 @@ function judge(
   for (let at = 0; at < PREFIX.length; at++)
     if (bytes[start + at] !== PREFIX[at]) return COOKIE_BAD;
   const idEnd = start + PREFIX.length + TAG_CHARACTERS;
-  const expiryEnd = end - TAG_CHARACTERS - 1;
-  if (bytes[idEnd] !== DOT || bytes[expiryEnd] !== DOT) return COOKIE_BAD;
+  const claimEnd = end - TAG_CHARACTERS - 1;
+  if (bytes[idEnd] !== DOT || bytes[claimEnd] !== DOT) return COOKIE_BAD;
   if (!decodeOctets(bytes, start + PREFIX.length, idOctets)) return COOKIE_BAD;
-  if (!decodeOctets(bytes, expiryEnd + 1, saidTag)) return COOKIE_BAD;
-  const expires = readExpiry(bytes, idEnd + 1, expiryEnd);
-  if (expires < 0) return COOKIE_BAD;
+  if (!decodeOctets(bytes, claimEnd + 1, saidTag)) return COOKIE_BAD;
+  if (!readTimes(bytes, idEnd + 1, claimEnd)) return COOKIE_BAD;
   let isFormer = false;
-  if (!hasTag(policy.key, bytes, start, expiryEnd)) {
+  if (!hasTag(policy.key, bytes, start, claimEnd)) {
     if (policy.formerKey === undefined) return COOKIE_BAD;
-    if (!hasTag(policy.formerKey, bytes, start, expiryEnd)) return COOKIE_BAD;
+    if (!hasTag(policy.formerKey, bytes, start, claimEnd)) return COOKIE_BAD;
     isFormer = true;
   }
-  const word = judgeAge(expires, policy.maxAgeSeconds, nowSeconds);
-  if (word === COOKIE_BAD) return COOKIE_BAD;
+  const { expires, ends } = times;
+  const life = judgeLife(ends, policy.maxLifeSeconds, nowSeconds);
+  // One that ends with its server's time cannot be made to last longer.
+  const age =
+    expires > 0 && expires === ends
+      ? COOKIE_GOOD
+      : judgeAge(expires, policy.maxAgeSeconds, nowSeconds);
+  if (life === COOKIE_BAD || age === COOKIE_BAD) return COOKIE_BAD;
   claim.high = readWord(idOctets, 0);
   claim.low = readWord(idOctets, 4);
   claim.expiresSeconds = expires;
-  return isFormer ? COOKIE_AGEING : word;
+  claim.endSeconds = ends;
+  return isFormer || life === COOKIE_AGEING ? COOKIE_AGEING : age;
+}
+
+function judgeLife(ends: number, maxLifeSeconds: number, nowSeconds: number): CookieWord {
+  if (ends !== 0 && ends <= nowSeconds) return COOKIE_BAD;
+  // It was made when clients kept their servers for ever and now they do not, or the other way round.
+  if ((ends === 0) !== (maxLifeSeconds === 0)) return COOKIE_AGEING;
+  return ends > nowSeconds + maxLifeSeconds + CLOCK_SLACK_SECONDS ? COOKIE_BAD : COOKIE_GOOD;
 }
 
 function judgeAge(expires: number, maxAgeSeconds: number, nowSeconds: number): CookieWord {
@@ -184,8 +219,20 @@ function hasTag(key: Uint8Array, bytes: Uint8Array, start: number, end: number):
   return difference === 0;
 }
 
+/** Expiry, and end where there is one; false when they are not spelt as we do. */
+function readTimes(bytes: Uint8Array, start: number, end: number): boolean {
+  let dot = start;
+  while (dot < end && bytes[dot] !== DOT) dot++;
+  times.expires = readSeconds(bytes, start, dot);
+  times.ends = dot === end ? 0 : readSeconds(bytes, dot + 1, end);
+  return times.expires >= 0 && (dot === end || times.ends > 0);
+}
+
+const times = { expires: 0, ends: 0 };
+
 /** Seconds in decimal without leading zeros; -1 when it is something else. */
-function readExpiry(bytes: Uint8Array, start: number, end: number): number {
+function readSeconds(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end || end - start > SECONDS_DIGITS_MAX) return -1;
   if (bytes[start] === DIGIT_0 && end - start > 1) return -1;
   let seconds = 0;
   for (let at = start; at < end; at++) {

@@ -11,6 +11,7 @@ const COOKIE = {
   name: 'MERIDIAN',
   secret: SECRET,
   maxAgeSeconds: 3600,
+  maxLifeSeconds: 0,
   path: '/',
   secure: true,
   httpOnly: true,
@@ -46,7 +47,7 @@ async function startWorld(
   const origins = await Promise.all(
     [0, 1, 2].map((index) =>
       startRawOrigin((socket, text) => {
-        if (!text.endsWith('\r\n\r\n')) return;
+        if (!text.endsWith(text.startsWith('POST') ? 'x' : '\r\n\r\n')) return;
         const is = text.includes(`X-Busy: ${index}`) ? '503 Busy' : status;
         socket.write(`HTTP/1.1 ${is}\r\n${fields}\r\n${index}`);
       }),
@@ -284,4 +285,50 @@ test('a server that drains keeps its holders, gets nobody new, and in maintenanc
   assert.notEqual(moved.from, held.from);
   assert.notEqual(moved.cookie, '', 'it is kept on another from now on');
   await close();
+});
+
+test('an application that sets the cookie itself has the last word', async () => {
+  const ended = 'Set-Cookie: MERIDIAN=; Path=/; Max-Age=0';
+  const world = await startWorld({}, ['Set-Cookie: other=1', ended]);
+  const { text } = await world.ask();
+  assert.deepEqual(text.match(/Set-Cookie: MERIDIAN[^\r]*/g), [ended]);
+  assert.doesNotMatch(text, /Cache-Control/);
+  await world.close();
+  const other = await startWorld({}, ['Set-Cookie: MERIDIANA=1', 'Set-Cookie: MERIDIAN']);
+  assert.match((await other.ask()).text, /\r\nSet-Cookie: MERIDIAN=v1\./);
+  await other.close();
+});
+
+test('maxLife is in the cookie', async () => {
+  const world = await startWorld({ affinity: { cookie: { ...COOKIE, maxLifeSeconds: 1800 } } });
+  assert.match((await world.ask()).cookie, /^MERIDIAN=v1\.[\w-]{11}\.1700001800\.1700001800\./);
+  await world.close();
+});
+
+test('a server with more than its share is spared, and keeps its sessions', async () => {
+  const world = await startWorld({ affinity: { cookie: COOKIE, loadFactor: 2 } });
+  const { cookie, from } = await world.ask();
+  const clients = Array.from({ length: 3 }, () => connectRaw(world.rig.port));
+  const head = ['POST / HTTP/1.1', 'Host: shop', 'Content-Length: 1', 'Connection: close'];
+  // One after another, so that each finds those before under way.
+  for (const [index, client] of clients.entries()) {
+    client.send([...head, `Cookie: ${cookie}`, '', ''].join('\r\n'));
+    const isUnderWay = () => {
+      const { servers } = world.rig.counters();
+      return servers.reduce((all, { active }) => all + active, 0) > index;
+    };
+    while (!isUnderWay()) await new Promise(setImmediate);
+  }
+  const { servers, upstreams } = world.rig.counters();
+  assert.equal(servers[from]!.active, 2, 'twice the share of one in three');
+  assert.equal(upstreams[0]!.sessions.spared, 1);
+  for (const client of clients) client.send('x');
+  const answers = await Promise.all(clients.map(async (client) => (await client.ended()).text));
+  assert.deepEqual(
+    answers.map((text) => Number(text.at(-1)) === from),
+    [true, true, false],
+  );
+  for (const text of answers) assert.doesNotMatch(text, /Set-Cookie/, 'the session stays');
+  assert.equal((await world.ask(`Cookie: ${cookie}`)).from, from);
+  await world.close();
 });

@@ -41,7 +41,8 @@ for (const [name, [key, request]] of Object.entries(HELD_BY)) {
 
 test('never hedged: what a cookie keeps on its server; a new client is, with or without a table', async () => {
   const cookie = {
-    ...{ name: 'M', secret: 'the secret of this test', maxAgeSeconds: 0, path: '/' },
+    ...{ name: 'M', secret: 'the secret of this test', maxAgeSeconds: 0 },
+    ...{ maxLifeSeconds: 0, path: '/' },
     ...({ secure: false, httpOnly: true, sameSite: 'Lax' } as const),
   };
   const pair = await startPair({ affinity: { cookie, table: tableOf(HELD_BY.header[0]) } });

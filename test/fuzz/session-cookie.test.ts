@@ -22,6 +22,7 @@ const policy: CookiePolicy = {
   key: cookieKeyOf('secret', 'shop'),
   formerKey: undefined,
   maxAgeSeconds: 3600,
+  maxLifeSeconds: 0,
   attributes: '',
 };
 const words = fc.nat(0xffff_ffff);
@@ -68,20 +69,23 @@ test('what is stripped is what a plain reading strips, and no cookie of the name
 
 test('a cookie that was made is read in any company; a changed one never is', () => {
   fc.assert(
-    fc.property(words, words, noise, noise, fc.nat(), fc.nat(255), (...drawn) => {
-      const [high, low, before, after, place, octet] = drawn;
-      const made = makeSessionCookie(policy, { high, low }, NOW);
+    fc.property(words, words, noise, noise, fc.nat(), fc.nat(255), fc.boolean(), (...drawn) => {
+      const [high, low, before, after, place, octet, isLimited] = drawn;
+      const maxLifeSeconds = isLimited ? 7200 : 0;
+      const by = { ...policy, maxLifeSeconds };
+      const made = makeSessionCookie(by, { high, low }, NOW);
       const company = before.replaceAll('S', 'T');
       const whole = bytesOf(`${company};${made};${after}`);
       const claim = createCookieClaim();
-      readSessionCookie(whole, 0, whole.length, policy, NOW, claim);
-      assert.deepEqual(claim, { word: COOKIE_GOOD, high, low, expiresSeconds: NOW + 3600 });
+      readSessionCookie(whole, 0, whole.length, by, NOW, claim);
+      const times = { expiresSeconds: NOW + 3600, endSeconds: isLimited ? NOW + 7200 : 0 };
+      assert.deepEqual(claim, { word: COOKIE_GOOD, high, low, ...times });
       const changed = bytesOf(made);
       const at = 2 + (place % (made.length - 2));
       if (changed[at] === octet) return;
       changed[at] = octet;
       const none = createCookieClaim();
-      readSessionCookie(changed, 0, changed.length, policy, NOW, none);
+      readSessionCookie(changed, 0, changed.length, by, NOW, none);
       assert.ok(none.word < COOKIE_GOOD, textOf(changed, 0, changed.length));
     }),
     parameters,

@@ -26,6 +26,7 @@ const policy: CookiePolicy = {
   key: cookieKeyOf('a secret', 'shop'),
   formerKey: undefined,
   maxAgeSeconds: DAY,
+  maxLifeSeconds: 0,
   attributes: cookieAttributes({
     path: '/',
     maxAgeSeconds: DAY,
@@ -76,6 +77,7 @@ test('it is read back, wherever it stands in the field', () => {
       word: COOKIE_GOOD,
       ...id,
       expiresSeconds: NOW + DAY,
+      endSeconds: 0,
     });
   }
   for (const text of [
@@ -199,4 +201,47 @@ test('Cache-Control: private is needed unless the server has said it, or no-stor
   ]) {
     assert.ok(allows(text), text);
   }
+});
+
+test('a client keeps its server no longer than maxLife, however often its cookie is made anew', () => {
+  const limited = { ...policy, maxLifeSeconds: 2 * DAY };
+  const end = NOW + 2 * DAY;
+  let cookie = pairOf(limited);
+  assert.match(
+    cookie,
+    new RegExp(`^MERIDIAN=v1\\.[\\w-]{11}\\.${NOW + DAY}\\.${end}\\.[\\w-]{11}$`),
+  );
+  let made = 1;
+  for (let now = NOW; now < end; now += 3600) {
+    const claim = read(cookie, limited, now);
+    assert.ok(claim.word >= COOKIE_GOOD, `${now - NOW} s later`);
+    assert.equal(claim.endSeconds, end);
+    if (claim.word === COOKIE_GOOD) continue;
+    cookie = makeSessionCookie(limited, id, now, claim).split(';')[0]!;
+    made += 1;
+  }
+  assert.equal(made, 3, 'what cannot last longer is not made anew');
+  assert.equal(read(cookie, limited, end).word, COOKIE_BAD);
+});
+
+test('another server begins another life, and so does a cookie from before maxLife was set', () => {
+  const limited = { ...policy, maxLifeSeconds: 2 * DAY };
+  const later = NOW + 3600;
+  const claim = read(pairOf(limited), limited, later);
+  const elsewhere = makeSessionCookie(limited, serverIdOf('shop', 'web2'), later, claim);
+  assert.equal(read(elsewhere.split(';')[0]!, limited, later).endSeconds, later + 2 * DAY);
+
+  const old = read(pairOf(policy), limited, later);
+  assert.equal(old.word, COOKIE_AGEING);
+  const renewed = makeSessionCookie(limited, id, later, old).split(';')[0]!;
+  assert.equal(read(renewed, limited, later).endSeconds, later + 2 * DAY);
+  assert.equal(read(renewed, policy, later).word, COOKIE_AGEING, 'and back');
+  assert.equal(read(pairOf({ ...policy, maxLifeSeconds: 30 * DAY }), limited).word, COOKIE_BAD);
+});
+
+test('an end is spelt in one way only', () => {
+  const limited = { ...policy, maxLifeSeconds: 2 * DAY };
+  const [head, tag] = [`MERIDIAN=v1.${'A'.repeat(11)}`, 'A'.repeat(11)];
+  for (const times of ['1.', '.1', '1.0', '1.01', '1.1.1', '1.x', '12345678901.1', '1.12345678901'])
+    assert.equal(read(`${head}.${times}.${tag}`, limited).word, COOKIE_BAD, times);
 });

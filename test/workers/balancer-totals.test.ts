@@ -157,6 +157,7 @@ test('tables of sessions are added up by upstream, and questions of all workers,
     const base = layoutOf(snapshot).upstreams[0]!;
     values[base + UPSTREAM_COUNTER.sessionHits] = 10;
     values[base + UPSTREAM_COUNTER.sessionsEvicted] = 3;
+    values[base + UPSTREAM_COUNTER.sessionsSpared] = 1;
     values[WORKER_COUNTER.sessionsAsked] = 5;
     values[WORKER_COUNTER.sessionsDropped] = 1;
     values[WORKER_COUNTER.sessionsLinked] = 1;
@@ -167,7 +168,7 @@ test('tables of sessions are added up by upstream, and questions of all workers,
   assert.equal(sharedSessions.linked, 2, 'of the newest rows');
   assert.deepEqual(
     upstreams.map(({ sessions }) => sessions),
-    [{ hits: 70, misses: 0, inserted: 0, evicted: 21 }],
+    [{ hits: 70, misses: 0, inserted: 0, evicted: 21, spared: 7 }],
   );
   const { asked, dropped, found } = sharedSessions;
   assert.deepEqual([asked, found, dropped], [35, 0, 7]);
