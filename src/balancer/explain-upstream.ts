@@ -121,7 +121,7 @@ export function explainUpstream(
   return {
     name: settings.name,
     algorithm: settings.algorithm.kind,
-    why: held === undefined ? words : `${held.name} has the session`,
+    why: held === undefined ? words : heldWords(held.name, settings),
     tableVersion: upstream.picker.tableVersion,
     session,
     hedging:
@@ -140,6 +140,15 @@ export function explainUpstream(
       isPicked: picked?.name === name,
     })),
   };
+}
+
+function heldWords(server: string, { affinity }: UpstreamSnapshot): string {
+  const bound = affinity?.loadFactor;
+  const but =
+    bound === undefined
+      ? ''
+      : `; another answers while it has more than ${bound} times its share of the requests in flight`;
+  return `${server} has the session${but}`;
 }
 
 function pickWords(

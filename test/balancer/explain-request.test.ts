@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explainRequest, type RequestExplanation } from '../../src/balancer/explain-request.ts';
-import type { RouteSnapshot } from '../../src/balancer/snapshot.ts';
+import type { RouteSnapshot, UpstreamSnapshot } from '../../src/balancer/snapshot.ts';
+import { bytesOf } from '../../src/http/ascii.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
+import { serverIdOf } from '../../src/sessions/server-id.ts';
+import { cookieKeyOf, makeSessionCookie } from '../../src/sessions/session-cookie.ts';
 import { startRawOrigin, startRig, talk } from './rig.ts';
 
 /** What an explanation says is what the same request gets over a socket. */
@@ -160,6 +163,21 @@ test('whether a request would be hedged, and when', async () => {
   const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
   assert.match(await wordsFor('GET', 3, upgrade), /^none: it may become a tunnel/);
   assert.match(await wordsFor('GET', 3, ['X-User: ann']), /^none: its session keeps it/);
+});
+
+test('who has the session is told, and when another one answers', async () => {
+  const secret = 'the secret of this test';
+  const attributes = { path: '/', secure: false, httpOnly: true, sameSite: 'Lax' } as const;
+  const cookie = { name: 'M', secret, maxAgeSeconds: 0, maxLifeSeconds: 0, ...attributes };
+  const rig = await startRig({ servers: [1, 2], affinity: { cookie, loadFactor: 1.5 } });
+  await rig.close();
+  const [{ name, servers }] = rig.snapshot.upstreams as [UpstreamSnapshot];
+  const policy = { ...cookie, name: bytesOf('M'), attributes: '', formerKey: undefined };
+  const key = cookieKeyOf(secret, name);
+  const made = makeSessionCookie({ ...policy, key }, serverIdOf(name, servers[1]!.name), 0);
+  const { upstream } = explained(rig.snapshot, { url: 'http://x/', headers: [`Cookie: ${made}`] });
+  const words = 'has the session; another answers while it has more than 1.5 times its share';
+  assert.ok(upstream?.why.startsWith(`${servers[1]!.name} ${words}`), upstream?.why);
 });
 
 test('the listener is the one on the port, at the address, or by its name', async () => {
