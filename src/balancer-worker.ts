@@ -27,6 +27,7 @@ import { createSharedSessions } from './workers/session-sharing.ts';
 import { warmUp } from './workers/warm-up.ts';
 
 type Snapshot = Extract<BalancerRequest, { type: 'snapshot' }>;
+type Mark = Extract<BalancerRequest, { type: 'mark' }>;
 
 /**
  * Composition root of a balancer worker thread: a stream engine, a clock and randomness around the
@@ -35,7 +36,7 @@ type Snapshot = Extract<BalancerRequest, { type: 'snapshot' }>;
  */
 function createWorker(
   send: (report: BalancerReport) => void,
-): (request: BalancerRequest) => Promise<void> {
+): (request: Exclude<BalancerRequest, Mark>) => Promise<void> {
   let engine: StreamEngine = createPortableEngine();
   const listeners = new Map<string, OpenListener>();
   let balancer: Balancer | undefined;
@@ -371,10 +372,13 @@ const LOOK_MS = 5;
 
 if (parentPort) {
   const port = parentPort;
-  const handle = createWorker((report) => port.postMessage(report));
+  const send = (report: BalancerReport): void => port.postMessage(report);
+  const handle = createWorker(send);
   // One after the other: what a request opens must be there before the next one closes it.
   let handled: Promise<void> = Promise.resolve();
   port.on('message', (request: BalancerRequest) => {
-    handled = handled.then(() => handle(request));
+    handled = handled.then(() =>
+      request.type === 'mark' ? send({ type: 'marked', mark: request.mark }) : handle(request),
+    );
   });
 }

@@ -108,6 +108,7 @@ export function createBalancer(
     const layout = layoutOf(next);
     serveUpstreams(runtime, next, layout);
     serveListeners(runtime, listeners, next, layout);
+    runtime.counters[WORKER_COUNTER.taken] = 1;
   };
   serve(snapshot, counters);
   return {

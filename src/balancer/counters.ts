@@ -8,7 +8,7 @@ import type { BalancerSnapshot, ListenerSnapshot, RouteSnapshot } from './snapsh
  * likes. A float per counter, aligned, so that a read is never torn; counts stay exact to 2^53.
  *
  *   0..127                        scratch: counted here when a server, listener, upstream or route is gone
- *   128..137                      WORKER_COUNTER
+ *   128..138                      WORKER_COUNTER
  *   then LISTENER_COUNTERS each   in the snapshot's order
  *   then SERVER_COUNTERS each     upstream by upstream
  *   then UPSTREAM_COUNTERS each   in the snapshot's order
@@ -29,6 +29,8 @@ export const WORKER_COUNTER = {
   sessionsDropped: 136,
   /** 1 while the store of that table answers. */
   sessionsLinked: 137,
+  /** 1 once the worker counts in this row; until then what is under way stands in the one before. */
+  taken: 138,
 } as const;
 
 export const LISTENER_COUNTER = {
@@ -129,7 +131,7 @@ export const OTHER_ROUTES = '(others)';
 
 /** Where counts of things that the snapshot no longer holds go. */
 export const COUNTER_SCRATCH = 0;
-const FIRST_LISTENER = 138;
+const FIRST_LISTENER = 139;
 /** In place of a base: nothing is measured. */
 export const NOT_MEASURED = -1;
 

@@ -126,7 +126,7 @@ const WORKER_COUNTERS = Object.keys(WORKER_COUNTER).length;
 
 /** Numbers of a part that are levels: of rows that nobody counts in any more they mean nothing. */
 export const LEVELS: Readonly<Record<CountedPart['kind'], readonly number[]>> = {
-  worker: [WORKER_COUNTER.sessionsLinked - FIRST_WORKER],
+  worker: [WORKER_COUNTER.sessionsLinked - FIRST_WORKER, WORKER_COUNTER.taken - FIRST_WORKER],
   listener: [LISTENER_COUNTER.connectionsActive, LISTENER_COUNTER.requestsActive],
   route: [ROUTE_COUNTER.active],
   upstream: [UPSTREAM_COUNTER.queued],

@@ -52,6 +52,8 @@ export type BalancerRequest =
     }
   /** Its file was renamed: what comes from now on goes into a new one of its name. */
   | { readonly type: 'reopen-log' }
+  /** To be answered (`marked`) when all that was said before is in force. */
+  | { readonly type: 'mark'; readonly mark: number }
   | {
       /** Accept nothing more, finish what is in flight for at most `graceMs`, then `stopped`. */
       readonly type: 'stop';
@@ -91,6 +93,7 @@ export type BalancerReport =
       readonly reason: string;
     }
   | { /** When it has changed. */ readonly type: 'outliers'; readonly outliers: readonly Outlier[] }
+  | { readonly type: 'marked'; readonly mark: number }
   | { readonly type: 'stopped' };
 
 export type ListenerAddress = {

@@ -25,6 +25,8 @@ export type ServerWriterParts = {
   /** With the servers that they have now. */
   upstreams(): Readonly<Record<string, UpstreamConfig>>;
   readonly words: ServerWords;
+  /** Settles when requests of this node go by the words. */
+  inForce(): Promise<void>;
   /** A monitor has found it down. */
   isDown(upstream: string, server: string): boolean;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -90,12 +92,14 @@ type Said = Omit<ServerWord, 'setAtMs'>;
 type Happening = { readonly kind: string; readonly what: string };
 
 async function say(
-  { clock, events, upstreams, words }: ServerWriterParts,
+  { clock, events, inForce, upstreams, words }: ServerWriterParts,
   word: Said,
   { kind, what }: Happening,
 ): Promise<ServerChange | Problem> {
   const { refused, ...sharing } = await words.set({ ...word, setAtMs: clock.nowMs() });
   if (refused !== undefined) return notTaken(refused);
+  // Who drains a server looks next whether it has anything in flight: from here on it gets nothing new.
+  await inForce();
   const why = word.reason === '' ? '' : `: ${word.reason}`;
   const subject = `${word.upstream}/${word.server}`;
   events.record(kind, subject, `Server ${word.server} ${what} by ${word.by}${why}.`);

@@ -302,7 +302,7 @@ function bringToLife(
     reload: reloader.reload,
     refreshCopy: parts.secondaries.refresh,
     ...writers.people,
-    serverWriter: openServerWriter(parts, () => current().config),
+    serverWriter: openServerWriter(parts, balancer, () => current().config),
     configRevisions: createConfigRevisions({
       ...parts.facts,
       kept: served.kept,
@@ -340,9 +340,14 @@ function bringToLife(
   };
 }
 
-function openServerWriter({ desk, events, facts, servers }: Parts, config: () => Config) {
+function openServerWriter(
+  { desk, events, facts, servers }: Parts,
+  balancer: Roles['balancer'],
+  config: () => Config,
+) {
   return createServerWriter({
     words: servers.words,
+    inForce: async () => balancer?.heard(),
     isDown: (upstream, server) =>
       ['down', 'unready'].includes(desk.serverStatus(upstream, server)?.state ?? 'unknown'),
     upstreams: () => servers.live(config()).balancer.upstreams,

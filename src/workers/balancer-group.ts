@@ -1,7 +1,8 @@
-import { counterBytes } from '../balancer/counters.ts';
+import { counterBytes, WORKER_COUNTER } from '../balancer/counters.ts';
 import type {
   BalancerReport,
   BalancerRequest,
+  ListenerProblem,
   ListenerSocket,
   ServerState,
 } from '../balancer/messages.ts';
@@ -11,6 +12,7 @@ import type { RingCalls } from '../io/ring-calls.ts';
 import { createLedgerMemory, retireMemory, settleLedger } from '../io/ring-ledger.ts';
 import { describeBindFailure, type SocketProblem } from '../io/sockets.ts';
 import type { BalancerTotals } from './balancer-totals.ts';
+import { createHearing } from './hearing.ts';
 import type { ListenerSockets } from './listener-sockets.ts';
 import type { OutlierBoard } from './outlier-board.ts';
 import { createThread, type Thread, type ThreadVoice } from './thread.ts';
@@ -23,6 +25,8 @@ export type BalancerGroup = {
   /** While draining, clients are served and asked to leave (`Connection: close`). */
   setDraining(draining: boolean): void;
   reopenLogs(): void;
+  /** Settles when all that was said so far is in force in each thread. */
+  heard(): Promise<unknown>;
   threads(): readonly Thread[];
   /** @param givesUpAddresses the node goes on without it, and its addresses may be wanted */
   stop(graceMs: number, givesUpAddresses: boolean): Promise<void>;
@@ -55,6 +59,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
   const ledgers = ringCalls && createLedgers(options, ringCalls, threads);
   let served: BalancerSnapshot | undefined;
   let isDraining = false;
+  const hearing = createHearing();
 
   const tell = (message: BalancerRequest): void => {
     for (const thread of threads) thread.post(message);
@@ -68,15 +73,12 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
   const onMessage = (worker: string, message: { readonly type: string }): void => {
     const report = message as BalancerReport;
     hearOfServers(options, worker, report);
+    if (report.type === 'marked') hearing.heard(worker, report.mark);
     if (report.type === 'no-ring') ledgers?.lendNone(report.reason);
     if (!('problems' in report)) return;
     // A worker that has just started, and a listener that is new, do not know of it.
     if (isDraining) tellDraining();
-    for (const { listener, code } of report.problems) {
-      const at = served?.listeners.find(({ name }) => name === listener);
-      const protocol = at?.layer4?.protocol === 'udp' ? 'UDP' : 'TCP';
-      if (at) options.onProblem(describeBindFailure(protocol, at, code));
-    }
+    for (const problem of report.problems) tellProblem(options, served, problem);
   };
   const spawn = (name: string, first: BalancerSnapshot): Thread => {
     let { warmUpMs } = options;
@@ -86,6 +88,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
       ended() {
         warmUpMs = 0;
         forgetWorker(name, options.outliers, ledgers);
+        hearing.gone(name);
       },
       start(): BalancerRequest {
         const snapshot = served ?? first;
@@ -93,7 +96,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
           type: 'start',
           ringLedger: ledgers?.lend(name),
           snapshot,
-          counters: attachRow(options, name, snapshot),
+          counters: takeRow(attachRow(options, name, snapshot)),
           sockets: hand(snapshot.listeners),
           states: options.states(),
           warmUpMs,
@@ -133,6 +136,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
       tellDraining();
     },
     reopenLogs: () => tell({ type: 'reopen-log' }),
+    heard: () => hearing.all(threads),
     threads: () => threads,
     async stop(graceMs, givesUpAddresses) {
       const message: BalancerRequest = { type: 'stop', graceMs, givesUpAddresses };
@@ -153,6 +157,22 @@ function attachRow(
     snapshot.upstreams.map(({ name }) => name),
   );
   return row;
+}
+
+/** By a thread that begins: what its predecessor had under way is over. */
+function takeRow(row: SharedArrayBuffer): SharedArrayBuffer {
+  new Float64Array(row)[WORKER_COUNTER.taken] = 1;
+  return row;
+}
+
+function tellProblem(
+  { onProblem }: Pick<BalancerGroupOptions, 'onProblem'>,
+  served: BalancerSnapshot | undefined,
+  { code, listener }: ListenerProblem,
+): void {
+  const at = served?.listeners.find(({ name }) => name === listener);
+  const protocol = at?.layer4?.protocol === 'udp' ? 'UDP' : 'TCP';
+  if (at) onProblem(describeBindFailure(protocol, at, code));
 }
 
 /** What its requests have shown of servers, and whether it shares sessions. */

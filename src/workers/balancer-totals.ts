@@ -1,4 +1,4 @@
-import { placeKey } from '../balancer/counters.ts';
+import { placeKey, WORKER_COUNTER } from '../balancer/counters.ts';
 import {
   type BalancerCounts,
   balancerCounts,
@@ -47,16 +47,21 @@ export function createBalancerTotals(): BalancerTotals {
         totals.set(key, { ...counted, values: counted.values.slice() });
       }
       for (const kept of rows.values()) {
-        for (const [index, each] of kept.entries())
-          add(totals, each, kinds, index === kept.length - 1);
+        const current = kept.findLastIndex(isTaken);
+        for (const [index, each] of kept.entries()) add(totals, each, kinds, index === current);
       }
       return balancerCounts([...totals.values()]);
     },
   };
 }
 
-/** What an old row says is in flight is not: only levels of the newest row of a worker count. */
-function add(into: Totals, { parts, values }: Kept, kinds: Kinds, isNewest: boolean): void {
+const isTaken = ({ values }: Kept): boolean => values[WORKER_COUNTER.taken] === 1;
+
+/**
+ * What an old row says is in flight is not, and a new one knows nothing of it before the worker has taken it: levels
+ * are those of the row that the worker counts in.
+ */
+function add(into: Totals, { parts, values }: Kept, kinds: Kinds, isCurrent: boolean): void {
   for (const { base, kind, names, slots } of parts) {
     if (!kinds.includes(kind)) continue;
     const key = placeKey(kind, ...names);
@@ -65,7 +70,7 @@ function add(into: Totals, { parts, values }: Kept, kinds: Kinds, isNewest: bool
     const { values: sums } = total;
     const levels = LEVELS[kind];
     for (let slot = 0; slot < slots; slot++) {
-      if (isNewest || !levels.includes(slot)) sums[slot]! += values[base + slot]!;
+      if (isCurrent || !levels.includes(slot)) sums[slot]! += values[base + slot]!;
     }
   }
 }

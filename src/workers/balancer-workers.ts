@@ -27,6 +27,8 @@ export type BalancerWorkers = {
    */
   publish(config: Config): Promise<readonly SocketProblem[]>;
   publishServers(states: readonly ServerState[]): void;
+  /** Settles when workers do what was said so far; soon at the latest, for nobody is to wait for one that hangs. */
+  heard(): Promise<void>;
   /** Clients of these regions are served and asked to leave; those of the others are not. */
   setDrained(regions: ReadonlySet<string>): void;
   /** @param kinds only these; of the others there is nothing then */
@@ -58,6 +60,8 @@ const RETIRE_GRACE_MS = 10_000;
 /** An address may still be taken by a worker that has not yet heard that its listener is gone. */
 const REOPEN_TRIES = 10;
 const REOPEN_PAUSE_MS = 100;
+/** Workers hear within a turn, unless a listener of theirs closes just then. */
+const HEARD_MAX_MS = 2000;
 
 export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBalancer {
   const { file, log, record, ringCalls, syscalls } = options;
@@ -116,9 +120,8 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     sockets.closeOthers([]);
     return { ok: false, problems };
   }
-  const allReady = Promise.all(threads().map(({ ready }) => ready)).then(() => undefined);
   const workers: BalancerWorkers = {
-    ready: Promise.race([allReady, firstProblem]),
+    ready: Promise.race([areReady(threads()), firstProblem]),
     async publish(config) {
       newest = config;
       let left = publish(config);
@@ -133,6 +136,7 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
       states = next;
       for (const group of groups.values()) group.publishServers();
     },
+    heard: () => orSoon([...groups.values()].map((group) => group.heard())),
     setDrained(regions) {
       drained = regions;
       for (const [region, group] of groups) group.setDraining(drained.has(region));
@@ -148,6 +152,17 @@ export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBala
     },
   };
   return { ok: true, workers };
+}
+
+async function areReady(threads: readonly Thread[]): Promise<undefined> {
+  await Promise.all(threads.map(({ ready }) => ready));
+}
+
+async function orSoon(all: readonly Promise<unknown>[]): Promise<void> {
+  const over = new AbortController();
+  const soon = delay(HEARD_MAX_MS, undefined, { signal: over.signal }).catch(() => {});
+  await Promise.race([Promise.all(all), soon]);
+  over.abort();
 }
 
 const threadsOf = ({ node: { workers } }: Config): number =>

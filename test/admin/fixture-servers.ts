@@ -56,6 +56,7 @@ export function createFixtureServers(
     isDown: () => false,
     clock: { nowMs },
     events: { record: emit },
+    inForce: async () => {},
     words: {
       current: () => [...words.values()],
       async set(word) {

@@ -34,6 +34,7 @@ function open() {
     events: {
       record: (kind, subject, message) => void events.push(`${kind} ${subject} ${message}`),
     },
+    inForce: async () => void events.push('in force'),
     words: {
       current: () => [...words.values()],
       async set(word) {
@@ -67,6 +68,7 @@ test('what was said of a server that has left DNS stands, and can be taken back'
   const server = '192.0.2.1:80';
   await writer.change({ ...said, server, mode: 'drain', reason: 'disk' });
   assert.deepEqual(events, [
+    'in force',
     'server.drain web/192.0.2.1:80 Server 192.0.2.1:80 of web drains; said by anna: disk.',
   ]);
   find(2);

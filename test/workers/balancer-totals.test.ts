@@ -22,7 +22,7 @@ test('read() adds up workers by server, over snapshots that move a server to ano
     const snapshot = snapshotOf(servers);
     const row = new SharedArrayBuffer(counterBytes(snapshot));
     totals.attach(worker, snapshot, row);
-    const values = new Float64Array(row);
+    const values = taken(row);
     return (server: string, counter: keyof typeof SERVER_COUNTER, value: number): void => {
       const base = layoutOf(snapshot).servers[0]![servers.indexOf(server)]!;
       values[base + SERVER_COUNTER[counter]] = value;
@@ -49,6 +49,29 @@ test('read() adds up workers by server, over snapshots that move a server to ano
   }
 });
 
+test('what is under way stands in the row before until the worker takes the new one', () => {
+  const totals = createBalancerTotals();
+  const snapshot = snapshotOf(['a']);
+  const active = layoutOf(snapshot).servers[0]![0]! + SERVER_COUNTER.active;
+  const attach = (): Float64Array => {
+    const row = new SharedArrayBuffer(counterBytes(snapshot));
+    totals.attach('w1', snapshot, row);
+    return new Float64Array(row);
+  };
+  const now = (): number | undefined => totals.read().servers[0]?.active;
+  const first = attach();
+  first[WORKER_COUNTER.taken] = 1;
+  first[active] = 3;
+  const second = attach();
+  assert.equal(now(), 3, 'nobody counts in the new one yet');
+  second[active] = 3;
+  second[WORKER_COUNTER.taken] = 1;
+  assert.equal(now(), 3, 'and not twice');
+  second[active] = 0;
+  attach();
+  assert.equal(now(), 0);
+});
+
 test('listeners are added up by name, over snapshots that move it', () => {
   const totals = createBalancerTotals();
   const attach = (worker: string, names: readonly string[]) => {
@@ -58,7 +81,7 @@ test('listeners are added up by name, over snapshots that move it', () => {
     const snapshot = { ...snapshotOf([]), listeners };
     const row = new SharedArrayBuffer(counterBytes(snapshot));
     totals.attach(worker, snapshot, row);
-    const values = new Float64Array(row);
+    const values = taken(row);
     return (name: string, counter: keyof typeof LISTENER_COUNTER, value: number): void => {
       values[listenerBase(names.indexOf(name)) + LISTENER_COUNTER[counter]] = value;
     };
@@ -88,7 +111,7 @@ test('durations of servers and counts of routes are added up by name; a level is
     const snapshot = { ...snapshotOf(['a']), listeners: [listener] };
     const row = new SharedArrayBuffer(counterBytes(snapshot));
     totals.attach(worker, snapshot, row);
-    return { layout: layoutOf(snapshot), paths, values: new Float64Array(row) };
+    return { layout: layoutOf(snapshot), paths, values: taken(row) };
   };
   const first = attach('w1', ['/a', '/b']);
   const other = attach('w2', ['/b']);
@@ -126,6 +149,13 @@ test('what left long ago is forgotten, and no more than that', () => {
   assert.ok(!servers.some(({ server }) => server === 's0'));
 });
 
+/** The worker counts in it. */
+function taken(row: SharedArrayBuffer): Float64Array {
+  const values = new Float64Array(row);
+  values[WORKER_COUNTER.taken] = 1;
+  return values;
+}
+
 function snapshotOf(servers: readonly string[]): BalancerSnapshot {
   return {
     generation: 1,
@@ -153,7 +183,7 @@ test('tables of sessions are added up by upstream, and questions of all workers,
     const snapshot = snapshotOf(['a', 'b']);
     const row = new SharedArrayBuffer(counterBytes(snapshot));
     totals.attach(worker, snapshot, row);
-    const values = new Float64Array(row);
+    const values = taken(row);
     const base = layoutOf(snapshot).upstreams[0]!;
     values[base + UPSTREAM_COUNTER.sessionHits] = 10;
     values[base + UPSTREAM_COUNTER.sessionsEvicted] = 3;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { BalancerListenerConfig, Config } from '../../src/config/config.ts';
@@ -175,6 +175,48 @@ test('what requests show of servers is known on the main thread, until its worke
   await until(() => workers.outliers().length === 0, 2 * DEADLINE_MS, 'it is forgotten');
 });
 
+for (const each of WAYS) {
+  const way = each.ringCalls
+    ? 'with a ring'
+    : `by node:net, ${each.syscalls ? 'one socket' : 'own sockets'}`;
+  test(`what is under way is told while workers change over, and what is said is in force once heard, ${way}`, async (t) => {
+    const address = loopbackAddress();
+    const { held, listener, publish, release, workers } = await open(t, each, [['eu', address]], 2);
+    await answers(address);
+    const active = (): number => workers.counts(['server']).servers[0]!.active;
+    const waiting = [ask(address, PORT, '/held'), ask(address, PORT, '/held')];
+    await until(() => held() === 2, DEADLINE_MS, 'two are under way');
+    for (let count = 0; count < 10; count += 1) {
+      void publish([listener('eu', address)]);
+      workers.publishServers([{ upstream: 'web', server: 'origin', usable: count % 2 === 1 }]);
+      assert.equal(active(), 2, 'before they have heard');
+      await workers.heard();
+      assert.equal(active(), 2, 'when they have heard');
+      const word = count % 2 === 1 ? /^hello$/ : /^503 /;
+      for (let times = 0; times < 8; times += 1) assert.match(await ask(address), word);
+    }
+    release();
+    assert.deepEqual(await Promise.all(waiting), ['hello', 'hello']);
+    await until(() => active() === 0, DEADLINE_MS, 'nothing is under way');
+  });
+}
+
+test('nobody waits for a worker that has died to hear, and its work is not under way any more', async (t) => {
+  const address = loopbackAddress();
+  const { held, workers } = await open(t, FIRST_WAY, [['eu', address]]);
+  await answers(address);
+  const waiting = ask(address, PORT, '/held');
+  await until(() => held() === 1, DEADLINE_MS, 'one is under way');
+  const [thread] = workers.threads();
+  const heard = workers.heard();
+  await thread!.kill();
+  await heard;
+  await workers.heard();
+  await waiting;
+  await until(() => thread!.state() === 'running', DEADLINE_MS, 'a successor');
+  assert.equal(workers.counts(['server']).servers[0]!.active, 0);
+});
+
 async function open(
   t: TestContext,
   way: Way,
@@ -182,7 +224,14 @@ async function open(
   threads = 1,
 ) {
   let status = 200;
-  const origin = createServer((_request, response) => response.writeHead(status).end('hello'));
+  const held: ServerResponse[] = [];
+  const origin = createServer((request, response) => {
+    if (request.url === '/held') {
+      // A head at once, for which there is little time here.
+      response.writeHead(200).write('hel');
+      held.push(response);
+    } else response.writeHead(status).end('hello');
+  });
   await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
   t.after(() => origin.close());
   const address = origin.address();
@@ -204,15 +253,20 @@ async function open(
   const setStatus = (next: number): void => {
     status = next;
   };
-  return { workers, publish, setStatus, listener: listenerAt, originPort: address.port };
+  return {
+    ...{ workers, publish, setStatus, listener: listenerAt, originPort: address.port },
+    /** Requests for /held, which are answered when they are released. */
+    held: () => held.length,
+    release: () => held.forEach((response) => void response.end('lo')),
+  };
 }
 
 /** What a client gets there: the origin's word, or why not. */
-async function ask(address: string, port = PORT): Promise<string> {
+async function ask(address: string, port = PORT, path = '/'): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, address);
     let text = '';
-    socket.on('connect', () => socket.write('GET / HTTP/1.0\r\nHost: test\r\n\r\n'));
+    socket.on('connect', () => socket.write(`GET ${path} HTTP/1.0\r\nHost: test\r\n\r\n`));
     socket.on('data', (chunk) => {
       text += chunk.toString();
     });
