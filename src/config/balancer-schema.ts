@@ -28,7 +28,7 @@ export const proxyProtocol = z
   .enum(['v1', 'v2'])
   .optional()
   .describe(
-    'Of `tcp` and `udp` listeners: each connection to a server, and each datagram (`v2` only), begins with a PROXY header of this version, which tells it the address of the client. Default: none.',
+    'Of `tcp` and `udp` listeners: each connection to a server, and each datagram (`v2` only), begins with a PROXY header of this version, which tells it the address of the client; so does each connection of a probe to the port that clients are sent to. Default: none.',
   );
 
 export const proxyOptions = z

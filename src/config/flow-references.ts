@@ -1,6 +1,7 @@
 import { balancingAlgorithms } from '../balancing/registry.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
+import { upstreamsByLayer } from './route-upstreams.ts';
 import type { ConfigFile } from './schema.ts';
 
 /** What must hold of listeners of layer 4: each protocol has words of its own, and somewhere to go. */
@@ -94,11 +95,19 @@ function keyKind({ kind, options }: { readonly kind: string; readonly options: u
   return algorithm?.keySource?.(algorithm.options.parse(options)).kind;
 }
 
-/** Options that no header would carry. */
-export function checkProxyOptions({ error, file }: Check): void {
+/** Options that no header would carry, and headers that nobody would send. */
+export function checkProxyHeaders({ config, error, file, warn }: Check): void {
+  const reached = upstreamsByLayer(config);
   for (const [name, { proxyOptions, proxyProtocol }] of Object.entries(file.balancer.upstreams)) {
-    if (proxyOptions === undefined || proxyProtocol === 'v2') continue;
-    const path = ['balancer', 'upstreams', name, 'proxyOptions'];
-    error(path, 'only headers of v2 have options', 'write proxyProtocol: v2', 'key');
+    const path = ['balancer', 'upstreams', name];
+    if (proxyOptions !== undefined && proxyProtocol !== 'v2') {
+      const message = 'only headers of v2 have options';
+      error([...path, 'proxyOptions'], message, 'write proxyProtocol: v2', 'key');
+    }
+    if (proxyProtocol !== undefined && reached.http.has(name) && !reached.layer4.has(name)) {
+      const message = `does nothing: only requests reach "${name}", and PROXY headers go with connections of tcp and udp listeners`;
+      const hint = 'servers find the client in X-Forwarded-For and Forwarded';
+      warn([...path, 'proxyProtocol'], message, hint, 'key');
+    }
   }
 }

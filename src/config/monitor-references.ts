@@ -118,7 +118,10 @@ function checkCanaries({ error, file, written }: Check): void {
   const kinds = file.monitors;
   for (const [index, { address, monitor, port }] of file.node.canaries.entries()) {
     const path = ['node', 'canaries', index];
-    if (!written.monitors.has(monitor)) {
+    if (!written.monitors.has(monitor) && written.monitorGroups.has(monitor)) {
+      const message = `"${monitor}" is a group of monitors, and a canary has a single one`;
+      error([...path, 'monitor'], message, 'a canary for each of them');
+    } else if (!written.monitors.has(monitor)) {
       const hint = didYouMean(monitor, [...written.monitors]);
       error([...path, 'monitor'], `there is no monitor "${monitor}"`, hint);
     } else if (port === undefined && kinds[monitor] && needsPort(kinds[monitor])) {

@@ -85,7 +85,7 @@ function refer({ written, error }: Check, kind: Kind, name: string, path: Config
   error(path, `there is no ${KIND_WORDS[kind]} "${name}"`, hint);
 }
 
-/** A pool's monitor may be a group of them. */
+/** What judges endpoints or servers may be a group of monitors. */
 function referMonitor(check: Check, name: string, path: ConfigPath): void {
   const { monitorGroups, monitors } = check.written;
   if (monitorGroups.has(name)) return;
@@ -93,16 +93,6 @@ function referMonitor(check: Check, name: string, path: ConfigPath): void {
   else {
     const hint = didYouMean(name, [...monitors, ...monitorGroups]);
     check.error(path, `there is no monitor "${name}"`, hint);
-  }
-}
-
-/** An upstream's servers are judged by one monitor, which is no group. */
-function referSingleMonitor(check: Check, name: string, path: ConfigPath): void {
-  const { monitorGroups, monitors } = check.written;
-  if (!monitorGroups.has(name) || monitors.has(name)) refer(check, 'monitors', name, path);
-  else {
-    const message = `"${name}" is a group of monitors: only pools and their endpoints have those`;
-    check.error(path, message, 'name a single monitor');
   }
 }
 
@@ -349,7 +339,7 @@ function checkUpstreams(check: Check): void {
     const path = ['balancer', 'upstreams', name];
     for (const key of ['monitor', 'readiness'] as const) {
       const named = upstream[key];
-      if (named !== undefined) referSingleMonitor(check, named, [...path, key]);
+      if (named !== undefined) referMonitor(check, named, [...path, key]);
     }
     checkDiscovery(check, upstream, path);
     if (upstream.servers.length > 0 && upstream.servers.every(({ weight }) => weight === 0)) {
@@ -444,10 +434,13 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
   const grouped = Object.values(file.monitorGroups).flatMap(({ of }) =>
     of.map(({ monitor }) => monitor),
   );
-  const judging = Object.values(file.pools).flatMap(({ endpoints, monitor }) => [
-    monitor,
-    ...endpoints.map((each) => each.monitor),
-  ]);
+  const judging = [
+    ...Object.values(file.pools).flatMap(({ endpoints, monitor }) => [
+      monitor,
+      ...endpoints.map((each) => each.monitor),
+    ]),
+    ...upstreams.flatMap(({ monitor, readiness }) => [monitor, readiness]),
+  ];
   const steered = placed.map(({ config }) => config);
   const routes = file.balancer.listeners.flatMap(({ upstream, routes = [], sni = [] }) => [
     upstream,
@@ -460,12 +453,7 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
         ['monitors'],
         'monitor',
         file.monitors,
-        [
-          ...judging,
-          ...upstreams.flatMap(({ monitor, readiness }) => [monitor, readiness]),
-          ...file.node.canaries.map(({ monitor }) => monitor),
-          ...grouped,
-        ],
+        [...judging, ...file.node.canaries.map(({ monitor }) => monitor), ...grouped],
       ],
       [['monitorGroups'], 'monitor group', file.monitorGroups, [...judging, ...grouped]],
       [['pools'], 'pool', file.pools, steered.map(({ pool }) => pool)],

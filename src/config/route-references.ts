@@ -1,7 +1,7 @@
 import { FILTERS_MS_MAX } from '../filter/filter.ts';
 import { filterKinds } from '../filter/registry.ts';
 import { compilePattern, groupsOf } from '../http/pattern.ts';
-import { checkFlows, checkProxyOptions, checkWords } from './flow-references.ts';
+import { checkFlows, checkProxyHeaders, checkWords } from './flow-references.ts';
 import type { ConfigPath } from './issue.ts';
 import type { Check } from './references.ts';
 import { PATTERNS_PER_HOST_MAX } from './route-schema.ts';
@@ -15,7 +15,7 @@ type Refer = (name: string, path: ConfigPath) => void;
 
 /** Routes that name what is not there, say two things at once, go nowhere, or can never be used. */
 export function checkRoutes(check: Check, referUpstream: Refer, referRegion: Refer): void {
-  checkProxyOptions(check);
+  checkProxyHeaders(check);
   for (const [index, listener] of check.file.balancer.listeners.entries()) {
     const path = ['balancer', 'listeners', index];
     referRegion(listener.region, [...path, 'region']);

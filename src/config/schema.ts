@@ -306,11 +306,13 @@ const upstream = z.strictObject({
   discovery,
   monitor: name
     .optional()
-    .describe('The monitor that judges the servers. Default: none; they count as up.'),
+    .describe(
+      'The monitor, or group of monitors, that judges the servers. Default: none; they count as up.',
+    ),
   readiness: name
     .optional()
     .describe(
-      'A monitor that says whether a server wants more: while it fails and `monitor` does not, the server takes nobody new and keeps whom it has. Default: none.',
+      'A monitor, or group of monitors, that says whether a server wants more: while it fails and `monitor` does not, the server takes nobody new and keeps whom it has. Default: none.',
     ),
   keepalive: z
     .strictObject({

@@ -24,6 +24,7 @@ export type ProxyExtras = {
   readonly hasChecksum?: boolean;
 };
 
+/** Of ends that are no addresses: a header that says that the connection speaks for itself. */
 export function encodeProxyHeader(
   version: 'v1' | 'v2',
   ends: ProxiedEnds,

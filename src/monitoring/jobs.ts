@@ -4,10 +4,14 @@ import type {
   EndpointConfig,
   MonitorConfig,
   PoolConfig,
+  ServerConfig,
+  UpstreamConfig,
   VantageConfig,
 } from '../config/config.ts';
-import type { Check } from '../health/composite.ts';
+import { present } from '../config/present.ts';
+import type { Check, TargetCheck } from '../health/composite.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
+import type { ProbeTarget } from '../probe/probe.ts';
 import type { HealthEndpoint, HealthPool } from './health-table.ts';
 import type { JobRules, MonitoringJob } from './monitoring.ts';
 import type { HealthServer } from './servers.ts';
@@ -28,7 +32,7 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
       const judge = its ?? monitor;
       const targets = addresses.flatMap((address) => {
         const own = { address, port, region };
-        const check = judge === undefined ? undefined : checkOf(config, judge, own);
+        const check = checkOf(config, judge, (found) => endpointTarget(config, found, own));
         return check === undefined ? [] : [{ address, check }];
       });
       return {
@@ -78,44 +82,55 @@ function homeOf(
   return endpoints.find(({ addresses }) => addresses.includes(asked))?.region;
 }
 
-/** The check that a monitor or a group of monitors is for one address; undefined when there is none such. */
-function checkOf(config: Config, name: string, own: OwnAddress): Check | undefined {
+/**
+ * The check that a monitor or a group of monitors is for one target; undefined when there is none such.
+ * @param targetOf what one monitor asks there
+ */
+function checkOf(
+  config: Config,
+  name: string | undefined,
+  targetOf: (found: NamedMonitor) => TargetCheck,
+): Check | undefined {
   const [found] = monitorOf(config, name);
-  if (found !== undefined) {
-    const key = endpointKey(found, own.address, own.port);
-    const home = homeOf(config, found.config.address, own);
-    return { kind: 'target', key, ...(home === undefined ? {} : { home }) };
-  }
-  const group = Object.hasOwn(config.monitorGroups, name) ? config.monitorGroups[name] : undefined;
-  if (group === undefined) return undefined;
+  if (found !== undefined) return targetOf(found);
+  const group = groupOf(config, name);
+  if (name === undefined || group === undefined) return undefined;
   const members = group.of.flatMap(({ monitor, ...rest }) => {
-    const check = checkOf(config, monitor, own);
+    const check = checkOf(config, monitor, targetOf);
     return check === undefined ? [] : [{ ...rest, check }];
   });
   return { kind: 'composite', name, members, need: group.need };
 }
 
+function endpointTarget(config: Config, found: NamedMonitor, own: OwnAddress): TargetCheck {
+  const key = endpointKey(found, own.address, own.port);
+  const home = homeOf(config, found.config.address, own);
+  return { kind: 'target', key, ...(home === undefined ? {} : { home }) };
+}
+
+const groupOf = ({ monitorGroups }: Config, name: string | undefined) =>
+  name !== undefined && Object.hasOwn(monitorGroups, name) ? monitorGroups[name] : undefined;
+
 /** A monitor alone, or those of a group and of the groups in it. */
 function leafMonitors(config: Config, name: string | undefined): readonly NamedMonitor[] {
-  if (name === undefined) return [];
-  const group = Object.hasOwn(config.monitorGroups, name) ? config.monitorGroups[name] : undefined;
+  const group = groupOf(config, name);
   if (group === undefined) return monitorOf(config, name);
   return group.of.flatMap(({ monitor }) => leafMonitors(config, monitor));
 }
 
 /** Every server behind the balancer, in the order of upstreams and of servers in them. */
 export function healthServers(config: Config): readonly HealthServer[] {
-  const { upstreams } = config.balancer;
-  return Object.entries(upstreams).flatMap(([upstream, { monitor, readiness, servers }]) => {
-    const [live, ready] = [monitor, readiness].map((each) => monitorOf(config, each)[0]);
-    const keyOf = (found: NamedMonitor | undefined, address: string, port: number) =>
-      found && targetKey('server', found, address, found.config.port ?? port);
-    return servers.map(({ name, address, mode, port }) => {
-      const readyKey = keyOf(ready, address, port);
-      const key = keyOf(live, address, port);
-      return { upstream, name, key, mode, ...(readyKey === undefined ? {} : { readyKey }) };
-    });
-  });
+  return Object.entries(config.balancer.upstreams).flatMap(([upstream, settings]) =>
+    settings.servers.map((server) => {
+      const [live, ready] = [settings.monitor, settings.readiness].map((monitor) =>
+        checkOf(config, monitor, (found) => {
+          return { kind: 'target', key: serverKey(found, serverTarget(found, settings, server)) };
+        }),
+      );
+      const { mode, name } = server;
+      return { upstream, name, mode, ...present({ live, ready }) };
+    }),
+  );
 }
 
 /**
@@ -173,25 +188,42 @@ export const canaryOf = (key: string): string | undefined =>
 
 /** The probes of the balancer's servers, which this node runs for itself. */
 export function serverJobs(config: Config): readonly MonitoringJob[] {
-  const jobs = Object.values(config.balancer.upstreams).flatMap(({ monitor, readiness, servers }) =>
-    [monitor, readiness]
-      .flatMap((name) => monitorOf(config, name))
+  const jobs = Object.values(config.balancer.upstreams).flatMap((upstream) =>
+    [upstream.monitor, upstream.readiness]
+      .flatMap((name) => leafMonitors(config, name))
       .flatMap((found) =>
-        servers.map(({ address, port: serverPort }): MonitoringJob => {
-          const port = found.config.port ?? serverPort;
+        upstream.servers.map((server): MonitoringJob => {
+          const target = serverTarget(found, upstream, server);
           return {
             vantage: SERVER_VANTAGE,
             group: SERVER_VANTAGE,
-            key: targetKey('server', found, address, port),
+            key: serverKey(found, target),
             probe: found.config.kind,
             options: found.config.options,
-            target: { address, port },
+            target,
             rules: rulesOf(found.config),
           };
         }),
       ),
   );
   return unique(jobs);
+}
+
+/** A server that wants PROXY headers wants one of a probe, too; another port is another listener. */
+function serverTarget(
+  { config }: NamedMonitor,
+  { proxyProtocol }: UpstreamConfig,
+  { address, port }: ServerConfig,
+): ProbeTarget {
+  const asked = config.port ?? port;
+  return asked === port
+    ? { address, port, ...present({ proxyProtocol }) }
+    : { address, port: asked };
+}
+
+function serverKey(found: NamedMonitor, { address, port, proxyProtocol }: ProbeTarget): string {
+  const key = targetKey('server', found, address, port);
+  return proxyProtocol === undefined ? key : `${key} PROXY ${proxyProtocol}`;
 }
 
 /** The name under which a node looks at its own servers; no configured vantage point has it. */

@@ -1,3 +1,5 @@
+import { type Check, checkKeys, judgeCheck } from '../health/composite.ts';
+import type { Judgement } from '../health/quorum.ts';
 import type { VerdictState } from '../health/verdict.ts';
 import type { HealthEvent } from './health-table.ts';
 import type { VantageVerdict } from './monitoring.ts';
@@ -12,28 +14,27 @@ import type { VantageVerdict } from './monitoring.ts';
 export function createServerHealth(deps: ServerHealthDeps): ServerHealth {
   const states = new Map<string, VerdictState>();
   let servers: readonly HealthServer[] = [];
+  /** Indexes of the servers that a key says something about. */
+  let concerned = new Map<string, number[]>();
   let flags = new Uint8Array(0);
 
   return {
     flags: () => flags.slice(),
     setServers(next) {
       servers = next;
-      const keys = new Set(servers.flatMap((server) => [server.key, server.readyKey]));
-      for (const key of states.keys()) if (!keys.has(key)) states.delete(key);
+      concerned = byKey(servers);
+      for (const key of states.keys()) if (!concerned.has(key)) states.delete(key);
       flags = Uint8Array.from(servers, (server) => SERVER_FLAG[judge(server, states).state]);
       return flags.slice();
     },
     observe({ key, state }) {
-      const concerned = servers.flatMap((server, index) =>
-        server.key === key || server.readyKey === key
-          ? { index, server, word: judge(server, states).state }
-          : [],
-      );
-      if (concerned.length === 0) return;
+      const indexes = concerned.get(key);
+      if (indexes === undefined) return;
+      const words = indexes.map((index) => judge(servers[index]!, states).state);
       states.set(key, state);
-      const changed = concerned.flatMap(({ index, server, word }) => {
-        const status = judge(server, states);
-        return status.state === word ? [] : { index, status };
+      const changed = indexes.flatMap((index, place) => {
+        const status = judge(servers[index]!, states);
+        return status.state === words[place] ? [] : { index, status };
       });
       if (changed.length === 0) return;
       const before = flags;
@@ -51,14 +52,23 @@ export function createServerHealth(deps: ServerHealthDeps): ServerHealth {
   };
 }
 
+function byKey(servers: readonly HealthServer[]): Map<string, number[]> {
+  const indexes = new Map<string, number[]>();
+  for (const [index, { live, ready }] of servers.entries()) {
+    const keys = [live, ready].flatMap((check) => (check === undefined ? [] : checkKeys(check)));
+    for (const key of new Set(keys)) indexes.set(key, [...(indexes.get(key) ?? []), index]);
+  }
+  return indexes;
+}
+
 /** A server of an upstream; its place in the list is its index in flags. */
 export type HealthServer = {
   readonly upstream: string;
   readonly name: string;
-  /** The key of its monitoring job; undefined = not monitored: usable. */
-  readonly key: string | undefined;
-  /** Of the job that asks whether it takes anybody new; absent = nobody asks. */
-  readonly readyKey?: string | undefined;
+  /** What it is judged by; absent = not monitored: usable. */
+  readonly live?: Check | undefined;
+  /** What tells whether it takes anybody new; absent = nobody asks. */
+  readonly ready?: Check | undefined;
   /** What people want; see ServerConfig. */
   readonly mode?: 'drain' | 'maintenance' | undefined;
 };
@@ -86,28 +96,41 @@ export type ServerStatus = {
 export const SERVER_FLAG = { down: 0, up: 1, unknown: 1, degraded: 2, unready: 3 } as const;
 
 function judge(
-  { key, readyKey }: HealthServer,
+  { live, ready }: HealthServer,
   states: ReadonlyMap<string, VerdictState>,
 ): ServerStatus {
-  const [live, ready] = [key, readyKey].map((each) =>
-    each === undefined ? undefined : states.get(each),
-  );
-  if (live?.verdict === 'down') return { state: 'down', reason: reasonOf(live) };
-  if (ready?.verdict === 'down') return { state: 'unready', reason: reasonOf(ready) };
-  const slow = [live, ready].find((each) => each?.verdict === 'up' && each.slow);
-  // A slow answer is as good as another but for its time.
-  if (slow !== undefined) {
-    const tookMs = Math.round(slow.recent.at(-1)?.rttMs ?? 0);
-    return { state: 'degraded', reason: `${reasonOf(slow)}, after ${tookMs} ms` };
-  }
-  const told = live ?? ready;
-  if (told !== undefined) return { state: told.verdict, reason: reasonOf(told) };
-  return key === undefined && readyKey === undefined
+  const slow: string[] = [];
+  const judged = [live, ready].map((check) => {
+    return check && judgeCheck(check, ({ key }) => judgeTarget(states.get(key), slow));
+  });
+  const [alive, willing] = judged;
+  if (alive?.health === 'down') return { state: 'down', reason: alive.reason };
+  if (willing?.health === 'down') return { state: 'unready', reason: willing.reason };
+  if (judged.some((each) => each?.slow)) return { state: 'degraded', reason: slow[0]! };
+  const told = judged.find((each) => each !== undefined && each.health !== 'unknown') ?? judged[0];
+  if (told !== undefined) return { state: told.health, reason: told.reason };
+  return live === undefined && ready === undefined
     ? { state: 'up', reason: 'not monitored' }
-    : { state: 'unknown', reason: 'not probed yet' };
+    : { state: 'unknown', reason: NOT_PROBED };
 }
 
-const reasonOf = ({ recent }: VerdictState): string => recent.at(-1)?.reason ?? '';
+/** One that nobody has to agree with, and that holds until it is told otherwise. @param slow is told why, of one that is slow */
+function judgeTarget(state: VerdictState | undefined, slow: string[]): Judgement {
+  const last = state?.recent.at(-1);
+  const isSlow = state?.verdict === 'up' && state.slow;
+  // A slow answer is as good as another but for its time.
+  if (isSlow) slow.push(`${last?.reason ?? ''}, after ${Math.round(last?.rttMs ?? 0)} ms`);
+  return {
+    health: state?.verdict ?? 'unknown',
+    reason: state === undefined ? NOT_PROBED : (last?.reason ?? ''),
+    slow: isSlow,
+    decidedAtMs: state?.sinceMs ?? 0,
+    ttlSeconds: 0,
+    isHeld: false,
+  };
+}
+
+const NOT_PROBED = 'not probed yet';
 
 type Change = {
   readonly servers: readonly HealthServer[];

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { encodeProxyHeader } from '../ip/proxy-encode.ts';
 import {
   type CertificateFinding,
   identityOf,
@@ -9,18 +10,35 @@ import {
   trustOf,
 } from './certificate.ts';
 import type { Course } from './course.ts';
+import type { ProbeTarget } from './probe.ts';
 
 /**
  * The connection that a probe asks over: TCP, and TLS on it when wanted, from the vantage point's
  * address, with the time that each handshake took. It is closed when the attempt ends.
  */
 export async function openConnection(course: Course): Promise<Socket> {
-  const sinceMs = course.nowMs();
   const socket = connect({ ...routeOf(course), noDelay: true });
   hold(course, socket);
+  return connected(course, socket);
+}
+
+async function connected<Kind extends Socket>(course: Course, socket: Kind): Promise<Kind> {
+  const sinceMs = course.nowMs();
   await once(socket, 'connect');
   course.note('connectMs', sinceMs);
+  const { proxyProtocol } = course.target;
+  if (proxyProtocol !== undefined) socket.write(proxyHeader(proxyProtocol, socket, course.target));
   return socket;
+}
+
+/** Nobody is behind a probe. v2 has a word for that (LOCAL); where v1 is wanted the probe is its own client. */
+function proxyHeader(version: 'v1' | 'v2', socket: Socket, target: ProbeTarget): Uint8Array {
+  return encodeProxyHeader(version, {
+    remoteAddress: version === 'v2' ? '' : (socket.localAddress ?? ''),
+    remotePort: socket.localPort ?? 0,
+    localAddress: target.address,
+    localPort: target.port,
+  });
 }
 
 function routeOf({ target: { address, port, sourceAddress } }: Course) {
@@ -52,20 +70,18 @@ export async function openTls(course: Course, wish: TlsWish): Promise<TlsConnect
   // Before anything is sent: a file of this host that cannot be read is not worth a connection.
   const secureContext = await trustOf(settings.ca);
   const { identity, servername } = identityOf(settings, host, course.target.address);
-  const connectingMs = course.nowMs();
-  // One socket for both: with TLS wrapped around a socket, destroying that one first would be the end
-  // of the process (Node 26).
+  const plain = await connectBelow(course);
   const socket = tlsConnect({
-    ...routeOf(course),
+    ...(plain === undefined ? routeOf(course) : { socket: plain.socket }),
     secureContext,
     rejectUnauthorized: false,
     checkServerIdentity: (_, certificate) => checkServerIdentity(identity, certificate),
     ...(servername === undefined ? {} : { servername }),
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
   });
+  plain?.giveTo(socket);
   hold(course, socket);
-  await once(socket, 'connect');
-  course.note('connectMs', connectingMs);
+  if (plain === undefined) await connected(course, socket);
   const sinceMs = course.nowMs();
   await once(socket, 'secureConnect').catch((error: Error) => {
     throw error.message.startsWith('Client network socket disconnected')
@@ -75,4 +91,25 @@ export async function openTls(course: Course, wish: TlsWish): Promise<TlsConnect
   course.note('tlsMs', sinceMs);
   const certificate = judgeCertificate(socket, settings, identity, Date.now());
   return { socket, certificate };
+}
+
+/**
+ * What TLS is spoken on, where something has to be said before it. Else one socket is both: with TLS wrapped around a
+ * socket, destroying that one first would be the end of the process (Node 26). So it is given to the one above.
+ */
+async function connectBelow(course: Course) {
+  if (course.target.proxyProtocol === undefined) return undefined;
+  const socket = connect({ ...routeOf(course), noDelay: true });
+  let owner: Socket | undefined;
+  course.onEnd(() => {
+    if (owner === undefined) socket.destroy();
+  });
+  socket.on('error', () => {});
+  await connected(course, socket);
+  return {
+    socket,
+    giveTo(above: Socket): void {
+      owner = above;
+    },
+  };
 }

@@ -8,6 +8,8 @@ export type ProbeTarget = {
   readonly address: string;
   readonly port: number;
   readonly sourceAddress?: string;
+  /** The header that each TCP connection there has to begin with. */
+  readonly proxyProtocol?: 'v1' | 'v2';
 };
 
 /**

@@ -97,7 +97,10 @@ test('a real server is degraded by a header, unready by a monitor, and comes bac
     algorithm: 'round-robin',
   });
   const known = rig.snapshot.upstreams[0]!.servers.map(({ name }) => {
-    return { upstream: 'web', name, key: `live ${name}`, readyKey: `ready ${name}` };
+    const [live, ready] = ['live', 'ready'].map((word) => {
+      return { kind: 'target', key: `${word} ${name}` } as const;
+    });
+    return { upstream: 'web', name, live: live!, ready: ready! };
   });
   const told: string[] = [];
   let hear = (): void => {};
@@ -127,13 +130,13 @@ test('a real server is degraded by a header, unready by a monitor, and comes bac
   };
   const { options: schema } = probeKinds.find(({ kind }) => kind === 'http')!;
   const asked = {
-    key: { path: '/healthz', degraded: { header: 'X-Degraded' } },
-    readyKey: { path: '/readyz' },
+    live: { path: '/healthz', degraded: { header: 'X-Degraded' } },
+    ready: { path: '/readyz' },
   };
   monitoring.setJobs(
     servers.flatMap(({ port }, index) =>
-      (['key', 'readyKey'] as const).map((which) => ({
-        ...{ vantage: 'v', group: 'v', key: known[index]![which], probe: 'http' },
+      (['live', 'ready'] as const).map((which) => ({
+        ...{ vantage: 'v', group: 'v', key: known[index]![which].key, probe: 'http' },
         options: schema.parse(asked[which]),
         target: { address: '127.0.0.1', port },
         rules: { rise: 2, fall: 3, intervalMs: 40, timeoutMs: 2000, jitter: 0.2 },

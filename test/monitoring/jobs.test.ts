@@ -209,10 +209,10 @@ test('serverJobs() probes each server once for this node', () => {
     [[SERVER_VANTAGE, 'server web 127.0.0.1:9001', { address: '127.0.0.1', port: 9001 }]],
   );
   assert.deepEqual(
-    healthServers(CONFIG).map(({ upstream: name, key }) => [name, key]),
+    healthServers(CONFIG).map(({ live, upstream: name }) => [name, live]),
     [
-      ['shop', 'server web 127.0.0.1:9001'],
-      ['blog', 'server web 127.0.0.1:9001'],
+      ['shop', target('server web 127.0.0.1:9001')],
+      ['blog', target('server web 127.0.0.1:9001')],
       ['raw', undefined],
     ],
   );
@@ -227,8 +227,41 @@ test('serverJobs() asks the servers of an upstream with readiness twice', () => 
     keys,
   );
   assert.deepEqual(
-    healthServers(config).map(({ key, readyKey }) => [key, readyKey]),
-    [keys],
+    healthServers(config).map(({ live, ready }) => [live, ready]),
+    [keys.map((key) => target(key))],
+  );
+});
+
+test('serverJobs() asks all of a group, and servers are judged by it', () => {
+  const shop = { ...upstream('site'), readiness: 'web' };
+  const config = { ...CONFIG, balancer: { upstreams: { shop } } } as unknown as Config;
+  const keys = ['server web 127.0.0.1:9001', 'server primary 127.0.0.1:77'];
+  assert.deepEqual(
+    serverJobs(config).map(({ key }) => key),
+    keys,
+  );
+  const [server] = healthServers(config);
+  assert.deepEqual(server?.ready, target(keys[0]!));
+  assert.deepEqual(checkKeys(server!.live!), keys);
+  assert.ok(server?.live?.kind === 'composite' && server.live.need === 2);
+});
+
+test('serverJobs() begins with a PROXY header where servers want one, but for a port of its own', () => {
+  const told = { ...upstream('web'), readiness: 'deep', proxyProtocol: 'v2' };
+  const upstreams = { told, plain: upstream('web') };
+  const config = { ...CONFIG, balancer: { upstreams } } as unknown as Config;
+  const server = { address: '127.0.0.1', port: 9001 };
+  assert.deepEqual(
+    serverJobs(config).map(({ key, target: asked }) => [key, asked]),
+    [
+      ['server web 127.0.0.1:9001 PROXY v2', { ...server, proxyProtocol: 'v2' }],
+      ['server deep 127.0.0.1:9999', { ...server, port: 9999 }],
+      ['server web 127.0.0.1:9001', server],
+    ],
+  );
+  assert.deepEqual(
+    healthServers(config).map(({ live }) => live),
+    [target('server web 127.0.0.1:9001 PROXY v2'), target('server web 127.0.0.1:9001')],
   );
 });
 

@@ -4,7 +4,7 @@ import { serverStates } from '../../src/monitoring/server-states.ts';
 import type { HealthServer } from '../../src/monitoring/servers.ts';
 
 const server = (name: string, more: Partial<HealthServer> = {}): HealthServer => ({
-  ...{ upstream: 'web', name, key: undefined },
+  ...{ upstream: 'web', name },
   ...more,
 });
 /** Names of servers that take requests, of those that only keep whom they have, and the rest. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Check } from '../../src/health/composite.ts';
 import { initialVerdict, observe, type VerdictState } from '../../src/health/verdict.ts';
 import { createServerHealth, type HealthServer } from '../../src/monitoring/servers.ts';
 
@@ -10,11 +11,12 @@ function seen(ok: boolean): VerdictState {
   return observe(initialVerdict(), { atMs: 1, ok, rttMs: 1, reason }, RULES);
 }
 
+const target = (key: string): Check => ({ kind: 'target', key });
 const SERVERS: readonly HealthServer[] = [
-  { upstream: 'shop', name: 'a', key: 'k1' },
-  { upstream: 'shop', name: 'b', key: 'k2' },
-  { upstream: 'blog', name: 'a', key: 'k1' },
-  { upstream: 'static', name: 'c', key: undefined },
+  { upstream: 'shop', name: 'a', live: target('k1') },
+  { upstream: 'shop', name: 'b', live: target('k2') },
+  { upstream: 'blog', name: 'a', live: target('k1') },
+  { upstream: 'static', name: 'c' },
 ];
 
 function bench() {
@@ -73,7 +75,10 @@ test('setServers() keeps what is known of the servers that stay', () => {
   const { health } = bench();
   health.observe({ key: 'k1', state: seen(false) });
   health.observe({ key: 'k2', state: seen(false) });
-  const flags = health.setServers([{ upstream: 'new', name: 'x', key: 'k9' }, SERVERS[1]!]);
+  const flags = health.setServers([
+    { upstream: 'new', name: 'x', live: target('k9') },
+    SERVERS[1]!,
+  ]);
   assert.deepEqual([...flags], [1, 0]);
   assert.deepEqual(
     [...health.setServers(SERVERS)],
@@ -114,7 +119,8 @@ test('observe() calls a server degraded that is up and slow, and up again', () =
 
 test('observe() calls a server unready that is up and fails its readiness', () => {
   const { health, calls } = bench();
-  health.setServers([{ upstream: 'shop', name: 'a', key: 'live', readyKey: 'ready' }]);
+  const [live, ready] = [target('live'), target('ready')];
+  health.setServers([{ upstream: 'shop', name: 'a', live, ready }]);
   const steps = [
     ['live', true, 'up'],
     ['ready', true, 'up'],
@@ -139,4 +145,48 @@ test('observe() calls a server unready that is up and fails its readiness', () =
       ...['server.up shop/a', 'upstream.up shop'],
     ],
   );
+});
+
+test('observe() judges a server by a group of monitors as a whole', () => {
+  const { health, calls } = bench();
+  const member = (key: string, more = {}) => {
+    return { check: target(key), required: false, inverted: false, weight: 1, ...more };
+  };
+  const members = [member('web', { required: true }), member('cart'), member('search')];
+  const live: Check = { kind: 'composite', name: 'fine', members, need: 2 };
+  health.setServers([{ upstream: 'shop', name: 'a', live }]);
+  const steps = [
+    ['cart', true, 'unknown', 'fine: 3 of 3, 2 needed (web: not probed yet)'],
+    ['web', true, 'up', 'fine: 3 of 3, 2 needed'],
+    ['search', false, 'up', 'fine: 2 of 3, 2 needed (search: connection refused)'],
+    ['cart', false, 'down', 'fine: 1 of 3, 2 needed (cart: connection refused)'],
+    ['search', true, 'up', 'fine: 2 of 3, 2 needed (cart: connection refused)'],
+    ['web', false, 'down', 'fine: must have (web: connection refused)'],
+  ] as const;
+  for (const [key, ok, state, reason] of steps) {
+    health.observe({ key, state: seen(ok) });
+    assert.deepEqual(health.status('shop', 'a'), { state, reason }, `${key} ${ok}`);
+  }
+  assert.deepEqual(
+    calls.map(({ flags }) => flags),
+    [[1], [0], [1], [0]],
+    'only a change is told',
+  );
+});
+
+test('observe() calls a server degraded when one of its group is slow, and says which time that was', () => {
+  const { health } = bench();
+  const members = ['web', 'cart'].map((key) => {
+    return { check: target(key), required: false, inverted: false, weight: 1 };
+  });
+  health.setServers([
+    { upstream: 'shop', name: 'a', live: { kind: 'composite', name: 'g', members, need: 1 } },
+  ]);
+  const rules = { ...RULES, slowAboveMs: 100 };
+  const slow = { atMs: 1, ok: true, rttMs: 150, reason: '200 OK' };
+  health.observe({ key: 'cart', state: observe(initialVerdict(), slow, rules) });
+  const degraded = { state: 'degraded', reason: '200 OK, after 150 ms' };
+  assert.deepEqual(health.status('shop', 'a'), degraded);
+  health.observe({ key: 'web', state: seen(false) });
+  assert.deepEqual(health.status('shop', 'a'), degraded, 'what is down is no load');
 });
