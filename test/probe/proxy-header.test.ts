@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { grpc } from '../../src/probe/grpc.ts';
@@ -6,6 +7,7 @@ import { http } from '../../src/probe/http.ts';
 import type { ProbeResult, ProbeTarget } from '../../src/probe/probe.ts';
 import { tcp } from '../../src/probe/tcp.ts';
 import { tls } from '../../src/probe/tls.ts';
+import { RECEIVERS, startReceiver } from '../layer4/receivers.ts';
 import { answering, type Fixture, HTTP_OK, serve } from './fixture-server.ts';
 import { answerGrpc, healthFrame, speakingHttp2 } from './grpc-server.ts';
 import { caFile, overTls } from './tls-server.ts';
@@ -122,5 +124,19 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
       const gone = AbortSignal.abort('stopped');
       assert.equal((await probe(kind, t, target, gone)).reason, 'stopped');
     }
+  });
+}
+
+for (const receiver of RECEIVERS) {
+  const skip = existsSync(receiver.program) ? false : `needs ${receiver.program}`;
+  test(`${receiver.name} that wants the header is up with it, and down without`, {
+    skip,
+  }, async (t) => {
+    const target = { address: '127.0.0.1', port: await startReceiver(t, receiver) };
+    for (const proxyProtocol of VERSIONS) {
+      const result = await probe('http', t, { ...target, proxyProtocol });
+      assert.equal(result.reason, '200 OK', proxyProtocol);
+    }
+    assert.equal((await probe('http', t, target)).ok, false);
   });
 }
