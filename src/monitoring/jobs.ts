@@ -9,6 +9,7 @@ import type {
   VantageConfig,
 } from '../config/config.ts';
 import { present } from '../config/present.ts';
+import { upstreamsByLayer } from '../config/route-upstreams.ts';
 import type { Check, TargetCheck } from '../health/composite.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
 import type { ProbeTarget } from '../probe/probe.ts';
@@ -120,7 +121,7 @@ function leafMonitors(config: Config, name: string | undefined): readonly NamedM
 
 /** Every server behind the balancer, in the order of upstreams and of servers in them. */
 export function healthServers(config: Config): readonly HealthServer[] {
-  return Object.entries(config.balancer.upstreams).flatMap(([upstream, settings]) =>
+  return announcing(config).flatMap(([upstream, settings]) =>
     settings.servers.map((server) => {
       const [live, ready] = [settings.monitor, settings.readiness].map((monitor) =>
         checkOf(config, monitor, (found) => {
@@ -188,7 +189,7 @@ export const canaryOf = (key: string): string | undefined =>
 
 /** The probes of the balancer's servers, which this node runs for itself. */
 export function serverJobs(config: Config): readonly MonitoringJob[] {
-  const jobs = Object.values(config.balancer.upstreams).flatMap((upstream) =>
+  const jobs = announcing(config).flatMap(([, upstream]) =>
     [upstream.monitor, upstream.readiness]
       .flatMap((name) => leafMonitors(config, name))
       .flatMap((found) =>
@@ -207,6 +208,15 @@ export function serverJobs(config: Config): readonly MonitoringJob[] {
       ),
   );
   return unique(jobs);
+}
+
+/** All upstreams, with `proxyProtocol` only where connections go: requests get no header, so those servers want none. */
+function announcing(config: Config): readonly (readonly [string, UpstreamConfig])[] {
+  const { layer4 } = upstreamsByLayer(config);
+  return Object.entries(config.balancer.upstreams).map(([name, upstream]) => {
+    const { proxyProtocol, ...rest } = upstream;
+    return [name, layer4.has(name) ? { ...rest, ...present({ proxyProtocol }) } : rest];
+  });
 }
 
 /** A server that wants PROXY headers wants one of a probe, too; another port is another listener. */

@@ -27,7 +27,11 @@ async function connected<Kind extends Socket>(course: Course, socket: Kind): Pro
   await once(socket, 'connect');
   course.note('connectMs', sinceMs);
   const { proxyProtocol } = course.target;
-  if (proxyProtocol !== undefined) socket.write(proxyHeader(proxyProtocol, socket, course.target));
+  if (proxyProtocol === undefined) return socket;
+  const header = proxyHeader(proxyProtocol, socket, course.target);
+  const { promise, reject, resolve } = Promise.withResolvers<void>();
+  socket.write(header, (error) => (error ? reject(error) : resolve()));
+  await promise;
   return socket;
 }
 
@@ -99,13 +103,15 @@ export async function openTls(course: Course, wish: TlsWish): Promise<TlsConnect
  */
 async function connectBelow(course: Course) {
   if (course.target.proxyProtocol === undefined) return undefined;
-  const socket = connect({ ...routeOf(course), noDelay: true });
+  // It does not end by itself when the other side does.
+  const socket = connect({ ...routeOf(course), noDelay: true, allowHalfOpen: true });
   let owner: Socket | undefined;
   course.onEnd(() => {
     if (owner === undefined) socket.destroy();
   });
   socket.on('error', () => {});
   await connected(course, socket);
+  if (socket.destroyed) throw new Error('connection closed during the TLS handshake');
   return {
     socket,
     giveTo(above: Socket): void {

@@ -90,6 +90,7 @@ const CONFIG = {
   balancer: {
     engine: 'auto',
     upstreams: { shop: upstream('web'), blog: upstream('web'), raw: upstream() },
+    listeners: [],
   },
 } as unknown as Config;
 
@@ -220,7 +221,10 @@ test('serverJobs() probes each server once for this node', () => {
 
 test('serverJobs() asks the servers of an upstream with readiness twice', () => {
   const shop = { ...upstream('web'), readiness: 'deep' };
-  const config = { ...CONFIG, balancer: { upstreams: { shop } } } as unknown as Config;
+  const config = {
+    ...CONFIG,
+    balancer: { upstreams: { shop }, listeners: [] },
+  } as unknown as Config;
   const keys = ['server web 127.0.0.1:9001', 'server deep 127.0.0.1:9999'];
   assert.deepEqual(
     serverJobs(config).map(({ key }) => key),
@@ -234,7 +238,10 @@ test('serverJobs() asks the servers of an upstream with readiness twice', () => 
 
 test('serverJobs() asks all of a group, and servers are judged by it', () => {
   const shop = { ...upstream('site'), readiness: 'web' };
-  const config = { ...CONFIG, balancer: { upstreams: { shop } } } as unknown as Config;
+  const config = {
+    ...CONFIG,
+    balancer: { upstreams: { shop }, listeners: [] },
+  } as unknown as Config;
   const keys = ['server web 127.0.0.1:9001', 'server primary 127.0.0.1:77'];
   assert.deepEqual(
     serverJobs(config).map(({ key }) => key),
@@ -248,8 +255,11 @@ test('serverJobs() asks all of a group, and servers are judged by it', () => {
 
 test('serverJobs() begins with a PROXY header where servers want one, but for a port of its own', () => {
   const told = { ...upstream('web'), readiness: 'deep', proxyProtocol: 'v2' };
-  const upstreams = { told, plain: upstream('web') };
-  const config = { ...CONFIG, balancer: { upstreams } } as unknown as Config;
+  // Requests have no header: whoever gets them wants none.
+  const upstreams = { told, plain: upstream('web'), http: { ...told, readiness: undefined } };
+  const routes = (name: string) => [{ upstream: name }];
+  const listeners = [{ layer4: {}, routes: routes('told') }, { routes: routes('http') }];
+  const config = { ...CONFIG, balancer: { upstreams, listeners } } as unknown as Config;
   const server = { address: '127.0.0.1', port: 9001 };
   assert.deepEqual(
     serverJobs(config).map(({ key, target: asked }) => [key, asked]),
@@ -261,7 +271,10 @@ test('serverJobs() begins with a PROXY header where servers want one, but for a 
   );
   assert.deepEqual(
     healthServers(config).map(({ live }) => live),
-    [target('server web 127.0.0.1:9001 PROXY v2'), target('server web 127.0.0.1:9001')],
+    [
+      target('server web 127.0.0.1:9001 PROXY v2'),
+      ...Array(2).fill(target('server web 127.0.0.1:9001')),
+    ],
   );
 });
 

@@ -127,6 +127,29 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
   });
 }
 
+/** Servers that break off, each at another moment. */
+const BREAKING: Readonly<Record<string, (socket: Socket) => void>> = {
+  'resets at once': (socket) => socket.resetAndDestroy(),
+  'ends at once': (socket) => void socket.end(),
+  'resets after the header': (socket) => void socket.once('data', () => socket.resetAndDestroy()),
+  'ends after the header': (socket) => void socket.once('data', () => socket.end()),
+};
+const AT_ONCE = 20;
+
+for (const [how, onConnection] of Object.entries(BREAKING)) {
+  test(`probes of a server that ${how} fail, and nothing worse`, async (t) => {
+    const server = await serve(t, onConnection);
+    for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
+      const target = { address: '127.0.0.1', port: server.port, proxyProtocol: 'v2' } as const;
+      const results = await Promise.all(
+        Array.from({ length: AT_ONCE }, () => probe(kind, t, target)),
+      );
+      assert.ok(results.every(({ ok, reason }) => !ok && reason !== ''));
+      await server.idle();
+    }
+  });
+}
+
 for (const receiver of RECEIVERS) {
   const skip = existsSync(receiver.program) ? false : `needs ${receiver.program}`;
   test(`${receiver.name} that wants the header is up with it, and down without`, {
