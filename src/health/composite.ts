@@ -75,6 +75,20 @@ export function judgeCheck(
   };
 }
 
+/** The first target that makes the check slow: none that is not wanted, none of a group that does not count as up. */
+export function slowTarget(
+  check: Check,
+  judgeTarget: (target: TargetCheck) => Judgement,
+): TargetCheck | undefined {
+  if (!judgeCheck(check, judgeTarget).slow) return undefined;
+  if (check.kind === 'target') return check;
+  const guilty = check.members.find((member) => {
+    const { health, slow } = judgeCheck(member.check, judgeTarget);
+    return !member.inverted && health === 'up' && slow;
+  });
+  return guilty && slowTarget(guilty.check, judgeTarget);
+}
+
 type Judged = { readonly member: CheckMember; readonly judgement: Judgement };
 
 /** Fractions of weights are summed as people do: 0.7 and 0.1 are 0.8. */

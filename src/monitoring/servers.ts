@@ -1,4 +1,10 @@
-import { type Check, checkKeys, judgeCheck } from '../health/composite.ts';
+import {
+  type Check,
+  checkKeys,
+  judgeCheck,
+  slowTarget,
+  type TargetCheck,
+} from '../health/composite.ts';
 import type { Judgement } from '../health/quorum.ts';
 import type { VerdictState } from '../health/verdict.ts';
 import type { HealthEvent } from './health-table.ts';
@@ -99,14 +105,15 @@ function judge(
   { live, ready }: HealthServer,
   states: ReadonlyMap<string, VerdictState>,
 ): ServerStatus {
-  const slow: string[] = [];
-  const judged = [live, ready].map((check) => {
-    return check && judgeCheck(check, ({ key }) => judgeTarget(states.get(key), slow));
-  });
+  const judgeTarget = ({ key }: TargetCheck): Judgement => judgementOf(states.get(key));
+  const judged = [live, ready].map((check) => check && judgeCheck(check, judgeTarget));
   const [alive, willing] = judged;
   if (alive?.health === 'down') return { state: 'down', reason: alive.reason };
   if (willing?.health === 'down') return { state: 'unready', reason: willing.reason };
-  if (judged.some((each) => each?.slow)) return { state: 'degraded', reason: slow[0]! };
+  for (const check of [live, ready]) {
+    const slow = check && slowTarget(check, judgeTarget);
+    if (slow !== undefined) return { state: 'degraded', reason: slowWords(states.get(slow.key)) };
+  }
   const told = judged.find((each) => each !== undefined && each.health !== 'unknown') ?? judged[0];
   if (told !== undefined) return { state: told.health, reason: told.reason };
   return live === undefined && ready === undefined
@@ -114,20 +121,22 @@ function judge(
     : { state: 'unknown', reason: NOT_PROBED };
 }
 
-/** One that nobody has to agree with, and that holds until it is told otherwise. @param slow is told why, of one that is slow */
-function judgeTarget(state: VerdictState | undefined, slow: string[]): Judgement {
-  const last = state?.recent.at(-1);
-  const isSlow = state?.verdict === 'up' && state.slow;
-  // A slow answer is as good as another but for its time.
-  if (isSlow) slow.push(`${last?.reason ?? ''}, after ${Math.round(last?.rttMs ?? 0)} ms`);
+/** One that nobody has to agree with, and that holds until it is told otherwise. */
+function judgementOf(state: VerdictState | undefined): Judgement {
   return {
     health: state?.verdict ?? 'unknown',
-    reason: state === undefined ? NOT_PROBED : (last?.reason ?? ''),
-    slow: isSlow,
+    reason: state === undefined ? NOT_PROBED : (state.recent.at(-1)?.reason ?? ''),
+    slow: state?.verdict === 'up' && state.slow,
     decidedAtMs: state?.sinceMs ?? 0,
     ttlSeconds: 0,
     isHeld: false,
   };
+}
+
+/** A slow answer is as good as another but for its time. */
+function slowWords(state: VerdictState | undefined): string {
+  const last = state?.recent.at(-1);
+  return `${last?.reason ?? ''}, after ${Math.round(last?.rttMs ?? 0)} ms`;
 }
 
 const NOT_PROBED = 'not probed yet';

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Check, type CheckMember, checkKeys, judgeCheck } from '../../src/health/composite.ts';
+import {
+  type Check,
+  type CheckMember,
+  checkKeys,
+  judgeCheck,
+  slowTarget,
+} from '../../src/health/composite.ts';
 import type { Health, Judgement } from '../../src/health/quorum.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 
@@ -206,3 +212,28 @@ function possible(check: Check): Check {
   const total = members.reduce((sum, { weight }) => sum + weight, 0);
   return { ...check, members, need: Math.max(1, Math.min(check.need, total)) };
 }
+
+test('slowTarget() finds a slow target of all that is slow, and of nothing else', () => {
+  const states = fc.dictionary(
+    fc.constantFrom(...'abcdef'),
+    fc.record({ health: fc.constantFrom<Health>('up', 'down', 'unknown'), slow: fc.boolean() }),
+  );
+  fc.assert(
+    fc.property(checks(true), states, (check, known) => {
+      const judge = ({ key }: { readonly key: string }): Judgement => {
+        const { health, slow } = known[key] ?? { health: 'unknown', slow: false };
+        return judgement(health, { slow: slow && health === 'up' });
+      };
+      const found = slowTarget(check, judge);
+      assert.equal(found !== undefined, judgeCheck(check, judge).slow);
+      if (found === undefined) return;
+      assert.ok(judge(found).slow);
+      // What is found is a reason: had all else been quick, the check would still be slow.
+      const only = judgeCheck(check, (target) => {
+        return { ...judge(target), slow: target.key === found.key && judge(target).slow };
+      });
+      assert.ok(only.slow);
+    }),
+    parameters,
+  );
+});

@@ -190,3 +190,31 @@ test('observe() calls a server degraded when one of its group is slow, and says 
   health.observe({ key: 'web', state: seen(false) });
   assert.deepEqual(health.status('shop', 'a'), degraded, 'what is down is no load');
 });
+
+test('observe() says of a degraded server what makes it so, not what else is slow', () => {
+  const { health } = bench();
+  const member = (check: Check, inverted = false) => {
+    return { check, required: false, inverted, weight: 1 };
+  };
+  const group = (name: string, need: number, members: ReturnType<typeof member>[]): Check => {
+    return { kind: 'composite', name, members, need };
+  };
+  const rules = { ...RULES, slowAboveMs: 100 };
+  const slow = (reason: string) =>
+    observe(initialVerdict(), { atMs: 1, ok: true, rttMs: 150, reason }, rules);
+  const broken = group('broken', 2, [member(target('stock')), member(target('mail'))]);
+  const live = group('site', 1, [
+    member(target('standby'), true),
+    member(broken),
+    member(target('web')),
+  ]);
+  health.setServers([{ upstream: 'shop', name: 'a', live }]);
+  health.observe({ key: 'standby', state: slow('standby is there') });
+  health.observe({ key: 'mail', state: seen(false) });
+  health.observe({ key: 'stock', state: slow('plenty in stock') });
+  health.observe({ key: 'web', state: seen(true) });
+  assert.equal(health.status('shop', 'a')?.state, 'up', 'neither counts');
+  health.observe({ key: 'web', state: slow('200 OK') });
+  const degraded = { state: 'degraded', reason: '200 OK, after 150 ms' };
+  assert.deepEqual(health.status('shop', 'a'), degraded);
+});
