@@ -104,10 +104,14 @@ export function checkProxyHeaders({ config, error, file, warn }: Check): void {
       const message = 'only headers of v2 have options';
       error([...path, 'proxyOptions'], message, 'write proxyProtocol: v2', 'key');
     }
-    if (proxyProtocol !== undefined && reached.http.has(name) && !reached.layer4.has(name)) {
-      const message = `does nothing: only requests reach "${name}", and PROXY headers go with connections of tcp and udp listeners`;
-      const hint = 'servers find the client in X-Forwarded-For and Forwarded';
-      warn([...path, 'proxyProtocol'], message, hint, 'key');
-    }
+    if (proxyProtocol === undefined || !reached.http.has(name)) continue;
+    const isShared = reached.layer4.has(name);
+    const message = isShared
+      ? `is for connections of tcp and udp listeners: requests reach "${name}" too, and have no PROXY header`
+      : `does nothing: only requests reach "${name}", and PROXY headers go with connections of tcp and udp listeners`;
+    const hint = isShared
+      ? 'an upstream without it for the requests, on a port without it'
+      : 'servers find the client in X-Forwarded-For and Forwarded';
+    warn([...path, 'proxyProtocol'], message, hint, 'key');
   }
 }

@@ -38,7 +38,9 @@ function serve(socket: WebSocket, { headers, url: path = '' }: http.IncomingMess
   if (path === '/ping') socket.ping('are you there');
   socket.on('pong', (bytes) => socket.send(`pong: ${bytes}`));
   socket.on('message', (bytes, binary) => socket.send(bytes, { binary }));
-  socket.on('close', (code, reason) => closed.push(`${headers['x-engine']} ${path} ${code} ${reason}`));
+  socket.on('close', (code, reason) =>
+    closed.push(`${headers['x-engine']} ${path} ${code} ${reason}`),
+  );
 }
 /** How clients have closed, as the server heard it. */
 const closed: string[] = [];
