@@ -13,7 +13,9 @@ export function checkAffinity(check: Check): void {
       const message = `sessions are shared through Redis, and the store is ${file.store.kind}`;
       error([...path, 'shared'], message, 'store: { kind: redis, url: … }, or shared: false');
     }
-    if (hedging !== undefined && affinity.source !== undefined) {
+    // Whose server has more than its share goes elsewhere, and may be hedged there.
+    const isAlwaysHeld = affinity.source !== undefined && affinity.loadFactor === undefined;
+    if (hedging !== undefined && isAlwaysHeld) {
       const message = 'does nothing: each request is of a session, and stays with its server';
       const hint = 'leave one of them out: affinity by source holds every client';
       warn(['balancer', 'upstreams', name, 'hedging'], message, hint, 'key');

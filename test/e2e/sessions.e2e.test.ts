@@ -44,7 +44,12 @@ for (const engine of ['auto', 'portable'] as const) {
         'told',
       );
       await isKept(second!, 'the other node');
-      const hasFound = async () => (await sharedBy(second!, 'found')) >= CLIENTS.length;
+      // A question that Redis was late for is not asked again: what was chosen then is made good in silence.
+      const hasFound = async (): Promise<boolean> => {
+        const words = ['found', 'late', 'skipped'];
+        const counts = await Promise.all(words.map((what) => sharedBy(second!, what)));
+        return counts[0]! > 0 && counts.reduce((all, each) => all + each) >= CLIENTS.length;
+      };
       await until(hasFound, DEADLINE_MS, 'found by asking');
     });
 
