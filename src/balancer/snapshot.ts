@@ -1,4 +1,5 @@
 import type { AffinityConfig } from '../config/affinity-config.ts';
+import type { ClientsConfig } from '../config/clients-config.ts';
 import type { RouteConditions } from '../config/config.ts';
 import type { AccessLogConfig, TraceConfig, TrustConfig } from '../config/front-config.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
@@ -116,20 +117,8 @@ export type SplitArm = {
 export type ExtensionUse = { readonly kind: string; readonly options: unknown };
 
 /** Bounds on what one client or worker may take; all per worker. */
-export type BalancerLimits = {
-  readonly connectionsMax: number;
-  readonly requestBodyBytesMax: number;
-  /** From the first byte of a head, or from accepting, to the head's end; beyond it 408. */
-  readonly headTimeoutMs: number;
-  /** Between requests. */
-  readonly keepAliveTimeoutMs: number;
-  /** Without a byte of a body that the client has announced. */
-  readonly bodyIdleTimeoutMs: number;
-  /** Without the client taking a byte of what it asked for. */
-  readonly writeIdleTimeoutMs: number;
-  readonly tunnelIdleTimeoutMs: number;
-  /** How long and how much is still read from a client that was told to go. */
-  readonly lingerTimeoutMs: number;
+export type BalancerLimits = ClientsConfig & {
+  /** What is still read, within `lingerTimeoutMs`, from a client that was told to go. */
   readonly lingerBytesMax: number;
 };
 

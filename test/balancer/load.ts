@@ -8,6 +8,8 @@ export type Load = {
   answered(): number;
   /** Those that were answered with an error that may come. */
   failed(): number;
+  /** Answers of the server at this port, where servers tell theirs (`X-Port`). */
+  from(port: number): number;
   /** What went wrong. */
   readonly lost: readonly string[];
   stop(): Promise<void>;
@@ -27,6 +29,7 @@ export function startLoad(
 ): Load {
   const agent = new http.Agent({ keepAlive: true, maxSockets: CLIENTS });
   const lost: string[] = [];
+  const ports = new Map<number, number>();
   let answered = 0;
   let failed = 0;
   let isOver = false;
@@ -40,7 +43,9 @@ export function startLoad(
       text += part;
     });
     await once(response, 'end');
-    const { statusCode = 0 } = response;
+    const { headers, statusCode = 0 } = response;
+    const from = Number(headers['x-port']);
+    ports.set(from, (ports.get(from) ?? 0) + 1);
     if (statusCode === 200 && text.includes('hello')) answered++;
     else if (mayFail(method, statusCode)) failed++;
     else lost.push(`${method} ${statusCode} ${text}`);
@@ -59,6 +64,7 @@ export function startLoad(
   });
   return {
     answered: () => answered,
+    from: (port) => ports.get(port) ?? 0,
     failed: () => failed,
     lost,
     async stop() {

@@ -47,6 +47,11 @@ for (const engine of ['auto', 'portable'] as const) {
           homes,
           'whoever is on it stays',
         );
+        // What was in flight has been answered by now.
+        await served(load, 100);
+        const strangers = load.from(server.port);
+        await served(load, 100);
+        assert.equal(load.from(server.port), strangers, 'nobody new comes');
         await node.servers('maintenance', name);
         const haveMoved = (): boolean => holders.every(({ home }) => home() !== server.port);
         await until(haveMoved, DEADLINE_MS, 'whoever was on it goes');
