@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { createMonitoring } from '../../src/monitoring/monitoring.ts';
 import { serverStates } from '../../src/monitoring/server-states.ts';
 import { createServerHealth } from '../../src/monitoring/servers.ts';
 import { probeKinds } from '../../src/probe/registry.ts';
 import { DEFAULT_RESILIENCE } from '../../src/resilience/settings.ts';
+import { startMonitoring } from './real-monitoring.ts';
 import { connectRaw, type RawOrigin, type Rig, startRawOrigin, startRig } from './rig.ts';
 
 /** Servers that probes call degraded keep a share of their requests, and get the others back. */
@@ -112,19 +112,7 @@ test('a real server is degraded by a header, unready by a monitor, and comes bac
     },
   });
   health.setServers(known);
-  const monitoring = createMonitoring({
-    clock: {
-      nowMs: () => Date.now(),
-      setTimer(ms, run) {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
-    },
-    draw: Math.random,
-    probes: probeKinds,
-    onAttempt: (_job, fault) => assert.equal(fault, undefined),
-    onVerdict: health.observe,
-  });
+  const monitoring = startMonitoring(health.observe);
   const heard = async (count: number): Promise<void> => {
     while (told.length < count) await new Promise<void>((resolve) => (hear = resolve));
   };

@@ -5,11 +5,10 @@ import { type TestContext, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 import { healthServers, serverJobs } from '../../src/monitoring/jobs.ts';
-import { createMonitoring } from '../../src/monitoring/monitoring.ts';
 import { serverStates } from '../../src/monitoring/server-states.ts';
 import { createServerHealth } from '../../src/monitoring/servers.ts';
-import { probeKinds } from '../../src/probe/registry.ts';
 import { centroids } from '../config/centroids.ts';
+import { startMonitoring } from './real-monitoring.ts';
 import { connectRaw, startRig } from './rig.ts';
 
 /** Servers that a group of monitors judges, from the configuration to who gets the requests. */
@@ -63,22 +62,10 @@ function monitor(t: TestContext, config: Config, rig: Awaited<ReturnType<typeof 
     onChange: (flags) => rig.balancer.setServers(serverStates(known, flags)),
   });
   health.setServers(known);
-  const monitoring = createMonitoring({
-    clock: {
-      nowMs: () => Date.now(),
-      setTimer(ms, run) {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
-    },
-    draw: Math.random,
-    probes: probeKinds,
-    onAttempt: (_job, fault) => assert.equal(fault, undefined),
-    onVerdict(verdict) {
-      health.observe(verdict);
-      verdicts.set(verdict.key, verdict.state.verdict);
-      hear();
-    },
+  const monitoring = startMonitoring((verdict) => {
+    health.observe(verdict);
+    verdicts.set(verdict.key, verdict.state.verdict);
+    hear();
   });
   monitoring.setJobs(serverJobs(config));
   t.after(() => monitoring.close());
