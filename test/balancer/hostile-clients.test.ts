@@ -99,9 +99,12 @@ test(`${SLOW_READERS} clients that read nothing hold up only themselves, until t
     await servesOthers(rig);
   }
   assert.ok(sent < SLOW_READERS * LONG_OCTETS, `all ${sent} octets were taken from the server`);
-  // They are asked now and then what they have taken: the first time it is news.
-  for (let part = 0; part < 9; part++) rig.pass(60_001 / 8);
-  await until(() => rig.counters().listeners[0]!.connectionsActive === 0);
+  // They are asked now and then what they have taken: the first time it is news, and on a busy machine
+  // a kernel may take a little more even then.
+  await until(() => {
+    rig.pass(60_001 / 8);
+    return rig.counters().listeners[0]!.connectionsActive === 0;
+  });
   assert.equal(rig.counters().servers[0]!.active, 0);
   await Promise.all(
     readers.map(async (socket) => {
