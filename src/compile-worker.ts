@@ -2,8 +2,7 @@ import { randomInt } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import type { Config } from './config/config.ts';
 import { withOverlays, withoutBlamed, type ZoneOverlay } from './config/overlay.ts';
-import { buildGeoTable } from './geo/mmdb.ts';
-import type { PrefixTable } from './ip/prefix-table.ts';
+
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
 import { replaceZones } from './nameserver/replace-zones.ts';
 import { weightOf } from './nameserver/snapshot-weight.ts';
@@ -25,7 +24,7 @@ const geoFiles = createGeoFiles();
 const pastGeoFiles = createGeoFiles();
 const centroids = readCentroids();
 /** The last good one; whether it came to be served does not matter to the next. */
-let last: (Compiled & { readonly geoTable: PrefixTable }) | undefined;
+let last: Compiled | undefined;
 let lastGeoConfig = '';
 numberMemoriesFrom(randomInt(2 ** 47));
 const zoneCompiler = createZoneCompiler();
@@ -94,8 +93,7 @@ function compile(
     leftOut = reasons;
   }
   const { geo } = loaded;
-  const geoTable = last?.geo === geo ? last.geoTable : buildGeoTable(geo);
-  last = { snapshot: compiled.snapshot, geo, geoTable };
+  last = { snapshot: compiled.snapshot, geo };
   weigh(last, weightOf(compiled.snapshot));
   lastGeoConfig = JSON.stringify(written.geo);
   if (compiler === zoneCompiler) places = placesOf(written);
@@ -103,7 +101,6 @@ function compile(
     ok: true,
     snapshot: compiled.snapshot,
     geo,
-    geoTable,
     warnings: loaded.warnings,
     leftOut,
     elapsedMs: performance.now() - startedMs,

@@ -43,7 +43,7 @@ export type ReplayParts = {
 };
 
 /** What an explanation needs of a compiled configuration. */
-export type Compiled = Pick<Serving, 'snapshot' | 'geo' | 'geoTable'>;
+export type Compiled = Pick<Serving, 'snapshot' | 'geo'>;
 
 /** Configurations of the past that stay compiled; each may take as much memory as the one served. */
 export const COMPILED_MAX = 3;
@@ -63,7 +63,7 @@ export function createReplay(parts: ReplayParts): Replay {
       if ('problem' in moment) return moment;
       const then = await compiled(moment);
       if ('problem' in then) return then;
-      const { geo, geoTable } = then;
+      const { geo } = then;
       const snapshot = {
         ...then.snapshot,
         generation: moment.generation,
@@ -72,7 +72,6 @@ export function createReplay(parts: ReplayParts): Replay {
       const context = {
         snapshot,
         geo,
-        geoTable,
         health: wordsOf(moment, snapshot),
         view: viewOf(moment),
         served: { node: moment.node, config: moment.config },
@@ -90,8 +89,8 @@ function createCompiledCache({ compile, current, journal }: ReplayParts) {
     const { generation, revision } = moment;
     const result = await compile({ config, generation, revision, isPast: true });
     if (!result.ok) return cannotCompile(result.reasons.join(' '));
-    const { geo, geoTable, snapshot } = result;
-    return { geo, geoTable, snapshot };
+    const { geo, snapshot } = result;
+    return { geo, snapshot };
   };
   return async (moment: Moment): Promise<Compiled | Problem> => {
     const hash = moment.config;

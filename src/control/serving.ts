@@ -1,8 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { decideClasses, type SteeredName } from '../drill/predict.ts';
-import type { GeoDatabase } from '../geo/mmdb.ts';
+import type { GeoDatabase } from '../geo/database.ts';
 import { type HealthWords, wordOf } from '../health/health-words.ts';
-import type { PrefixTable } from '../ip/prefix-table.ts';
 import { candidateOf } from '../nameserver/answer.ts';
 import { mapsOf } from '../nameserver/map-table.ts';
 import { servicesOf } from '../nameserver/services.ts';
@@ -15,15 +14,13 @@ export type Serving = {
   readonly config: Config;
   readonly snapshot: Snapshot;
   readonly geo: GeoDatabase;
-  /** Address -> index of `geo.locations`. */
-  readonly geoTable: PrefixTable;
   /** Every steered name with what is needed to decide for it; made once per snapshot. */
   readonly names: readonly SteeredName[];
 };
 
 export function createServing(
   config: Config,
-  { snapshot, geo, geoTable }: Pick<Serving, 'snapshot' | 'geo' | 'geoTable'>,
+  { snapshot, geo }: Pick<Serving, 'snapshot' | 'geo'>,
 ): Serving {
   const maps = [...mapsOf(snapshot.maps)];
   const decided = createDecided(snapshot);
@@ -38,7 +35,7 @@ export function createServing(
       ttlMaxSeconds: map.ttlMaxSeconds,
     };
   });
-  return { config, snapshot, geo, geoTable, names };
+  return { config, snapshot, geo, names };
 }
 
 /** What decides: the same objects for all maps of a policy over a pool, which differ in TTL bounds only. */

@@ -4,6 +4,11 @@
  * border. The data is `geo/centroids.json`; `geo/build-centroids.ts` makes it.
  */
 import type { Location } from './location.ts';
+import {
+  createSubdivisionNames,
+  type SubdivisionNames,
+  subdivisionNameKey,
+} from './subdivision-names.ts';
 
 export type Centroids = {
   /** What the licence of the data asks us to show. */
@@ -12,6 +17,7 @@ export type Centroids = {
   readonly countries: ReadonlyMap<string, CountryCentroid>;
   /** By ISO 3166-2 code, for instance `US-VA`. */
   readonly subdivisions: ReadonlyMap<string, Coordinates>;
+  readonly subdivisionNames: SubdivisionNames;
 };
 
 export type Coordinates = { readonly latitude: number; readonly longitude: number };
@@ -35,13 +41,19 @@ export function parseCentroids(json: unknown): Centroids {
     countries.set(code, { ...asCoordinates(latitude, longitude, code), continent, addresses });
   }
   const subdivisions = new Map<string, Coordinates>();
+  const codes = new Map<string, string>();
   for (const [code, row] of Object.entries(asRecord(root['subdivisions'], 'subdivisions'))) {
-    const [latitude, longitude] = asRow(row, code);
+    const [latitude, longitude, ...names] = asRow(row, code);
     subdivisions.set(code, asCoordinates(latitude, longitude, code));
+    for (const name of names) {
+      if (typeof name !== 'string') throw malformed(code);
+      codes.set(subdivisionNameKey(code.slice(0, 2), name), code.slice(3));
+    }
   }
   const { attribution } = root;
   if (typeof attribution !== 'string') throw malformed('attribution');
-  return { attribution, countries, subdivisions };
+  const subdivisionNames = createSubdivisionNames(codes);
+  return { attribution, countries, subdivisions, subdivisionNames };
 }
 
 /**

@@ -4,14 +4,17 @@
  * is data from outside: a member of the wrong type counts as absent.
  */
 import type { Location } from './location.ts';
-import { subdivisionCode } from './subdivision-names.ts';
+import type { SubdivisionNames } from './subdivision-names.ts';
 
 /** The location in a decoded record; `{}` when it names neither a country nor a place. */
-export function readLocation(record: unknown): Location {
+export function readLocation(
+  record: unknown,
+  { subdivisionNames }: { readonly subdivisionNames: SubdivisionNames },
+): Location {
   if (!isMap(record)) return {};
   return isMap(record['country']) || isMap(record['location']) || isMap(record['continent'])
     ? readNested(record)
-    : readFlat(record);
+    : readFlat(record, subdivisionNames);
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -30,13 +33,13 @@ function readNested(record: Fields): Location {
   });
 }
 
-function readFlat(record: Fields): Location {
+function readFlat(record: Fields, names: SubdivisionNames): Location {
   const country = code(record['country_code']) ?? code(record['country']);
   const region = text(record['state1']) ?? text(record['region']);
   return assemble({
     country,
     continent: code(record['continent_code']) ?? code(record['continent']),
-    subdivision: country && region ? subdivisionCode(country, region) : undefined,
+    subdivision: country && region ? names(country, region) : undefined,
     city: text(record['city']),
     latitude: record['latitude'] ?? record['lat'],
     longitude: record['longitude'] ?? record['lng'],

@@ -13,8 +13,8 @@ import { parsePrefix } from '../ip/prefix.ts';
 import { createPrefixList } from '../ip/prefix-list.ts';
 import { MAX_RANGE_VALUE } from '../ip/ranges.ts';
 import { type Centroids, completeLocation, locationOfCode } from './centroids.ts';
+import type { OpenGeoResult } from './database.ts';
 import type { Location } from './location.ts';
-import type { OpenGeoResult } from './mmdb.ts';
 
 const NEWLINE = 0x0a;
 

@@ -1,4 +1,4 @@
-import type { GeoDatabase } from '../geo/mmdb.ts';
+import type { GeoDatabase } from '../geo/database.ts';
 import { buildMap, type ClassMap, createClassTables } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import { steeringStep } from '../steering/registry.ts';

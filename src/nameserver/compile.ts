@@ -7,7 +7,7 @@ import type { Config, PoolConfig, SteeredConfig, ZoneConfig } from '../config/co
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { formatName, parseName } from '../dns/name.ts';
 import type { TsigKey } from '../dns/tsig.ts';
-import type { GeoDatabase } from '../geo/mmdb.ts';
+import type { GeoDatabase } from '../geo/database.ts';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { compilePolicy } from '../steering/policy.ts';

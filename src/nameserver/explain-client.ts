@@ -1,7 +1,7 @@
 /** Who asked, in words: the network that decides, and where it is. */
 import { countryName } from '../geo/centroids.ts';
+import { locate } from '../geo/database.ts';
 import type { Location } from '../geo/location.ts';
-import { locate } from '../geo/mmdb.ts';
 import { formatPrefix, type Prefix } from '../ip/prefix.ts';
 import type { ExplainContext, Explanation } from './explain.ts';
 import type { Asked } from './explain-question.ts';
@@ -14,12 +14,12 @@ export function decidingNetwork(asked: Asked, fromSubnet: boolean): Prefix {
 }
 
 export function describeClient(
-  { geo, geoTable }: Pick<ExplainContext, 'geo' | 'geoTable'>,
+  { geo }: Pick<ExplainContext, 'geo'>,
   asked: Asked,
   fromSubnet: boolean,
 ): Explanation['client'] {
   const network = decidingNetwork(asked, fromSubnet);
-  const location = locate(geo, geoTable, network.address);
+  const location = locate(geo, network.address);
   return {
     network: formatPrefix(network),
     from: fromSubnet ? 'client-subnet' : 'resolver',

@@ -5,10 +5,9 @@
  */
 import { formatName } from '../dns/name.ts';
 import { typeName } from '../dns/type-names.ts';
+import type { GeoDatabase } from '../geo/database.ts';
 import type { Location } from '../geo/location.ts';
-import type { GeoDatabase } from '../geo/mmdb.ts';
 import type { HealthWords } from '../health/health-words.ts';
-import type { PrefixTable } from '../ip/prefix-table.ts';
 import type { TraceLine } from '../steering/step.ts';
 import { createLookupResult, lookup, STEERED } from '../zone/lookup.ts';
 import type { ExplainedCandidate } from './explain-candidates.ts';
@@ -26,8 +25,6 @@ export type ExplainContext = {
   readonly snapshot: Snapshot;
   readonly health: HealthWords;
   readonly geo: GeoDatabase;
-  /** buildGeoTable(geo), made once. */
-  readonly geoTable: PrefixTable;
   /** Who said what of an endpoint, for clients near a region; undefined = its word is all there is. */
   readonly view?: (endpoint: string, near: string | undefined) => EndpointView | undefined;
   readonly served?: Omit<Explanation['served'], 'generation' | 'revision'>;

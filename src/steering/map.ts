@@ -1,6 +1,6 @@
+import type { GeoDatabase } from '../geo/database.ts';
 import { type SpherePoint, spherePoint, squaredChord } from '../geo/distance.ts';
 import type { Location } from '../geo/location.ts';
-import type { GeoDatabase } from '../geo/mmdb.ts';
 import { NOWHERE } from '../health/health-words.ts';
 import { PRIVATE_NETWORKS } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';

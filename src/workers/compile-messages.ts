@@ -1,7 +1,6 @@
 import type { Config, ZoneConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
-import type { GeoDatabase } from '../geo/mmdb.ts';
-import type { PrefixTable } from '../ip/prefix-table.ts';
+import type { GeoDatabase } from '../geo/database.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { ZoneTable } from '../zone/compiled-zones.ts';
 
@@ -51,8 +50,6 @@ export type CompileResult =
       readonly ok: true;
       readonly snapshot: Snapshot;
       readonly geo: GeoDatabase;
-      /** The look-up table of `geo`. */
-      readonly geoTable: PrefixTable;
       readonly warnings: readonly string[];
       /** Why what was added to some zones is not in it: it is the configuration that counts. */
       readonly leftOut?: readonly string[];

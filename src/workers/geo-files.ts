@@ -1,9 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import type { GeoConfig } from '../config/config.ts';
 import { type Centroids, parseCentroids } from '../geo/centroids.ts';
-import { composeGeo, EMBEDDED_DATABASE, type GeoDatabase, openGeo } from '../geo/mmdb.ts';
+import { composeGeo, type GeoDatabase, type OpenGeoResult } from '../geo/database.ts';
+import { openGeo } from '../geo/mmdb.ts';
 import { openNetworks } from '../geo/networks.ts';
+import { isPack, readPack } from '../geo/pack.ts';
 import type { Progress } from './compile-progress.ts';
 
 /**
@@ -33,7 +35,7 @@ type Kept = { readonly version: string; readonly geo: GeoDatabase };
 
 /** The path of the database that comes with the program. */
 function embeddedDatabasePath(): string {
-  return createRequire(import.meta.url).resolve(EMBEDDED_DATABASE);
+  return fileURLToPath(new URL('../../geo/places.pack', import.meta.url));
 }
 
 export function readCentroids(): Centroids {
@@ -102,12 +104,17 @@ function open(
   const version = fileVersion(path);
   if (before && before.version === version) return { kept: before };
   try {
-    const opened = path.endsWith(NETWORKS_SUFFIX)
-      ? openNetworks(readFileSync(path), centroids, statSync(path).mtimeMs)
-      : openGeo(readFileSync(path), centroids, (share) => progress(`reading ${path}`, share));
+    const opened = read(path, centroids, progress);
     if (opened.ok) return { kept: { version, geo: opened.geo } };
     return { kept: before, reason: opened.reason };
   } catch (error) {
     return { kept: before, reason: `cannot be read (${(error as NodeJS.ErrnoException).code})` };
   }
+}
+
+function read(path: string, centroids: Centroids, progress: Progress): OpenGeoResult {
+  const bytes = readFileSync(path);
+  if (path.endsWith(NETWORKS_SUFFIX)) return openNetworks(bytes, centroids, statSync(path).mtimeMs);
+  if (isPack(bytes)) return readPack(bytes, centroids);
+  return openGeo(bytes, centroids, (share) => progress(`reading ${path}`, share));
 }

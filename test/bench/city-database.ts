@@ -2,13 +2,15 @@
  * A database of the size of those with cities, made of one with countries: its networks are cut into pieces, and each
  * piece lies in one of many made-up cities of its country.
  */
+
+import type { GeoDatabase } from '../../src/geo/database.ts';
 import type { Location } from '../../src/geo/location.ts';
-import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { readLocation } from '../../src/geo/mmdb-record.ts';
 import { addressFromUint32, addressFromWords, addressToUint32 } from '../../src/ip/address.ts';
 import type { Prefix } from '../../src/ip/prefix.ts';
 import { entriesOfGeo, type MmdbEntry, type MmdbValue, nestedRecord } from '../geo/mmdb-writer.ts';
 
+const NO_NAMES = { subdivisionNames: () => undefined };
 const CITIES = 400;
 /**
  * How far from the country's centre they may be, in degrees: so far that the borders of three regions part the networks
@@ -27,7 +29,7 @@ export function cityEntries(geo: GeoDatabase, random: () => number): MmdbEntry[]
   const citiesOf = (record: MmdbValue): readonly MmdbValue[] => {
     const known = cities.get(record);
     if (known !== undefined) return known;
-    const made = citiesAround(readLocation(record), random);
+    const made = citiesAround(readLocation(record, NO_NAMES), random);
     cities.set(record, made);
     return made;
   };

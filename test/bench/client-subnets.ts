@@ -3,7 +3,7 @@
  * subnet of the known space is as likely as any other. IPv6 space is too empty for that: each network of the database
  * is as likely as any other, and in it each of its subnets.
  */
-import { buildGeoTable, type GeoDatabase, locate } from '../../src/geo/mmdb.ts';
+import { type GeoDatabase, locate } from '../../src/geo/database.ts';
 import { addressFromUint32, addressFromWords, isPrivate } from '../../src/ip/address.ts';
 import { COOKIE_BYTES, DRAW_BYTES, type Draws, type Form } from './drawn-queries.ts';
 import { encodeQuery } from './query-bytes.ts';
@@ -56,14 +56,13 @@ function formOf(name: string, { bits, ip }: (typeof FORMS)[number], hasCookie = 
 }
 
 function createIpv4(geo: GeoDatabase, random: () => number): () => Uint8Array {
-  const table = buildGeoTable(geo);
   const isTaken = new Uint8Array(TWO_24);
   return () => {
     for (;;) {
       const subnet = random() >>> 8;
       if (isTaken[subnet] === 1) continue;
       const address = addressFromUint32(subnet * 256);
-      if (isPrivate(address) || locate(geo, table, address) === undefined) continue;
+      if (isPrivate(address) || locate(geo, address) === undefined) continue;
       isTaken[subnet] = 1;
       return address.bytes.subarray(0, 3);
     }
@@ -71,7 +70,6 @@ function createIpv4(geo: GeoDatabase, random: () => number): () => Uint8Array {
 }
 
 function createIpv6(geo: GeoDatabase, random: () => number): () => Uint8Array {
-  const table = buildGeoTable(geo);
   const { starts6, values6 } = geo.ranges;
   /** Which /56 a range begins in, as two numbers, for together they are no exact one. */
   const placeOf = (range: number) => [starts6[4 * range]!, starts6[4 * range + 1]! >>> 8] as const;
@@ -88,7 +86,7 @@ function createIpv6(geo: GeoDatabase, random: () => number): () => Uint8Array {
       const key = (words[0] & 0x1fffffff) * TWO_24 + words[1] / 256;
       if (taken.has(key)) continue;
       const address = addressFromWords(Uint32Array.of(...words, 0, 0));
-      if (isPrivate(address) || locate(geo, table, address) === undefined) continue;
+      if (isPrivate(address) || locate(geo, address) === undefined) continue;
       taken.add(key);
       return address.bytes.subarray(0, 7);
     }

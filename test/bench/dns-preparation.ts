@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
+import { opened, readCentroids, readCountries } from '../geo/fixtures.ts';
 import {
   type Data,
   makeWorkloads,
@@ -28,7 +28,7 @@ export async function prepare(data: Data = 'country'): Promise<Preparation> {
 }
 
 if (!isMainThread) {
-  const geo = opened(readEmbedded(), readCentroids());
+  const geo = opened(readCountries(), readCentroids());
   const preparation: Preparation = {
     database: writeSharedDatabase(geo, workerData as Data),
     workloads: makeWorkloads(geo),

@@ -4,9 +4,10 @@
  * reads, and all read that file. Loopback, where the queries come from, is put into Germany, or a query without a
  * client subnet would be one from nowhere.
  */
+
+import type { GeoDatabase } from '../../src/geo/database.ts';
 import { distanceKm } from '../../src/geo/distance.ts';
 import type { Location } from '../../src/geo/location.ts';
-import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import { entriesOfGeo, nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 import { cityEntries } from './city-database.ts';

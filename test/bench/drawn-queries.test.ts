@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TYPE_A, TYPE_AAAA } from '../../src/dns/constants.ts';
 import { type DecodedMessage, decodeMessage } from '../../src/dns/decode.ts';
-import { buildGeoTable, locate } from '../../src/geo/mmdb.ts';
+import { locate } from '../../src/geo/database.ts';
 import { isPrivate, parseAddress } from '../../src/ip/address.ts';
-import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
+import { opened, readCentroids, readCountries } from '../geo/fixtures.ts';
 import { drawSubnets, withCookies } from './client-subnets.ts';
 import { DRAW_BYTES, type Form, FRESH_LETTERS, fillIn, firstQueries } from './drawn-queries.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from './many-names.ts';
 import { createRandom } from './random.ts';
 
-const geo = opened(readEmbedded(), readCentroids());
+const geo = opened(readCountries(), readCentroids());
 
 /** What a query asks; fails for one that is none. */
 function read(query: Uint8Array): DecodedMessage {
@@ -30,7 +30,6 @@ function read(query: Uint8Array): DecodedMessage {
 
 test('drawSubnets(): queries from distinct known subnets, one of five of IPv6', () => {
   const count = 5_000;
-  const table = buildGeoTable(geo);
   const messages = firstQueries(drawSubnets(geo, 'www.example', count, createRandom(1)), count).map(
     read,
   );
@@ -40,7 +39,7 @@ test('drawSubnets(): queries from distinct known subnets, one of five of IPv6', 
     const { address, family, scope, source } = edns!.ecs!;
     assert.deepEqual([source, scope], [family === 1 ? 24 : 56, 0]);
     const parsed = parseAddress(address)!;
-    assert.ok(!isPrivate(parsed) && locate(geo, table, parsed) !== undefined, address);
+    assert.ok(!isPrivate(parsed) && locate(geo, parsed) !== undefined, address);
     return `${address}/${source}`;
   });
   assert.equal(new Set(subnets).size, count);

@@ -3,8 +3,8 @@
  * many that are in two or three regions. Both have 500 endpoints in 50 regions.
  */
 import type { Config, PoolConfig, SteeredConfig } from '../../src/config/config.ts';
+import type { GeoDatabase } from '../../src/geo/database.ts';
 import type { Location } from '../../src/geo/location.ts';
-import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { readCentroids } from '../geo/fixtures.ts';

@@ -14,7 +14,7 @@ import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import { setHealth, setSnapshot, type WorkerState } from '../../src/nameserver/worker-state.ts';
 import { classCount } from '../../src/steering/class-list.ts';
-import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
+import { opened, readCentroids, readCountries } from '../geo/fixtures.ts';
 import { clientAt, healthOf, startWorker } from '../nameserver/fixture.ts';
 import { say } from './dns-drive.ts';
 import { measureLive } from './flips-live.ts';
@@ -45,7 +45,7 @@ const threadClock = openThreadClock();
 export async function flipsBench(words: readonly string[], scratch: Scratch): Promise<number> {
   const { changes, names, seconds } = readOptions(words);
   const facts = machineFacts([], ['npm run bench -- flips', ...words].join(' '));
-  const geo = opened(readEmbedded(), readCentroids());
+  const geo = opened(readCountries(), readCentroids());
   const rows: string[] = [];
   const notes: string[] = [];
   for (const world of WORLDS) {

@@ -6,11 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildGeoTable, composeGeo, type GeoDatabase } from '../../src/geo/mmdb.ts';
+import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
 import { classCount } from '../../src/steering/class-list.ts';
 import { buildMap } from '../../src/steering/map.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
-import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
+import { opened, readCentroids, readPlaces } from '../geo/fixtures.ts';
 import { machineFacts } from './machine.ts';
 import { openThreadClock } from './thread-clock.ts';
 
@@ -47,12 +47,11 @@ export async function geoBench(words: readonly string[]): Promise<number> {
   const centroids = readCentroids();
   const paths = values.file.length > 0 ? values.file : [undefined];
   const databases = paths.map((path) => {
-    const bytes = path === undefined ? readEmbedded() : readFileSync(path);
-    const name = path === undefined ? 'the embedded database' : basename(path);
+    const bytes = path === undefined ? readPlaces() : readFileSync(path);
+    const name = path === undefined ? 'the places that come with it' : basename(path);
     return step(`open ${name}`, () => opened(bytes, centroids), rangesText);
   });
   const geo = step('put together', () => composeGeo(databases, []), rangesText);
-  step('table of locations', () => buildGeoTable(geo), sizeText);
   const candidates = PLACES.map((country, endpoint) => {
     const { latitude, longitude } = centroids.countries.get(country)!;
     const location = { latitude, longitude, country };

@@ -12,4 +12,5 @@ export const centroids: Centroids = {
     ['US-VA', { latitude: 38.8, longitude: -77.4 }],
     ['US-OR', { latitude: 45.6, longitude: -121.2 }],
   ]),
+  subdivisionNames: () => undefined,
 };

@@ -4,7 +4,7 @@ import type { Config } from '../../src/config/config.ts';
 import type { Explanation } from '../../src/control/control-plane.ts';
 import { COMPILED_MAX, createReplay } from '../../src/control/journal-replay.ts';
 import { createServing, type Serving } from '../../src/control/serving.ts';
-import { buildGeoTable, composeGeo } from '../../src/geo/mmdb.ts';
+import { composeGeo } from '../../src/geo/database.ts';
 import { DEGRADED, DOWN, FORCED, healthWord, UNKNOWN } from '../../src/health/health-word.ts';
 import { type HealthWords, writeExceptions } from '../../src/health/health-words.ts';
 import { setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
@@ -23,7 +23,6 @@ import {
 import { createDiskDouble, type JournalRig, openJournal, servingOf, words } from './journal-rig.ts';
 
 const ALL_UP = words(60, 60, 60, 60, 60);
-const geoTable = buildGeoTable(geo);
 
 function replayOver(rig: JournalRig, current: () => Serving) {
   let compiles = 0;
@@ -35,7 +34,7 @@ function replayOver(rig: JournalRig, current: () => Serving) {
     async compile({ config, generation }) {
       compiles += 1;
       const snapshot = compiled(config, generation);
-      return { ok: true, snapshot, geo, geoTable, warnings: [], elapsedMs: 0 };
+      return { ok: true, snapshot, geo, warnings: [], elapsedMs: 0 };
     },
   });
   return { replay, compiles: () => compiles };
@@ -208,7 +207,6 @@ test('explain() says when the geo data are not those of then', async () => {
   const current = createServing(createConfig(), {
     snapshot: compiled(),
     geo: { ...other, description: 'another' },
-    geoTable: buildGeoTable(other),
   });
   const { replay } = replayOver(rig, () => current);
   const said = await told(replay.explain({ name: 'www.gslb.example' }, NOW_MS));

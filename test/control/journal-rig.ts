@@ -4,7 +4,7 @@ import { hashSteeringPart } from '../../src/control/journal-config.ts';
 import type { EndpointSaid } from '../../src/control/journal-recorder.ts';
 import type { JournalDisk } from '../../src/control/journal-writer.ts';
 import { createServing, type Serving } from '../../src/control/serving.ts';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import type { HealthWords } from '../../src/health/health-words.ts';
 import { createMovedClock, type MovedClock } from '../monitoring/moved-clock.ts';
 import { compiled, createConfig, geo, healthOf, NOW_MS } from '../nameserver/fixture.ts';
@@ -19,10 +19,8 @@ export type JournalRig = {
   readonly said: Map<string, EndpointSaid>;
 };
 
-const geoTable = buildGeoTable(geo);
-
 export function servingOf(config: Config = createConfig(), generation = 1): Serving {
-  return createServing(config, { snapshot: compiled(config, generation), geo, geoTable });
+  return createServing(config, { snapshot: compiled(config, generation), geo });
 }
 
 /** Words for everybody: those given, in the order of the endpoints. */

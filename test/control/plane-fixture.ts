@@ -5,7 +5,7 @@ import type { Overrides } from '../../src/control/overrides.ts';
 import { createControlPlane } from '../../src/control/plane.ts';
 import { createServing } from '../../src/control/serving.ts';
 import { describeNode, type Facts } from '../../src/control/status.ts';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import { activeOverride, applyToWord } from '../../src/health/override.ts';
 import { fixtureTraffic } from '../admin/fixture-traffic.ts';
 import { compiled, createConfig, geo, healthOf, UP } from '../nameserver/fixture.ts';
@@ -28,11 +28,9 @@ export type PlaneFixture = {
   lastReload: ReloadResult | undefined;
 };
 
-const geoTable = buildGeoTable(geo);
 const compile = (config: Config, generation: number) => ({
   snapshot: compiled(config, generation),
   geo,
-  geoTable,
 });
 
 export async function createPlaneFixture(config: Config = createConfig()): Promise<PlaneFixture> {

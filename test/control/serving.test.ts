@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressShares, createServing } from '../../src/control/serving.ts';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import { allUp, compiled, createConfig, geo, healthOf } from '../nameserver/fixture.ts';
 
 const step = (kind: string) => ({ kind, options: {} });
@@ -25,7 +25,7 @@ test('addressShares() counts each policy over a pool by itself, whatever they ha
     },
   });
   const snapshot = compiled(config);
-  const serving = createServing(config, { snapshot, geo, geoTable: buildGeoTable(geo) });
+  const serving = createServing(config, { snapshot, geo });
   const shares = addressShares(serving, healthOf(allUp(snapshot)));
   const expected = [(0.25 + 1 + 1) / 3, 0.5 / 3, 0.25 / 3];
   for (const [endpoint, share] of expected.entries()) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { meanShares, predictShares, type SteeredName } from '../../src/drill/predict.ts';
-import { composeGeo } from '../../src/geo/mmdb.ts';
+import { composeGeo } from '../../src/geo/database.ts';
 import { buildMap } from '../../src/steering/map.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
 import type { Candidate } from '../../src/steering/step.ts';

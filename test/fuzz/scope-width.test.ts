@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { composeGeo } from '../../src/geo/mmdb.ts';
+import { composeGeo } from '../../src/geo/database.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import { formatAddress, PRIVATE_NETWORKS } from '../../src/ip/address.ts';
 import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../../src/ip/prefix.ts';

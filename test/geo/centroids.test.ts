@@ -7,12 +7,12 @@ import {
   parseCentroids,
 } from '../../src/geo/centroids.ts';
 import { distanceKm } from '../../src/geo/distance.ts';
-import { opened, readCentroids, readEmbedded } from './fixtures.ts';
+import { opened, readCentroids, readCountries } from './fixtures.ts';
 
 const centroids = readCentroids();
 
 test('parseCentroids() knows a place and a continent for every country of the embedded database', () => {
-  const geo = opened(readEmbedded(), {
+  const geo = opened(readCountries(), {
     ...centroids,
     countries: new Map(),
     subdivisions: new Map(),

@@ -1,20 +1,19 @@
 /**
- * Times and sizes of a geo database: `node test/geo/measure.ts [file.mmdb]`, by default the embedded one.
+ * Times and sizes of a geo database: `node test/geo/measure.ts [file]`, by default the places that come with the program.
  * Prints the best of several rounds; look-ups are of random addresses, in IPv6 also of random ranges of
  * the file, which lie densest where look-ups are slowest.
  */
 import { readFileSync } from 'node:fs';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
-import { lookup4, lookup6, type PrefixTable } from '../../src/ip/prefix-table.ts';
-import { opened, readCentroids, readEmbedded } from './fixtures.ts';
+import { buildPrefixTable, lookup4, lookup6, type PrefixTable } from '../../src/ip/prefix-table.ts';
+import { opened, readCentroids, readPlaces } from './fixtures.ts';
 
 const ADDRESSES = 2 ** 16;
 const path = process.argv[2];
-const bytes = path ? readFileSync(path) : readEmbedded();
+const bytes = path ? readFileSync(path) : readPlaces();
 const centroids = readCentroids();
 
 const geo = best('openGeo ms', 3, 1e6, () => opened(bytes, centroids));
-const table = best('buildGeoTable ms', 3, 1e6, () => buildGeoTable(geo));
+const table = best('buildPrefixTable ms', 3, 1e6, () => buildPrefixTable(geo.ranges));
 const sizeOf = (arrays: object): number =>
   Object.values(arrays).reduce((sum, { byteLength = 0 }) => sum + byteLength, 0);
 print('locations', geo.locations.length);

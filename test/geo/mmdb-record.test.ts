@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Location } from '../../src/geo/location.ts';
 import { readLocation } from '../../src/geo/mmdb-record.ts';
-import { subdivisionCode } from '../../src/geo/subdivision-names.ts';
+import { readCentroids } from './fixtures.ts';
+
+const centroids = readCentroids();
 
 test('readLocation() normalises the schemas in use', () => {
   const cases: [string, unknown, Location][] = [
@@ -52,7 +54,7 @@ test('readLocation() normalises the schemas in use', () => {
         city: 'Mountain View',
       },
     ],
-    ['flat, unknown state', { country_code: 'CN', state1: 'Guangdong' }, { country: 'CN' }],
+    ['flat, unknown state', { country_code: 'CN', state1: 'Nowhere' }, { country: 'CN' }],
     [
       'IPinfo Lite',
       {
@@ -83,10 +85,10 @@ test('readLocation() normalises the schemas in use', () => {
     ['array', [{ country_code: 'DE' }], {}],
   ];
   for (const [name, record, expected] of cases)
-    assert.deepEqual(readLocation(record), expected, name);
+    assert.deepEqual(readLocation(record, centroids), expected, name);
 });
 
-test('subdivisionCode() reads names regardless of accents, case and punctuation', () => {
+test('subdivisionNames() knows names regardless of accents, case and punctuation', () => {
   const cases: [string, string, string | undefined][] = [
     ['US', 'Virginia', 'VA'],
     ['US', 'west virginia', 'WV'],
@@ -96,10 +98,14 @@ test('subdivisionCode() reads names regardless of accents, case and punctuation'
     ['DE', 'Baden-Württemberg', 'BW'],
     ['US', 'VA', 'VA'],
     ['GB', 'ENG', 'ENG'],
-    ['FR', 'Île-de-France', undefined],
+    ['FR', 'Île-de-France', 'IDF'],
+    ['CN', 'Guangdong', 'GD'],
+    ['IT', 'Lombardy', '25'],
+    ['JP', 'Aichi', '23'],
+    ['RU', 'St.-Petersburg', 'SPE'],
     ['US', 'Ontario', undefined],
   ];
   for (const [country, name, expected] of cases) {
-    assert.equal(subdivisionCode(country, name), expected, name);
+    assert.equal(centroids.subdivisionNames(country, name), expected, name);
   }
 });

@@ -2,8 +2,9 @@
  * Writes MaxMind DB files (format 2.0), for tests of other schemas and for benchmarks against servers that
  * read MaxMind's own schema only. Plain: no pointers inside records, equal records are stored once.
  */
+
+import type { GeoDatabase } from '../../src/geo/database.ts';
 import type { Location } from '../../src/geo/location.ts';
-import type { GeoDatabase } from '../../src/geo/mmdb.ts';
 import { addressFromUint32, addressFromWords } from '../../src/ip/address.ts';
 import type { Prefix } from '../../src/ip/prefix.ts';
 

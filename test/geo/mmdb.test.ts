@@ -3,14 +3,9 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type CityResponse, Reader } from 'maxmind';
 import { completeLocation } from '../../src/geo/centroids.ts';
+import { composeGeo, type GeoDatabase, locate } from '../../src/geo/database.ts';
 import type { Location } from '../../src/geo/location.ts';
-import {
-  buildGeoTable,
-  composeGeo,
-  type GeoDatabase,
-  locate,
-  openGeo,
-} from '../../src/geo/mmdb.ts';
+import { openGeo } from '../../src/geo/mmdb.ts';
 import { readLocation } from '../../src/geo/mmdb-record.ts';
 import {
   type Address,
@@ -21,7 +16,7 @@ import {
 } from '../../src/ip/address.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import { mapRanges } from '../../src/ip/ranges.ts';
-import { opened, readCentroids, readEmbedded } from './fixtures.ts';
+import { opened, readCentroids, readCountries } from './fixtures.ts';
 import {
   entriesOfGeo,
   type MmdbEntry,
@@ -31,7 +26,7 @@ import {
 } from './mmdb-writer.ts';
 
 const centroids = readCentroids();
-const embeddedBytes = readEmbedded();
+const embeddedBytes = readCountries();
 const embedded = opened(embeddedBytes, centroids);
 
 const entry = (network: string, record: MmdbValue): MmdbEntry => ({
@@ -40,8 +35,7 @@ const entry = (network: string, record: MmdbValue): MmdbEntry => ({
 });
 
 const lookUp = (geo: GeoDatabase) => {
-  const table = buildGeoTable(geo);
-  return (text: string): Location | undefined => locate(geo, table, parseAddress(text)!);
+  return (text: string): Location | undefined => locate(geo, parseAddress(text)!);
 };
 
 /** A small seeded generator of 32-bit words (mulberry32). */
@@ -76,15 +70,14 @@ function sampleAddresses(count: number): Address[] {
 
 test('openGeo() agrees with the maxmind package on 20,000 addresses of the embedded database', () => {
   const reader = new Reader<CityResponse>(Buffer.from(embeddedBytes));
-  const table = buildGeoTable(embedded);
   let known = 0;
   for (const address of sampleAddresses(20_000)) {
     const text = formatAddress(address);
     // Addresses that carry an IPv4 address are answered by it, whatever the file says about them; and
     // the reader takes ::/96 for IPv4.
     if (/^(2002:|::|64:ff9b::)/.test(text)) continue;
-    const expected = completeLocation(readLocation(reader.get(text)), centroids);
-    const found = locate(embedded, table, address) ?? {};
+    const expected = completeLocation(readLocation(reader.get(text), centroids), centroids);
+    const found = locate(embedded, address) ?? {};
     assert.deepEqual(found, expected, text);
     if (found.country) known++;
   }

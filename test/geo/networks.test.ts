@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildGeoTable, locate } from '../../src/geo/mmdb.ts';
+import { locate } from '../../src/geo/database.ts';
 import { openNetworks } from '../../src/geo/networks.ts';
 import { formatAddress, parseAddress } from '../../src/ip/address.ts';
 import { containsAddress, formatPrefix, networkOf, type Prefix } from '../../src/ip/prefix.ts';
@@ -22,8 +22,7 @@ test('openNetworks() reads networks with codes and coordinates, the innermost fi
   );
   assert.ok(opened.ok);
   const { geo } = opened;
-  const table = buildGeoTable(geo);
-  const at = (text: string) => locate(geo, table, parseAddress(text)!);
+  const at = (text: string) => locate(geo, parseAddress(text)!);
   assert.equal(at('192.0.2.1')?.country, 'DE');
   assert.equal(at('192.0.2.129')?.latitude, 1.5);
   assert.equal(at('192.0.2.200')?.country, 'DE');
@@ -62,7 +61,6 @@ test('networks say what the longest of them that holds an address says', () => {
     fc.property(fc.uniqueArray(drawnPrefix, { selector: formatPrefix, minLength: 1 }), (drawn) => {
       const opened = open(drawn.map((each, i) => `${formatPrefix(each)},0,${i % 100}`).join('\n'));
       assert.ok(opened.ok, JSON.stringify(opened));
-      const table = buildGeoTable(opened.geo);
       for (const { address } of drawn) {
         for (const last of [0, 1, 0xff]) {
           const bytes = address.bytes.with(-1, last);
@@ -71,7 +69,7 @@ test('networks say what the longest of them that holds an address says', () => {
             .map((prefix, i) => ({ prefix, i }))
             .filter(({ prefix }) => containsAddress(prefix, asked))
             .sort((a, b) => b.prefix.length - a.prefix.length);
-          const found: number | undefined = locate(opened.geo, table, asked)?.longitude;
+          const found: number | undefined = locate(opened.geo, asked)?.longitude;
           const expected = holding[0] === undefined ? undefined : holding[0].i % 100;
           assert.equal(found, expected, `${formatAddress(asked)} of ${drawn.map(formatPrefix)}`);
         }

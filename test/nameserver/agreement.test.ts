@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import { DEGRADED, DOWN, FORCED, healthWord, UNKNOWN } from '../../src/health/health-word.ts';
 import { type HealthWords, writeExceptions } from '../../src/health/health-words.ts';
 import { type Explanation, explain } from '../../src/nameserver/explain.ts';
@@ -33,7 +33,6 @@ const snapshots = [0, 0.6].flatMap((panicThreshold) =>
     return compiled(createConfig({ pools: { ...pools, web } }));
   }),
 );
-const geoTable = buildGeoTable(geo);
 const RESOLVER = '80.0.0.53';
 
 const word = fc
@@ -80,7 +79,7 @@ test('explain() chooses what respond() answers, in any state, for any client', (
       (snapshot, state, questions) => {
         const worker = startWorker(snapshot, new Uint32Array(ENDPOINTS).fill(60));
         setHealth(worker, state, snapshot.generation);
-        const context = { snapshot, health: state, geo, geoTable };
+        const context = { snapshot, health: state, geo };
         for (const each of questions) {
           const said = explain(context, questionOf(each), each.nowMs);
           assert.ok(!('problem' in said));

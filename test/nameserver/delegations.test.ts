@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { delegationsOf, findBelow } from '../../src/nameserver/delegations.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
-import { opened, readCentroids, readEmbedded } from '../geo/fixtures.ts';
+import { opened, readCentroids, readCountries } from '../geo/fixtures.ts';
 import { createConfig, rrset } from './fixture.ts';
 
 const SEED = fuzzSeed(20261122);
@@ -71,7 +71,7 @@ test('copies of many zones are made without a look at all zones for each', () =>
         return Reflect.ownKeys(target);
       },
     });
-    const geo = opened(readEmbedded(), readCentroids());
+    const geo = opened(readCountries(), readCentroids());
     const compiled = compileSnapshot({ ...config, zones }, geo, 1, 1);
     assert.ok(compiled.ok && compiled.snapshot.transfers.length === count);
     return walks;

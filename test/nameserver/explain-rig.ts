@@ -1,4 +1,3 @@
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
 import {
   type ExplainContext,
   type ExplainQuestion,
@@ -17,11 +16,10 @@ import {
 } from './fixture.ts';
 
 /** Explanations over the fixture's snapshot, and the way over DNS to them. */
-const geoTable = buildGeoTable(geo);
 export const snapshot = compiled();
 
 export function contextOf(changes: Partial<ExplainContext> = {}): ExplainContext {
-  return { snapshot, health: healthOf(allUp(snapshot)), geo, geoTable, ...changes };
+  return { snapshot, health: healthOf(allUp(snapshot)), geo, ...changes };
 }
 
 /** The reply to TXT of a name, as the main thread makes it. */

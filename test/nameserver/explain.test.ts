@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Explanation as ApiExplanation } from '../../src/control/control-plane.ts';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import { DOWN, FORCED } from '../../src/health/health-word.ts';
 import {
   type ExplainContext,
@@ -12,10 +12,9 @@ import {
 import { type Ask, allUp, ask, compiled, geo, healthOf, NOW_MS, startWorker } from './fixture.ts';
 
 const snapshot = compiled();
-const geoTable = buildGeoTable(geo);
 
 function context(words = allUp(snapshot)): ExplainContext {
-  return { snapshot, health: healthOf(words), geo, geoTable };
+  return { snapshot, health: healthOf(words), geo };
 }
 
 function explained(

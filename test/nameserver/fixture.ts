@@ -5,7 +5,7 @@
 
 import dnsPacket from 'dns-packet';
 import type { Config, PoolConfig, RrsetConfig, SteeredConfig } from '../../src/config/config.ts';
-import { composeGeo, type GeoDatabase } from '../../src/geo/mmdb.ts';
+import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
 import type { HealthWords } from '../../src/health/health-words.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';

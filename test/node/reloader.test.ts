@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Revision } from '../../src/cluster/revisions.ts';
 import { createServing, type Serving } from '../../src/control/serving.ts';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import type { SocketProblem } from '../../src/io/sockets.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
@@ -78,7 +78,6 @@ test('reload() and refresh() tell what was added to zones and is left out', asyn
     ok: true,
     snapshot,
     geo,
-    geoTable,
     warnings: [],
     elapsedMs: 1,
     leftOut,
@@ -216,8 +215,6 @@ test('reload() of a shared revision that is invalid here keeps the one before', 
   assert.equal(node.served()?.revision, 1);
 });
 
-const geoTable = buildGeoTable(geo);
-
 function open(t: TestContext, config: ConfigFile = CONFIG) {
   const file = join(scratch(t), 'meridian.yaml');
   const write = (next: ConfigFile): void => writeFileSync(file, JSON.stringify(next));
@@ -227,7 +224,7 @@ function open(t: TestContext, config: ConfigFile = CONFIG) {
   assert.ok(loaded.ok, JSON.stringify(loaded));
   const compiled = compileSnapshot(loaded.config, geo, 1, loaded.revision);
   assert.ok(compiled.ok);
-  let serving: Serving = createServing(loaded.config, { ...compiled, geo, geoTable });
+  let serving: Serving = createServing(loaded.config, { ...compiled, geo });
   const clock = createMovedClock();
   let latest: Revision | undefined;
   let served: Revision | undefined;
@@ -294,7 +291,7 @@ function createHeldCompiler() {
       const compiled = compileSnapshot(config, geo, generation, revision);
       assert.ok(compiled.ok);
       const { snapshot } = compiled;
-      return { ok: true, snapshot, geo, geoTable, warnings: [], elapsedMs: 0 };
+      return { ok: true, snapshot, geo, warnings: [], elapsedMs: 0 };
     },
   };
   return compiler;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Serving } from '../../src/control/serving.ts';
-import { buildGeoTable } from '../../src/geo/mmdb.ts';
+
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
 import { chooseServing, followShared, startRevisions } from '../../src/node/revision.ts';
@@ -158,14 +158,12 @@ test('what was served is found again, the last few of it, and anything else is n
   assert.equal(unwritable.all().length, 1);
 });
 
-const geoTable = buildGeoTable(geo);
-
 /** Compiles in this thread; a region of the name "broken" cannot be. */
 async function compile({ config, generation, revision }: CompileRequest): Promise<CompileResult> {
   if (Object.hasOwn(config.regions, 'broken')) return { ok: false, reasons: ['It is broken.'] };
   const compiled = compileSnapshot(config, geo, generation, revision);
   assert.ok(compiled.ok);
-  return { ok: true, snapshot: compiled.snapshot, geo, geoTable, warnings: [], elapsedMs: 0 };
+  return { ok: true, snapshot: compiled.snapshot, geo, warnings: [], elapsedMs: 0 };
 }
 
 type Revisions = Parameters<typeof chooseServing>[2];

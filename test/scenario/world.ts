@@ -3,7 +3,7 @@ import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 import { createConfigRevisions } from '../../src/control/config-revisions.ts';
 import { parseCentroids } from '../../src/geo/centroids.ts';
-import { composeGeo } from '../../src/geo/mmdb.ts';
+import { composeGeo } from '../../src/geo/database.ts';
 import type { Override } from '../../src/health/override.ts';
 import type { HealthEvent } from '../../src/monitoring/health-table.ts';
 import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { composeGeo } from '../../src/geo/mmdb.ts';
+import { composeGeo } from '../../src/geo/database.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
 import type { ProbeKind } from '../../src/probe/probe.ts';

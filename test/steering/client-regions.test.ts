@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { composeGeo } from '../../src/geo/database.ts';
 import { distanceKm } from '../../src/geo/distance.ts';
 import type { Location } from '../../src/geo/location.ts';
-import { composeGeo } from '../../src/geo/mmdb.ts';
 import { NOWHERE } from '../../src/health/health-words.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { lookupAddress, rangeValueOf } from '../../src/ip/prefix-table.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { composeGeo, type GeoDatabase } from '../../src/geo/mmdb.ts';
+import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { lookupAddress, rangeValueOf, scopeOf } from '../../src/ip/prefix-table.ts';
 import { classCount, classEntries, classEntry } from '../../src/steering/class-list.ts';

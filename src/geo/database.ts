@@ -1,0 +1,99 @@
+/**
+ * What the geo data of a node are, whatever files they come from: whole-space ranges of interned locations, from
+ * which steering maps are compiled, and beside them the networks' autonomous systems where a file names them.
+ */
+import type { Address } from '../ip/address.ts';
+import { type Prefix, parsePrefix } from '../ip/prefix.ts';
+import { valueAt } from '../ip/range-search.ts';
+import {
+  combineRanges,
+  mapRanges,
+  overlayPrefixes,
+  type Ranges,
+  uniformRanges,
+} from '../ip/ranges.ts';
+import type { Location } from './location.ts';
+import { createLocationNumbers } from './location-numbers.ts';
+
+/** Structured-cloneable; the ranges lie on shared memory. */
+export type GeoDatabase = {
+  /** Index 0 is the unknown location `{}`; the others are distinct. */
+  readonly locations: readonly Location[];
+  /** The values are indexes into `locations`. */
+  readonly ranges: Ranges;
+  readonly description: string;
+  /** When its makers built it; of several databases, the oldest; 0 without any. */
+  readonly builtAtMs: number;
+  /** How many ranges of both families have a known location. */
+  readonly networks: number;
+  /** What the licences ask us to show. */
+  readonly attribution: string;
+};
+
+export type OpenGeoResult =
+  | { readonly ok: true; readonly geo: GeoDatabase }
+  | { readonly ok: false; readonly reason: string };
+
+export type GeoOverride = { readonly networks: readonly string[]; readonly location: Location };
+
+/**
+ * One database out of several: for each network the first that knows its location answers, and the
+ * operator's overrides lie on top, the longest prefix first. Override locations are taken as they are:
+ * complete them first (completeLocation). Networks that do not parse are skipped; the configuration's
+ * validation has refused them.
+ */
+export function composeGeo(
+  databases: readonly GeoDatabase[],
+  overrides: readonly GeoOverride[],
+): GeoDatabase {
+  const [only, ...others] = databases;
+  if (only !== undefined && others.length === 0 && overrides.length === 0) return only;
+  const numbers = createLocationNumbers();
+  let ranges = uniformRanges(0);
+  for (const database of databases) {
+    const indexes = database.locations.map((location) => numbers.numberOf(location));
+    const renumbered = mapRanges(database.ranges, (value) => indexes[value]!);
+    ranges = combineRanges(ranges, renumbered, (first, second) => (first !== 0 ? first : second));
+  }
+  const overlays: { prefix: Prefix; value: number }[] = [];
+  for (const { networks, location } of overrides) {
+    const value = numbers.numberOf(location);
+    for (const network of networks) {
+      const prefix = parsePrefix(network);
+      if (prefix) overlays.push({ prefix, value });
+    }
+  }
+  ranges = overlayPrefixes(ranges, overlays);
+  const descriptions = databases.map((database) => database.description);
+  if (overlays.length > 0) descriptions.push(`${overlays.length} overrides`);
+  return {
+    locations: numbers.locations,
+    ranges,
+    description: descriptions.join(', '),
+    builtAtMs: databases.length > 0 ? Math.min(...databases.map((one) => one.builtAtMs)) : 0,
+    networks: networksOf(ranges),
+    attribution: [
+      ...new Set(databases.flatMap(({ attribution }) => attribution.split(ATTRIBUTION_SEPARATOR))),
+    ]
+      .filter((part) => part !== '')
+      .join(ATTRIBUTION_SEPARATOR),
+  };
+}
+
+/** Where an address is; undefined when the database does not know. */
+export function locate({ locations, ranges }: GeoDatabase, address: Address): Location | undefined {
+  const index = valueAt(ranges, address);
+  return index === 0 ? undefined : locations[index];
+}
+
+/** How many ranges have a value. */
+export function networksOf(ranges: Ranges): number {
+  let known = 0;
+  for (const values of [ranges.values4, ranges.values6]) {
+    for (let i = 0; i < values.length; i++) if (values[i] !== 0) known++;
+  }
+  return known;
+}
+
+/** Between the lines of several vendors. */
+export const ATTRIBUTION_SEPARATOR = '; ';
