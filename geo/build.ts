@@ -44,7 +44,7 @@ try {
   const centroids = formatCentroids(geo, names);
   writeFileSync(new URL('./centroids.json', import.meta.url), centroids);
   const places = coarsen(completed(geo, parseCentroids(JSON.parse(centroids))), CELL_DEGREES);
-  say(`${places.locations.length - 1} cells of ${CELL_DEGREES} degree`);
+  say(`${places.locations.length - 1} cells of ${CELL_DEGREES}°`);
   const pack = writePack(places, { progress: say });
   writeFileSync(new URL('./places.pack', import.meta.url), pack);
   say(`places.pack has ${(pack.length / 1e6).toFixed(2)} MB`);
@@ -84,7 +84,7 @@ function readCities(paths: readonly string[], { subdivisionNames }: SeenNames): 
     return result.geo;
   });
   const built = new Date(Math.max(...opened.map(({ builtAtMs }) => builtAtMs)));
-  const description = `DB-IP City Lite in cells of ${CELL_DEGREES} degree (${day(built)})`;
+  const description = `DB-IP City Lite (${day(built)})`;
   return { ...composeGeo(opened, []), attribution: ATTRIBUTION, description };
 }
 

@@ -14,6 +14,7 @@ import { addEvents } from './events.ts';
 import { CliExit, EXIT_OK, EXIT_USAGE } from './exit.ts';
 import { addExplain } from './explain.ts';
 import { addForce } from './force.ts';
+import { addGeo } from './geo.ts';
 import { addHealthcheck } from './healthcheck.ts';
 import type { CliIo, Handlers } from './io.ts';
 import { issueText } from './issue-text.ts';
@@ -105,6 +106,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addConfig(program, context);
   addAcme(program, context);
   addRecords(program, context);
+  addGeo(program, context);
   addHealthcheck(program, context);
   addCompletion(program);
   return { program, context };

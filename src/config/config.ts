@@ -1,10 +1,10 @@
-import type { Location } from '../geo/location.ts';
 import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 import type { AffinityConfig } from './affinity-config.ts';
 import type { ClientsConfig } from './clients-config.ts';
 import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
+import type { GeoConfig, RegionConfig } from './geo-config.ts';
 
 /**
  * What people wrote, validated and with defaults filled in: the only shape of configuration that
@@ -56,25 +56,6 @@ export type VantageConfig = {
   readonly name: string;
   readonly region?: string;
   readonly source: readonly string[];
-};
-
-export type RegionConfig = {
-  /** `{latitude, longitude}` or, in YAML, a country `DE` or subdivision `US-VA` code, resolved to its centroid. */
-  readonly location: Location;
-  /** v4 and v6 addresses that DNS answers for this region. */
-  readonly vips: readonly string[];
-  /** Requests per second that the region can carry; 0 = not stated. */
-  readonly capacity: number;
-};
-
-export type GeoConfig = {
-  /** Paths of .mmdb files, the first that knows wins; empty = the embedded country database. */
-  readonly databases: readonly string[];
-  /** Operator knowledge, on top of every database; the longest prefix wins. */
-  readonly overrides: readonly {
-    readonly networks: readonly string[];
-    readonly location: Location;
-  }[];
 };
 
 export type MonitorConfig = {

@@ -17,10 +17,10 @@ import type {
   KeyConfig,
   MonitorConfig,
   PolicyConfig,
-  RegionConfig,
 } from './config.ts';
 import { extensions } from './extensions.ts';
 import type { FlowConfig } from './front-config.ts';
+import type { RegionConfig } from './geo-config.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { present } from './present.ts';
 import { resolveAffinity } from './resolve-affinity.ts';
@@ -258,7 +258,7 @@ function resolveGeo(file: ConfigFile, centroids: Centroids, error: Report): Conf
       location: resolveLocation(location, [...path, 'location'], centroids, error),
     };
   });
-  return { databases: file.geo.databases, overrides };
+  return { databases: file.geo.databases, overrides, maxAgeMs: file.geo.maxAge };
 }
 
 function resolveMonitor({

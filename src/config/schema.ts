@@ -151,7 +151,7 @@ const geo = z.strictObject({
     .max(16)
     .default([])
     .describe(
-      'Paths of .mmdb files, or of .csv files with a network and its place on each line (`192.0.2.0/24,DE`, `2001:db8::/32,50.11,8.68`); the first that knows an address wins. Default: the built-in country database.',
+      'Paths of .mmdb files (places, autonomous systems or both), of packs of `meridian geo pack`, or of .csv files with a network and its place on each line (`192.0.2.0/24,DE`, `2001:db8::/32,50.11,8.68`); the first that knows an address wins. `built-in` is what comes with the program: the country, the subdivision and the place to a degree. Default: that alone; it is also used when none of the files knows places, as those of autonomous systems only.',
     ),
   overrides: z
     .array(
@@ -163,6 +163,9 @@ const geo = z.strictObject({
     .max(ENTRIES_MAX)
     .default([])
     .describe('What you know better than every database; the longest prefix wins.'),
+  maxAge: duration('1d', '3650d')
+    .prefault('180d')
+    .describe('How old the databases may be before an event says so.'),
 });
 
 const endpoint = z.strictObject({

@@ -6,6 +6,19 @@ export type Clock = {
   setTimer(ms: number, run: () => void): () => void;
 };
 
+/** Calls `act` again and again; returns the function that stops it. */
+export function repeat(clock: Clock, everyMs: number, act: () => void): () => void {
+  let cancel: () => void = () => {};
+  const later = (): void => {
+    cancel = clock.setTimer(everyMs, () => {
+      act();
+      later();
+    });
+  };
+  later();
+  return () => cancel();
+}
+
 /** Longest delay that Node's timers can hold; longer ones would fire at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 

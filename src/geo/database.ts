@@ -14,6 +14,7 @@ import {
 } from '../ip/ranges.ts';
 import type { Location } from './location.ts';
 import { createLocationNumbers } from './location-numbers.ts';
+import { composeSystems, type SystemTable } from './systems.ts';
 
 /** Structured-cloneable; the ranges lie on shared memory. */
 export type GeoDatabase = {
@@ -21,10 +22,11 @@ export type GeoDatabase = {
   readonly locations: readonly Location[];
   /** The values are indexes into `locations`. */
   readonly ranges: Ranges;
+  readonly systems: SystemTable;
   readonly description: string;
   /** When its makers built it; of several databases, the oldest; 0 without any. */
   readonly builtAtMs: number;
-  /** How many ranges of both families have a known location. */
+  /** How many ranges of both families have a known location; of a file of systems only, a known system. */
   readonly networks: number;
   /** What the licences ask us to show. */
   readonly attribution: string;
@@ -69,6 +71,7 @@ export function composeGeo(
   return {
     locations: numbers.locations,
     ranges,
+    systems: composeSystems(databases.map(({ systems }) => systems)),
     description: descriptions.join(', '),
     builtAtMs: databases.length > 0 ? Math.min(...databases.map((one) => one.builtAtMs)) : 0,
     networks: networksOf(ranges),

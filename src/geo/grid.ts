@@ -28,6 +28,7 @@ export function coarsen(geo: GeoDatabase, degrees: number): GeoDatabase {
   });
   return {
     ...geo,
+    description: `${geo.description} in cells of ${degrees}°`,
     locations: [{}, ...[...cells.values()].map(locationOf)],
     ranges: mapRanges(ranges, (index) => cellOf[index]?.number ?? 0),
   };

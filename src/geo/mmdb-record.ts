@@ -5,6 +5,7 @@
  */
 import type { Location } from './location.ts';
 import type { SubdivisionNames } from './subdivision-names.ts';
+import type { AutonomousSystem } from './systems.ts';
 
 /** The location in a decoded record; `{}` when it names neither a country nor a place. */
 export function readLocation(
@@ -16,6 +17,20 @@ export function readLocation(
     ? readNested(record)
     : readFlat(record, subdivisionNames);
 }
+
+/** The autonomous system in a decoded record; undefined when it names none. */
+export function readSystem(record: unknown): AutonomousSystem | undefined {
+  if (!isMap(record)) return undefined;
+  const told = record['autonomous_system_number'] ?? record['asn'];
+  const number = typeof told === 'string' ? Number(told.replace(/^AS/i, '')) : told;
+  if (typeof number !== 'number' || !Number.isInteger(number)) return undefined;
+  if (number < 1 || number > SYSTEM_MAX) return undefined;
+  const name = text(record['autonomous_system_organization']) ?? text(record['as_name']) ?? '';
+  return { number, name };
+}
+
+/** Of 32 bits (RFC 6793). */
+const SYSTEM_MAX = 2 ** 32 - 1;
 
 type Fields = Readonly<Record<string, unknown>>;
 

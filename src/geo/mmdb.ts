@@ -14,8 +14,14 @@ import { type Centroids, completeLocation } from './centroids.ts';
 import { ATTRIBUTION_SEPARATOR, networksOf, type OpenGeoResult } from './database.ts';
 import { createLocationNumbers } from './location-numbers.ts';
 import { createRecordDecoder } from './mmdb-data.ts';
-import { readLocation } from './mmdb-record.ts';
-import { flattenTree } from './mmdb-tree.ts';
+import { readLocation, readSystem } from './mmdb-record.ts';
+import { flattenTree, type SearchTree } from './mmdb-tree.ts';
+import {
+  type AutonomousSystem,
+  createSystemNumbers,
+  NO_SYSTEMS,
+  type SystemTable,
+} from './systems.ts';
 
 /**
  * Reads a whole .mmdb file. Never throws: what is wrong with the file is the reason.
@@ -58,13 +64,16 @@ function openReader(
 
   const numbers = createLocationNumbers();
   const indexes = new Map<number, number>();
+  const systemByRecord = new Map<number, AutonomousSystem>();
   const decode = createRecordDecoder(bytes, searchTreeSize + SEPARATOR_SIZE);
   const indexOf = (record: number): number => {
     let index = indexes.get(record);
     if (index === undefined) {
-      const location = readLocation(decode(record - nodeCount + searchTreeSize), centroids);
-      index = numbers.numberOf(completeLocation(location, centroids));
+      const value = decode(record - nodeCount + searchTreeSize);
+      index = numbers.numberOf(completeLocation(readLocation(value, centroids), centroids));
       indexes.set(record, index);
+      const system = readSystem(value);
+      if (system !== undefined) systemByRecord.set(record, system);
     }
     return index;
   };
@@ -73,12 +82,29 @@ function openReader(
   if (typeof ranges === 'string') return refuse(ranges);
   const { locations } = numbers;
   if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct locations');
-  const networks = networksOf(ranges);
-  if (networks === 0) return refuse('no network in the file has a location');
+  const systems = systemsOf(tree, systemByRecord);
+  const networks = networksOf(ranges) || networksOf(systems.ranges);
+  if (networks === 0) return refuse('no network in the file has a location or a system');
   const databaseType = String(reader.metadata.databaseType ?? 'unnamed');
   const description = `${databaseType} (${new Date(builtAtMs).toISOString().slice(0, 10)})`;
   const attribution = attributionOf(databaseType, centroids);
-  return { ok: true, geo: { locations, ranges, description, builtAtMs, networks, attribution } };
+  return {
+    ok: true,
+    geo: { locations, ranges, systems, description, builtAtMs, networks, attribution },
+  };
+}
+
+/** Another walk, of those files only that name systems. */
+function systemsOf(tree: SearchTree, byRecord: ReadonlyMap<number, AutonomousSystem>): SystemTable {
+  if (byRecord.size === 0) return NO_SYSTEMS;
+  const { indexOf, systems } = createSystemNumbers();
+  const none = systems[0]!;
+  const ranges = flattenTree(
+    tree,
+    (record) => indexOf(byRecord.get(record) ?? none),
+    () => {},
+  );
+  return typeof ranges === 'string' ? NO_SYSTEMS : { systems, ranges };
 }
 
 const SEPARATOR_SIZE = 16;

@@ -15,6 +15,7 @@ import { MAX_RANGE_VALUE } from '../ip/ranges.ts';
 import { type Centroids, completeLocation, locationOfCode } from './centroids.ts';
 import type { OpenGeoResult } from './database.ts';
 import type { Location } from './location.ts';
+import { NO_SYSTEMS } from './systems.ts';
 
 const NEWLINE = 0x0a;
 
@@ -65,6 +66,7 @@ export function openNetworks(
     geo: {
       locations,
       ranges,
+      systems: NO_SYSTEMS,
       description,
       builtAtMs,
       networks,

@@ -14,6 +14,7 @@ import { buildRanges, MAX_RANGE_VALUE, type RangesBuilder } from '../ip/ranges.t
 import { type Centroids, completeLocation } from './centroids.ts';
 import { type GeoDatabase, networksOf, type OpenGeoResult } from './database.ts';
 import type { Location } from './location.ts';
+import { NO_SYSTEMS } from './systems.ts';
 
 export const PACK_MAGIC = 'MGP1';
 export const WORD_OCTETS = 4;
@@ -75,7 +76,10 @@ function readSections(file: Buffer, centroids: Centroids): GeoDatabase {
   if (at !== end) throw new Error('something follows the last section');
   const ranges = builder.finish();
   const networks = networksOf(ranges);
-  return { locations: places, ranges, description, builtAtMs, networks, attribution };
+  return {
+    ...{ locations: places, ranges, systems: NO_SYSTEMS, networks },
+    ...{ attribution, builtAtMs, description },
+  };
 }
 
 function readHead(section: Buffer): PackHead {

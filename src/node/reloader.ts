@@ -1,7 +1,7 @@
 import type { Revision } from '../cluster/revisions.ts';
 import type { Config } from '../config/config.ts';
 import { diffConfig, guardShrink } from '../config/diff.ts';
-import type { Clock } from '../control/clock.ts';
+import { type Clock, repeat } from '../control/clock.ts';
 import type { ConfigIssue, ReloadResult } from '../control/control-plane.ts';
 import type { Events } from '../control/events.ts';
 import { createServing, type Serving } from '../control/serving.ts';
@@ -205,19 +205,6 @@ function createQueue() {
     },
     settled: () => running,
   };
-}
-
-/** Calls `act` again and again; returns the function that stops it. */
-function repeat(clock: Clock, everyMs: number, act: () => void): () => void {
-  let cancel: () => void = () => {};
-  const later = (): void => {
-    cancel = clock.setTimer(everyMs, () => {
-      act();
-      later();
-    });
-  };
-  later();
-  return () => cancel();
 }
 
 function geoVersionsOf({ geo }: Config): string {

@@ -10,6 +10,7 @@ import { type Agent, createAgent } from './agent.ts';
 import type { ConfigSource } from './config-file.ts';
 import { configSha } from './config-sha.ts';
 import { openDatagrams } from './datagrams.ts';
+import { watchGeoAge } from './geo-age.ts';
 import { createNotifier, type Notifier } from './notifier.ts';
 import { ownVantages, type Parts } from './parts.ts';
 import { type NodeRecord, openRecord } from './record.ts';
@@ -112,9 +113,9 @@ export function createServed(
   const stops = [
     followServers(parts, balancer, agent, () => serving.config),
     followed.onNews((by) => reloadSoon(parts, reloader, by)),
-    parts.overlays.onChange(refresher.refresh),
+    watchGeoAge(systemClock, parts.events, () => serving),
     // Other keys may come without anything that a zone shows of them.
-    parts.signer.onKeys(refresher.refresh),
+    ...[parts.overlays.onChange, parts.signer.onKeys].map((on) => on(refresher.refresh)),
   ];
   return {
     current: () => serving,

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { GeoConfig } from '../config/config.ts';
+import type { GeoConfig } from '../config/geo-config.ts';
 import { type Centroids, parseCentroids } from '../geo/centroids.ts';
 import { composeGeo, type GeoDatabase, type OpenGeoResult } from '../geo/database.ts';
 import { openGeo } from '../geo/mmdb.ts';
@@ -17,8 +17,10 @@ export type GeoFiles = {
    * Reads what changed since the last call. When nothing did, `geo` is the same object as before.
    * Without any readable database the result is a reason.
    */
-  load(config: GeoConfig, centroids: Centroids, progress?: Progress): GeoLoad;
+  load(config: GeoSources, centroids: Centroids, progress?: Progress): GeoLoad;
 };
+
+export type GeoSources = Pick<GeoConfig, 'databases' | 'overrides'>;
 
 export type GeoLoad =
   | { readonly ok: true; readonly geo: GeoDatabase; readonly warnings: readonly string[] }
@@ -33,8 +35,10 @@ type Composed = {
 
 type Kept = { readonly version: string; readonly geo: GeoDatabase };
 
-/** The path of the database that comes with the program. */
-function embeddedDatabasePath(): string {
+/** Instead of a path: what comes with the program. */
+const BUILT_IN = 'built-in';
+
+function builtInPath(): string {
   return fileURLToPath(new URL('../../geo/places.pack', import.meta.url));
 }
 
@@ -43,9 +47,10 @@ export function readCentroids(): Centroids {
   return parseCentroids(JSON.parse(readFileSync(file, 'utf8')));
 }
 
-/** Paths that a configuration reads, the embedded one when it names none. */
-export function geoPaths(config: GeoConfig): readonly string[] {
-  return config.databases.length > 0 ? config.databases : [embeddedDatabasePath()];
+/** Paths that a configuration reads. */
+export function geoPaths({ databases }: GeoSources): readonly string[] {
+  const paths = databases.length > 0 ? databases : [BUILT_IN];
+  return paths.map((path) => (path === BUILT_IN ? builtInPath() : path));
 }
 
 /** Changes when the file is replaced or rewritten; empty when it is not there. */
@@ -61,7 +66,7 @@ export function fileVersion(path: string): string {
 export function createGeoFiles(): GeoFiles {
   const kept = new Map<string, Kept>();
   let last: Composed | undefined;
-  const compose = (parts: readonly GeoDatabase[], { overrides }: GeoConfig): GeoDatabase => {
+  const compose = (parts: readonly GeoDatabase[], { overrides }: GeoSources): GeoDatabase => {
     const key = JSON.stringify(overrides);
     const isSame = last?.key === key && last.parts.length === parts.length;
     if (last && isSame && parts.every((part, i) => part === last?.parts[i])) return last.geo;
@@ -72,7 +77,7 @@ export function createGeoFiles(): GeoFiles {
     load(config, centroids, progress = () => {}) {
       const warnings: string[] = [];
       const databases: GeoDatabase[] = [];
-      for (const path of geoPaths(config)) {
+      const take = (path: string): void => {
         const opened = open(path, kept.get(path), centroids, progress);
         if (opened.kept) {
           kept.set(path, opened.kept);
@@ -84,13 +89,18 @@ export function createGeoFiles(): GeoFiles {
             : 'It is left out.';
           warnings.push(`${path}: ${opened.reason}. ${consequence}`);
         }
-      }
+      };
+      for (const path of geoPaths(config)) take(path);
+      // Systems without places: nobody means that nothing is to be near.
+      if (databases.length > 0 && !databases.some(knowsPlaces)) take(builtInPath());
       if (databases.length === 0) return { ok: false, reason: warnings.join(' ') };
       progress('putting geo databases together', 0);
       return { ok: true, geo: compose(databases, config), warnings };
     },
   };
 }
+
+const knowsPlaces = ({ locations }: GeoDatabase): boolean => locations.length > 1;
 
 /** Files of networks in text; all others are .mmdb. */
 const NETWORKS_SUFFIX = '.csv';

@@ -41,7 +41,7 @@ test('coarsen() weighs places without IPv4 addresses by their IPv6 networks', ()
 });
 
 test('coarsen() keeps what is known of networks, and what is not', () => {
-  assert.equal(grid.description, geo.description);
+  assert.equal(grid.description, `${geo.description} in cells of 1°`);
   assert.equal(place('8.8.8.8'), undefined);
   assert.ok(grid.locations.length < geo.locations.length);
 });

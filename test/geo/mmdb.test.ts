@@ -7,6 +7,7 @@ import { composeGeo, type GeoDatabase, locate } from '../../src/geo/database.ts'
 import type { Location } from '../../src/geo/location.ts';
 import { openGeo } from '../../src/geo/mmdb.ts';
 import { readLocation } from '../../src/geo/mmdb-record.ts';
+import { systemOf } from '../../src/geo/systems.ts';
 import {
   type Address,
   addressFromUint32,
@@ -172,7 +173,7 @@ test('openGeo() gives the same ranges when a database is written in the MaxMind 
 
 test('openGeo() gives the reason when the bytes are no database', () => {
   const good = writeMmdb([entry('10.0.0.0/8', { country_code: 'DE' })], { databaseType: 'test' });
-  const asnOnly = writeMmdb([entry('10.0.0.0/8', { asn: 64500n })], { databaseType: 'test' });
+  const nothing = writeMmdb([entry('10.0.0.0/8', { asn: 'none' })], { databaseType: 'test' });
   const cases: [string, Uint8Array, RegExp][] = [
     ['empty', new Uint8Array(0), /not a readable/],
     ['zeros', new Uint8Array(4096), /not a readable/],
@@ -180,7 +181,7 @@ test('openGeo() gives the reason when the bytes are no database', () => {
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
     ['this test', readFileSync(import.meta.filename), /./],
     ['tail only', good.subarray(good.length - 200), /cut off/],
-    ['no locations', asnOnly, /no network in the file has a location/],
+    ['no locations', nothing, /no network in the file has a location/],
   ];
   for (const [name, bytes, expected] of cases) {
     const result = openGeo(bytes, centroids);
@@ -244,4 +245,37 @@ test('composeGeo() works from overrides alone', () => {
   const geo = composeGeo([], [{ networks: ['192.0.2.0/24'], location: { country: 'DE' } }]);
   assert.equal(lookUp(geo)('192.0.2.1')?.country, 'DE');
   assert.equal(geo.networks, 1);
+});
+
+test('openGeo() reads autonomous systems beside places, of every schema in use', () => {
+  const records = {
+    '192.0.2.0/24': {
+      ...{ autonomous_system_number: 64496n, autonomous_system_organization: 'Example' },
+      country: { iso_code: 'DE' },
+    },
+    '198.51.100.0/24': { country_code: 'FR', asn: 'AS64497', as_name: 'Another' },
+    '203.0.113.0/24': { country_code: 'US', asn: 'none', autonomous_system_number: 0n },
+    '2001:db8::/32': { autonomous_system_number: 4_200_000_000n },
+  };
+  const entries = Object.entries(records).map(([network, record]) => entry(network, record));
+  const { ranges, systems, ...rest } = opened(writeMmdb(entries, { databaseType: 'x' }), centroids);
+  const of = (text: string) => systemOf(systems, parseAddress(text)!);
+  assert.deepEqual(of('192.0.2.7'), { number: 64496, name: 'Example' });
+  assert.deepEqual(of('198.51.100.7'), { number: 64497, name: 'Another' });
+  assert.equal(of('203.0.113.7'), undefined);
+  assert.deepEqual(of('2001:db8::1'), { number: 4_200_000_000, name: '' });
+  assert.equal(of('8.8.8.8'), undefined);
+  assert.equal(locate({ ...rest, ranges, systems }, parseAddress('192.0.2.7')!)?.country, 'DE');
+});
+
+test('composeGeo() takes each network’s system from the first database that knows it', () => {
+  const systemEntry = (network: string, number: bigint) =>
+    entry(network, { autonomous_system_number: number });
+  const made = (...entries: MmdbEntry[]) =>
+    opened(writeMmdb(entries, { databaseType: 'x' }), centroids);
+  const first = made(systemEntry('192.0.2.0/25', 1n));
+  const second = made(systemEntry('192.0.2.0/24', 2n), entry('10.0.0.0/8', { country_code: 'DE' }));
+  const { systems } = composeGeo([first, second], []);
+  const of = (text: string) => systemOf(systems, parseAddress(text)!)?.number;
+  assert.deepEqual([of('192.0.2.1'), of('192.0.2.129'), of('10.0.0.1')], [1, 2, undefined]);
 });

@@ -37,7 +37,7 @@ const world: GeoDatabase = {
 const at = (geo: GeoDatabase, text: string) => locate(geo, parseAddress(text)!);
 
 test('the pack that comes with the program knows the cities of well-known networks', () => {
-  assert.match(places.description, /^DB-IP City Lite in cells of 1 degree \(\d{4}-\d\d-\d\d\)$/);
+  assert.match(places.description, /^DB-IP City Lite \(\d{4}-\d\d-\d\d\) in cells of 1°$/);
   assert.match(places.attribution, /IP Geolocation by DB-IP \(https:\/\/db-ip\.com\)/);
   assert.ok(bytes.length < 10_000_000, `${bytes.length} octets`);
   assert.ok(places.networks > 5_000_000);

@@ -136,7 +136,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       eu: { location: EU, vips: ['198.51.100.2', '2001:db8::2'], capacity: 0 },
       ap: { location: AP, vips: ['198.51.100.3', '2001:db8::3'], capacity: 0 },
     },
-    geo: { databases: [], overrides: [] },
+    geo: { databases: [], overrides: [], maxAgeMs: 180 * 86_400_000 },
     monitors: {},
     monitorGroups: {},
     cluster: { keys: [], keyFiles: [], listen: [], peers: [], sharedConfig: false },

@@ -3,9 +3,13 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { locate } from '../../src/geo/database.ts';
+import { systemOf } from '../../src/geo/systems.ts';
+import { parseAddress } from '../../src/ip/address.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
 import { createGeoFiles, fileVersion, geoPaths } from '../../src/workers/geo-files.ts';
 import { centroids } from '../config/centroids.ts';
+import { readCentroids } from '../geo/fixtures.ts';
 import { nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 
 test('load() reads what is there, and again only what was replaced', (t) => {
@@ -85,10 +89,12 @@ test('fileVersion() changes with the file and is empty without one', (t) => {
   assert.notEqual(fileVersion(path), before);
 });
 
-test('geoPaths() is the embedded database when none is configured', () => {
+test('geoPaths() is what comes with the program when nothing or that is configured', () => {
   const paths = geoPaths({ databases: [], overrides: [] });
   assert.equal(paths.length, 1);
-  assert.match(paths[0]!, /\.mmdb$/);
+  assert.match(paths[0]!, /geo\/places\.pack$/);
+  const listed = geoPaths({ databases: ['/own.csv', 'built-in'], overrides: [] });
+  assert.deepEqual(listed, ['/own.csv', paths[0]]);
 });
 
 function databaseOf(...networks: readonly string[]): Uint8Array {
@@ -126,4 +132,21 @@ test('load() reads a .csv file as networks, over the databases behind it', (t) =
   assert.ok(second.ok);
   assert.match(second.warnings.join(), /csv: line 1: .* The last good content stays in use\./);
   assert.equal(second.geo, first.geo);
+});
+
+test('load() adds the built-in places when the files know systems only', (t) => {
+  const { path, write } = scratch(t);
+  const record = {
+    autonomous_system_number: 64496n,
+    autonomous_system_organization: 'Example Networks',
+  };
+  const entries = [{ prefix: parsePrefix('192.0.2.0/24')!, record }];
+  write(writeMmdb(entries, { databaseType: 'GeoLite2-ASN' }));
+  const loaded = createGeoFiles().load({ databases: [path], overrides: [] }, readCentroids());
+  assert.ok(loaded.ok);
+  const { geo } = loaded;
+  const address = parseAddress('192.0.2.1')!;
+  assert.deepEqual(systemOf(geo.systems, address), { number: 64496, name: 'Example Networks' });
+  assert.equal(locate(geo, address), undefined);
+  assert.equal(locate(geo, parseAddress('8.8.8.8')!)?.country, 'US');
 });
