@@ -52,7 +52,9 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
 
 /** Extension rooms: every file but the contract, the registry and the named companions is one kind. */
 const EXTENSIONS: Readonly<Record<string, { readonly others: readonly string[] }>> = {
-  steering: { others: ['step', 'policy', 'decide', 'map', 'class-list', 'shares'] },
+  'steering/steps': {
+    others: ['client-match', 'fork-options', 'preferred-regions', 'region-order', 'rotation'],
+  },
   balancing: {
     others: [
       ...['algorithm', 'bounded-load', 'hash-key', 'hashing'],
@@ -108,7 +110,7 @@ test('violations() reports planted mistakes', () => {
   const planted: readonly (readonly [string, string, RegExp])[] = [
     ['src/dns/name.ts', `import { x } from '../nameserver/respond.ts';`, /imports upward/],
     ['src/dns/name.ts', `import net from 'node:net';`, /pure room imports node:net/],
-    ['src/steering/healthy.ts', 'export const now = Date.now();', /impure word/],
+    ['src/steering/steps/healthy.ts', 'export const now = Date.now();', /impure word/],
     ['src/zone/utils.ts', 'export const x = 1;', /attic name/],
     ['src/cupboard/thing.ts', 'export const x = 1;', /no place in the list of rooms/],
     ['src/config/a.ts', `import '../main.ts';`, /imports a composition root/],

@@ -115,7 +115,15 @@ const drawnSchema = z.object({
 
 const drawSchema = z.object({
   bucket: z.string().describe('Clients in it draw alike'),
-  stage: drawnSchema.describe('Which part of the clients it always belongs to'),
+  part: z
+    .object({
+      number: z.number().int(),
+      of: z.number().int(),
+      share,
+      name: z.string(),
+      slot: z.number().int(),
+    })
+    .describe('Which part of the clients it always belongs to, by its slot'),
   outcome: drawnSchema.describe('What it gets in this slot'),
   slot: z.object({ seconds: z.number(), endsAtMs: timestampMs }),
   why: z.string(),

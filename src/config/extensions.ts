@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { balancingAlgorithms } from '../balancing/registry.ts';
 import { filterKinds } from '../filter/registry.ts';
 import { probeKinds } from '../probe/registry.ts';
-import { steeringSteps } from '../steering/registry.ts';
+import { steeringSteps } from '../steering/steps/registry.ts';
 import { storeKinds } from '../store/registry.ts';
 
 /**

@@ -2,7 +2,7 @@ import { DOWN, FORCED, healthWord, TTL_MASK } from '../health/health-word.ts';
 import type { WordOf } from '../health/health-words.ts';
 import { classEntries } from '../steering/class-list.ts';
 import { type DecideState, type Decision, decide } from '../steering/decide.ts';
-import { type ClassMap, classTiers } from '../steering/map.ts';
+import { type ClassMap, classPreference } from '../steering/map.ts';
 import type { Policy } from '../steering/policy.ts';
 import { regionShares } from '../steering/shares.ts';
 import type { Candidate } from '../steering/step.ts';
@@ -58,7 +58,7 @@ export function predictShares(
 export function decideClasses(steered: SteeredName, word: WordOf): readonly Decision[] {
   return Array.from(classEntries(steered.map.classes), (entry) => {
     const state = { ...steered, word: (endpoint: number) => word(endpoint, entry.near) };
-    return decide(steered.policy, classTiers(entry, steered.candidates), state);
+    return decide(steered.policy, classPreference(steered.map, entry, steered.candidates), state);
   });
 }
 

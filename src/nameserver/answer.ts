@@ -7,10 +7,20 @@
  * many names and classes there are, and what nobody asks for costs nothing (docs/decisions/0026-flips.md).
  */
 import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
-import { classCount, classEntry, tierCount, tierPlace } from '../steering/class-list.ts';
+import {
+  type ClassList,
+  classCount,
+  classEntry,
+  classVariant,
+  leafCount,
+  tierCount,
+  tierPlace,
+} from '../steering/class-list.ts';
 import { type DecideState, decide, type Stage } from '../steering/decide.ts';
+import type { Part } from '../steering/parts.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
-import type { Candidate } from '../steering/step.ts';
+import { dealSlots, SLOTS } from '../steering/slots.ts';
+import type { Candidate, DrawMode } from '../steering/step.ts';
 import {
   type Bodies,
   type BodySignatures,
@@ -28,12 +38,16 @@ export type ClassAnswer = {
   /** Endpoints whose change could change it. */
   readonly involved: readonly number[];
   readonly ttlSeconds: number;
-  /** Stage i is for clients whose sticky draw is below stageBounds[i] and not below the one before. */
-  readonly stageBounds: Uint32Array;
-  /** One, but while something returns slowly. */
-  readonly stages: readonly StageAnswer[];
+  /** Milliseconds since the epoch; Infinity = no time window opens or closes. */
+  readonly untilMs: number;
+  /** By slot of clients (slotOf()) the index of their part; undefined = all have one. */
+  readonly slots: Uint16Array | undefined;
+  /** Some client networks are answered otherwise than others of the class for more than a slow return. */
+  readonly isBucketed: boolean;
+  readonly parts: readonly PartAnswer[];
 };
-export type StageAnswer = {
+export type PartAnswer = {
+  readonly draw: DrawMode;
   /** Outcome i is drawn below thresholds[i] and not below the one before; the last has no bound. */
   readonly thresholds: Uint32Array;
   readonly outcomes: readonly OutcomeAnswer[];
@@ -43,7 +57,10 @@ export type MapAnswers = {
   readonly map: SteeringMap;
   /** Those that were asked for; classAnswer() knows whether they are still right. */
   classes: (ClassAnswer | undefined)[];
-  decisions: Decisions;
+  /** By variant of the policy, where it has one chain. */
+  decisions: Decisions[];
+  /** By variant and all tiers, where it has several. */
+  readonly forked: Map<string, ClassAnswer>;
   /** The latest one with each first endpoint: the next state has mostly the same. */
   readonly outcomes: Map<number, OutcomeAnswer>;
 };
@@ -112,7 +129,8 @@ export function updateAnswers(table: AnswerTable, health: HealthWords): number {
     for (const answers of table.maps) {
       if (answers === undefined) continue;
       answers.classes = [];
-      answers.decisions = noDecisions();
+      answers.decisions = [];
+      answers.forked.clear();
       answers.outcomes.clear();
     }
     forgetBodies(table.bodies);
@@ -128,36 +146,48 @@ function openAnswers({ maps, snapshot }: AnswerTable, map: number): MapAnswers {
   const opened = {
     map: mapAt(snapshot.maps, map),
     classes: [],
-    decisions: noDecisions(),
+    decisions: [],
+    forked: new Map(),
     outcomes: new Map(),
   };
   maps[map] = opened;
   return opened;
 }
 
-/** What the clients of a class are answered in the table's state of health, wholly. */
-export function classAnswer(table: AnswerTable, map: number, classId: number): ClassAnswer {
+/** What the clients of a class are answered now in the table's state of health, wholly. */
+export function classAnswer(
+  table: AnswerTable,
+  map: number,
+  classId: number,
+  nowMs: number,
+): ClassAnswer {
   const known = table.maps[map]?.classes[classId];
-  return known !== undefined && known.epoch === table.epoch
+  return known !== undefined && known.epoch === table.epoch && nowMs < known.untilMs
     ? known
-    : renewed(table, map, classId, known);
+    : renewed(table, map, classId, nowMs, known);
 }
 
 /** The answers of all classes of a map. For those who have time. */
-export function classAnswers(table: AnswerTable, map: number): readonly ClassAnswer[] {
+export function classAnswers(
+  table: AnswerTable,
+  map: number,
+  nowMs: number,
+): readonly ClassAnswer[] {
   const count = classCount(mapAnswers(table, map).map.classes.classes);
-  return Array.from({ length: count }, (_, classId) => classAnswer(table, map, classId));
+  return Array.from({ length: count }, (_, classId) => classAnswer(table, map, classId, nowMs));
 }
 
 function renewed(
   table: AnswerTable,
   map: number,
   classId: number,
+  nowMs: number,
   known: ClassAnswer | undefined,
 ): ClassAnswer {
-  if (known !== undefined && isRight(table, known)) return known;
+  if (known !== undefined && isRight(table, known, nowMs)) return known;
   const answers = mapAnswers(table, map);
-  const answer = decidedAnswer(table, answers, classId) ?? decideClass(table, answers, classId);
+  const answer =
+    decidedAnswer(table, answers, classId, nowMs) ?? decideClass(table, answers, classId, nowMs);
   answers.classes[classId] = answer;
   return answer;
 }
@@ -165,28 +195,40 @@ function renewed(
 /** What was decided for another class with the same tiers, as far as they matter. */
 function decidedAnswer(
   table: AnswerTable,
-  { decisions, map }: MapAnswers,
+  { decisions, forked, map }: MapAnswers,
   classId: number,
+  nowMs: number,
 ): ClassAnswer | undefined {
   const { classes } = map.classes;
+  if (leafCount(classes, classId) > 1) {
+    const known = forked.get(forkKey(classes, classId));
+    return known !== undefined && isRight(table, known, nowMs) ? known : undefined;
+  }
   const count = tierCount(classes, classId);
-  let at: Decisions | undefined = decisions;
+  let at: Decisions | undefined = decisions[classVariant(classes, classId)];
+  if (at === undefined) return undefined;
   for (let index = 0; index < count; index += 1) {
     at = at.next?.get(tierPlace(classes, classId, index));
     if (at === undefined) return undefined;
-    if (at.begun !== undefined && isRight(table, at.begun)) return at.begun;
+    if (at.begun !== undefined && isRight(table, at.begun, nowMs)) return at.begun;
   }
-  return at.whole !== undefined && isRight(table, at.whole) ? at.whole : undefined;
+  return at.whole !== undefined && isRight(table, at.whole, nowMs) ? at.whole : undefined;
 }
 
 function keepDecision(
-  { decisions, map }: MapAnswers,
+  { decisions, forked, map }: MapAnswers,
   classId: number,
   searched: number,
   answer: ClassAnswer,
 ): void {
   const { classes } = map.classes;
-  let at = decisions;
+  if (leafCount(classes, classId) > 1) {
+    forked.set(forkKey(classes, classId), answer);
+    return;
+  }
+  const variant = classVariant(classes, classId);
+  decisions[variant] ??= noDecisions();
+  let at = decisions[variant];
   for (let index = 0; index < searched; index += 1) {
     const tier = tierPlace(classes, classId, index);
     at.next ??= new Map();
@@ -200,8 +242,9 @@ function keepDecision(
 
 const noDecisions = (): Decisions => ({ begun: undefined, whole: undefined, next: undefined });
 
-/** Whether the answer is that of the table's epoch. */
-function isRight(table: AnswerTable, answer: ClassAnswer): boolean {
+/** Whether the answer is that of the table's epoch, now. */
+function isRight(table: AnswerTable, answer: ClassAnswer, nowMs: number): boolean {
+  if (nowMs >= answer.untilMs) return false;
   if (answer.epoch !== table.epoch) {
     if (isConcerned(table, answer)) return false;
     answer.epoch = table.epoch;
@@ -227,8 +270,14 @@ export function candidateOf(
 }
 
 /** What `decide` needs to know for a class of a map. */
-export function decideState(map: SteeringMap, word: WordOf, near: number): DecideState {
+export function decideState(
+  map: SteeringMap,
+  word: WordOf,
+  near: number,
+  nowMs: number | undefined,
+): DecideState {
   return {
+    ...(nowMs === undefined ? {} : { nowMs }),
     word: (endpoint) => word(endpoint, near),
     panicThreshold: map.panicThreshold,
     hasSorry: map.sorry4.length + map.sorry6.length > 0,
@@ -237,23 +286,60 @@ export function decideState(map: SteeringMap, word: WordOf, near: number): Decid
   };
 }
 
-function decideClass(table: AnswerTable, answers: MapAnswers, classId: number): ClassAnswer {
+function decideClass(
+  table: AnswerTable,
+  answers: MapAnswers,
+  classId: number,
+  nowMs: number,
+): ClassAnswer {
   const { candidates, epoch, health, word } = table;
   const { map } = answers;
-  const entry = classEntry(map.classes.classes, classId);
-  const tiers = entry.tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!));
-  const state = decideState(map, word, entry.near);
-  const { involved, searched, stages, ttlSeconds } = decide(policyOf(table, map), tiers, state);
+  const { variants } = map.classes;
+  const { leaves, near, variant } = classEntry(map.classes.classes, classId);
+  const preference = {
+    parts: variants[variant]!,
+    leaves: leaves.map((tiers) =>
+      tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!)),
+    ),
+  };
+  const state = decideState(map, word, near, nowMs);
+  const decision = decide(policyOf(table, map), preference, state);
+  const { involved, searched, stages, ttlSeconds, untilMs } = decision;
   const answer = {
-    epoch,
-    involved,
-    ttlSeconds,
-    stageBounds: thresholdsOf(stages.map(({ share }) => share)),
-    stages: stages.map((stage) => stageAnswer(table, answers, stage)),
+    ...{ epoch, involved, ttlSeconds, untilMs },
+    slots: slotsOf(stages),
+    isBucketed: stages.some(({ parts }) => parts.length > 1),
+    parts: stages.flatMap(({ parts }) => parts.map((part) => partAnswer(table, answers, part))),
   };
   // Else it may be that of clients near one region only.
   if (health.exceptions.length === 0) keepDecision(answers, classId, searched, answer);
   return answer;
+}
+
+/** Of what the clients in each slot belong to, counting the parts of all stages; undefined = there is one. */
+export function slotsOf(stages: readonly Stage[]): Uint16Array | undefined {
+  if (stages.length === 1 && stages[0]!.parts.length === 1) return undefined;
+  const slots = new Uint16Array(SLOTS);
+  let [from, first, end] = [0, 0, 0];
+  for (const { parts, share } of stages) {
+    end += share;
+    const to = Math.round(end * SLOTS);
+    const keys = parts.map(({ key }) => key);
+    const dealt = dealSlots(
+      keys,
+      parts.map((part) => part.share),
+    );
+    for (let slot = from; slot < to; slot += 1) slots[slot] = first + dealt[slot]!;
+    from = to;
+    first += parts.length;
+  }
+  return slots;
+}
+
+/** What tells decisions of a policy with several chains apart. */
+function forkKey(classes: ClassList, classId: number): string {
+  const { leaves, variant } = classEntry(classes, classId);
+  return `${variant};${leaves.map((tiers) => tiers.map(String).join('|')).join(';')}`;
 }
 
 /** Names of one policy share its chain. */
@@ -265,9 +351,10 @@ function policyOf({ policies }: AnswerTable, { chain }: SteeringMap): Policy {
   return policy;
 }
 
-function stageAnswer(table: AnswerTable, answers: MapAnswers, { outcomes }: Stage): StageAnswer {
+function partAnswer(table: AnswerTable, answers: MapAnswers, { draw, outcomes }: Part): PartAnswer {
   const lists = outcomes.length === 0 ? [[]] : outcomes.map(({ candidates }) => candidates);
   return {
+    draw,
     thresholds: thresholdsOf(outcomes.map(({ share }) => share)),
     outcomes: lists.map((candidates) => outcomeAnswer(table, answers, candidates)),
   };

@@ -1,8 +1,8 @@
 import type { GeoDatabase } from '../geo/database.ts';
 import { buildMap, type ClassMap, createClassTables } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
-import { steeringStep } from '../steering/registry.ts';
 import type { Candidate } from '../steering/step.ts';
+import { steeringStep } from '../steering/steps/registry.ts';
 import { candidateOf } from './answer.ts';
 import { mapsOf } from './map-table.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
@@ -35,7 +35,10 @@ export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined):
   ): string => {
     const regions = regionTexts.get(clientRegions) ?? JSON.stringify(clientRegions);
     regionTexts.set(clientRegions, regions);
-    const steps = chain.filter(({ kind }) => steeringStep(kind)?.stage === 'map');
+    const isForked = chain.some(({ kind }) => steeringStep(kind)?.stage === 'fork');
+    const steps = isForked
+      ? chain
+      : chain.filter(({ kind }) => steeringStep(kind)?.stage === 'map');
     const facts = candidates.map(({ location, region, weight }) => [region, location, weight]);
     return `${JSON.stringify([steps, facts])} ${regions}`;
   };

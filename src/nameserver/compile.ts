@@ -10,7 +10,8 @@ import type { TsigKey } from '../dns/tsig.ts';
 import type { GeoDatabase } from '../geo/database.ts';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
-import { compilePolicy } from '../steering/policy.ts';
+import { compilePolicy, readsClient } from '../steering/policy.ts';
+import { inlineChain } from '../steering/policy-chains.ts';
 import type { Candidate } from '../steering/step.ts';
 import { createZoneCompiler, type ZoneCompiler } from '../zone/compile.ts';
 import {
@@ -65,6 +66,7 @@ export function compileSnapshot(
     pools: new Map(),
     maps: [],
     mapIndex: new Map(),
+    inlinedChains: new Map(),
     classMaps: createClassMaps(geo, before?.geo === geo ? before.snapshot : undefined),
     clientRegions: Object.values(config.regions).map(({ location }) => location),
     services: [],
@@ -181,6 +183,8 @@ type Work = {
   readonly pools: Map<string, CompiledPool>;
   readonly maps: SteeringMap[];
   readonly mapIndex: Map<string, number>;
+  /** By the chain as it is written. */
+  readonly inlinedChains: Map<SteeringMap['chain'], SteeringMap['chain']>;
   readonly classMaps: ClassMaps;
   /** Where the regions are that clients can be told apart by. */
   readonly clientRegions: SteeringMap['clientRegions'];
@@ -371,10 +375,12 @@ function mapOf(
   work: Work,
   steered: SteeredConfig,
   pool: CompiledPool,
-  chain: SteeringMap['chain'],
+  written: SteeringMap['chain'],
   path: string,
 ): number {
   const { https = steered.svcb, ttlMax, ttlMin } = steered;
+  const chain = inlined(work, written, path);
+  if (chain === undefined) return -1;
   const mapKey = JSON.stringify([steered.pool, chain, ttlMin, ttlMax, https]);
   const known = work.mapIndex.get(mapKey);
   if (known !== undefined) return known;
@@ -400,6 +406,25 @@ function mapOf(
   return work.maps.length - 1;
 }
 
+/** With the chains of the policies that it names; undefined = one of them is broken. */
+function inlined(
+  { config, inlinedChains, issues }: Work,
+  chain: SteeringMap['chain'],
+  path: string,
+): SteeringMap['chain'] | undefined {
+  const known = inlinedChains.get(chain);
+  if (known !== undefined) return known;
+  try {
+    const whole = inlineChain(chain, (name) => config.policies[name]?.chain);
+    inlinedChains.set(chain, whole);
+    return whole;
+  } catch (error) {
+    // inlineChain throws on a policy that is not there, or that leads back to itself.
+    issues.push({ path: `${path}.chain`, message: (error as Error).message });
+    return undefined;
+  }
+}
+
 /** Where clients are told apart by the region that they are near to; undefined = a broken chain. */
 function clientRegionsOf(
   work: Work,
@@ -409,7 +434,7 @@ function clientRegionsOf(
 ): SteeringMap['clientRegions'] | undefined {
   try {
     // A policy that treats everybody alike is to stay so, unless somebody asks for it.
-    const apart = regionalHealth ?? compilePolicy(chain).readsClient;
+    const apart = regionalHealth ?? readsClient(compilePolicy(chain));
     return apart ? work.clientRegions : NO_REGIONS;
   } catch (error) {
     // compilePolicy throws on an unknown kind or options that its schema refuses.

@@ -1,4 +1,5 @@
 import { bytesToInt32 } from '../ip/address.ts';
+import { SLOTS } from '../steering/slots.ts';
 import { spread } from '../zone/compiled-zones.ts';
 
 /**
@@ -28,12 +29,39 @@ export function drawOf(
 }
 
 /**
- * 32-bit draw, as a signed number, that stays the same for a client bucket for ever: which part of the clients it
- * belongs to while something returns slowly. Independent of `drawOf`, which would otherwise give all
- * of a small part the same outcome.
+ * The slot (steering/slots.ts) of a client bucket, for ever the same: which part of the clients it belongs to.
+ * Independent of `drawOf`, which would otherwise give all of a small part the same outcome.
  */
-export function stickyDrawOf(nameHash: number, bucket: number): number {
-  return spread(spread(nameHash ^ bucket) ^ GOLDEN_STEP) | 0;
+export function slotOf(nameHash: number, bucket: number): number {
+  return spread(spread(nameHash ^ bucket) ^ GOLDEN_STEP) >>> SLOT_SHIFT;
+}
+
+const SLOT_SHIFT = 32 - Math.log2(SLOTS);
+
+/** 32-bit draw, as a signed number, that is the same for all clients of a name. */
+export function nameDrawOf(nameHash: number): number {
+  return spread(nameHash ^ NAME_SALT) | 0;
+}
+
+const NAME_SALT = 0x4e414d45;
+
+/** The next of a worker's random draws of 32 bits, as a signed number other than 0 (Marsaglia's xorshift). */
+export function nextRandom(before: number): number {
+  let value = before ^ (before << 13);
+  value ^= value >>> 17;
+  return value ^ (value << 5);
+}
+
+/** Bits of an address that `bucketOf` goes by. */
+export const BUCKET_BITS_4 = 24;
+export const BUCKET_BITS_6 = 48;
+/** An IPv4-mapped address goes by the IPv4 address. */
+const BUCKET_BITS_MAPPED = 96 + BUCKET_BITS_4;
+
+/** Of IPv6 addresses; no other one begins with so many zeros. */
+export function bucketBits6(address: Uint8Array): number {
+  const isMapped = (bytesToInt32(address, 0) | bytesToInt32(address, 4)) === 0;
+  return isMapped ? BUCKET_BITS_MAPPED : BUCKET_BITS_6;
 }
 
 /** Clients that draw alike: the first 24 bits of an IPv4 address, the first 48 of an IPv6 one. */

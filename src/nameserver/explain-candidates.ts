@@ -43,13 +43,13 @@ export type CandidateInputs = {
   readonly decision: Decision;
   /** Client region, NOWHERE = none. */
   readonly near: number;
-  readonly readsClient: boolean;
+  readonly readsPlace: boolean;
   readonly location: Explanation['client']['location'];
 };
 
 export function explainCandidates(
   { health, snapshot, view }: ExplainContext,
-  { candidates, decision, location, near, readsClient, tiers }: CandidateInputs,
+  { candidates, decision, location, near, readsPlace, tiers }: CandidateInputs,
 ): readonly ExplainedCandidate[] {
   const word = wordOf(health);
   const excepted = exceptedEndpoints(health, near);
@@ -60,7 +60,7 @@ export function explainCandidates(
     const seenFrom = excepted.has(endpoint) ? nearName : undefined;
     const known = view?.(name, seenFrom);
     const km =
-      readsClient && location !== undefined && candidate.location !== undefined
+      readsPlace && location !== undefined && candidate.location !== undefined
         ? distanceKm(location, candidate.location)
         : undefined;
     return {

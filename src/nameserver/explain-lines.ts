@@ -33,8 +33,7 @@ export function explanationLines(explanation: Explanation): readonly string[] {
 }
 
 /** Nothing was left to a draw. */
-const isSettled = ({ outcome, stage }: ExplainedDraw): boolean =>
-  outcome.of === 1 && stage.of === 1;
+const isSettled = ({ outcome, part }: ExplainedDraw): boolean => outcome.of === 1 && part.of === 1;
 
 /** Why there is no explanation. */
 export function problemLines({ hint, message }: ExplainProblem): readonly string[] {

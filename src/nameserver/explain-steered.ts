@@ -5,9 +5,10 @@ import { wordTtlSeconds } from '../health/health-word.ts';
 import { wordOf } from '../health/health-words.ts';
 import { formatPrefix, networkOf } from '../ip/prefix.ts';
 import { classEntry } from '../steering/class-list.ts';
+import { clientOf } from '../steering/client-facts.ts';
 import { type Decision, decide } from '../steering/decide.ts';
-import { classTiers } from '../steering/map.ts';
-import { compilePolicy, mapTiers } from '../steering/policy.ts';
+import { classPreference } from '../steering/map.ts';
+import { compilePolicy, preferenceOf } from '../steering/policy.ts';
 import type { TraceLine } from '../steering/step.ts';
 import type { LookupResult } from '../zone/lookup.ts';
 import { candidateOf, decideState } from './answer.ts';
@@ -15,12 +16,12 @@ import { rdataOf } from './body.ts';
 import type { ExplainContext, Explanation, ExplanationHead } from './explain.ts';
 import { explainCandidates } from './explain-candidates.ts';
 import { decidingNetwork, describeClient } from './explain-client.ts';
-import { explainDraw } from './explain-draw.ts';
+import { type DrawInputs, explainDraw } from './explain-draw.ts';
 import type { Asked } from './explain-question.ts';
 import { describeChain } from './explain-static.ts';
 import { jitteredTtl } from './jitter.ts';
 import { mapAt } from './map-table.ts';
-import { createPlace, placeClient } from './place.ts';
+import { createPlace, type Place, placeClient } from './place.ts';
 import type { Service } from './services.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 
@@ -37,29 +38,33 @@ export function explainSteered(
   placeClient(place, map.classes.table, asked.query, asked.client);
   const { bucket, classId, fromSubnet } = place;
   const client = describeClient(context, asked, fromSubnet);
-  const { location } = client;
   const steps: TraceLine[] = [];
   const trace = (line: TraceLine): void => void steps.push(line);
   const policy = compilePolicy(map.chain);
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   // Only for its trace: the tiers that count are those of the class, as on the query path.
-  mapTiers(policy, candidates, { location }, trace);
+  const network = decidingNetwork(asked, fromSubnet);
+  preferenceOf(policy, candidates, clientOf(context.geo, policy, network.address), trace);
   const entry = classEntry(map.classes.classes, classId);
   const { near } = entry;
-  const tiers = classTiers(entry, candidates);
-  const state = decideState(map, wordOf(health), near);
-  const decision = decide(policy, tiers, state, trace);
+  const preference = classPreference(map.classes, entry, candidates);
+  const state = decideState(map, wordOf(health), near, head.atMs);
+  const decision = decide(policy, preference, state, trace);
+  const isBucketed = decision.stages.some(({ parts }) => parts.length > 1);
   const ttlLine = steps.at(-1)?.step === 'ttl' ? steps.pop() : undefined;
   const type = service.isAlias ? TYPE_CNAME : asked.query.qtype;
-  const { chosen, draw } = explainDraw(decision, decidingNetwork(asked, fromSubnet), {
+  const { chosen, draw } = explainDraw(decision, network, {
     nameHash: result.nameHash,
     bucket,
     atMs: head.atMs,
     slotSeconds: map.ttlMaxSeconds,
   });
-  const ttlSeconds = jitteredTtl(decision.ttlSeconds, map.ttlMinSeconds, result.nameHash, bucket);
+  const ttl = explainTtl(map, decision, { nameHash: result.nameHash, bucket, atMs: head.atMs });
   const endpoints = chosen?.candidates.map(({ endpoint }) => endpoint) ?? [];
-  const inputs = { candidates, tiers, decision, near, location, readsClient: policy.readsClient };
+  const { location } = client;
+  const tiers = preference.leaves.flat();
+  const readsPlace = policy.reads.has('location');
+  const inputs = { candidates, tiers, decision, near, location, readsPlace };
   return {
     ...head,
     client: { ...client, near: snapshot.regions[near] },
@@ -75,18 +80,28 @@ export function explainSteered(
     answer: recordTexts(snapshot, map, endpoints, type),
     region: chosen?.candidates[0]?.region,
     ttl: {
-      seconds: ttlSeconds,
-      why: `${ttlLine?.note ?? ''}${jitterNote(decision.ttlSeconds - ttlSeconds)}`,
+      seconds: ttl.seconds,
+      why: `${ttlLine?.note ?? ''}${ttl.note}`,
       endpoints: earliestToChange(snapshot, map, decision, state.word),
     },
-    scope: explainScope(asked, fromSubnet, place.scope),
+    scope: explainScope(asked, fromSubnet, place, isBucketed),
   };
 }
 
-const jitterNote = (lessSeconds: number): string =>
-  lessSeconds === 0
-    ? ''
-    : `; ${lessSeconds} s less for this client, so that caches do not come back together`;
+/** What of the decision's TTL is left for this client now, and why (steer.ts). */
+function explainTtl(
+  { ttlMinSeconds }: SteeringMap,
+  decision: Decision,
+  { atMs, bucket, nameHash }: Pick<DrawInputs, 'atMs' | 'bucket' | 'nameHash'>,
+): { readonly seconds: number; readonly note: string } {
+  const jittered = jitteredTtl(decision.ttlSeconds, ttlMinSeconds, nameHash, bucket);
+  const less = decision.ttlSeconds - jittered;
+  const jitterNote =
+    less === 0 ? '' : `; ${less} s less for this client, so that caches do not come back together`;
+  const left = Math.ceil((decision.untilMs - atMs) / 1000);
+  if (left >= jittered) return { seconds: jittered, note: jitterNote };
+  return { seconds: left, note: `; a time window opens or closes in ${left} s` };
+}
 
 /** Whose change is the earliest of those that the decision hangs on; none when it is beyond the longest TTL. */
 function earliestToChange(
@@ -134,8 +149,11 @@ function describeOutcomes(
 function explainScope(
   { subnet }: Asked,
   fromSubnet: boolean,
-  prefixLength: number,
+  { bucketBits, scope }: Place,
+  isBucketed: boolean,
 ): Explanation['scope'] {
+  const isLengthened = isBucketed && fromSubnet && scope < bucketBits;
+  const prefixLength = isLengthened ? bucketBits : scope;
   if (subnet === undefined) {
     const why = 'no client subnet was asked with: the resolver’s own address decided';
     return { prefixLength, why, network: undefined };
@@ -146,6 +164,10 @@ function explainScope(
   }
   if (!fromSubnet) {
     const why = `a private network: the resolver’s address decided, for all of its /${prefixLength}`;
+    return { prefixLength, why, network };
+  }
+  if (isLengthened) {
+    const why = 'the network whose clients belong to one part of the class';
     return { prefixLength, why, network };
   }
   const wider = prefixLength > subnet.length ? ', which is longer than the network given' : '';

@@ -3,7 +3,7 @@ import type { Query } from '../dns/message.ts';
 import { bytesToInt32, privateScope } from '../ip/address.ts';
 import { lookup4, lookup6, type PrefixTable, rangeValueOf, scopeOf } from '../ip/prefix-table.ts';
 import type { Client } from './client.ts';
-import { bucketOf } from './draw.ts';
+import { BUCKET_BITS_4, bucketBits6, bucketOf } from './draw.ts';
 
 /** A client's place in a map; one per worker, filled anew for every query. */
 export type Place = {
@@ -12,6 +12,10 @@ export type Place = {
   scope: number;
   /** Clients with the same bucket draw alike. */
   bucket: number;
+  /** The scope of an answer that goes by the bucket is so long at least. */
+  bucketBits: number;
+  /** The worker's last random draw; not 0. */
+  luck: number;
   /** The query's client subnet decided, not the resolver's address. */
   fromSubnet: boolean;
   /** What was chosen for it (steer.ts): the first endpoint, or -1 = sorry addresses, and for how long. */
@@ -21,11 +25,14 @@ export type Place = {
   table: PrefixTable | undefined;
 };
 
-export function createPlace(): Place {
+/** @param seed of random draws */
+export function createPlace(seed = 1): Place {
   return {
     classId: 0,
     scope: 0,
     bucket: 0,
+    bucketBits: 0,
+    luck: seed | 1,
     fromSubnet: false,
     endpoint: -1,
     ttlSeconds: 0,
@@ -68,5 +75,6 @@ function classify(place: Place, table: PrefixTable, family: 4 | 6, address: Uint
     family === 4 ? lookup4(table, bytesToInt32(address, 0)) : lookup6(table, address, 0);
   place.classId = rangeValueOf(found);
   place.bucket = bucketOf(family, address);
+  place.bucketBits = family === 4 ? BUCKET_BITS_4 : bucketBits6(address);
   return scopeOf(found);
 }

@@ -1,15 +1,22 @@
 /** Where a client is sent now. */
 import { TYPE_A, TYPE_AAAA, TYPE_HTTPS } from '../dns/constants.ts';
-import { type AnswerTable, classAnswer, mapAnswers, outcomeOf } from './answer.ts';
+import {
+  type AnswerTable,
+  type ClassAnswer,
+  classAnswer,
+  mapAnswers,
+  outcomeOf,
+  type PartAnswer,
+} from './answer.ts';
 import type { Body } from './body.ts';
 import type { Client } from './client.ts';
 import { COUNT_ANSWERS, COUNT_CLIENT_SUBNET, COUNT_SORRY } from './counters.ts';
-import { drawOf, stickyDrawOf } from './draw.ts';
+import { drawOf, nameDrawOf, nextRandom, slotOf } from './draw.ts';
 import { jitteredTtl } from './jitter.ts';
 import type { OutcomeAnswer } from './outcome-answer.ts';
-import { placeClient } from './place.ts';
+import { type Place, placeClient } from './place.ts';
 import { isAlias, serviceMap } from './services.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot, SteeringMap } from './snapshot.ts';
 import type { WorkerState } from './worker-state.ts';
 
 /**
@@ -23,23 +30,51 @@ export function steer(
   client: Client,
   nowMs: number,
 ): Body {
-  const { service } = result;
+  const { nameHash, service } = result;
   const mapIndex = serviceMap(snapshot.services, service);
   const { map } = mapAnswers(answers, mapIndex);
   placeClient(place, map.classes.table, query, client);
-  const { stageBounds, stages, ttlSeconds } = classAnswer(answers, mapIndex, place.classId);
-  const stageAt =
-    stages.length > 1 ? outcomeOf(stageBounds, stickyDrawOf(result.nameHash, place.bucket)) : 0;
-  const stage = stages[stageAt]!;
-  let index = 0;
-  if (stage.outcomes.length > 1) {
-    const draw = drawOf(result.nameHash, place.bucket, nowMs, map.ttlMaxSeconds);
-    index = outcomeOf(stage.thresholds, draw);
+  const answer = classAnswer(answers, mapIndex, place.classId, nowMs);
+  const { parts, slots } = answer;
+  const part = slots === undefined ? parts[0]! : parts[slots[slotOf(nameHash, place.bucket)]!]!;
+  const { outcomes } = part;
+  const chosen = outcomes[outcomes.length > 1 ? drawn(part, place, nameHash, nowMs, map) : 0]!;
+  // What others in the network have may differ.
+  if (answer.isBucketed && place.fromSubnet && place.scope < place.bucketBits) {
+    place.scope = place.bucketBits;
   }
-  const chosen = stage.outcomes[index]!;
   place.endpoint = chosen.endpoint;
-  place.ttlSeconds = jitteredTtl(ttlSeconds, map.ttlMinSeconds, result.nameHash, place.bucket);
+  place.ttlSeconds = ttlOf(answer, map, nameHash, place.bucket, nowMs);
   return isAlias(snapshot.services, service) ? chosen.alias : recordsFor(chosen, query.qtype);
+}
+
+/** Which outcome of a part it is. */
+function drawn(
+  { draw, thresholds }: PartAnswer,
+  place: Place,
+  nameHash: number,
+  nowMs: number,
+  { ttlMaxSeconds }: SteeringMap,
+): number {
+  if (draw === 'spread') {
+    return outcomeOf(thresholds, drawOf(nameHash, place.bucket, nowMs, ttlMaxSeconds));
+  }
+  if (draw === 'name') return outcomeOf(thresholds, nameDrawOf(nameHash));
+  place.luck = nextRandom(place.luck);
+  return outcomeOf(thresholds, place.luck);
+}
+
+function ttlOf(
+  { ttlSeconds, untilMs }: ClassAnswer,
+  { ttlMinSeconds }: SteeringMap,
+  nameHash: number,
+  bucket: number,
+  nowMs: number,
+): number {
+  const jittered = jitteredTtl(ttlSeconds, ttlMinSeconds, nameHash, bucket);
+  // A time window that opens or closes is a promise that something changes.
+  if (untilMs === Number.POSITIVE_INFINITY) return jittered;
+  return Math.min(jittered, Math.ceil((untilMs - nowMs) / 1000));
 }
 
 /** Counts what steer() chose. */

@@ -100,7 +100,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
     reply: createReply(),
     result: createLookupResult(),
     cursor: { name: 0, apex: 0 },
-    place: createPlace(),
+    place: createPlace(seed),
   };
 }
 

@@ -19,7 +19,7 @@ import { typeNumber } from '../dns/type-names.ts';
 import { lookup4, rangeValueOf } from '../ip/prefix-table.ts';
 import { classEntry } from '../steering/class-list.ts';
 import { decide } from '../steering/decide.ts';
-import { classTiers } from '../steering/map.ts';
+import { classPreference } from '../steering/map.ts';
 import { compilePolicy } from '../steering/policy.ts';
 import { unpackRrsets } from '../zone/packed-rrsets.ts';
 import { type ContentRecord, packContent, type ZoneContent } from '../zone/zone-content.ts';
@@ -168,8 +168,8 @@ function defaultEndpoints(map: SteeringMap, snapshot: Snapshot): readonly number
   const isUp = (): number => map.ttlMaxSeconds;
   const decision = decide(
     compilePolicy(map.chain),
-    classTiers(entry, candidates),
-    decideState(map, isUp, entry.near),
+    classPreference(map.classes, entry, candidates),
+    decideState(map, isUp, entry.near, undefined),
   );
   return decision.outcomes[0]?.candidates.map(({ endpoint }) => endpoint) ?? [];
 }

@@ -36,7 +36,7 @@ export function* prepareBodies(
 ): Generator<void, readonly PreparedSignature[]> {
   const prepared: PreparedSignature[] = [];
   let seen = 0;
-  for (const wanted of wantedBodies(table, ring)) {
+  for (const wanted of wantedBodies(table, ring, nowSeconds)) {
     seen += 1;
     if (seen % PREPARE_STEP === 0) yield;
     if (prepared.length >= (wanted.isNow ? limits.prepared : limits.likely)) continue;
@@ -68,7 +68,7 @@ export function* prepareMissing(
 ): Generator<void, Missing> {
   const added: PreparedSignature[] = [];
   let [seen, inUse, isFull] = [0, 0, false];
-  for (const wanted of wantedBodies(table, ring)) {
+  for (const wanted of wantedBodies(table, ring, nowSeconds)) {
     const { body, isNow, service } = wanted;
     seen += 1;
     if (seen % LOOK_STEP === 0) yield;
@@ -97,7 +97,7 @@ type Wanted = {
 };
 
 /** What is answered now of all services, and then what may be. */
-function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
+function* wantedBodies(table: AnswerTable, ring: KeyRing, nowSeconds: number): Generator<Wanted> {
   const { services } = table.snapshot;
   const now = new Map<number, ReadonlySet<Body>>();
   const later = new Map<number, ReadonlySet<Body>>();
@@ -105,7 +105,9 @@ function* wantedBodies(table: AnswerTable, ring: KeyRing): Generator<Wanted> {
     const sets = isNow ? now : later;
     const bodies =
       sets.get(map) ??
-      (isNow ? currentBodies(table, map) : aloneBodies(table, map, known(map, true)));
+      (isNow
+        ? currentBodies(table, map, nowSeconds * 1000)
+        : aloneBodies(table, map, known(map, true)));
     sets.set(map, bodies);
     return bodies;
   };
@@ -151,10 +153,10 @@ function hasBody({ has4, has6, isAlias }: Service, { type }: Body): boolean {
   return type === TYPE_A ? has4 : type === TYPE_AAAA ? has6 : true;
 }
 
-function currentBodies(table: AnswerTable, map: number): ReadonlySet<Body> {
+function currentBodies(table: AnswerTable, map: number, nowMs: number): ReadonlySet<Body> {
   const found = new Set<Body>();
-  for (const { stages } of classAnswers(table, map)) {
-    for (const { outcomes } of stages) {
+  for (const { parts } of classAnswers(table, map, nowMs)) {
+    for (const { outcomes } of parts) {
       for (const { alias, body4, body6, https, svcb } of outcomes) {
         for (const body of [alias, body4, body6, https, svcb]) found.add(body);
       }

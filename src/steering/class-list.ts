@@ -3,8 +3,8 @@
  * classes come to a thread in no time, and take memory once. An object is made of one when it is decided.
  *
  *   number of classes
- *   of each class: near, number of its tiers, where its list of tiers begins
- *   lists of tiers: the place of each
+ *   of each class: near, variant, number of its chains, where its list of tiers begins
+ *   lists of tiers: of each chain their number, and the place of each
  *   tiers: number of endpoints, each endpoint less the first
  *
  * Equal tiers have one place, so a place stands for a tier.
@@ -20,8 +20,10 @@ export type ClassList = {
 };
 
 export type ClassEntry = {
-  /** Endpoint indexes, best tier first. */
-  readonly tiers: readonly (readonly number[])[];
+  /** Of each chain of the policy, in the order of the tree, endpoint indexes, best tier first. */
+  readonly leaves: readonly (readonly (readonly number[])[])[];
+  /** Which parts of the policy's matches its clients belong to: an index of ClassMap.variants. */
+  readonly variant: number;
   /** The client region that its clients are nearest to, NOWHERE when that does not matter. */
   readonly near: number;
   /** Share of the IPv4 addresses whose location is known, 0..1; all classes together are 1. */
@@ -29,16 +31,20 @@ export type ClassEntry = {
 };
 
 const HEAD_WORDS = 1;
-const CLASS_WORDS = 3;
+const CLASS_WORDS = 4;
 const NEAR = 0;
-const TIERS = 1;
-const LIST = 2;
+const VARIANT = 1;
+const LEAVES = 2;
+const LIST = 3;
 
 /** @param entries with the same array for equal tiers */
 export function packClasses(entries: readonly ClassEntry[], firstEndpoint: number): ClassList {
-  const tiers = new Set(entries.flatMap((entry) => entry.tiers));
+  const tiers = new Set(entries.flatMap((entry) => entry.leaves.flat()));
   const listsFrom = HEAD_WORDS + entries.length * CLASS_WORDS;
-  const tiersFrom = entries.reduce((end, entry) => end + entry.tiers.length, listsFrom);
+  const tiersFrom = entries.reduce(
+    (end, { leaves }) => leaves.reduce((at, leaf) => at + 1 + leaf.length, end),
+    listsFrom,
+  );
   const end = [...tiers].reduce((at, tier) => at + 1 + tier.length, tiersFrom);
   const words = sharedWords(end);
   const shares = new Float64Array(
@@ -57,13 +63,13 @@ export function packClasses(entries: readonly ClassEntry[], firstEndpoint: numbe
     place += 1 + tier.length;
   }
   let list = listsFrom;
-  for (const [classId, entry] of entries.entries()) {
-    const row = rowOf(classId);
-    words[row + NEAR] = entry.near;
-    words[row + TIERS] = entry.tiers.length;
-    words[row + LIST] = list;
-    for (const tier of entry.tiers) words[list++] = places.get(tier)!;
-    shares[classId] = entry.addressShare;
+  for (const [classId, { addressShare, leaves, near, variant }] of entries.entries()) {
+    words.set([near, variant, leaves.length, list], rowOf(classId));
+    for (const leaf of leaves) {
+      words[list++] = leaf.length;
+      for (const tier of leaf) words[list++] = places.get(tier)!;
+    }
+    shares[classId] = addressShare;
   }
   return { words, shares, firstEndpoint };
 }
@@ -74,29 +80,52 @@ export function classCount({ words }: ClassList): number {
   return words[0]!;
 }
 
-/** Tiers of a class. */
-export function tierCount({ words }: ClassList, classId: number): number {
-  return words[rowOf(classId) + TIERS]!;
+export function classVariant({ words }: ClassList, classId: number): number {
+  return words[rowOf(classId) + VARIANT]!;
 }
 
-/** A number that stands for the tier: the same for equal ones of a list. */
+/** Chains that the class has tiers of. */
+export function leafCount({ words }: ClassList, classId: number): number {
+  return words[rowOf(classId) + LEAVES]!;
+}
+
+/** Tiers of a class's first chain. */
+export function tierCount({ words }: ClassList, classId: number): number {
+  return words[words[rowOf(classId) + LIST]!]!;
+}
+
+/** A number that stands for a tier of the first chain: the same for equal ones of a list. */
 export function tierPlace({ words }: ClassList, classId: number, index: number): number {
-  return words[words[rowOf(classId) + LIST]! + index]!;
+  return words[words[rowOf(classId) + LIST]! + 1 + index]!;
 }
 
 /** An object made of it. */
 export function classEntry(list: ClassList, classId: number): ClassEntry {
   const { firstEndpoint, shares, words } = list;
+  const row = rowOf(classId);
   // Plain loops: it is done for each class that is decided.
-  const tiers: number[][] = [];
-  for (let index = 0; index < tierCount(list, classId); index += 1) {
-    const place = tierPlace(list, classId, index);
-    const tier: number[] = [];
-    const end = place + 1 + words[place]!;
-    for (let at = place + 1; at < end; at += 1) tier.push(words[at]! + firstEndpoint);
-    tiers.push(tier);
+  const leaves: number[][][] = [];
+  let at = words[row + LIST]!;
+  for (let leaf = words[row + LEAVES]!; leaf > 0; leaf -= 1) {
+    const tiers: number[][] = [];
+    for (let left = words[at++]!; left > 0; left -= 1) {
+      tiers.push(tierAt(words, words[at++]!, firstEndpoint));
+    }
+    leaves.push(tiers);
   }
-  return { tiers, near: words[rowOf(classId) + NEAR]!, addressShare: shares[classId]! };
+  return {
+    leaves,
+    variant: words[row + VARIANT]!,
+    near: words[row + NEAR]!,
+    addressShare: shares[classId]!,
+  };
+}
+
+function tierAt(words: Int32Array, place: number, firstEndpoint: number): number[] {
+  const tier: number[] = [];
+  const end = place + 1 + words[place]!;
+  for (let at = place + 1; at < end; at += 1) tier.push(words[at]! + firstEndpoint);
+  return tier;
 }
 
 /** One after the other: objects of all at once may be more than memory has room for. */

@@ -5,16 +5,17 @@ import { NOWHERE } from '../health/health-words.ts';
 import { PRIVATE_NETWORKS } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
-import { addressCounts, mapRanges, type Ranges } from '../ip/ranges.ts';
+import { addressCounts, mapRanges } from '../ip/ranges.ts';
 import { type ClassEntry, type ClassList, packClasses } from './class-list.ts';
-import { mapTiers, type Policy } from './policy.ts';
+import { type ClientFacts, clientFacts } from './client-facts.ts';
+import { type Policy, type Preference, preferenceOf } from './policy.ts';
 import type { Candidate, Tiers } from './step.ts';
 
 /**
  * The map of one policy over one pool: client network -> class -> tiers.
  *
- * The mapping steps are evaluated once per distinct location of the geo data, not per network;
- * locations with the same tiers are one class; adjacent networks of one class are one range. What
+ * The mapping steps are evaluated once for all networks of which the same is known (client-facts.ts), not per
+ * network; those with the same tiers are one class; adjacent networks of one class are one range. What
  * comes out depends on network facts only, so health never rebuilds it, and the scope of an answer
  * (the widest network of the class around the client, private networks apart) is stable over a fail-over.
  *
@@ -25,6 +26,8 @@ export type ClassMap = {
   /** Address -> class index * 256 + scope. */
   readonly table: PrefixTable;
   readonly classes: ClassList;
+  /** Which parts of the policy's matches clients belong to, all that occur; [[]] where it has none. */
+  readonly variants: readonly (readonly number[])[];
   /** Locations that share class 0 because there was no room for more classes; normally 0. */
   readonly locationsWithoutClass: number;
 };
@@ -39,7 +42,7 @@ export const CLASSES_MAX = 65_535;
 const SCOPE_BORDERS = PRIVATE_NETWORKS.map((text) => parsePrefix(text)!);
 
 /**
- * Builds the map. Takes time in proportion to locations and networks: not for the query path.
+ * Builds the map. Takes time in proportion to what is known and to networks: not for the query path.
  *
  * @param clientRegions where clients are told apart by the region that they are nearest to, since
  *   what its vantage points see is what counts for them; [] = they are not
@@ -53,42 +56,71 @@ export function buildMap(
   tables: ClassTables = createClassTables(geo),
 ): ClassMap {
   const regions = clientRegions.map((location) => location && spherePoint(location));
-  const tiersOf: (readonly (readonly number[])[])[] = [];
-  const tierLists = new Map<string, readonly number[]>();
-  const nearOf: number[] = [];
-  const classByTiers = new Map<string, number>();
+  const facts = tables.factsOf(policy);
+  const interned = createInterned();
+  const classById = new Map<string, number>();
+  const entries: Omit<ClassEntry, 'addressShare'>[] = [];
   let locationsWithoutClass = 0;
-  const classOfLocation = Uint32Array.from(geo.locations, (location, index) => {
-    const client = { location: index === 0 ? undefined : location };
-    const tiers = mapTiers(policy, candidates, client);
+  const classOf = new Uint32Array(facts.count);
+  for (let number = 0; number < facts.count; number += 1) {
+    const client = facts.clientAt(number);
+    const preference = preferenceOf(policy, candidates, client);
     const near = nearestRegion(regions, client.location && spherePoint(client.location));
-    const key = tiers.reduce((text, tier) => `${text}|${endpointsText(tier)}`, String(near));
-    const known = classByTiers.get(key);
-    if (known !== undefined) return known;
-    if (tiersOf.length === CLASSES_MAX) {
-      locationsWithoutClass += 1;
-      return 0;
+    const id = idOf(preference, near);
+    const known = classById.get(id);
+    if (known !== undefined) classOf[number] = known;
+    else if (entries.length === CLASSES_MAX) locationsWithoutClass += 1;
+    else {
+      classOf[number] = entries.push({ ...interned.entryOf(preference), near }) - 1;
+      classById.set(id, classOf[number]!);
     }
-    classByTiers.set(key, tiersOf.length);
-    nearOf.push(near);
-    return tiersOf.push(tiers.map((tier) => endpointsOf(tier, tierLists))) - 1;
-  });
-  const { shares, table } = tables.of(classOfLocation, tiersOf.length);
-  const entries = tiersOf.map((tiers, index) => ({
-    tiers,
-    near: nearOf[index] ?? NOWHERE,
-    addressShare: shares[index] ?? 0,
-  }));
-  const classes = packClasses(entries, candidates[0]?.endpoint ?? 0);
-  return { table, classes, locationsWithoutClass };
+  }
+  const { shares, table } = tables.of(facts, classOf, entries.length);
+  const classes = packClasses(
+    entries.map((entry, index) => ({ ...entry, addressShare: shares[index] ?? 0 })),
+    candidates[0]?.endpoint ?? 0,
+  );
+  return { table, classes, variants: interned.variants, locationsWithoutClass };
+}
+
+/** Equal preferences have equal texts. */
+function idOf({ leaves, parts }: Preference, near: number): string {
+  let text = String(near);
+  for (const part of parts) text += ` ${part}`;
+  for (const tiers of leaves) {
+    text += ';';
+    for (const tier of tiers) text += `|${endpointsText(tier)}`;
+  }
+  return text;
+}
+
+/** Tiers and variants, each once. */
+function createInterned() {
+  const tierLists = new Map<string, readonly number[]>();
+  const variantOf = new Map<string, number>();
+  const variants: (readonly number[])[] = [];
+  return {
+    variants,
+    entryOf({ leaves, parts }: Preference): Pick<ClassEntry, 'leaves' | 'variant'> {
+      const key = parts.join(' ');
+      const variant = variantOf.get(key) ?? variants.push(parts) - 1;
+      variantOf.set(key, variant);
+      return {
+        variant,
+        leaves: leaves.map((tiers) => tiers.map((tier) => endpointsOf(tier, tierLists))),
+      };
+    },
+  };
 }
 
 /**
- * The look-up tables of a geo database, one for each way to part its locations into classes: maps that
+ * The look-up tables of a geo database, one for each way to part its clients into classes: maps that
  * part the world alike share one, whatever the classes are answered.
  */
 export type ClassTables = {
-  of(classOfLocation: Uint32Array, classCount: number): ClassTable;
+  /** What a policy has to know of clients; the same object for policies that go by places alone. */
+  factsOf(policy: Policy): ClientFacts;
+  of(facts: ClientFacts, classOf: Uint32Array, classCount: number): ClassTable;
 };
 
 type ClassTable = {
@@ -97,18 +129,23 @@ type ClassTable = {
   readonly shares: Float64Array;
 };
 
-export function createClassTables({ ranges }: Pick<GeoDatabase, 'ranges'>): ClassTables {
-  const made: (ClassTable & { readonly classOfLocation: Uint32Array })[] = [];
+export function createClassTables(
+  geo: Pick<GeoDatabase, 'locations' | 'ranges' | 'systems'>,
+): ClassTables {
+  const plain = clientFacts(geo, { networks: [], systems: new Set() });
+  const made: (ClassTable & { readonly facts: ClientFacts; readonly classOf: Uint32Array })[] = [];
   return {
-    of(classOfLocation, classCount) {
-      const isAlike = (each: { readonly classOfLocation: Uint32Array }): boolean =>
-        each.classOfLocation.every((classId, location) => classId === classOfLocation[location]);
+    factsOf: (policy) =>
+      policy.networks.length + policy.systems.size === 0 ? plain : clientFacts(geo, policy),
+    of(facts, classOf, classCount) {
+      const isAlike = (each: (typeof made)[number]): boolean =>
+        each.facts === facts && each.classOf.every((id, number) => id === classOf[number]);
       const known = made.find(isAlike);
       if (known !== undefined) return known;
-      const classes = mapRanges(ranges, (location) => classOfLocation[location] ?? 0);
+      const classes = mapRanges(facts.ranges, (number) => classOf[number] ?? 0);
       const table = buildPrefixTable(classes, SCOPE_BORDERS);
-      const shares = addressShares(ranges, classOfLocation, classCount);
-      const one = { classOfLocation, table, shares };
+      const shares = addressShares(facts, classOf, classCount);
+      const one = { facts, classOf, table, shares };
       made.push(one);
       return one;
     },
@@ -150,23 +187,27 @@ function nearestRegion(
   return nearest;
 }
 
-/** The tiers of a class as candidates again; `candidates` are those that the map was built from. */
-export function classTiers(entry: ClassEntry, candidates: readonly Candidate[]): Tiers {
+/** The preference of a class, with candidates again; `candidates` are those that the map was built from. */
+export function classPreference(
+  { variants }: Pick<ClassMap, 'variants'>,
+  { leaves, variant }: ClassEntry,
+  candidates: readonly Candidate[],
+): Preference {
   const byEndpoint = new Map(candidates.map((candidate) => [candidate.endpoint, candidate]));
-  return entry.tiers.map((tier) => tier.flatMap((endpoint) => byEndpoint.get(endpoint) ?? []));
+  const tiersOf = (leaf: ClassEntry['leaves'][number]): Tiers =>
+    leaf.map((tier) => tier.flatMap((endpoint) => byEndpoint.get(endpoint) ?? []));
+  return { parts: variants[variant]!, leaves: leaves.map(tiersOf) };
 }
 
 /** The share of the located IPv4 addresses in each class; all in class 0 when none is located. */
 function addressShares(
-  ranges: Ranges,
-  classOfLocation: Uint32Array,
+  { isLocated, ranges }: ClientFacts,
+  classOf: Uint32Array,
   classCount: number,
 ): Float64Array {
   const addresses = new Float64Array(classCount);
-  const counts = addressCounts(ranges);
-  counts[0] = 0; // The unknown location.
-  for (const [location, count] of counts.entries()) {
-    addresses[classOfLocation[location] ?? 0]! += count;
+  for (const [number, count] of addressCounts(ranges).entries()) {
+    if (isLocated(number)) addresses[classOf[number] ?? 0]! += count;
   }
   const located = addresses.reduce((sum, count) => sum + count, 0);
   if (located === 0) return addresses.fill(1, 0, 1);

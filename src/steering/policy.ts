@@ -1,73 +1,189 @@
-import { steeringStep } from './registry.ts';
+import { parseOptions } from './policy-chains.ts';
+import type { LeafChain, PolicyNode } from './policy-tree.ts';
+import { matchedNode, partOf } from './policy-tree.ts';
 import type {
   Candidate,
+  Chain,
   ChooseFunction,
+  ClientFact,
   ClientNetwork,
   MapFunction,
+  Marks,
+  NetworkSet,
   Tiers,
   Trace,
 } from './step.ts';
+import { steeringStep } from './steps/registry.ts';
 
-/**
- * A policy is a chain of steps, compiled once. Its mapping steps and its choosing steps are kept
- * apart, because they are evaluated at different times (map.ts, decide.ts); inside each of the two
- * the order of the chain holds, but that `healthy` always chooses first: a step before it could
- * throw away the only healthy endpoint and keep a dead one.
- */
+/** A chain with its forks, compiled once, and what it has to know of clients. */
 export type Policy = {
-  readonly map: readonly { readonly kind: string; readonly run: MapFunction }[];
-  readonly choose: readonly { readonly kind: string; readonly run: ChooseFunction }[];
-  /** False when the chain has no `healthy` step: then only operators' overrides count. */
-  readonly readsHealth: boolean;
-  /** True when a step tells clients apart by where they are. */
-  readonly readsClient: boolean;
+  readonly root: PolicyNode;
+  readonly reads: ReadonlySet<ClientFact>;
+  /** Sets of networks that steps tell clients apart by, by their numbers. */
+  readonly networks: readonly NetworkSet[];
+  /** Autonomous systems that steps tell apart. */
+  readonly systems: ReadonlySet<number>;
 };
 
 /** The step that the ladder of decide.ts must know of. */
 const HEALTH_STEP = 'healthy';
 
 /**
- * Compiles a validated chain. Options go through their step's schema once more, so that defaults
- * are in place whoever calls. Throws on a kind or options that validation would have refused.
+ * Compiles a validated chain, whose forks have the chains that they name with them (inlineChain()). Options go
+ * through their step's schema once more, so that defaults are in place whoever calls. Throws on a kind or
+ * options that validation would have refused.
  */
-export function compilePolicy(
-  chain: readonly { readonly kind: string; readonly options: unknown }[],
-): Policy {
-  const map: { kind: string; run: MapFunction }[] = [];
+export function compilePolicy(chain: Chain): Policy {
+  const reads = new Set<ClientFact>();
+  const networks: NetworkSet[] = [];
+  const systems = new Set<number>();
+  const marks: Marks = (set) => {
+    reads.add('networks');
+    return networks.push(set) - 1;
+  };
+  const grow = (steps: Chain): PolicyNode => {
+    const at = steps.findIndex(({ kind }) => stepOf(kind).stage === 'fork');
+    const step = at < 0 ? undefined : stepOf(steps[at]!.kind);
+    if (step?.stage !== 'fork') return { kind: 'chain', chain: compileLeaf(steps, knows, marks) };
+    const before = steps.slice(0, at);
+    const options = parseOptions(step, steps[at]!.options);
+    knows(step, options);
+    const rest = steps.slice(at + 1);
+    const follow = (other: Chain = rest): PolicyNode => grow([...before, ...other]);
+    return step.compile(options, { follow, rest, marks });
+  };
+  const knows = (step: Knowing, options: unknown): void => {
+    for (const fact of step.reads(options)) reads.add(fact);
+    for (const system of step.systems?.(options) ?? []) systems.add(system);
+  };
+  return { root: grow(chain), reads, networks, systems };
+}
+
+type Knowing = {
+  reads(options: unknown): readonly ClientFact[];
+  systems?(options: unknown): readonly number[];
+};
+
+function stepOf(kind: string) {
+  const step = steeringStep(kind);
+  if (step === undefined) throw new Error(`No steering step is called "${kind}".`);
+  return step;
+}
+
+/**
+ * `healthy` always chooses first: a step before it could throw away the only healthy endpoint and keep a
+ * dead one. Otherwise the order of the chain holds, of its mapping steps and of its choosing steps.
+ */
+function compileLeaf(
+  chain: Chain,
+  knows: (step: Knowing, options: unknown) => void,
+  marks: Marks,
+): LeafChain {
+  const map: { kind: string; run: MapFunction; fences: boolean }[] = [];
   const choose: { kind: string; run: ChooseFunction }[] = [];
-  let readsClient = false;
+  let healthyMin = 1;
+  let looksBehind = false;
   for (const { kind, options } of chain) {
-    const step = steeringStep(kind);
-    if (step === undefined) throw new Error(`No steering step is called "${kind}".`);
-    const parsed = step.options.parse(options ?? {});
+    const step = stepOf(kind);
+    const parsed = parseOptions(step, options);
     if (step.stage === 'map') {
-      map.push({ kind, run: step.compile(parsed) });
-      readsClient ||= step.readsClient;
-    } else choose.push({ kind, run: step.compile(parsed) });
+      const fences = step.fences?.(parsed) ?? false;
+      map.push({ kind, run: step.compile(parsed, marks), fences });
+      knows(step, parsed);
+    } else if (step.stage === 'choose') {
+      choose.push({ kind, run: step.compile(parsed) });
+      looksBehind ||= step.looksBehind?.(parsed) ?? false;
+      if (kind === HEALTH_STEP) healthyMin = (parsed as { readonly min: number }).min;
+    }
   }
   const isHealthy = ({ kind }: { readonly kind: string }): boolean => kind === HEALTH_STEP;
   return {
     map,
     choose: [...choose.filter(isHealthy), ...choose.filter((step) => !isHealthy(step))],
     readsHealth: choose.some(isHealthy),
-    readsClient,
+    healthyMin,
+    looksBehind,
   };
 }
 
+/** True when it tells clients apart by where they are. */
+export const readsClient = ({ reads }: Policy): boolean => reads.size > 0;
+
 /**
- * The candidates in tiers for one client network, best first: what the mapping steps make of them.
- * A chain without mapping steps has one tier. A step that leaves nothing is skipped.
+ * What a policy makes of the candidates for one client network: the parts of its matches that the client belongs
+ * to, in the order of the tree, and the tiers of each chain that is left, likewise.
  */
-export function mapTiers(
-  policy: Policy,
+export type Preference = {
+  readonly parts: readonly number[];
+  readonly leaves: readonly Tiers[];
+};
+
+/**
+ * The preference for one client network. A chain without mapping steps has one tier. A step that leaves nothing
+ * is skipped, but a chain may come out empty when its part of a fork is for endpoints that the pool does not
+ * have; when all do, the first has the candidates as they are.
+ */
+export function preferenceOf(
+  { root }: Pick<Policy, 'root'>,
+  candidates: readonly Candidate[],
+  client: ClientNetwork,
+  trace?: Trace,
+): Preference {
+  const parts: number[] = [];
+  const leaves: Tiers[] = [];
+  const visit = (node: PolicyNode, path: string): void => {
+    switch (node.kind) {
+      case 'chain':
+        leaves.push(mapTiers(node.chain, candidates, client, labelled(trace, path)));
+        return;
+      case 'match': {
+        const part = partOf(node.parts, client);
+        const { label, node: next } = matchedNode(node, part);
+        parts.push(part);
+        trace?.({ step: 'match', kept: [], dropped: [], note: `the client is one of: ${label}` });
+        visit(next, path);
+        return;
+      }
+      default:
+        for (const { label, node: next } of branchesOf(node)) visit(next, `${path}${label}: `);
+    }
+  };
+  visit(root, '');
+  if (candidates.length > 0 && leaves.every((tiers) => tiers.length === 0)) {
+    traceSkipped('fence', candidates, trace);
+    leaves[0] = [candidates];
+  }
+  return { parts, leaves };
+}
+
+/** Where a tree goes on by state: all of it is looked at when a map is built. */
+export function branchesOf(
+  node: Extract<PolicyNode, { kind: 'split' | 'try' | 'schedule' }>,
+): readonly { readonly label: string; readonly node: PolicyNode }[] {
+  if (node.kind !== 'schedule') return node.parts;
+  return [
+    { label: node.label, node: node.during },
+    { label: 'otherwise', node: node.otherwise },
+  ];
+}
+
+/** With the part of the policy that a step belongs to before its name. */
+export function labelled(trace: Trace | undefined, path: string): Trace | undefined {
+  if (trace === undefined || path === '') return trace;
+  return (line) => trace({ ...line, step: `${path}${line.step}` });
+}
+
+/** The tiers of one chain, best first. */
+function mapTiers(
+  { map }: LeafChain,
   candidates: readonly Candidate[],
   client: ClientNetwork,
   trace?: Trace,
 ): Tiers {
   let tiers: Tiers = candidates.length === 0 ? [] : [candidates];
-  for (const { kind, run } of policy.map) {
+  for (const { fences, kind, run } of map) {
     const mapped = run(tiers, client, trace).filter((tier) => tier.length > 0);
-    if (mapped.length > 0) tiers = mapped;
+    if (mapped.length > 0 || fences) tiers = mapped;
     else if (tiers.length > 0) traceSkipped(kind, tiers.flat(), trace);
   }
   return tiers;

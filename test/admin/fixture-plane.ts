@@ -397,7 +397,7 @@ export function createFixturePlane(): FixturePlane {
         outcomes: [{ share: 1, endpoints: ['web/singapore'], addresses: ['127.0.3.1'] }],
         draw: {
           bucket: '203.0.113.0/24',
-          stage: { number: 1, of: 1, draw: 0.5, from: 0, to: 1 },
+          part: { number: 1, of: 1, share: 1, name: '', slot: 512 },
           outcome: { number: 1, of: 1, draw: 0.25, from: 0, to: 1 },
           slot: { seconds: 30, endsAtMs: atMs + 30_000 },
           why: 'one outcome: nothing to draw',

@@ -204,8 +204,8 @@ function renewAll({ answers }: WorkerState): { readonly count: number; readonly 
   const before = answers!.maps.map((each) => each?.classes.slice() ?? []);
   const time = timed(() => {
     for (const map of answers!.maps.keys()) {
-      for (const { stages } of classAnswers(answers!, map)) {
-        for (const { outcomes } of stages) for (const outcome of outcomes) void outcome.body4;
+      for (const { parts } of classAnswers(answers!, map, 0)) {
+        for (const { outcomes } of parts) for (const outcome of outcomes) void outcome.body4;
       }
     }
   });

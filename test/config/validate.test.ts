@@ -205,8 +205,8 @@ balancer:
   assert.equal(monitor.port, 25);
   assert.equal(monitor.timeoutMs, 500);
   assert.deepEqual(config.policies['p']?.chain, [
-    { kind: 'healthy', options: {} },
-    { kind: 'first', options: { count: 2 } },
+    { kind: 'healthy', options: { min: 1 } },
+    { kind: 'first', options: { count: 2, across: false } },
   ]);
   assert.deepEqual(config.balancer.upstreams['u']?.algorithm, {
     kind: 'least-request',

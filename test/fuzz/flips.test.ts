@@ -80,18 +80,18 @@ function checkAlike(
   { map, classId }: (typeof places)[number],
 ): void {
   assert.deepEqual(
-    factsOf(classAnswer(table, map, classId)),
-    factsOf(classAnswer(anew, map, classId)),
+    factsOf(classAnswer(table, map, classId, 0)),
+    factsOf(classAnswer(anew, map, classId, 0)),
   );
 }
 
 /** Wire bytes and thresholds. */
-function factsOf({ stageBounds, stages, ttlSeconds }: ClassAnswer): unknown {
+function factsOf({ parts, slots, ttlSeconds }: ClassAnswer): unknown {
   const hex = ({ bytes }: { readonly bytes: Uint8Array }) => Buffer.from(bytes).toString('hex');
   return {
     ttlSeconds,
-    stageBounds: [...stageBounds],
-    stages: stages.map(({ outcomes, thresholds }) => ({
+    slots: [...(slots ?? [])],
+    parts: parts.map(({ outcomes, thresholds }) => ({
       thresholds: [...thresholds],
       outcomes: outcomes.map(({ endpoint, body4, body6, https }) => {
         return [endpoint, hex(body4), hex(body6), hex(https)];

@@ -85,7 +85,7 @@ test('explain() chooses what respond() answers, in any state, for any client', (
           assert.ok(!('problem' in said));
           const got = ask(worker, each.name, each.type, howOf(each));
           compare(said, got, each);
-          if ((said.draw?.stage.of ?? 1) > 1) staged += 1;
+          if ((said.draw?.part.of ?? 1) > 1) staged += 1;
           if (said.candidates.some(({ seenFrom }) => seenFrom !== undefined)) excepted += 1;
         }
       },

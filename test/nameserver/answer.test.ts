@@ -14,17 +14,17 @@ import { allUp, compiled, healthOf } from './fixture.ts';
 
 const snapshot = compiled();
 
-const allOf = (table: AnswerTable) => table.maps.flatMap((_, map) => classAnswers(table, map));
+const allOf = (table: AnswerTable) => table.maps.flatMap((_, map) => classAnswers(table, map, 0));
 
 test('buildAnswers() decides nothing that nobody asks for', () => {
   const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
-  const asked = classAnswer(table, 0, 1);
+  const asked = classAnswer(table, 0, 1, 0);
   const made = table.maps.flatMap((map) =>
     (map?.classes ?? []).filter((each) => each !== undefined),
   );
   assert.deepEqual(made, [asked]);
   assert.equal(table.bodies.known.size, 0);
-  assert.ok(asked.stages[0]!.outcomes[0]!.body4.records > 0);
+  assert.ok(asked.parts[0]!.outcomes[0]!.body4.records > 0);
   assert.equal(table.bodies.known.size, 1);
 });
 
@@ -56,10 +56,10 @@ test('a class that nobody asked for during several changes knows them all', () =
   words[0] = DOWN;
   updateAnswers(table, healthOf(words.slice()));
   const anew = allOf(buildAnswers(snapshot, healthOf(words)));
-  const facts = ({ involved, stages, ttlSeconds }: (typeof before)[number]) => ({
+  const facts = ({ involved, parts, ttlSeconds }: (typeof before)[number]) => ({
     involved,
     ttlSeconds,
-    endpoints: stages.map(({ outcomes }) => outcomes.map(({ endpoint }) => endpoint)),
+    endpoints: parts.map(({ outcomes }) => outcomes.map(({ endpoint }) => endpoint)),
   });
   assert.deepEqual(allOf(table).map(facts), anew.map(facts));
   assert.notDeepEqual(before.map(facts), anew.map(facts));
@@ -67,8 +67,8 @@ test('a class that nobody asked for during several changes knows them all', () =
 
 test('bodies are interned by what they say', () => {
   const table = buildAnswers(snapshot, healthOf(allUp(snapshot)));
-  const bodies = allOf(table).flatMap(({ stages }) =>
-    stages.flatMap(({ outcomes }) => outcomes.map(({ body4 }) => body4)),
+  const bodies = allOf(table).flatMap(({ parts }) =>
+    parts.flatMap(({ outcomes }) => outcomes.map(({ body4 }) => body4)),
   );
   const distinct = new Set(bodies.map(({ bytes }) => Buffer.from(bytes).toString('hex')));
   assert.equal(new Set(bodies).size, distinct.size);

@@ -45,8 +45,8 @@ test('answers of states of health that have passed are forgotten, and those of n
       if ((state & (1 << bit)) !== 0) words[first + bit] = DOWN;
     }
     setHealth(worker, healthOf(words), snapshot.generation);
-    const { stages } = classAnswer(worker.answers!, map, 0);
-    assert.ok(stages[0]!.outcomes[0]!.body4.records > 0);
+    const { parts } = classAnswer(worker.answers!, map, 0, 0);
+    assert.ok(parts[0]!.outcomes[0]!.body4.records > 0);
     if (state % 5000 !== 0) continue;
     const healthy = Array.from({ length: ENDPOINTS }, (_, bit) => bit).filter(
       (bit) => (state & (1 << bit)) === 0,

@@ -121,11 +121,11 @@ test('pools and policies that part clients alike share one table, each with its 
   );
   assert.notEqual(everybody!.table, web!.table);
   const first = snapshot.endpoints.findIndex(({ pool }) => pool === 'twin');
-  const shifted = [...classEntries(web!.classes)].map(({ tiers }) =>
-    tiers.map((tier) => tier.map((at) => at + first)),
+  const shifted = [...classEntries(web!.classes)].map(({ leaves }) =>
+    leaves.map((tiers) => tiers.map((tier) => tier.map((at) => at + first))),
   );
   assert.deepEqual(
-    [...classEntries(twin!.classes)].map(({ tiers }) => tiers),
+    [...classEntries(twin!.classes)].map(({ leaves }) => leaves),
     shifted,
   );
   const before = { snapshot, geo };

@@ -188,9 +188,9 @@ test('explain() tells the draw: bucket, part and slot', () => {
   const question = { name: 'share.gslb.example', client: '80.3.9.9' };
   const said = explain(contextOf(), question, NOW_MS);
   assert.ok('draw' in said && said.draw !== undefined);
-  const { bucket, outcome, slot, stage, why } = said.draw;
+  const { bucket, outcome, part, slot, why } = said.draw;
   assert.equal(bucket, '80.3.9.0/24');
-  assert.deepEqual([stage.of, outcome.of, slot.seconds], [1, 3, 30]);
+  assert.deepEqual([part.of, outcome.of, slot.seconds], [1, 3, 30]);
   assert.ok(outcome.from <= outcome.draw && outcome.draw < outcome.to);
   assert.ok(slot.endsAtMs > NOW_MS && slot.endsAtMs <= NOW_MS + 30_000);
   assert.match(why, /^80\.3\.9\.0\/24 draws 0\.\d{3} in this slot of 30 s: outcome \d of 3/);

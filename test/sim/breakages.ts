@@ -62,7 +62,7 @@ export const BREAKAGES: readonly Caught[] = [
   },
   {
     name: 'nothing is answered when all is down',
-    file: 'src/steering/decide.ts',
+    file: 'src/steering/ladder.ts',
     from: "if (rung === 'disabled' && state.hasSorry) break;",
     to: "if (rung === 'all-down') break;",
     invariant: 'never empty',
@@ -72,7 +72,7 @@ export const BREAKAGES: readonly Caught[] = [
   },
   {
     name: 'health is not looked at',
-    file: 'src/steering/decide.ts',
+    file: 'src/steering/ladder.ts',
     from: "if (isDown(word)) return 'down';\n  return",
     to: 'return',
     invariant: 'answers follow health',

@@ -7,6 +7,8 @@ import {
   classCount,
   classEntries,
   classEntry,
+  classVariant,
+  leafCount,
   packClasses,
   tierCount,
   tierPlace,
@@ -25,13 +27,17 @@ const anyEntries = fc
     fc.array(
       fc
         .tuple(
-          tiers.length === 0
-            ? fc.constant([])
-            : fc.array(fc.constantFrom(...tiers), { maxLength: 4 }),
+          fc.array(
+            tiers.length === 0
+              ? fc.constant<number[][]>([])
+              : fc.array(fc.constantFrom(...tiers), { maxLength: 4 }),
+            { minLength: 1, maxLength: 3 },
+          ),
           fc.integer({ min: NOWHERE, max: 300 }),
+          fc.nat(9),
           fc.double({ min: 0, max: 1, noNaN: true }),
         )
-        .map(([tiers, near, addressShare]) => ({ tiers, near, addressShare })),
+        .map(([leaves, near, variant, addressShare]) => ({ leaves, variant, near, addressShare })),
       { maxLength: 20 },
     ),
   );
@@ -42,8 +48,10 @@ test('packClasses() keeps every class, whatever their tiers', () => {
       const list = structuredClone(packClasses(entries, first));
       assert.equal(classCount(list), entries.length);
       assert.deepEqual([...classEntries(list)], entries);
-      for (const [classId, { tiers }] of entries.entries()) {
-        assert.equal(tierCount(list, classId), tiers.length);
+      for (const [classId, { leaves, variant }] of entries.entries()) {
+        assert.equal(leafCount(list, classId), leaves.length);
+        assert.equal(classVariant(list, classId), variant);
+        assert.equal(tierCount(list, classId), leaves[0]!.length);
       }
     }),
     fuzzParameters(200),
@@ -57,7 +65,7 @@ test('a place stands for a tier: equal ones of a list have one, others another',
       const tiers = new Map<number, string>();
       const places = new Map<string, number>();
       for (const [classId, entry] of entries.entries()) {
-        for (const [index, tier] of entry.tiers.entries()) {
+        for (const [index, tier] of entry.leaves[0]!.entries()) {
           const [place, text] = [tierPlace(list, classId, index), tier.join(' ')];
           assert.equal(tiers.get(place) ?? text, text);
           assert.equal(places.get(text) ?? place, place);
@@ -71,14 +79,18 @@ test('a place stands for a tier: equal ones of a list have one, others another',
 });
 
 test('classes of a pool that is alike differ by their first endpoint alone', () => {
-  const entry: ClassEntry = { tiers: [[FIRST + 1], [FIRST, FIRST + 2]], near: 3, addressShare: 1 };
+  const leaves = [[[FIRST + 1], [FIRST, FIRST + 2]]];
+  const entry: ClassEntry = { leaves, variant: 0, near: 3, addressShare: 1 };
   const list = packClasses([entry], FIRST);
   const further = classEntry({ ...list, firstEndpoint: FIRST + 100 }, 0);
-  assert.deepEqual(further.tiers, [[FIRST + 101], [FIRST + 100, FIRST + 102]]);
+  assert.deepEqual(further.leaves, [[[FIRST + 101], [FIRST + 100, FIRST + 102]]]);
 });
 
 test('classes are no objects of a message: what threads are sent of them is shared', () => {
-  const entries = Array.from({ length: 1000 }, () => ({ tiers: [[1]], near: 0, addressShare: 0 }));
+  const entries = Array.from({ length: 1000 }, () => ({
+    ...{ leaves: [[[1]]], variant: 0 },
+    ...{ near: 0, addressShare: 0 },
+  }));
   const list = packClasses(entries, 0);
   for (const { buffer } of [list.words, list.shares]) {
     assert.ok(buffer instanceof SharedArrayBuffer);

@@ -44,7 +44,7 @@ test('buildMap() says which region a client is near, and nothing of one whose pl
 test('buildMap() tells clients apart by their region also where the policy does not', () => {
   const map = buildMap(alike, three, geo, regions);
   assert.equal(classCount(map.classes), 4, 'three regions, and those who are nowhere');
-  assert.ok([...classEntries(map.classes)].every(({ tiers }) => tiers.length === 1));
+  assert.ok([...classEntries(map.classes)].every(({ leaves }) => leaves[0]!.length === 1));
   const without = buildMap(alike, three, geo);
   assert.deepEqual(
     [...classEntries(without.classes)].map((entry) => entry.near),

@@ -4,7 +4,7 @@ import { DOWN, healthWord } from '../../src/health/health-word.ts';
 import { type DecideState, type Decision, decide } from '../../src/steering/decide.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
 import type { Candidate, Tiers, TraceLine } from '../../src/steering/step.ts';
-import { candidate, stateOf, three, type WordName } from './places.ts';
+import { alone, candidate, chainOf, stateOf, three, type WordName } from './places.ts';
 
 const standard = compilePolicy([
   { kind: 'healthy', options: {} },
@@ -32,7 +32,7 @@ function check(
   options: Partial<Omit<DecideState, 'word'>> = {},
   policy = standard,
 ): Decision {
-  const decision = decide(policy, tiers, stateOf(names, options));
+  const decision = decide(policy, alone(tiers), stateOf(names, options));
   assert.equal(show(decision), expected);
   return decision;
 }
@@ -107,8 +107,9 @@ test('decide() does not look at health without the step, but at what operators s
 });
 
 test('decide() skips a step that leaves nothing', () => {
-  const policy = { ...standard, choose: [{ kind: 'void', run: () => [] }] };
-  const decision = decide(policy, line, stateOf(['up']));
+  const chain = { ...chainOf(standard), choose: [{ kind: 'void', run: () => [] }] };
+  const policy = { root: { kind: 'chain', chain } } as const;
+  const decision = decide(policy, alone(line), stateOf(['up']));
   assert.equal(show(decision), 'healthy 0: virginia 100');
 });
 
@@ -123,7 +124,7 @@ test('decide() merges outcomes that come to the same answer', () => {
 
 function ttlOf(tiers: Tiers, wordOf: readonly number[]): number {
   const state = { ...stateOf([]), word: (endpoint: number) => wordOf[endpoint] ?? 0 };
-  return decide(standard, tiers, state).ttlSeconds;
+  return decide(standard, alone(tiers), state).ttlSeconds;
 }
 
 test('decide() gives the TTL of the earliest change among the tiers down to the answering one', () => {
@@ -144,15 +145,15 @@ test('decide() gives the least TTL while the state is not known to be good', () 
     ['down', 'down', 'down'],
     ['drained', 'drained', 'drained'],
   ] as const) {
-    assert.equal(decide(standard, line, stateOf(names)).ttlSeconds, 5);
+    assert.equal(decide(standard, alone(line), stateOf(names)).ttlSeconds, 5);
   }
 });
 
 test('decide() involves all tiers once it has searched them all', () => {
-  assert.deepEqual(decide(standard, line, stateOf([])).involved, [0]);
-  assert.deepEqual(decide(standard, line, stateOf(['down'])).involved, [0, 1]);
+  assert.deepEqual(decide(standard, alone(line), stateOf([])).involved, [0]);
+  assert.deepEqual(decide(standard, alone(line), stateOf(['down'])).involved, [0, 1]);
   assert.deepEqual(
-    decide(standard, line, stateOf(['degraded', 'down', 'down'])).involved,
+    decide(standard, alone(line), stateOf(['degraded', 'down', 'down'])).involved,
     [0, 1, 2],
   );
 });
@@ -160,7 +161,7 @@ test('decide() involves all tiers once it has searched them all', () => {
 test('decide() explains itself: ladder first, then the steps, then the TTL', () => {
   const lines: TraceLine[] = [];
   const state = stateOf(['drained', 'down', 'up']);
-  decide(standard, [three.slice(0, 1), three.slice(1)], state, (each) => lines.push(each));
+  decide(standard, alone([three.slice(0, 1), three.slice(1)]), state, (each) => lines.push(each));
   assert.deepEqual(
     lines.map(({ step }) => step),
     ['ladder', 'healthy', 'weighted', 'first', 'ttl'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compilePolicy, mapTiers } from '../../src/steering/policy.ts';
-import { showTiers, three } from './places.ts';
+import { compilePolicy } from '../../src/steering/policy.ts';
+import { mapTiers, showTiers, three } from './places.ts';
 
 function tiersWith(options: unknown): string {
   const policy = compilePolicy([{ kind: 'failover', options }]);

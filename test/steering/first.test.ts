@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decide } from '../../src/steering/decide.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
-import { stateOf, three } from './places.ts';
+import { alone, stateOf, three } from './places.ts';
 
 function answered(count: number | undefined, states: Parameters<typeof stateOf>[0]): string[] {
   const policy = compilePolicy([
     { kind: 'healthy', options: {} },
     { kind: 'first', options: count === undefined ? {} : { count } },
   ]);
-  const { outcomes } = decide(policy, [three], stateOf(states));
+  const { outcomes } = decide(policy, alone([three]), stateOf(states));
   return outcomes.map(({ candidates }) => candidates.map(({ region }) => region).join(' '));
 }
 

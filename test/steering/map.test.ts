@@ -5,7 +5,7 @@ import { parseAddress } from '../../src/ip/address.ts';
 import { lookupAddress, rangeValueOf, scopeOf } from '../../src/ip/prefix-table.ts';
 import { classCount, classEntries, classEntry } from '../../src/steering/class-list.ts';
 import { decide } from '../../src/steering/decide.ts';
-import { buildMap, type ClassMap, classTiers } from '../../src/steering/map.ts';
+import { buildMap, type ClassMap, classPreference } from '../../src/steering/map.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
 import { endpointShares, regionShares } from '../../src/steering/shares.ts';
 import { places, showTiers, stateOf, three } from './places.ts';
@@ -34,7 +34,7 @@ function find(map: ClassMap, text: string): { classId: number; scope: number; ti
   return {
     classId: rangeValueOf(found),
     scope: scopeOf(found),
-    tiers: showTiers(classTiers(entry, three)),
+    tiers: showTiers(classPreference(map, entry, three).leaves[0]!),
   };
 }
 
@@ -97,7 +97,7 @@ test('regionShares() and endpointShares() add up what the classes answer', () =>
   const map = buildMap(policy, three, geo);
   const sharesWhen = (...names: Parameters<typeof stateOf>[0]) => {
     const decisions = [...classEntries(map.classes)].map((entry) =>
-      decide(policy, classTiers(entry, three), stateOf(names)),
+      decide(policy, classPreference(map, entry, three), stateOf(names)),
     );
     assert.deepEqual(
       [...endpointShares(map, decisions)],
@@ -116,7 +116,7 @@ test('regionShares() counts an answer of several endpoints in equal parts', () =
   const policy = compilePolicy([]);
   const map = buildMap(policy, three, geo);
   const decisions = [...classEntries(map.classes)].map((entry) =>
-    decide(policy, classTiers(entry, three), stateOf(['drained'])),
+    decide(policy, classPreference(map, entry, three), stateOf(['drained'])),
   );
   assert.deepEqual(Object.fromEntries(regionShares(map, decisions)), {
     frankfurt: 0.5,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Location } from '../../src/geo/location.ts';
-import { compilePolicy, mapTiers } from '../../src/steering/policy.ts';
+import { compilePolicy } from '../../src/steering/policy.ts';
 import type { Candidate, TraceLine } from '../../src/steering/step.ts';
-import { candidate, places, showTiers, three } from './places.ts';
+import { candidate, mapTiers, places, showTiers, three } from './places.ts';
 
 function tiersFrom(
   location: Location | undefined,

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Location } from '../../src/geo/location.ts';
 import {
   DEGRADED,
@@ -8,7 +9,9 @@ import {
   UNKNOWN,
 } from '../../src/health/health-word.ts';
 import type { DecideState } from '../../src/steering/decide.ts';
-import type { Candidate, Tiers } from '../../src/steering/step.ts';
+import { type Policy, type Preference, preferenceOf } from '../../src/steering/policy.ts';
+import type { LeafChain } from '../../src/steering/policy-tree.ts';
+import type { Candidate, ClientNetwork, Outcome, Tiers, Trace } from '../../src/steering/step.ts';
 
 /** Places and candidates that the steering tests share. */
 export const places = {
@@ -35,6 +38,37 @@ export const three: readonly Candidate[] = [
   candidate(1, 'frankfurt', places.frankfurt),
   candidate(2, 'singapore', places.singapore),
 ];
+
+/** The preference of a policy with one chain. */
+export const alone = (tiers: Tiers): Preference => ({ parts: [], leaves: [tiers] });
+
+/** The only outcome of a distribution without parts. */
+export const outcome = (candidates: readonly Candidate[], share = 1): Outcome => ({
+  ...{ share, candidates, part: '' },
+  draw: 'spread',
+});
+
+/** What is known of a client of which only the place is. */
+export const at = (location: Location | undefined): ClientNetwork => ({
+  ...{ location, system: 0 },
+  marks: [],
+});
+
+/** The tiers of a policy with one chain. */
+export function mapTiers(
+  policy: Pick<Policy, 'root'>,
+  candidates: readonly Candidate[],
+  client: Pick<ClientNetwork, 'location'>,
+  trace?: Trace,
+): Tiers {
+  return preferenceOf(policy, candidates, at(client.location), trace).leaves[0]!;
+}
+
+/** The only chain of a policy. */
+export function chainOf({ root }: Pick<Policy, 'root'>): LeafChain {
+  assert.ok(root.kind === 'chain');
+  return root.chain;
+}
 
 /** Tiers as text, `virginia=frankfurt > singapore`, to compare at a glance. */
 export function showTiers(tiers: Tiers): string {

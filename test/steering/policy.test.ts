@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compilePolicy, mapTiers } from '../../src/steering/policy.ts';
-import { places, showTiers, three } from './places.ts';
+import { compilePolicy } from '../../src/steering/policy.ts';
+import { chainOf, mapTiers, places, showTiers, three } from './places.ts';
 
 test('compilePolicy() keeps mapping and choosing steps apart, in the order of the chain', () => {
   const policy = compilePolicy([
@@ -12,22 +12,22 @@ test('compilePolicy() keeps mapping and choosing steps apart, in the order of th
     { kind: 'first', options: { count: 2 } },
   ]);
   assert.deepEqual(
-    policy.map.map(({ kind }) => kind),
+    chainOf(policy).map.map(({ kind }) => kind),
     ['failover', 'nearest'],
   );
   assert.deepEqual(
-    policy.choose.map(({ kind }) => kind),
+    chainOf(policy).choose.map(({ kind }) => kind),
     ['healthy', 'weighted', 'first'],
   );
-  assert.equal(policy.readsHealth, true);
-  assert.equal(compilePolicy([]).readsHealth, false);
+  assert.equal(chainOf(policy).readsHealth, true);
+  assert.equal(chainOf(compilePolicy([])).readsHealth, false);
 });
 
 test('compilePolicy() puts health first, wherever the chain has it', () => {
   const kinds = ['first', 'nearest', 'healthy', 'weighted'];
   const policy = compilePolicy(kinds.map((kind) => ({ kind, options: {} })));
   assert.deepEqual(
-    policy.choose.map(({ kind }) => kind),
+    chainOf(policy).choose.map(({ kind }) => kind),
     ['healthy', 'first', 'weighted'],
   );
 });
@@ -50,12 +50,11 @@ test('mapTiers() has no tier when there is no candidate', () => {
 
 test('mapTiers() skips a step that leaves nothing', () => {
   const lines: string[] = [];
-  const policy = {
-    map: [{ kind: 'void', run: () => [[]] }],
-    choose: [],
-    readsHealth: false,
-    readsClient: false,
+  const chain = {
+    ...chainOf(compilePolicy([])),
+    map: [{ kind: 'void', run: () => [[]], fences: false }],
   };
+  const policy = { root: { kind: 'chain', chain } } as const;
   const tiers = mapTiers(policy, three, { location: undefined }, ({ step, note }) =>
     lines.push(`${step}: ${note}`),
   );

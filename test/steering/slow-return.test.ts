@@ -3,13 +3,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DEGRADED, DOWN, FORCED, healthWord, UNKNOWN } from '../../src/health/health-word.ts';
 import { rampShare } from '../../src/health/ramp.ts';
-import { outcomeOf, thresholdsOf } from '../../src/nameserver/answer.ts';
-import { stickyDrawOf } from '../../src/nameserver/draw.ts';
+import { slotsOf } from '../../src/nameserver/answer.ts';
+import { slotOf } from '../../src/nameserver/draw.ts';
 import { type DecideState, type Decision, decide } from '../../src/steering/decide.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
+import { SLOTS } from '../../src/steering/slots.ts';
 import type { Tiers, TraceLine } from '../../src/steering/step.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
-import { candidate, three } from './places.ts';
+import { alone, candidate, three } from './places.ts';
 
 /** The stages of a slow return: who gets what, and that nobody moves to and fro. */
 const parameters = { seed: fuzzSeed(20_261_129), numRuns: fuzzRuns(300) };
@@ -46,15 +47,17 @@ function stateOf(states: readonly State[], options: Partial<DecideState> = {}): 
 function show({ stages }: Decision): string {
   const percent = (share: number): number => Math.round(share * 100);
   return stages
-    .map(({ outcomes, share }) => {
-      const parts = outcomes.map((each) => `${each.candidates[0]?.region} ${percent(each.share)}`);
+    .map(({ parts: [part], share }) => {
+      const parts = part!.outcomes.map(
+        (each) => `${each.candidates[0]?.region} ${percent(each.share)}`,
+      );
       return `${percent(share)}: ${parts.join(' ')}`;
     })
     .join(' | ');
 }
 
 const staged = (states: readonly State[], tiers = line, policy = standard): string =>
-  show(decide(policy, tiers, stateOf(states)));
+  show(decide(policy, alone(tiers), stateOf(states)));
 
 test('decide() gives what returns its part of the clients, and the others who had them', () => {
   assert.equal(staged(['up', 'up', 'up']), '100: virginia 100');
@@ -88,7 +91,7 @@ test('decide() keeps the parts apart inside a tier that is shared by weight', ()
 test('decide() has the shortest TTL while something returns, and says how far it is', () => {
   const lines: TraceLine[] = [];
   const trace = (each: TraceLine): void => void lines.push(each);
-  const decision = decide(standard, line, stateOf([0.25, 'up', 'up']), trace);
+  const decision = decide(standard, alone(line), stateOf([0.25, 'up', 'up']), trace);
   assert.equal(decision.ttlSeconds, 5);
   assert.deepEqual(decision.involved, [0, 1], 'who has the others is involved too');
   assert.deepEqual(
@@ -131,7 +134,7 @@ const options = fc.record({
 test('decide() always has stages that are the whole, and outcomes that are what they sum to', () => {
   fc.assert(
     fc.property(worlds, options, ({ states, tiers }, more) => {
-      const decision = decide(standard, tiers, stateOf(states, more));
+      const decision = decide(standard, alone(tiers), stateOf(states, more));
       const { outcomes, rung, stages, ttlSeconds } = decision;
       assert.ok(Math.abs(sum(stages.map(({ share }) => share)) - 1) < 1e-9);
       if (rung === 'sorry') {
@@ -140,8 +143,10 @@ test('decide() always has stages that are the whole, and outcomes that are what 
       }
       for (const stage of stages) {
         assert.ok(stage.share > 0);
-        assert.ok(Math.abs(sum(stage.outcomes.map(({ share }) => share)) - 1) < 1e-9);
-        assert.ok(stage.outcomes.every(({ candidates }) => candidates.length > 0));
+        assert.equal(stage.parts.length, 1, 'no step makes parts');
+        const own = stage.parts[0]!.outcomes;
+        assert.ok(Math.abs(sum(own.map(({ share }) => share)) - 1) < 1e-9);
+        assert.ok(own.every(({ candidates }) => candidates.length > 0));
       }
       assert.ok(Math.abs(sum(outcomes.map(({ share }) => share)) - 1) < 1e-9);
       assert.ok(ttlSeconds >= 5 && ttlSeconds <= 30);
@@ -155,11 +160,11 @@ test('decide() depends on nothing but the endpoints that it names', () => {
   fc.assert(
     fc.property(worlds, fc.nat(), fc.constantFrom<State>('up', 'down', 0.5), (world, at, state) => {
       const { states, tiers } = world;
-      const before = decide(standard, tiers, stateOf(states));
+      const before = decide(standard, alone(tiers), stateOf(states));
       const endpoint = at % states.length;
       if (before.involved.includes(endpoint)) return;
       const changed = states.with(endpoint, state);
-      const after = decide(standard, tiers, stateOf(changed));
+      const after = decide(standard, alone(tiers), stateOf(changed));
       assert.equal(show(after), show(before));
       assert.equal(after.ttlSeconds, before.ttlSeconds);
     }),
@@ -168,7 +173,7 @@ test('decide() depends on nothing but the endpoints that it names', () => {
 });
 
 test('decide() moves clients only to what returns, and never back, as its share grows', () => {
-  const draws = Array.from({ length: 64 }, (_, bucket) => stickyDrawOf(77, bucket) >>> 0);
+  const slots = Array.from({ length: 64 }, (_, bucket) => slotOf(77, bucket));
   const rule = { from: 0.1, overMs: 60_000 };
   const others = fc.constantFrom<State>('up', 'down', 'degraded', 0.5);
   fc.assert(
@@ -178,8 +183,8 @@ test('decide() moves clients only to what returns, and never back, as its share 
       for (let ms = 0; ms <= 60_000; ms += 3000) {
         const share = rampShare(0, rule, ms);
         const states = [...rest].toSpliced(returning, 0, share === 1 ? 'up' : share);
-        const decision = decide(standard, line, stateOf(states));
-        const regions = draws.map((draw) => firstRegion(decision, draw));
+        const decision = decide(standard, alone(line), stateOf(states));
+        const regions = slots.map((slot) => firstRegion(decision, slot));
         for (const [index, region] of regions.entries()) {
           const isBack = region === `${three[returning]?.region}`;
           if (isBack) returned.add(index);
@@ -193,20 +198,17 @@ test('decide() moves clients only to what returns, and never back, as its share 
   );
 });
 
-function firstRegion({ stages }: Decision, draw: number): string | undefined {
-  const index = outcomeOf(thresholdsOf(stages.map(({ share }) => share)), draw);
-  return stages[index]?.outcomes[0]?.candidates[0]?.region;
+function firstRegion({ stages }: Decision, slot: number): string | undefined {
+  const part = stages.flatMap(({ parts }) => parts)[slotsOf(stages)?.[slot] ?? 0];
+  return part?.outcomes[0]?.candidates[0]?.region;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, each) => total + each, 0);
 
-test('stickyDrawOf() parts clients as evenly as the shares say, and each name otherwise', () => {
+test('slotOf() parts clients as evenly as the shares say, and each name otherwise', () => {
   const count = 4096;
   const below = (nameHash: number): boolean[] =>
-    Array.from(
-      { length: count },
-      (_, bucket) => stickyDrawOf(nameHash, bucket) >>> 0 < 0.25 * 2 ** 32,
-    );
+    Array.from({ length: count }, (_, bucket) => slotOf(nameHash, bucket) < 0.25 * SLOTS);
   const [one, two] = [below(1), below(2)];
   for (const each of [one, two]) {
     const part = each.filter(Boolean).length / count;

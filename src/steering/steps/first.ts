@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ChooseStep } from './step.ts';
+import type { ChooseStep } from '../step.ts';
 
 /** More addresses than this help no client and push an answer towards truncation. */
 const COUNT_MAX = 16;
@@ -11,6 +11,12 @@ const options = z.strictObject({
     .max(COUNT_MAX)
     .default(1)
     .describe('How many endpoints an answer names at most.'),
+  across: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether endpoints of later tiers follow when the best one has fewer: the nearest two regions, say.',
+    ),
 });
 
 /** Shortens every possible answer to its first endpoints. */
@@ -19,12 +25,14 @@ export const first: ChooseStep<z.infer<typeof options>> = {
   stage: 'choose',
   summary: 'Keeps the first endpoints of the answer and leaves out the rest.',
   options,
+  looksBehind: ({ across, count }) => across && count > 1,
   compile:
-    ({ count }) =>
-    (outcomes, _state, trace) => {
-      const shortened = outcomes.map(({ share, candidates }) => ({
-        share,
-        candidates: candidates.slice(0, count),
+    ({ across, count }) =>
+    (outcomes, state, trace) => {
+      const behind = across ? state.later : [];
+      const shortened = outcomes.map((outcome) => ({
+        ...outcome,
+        candidates: [...outcome.candidates, ...behind].slice(0, count),
       }));
       if (trace !== undefined) {
         const kept = new Set(

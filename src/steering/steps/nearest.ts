@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { distanceKm } from '../geo/distance.ts';
-import type { Location } from '../geo/location.ts';
-import type { Candidate, MapStep, Tiers } from './step.ts';
+import { distanceKm } from '../../geo/distance.ts';
+import type { Location } from '../../geo/location.ts';
+import type { Candidate, MapStep, Tiers } from '../step.ts';
 
 /**
  * Geography: the nearer a region, the earlier its tier.
@@ -19,6 +19,7 @@ const TIERS_MAX_LIMIT = 64;
 const TOLERANCE_KM_DEFAULT = 50;
 /** Half of the earth's circumference: everything is equally near. */
 const TOLERANCE_KM_LIMIT = 20_040;
+const BIAS_LIMIT = 99;
 
 const options = z.strictObject({
   toleranceKm: z
@@ -28,6 +29,12 @@ const options = z.strictObject({
     .default(TOLERANCE_KM_DEFAULT)
     .describe(
       'Regions within this many kilometres of each other, seen from the client, share a tier.',
+    ),
+  bias: z
+    .record(z.string().min(1), z.number().min(-BIAS_LIMIT).max(BIAS_LIMIT))
+    .default({})
+    .describe(
+      'How much nearer (above 0) or farther (below 0) than it is a region counts, in percent: at 50 half its distance, at -50 twice.',
     ),
   tiersMax: z
     .int()
@@ -41,13 +48,16 @@ type Options = z.infer<typeof options>;
 export const nearest: MapStep<Options> = {
   kind: 'nearest',
   stage: 'map',
-  readsClient: true,
+  reads: () => ['location'],
   summary: 'Orders endpoints by distance from the client; equally near ones share a tier.',
   options,
   compile: (compiled) => (tiers, client, trace) => {
     const from = client.location;
     const measured = tiers.map((candidates) =>
-      candidates.map((candidate) => ({ candidate, km: kilometres(from, candidate.location) })),
+      candidates.map((candidate) => ({
+        candidate,
+        km: biased(kilometres(from, candidate.location), compiled.bias[candidate.region]),
+      })),
     );
     const known = measured.some((tier) => tier.some(({ km }) => km !== undefined));
     const ordered = measured.flatMap((tier) => splitByDistance(tier, compiled));
@@ -68,6 +78,12 @@ export const nearest: MapStep<Options> = {
     return ordered;
   },
 };
+
+/** Route 53's geoproximity: a positive bias shortens the way by so much, a negative one lengthens it likewise. */
+function biased(km: number | undefined, bias = 0): number | undefined {
+  if (km === undefined || bias === 0) return km;
+  return bias > 0 ? km * (1 - bias / 100) : km / (1 + bias / 100);
+}
 
 type Measured = { readonly candidate: Candidate; readonly km: number | undefined };
 

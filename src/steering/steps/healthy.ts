@@ -1,7 +1,18 @@
 import { z } from 'zod';
-import type { Candidate, ChooseStep, Outcome } from './step.ts';
+import type { Candidate, ChooseStep, Outcome } from '../step.ts';
 
-const options = z.strictObject({});
+const MIN_LIMIT = 1000;
+
+const options = z.strictObject({
+  min: z
+    .int()
+    .min(1)
+    .max(MIN_LIMIT)
+    .default(1)
+    .describe(
+      'How many healthy endpoints a tier needs to answer; with fewer the next tier does, if it has enough.',
+    ),
+});
 
 /**
  * Keeps the candidates that may be answered now. A chain without this step does not look at health
@@ -24,7 +35,7 @@ export const healthy: ChooseStep<z.infer<typeof options>> = {
       }
       if (usable.length === 0) continue;
       share += outcome.share;
-      remaining.push({ share: outcome.share, candidates: usable });
+      remaining.push({ ...outcome, candidates: usable });
     }
     trace?.({
       step: 'healthy',
