@@ -13,7 +13,7 @@ import type {
   ReplaceResult,
 } from './workers/compile-messages.ts';
 import { createProgress } from './workers/compile-progress.ts';
-import { createGeoFiles, readCentroids } from './workers/geo-files.ts';
+import { createGeoFiles, readPlaces } from './workers/geo-files.ts';
 import { weigh } from './workers/weight.ts';
 import { createZoneCompiler } from './zone/compile.ts';
 import { numberMemoriesFrom } from './zone/table-store.ts';
@@ -22,7 +22,7 @@ import { numberMemoriesFrom } from './zone/table-store.ts';
 const geoFiles = createGeoFiles();
 /** For configurations of the past that have other geo data than the present one. */
 const pastGeoFiles = createGeoFiles();
-const centroids = readCentroids();
+const knownPlaces = readPlaces();
 /** The last good one; whether it came to be served does not matter to the next. */
 let last: Compiled | undefined;
 let lastGeoConfig = '';
@@ -70,7 +70,7 @@ function compile(
     (message) => parentPort?.postMessage(message),
     () => performance.now(),
   );
-  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, centroids, progress);
+  const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, knownPlaces, progress);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
   const attempt = (some: readonly ZoneOverlay[]) =>
     compileSnapshot(

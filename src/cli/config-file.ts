@@ -6,12 +6,12 @@ import type { CliIo } from './io.ts';
 export async function validateFile(io: CliIo, file: string): Promise<Validation> {
   const text = await readText(io, file);
   // Only commands that judge a file need the schemas and the places; the others start faster without.
-  const [{ validateConfig }, { readCentroids }, { openZoneFiles }] = await Promise.all([
+  const [{ validateConfig }, { readPlaces }, { openZoneFiles }] = await Promise.all([
     import('../config/validate.ts'),
     import('../workers/geo-files.ts'),
     import('../workers/zone-files.ts'),
   ]);
-  return validateConfig(text, file, io.env, readCentroids(), openZoneFiles(file));
+  return validateConfig(text, file, io.env, readPlaces(), openZoneFiles(file));
 }
 
 async function readText(io: CliIo, file: string): Promise<string> {

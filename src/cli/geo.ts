@@ -67,14 +67,14 @@ async function openAll(
   paths: readonly string[],
   say: (line: string) => void,
 ): Promise<readonly GeoDatabase[]> {
-  const [{ openGeo }, { readCentroids }] = await Promise.all([
+  const [{ openGeo }, { readPlaces }] = await Promise.all([
     import('../geo/mmdb.ts'),
     import('../workers/geo-files.ts'),
   ]);
-  const centroids = readCentroids();
+  const places = readPlaces();
   return paths.map((path) => {
     say(`reading ${path}`);
-    const result = openGeo(contentOf(path), centroids);
+    const result = openGeo(contentOf(path), places);
     if (!result.ok) throw new CliExit(EXIT_NO, `${path}: ${result.reason}.`);
     return result.geo;
   });

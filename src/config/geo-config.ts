@@ -2,7 +2,7 @@
 import type { Location } from '../geo/location.ts';
 
 export type RegionConfig = {
-  /** `{latitude, longitude}` or, in YAML, a country `DE` or subdivision `US-VA` code, resolved to its centroid. */
+  /** `{latitude, longitude}` or, in YAML, a country `DE`, a subdivision `US-VA` or a cloud region `aws/eu-west-1`. */
   readonly location: Location;
   /** v4 and v6 addresses that DNS answers for this region. */
   readonly vips: readonly string[];

@@ -1,6 +1,5 @@
 import { parseName } from '../dns/name.ts';
-import { type Centroids, completeLocation, locationOfCode } from '../geo/centroids.ts';
-import type { Location } from '../geo/location.ts';
+import type { Places } from '../geo/places.ts';
 import { formatAddress, parseAddress } from '../ip/address.ts';
 import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
@@ -21,12 +20,12 @@ import type {
 import { extensions } from './extensions.ts';
 import type { FlowConfig } from './front-config.ts';
 import type { RegionConfig } from './geo-config.ts';
-import type { ConfigPath, Report } from './issue.ts';
+import type { Report } from './issue.ts';
 import { present } from './present.ts';
 import { resolveAffinity } from './resolve-affinity.ts';
+import { resolveLocation } from './resolve-location.ts';
 import { resolveResilience } from './resolve-resilience.ts';
 import type { ConfigFile } from './schema.ts';
-import { didYouMean } from './spelling.ts';
 import { namesAbove } from './standing.ts';
 import { type NamedZone, zonesOfFolders } from './zone-folders.ts';
 import { type MasterFiles, type ResolvedZone, resolveZone } from './zone-records.ts';
@@ -54,12 +53,12 @@ export type Resolved = { readonly config: Config; readonly zones: readonly Resol
 export function resolveConfig(
   file: ConfigFile,
   hostname: string | undefined,
-  centroids: Centroids,
+  places: Places,
   masters: MasterFiles,
   error: Report,
   warn: Report,
 ): Resolved {
-  const regions = resolveRegions(file, centroids, error);
+  const regions = resolveRegions(file, places, error);
   const zones = resolveZones(file, masters, error, warn);
   const nodeName = file.node.name ?? (hostname || NODE_NAME_DEFAULT);
   const { stateDirectory, vantages = [{ name: nodeName, source: [] }] } = file.node;
@@ -80,7 +79,7 @@ export function resolveConfig(
       })),
     },
     regions,
-    geo: resolveGeo(file, centroids, error),
+    geo: resolveGeo(file, places, error),
     monitors: mapValues(file.monitors, resolveMonitor),
     monitorGroups: mapValues(file.monitorGroups, ({ of, need }) => ({
       of,
@@ -230,17 +229,17 @@ function closest(): PolicyConfig {
 
 function resolveRegions(
   file: ConfigFile,
-  centroids: Centroids,
+  places: Places,
   error: Report,
 ): Readonly<Record<string, RegionConfig>> {
   return mapValues(file.regions, ({ location, vips, capacity }, name) => ({
-    location: resolveLocation(location, ['regions', name, 'location'], centroids, error),
+    location: resolveLocation(location, ['regions', name, 'location'], places, error),
     vips: vips.map(canonical),
     capacity,
   }));
 }
 
-function resolveGeo(file: ConfigFile, centroids: Centroids, error: Report): Config['geo'] {
+function resolveGeo(file: ConfigFile, places: Places, error: Report): Config['geo'] {
   const seen = new Map<string, string>();
   const overrides = file.geo.overrides.map(({ networks, location }, index) => {
     const path = ['geo', 'overrides', index];
@@ -255,7 +254,7 @@ function resolveGeo(file: ConfigFile, centroids: Centroids, error: Report): Conf
     });
     return {
       networks: canonicalNetworks,
-      location: resolveLocation(location, [...path, 'location'], centroids, error),
+      location: resolveLocation(location, [...path, 'location'], places, error),
     };
   });
   return { databases: file.geo.databases, overrides, maxAgeMs: file.geo.maxAge };
@@ -285,31 +284,6 @@ function resolveMonitor({
     recheckMs: Math.min(interval, Math.round(recheckMs)),
     idle: { afterMs: idle.after, intervalMs: Math.max(interval, idleMs) },
   };
-}
-
-type LocationFile = ConfigFile['regions'][string]['location'];
-
-function resolveLocation(
-  location: LocationFile,
-  path: ConfigPath,
-  centroids: Centroids,
-  error: Report,
-): Location {
-  if (typeof location !== 'string') {
-    const known = Object.entries(location).filter(([, value]) => value !== undefined);
-    return completeLocation(Object.fromEntries(known), centroids);
-  }
-  const found = locationOfCode(location, centroids);
-  if (found) return found;
-  const [country = ''] = location.split('-');
-  const codes = centroids.countries.has(country) ? subdivisionsOf(country, centroids) : [];
-  const hint = didYouMean(location, codes) ?? 'write { latitude: …, longitude: … } instead';
-  error(path, `"${location}" is not a known country or subdivision`, hint);
-  return {};
-}
-
-function subdivisionsOf(country: string, centroids: Centroids): readonly string[] {
-  return [...centroids.subdivisions.keys()].filter((code) => code.startsWith(`${country}-`));
 }
 
 function resolvePools(file: ConfigFile, regions: Config['regions']): Config['pools'] {

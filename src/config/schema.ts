@@ -68,14 +68,20 @@ const coordinates = z.strictObject({
     .describe('Subdivision, the part of ISO 3166-2 after the dash.'),
   city: z.string().max(200).optional().describe('City, for people only.'),
 });
-const placeCode = z
+const placeName = z
   .string()
-  .regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/)
-  .meta({ what: 'a country or subdivision code', hint: 'DE, US-VA, or {latitude, longitude}' })
-  .describe('A country (`DE`) or subdivision (`US-VA`) code: the centre of its networks.');
-const location = z
-  .union([placeCode, coordinates])
-  .meta({ what: 'a place', hint: '{ latitude: 50.11, longitude: 8.68 } or a country code: DE' });
+  .regex(/^([A-Z]{2}(-[A-Z0-9]{1,3})?|[a-z0-9]+\/[A-Za-z0-9-]+)$/)
+  .meta({
+    what: 'a place code',
+    hint: 'DE, US-VA, aws/eu-west-1, or {latitude, longitude}',
+  })
+  .describe(
+    'A country (`DE`) or subdivision (`US-VA`) code: the centre of its networks. Or the region of a cloud provider (`aws/eu-west-1`): the city it is in.',
+  );
+const location = z.union([placeName, coordinates]).meta({
+  what: 'a place',
+  hint: '{ latitude: 50.11, longitude: 8.68 }, a country code: DE, or a cloud region: aws/eu-west-1',
+});
 
 const vantage = z.strictObject({
   name: name.describe('The name, unique among the vantage points of all nodes.'),
@@ -133,7 +139,7 @@ const node = z.strictObject({
 
 const region = z.strictObject({
   location: location.describe(
-    'Where the region is: coordinates, or a country or subdivision code.',
+    'Where the region is: coordinates, a country or subdivision code, or the region of a cloud provider (`aws/eu-west-1`, `gcp/europe-west4`, `azure/westeurope`).',
   ),
   vips: addresses
     .prefault([])

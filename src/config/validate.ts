@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Centroids } from '../geo/centroids.ts';
+import type { Places } from '../geo/places.ts';
 import type { Config } from './config.ts';
 import { type ConfigDocument, type Environment, readDocument, visiblePath } from './document.ts';
 import { errorMapFor, explainIssues, type SchemaMeta } from './explain-issue.ts';
@@ -43,18 +43,18 @@ const SALVAGE_ROUNDS_MAX = 8;
  * Validates the text of a file.
  * @param file its name, for messages only
  * @param environment for `${VAR}`; its HOSTNAME is the default of `node.name`
- * @param centroids places of country and subdivision codes
+ * @param places what places in the file can be named by
  * @param zoneFiles the master files that zones may name
  */
 export function validateConfig(
   text: string,
   file: string,
   environment: Environment,
-  centroids: Centroids,
+  places: Places,
   zoneFiles: ZoneFiles = NO_ZONE_FILES,
 ): Validation {
   const document = readDocument(text, environment);
-  return validateDocument(document, file, environment, centroids, zoneFiles);
+  return validateDocument(document, file, environment, places, zoneFiles);
 }
 
 const NO_ZONE_FILES: ZoneFiles = () => ({ message: 'zone files cannot be read here' });
@@ -68,21 +68,21 @@ export function validateShared(
   file: string,
   shared: SharedText,
   environment: Environment,
-  centroids: Centroids,
+  places: Places,
   zoneFiles: ZoneFiles = NO_ZONE_FILES,
 ): Validation {
   const document = mergeShared(ownText, shared, environment);
-  return validateDocument(document, file, environment, centroids, zoneFiles);
+  return validateDocument(document, file, environment, places, zoneFiles);
 }
 
 function validateDocument(
   document: ConfigDocument,
   file: string,
   environment: Environment,
-  centroids: Centroids,
+  places: Places,
   zoneFiles: ZoneFiles,
 ): Validation {
-  const places = createZonePlaces();
+  const zonePlaces = createZonePlaces();
   const plain = createPlainZoneReader();
   const schemaFindings: Finding[] = [];
   const salvaged = readFile(document, schemaFindings);
@@ -99,24 +99,24 @@ function validateDocument(
       salvaged.file,
       document,
       environment,
-      centroids,
-      { files: zoneFiles, places, plain },
+      places,
+      { files: zoneFiles, places: zonePlaces, plain },
       reporter(errors),
       reporter(warnings),
       errors,
     );
   }
   if (config && errors.length === 0) {
-    return { ok: true, config, warnings: place(warnings, document, places, file) };
+    return { ok: true, config, warnings: place(warnings, document, zonePlaces, file) };
   }
-  return { ok: false, issues: place(errors, document, places, file).slice(0, ISSUES_MAX) };
+  return { ok: false, issues: place(errors, document, zonePlaces, file).slice(0, ISSUES_MAX) };
 }
 
 function check(
   fileShape: ConfigFile,
   document: ConfigDocument,
   environment: Environment,
-  centroids: Centroids,
+  places: Places,
   masters: MasterFiles,
   error: Report,
   warn: Report,
@@ -125,7 +125,7 @@ function check(
   const { config, zones } = resolveConfig(
     fileShape,
     environment['HOSTNAME'],
-    centroids,
+    places,
     masters,
     error,
     warn,

@@ -4,6 +4,7 @@
  * border. The data is `geo/centroids.json`; `geo/build-centroids.ts` makes it.
  */
 import type { Location } from './location.ts';
+import { type Coordinates, shippedData } from './shipped-data.ts';
 import {
   createSubdivisionNames,
   type SubdivisionNames,
@@ -20,31 +21,28 @@ export type Centroids = {
   readonly subdivisionNames: SubdivisionNames;
 };
 
-export type Coordinates = { readonly latitude: number; readonly longitude: number };
-
 export type CountryCentroid = Coordinates & {
   readonly continent: string;
   /** How many IPv4 addresses the country had when the data was made. */
   readonly addresses: number;
 };
 
-/**
- * Reads the parsed `geo/centroids.json`. The file ships with the program, so a malformed one is a broken
- * installation and throws.
- */
+const { coordinates, malformed, record, row } = shippedData('geo/centroids.json');
+
+/** Reads the parsed `geo/centroids.json`. */
 export function parseCentroids(json: unknown): Centroids {
-  const root = asRecord(json, 'centroids');
+  const root = record(json, 'centroids');
   const countries = new Map<string, CountryCentroid>();
-  for (const [code, row] of Object.entries(asRecord(root['countries'], 'countries'))) {
-    const [latitude, longitude, continent, addresses] = asRow(row, code);
+  for (const [code, entry] of Object.entries(record(root['countries'], 'countries'))) {
+    const [latitude, longitude, continent, addresses] = row(entry, code);
     if (typeof continent !== 'string' || typeof addresses !== 'number') throw malformed(code);
-    countries.set(code, { ...asCoordinates(latitude, longitude, code), continent, addresses });
+    countries.set(code, { ...coordinates(latitude, longitude, code), continent, addresses });
   }
   const subdivisions = new Map<string, Coordinates>();
   const codes = new Map<string, string>();
-  for (const [code, row] of Object.entries(asRecord(root['subdivisions'], 'subdivisions'))) {
-    const [latitude, longitude, ...names] = asRow(row, code);
-    subdivisions.set(code, asCoordinates(latitude, longitude, code));
+  for (const [code, entry] of Object.entries(record(root['subdivisions'], 'subdivisions'))) {
+    const [latitude, longitude, ...names] = row(entry, code);
+    subdivisions.set(code, coordinates(latitude, longitude, code));
     for (const name of names) {
       if (typeof name !== 'string') throw malformed(code);
       codes.set(subdivisionNameKey(code.slice(0, 2), name), code.slice(3));
@@ -93,24 +91,3 @@ export function countryName(code: string): string {
 }
 
 const NAMES = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'code' });
-
-function asRecord(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(where);
-  // Checked on the line above: a plain object of yet unknown members.
-  return value as Record<string, unknown>;
-}
-
-function asRow(value: unknown, where: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw malformed(where);
-  return value;
-}
-
-function asCoordinates(latitude: unknown, longitude: unknown, where: string): Coordinates {
-  if (typeof latitude !== 'number' || typeof longitude !== 'number') throw malformed(where);
-  if (Math.abs(latitude) > 90 || Math.abs(longitude) > 180) throw malformed(where);
-  return { latitude, longitude };
-}
-
-function malformed(where: string): Error {
-  return new Error(`geo/centroids.json is malformed at "${where}"`);
-}

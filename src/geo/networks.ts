@@ -12,19 +12,16 @@
 import { parsePrefix } from '../ip/prefix.ts';
 import { createPrefixList } from '../ip/prefix-list.ts';
 import { MAX_RANGE_VALUE } from '../ip/ranges.ts';
-import { type Centroids, completeLocation, locationOfCode } from './centroids.ts';
+import { completeLocation } from './centroids.ts';
 import type { OpenGeoResult } from './database.ts';
 import type { Location } from './location.ts';
+import { locationOfName, type Places } from './places.ts';
 import { NO_SYSTEMS } from './systems.ts';
 
 const NEWLINE = 0x0a;
 
 /** @param builtAtMs of the file */
-export function openNetworks(
-  bytes: Uint8Array,
-  centroids: Centroids,
-  builtAtMs: number,
-): OpenGeoResult {
+export function openNetworks(bytes: Uint8Array, places: Places, builtAtMs: number): OpenGeoResult {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const list = createPrefixList();
   const locations: Location[] = [{}];
@@ -45,9 +42,12 @@ export function openNetworks(
     const place = entry.slice(comma + 1).trim();
     let value = known.get(place);
     if (value === undefined) {
-      const location = readPlace(place, centroids);
+      const location = readPlace(place, places);
       if (location === undefined)
-        return refuse(line, `"${place.slice(0, 60)}" is no place: DE, US-VA or 50.11,8.68`);
+        return refuse(
+          line,
+          `"${place.slice(0, 60)}" is no place: DE, US-VA, aws/eu-west-1 or 50.11,8.68`,
+        );
       value = locations.push(location) - 1;
       known.set(place, value);
     }
@@ -70,7 +70,7 @@ export function openNetworks(
       description,
       builtAtMs,
       networks,
-      attribution: centroids.attribution,
+      attribution: places.attribution,
     },
   };
 }
@@ -82,11 +82,11 @@ const refuse = (line: number, reason: string): OpenGeoResult => ({
 
 const COORDINATE = /^-?[0-9]{1,3}(\.[0-9]{1,9})?$/;
 
-function readPlace(text: string, centroids: Centroids): Location | undefined {
+function readPlace(text: string, places: Places): Location | undefined {
   const parts = text.split(',').map((part) => part.trim());
-  if (parts.length === 1) return locationOfCode(text, centroids);
+  if (parts.length === 1) return locationOfName(text, places);
   if (parts.length !== 2 || !parts.every((part) => COORDINATE.test(part))) return undefined;
   const [latitude, longitude] = parts.map(Number) as [number, number];
   if (Math.abs(latitude) > 90 || Math.abs(longitude) > 180) return undefined;
-  return completeLocation({ latitude, longitude }, centroids);
+  return completeLocation({ latitude, longitude }, places);
 }

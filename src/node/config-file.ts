@@ -6,7 +6,7 @@ import { followsShared, type SharedText } from '../config/own-sections.ts';
 import { rereadPlainZone } from '../config/reread-zone.ts';
 import { upstreamsReached } from '../config/route-upstreams.ts';
 import { type Validation, validateConfig, validateShared } from '../config/validate.ts';
-import { readCentroids } from '../workers/geo-files.ts';
+import { readPlaces } from '../workers/geo-files.ts';
 import { placeKeyFolders } from '../workers/key-folders.ts';
 import { openZoneFiles } from '../workers/zone-files.ts';
 
@@ -50,7 +50,7 @@ export function loadConfig(source: ConfigSource, shared?: SharedRevision): Loade
     return finish(validateWith(read, source, common), source, shared.revision);
   }
   const zoneFiles = openZoneFiles(source.file);
-  const own = validateConfig(text, source.file, environment, readCentroids(), zoneFiles);
+  const own = validateConfig(text, source.file, environment, readPlaces(), zoneFiles);
   return finish(own, source, 0);
 }
 
@@ -91,7 +91,7 @@ function readOwn(
 
 function validateWith(own: OwnText, { file }: ConfigSource, common: SharedText): Validation {
   const zoneFiles = openZoneFiles(file);
-  return validateShared(own.text, file, common, own.environment, readCentroids(), zoneFiles);
+  return validateShared(own.text, file, common, own.environment, readPlaces(), zoneFiles);
 }
 
 function finish(validation: Validation, source: ConfigSource, revision: number): LoadedConfig {

@@ -1,11 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { GeoConfig } from '../config/geo-config.ts';
-import { type Centroids, parseCentroids } from '../geo/centroids.ts';
+import { parseCentroids } from '../geo/centroids.ts';
+import { parseCloudRegions } from '../geo/cloud-regions.ts';
 import { composeGeo, type GeoDatabase, type OpenGeoResult } from '../geo/database.ts';
 import { openGeo } from '../geo/mmdb.ts';
 import { openNetworks } from '../geo/networks.ts';
 import { isPack, readPack } from '../geo/pack.ts';
+import type { Places } from '../geo/places.ts';
 import type { Progress } from './compile-progress.ts';
 
 /**
@@ -17,7 +19,7 @@ export type GeoFiles = {
    * Reads what changed since the last call. When nothing did, `geo` is the same object as before.
    * Without any readable database the result is a reason.
    */
-  load(config: GeoSources, centroids: Centroids, progress?: Progress): GeoLoad;
+  load(config: GeoSources, places: Places, progress?: Progress): GeoLoad;
 };
 
 export type GeoSources = Pick<GeoConfig, 'databases' | 'overrides'>;
@@ -42,9 +44,13 @@ function builtInPath(): string {
   return fileURLToPath(new URL('../../geo/places.pack', import.meta.url));
 }
 
-export function readCentroids(): Centroids {
-  const file = new URL('../../geo/centroids.json', import.meta.url);
-  return parseCentroids(JSON.parse(readFileSync(file, 'utf8')));
+/** The places that the program comes with. */
+export function readPlaces(): Places {
+  const read = (name: string): unknown => {
+    return JSON.parse(readFileSync(new URL(`../../geo/${name}`, import.meta.url), 'utf8'));
+  };
+  const cloudRegions = parseCloudRegions(read('cloud-regions.json'));
+  return { ...parseCentroids(read('centroids.json')), cloudRegions };
 }
 
 /** Paths that a configuration reads. */
@@ -74,11 +80,11 @@ export function createGeoFiles(): GeoFiles {
     return last.geo;
   };
   return {
-    load(config, centroids, progress = () => {}) {
+    load(config, places, progress = () => {}) {
       const warnings: string[] = [];
       const databases: GeoDatabase[] = [];
       const take = (path: string): void => {
-        const opened = open(path, kept.get(path), centroids, progress);
+        const opened = open(path, kept.get(path), places, progress);
         if (opened.kept) {
           kept.set(path, opened.kept);
           databases.push(opened.kept.geo);
@@ -108,13 +114,13 @@ const NETWORKS_SUFFIX = '.csv';
 function open(
   path: string,
   before: Kept | undefined,
-  centroids: Centroids,
+  places: Places,
   progress: Progress,
 ): { readonly kept: Kept | undefined; readonly reason?: string } {
   const version = fileVersion(path);
   if (before && before.version === version) return { kept: before };
   try {
-    const opened = read(path, centroids, progress);
+    const opened = read(path, places, progress);
     if (opened.ok) return { kept: { version, geo: opened.geo } };
     return { kept: before, reason: opened.reason };
   } catch (error) {
@@ -122,9 +128,9 @@ function open(
   }
 }
 
-function read(path: string, centroids: Centroids, progress: Progress): OpenGeoResult {
+function read(path: string, places: Places, progress: Progress): OpenGeoResult {
   const bytes = readFileSync(path);
-  if (path.endsWith(NETWORKS_SUFFIX)) return openNetworks(bytes, centroids, statSync(path).mtimeMs);
-  if (isPack(bytes)) return readPack(bytes, centroids);
-  return openGeo(bytes, centroids, (share) => progress(`reading ${path}`, share));
+  if (path.endsWith(NETWORKS_SUFFIX)) return openNetworks(bytes, places, statSync(path).mtimeMs);
+  if (isPack(bytes)) return readPack(bytes, places);
+  return openGeo(bytes, places, (share) => progress(`reading ${path}`, share));
 }

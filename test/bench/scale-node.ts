@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { loadConfig } from '../../src/node/config-file.ts';
 import { NODE_FLAGS } from '../../src/node-flags.mjs';
-import { createGeoFiles, readCentroids } from '../../src/workers/geo-files.ts';
+import { createGeoFiles, readPlaces } from '../../src/workers/geo-files.ts';
 import { freePort } from '../node/free-addresses.ts';
 import { processCpuSeconds } from './cpu.ts';
 import { MAIN } from './dns-servers.ts';
@@ -103,7 +103,7 @@ export const mebibytes = (octets: number): string => `${(octets / 2 ** 20).toFix
 function tableBytes(file: string): number {
   const loaded = loadConfig({ file, environment: {} });
   if (!loaded.ok) throw new Error(loaded.issues[0]?.message);
-  const geo = createGeoFiles().load({ databases: [], overrides: [] }, readCentroids());
+  const geo = createGeoFiles().load({ databases: [], overrides: [] }, readPlaces());
   if (!geo.ok) throw new Error(geo.reason);
   const compiled = compileSnapshot(loaded.config, geo.geo, 1, 0);
   if (!compiled.ok) throw new Error(compiled.issues[0]?.message);

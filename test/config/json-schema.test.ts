@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { configJsonSchema, configJsonSchemaText } from '../../src/config/json-schema.ts';
+import { readPlaces } from '../../src/workers/geo-files.ts';
 
 const FILE = new URL('../../config/meridian.schema.json', import.meta.url);
 
@@ -30,6 +31,24 @@ test('configJsonSchema() describes every key and refuses unknown ones everywhere
       assert.ok(!(own in schema) || typeof schema[own] === 'object');
   });
   assert.ok(keys > 100);
+});
+
+test('configJsonSchema() takes every place that has a name', () => {
+  const patterns = new Set<string>();
+  visit(configJsonSchema(), '', ({ pattern }, path) => {
+    if (path.endsWith('/location/anyOf/0')) patterns.add(String(pattern));
+  });
+  assert.equal(patterns.size, 1);
+  const pattern = new RegExp([...patterns][0]!, 'u');
+  const { cloudRegions, countries, subdivisions } = readPlaces();
+  const regions = [...cloudRegions].flatMap(([provider, ids]) =>
+    [...ids.keys()].map((id) => `${provider}/${id}`),
+  );
+  for (const name of [...countries.keys(), ...subdivisions.keys(), ...regions])
+    assert.match(name, pattern);
+  for (const name of ['', 'de', 'aws', 'aws/', '/a', 'aws/a/b', 'Aws/a']) {
+    assert.doesNotMatch(name, pattern);
+  }
 });
 
 function visit(

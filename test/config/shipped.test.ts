@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { validateConfig } from '../../src/config/validate.ts';
-import { parseCentroids } from '../../src/geo/centroids.ts';
+import { readPlaces } from '../../src/workers/geo-files.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
-const centroids = parseCentroids(JSON.parse(read('geo/centroids.json')));
+const places = readPlaces();
 
 /** What the examples say that the environment must hold. */
 const environment = {
@@ -22,7 +22,7 @@ const examples = readdirSync(new URL('config/examples/', ROOT)).map(
 
 for (const path of ['config/quickstart.yaml', ...examples]) {
   test(`validateConfig() has nothing to say about ${path}`, () => {
-    const result = validateConfig(read(path), path, environment, centroids);
+    const result = validateConfig(read(path), path, environment, places);
     assert.deepEqual(result.ok ? result.warnings : result.issues, []);
   });
 
@@ -45,7 +45,7 @@ test('docs/CONFIG.md shows the minimal example as it is', () => {
 
 test('config/quickstart.yaml has three regions, each with its own VIP, vantage point and balancer', () => {
   const path = 'config/quickstart.yaml';
-  const result = validateConfig(read(path), path, {}, centroids);
+  const result = validateConfig(read(path), path, {}, places);
   assert.ok(result.ok);
   const { regions, node, balancer, dns, admin, zones } = result.config;
   const vips = Object.values(regions).flatMap((region) => region.vips);

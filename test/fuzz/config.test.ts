@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { validateConfig } from '../../src/config/validate.ts';
-import { parseCentroids } from '../../src/geo/centroids.ts';
+import { readPlaces } from '../../src/workers/geo-files.ts';
 import { compileZones } from '../../src/zone/compile.ts';
 import { fuzzRuns, fuzzSeed } from './effort.ts';
 
@@ -17,7 +17,7 @@ const ITERATIONS = fuzzRuns(120);
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
-const centroids = parseCentroids(JSON.parse(read('geo/centroids.json')));
+const places = readPlaces();
 const quickstart = read('config/quickstart.yaml').replace(/^\s*#.*\n/gm, '');
 const tokens = quickstart.split(/(\s+|[{}[\],:'"])/).filter((token) => token !== '');
 const ODD = [
@@ -63,7 +63,7 @@ test('validateConfig() never throws on a mutated file', () => {
   for (let i = 0; i < ITERATIONS; i++) {
     const text = mutate(random);
     try {
-      const result = validateConfig(text, 'fuzz.yaml', {}, centroids);
+      const result = validateConfig(text, 'fuzz.yaml', {}, places);
       for (const { line, column, message } of result.ok ? result.warnings : result.issues) {
         assert.ok(line >= 1 && line <= text.split('\n').length + 1 && column >= 1, message);
         assert.ok(message.length > 0 && !message.includes('undefined'), message);

@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs';
 import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 import { createConfigRevisions } from '../../src/control/config-revisions.ts';
-import { parseCentroids } from '../../src/geo/centroids.ts';
 import { composeGeo } from '../../src/geo/database.ts';
 import type { Override } from '../../src/health/override.ts';
 import type { HealthEvent } from '../../src/monitoring/health-table.ts';
 import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { readPlaces } from '../../src/workers/geo-files.ts';
 import { createVirtualNetwork, seededDraw } from '../cluster/virtual-network.ts';
 import { type Answer, ask } from './datagram.ts';
 import { createGatedStore } from './gated-store.ts';
@@ -52,7 +51,6 @@ const START_MS = Date.UTC(2026, 5, 1, 12);
 /** The node of scenarios that name none. */
 const ONLY = 'only';
 const REPORT_LEASE_MS = 3000;
-const centroidsFile = new URL('../../geo/centroids.json', import.meta.url);
 
 const PUBLISH_MS = 2000;
 
@@ -95,7 +93,7 @@ export function createWorld(configText: string, watch: (world: World) => void): 
   });
   /** A node that cannot serve it keeps what it has. */
   const adopt = (place: Place, text: string): void => {
-    const validation = validateConfig(text, 'shared', ENVIRONMENT, centroids);
+    const validation = validateConfig(text, 'shared', ENVIRONMENT, knownPlaces);
     if (!validation.ok) return;
     const { cluster, node } = place.config;
     const config = { ...tagMonitors(validation.config), cluster, node };
@@ -198,7 +196,7 @@ export function createWorld(configText: string, watch: (world: World) => void): 
         ...facts,
         kept: () => [],
         current: () => place.config,
-        check: (text, name) => validateConfig(text, name, ENVIRONMENT, centroids),
+        check: (text, name) => validateConfig(text, name, ENVIRONMENT, knownPlaces),
         compile: async (next) => compileIssues(next),
         served: async () => facts.revisions.current()?.revision ?? 0,
       });
@@ -284,11 +282,11 @@ export function createWorld(configText: string, watch: (world: World) => void): 
   return world;
 }
 
-const centroids = parseCentroids(JSON.parse(readFileSync(centroidsFile, 'utf8')));
+const knownPlaces = readPlaces();
 const ENVIRONMENT = { HOSTNAME: 'scenario' };
 
 function readConfig(text: string): Config {
-  const validation = validateConfig(text, 'scenario', ENVIRONMENT, centroids);
+  const validation = validateConfig(text, 'scenario', ENVIRONMENT, knownPlaces);
   if (validation.ok) return validation.config;
   const issues = validation.issues.map((issue) => `${issue.line}: ${issue.path} ${issue.message}`);
   throw new Error(`the configuration is not valid:\n${issues.join('\n')}`);

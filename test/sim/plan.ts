@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Config } from '../../src/config/config.ts';
 import { validateConfig } from '../../src/config/validate.ts';
-import { parseCentroids } from '../../src/geo/centroids.ts';
+import { readPlaces } from '../../src/workers/geo-files.ts';
 
 /**
  * A world drawn from a seed: how many regions, nodes, vantage points and pools, how they probe, how good
@@ -300,10 +299,7 @@ function configOf(plan: Pick<Plan, 'regions' | 'pools' | 'monitor' | 'hasCanarie
       },
     },
   });
-  const centroids = parseCentroids(
-    JSON.parse(readFileSync(new URL('../../geo/centroids.json', import.meta.url), 'utf8')),
-  );
-  const validation = validateConfig(text, 'simulation', { HOSTNAME: 'any' }, centroids);
+  const validation = validateConfig(text, 'simulation', { HOSTNAME: 'any' }, readPlaces());
   if (validation.ok) return validation.config;
   throw new Error(validation.issues.map(({ message, path }) => `${path}: ${message}`).join('\n'));
 }

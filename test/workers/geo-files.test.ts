@@ -7,9 +7,13 @@ import { locate } from '../../src/geo/database.ts';
 import { systemOf } from '../../src/geo/systems.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
-import { createGeoFiles, fileVersion, geoPaths } from '../../src/workers/geo-files.ts';
+import {
+  createGeoFiles,
+  fileVersion,
+  geoPaths,
+  readPlaces as realPlaces,
+} from '../../src/workers/geo-files.ts';
 import { centroids } from '../config/centroids.ts';
-import { readCentroids } from '../geo/fixtures.ts';
 import { nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 
 test('load() reads what is there, and again only what was replaced', (t) => {
@@ -142,7 +146,7 @@ test('load() adds the built-in places when the files know systems only', (t) => 
   };
   const entries = [{ prefix: parsePrefix('192.0.2.0/24')!, record }];
   write(writeMmdb(entries, { databaseType: 'GeoLite2-ASN' }));
-  const loaded = createGeoFiles().load({ databases: [path], overrides: [] }, readCentroids());
+  const loaded = createGeoFiles().load({ databases: [path], overrides: [] }, realPlaces());
   assert.ok(loaded.ok);
   const { geo } = loaded;
   const address = parseAddress('192.0.2.1')!;
