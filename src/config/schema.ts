@@ -157,7 +157,7 @@ const geo = z.strictObject({
     .max(16)
     .default([])
     .describe(
-      'Paths of .mmdb files (places, autonomous systems or both), of packs of `meridian geo pack`, or of .csv files with a network and its place on each line (`192.0.2.0/24,DE`, `2001:db8::/32,50.11,8.68`); the first that knows an address wins. `built-in` is what comes with the program: the country, the subdivision and the place to a degree. Default: that alone; it is also used when none of the files knows places, as those of autonomous systems only.',
+      'Paths of .mmdb files (places, autonomous systems or both), of packs of `meridian geo pack`, or of .csv files with a network and its place on each line (`192.0.2.0/24,DE`, `198.51.100.0/24,aws/eu-west-1`, `2001:db8::/32,50.11,8.68`) or geofeeds (RFC 8805: `192.0.2.5,US,US-AL,Alabaster,`); the first that knows an address wins. `built-in` is what comes with the program: the country, the subdivision and the place to a degree. Default: that alone; it is also used when none of the files knows places, as those of autonomous systems only.',
     ),
   overrides: z
     .array(

@@ -18,7 +18,7 @@ import { composeSystems, type SystemTable } from './systems.ts';
 
 /** Structured-cloneable; the ranges lie on shared memory. */
 export type GeoDatabase = {
-  /** Index 0 is the unknown location `{}`; the others are distinct. */
+  /** Index 0 is the unknown location `{}`; the others, but for `nowhere`, are distinct. */
   readonly locations: readonly Location[];
   /** The values are indexes into `locations`. */
   readonly ranges: Ranges;
@@ -30,10 +30,16 @@ export type GeoDatabase = {
   readonly networks: number;
   /** What the licences ask us to show. */
   readonly attribution: string;
+  /**
+   * Index of a second `{}`: networks whose holder says that nobody shall give them a location. No database behind
+   * this one does. Never in what composeGeo makes, where they are unknown.
+   */
+  readonly nowhere?: number;
 };
 
 export type OpenGeoResult =
-  | { readonly ok: true; readonly geo: GeoDatabase }
+  /** The warning says what of the file was left out. */
+  | { readonly ok: true; readonly geo: GeoDatabase; readonly warning?: string }
   | { readonly ok: false; readonly reason: string };
 
 export type GeoOverride = { readonly networks: readonly string[]; readonly location: Location };
@@ -49,13 +55,20 @@ export function composeGeo(
   overrides: readonly GeoOverride[],
 ): GeoDatabase {
   const [only, ...others] = databases;
-  if (only !== undefined && others.length === 0 && overrides.length === 0) return only;
+  const isAlone = others.length === 0 && overrides.length === 0 && only?.nowhere === undefined;
+  if (only !== undefined && isAlone) return only;
   const numbers = createLocationNumbers();
   let ranges = uniformRanges(0);
+  /** Above all indexes. */
+  const nowhere = databases.reduce((sum, { locations }) => sum + locations.length, 1);
   for (const database of databases) {
     const indexes = database.locations.map((location) => numbers.numberOf(location));
+    if (database.nowhere !== undefined) indexes[database.nowhere] = nowhere;
     const renumbered = mapRanges(database.ranges, (value) => indexes[value]!);
     ranges = combineRanges(ranges, renumbered, (first, second) => (first !== 0 ? first : second));
+  }
+  if (databases.some((database) => database.nowhere !== undefined)) {
+    ranges = mapRanges(ranges, (value) => (value === nowhere ? 0 : value));
   }
   const overlays: { prefix: Prefix; value: number }[] = [];
   for (const { networks, location } of overrides) {

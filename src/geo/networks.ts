@@ -4,89 +4,178 @@
  *   # network, where its clients are
  *   192.0.2.0/24,DE
  *   198.51.100.0/22,US-VA
+ *   203.0.113.0/24,aws/eu-west-1
  *   2001:db8::/32,50.11,8.68
  *
- * A network inside another one has its say within. Wrong lines make the whole file unreadable, with the first
- * of them named: half of what an operator knows would steer clients where nobody wants them.
+ * Or what the holders of networks publish of theirs, a geofeed (RFC 8805):
+ *
+ *   192.0.2.5,US,US-AL,Alabaster,
+ *   2001:db8:1::/48,,,,
+ *
+ * A network inside another one has its say within. Wrong lines of ours make the whole file unreadable, with the first
+ * of them named: half of what an operator knows would steer clients where nobody wants them. Wrong entries of geofeeds
+ * are passed over, as RFC 8805 (2.1.3) has it: they are other people's, there are always some, and each entry speaks
+ * for itself.
  */
-import { parsePrefix } from '../ip/prefix.ts';
+import { type Prefix, parsePrefix } from '../ip/prefix.ts';
 import { createPrefixList } from '../ip/prefix-list.ts';
 import { MAX_RANGE_VALUE } from '../ip/ranges.ts';
-import { completeLocation } from './centroids.ts';
-import type { OpenGeoResult } from './database.ts';
+import type { GeoDatabase, OpenGeoResult } from './database.ts';
 import type { Location } from './location.ts';
-import { locationOfName, type Places } from './places.ts';
+import { createLocationNumbers } from './location-numbers.ts';
+import { type PlaceReading, readPlace, shown, splitFields } from './network-place.ts';
+import type { Places } from './places.ts';
 import { NO_SYSTEMS } from './systems.ts';
 
 const NEWLINE = 0x0a;
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+/** What octets become that are not UTF-8. */
+const REPLACEMENT = '\ufffd';
 
 /** @param builtAtMs of the file */
 export function openNetworks(bytes: Uint8Array, places: Places, builtAtMs: number): OpenGeoResult {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const list = createPrefixList();
-  const locations: Location[] = [{}];
-  const known = new Map<string, number>();
+  const values = createPlaceValues();
+  const readings = new Map<string, PlaceReading>();
+  /** By place in the list; negative = of a geofeed. */
   const lines: number[] = [];
-  let line = 0;
-  for (let at = 0; at < text.length; ) {
-    const end = text.indexOf(NEWLINE, at);
-    const to = end < 0 ? text.length : end;
-    const entry = text.toString('latin1', at, to).trim();
-    at = to + 1;
-    line += 1;
-    if (entry === '' || entry.startsWith('#')) continue;
-    const comma = entry.indexOf(',');
-    const prefix = comma < 0 ? undefined : parsePrefix(entry.slice(0, comma).trim());
-    if (prefix === undefined)
-      return refuse(line, `"${entry.slice(0, 60)}" is no network with a place`);
-    const place = entry.slice(comma + 1).trim();
-    let value = known.get(place);
-    if (value === undefined) {
-      const location = readPlace(place, places);
-      if (location === undefined)
-        return refuse(
-          line,
-          `"${place.slice(0, 60)}" is no place: DE, US-VA, aws/eu-west-1 or 50.11,8.68`,
-        );
-      value = locations.push(location) - 1;
-      known.set(place, value);
+  const passedOver = createPassedOver();
+  for (const { entry, line } of entriesOf(bytes)) {
+    const read = readEntry(entry, places, readings);
+    if ('wrong' in read) {
+      if (!read.isOfFeed) return refuse(`line ${line}: ${read.wrong}`);
+      passedOver.add(line, read.wrong);
+      continue;
     }
-    list.add(prefix, value);
-    lines.push(line);
+    list.add(read.prefix, values.valueOf(read.location));
+    lines.push(read.isOfFeed ? -line : line);
   }
-  if (lines.length === 0) return { ok: false, reason: 'there is no network in the file' };
-  if (locations.length > MAX_RANGE_VALUE) return { ok: false, reason: 'too many distinct places' };
-  const made = list.finish();
-  if ('twice' in made) return refuse(lines[made.twice]!, 'this network is there twice');
-  const { ranges } = made;
-  const description = `${lines.length} networks`;
-  const networks = lines.length;
+  const made = list.finish((repeated) => {
+    const line = lines[repeated]!;
+    if (line < 0) passedOver.add(-line, REPEATED);
+    return line < 0;
+  });
+  if ('twice' in made) return refuse(`line ${lines[made.twice]}: ${REPEATED}`);
+  const { locations } = values;
+  if (lines.length === 0) return refuse(passedOver.first() ?? 'there is no network in the file');
+  if (locations.length > MAX_RANGE_VALUE) return refuse('too many distinct places');
+  const networks = lines.length - made.leftOut;
+  const nowhere = values.nowhere();
+  const geo: GeoDatabase = {
+    locations,
+    ranges: made.ranges,
+    systems: NO_SYSTEMS,
+    description: `${networks} networks`,
+    builtAtMs,
+    networks,
+    attribution: places.attribution,
+    ...(nowhere !== undefined && { nowhere }),
+  };
+  const warning = passedOver.warning();
+  return { ok: true, geo, ...(warning !== undefined && { warning }) };
+}
+
+const REPEATED = 'this network is there twice';
+
+const refuse = (reason: string): OpenGeoResult => ({ ok: false, reason });
+
+/** Lines that say something: without comments, which begin anywhere in a line, and the space around. */
+function* entriesOf(
+  bytes: Uint8Array,
+): Generator<{ readonly entry: string; readonly line: number }> {
+  const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const isMarked = octets.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
+  let line = 0;
+  for (let at = isMarked ? BYTE_ORDER_MARK.length : 0; at < octets.length; ) {
+    const newline = octets.indexOf(NEWLINE, at);
+    const end = newline < 0 ? octets.length : newline;
+    const text = octets.toString('utf8', at, end);
+    at = end + 1;
+    line += 1;
+    const comment = text.indexOf('#');
+    const entry = (comment < 0 ? text : text.slice(0, comment)).trim();
+    if (entry !== '') yield { entry, line };
+  }
+}
+
+type Entry =
+  | { readonly isOfFeed: boolean; readonly prefix: Prefix; readonly location: Location | undefined }
+  | { readonly isOfFeed: boolean; readonly wrong: string };
+
+/** @param readings of the places so far: a million networks have few */
+function readEntry(entry: string, places: Places, readings: Map<string, PlaceReading>): Entry {
+  const comma = entry.indexOf(',');
+  if (comma < 0) return { isOfFeed: false, wrong: `${shown(entry)} is no network with a place` };
+  const place = entry.slice(comma + 1);
+  let reading = readings.get(place);
+  if (reading === undefined) {
+    reading = readPlace(place, places);
+    readings.set(place, reading);
+  }
+  const { isOfFeed } = reading;
+  const prefix = parsePrefix(splitFields(entry.slice(0, comma))?.[0] ?? '');
+  if (prefix === undefined)
+    return { isOfFeed, wrong: `${shown(entry)} is no network with a place` };
+  if (entry.includes(REPLACEMENT)) return { isOfFeed, wrong: `${shown(entry)} is not UTF-8` };
+  if (reading.kind === 'wrong') return { isOfFeed, wrong: reading.reason };
+  return { isOfFeed, prefix, location: reading.kind === 'place' ? reading.location : undefined };
+}
+
+type PlaceValues = {
+  readonly locations: readonly Location[];
+  /** @param location undefined = there is to be none */
+  valueOf(location: Location | undefined): number;
+  /** What stands for no location; undefined when no network is to have none. */
+  nowhere(): number | undefined;
+};
+
+/** Numbers of the locations, each one once, and of having none. */
+function createPlaceValues(): PlaceValues {
+  const numbers = createLocationNumbers();
+  const valuesOfNumbers: number[] = [];
+  const locations: Location[] = [{}];
+  let nowhere: number | undefined;
   return {
-    ok: true,
-    geo: {
-      locations,
-      ranges,
-      systems: NO_SYSTEMS,
-      description,
-      builtAtMs,
-      networks,
-      attribution: places.attribution,
+    locations,
+    valueOf(location) {
+      if (location === undefined) {
+        nowhere ??= locations.push({}) - 1;
+        return nowhere;
+      }
+      const number = numbers.numberOf(location);
+      valuesOfNumbers[number] ??= locations.push(location) - 1;
+      return valuesOfNumbers[number]!;
     },
+    nowhere: () => nowhere,
   };
 }
 
-const refuse = (line: number, reason: string): OpenGeoResult => ({
-  ok: false,
-  reason: `line ${line}: ${reason}`,
-});
+type PassedOver = {
+  add(line: number, reason: string): void;
+  /** In the order of lines. */
+  first(): string | undefined;
+  warning(): string | undefined;
+};
 
-const COORDINATE = /^-?[0-9]{1,3}(\.[0-9]{1,9})?$/;
-
-function readPlace(text: string, places: Places): Location | undefined {
-  const parts = text.split(',').map((part) => part.trim());
-  if (parts.length === 1) return locationOfName(text, places);
-  if (parts.length !== 2 || !parts.every((part) => COORDINATE.test(part))) return undefined;
-  const [latitude, longitude] = parts.map(Number) as [number, number];
-  if (Math.abs(latitude) > 90 || Math.abs(longitude) > 180) return undefined;
-  return completeLocation({ latitude, longitude }, places);
+function createPassedOver(): PassedOver {
+  let count = 0;
+  let firstLine = Number.POSITIVE_INFINITY;
+  let firstReason = '';
+  const first = (): string | undefined => {
+    return count === 0 ? undefined : `line ${firstLine}: ${firstReason}`;
+  };
+  return {
+    add(line, reason) {
+      count += 1;
+      if (line >= firstLine) return;
+      firstLine = line;
+      firstReason = reason;
+    },
+    first,
+    warning() {
+      if (count === 0) return undefined;
+      const entries = count === 1 ? 'a wrong entry is' : `${count} wrong entries are`;
+      return `${entries} passed over${count === 1 ? '' : ', the first of them'}: ${first()}`;
+    },
+  };
 }

@@ -6,10 +6,16 @@ import type { Prefix } from './prefix.ts';
 import { buildRanges, type Ranges, type RangesBuilder } from './ranges.ts';
 
 export type PrefixList = {
-  /** Appends a network; two of the same must not be there. @param value above 0 */
+  /** Appends a network. @param value above 0 */
   add(prefix: Prefix, value: number): void;
-  /** Ranges of all that were added; space in none has the value 0. Undefined = one is there twice. */
-  finish(): { readonly ranges: Ranges } | { readonly twice: number };
+  /**
+   * Ranges of all that were added; space in none has the value 0.
+   * @param leaveOut asked of networks that are there before, by their place among all: true = the first one holds,
+   *   false = nothing is made of any
+   */
+  finish(
+    leaveOut: (repeated: number) => boolean,
+  ): { readonly ranges: Ranges; readonly leftOut: number } | { readonly twice: number };
 };
 
 type Column = {
@@ -35,15 +41,17 @@ export function createPrefixList(): PrefixList {
       addTo(address.family === 4 ? four : six, address.bytes, length, value, added);
       added += 1;
     },
-    finish() {
+    finish(leaveOut) {
       const builder = buildRanges();
+      let kept = 0;
       for (const column of [four, six]) {
         const order = orderOf(column);
-        const twice = findTwice(column, order);
-        if (twice >= 0) return { twice: column.places[twice]! };
-        sweep(column, order, writerOf(column, builder));
+        const found = withoutRepeated(column, order, leaveOut);
+        if (typeof found === 'number') return { twice: found };
+        kept += found.length;
+        sweep(column, found, writerOf(column, builder));
       }
-      return { ranges: builder.finish() };
+      return { ranges: builder.finish(), leftOut: added - kept };
     },
   };
 }
@@ -104,13 +112,21 @@ function compare({ lengths, starts, words }: Column, a: number, b: number): numb
   return lengths[a]! - lengths[b]!;
 }
 
-/** Index of a network that is there before too, or -1. */
-function findTwice(column: Column, order: Uint32Array): number {
-  for (let at = 1; at < order.length; at += 1) {
-    if (compare(column, order[at - 1]!, order[at]!) !== 0) continue;
-    return Math.max(order[at - 1]!, order[at]!);
+/** The order without networks that are there before; or the place of one that may not be left out. */
+function withoutRepeated(
+  column: Column,
+  order: Uint32Array,
+  leaveOut: (repeated: number) => boolean,
+): Uint32Array | number {
+  let kept = 0;
+  for (const index of order) {
+    const place = column.places[index]!;
+    if (kept === 0 || compare(column, order[kept - 1]!, index) !== 0) {
+      order[kept] = index;
+      kept += 1;
+    } else if (!leaveOut(place)) return place;
   }
-  return -1;
+  return order.subarray(0, kept);
 }
 
 type Report = (start: Uint32Array, value: number) => void;

@@ -37,6 +37,14 @@ type Composed = {
 
 type Kept = { readonly version: string; readonly geo: GeoDatabase };
 
+type Opened = {
+  readonly kept: Kept | undefined;
+  /** Why there is nothing new. */
+  readonly reason?: string;
+  /** What is left out of what is new; told once. */
+  readonly warning?: string;
+};
+
 /** Instead of a path: what comes with the program. */
 const BUILT_IN = 'built-in';
 
@@ -95,6 +103,7 @@ export function createGeoFiles(): GeoFiles {
             : 'It is left out.';
           warnings.push(`${path}: ${opened.reason}. ${consequence}`);
         }
+        if (opened.warning !== undefined) warnings.push(`${path}: ${opened.warning}.`);
       };
       for (const path of geoPaths(config)) take(path);
       // Systems without places: nobody means that nothing is to be near.
@@ -111,17 +120,15 @@ const knowsPlaces = ({ locations }: GeoDatabase): boolean => locations.length > 
 /** Files of networks in text; all others are .mmdb. */
 const NETWORKS_SUFFIX = '.csv';
 
-function open(
-  path: string,
-  before: Kept | undefined,
-  places: Places,
-  progress: Progress,
-): { readonly kept: Kept | undefined; readonly reason?: string } {
+function open(path: string, before: Kept | undefined, places: Places, progress: Progress): Opened {
   const version = fileVersion(path);
   if (before && before.version === version) return { kept: before };
   try {
     const opened = read(path, places, progress);
-    if (opened.ok) return { kept: { version, geo: opened.geo } };
+    if (opened.ok) {
+      const { geo, warning } = opened;
+      return { kept: { version, geo }, ...(warning !== undefined && { warning }) };
+    }
     return { kept: before, reason: opened.reason };
   } catch (error) {
     return { kept: before, reason: `cannot be read (${(error as NodeJS.ErrnoException).code})` };

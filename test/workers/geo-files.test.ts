@@ -154,3 +154,25 @@ test('load() adds the built-in places when the files know systems only', (t) => 
   assert.equal(locate(geo, address), undefined);
   assert.equal(locate(geo, parseAddress('8.8.8.8')!)?.country, 'US');
 });
+
+test('load() says once which entries of a geofeed are passed over', (t) => {
+  const { path, write } = scratch(t);
+  write(databaseOf('192.0.2.0/24', '198.51.100.0/24'));
+  const feed = `${path}.csv`;
+  writeFileSync(feed, '192.0.2.0/25,,,,\n198.51.100.0/24,US,US-VA,,\n198.51.100.0/24,XX,,,\n');
+  const files = createGeoFiles();
+  const load = () => files.load({ databases: [feed, path], overrides: [] }, centroids);
+  const first = load();
+  assert.ok(first.ok);
+  assert.match(first.warnings.join(), /csv: a wrong entry is passed over: line 3: .*country.*\.$/);
+  const countryOf = (text: string) => locate(first.geo, parseAddress(text)!)?.country;
+  assert.deepEqual(['192.0.2.1', '192.0.2.129', '198.51.100.1'].map(countryOf), [
+    undefined,
+    'DE',
+    'US',
+  ]);
+  const second = load();
+  assert.ok(second.ok);
+  assert.deepEqual(second.warnings, []);
+  assert.equal(second.geo, first.geo);
+});
