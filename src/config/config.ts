@@ -120,6 +120,8 @@ export type PoolConfig = {
 /** `addresses` default to the region's VIPs. */
 export type EndpointConfig = {
   readonly region: string;
+  /** Unique in its pool; absent = the region's. */
+  readonly name?: string;
   readonly weight: number;
   readonly addresses: readonly string[];
   /** Absolute name that is answered as a CNAME; `addresses` are then only where probes go. */

@@ -5,6 +5,7 @@ import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
 import { checkMonitors } from './monitor-references.ts';
+import { checkPolicies, namedInPolicies } from './policy-references.ts';
 import { checkResilience } from './resilience-references.ts';
 import { checkRoutes } from './route-references.ts';
 import { upstreamsReached } from './route-upstreams.ts';
@@ -45,7 +46,7 @@ export function checkReferences(check: Check): void {
   checkRegions(check);
   checkMonitors(check);
   checkPools(check);
-  checkPolicies(check);
+  checkPolicies(check, DEFAULT_POLICY);
   checkSteered(check);
   checkTransfers(check);
   checkDnssec(check);
@@ -132,14 +133,16 @@ function checkPools(check: Check): void {
     const path = ['pools', name];
     if (pool.monitor !== undefined) referMonitor(check, pool.monitor, [...path, 'monitor']);
     const seen = new Set<string>();
-    for (const [index, { monitor, region }] of pool.endpoints.entries()) {
-      const at = [...path, 'endpoints', index, 'region'];
+    for (const [index, { monitor, name: own, region }] of pool.endpoints.entries()) {
+      const at = [...path, 'endpoints', index, own === undefined ? 'region' : 'name'];
       if (monitor !== undefined)
         referMonitor(check, monitor, [...path, 'endpoints', index, 'monitor']);
-      refer(check, 'regions', region, at);
-      if (seen.has(region))
-        error(at, `the pool has two endpoints in "${region}"`, 'give the one both addresses');
-      seen.add(region);
+      refer(check, 'regions', region, [...path, 'endpoints', index, 'region']);
+      if (seen.has(own ?? region)) {
+        const hint = 'give the one both addresses, or each a "name"';
+        error(at, `the pool has two endpoints called "${own ?? region}"`, hint);
+      }
+      seen.add(own ?? region);
     }
     if (pool.endpoints.every(({ weight }) => weight === 0)) {
       error(
@@ -247,50 +250,6 @@ function warnUnprobed(
 
 function familiesOf(addresses: readonly string[]): ReadonlySet<4 | 6> {
   return new Set(addresses.flatMap((text) => parseAddress(text)?.family ?? []));
-}
-
-function checkPolicies(check: Check): void {
-  for (const [name, { chain }] of Object.entries(check.file.policies)) {
-    const path = ['policies', name, 'chain'];
-    const kinds = chain.map(({ kind }) => kind);
-    const first = kinds.indexOf('first');
-    if (first >= 0 && first < kinds.length - 1) {
-      check.error(
-        [...path, first],
-        '"first" is not the last step',
-        'what follows it has nothing left to choose from',
-      );
-    }
-    if (!kinds.includes('healthy')) {
-      check.warn(
-        path,
-        'the chain has no "healthy" step',
-        'without it, endpoints that are down are answered too',
-      );
-    }
-    for (const [index, { kind, options }] of chain.entries()) {
-      if (kinds.indexOf(kind) < index) {
-        check.warn([...path, index], `the step "${kind}" is there twice`, 'once is enough');
-      }
-      if (kind === 'failover') checkFailover(check, options, [...path, index, 'regions']);
-    }
-  }
-}
-
-/** A region, or a list of equals, per tier. */
-function checkFailover(check: Check, options: unknown, path: ConfigPath): void {
-  // The step's own schema has judged the options already.
-  const { regions = [] } = options as {
-    readonly regions?: readonly (string | readonly string[])[];
-  };
-  for (const [index, tier] of regions.entries()) {
-    if (typeof tier === 'string') {
-      refer(check, 'regions', tier, [...path, index]);
-      continue;
-    }
-    for (const [place, region] of tier.entries())
-      refer(check, 'regions', region, [...path, index, place]);
-  }
 }
 
 function checkSteered(check: Check): void {
@@ -461,7 +420,7 @@ function warnUnused({ file, steered: placed, warn }: Check): void {
         ['policies'],
         'policy',
         file.policies,
-        [DEFAULT_POLICY, ...steered.map(({ policy }) => policy)],
+        [DEFAULT_POLICY, ...steered.map(({ policy }) => policy), ...namedInPolicies({ file })],
       ],
       [['balancer', 'upstreams'], 'upstream', file.balancer.upstreams, routes],
     ];

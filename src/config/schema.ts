@@ -176,6 +176,9 @@ const geo = z.strictObject({
 
 const endpoint = z.strictObject({
   region: name.describe('The region that answers.'),
+  name: name
+    .optional()
+    .describe("Its name in the pool, for a region with several endpoints. Default: the region's."),
   weight: weight.describe(
     'Share among equally good endpoints; 0 = only when nothing else is left.',
   ),
@@ -211,7 +214,7 @@ const pool = z.strictObject({
     .array(z.union([endpointName, endpoint]).meta({ what: 'an endpoint' }))
     .min(1)
     .max(ENTRIES_MAX)
-    .describe('The endpoints, one per region: a name, or a map.'),
+    .describe('The endpoints, mostly one per region: a name, or a map.'),
   port: port.default(80).describe('Port that probes use when the monitor has none.'),
   quorumMin: z
     .int()

@@ -24,7 +24,7 @@ export type GeoDatabase = {
   readonly ranges: Ranges;
   readonly systems: SystemTable;
   readonly description: string;
-  /** When its makers built it; of several databases, the oldest; 0 without any. */
+  /** When its makers built it; of several databases, the oldest; 0 = it does not age. */
   readonly builtAtMs: number;
   /** How many ranges of both families have a known location; of a file of systems only, a known system. */
   readonly networks: number;
@@ -86,7 +86,7 @@ export function composeGeo(
     ranges,
     systems: composeSystems(databases.map(({ systems }) => systems)),
     description: descriptions.join(', '),
-    builtAtMs: databases.length > 0 ? Math.min(...databases.map((one) => one.builtAtMs)) : 0,
+    builtAtMs: oldest(databases.map((one) => one.builtAtMs)),
     networks: networksOf(ranges),
     attribution: [
       ...new Set(databases.flatMap(({ attribution }) => attribution.split(ATTRIBUTION_SEPARATOR))),
@@ -95,6 +95,11 @@ export function composeGeo(
       .join(ATTRIBUTION_SEPARATOR),
   };
 }
+
+const oldest = (builtAtMs: readonly number[]): number => {
+  const dated = builtAtMs.filter((atMs) => atMs > 0);
+  return dated.length > 0 ? Math.min(...dated) : 0;
+};
 
 /** Where an address is; undefined when the database does not know. */
 export function locate({ locations, ranges }: GeoDatabase, address: Address): Location | undefined {

@@ -32,8 +32,12 @@ const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 /** What octets become that are not UTF-8. */
 const REPLACEMENT = '\ufffd';
 
-/** @param builtAtMs of the file */
-export function openNetworks(bytes: Uint8Array, places: Places, builtAtMs: number): OpenGeoResult {
+/** @param writtenAtMs when the file was */
+export function openNetworks(
+  bytes: Uint8Array,
+  places: Places,
+  writtenAtMs: number,
+): OpenGeoResult {
   const list = createPrefixList();
   const values = createPlaceValues();
   const readings = new Map<string, PlaceReading>();
@@ -65,8 +69,9 @@ export function openNetworks(bytes: Uint8Array, places: Places, builtAtMs: numbe
     locations,
     ranges: made.ranges,
     systems: NO_SYSTEMS,
-    description: `${networks} networks`,
-    builtAtMs,
+    description: `${networks} networks (${new Date(writtenAtMs).toISOString().slice(0, 16)})`,
+    // What an operator says does not age.
+    builtAtMs: 0,
     networks,
     attribution: places.attribution,
     ...(nowhere !== undefined && { nowhere }),

@@ -28,7 +28,7 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
     const { downShare, endpoints, monitor, port, quorumMin } = settings;
     const capacities = capacitiesOf(config, settings);
     return endpoints.map((endpoint, index): HealthEndpoint => {
-      const { monitor: its, region } = endpoint;
+      const { monitor: its, name = endpoint.region, region } = endpoint;
       const addresses = probed(config, endpoint);
       const judge = its ?? monitor;
       const targets = addresses.flatMap((address) => {
@@ -37,7 +37,7 @@ export function healthEndpoints(config: Config): readonly HealthEndpoint[] {
         return check === undefined ? [] : [{ address, check }];
       });
       return {
-        name: `${pool}/${region}`,
+        name: `${pool}/${name}`,
         pool,
         region,
         quorumMin,

@@ -265,8 +265,8 @@ export function candidateOf(
   { endpoints }: Pick<Snapshot, 'endpoints'>,
   endpoint: number,
 ): Candidate {
-  const { name, region, location, weight } = endpoints[endpoint]!;
-  return { endpoint, name, region, location, weight };
+  const { location, name, pool, region, weight } = endpoints[endpoint]!;
+  return { endpoint, name, label: name.slice(pool.length + 1), region, location, weight };
 }
 
 /** What `decide` needs to know for a class of a map. */

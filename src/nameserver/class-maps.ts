@@ -39,7 +39,9 @@ export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined):
     const steps = isForked
       ? chain
       : chain.filter(({ kind }) => steeringStep(kind)?.stage === 'map');
-    const facts = candidates.map(({ location, region, weight }) => [region, location, weight]);
+    const facts = candidates.map(({ label, location, region, weight }) => {
+      return [label, region, location, weight];
+    });
     return `${JSON.stringify([steps, facts])} ${regions}`;
   };
   for (const { candidates: endpoints, chain, classes, clientRegions } of distinctMaps(before)) {

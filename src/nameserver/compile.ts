@@ -219,7 +219,7 @@ function addPool(work: Work, name: string, pool: PoolConfig): void {
     const own = cname === undefined ? (region?.vips ?? []) : [];
     const texts = endpoint.addresses.length > 0 ? endpoint.addresses : own;
     work.endpoints.push({
-      name: `${name}/${endpoint.region}`,
+      name: `${name}/${endpoint.name ?? endpoint.region}`,
       pool: name,
       region: endpoint.region,
       location: region?.location,

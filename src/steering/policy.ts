@@ -106,6 +106,18 @@ function compileLeaf(
   };
 }
 
+/** All chains of a tree. */
+export function leafChains(node: PolicyNode): readonly LeafChain[] {
+  switch (node.kind) {
+    case 'chain':
+      return [node.chain];
+    case 'match':
+      return [...node.parts.map((part) => part.node), node.otherwise].flatMap(leafChains);
+    default:
+      return branchesOf(node).flatMap((branch) => leafChains(branch.node));
+  }
+}
+
 /** True when it tells clients apart by where they are. */
 export const readsClient = ({ reads }: Policy): boolean => reads.size > 0;
 

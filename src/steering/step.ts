@@ -20,8 +20,10 @@ import type { PolicyNode } from './policy-tree.ts';
 /** What DNS can steer to, as a step sees it. `endpoint` indexes the snapshot's endpoint table. */
 export type Candidate = {
   readonly endpoint: number;
-  /** Unique name, `pool/region`, as operators see it in `explain`. */
+  /** Unique name, `pool/label`, as operators see it in `explain`. */
   readonly name: string;
+  /** Its name in the pool: mostly the region's. */
+  readonly label: string;
   readonly region: string;
   readonly location: Location | undefined;
   /** Relative weight, >= 0; 0 means only when nothing else is left. */
@@ -101,8 +103,8 @@ export type ChooseFunction = (
 export type ClientFact = 'location' | 'system' | 'networks';
 
 /**
- * A step that reads facts about the client network; must not look at health. Of candidates it goes by region,
- * location and weight: pools that are alike in these share what it makes.
+ * A step that reads facts about the client network; must not look at health. Of candidates it goes by label,
+ * region, location and weight: pools that are alike in these share what it makes.
  */
 export type MapStep<Options = unknown> = {
   readonly kind: string;

@@ -55,7 +55,14 @@ export async function geoBench(words: readonly string[]): Promise<number> {
   const candidates = PLACES.map((country, endpoint) => {
     const { latitude, longitude } = centroids.countries.get(country)!;
     const location = { latitude, longitude, country };
-    return { endpoint, name: `pool/${country}`, region: country, location, weight: 1 };
+    return {
+      endpoint,
+      name: `pool/${country}`,
+      label: country,
+      region: country,
+      location,
+      weight: 1,
+    };
   });
   const regions = candidates.map(({ location }) => location);
   const map = () => buildMap(compilePolicy(CHAIN), candidates, geo, regions);

@@ -138,6 +138,7 @@ const candidates: fc.Arbitrary<readonly Candidate[]> = fc
       ...fact,
       endpoint: index,
       name: `pool/r${index}`,
+      label: `r${index}`,
       region: `r${index}`,
     })),
   );
@@ -174,7 +175,7 @@ function choiceState(flags: readonly boolean[]): ChoiceState {
 }
 /** Behind every tier. */
 const LATER: readonly Candidate[] = [
-  { endpoint: 99, name: 'pool/r99', region: 'r99', location: undefined, weight: 1 },
+  { endpoint: 99, name: 'pool/r99', label: 'r99', region: 'r99', location: undefined, weight: 1 },
 ];
 const sorted = (list: readonly Candidate[]): readonly number[] =>
   list.map(({ endpoint }) => endpoint).sort((a, b) => a - b);

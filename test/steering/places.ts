@@ -29,7 +29,7 @@ export function candidate(
   location?: Location,
   weight = 1,
 ): Candidate {
-  return { endpoint, name: `web/${region}`, region, location, weight };
+  return { endpoint, name: `web/${region}`, label: region, region, location, weight };
 }
 
 /** The three regions of the quickstart: endpoints 0, 1, 2. */

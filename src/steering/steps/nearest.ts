@@ -56,7 +56,7 @@ export const nearest: MapStep<Options> = {
     const measured = tiers.map((candidates) =>
       candidates.map((candidate) => ({
         candidate,
-        km: biased(kilometres(from, candidate.location), compiled.bias[candidate.region]),
+        km: biased(kilometres(from, candidate.location), biasOf(compiled.bias, candidate)),
       })),
     );
     const known = measured.some((tier) => tier.some(({ km }) => km !== undefined));
@@ -78,6 +78,9 @@ export const nearest: MapStep<Options> = {
     return ordered;
   },
 };
+
+const biasOf = (bias: Options['bias'], { label, region }: Candidate): number | undefined =>
+  bias[label] ?? bias[region];
 
 /** Route 53's geoproximity: a positive bias shortens the way by so much, a negative one lengthens it likewise. */
 function biased(km: number | undefined, bias = 0): number | undefined {

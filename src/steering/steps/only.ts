@@ -21,7 +21,8 @@ export const only: MapStep<z.infer<typeof options>> = {
   fences: () => true,
   compile: ({ except, regions: named }) => {
     const listed = new Set(named ?? except);
-    const isIn = ({ region }: Candidate): boolean => listed.has(region) === (named !== undefined);
+    const isIn = ({ label, region }: Candidate): boolean =>
+      (listed.has(label) || listed.has(region)) === (named !== undefined);
     return (tiers, _client, trace) => {
       const kept = tiers.map((tier) => tier.filter(isIn));
       if (trace !== undefined) {

@@ -28,7 +28,7 @@ export function preferRegions(
       trace?.({ step, kept, dropped: [], note: 'no rule is for this client' });
       return tiers;
     }
-    const isNamed = ({ region }: Candidate): boolean => own.rankOf.has(region);
+    const isNamed = (candidate: Candidate): boolean => own.rankOf(candidate) !== undefined;
     const ordered: Tiers = tiers.flatMap((tier) =>
       splitByRank(fence ? tier.filter(isNamed) : tier, own),
     );
