@@ -30,7 +30,8 @@ test('openNetworks() reads networks with codes and coordinates, the innermost fi
   assert.equal(at('2001:db8:1::')?.country, 'DE');
   assert.equal(at('192.0.3.0'), undefined);
   assert.equal(at('2001:db9::'), undefined);
-  assert.deepEqual([geo.networks, geo.builtAtMs], [4, 7]);
+  assert.deepEqual([geo.networks, geo.builtAtMs], [4, 0], 'what operators say does not age');
+  assert.equal(geo.description, '4 networks (1970-01-01T00:00)');
 });
 
 test('openNetworks() reads cloud regions, comments behind entries, quotes and a byte order mark', () => {
