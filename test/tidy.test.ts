@@ -21,6 +21,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'geo', pure: true },
   { name: 'zone', pure: true },
   { name: 'health', pure: true },
+  { name: 'clients', pure: true },
   { name: 'steering', pure: true },
   { name: 'balancing', pure: true },
   { name: 'resilience', pure: true },

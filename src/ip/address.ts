@@ -134,7 +134,7 @@ function privateScope4(value: number): number {
   }
 }
 
-function isMapped(bytes: Uint8Array): boolean {
+export function isMapped(bytes: Uint8Array): boolean {
   for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
   return bytes[10] === 255 && bytes[11] === 255;
 }

@@ -1,0 +1,63 @@
+import {
+  type Address,
+  addressFromUint32,
+  addressFromWords,
+  addressToUint32,
+  bytesToInt32,
+  isMapped,
+  isPrivate,
+} from '../ip/address.ts';
+import type { Prefix } from '../ip/prefix.ts';
+
+/**
+ * Client networks as numbers, for tables of a million of them: an IPv4 /24 or an IPv6 /48, which is as much of a
+ * client as ever leaves a node. IPv4 networks are below 2^24; IPv6 ones are their first 48 bits above that.
+ */
+export const NETWORK_BITS_4 = 24;
+export const NETWORK_BITS_6 = 48;
+const FIRST_IPV6 = 2 ** 24;
+/** Above every key: 2^24 IPv4 networks and 2^48 IPv6 ones. */
+export const KEY_LIMIT = FIRST_IPV6 + 2 ** 48;
+
+/** The network of an address; -1 when it says nothing about where a client is. */
+export function networkKey(address: Address): number {
+  if (isPrivate(address)) return -1;
+  const { bytes, family } = address;
+  if (family === 4) return addressToUint32(address) >>> 8;
+  if (isMapped(bytes)) return bytesToInt32(bytes, 12) >>> 8;
+  const first = bytesToInt32(bytes, 0) >>> 0;
+  return FIRST_IPV6 + first * 2 ** 16 + (bytesToInt32(bytes, 4) >>> 16);
+}
+
+export function networkOfKey(key: number): Prefix {
+  if (key < FIRST_IPV6) return { address: addressFromUint32(key * 256), length: NETWORK_BITS_4 };
+  const bits = key - FIRST_IPV6;
+  const first = Math.floor(bits / 2 ** 16);
+  const words = Uint32Array.of(first, (bits % 2 ** 16) * 2 ** 16, 0, 0);
+  return { address: addressFromWords(words), length: NETWORK_BITS_6 };
+}
+
+/** Networks whose clients are mostly near each other: an IPv4 /16, an IPv6 /32. Their keys are apart from others. */
+export function blockKey(network: number): number {
+  if (network < FIRST_IPV6) return Math.floor(network / BLOCK_4) + KEY_LIMIT;
+  return KEY_LIMIT + BLOCK_4_COUNT + Math.floor((network - FIRST_IPV6) / BLOCK_6);
+}
+
+export const isBlock = (key: number): boolean => key >= KEY_LIMIT;
+
+/** The network of a block. */
+export function networkOfBlock(key: number): Prefix {
+  const block = key - KEY_LIMIT;
+  if (block < BLOCK_4_COUNT) return { address: addressFromUint32(block * 2 ** 16), length: 16 };
+  const words = Uint32Array.of(block - BLOCK_4_COUNT, 0, 0, 0);
+  return { address: addressFromWords(words), length: 32 };
+}
+
+/** /24s of a /16, /16s of the address space, /48s of a /32. */
+const BLOCK_4 = 2 ** 8;
+const BLOCK_4_COUNT = 2 ** 16;
+const BLOCK_6 = 2 ** 16;
+
+/** The network that a key stands for, whichever it is. */
+export const prefixOfKey = (key: number): Prefix =>
+  isBlock(key) ? networkOfBlock(key) : networkOfKey(key);
