@@ -61,7 +61,7 @@ function compilePast(request: CompileRequest): CompileResult {
 }
 
 function compile(
-  { config: written, generation, overlays = [], revision }: CompileRequest,
+  { config: written, generation, latency, overlays = [], revision }: CompileRequest,
   isPresentGeo = true,
   compiler = zoneCompiler,
 ): CompileResult {
@@ -81,6 +81,7 @@ function compile(
       last,
       compiler,
       progress,
+      latency,
     );
   if (compiler === zoneCompiler) places = new Map();
   let compiled = attempt(overlays);
@@ -101,6 +102,7 @@ function compile(
     ok: true,
     snapshot: compiled.snapshot,
     geo,
+    latency,
     warnings: loaded.warnings,
     leftOut,
     elapsedMs: performance.now() - startedMs,

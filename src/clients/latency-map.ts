@@ -8,9 +8,7 @@
  * Networks that geography orders alike are not in it.
  */
 import { brotliCompressSync, brotliDecompressSync, constants, crc32 } from 'node:zlib';
-import { createPrefixList } from '../ip/prefix-list.ts';
-import type { Ranges } from '../ip/ranges.ts';
-import { KEY_LIMIT, networkOfKey } from './network-key.ts';
+import { KEY_LIMIT } from './network-key.ts';
 
 export type LatencyMap = {
   /** Counts up; a map with a smaller one never takes the place of this. */
@@ -93,15 +91,6 @@ export function decodeLatencyMap(bytes: Uint8Array): LatencyMapReading {
   }
 }
 
-/** The networks of a map as ranges: the value is the number of the order plus 1, 0 where the map says nothing. */
-export function rangesOfMap({ rows }: Pick<LatencyMap, 'rows'>): Ranges {
-  const list = createPrefixList();
-  for (const { network, order } of rows) list.add(networkOfKey(network), order + 1);
-  const made = list.finish();
-  if ('twice' in made) throw new Error('a network is there twice');
-  return made.ranges;
-}
-
 function read(file: Buffer): LatencyMap {
   const end = file.length - WORD;
   const headAt = MAGIC.length + WORD;
@@ -174,9 +163,9 @@ function readRows(columns: Buffer, count: number, orders: number): readonly Late
 }
 
 /** 0 = not told. */
-const codeWay = (ms: number): number =>
+export const codeWay = (ms: number): number =>
   ms > 0 ? Math.max(1, Math.min(255, Math.round(WAY_STEP * Math.log2(1 + ms)))) : 0;
-const decodeWay = (coded: number): number =>
+export const decodeWay = (coded: number): number =>
   coded === 0 ? 0 : Math.round((2 ** (coded / WAY_STEP) - 1) * 10) / 10;
 
 function word(value: number): Buffer {

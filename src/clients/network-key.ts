@@ -8,6 +8,7 @@ import {
   isPrivate,
 } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
+import type { RangesBuilder } from '../ip/ranges.ts';
 
 /**
  * Client networks as numbers, for tables of a million of them: an IPv4 /24 or an IPv6 /48, which is as much of a
@@ -35,6 +36,18 @@ export function networkOfKey(key: number): Prefix {
   const first = Math.floor(bits / 2 ** 16);
   const words = Uint32Array.of(first, (bits % 2 ** 16) * 2 ** 16, 0, 0);
   return { address: addressFromWords(words), length: NETWORK_BITS_6 };
+}
+
+/** Has a value begin at an address. */
+export function beginAt(builder: RangesBuilder, address: Address | undefined, value: number): void {
+  if (address === undefined) return;
+  if (address.family === 4) builder.add4(addressToUint32(address), value);
+  else {
+    const [first, second, third, fourth] = [0, 4, 8, 12].map(
+      (at) => bytesToInt32(address.bytes, at) >>> 0,
+    );
+    builder.add6(first!, second!, third!, fourth!, value);
+  }
 }
 
 /** Networks whose clients are mostly near each other: an IPv4 /16, an IPv6 /32. Their keys are apart from others. */

@@ -28,14 +28,14 @@ export function explainNow(
   now: Instant,
   config: string | undefined,
 ): Explanation | Problem {
-  const { geo, snapshot } = serving;
+  const { geo, latency, snapshot } = serving;
   const view = (endpoint: string, near: string | undefined): EndpointView | undefined => {
     const status = health(endpoint);
     if (near === undefined) return status;
     return status?.near.find(({ region }) => region === near) ?? status;
   };
   const served = { node: serving.config.node.name, config };
-  const context = { snapshot, health: words, geo, view, served };
+  const context = { snapshot, health: words, geo, latency, view, served };
   return explainAt(context, question, now);
 }
 

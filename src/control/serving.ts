@@ -1,3 +1,4 @@
+import type { LatencyLayer } from '../clients/latency-layer.ts';
 import type { Config } from '../config/config.ts';
 import { decideClasses, type SteeredName } from '../drill/predict.ts';
 import type { GeoDatabase } from '../geo/database.ts';
@@ -14,13 +15,15 @@ export type Serving = {
   readonly config: Config;
   readonly snapshot: Snapshot;
   readonly geo: GeoDatabase;
+  /** What was measured of clients; undefined = nothing. */
+  readonly latency?: LatencyLayer | undefined;
   /** Every steered name with what is needed to decide for it; made once per snapshot. */
   readonly names: readonly SteeredName[];
 };
 
 export function createServing(
   config: Config,
-  { snapshot, geo }: Pick<Serving, 'snapshot' | 'geo'>,
+  { geo, latency, snapshot }: Pick<Serving, 'snapshot' | 'geo' | 'latency'>,
 ): Serving {
   const maps = [...mapsOf(snapshot.maps)];
   const decided = createDecided(snapshot);
@@ -35,7 +38,7 @@ export function createServing(
       ttlMaxSeconds: map.ttlMaxSeconds,
     };
   });
-  return { config, snapshot, geo, names };
+  return { config, snapshot, geo, latency, names };
 }
 
 /** What decides: the same objects for all maps of a policy over a pool, which differ in TTL bounds only. */

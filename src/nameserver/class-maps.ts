@@ -1,6 +1,7 @@
+import type { LatencyLayer } from '../clients/latency-layer.ts';
 import type { GeoDatabase } from '../geo/database.ts';
 import { buildMap, type ClassMap, createClassTables } from '../steering/map.ts';
-import { compilePolicy } from '../steering/policy.ts';
+import { compilePolicy, type Policy } from '../steering/policy.ts';
 import type { Candidate } from '../steering/step.ts';
 import { steeringStep } from '../steering/steps/registry.ts';
 import { candidateOf } from './answer.ts';
@@ -21,9 +22,16 @@ export type ClassMaps = {
   ): ClassMap;
 };
 
-/** @param before a snapshot of the same geo data, whose maps are taken over */
-export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined): ClassMaps {
-  const tables = createClassTables(geo);
+/**
+ * @param latency what was measured of clients; undefined = nothing
+ * @param before a snapshot of the same geo data, whose maps are taken over
+ */
+export function createClassMaps(
+  geo: GeoDatabase,
+  latency: LatencyLayer | undefined,
+  before: Snapshot | undefined,
+): ClassMaps {
+  const tables = createClassTables(geo, latency);
   /** By what it is made of, for the pool whose endpoints begin with `first`. */
   const made = new Map<string, { readonly first: number; readonly map: ClassMap }>();
   const numbered = new Map<string, ClassMap>();
@@ -44,10 +52,17 @@ export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined):
     });
     return `${JSON.stringify([steps, facts])} ${regions}`;
   };
+  const policies = new Map<SteeringMap['chain'], Policy>();
+  const policyOf = (chain: SteeringMap['chain']): Policy => {
+    const policy = policies.get(chain) ?? compilePolicy(chain);
+    policies.set(chain, policy);
+    return policy;
+  };
   for (const { candidates: endpoints, chain, classes, clientRegions } of distinctMaps(before)) {
     const candidates = endpoints.map((endpoint) => candidateOf(before!, endpoint));
     const key = keyOf(chain, candidates, clientRegions);
     const first = endpoints[0] ?? 0;
+    if (classes.latencyGeneration !== tables.latencyGeneration(policyOf(chain))) continue;
     if (!made.has(key)) made.set(key, { first, map: classes });
     numbered.set(`${first} ${key}`, classes);
   }
@@ -59,7 +74,7 @@ export function createClassMaps(geo: GeoDatabase, before: Snapshot | undefined):
       if (known !== undefined) return known;
       const like = made.get(key) ?? {
         first,
-        map: buildMap(compilePolicy(chain), candidates, geo, clientRegions, tables),
+        map: buildMap(policyOf(chain), candidates, geo, clientRegions, tables),
       };
       made.set(key, like);
       const map = renumber(like.map, first - like.first);

@@ -3,6 +3,7 @@
  * a query may take microseconds. The prefix tables, which are the dear part, are built once per
  * distinct chain and pool, whatever the number of names that use them.
  */
+import type { LatencyLayer } from '../clients/latency-layer.ts';
 import type { Config, PoolConfig, SteeredConfig, ZoneConfig } from '../config/config.ts';
 import { TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_HTTPS, TYPE_SVCB } from '../dns/constants.ts';
 import { formatName, parseName } from '../dns/name.ts';
@@ -48,6 +49,7 @@ export type Compiled = { readonly snapshot: Snapshot; readonly geo: GeoDatabase 
  *
  * @param zoneCompiler keeps the zones, so that single ones can be replaced (replace-zones.ts)
  * @param progress told now and then what it is at, and which share of that is done
+ * @param latency what was measured of clients; undefined = nothing
  */
 export function compileSnapshot(
   config: Config,
@@ -57,6 +59,7 @@ export function compileSnapshot(
   before?: Compiled,
   zoneCompiler: ZoneCompiler = createZoneCompiler(),
   progress: (what: string, share: number) => void = () => {},
+  latency?: LatencyLayer,
 ): SnapshotCompilation {
   const work: Work = {
     config,
@@ -67,7 +70,7 @@ export function compileSnapshot(
     maps: [],
     mapIndex: new Map(),
     inlinedChains: new Map(),
-    classMaps: createClassMaps(geo, before?.geo === geo ? before.snapshot : undefined),
+    classMaps: createClassMaps(geo, latency, before?.geo === geo ? before.snapshot : undefined),
     clientRegions: Object.values(config.regions).map(({ location }) => location),
     services: [],
     progress,

@@ -44,7 +44,12 @@ export function explainSteered(
   const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
   // Only for its trace: the tiers that count are those of the class, as on the query path.
   const network = decidingNetwork(asked, fromSubnet);
-  preferenceOf(policy, candidates, clientOf(context.geo, policy, network.address), trace);
+  preferenceOf(
+    policy,
+    candidates,
+    clientOf(context.geo, policy, context.latency, network.address),
+    trace,
+  );
   const entry = classEntry(map.classes.classes, classId);
   const { near } = entry;
   const preference = classPreference(map.classes, entry, candidates);

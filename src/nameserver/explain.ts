@@ -3,6 +3,8 @@
  * place, map, decide, draw), called with a trace. Nothing is computed a second way here, so
  * what `explain` says is what a query gets; a test holds the two together.
  */
+
+import type { LatencyLayer } from '../clients/latency-layer.ts';
 import { formatName } from '../dns/name.ts';
 import { typeName } from '../dns/type-names.ts';
 import type { GeoDatabase } from '../geo/database.ts';
@@ -25,6 +27,8 @@ export type ExplainContext = {
   readonly snapshot: Snapshot;
   readonly health: HealthWords;
   readonly geo: GeoDatabase;
+  /** What was measured of clients; undefined = nothing. */
+  readonly latency?: LatencyLayer | undefined;
   /** Who said what of an endpoint, for clients near a region; undefined = its word is all there is. */
   readonly view?: (endpoint: string, near: string | undefined) => EndpointView | undefined;
   readonly served?: Omit<Explanation['served'], 'generation' | 'revision'>;

@@ -43,14 +43,14 @@ export function packMaps(maps: readonly SteeringMap[]): MapTable {
   for (const [index, map] of maps.entries()) {
     const { candidates, chain, clientRegions, https, panicThreshold, policy, pool } = map;
     const { sorry4, sorry6, ttlMaxSeconds, ttlMinSeconds } = map;
-    const { locationsWithoutClass, table, variants } = map.classes;
+    const { latencyGeneration, locationsWithoutClass, table, variants } = map.classes;
     const { firstEndpoint, shares, words: list } = map.classes.classes;
     const row = [
       pools.placeOf(pool, { pool, candidates, panicThreshold, sorry4, sorry6 }),
       policies.placeOf(policy, { policy, chain }),
       classes.placeOf(list, {
         ...{ table, words: list, shares },
-        ...{ variants, locationsWithoutClass, clientRegions },
+        ...{ variants, latencyGeneration, locationsWithoutClass, clientRegions },
       }),
       firstEndpoint,
       https === undefined ? 0 : bindings.placeOf(JSON.stringify(https), https) + 1,
@@ -93,13 +93,16 @@ export function mapAt(
   map: number,
 ): SteeringMap {
   const row = map * MAP_WORDS;
-  const { clientRegions, locationsWithoutClass, table, variants, ...list } =
-    classes[words[row + CLASSES]!]!;
+  const { clientRegions, ...own } = classes[words[row + CLASSES]!]!;
+  const { latencyGeneration, locationsWithoutClass, table, variants, ...list } = own;
   const firstEndpoint = words[row + FIRST_ENDPOINT]!;
   return {
     ...pools[words[row + POOL]!]!,
     ...policies[words[row + POLICY]!]!,
-    classes: { table, classes: { ...list, firstEndpoint }, variants, locationsWithoutClass },
+    classes: {
+      ...{ table, classes: { ...list, firstEndpoint }, variants },
+      ...{ latencyGeneration, locationsWithoutClass },
+    },
     clientRegions,
     ttlMinSeconds: words[row + TTL_MIN]!,
     ttlMaxSeconds: words[row + TTL_MAX]!,

@@ -3,6 +3,7 @@
  * the same, each with a number that stands for it. A policy that goes by places alone has the ranges of the geo
  * data, untouched.
  */
+import { type LatencyLayer, latencyOf } from '../clients/latency-layer.ts';
 import { type GeoDatabase, locate } from '../geo/database.ts';
 import type { Location } from '../geo/location.ts';
 import { systemOf } from '../geo/systems.ts';
@@ -31,7 +32,8 @@ export type ClientFacts = {
 /** What a policy has to know of the client at an address, looked up there. For `explain`; maps have it in ranges. */
 export function clientOf(
   geo: GeoDatabase,
-  { networks, systems }: Pick<Policy, 'networks' | 'systems'>,
+  { networks, reads, systems }: Knows,
+  latency: LatencyLayer | undefined,
   address: Address,
 ): ClientNetwork {
   const system = systems.size === 0 ? 0 : (systemOf(geo.systems, address)?.number ?? 0);
@@ -39,10 +41,14 @@ export function clientOf(
     location: locate(geo, address),
     system: systems.has(system) ? system : 0,
     marks: networks.map((set) => valueAt(overlayPrefixes(uniformRanges(0), set), address)),
+    ...(latency !== undefined && reads.has('latency') && latencyOf(latency, address)),
   };
 }
 
 type Geo = Pick<GeoDatabase, 'locations' | 'ranges' | 'systems'>;
+
+/** What of a policy says which facts it needs. */
+type Knows = Pick<Policy, 'networks' | 'reads' | 'systems'>;
 
 /** A layer over the places: its ranges, and what a value stands for. */
 type Layer = {
@@ -50,14 +56,18 @@ type Layer = {
   readonly add: (client: ClientNetwork, value: number) => ClientNetwork;
 };
 
-export function clientFacts(geo: Geo, policy: Pick<Policy, 'networks' | 'systems'>): ClientFacts {
+export function clientFacts(
+  geo: Geo,
+  policy: Knows,
+  latency: LatencyLayer | undefined,
+): ClientFacts {
   const base: ClientFacts = {
     ranges: geo.ranges,
     count: geo.locations.length,
     clientAt: (number) => placed(number === 0 ? undefined : geo.locations[number]),
     isLocated: (number) => number !== 0,
   };
-  return layersOf(geo, policy).reduce(laidOver, base);
+  return layersOf(geo, policy, latency).reduce(laidOver, base);
 }
 
 /** What is known of a client: where it is, and nothing else. */
@@ -69,7 +79,8 @@ export const placed = (location: Location | undefined): ClientNetwork => ({
 
 function layersOf(
   { systems: table }: Geo,
-  { networks, systems }: Pick<Policy, 'networks' | 'systems'>,
+  { networks, reads, systems }: Knows,
+  latency: LatencyLayer | undefined,
 ): readonly Layer[] {
   const layers: Layer[] = [];
   if (systems.size > 0) {
@@ -85,6 +96,12 @@ function layersOf(
     layers.push({
       ranges: overlayPrefixes(uniformRanges(0), set),
       add: (client, value) => ({ ...client, marks: [...client.marks, value] }),
+    });
+  }
+  if (latency !== undefined && reads.has('latency')) {
+    layers.push({
+      ranges: latency.ranges,
+      add: (client, value) => ({ ...client, order: latency.orders[value - 1] }),
     });
   }
   return layers;

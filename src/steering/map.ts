@@ -1,3 +1,4 @@
+import type { LatencyLayer } from '../clients/latency-layer.ts';
 import type { GeoDatabase } from '../geo/database.ts';
 import { type SpherePoint, spherePoint, squaredChord } from '../geo/distance.ts';
 import type { Location } from '../geo/location.ts';
@@ -28,6 +29,8 @@ export type ClassMap = {
   readonly classes: ClassList;
   /** Which parts of the policy's matches clients belong to, all that occur; [[]] where it has none. */
   readonly variants: readonly (readonly number[])[];
+  /** Of the latency map that it was made with; 0 = of none, or it does not ask. */
+  readonly latencyGeneration: number;
   /** Locations that share class 0 because there was no room for more classes; normally 0. */
   readonly locationsWithoutClass: number;
 };
@@ -80,7 +83,9 @@ export function buildMap(
     entries.map((entry, index) => ({ ...entry, addressShare: shares[index] ?? 0 })),
     candidates[0]?.endpoint ?? 0,
   );
-  return { table, classes, variants: interned.variants, locationsWithoutClass };
+  const { variants } = interned;
+  const latencyGeneration = tables.latencyGeneration(policy);
+  return { table, classes, variants, latencyGeneration, locationsWithoutClass };
 }
 
 /** Equal preferences have equal texts. */
@@ -121,6 +126,8 @@ export type ClassTables = {
   /** What a policy has to know of clients; the same object for policies that go by places alone. */
   factsOf(policy: Policy): ClientFacts;
   of(facts: ClientFacts, classOf: Uint32Array, classCount: number): ClassTable;
+  /** Of the latency map that a policy goes by; 0 = by none. */
+  latencyGeneration(policy: Pick<Policy, 'reads'>): number;
 };
 
 type ClassTable = {
@@ -129,14 +136,24 @@ type ClassTable = {
   readonly shares: Float64Array;
 };
 
+const NOTHING = { networks: [], reads: new Set<never>(), systems: new Set<never>() };
+
+/** @param latency what was measured of clients; undefined = nothing, and geography holds */
 export function createClassTables(
   geo: Pick<GeoDatabase, 'locations' | 'ranges' | 'systems'>,
+  latency?: LatencyLayer,
 ): ClassTables {
-  const plain = clientFacts(geo, { networks: [], systems: new Set() });
+  const plain = clientFacts(geo, NOTHING, undefined);
+  const latencyGeneration = ({ reads }: Pick<Policy, 'reads'>): number =>
+    reads.has('latency') ? (latency?.generation ?? 0) : 0;
   const made: (ClassTable & { readonly facts: ClientFacts; readonly classOf: Uint32Array })[] = [];
   return {
-    factsOf: (policy) =>
-      policy.networks.length + policy.systems.size === 0 ? plain : clientFacts(geo, policy),
+    factsOf(policy) {
+      const { networks, systems } = policy;
+      const isPlain = networks.length + systems.size + latencyGeneration(policy) === 0;
+      return isPlain ? plain : clientFacts(geo, policy, latency);
+    },
+    latencyGeneration,
     of(facts, classOf, classCount) {
       const isAlike = (each: (typeof made)[number]): boolean =>
         each.facts === facts && each.classOf.every((id, number) => id === classOf[number]);

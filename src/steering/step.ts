@@ -41,6 +41,10 @@ export type ClientNetwork = {
   readonly system: number;
   /** By the number of a set of networks (Marks): what the longest of them around the client stands for, 0 = none. */
   readonly marks: readonly number[];
+  /** Names of regions by what was measured, best first; undefined = nothing was, or no step asks. */
+  readonly order?: readonly string[] | undefined;
+  /** What the first of them are believed to be away, milliseconds; for `explain`. */
+  readonly waysMs?: readonly number[] | undefined;
 };
 
 /** Networks that a step tells clients apart by; what each stands for is above 0. */
@@ -100,7 +104,7 @@ export type ChooseFunction = (
 ) => readonly Outcome[];
 
 /** Facts about clients that a step may read. */
-export type ClientFact = 'location' | 'system' | 'networks';
+export type ClientFact = 'location' | 'system' | 'networks' | 'latency';
 
 /**
  * A step that reads facts about the client network; must not look at health. Of candidates it goes by label,

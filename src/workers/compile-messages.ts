@@ -1,3 +1,4 @@
+import type { LatencyLayer } from '../clients/latency-layer.ts';
 import type { Config, ZoneConfig } from '../config/config.ts';
 import type { ZoneOverlay } from '../config/overlay.ts';
 import type { GeoDatabase } from '../geo/database.ts';
@@ -13,6 +14,8 @@ export type CompileRequest = {
   readonly revision: number;
   /** A configuration of the past, compiled to be looked at: what comes next is not made from it. */
   readonly isPast?: boolean;
+  /** What was measured of clients. Default: nothing. */
+  readonly latency?: LatencyLayer | undefined;
   /** Default: none. */
   readonly overlays?: readonly ZoneOverlay[];
 };
@@ -50,6 +53,8 @@ export type CompileResult =
       readonly ok: true;
       readonly snapshot: Snapshot;
       readonly geo: GeoDatabase;
+      /** Of the request. */
+      readonly latency?: LatencyLayer | undefined;
       readonly warnings: readonly string[];
       /** Why what was added to some zones is not in it: it is the configuration that counts. */
       readonly leftOut?: readonly string[];

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
+import { latencyOf, layerOfMap } from '../../src/clients/latency-layer.ts';
 import {
   decodeLatencyMap,
   encodeLatencyMap,
   type LatencyMap,
-  rangesOfMap,
 } from '../../src/clients/latency-map.ts';
 import { KEY_LIMIT, networkKey } from '../../src/clients/network-key.ts';
 import { parseAddress } from '../../src/ip/address.ts';
@@ -84,18 +84,36 @@ test('decodeLatencyMap() refuses orders that are none', () => {
   }
 });
 
-test('rangesOfMap() says which order a network has', () => {
+test('a layer says which order a network has, and what its ways are', () => {
   const key = (text: string): number => networkKey(parseAddress(text)!);
   const rows = [
-    { network: key('203.0.113.1'), order: 1, waysMs: [] },
-    { network: key('2001:db8:7::'), order: 0, waysMs: [] },
+    { network: key('203.0.113.1'), order: 1, waysMs: [20, 80] },
+    { network: key('203.0.114.0'), order: 1, waysMs: [] },
+    { network: key('255.255.255.0'), order: 2, waysMs: [5] },
+    { network: key('2001:db8:7::'), order: 0, waysMs: [7] },
+    { network: key('2001:db8:ffff::'), order: 0, waysMs: [7] },
   ];
-  const ranges = rangesOfMap({ rows });
-  const at = (text: string): number => valueAt(ranges, parseAddress(text)!);
+  const map = { generation: 7, madeAtMs: 1, regions: ['eu', 'us', 'ap'], orders, rows };
+  const layer = structuredClone(layerOfMap(map));
+  const at = (text: string): number => valueAt(layer.ranges, parseAddress(text)!);
+  const known = ['203.0.113.9', '203.0.114.255', '255.255.255.255', '2001:db8:7:ffff::'];
+  assert.deepEqual(known.map(at), [2, 2, 3, 1]);
+  const unknown = [
+    '203.0.112.255',
+    '203.0.115.0',
+    '0.0.0.0',
+    '2001:db8:8::',
+    '2001:db9::',
+    'ffff::',
+  ];
   assert.deepEqual(
-    ['203.0.113.9', '203.0.114.0', '2001:db8:7:ffff::', '2001:db8:8::'].map(at),
-    [2, 0, 1, 0],
+    unknown.map(at),
+    unknown.map(() => 0),
   );
+  for (const text of unknown) assert.equal(latencyOf(layer, parseAddress(text)!), undefined, text);
+  assert.deepEqual(latencyOf(layer, parseAddress('203.0.113.200')!)?.order, ['ap', 'eu', 'us']);
+  const [first, second] = latencyOf(layer, parseAddress('203.0.113.200')!)!.waysMs;
+  assert.ok(Math.abs(first! - 20) < 1 && Math.abs(second! - 80) < 3);
 });
 
 test('a million networks are some megabytes', () => {

@@ -39,6 +39,7 @@ const MORE_OPTIONS: Readonly<Record<string, readonly unknown[]>> = {
     { toleranceKm: 5000, tiersMax: 2 },
     { bias: { r0: 50, r1: -90 } },
   ],
+  latency: [{ tiersMax: 1 }, { tiersMax: 5, toleranceKm: 0 }],
   first: [{ count: 2 }, { count: 16 }, { count: 3, across: true }],
   healthy: [{ min: 2 }],
   weighted: [{ mode: 'sticky' }, { mode: 'random' }],
@@ -126,6 +127,13 @@ const place = fc.option(
 const client: fc.Arbitrary<ClientNetwork> = fc.record({
   location: place,
   system: fc.constantFrom(0, 1, 64500),
+  order: fc.constantFrom(
+    undefined,
+    undefined,
+    ['r3', 'r0', 'r9', 'r1'],
+    ['r5', 'r4', 'r3', 'r2', 'r1', 'r0'],
+  ),
+  waysMs: fc.constantFrom(undefined, [12.5, 80, 200]),
   marks: fc.array(fc.nat(2), { minLength: 8, maxLength: 8 }),
 });
 const candidates: fc.Arbitrary<readonly Candidate[]> = fc

@@ -21,15 +21,17 @@ const TOLERANCE_KM_DEFAULT = 50;
 const TOLERANCE_KM_LIMIT = 20_040;
 const BIAS_LIMIT = 99;
 
+export const toleranceKm = z
+  .number()
+  .min(0)
+  .max(TOLERANCE_KM_LIMIT)
+  .default(TOLERANCE_KM_DEFAULT)
+  .describe(
+    'Regions within this many kilometres of each other, seen from the client, share a tier.',
+  );
+
 const options = z.strictObject({
-  toleranceKm: z
-    .number()
-    .min(0)
-    .max(TOLERANCE_KM_LIMIT)
-    .default(TOLERANCE_KM_DEFAULT)
-    .describe(
-      'Regions within this many kilometres of each other, seen from the client, share a tier.',
-    ),
+  toleranceKm,
   bias: z
     .record(z.string().min(1), z.number().min(-BIAS_LIMIT).max(BIAS_LIMIT))
     .default({})

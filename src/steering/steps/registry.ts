@@ -4,6 +4,7 @@ import { failover } from './failover.ts';
 import { first } from './first.ts';
 import { geo } from './geo.ts';
 import { healthy } from './healthy.ts';
+import { latency } from './latency.ts';
 import { match } from './match.ts';
 import { nearest } from './nearest.ts';
 import { only } from './only.ts';
@@ -21,6 +22,7 @@ export const steeringSteps: readonly SteeringStep[] = [
   healthy,
   failover,
   nearest,
+  latency,
   geo,
   subnet,
   only,

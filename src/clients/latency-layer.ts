@@ -1,0 +1,95 @@
+/**
+ * A latency map as steering reads it: laid over the places of the geo data when class maps are built, and looked up
+ * by `explain`. Structured-cloneable; the large parts lie on shared memory.
+ */
+import type { Address } from '../ip/address.ts';
+import { buildRanges, type Ranges } from '../ip/ranges.ts';
+import { codeWay, decodeWay, type LatencyMap, WAYS_TOLD } from './latency-map.ts';
+import { beginAt, networkKey, networkOfKey } from './network-key.ts';
+
+export type LatencyLayer = {
+  readonly generation: number;
+  readonly madeAtMs: number;
+  /** Names of regions, best first. */
+  readonly orders: readonly (readonly string[])[];
+  /** The values are numbers of orders plus 1; 0 = the map says nothing, and geography holds. */
+  readonly ranges: Ranges;
+  /** Ascending. */
+  readonly networks: Float64Array;
+  /** By network: the number of its order, and coded ways of its first places. */
+  readonly orderOf: Uint32Array;
+  readonly ways: Uint8Array;
+};
+
+export function layerOfMap({
+  generation,
+  madeAtMs,
+  orders,
+  regions,
+  rows,
+}: LatencyMap): LatencyLayer {
+  const sorted = rows.toSorted((a, b) => a.network - b.network);
+  const networks = new Float64Array(shared(sorted.length * Float64Array.BYTES_PER_ELEMENT));
+  const orderOf = new Uint32Array(shared(sorted.length * Uint32Array.BYTES_PER_ELEMENT));
+  const ways = new Uint8Array(shared(sorted.length * WAYS_TOLD));
+  for (const [index, { network, order, waysMs }] of sorted.entries()) {
+    networks[index] = network;
+    orderOf[index] = order;
+    for (let place = 0; place < WAYS_TOLD; place += 1) {
+      ways[index * WAYS_TOLD + place] = codeWay(waysMs[place] ?? 0);
+    }
+  }
+  const names = orders.map((order) => order.map((region) => regions[region]!));
+  const ranges = rangesOf(networks, orderOf);
+  return { generation, madeAtMs, orders: names, ranges, networks, orderOf, ways };
+}
+
+const shared = (octets: number): SharedArrayBuffer => new SharedArrayBuffer(octets);
+
+/** Networks are in the order of their addresses, so one pass does. */
+function rangesOf(networks: Float64Array, orderOf: Uint32Array): Ranges {
+  const builder = buildRanges(networks.length, networks.length);
+  for (const [index, network] of networks.entries()) {
+    const value = orderOf[index]! + 1;
+    const { address, length } = networkOfKey(network);
+    beginAt(builder, address, value);
+    beginAt(builder, endOf(address, length), 0);
+  }
+  return builder.finish();
+}
+
+/** The first address behind a network; undefined at the end of the address space. */
+function endOf({ bytes, family }: Address, length: number): Address | undefined {
+  const end = Uint8Array.from(bytes);
+  for (let at = length / 8 - 1; at >= 0; at -= 1) {
+    end[at] = (end[at]! + 1) & 0xff;
+    if (end[at] !== 0) return { family, bytes: end };
+  }
+  return undefined;
+}
+
+/** What the map says of one client: regions, best first, and what the first of them are believed to be away. */
+export type ClientLatency = {
+  readonly order: readonly string[];
+  readonly waysMs: readonly number[];
+};
+
+/** Undefined = nothing. */
+export function latencyOf(
+  { networks, orderOf, orders, ways }: LatencyLayer,
+  address: Address,
+): ClientLatency | undefined {
+  const network = networkKey(address);
+  let [low, high] = [0, networks.length - 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (networks[middle]! < network) low = middle + 1;
+    else high = middle;
+  }
+  if (networks[low] !== network) return undefined;
+  const coded = Array.from(ways.subarray(low * WAYS_TOLD, (low + 1) * WAYS_TOLD));
+  return {
+    order: orders[orderOf[low]!]!,
+    waysMs: coded.map(decodeWay).filter((ms) => ms > 0),
+  };
+}
