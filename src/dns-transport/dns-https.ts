@@ -137,6 +137,7 @@ function createValve(connection: Connection): Valve {
         if (!isShut) connection.resume();
       },
       taken: () => connection.taken(),
+      roundTripMs: () => connection.roundTripMs(),
     },
     shut() {
       isShut = true;

@@ -40,6 +40,8 @@ export type RingCalls = {
   socketName(fd: number, end: 'local' | 'peer'): Uint8Array | undefined;
   /** Octets that the peer's kernel has taken since the connection was made. */
   octetsTaken(fd: number): number;
+  /** The least round-trip time that the kernel has seen, microseconds; 0 = none. */
+  roundTripMicros(fd: number): number;
   readonly isDirect: boolean;
 };
 
@@ -88,6 +90,9 @@ const TCP_NODELAY = 1n;
 const TCP_INFO = 11n;
 /** tcpi_bytes_acked of struct tcp_info (linux/tcp.h). */
 const BYTES_ACKED_AT = 120;
+/** tcpi_min_rtt, and what it is before there is one. */
+const MIN_RTT_AT = 148;
+const NO_RTT = 0xffffffff;
 const SOCKADDR_IN6_BYTES = 28;
 const SCRATCH_BYTES = 4096;
 
@@ -165,7 +170,12 @@ const DESCRIPTOR_WORDS: bigint[] = [];
 
 type SocketCalls = Pick<
   RingCalls,
-  'streamSocket' | 'prepareStream' | 'resetOnClose' | 'socketName' | 'octetsTaken'
+  | 'streamSocket'
+  | 'prepareStream'
+  | 'resetOnClose'
+  | 'socketName'
+  | 'octetsTaken'
+  | 'roundTripMicros'
 >;
 
 function bindSocketCalls(errno: () => string): SocketCalls {
@@ -224,6 +234,13 @@ function bindSocketCalls(errno: () => string): SocketCalls {
       words[SCRATCH_BYTES / 8] = SOCKADDR_IN6_BYTES;
       const read = end === 'local' ? getsockname! : getpeername!;
       return read(descriptorWord(fd), at, lengthAt) < 0 ? undefined : scratch;
+    },
+    roundTripMicros(fd) {
+      words[SCRATCH_BYTES / 8] = MIN_RTT_AT + 4;
+      words[MIN_RTT_AT / 4] = NO_RTT;
+      getsockopt!(descriptorWord(fd), IPPROTO_TCP, TCP_INFO, at, lengthAt);
+      const micros = words[MIN_RTT_AT / 4]! >>> 0;
+      return micros === NO_RTT ? 0 : micros;
     },
     octetsTaken(fd) {
       words[SCRATCH_BYTES / 8] = BYTES_ACKED_AT + 8;

@@ -128,6 +128,10 @@ export class Line implements Connection {
     return this.state === 'open' ? this.hub.calls.octetsTaken(this.fd) : 0;
   }
 
+  roundTripMs(): number {
+    return this.state === 'open' ? this.hub.calls.roundTripMicros(this.fd) / 1000 : 0;
+  }
+
   private remote(): Ends {
     if (this.peer === undefined) this.peer = endsOf(this, 'peer');
     return this.peer ?? NOWHERE;

@@ -11,6 +11,7 @@ import type {
   StreamEngine,
 } from './stream.ts';
 import { SILENT_HANDLERS } from './stream.ts';
+import { roundTripMs } from './tcp-info.ts';
 
 /**
  * The stream engine that runs everywhere, on node:net. All connections read into one buffer that they
@@ -57,8 +58,11 @@ export function wrapSocket(
   onConnection: OnConnection,
 ): void {
   const { id, localAddress, localPort, remoteAddress, remotePort } = below;
-  const taken = (): number => below.taken();
-  const ends = { localAddress, localPort, remoteAddress, remotePort, taken };
+  const asked = {
+    taken: (): number => below.taken(),
+    roundTripMs: (): number => below.roundTripMs(),
+  };
+  const ends = { localAddress, localPort, remoteAddress, remotePort, ...asked };
   const connection = new SocketConnection(id, socket, ends);
   connection.handlers = onConnection(connection);
   socket.on('data', readOwn);
@@ -67,6 +71,7 @@ export function wrapSocket(
 type Ends = Pick<Connection, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'> & {
   /** Of the connection below. */
   readonly taken?: () => number;
+  readonly roundTripMs?: () => number;
 };
 
 /**
@@ -195,6 +200,11 @@ class SocketConnection implements Connection {
       (this.made as { _handle?: Partial<Handle> | null })?._handle ?? {};
     return writeQueueSize + (this.ends?.taken?.() ?? 0);
   }
+  roundTripMs(): number {
+    // Of a layer on another one's socket there is none here.
+    const handle = this.handle ?? (this.made as { _handle?: Handle | null } | undefined)?._handle;
+    return this.ends?.roundTripMs?.() ?? roundTripMs(handle?.fd ?? -1);
+  }
   takeSocket(): net.Socket | undefined {
     if (this.begun) return undefined;
     this.given = true;
@@ -218,6 +228,8 @@ class SocketConnection implements Connection {
 
 /** A TCP handle of node's, below its sockets. */
 type Handle = {
+  /** Not documented; node's own on systems that have descriptors. */
+  readonly fd?: number;
   readonly useUserBuffer?: unknown;
   /** What the kernel has not taken yet. */
   readonly writeQueueSize?: number;

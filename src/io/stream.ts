@@ -93,6 +93,11 @@ export type Connection = {
    */
   taken(): number;
   /**
+   * The least round-trip time to the peer that the kernel has seen lately, from the handshake on, in milliseconds; 0 =
+   * not known, or there is somebody in between who has told the address. Costs a call into the kernel.
+   */
+  roundTripMs(): number;
+  /**
    * Gives away the socket itself, for a layer of Node's that reads and writes it without the engine: of this
    * connection only onClose is heard then. Only while the connection is handed over, before anything is read;
    * undefined later, and where there is no such socket.

@@ -49,6 +49,8 @@ export type Syscalls = {
   refuseNewClients(fd: number): void;
   /** Connections that the kernel has taken for a listening socket and that nobody has accepted; 0 where it does not tell. */
   waitingClients(fd: number): number;
+  /** The least round-trip time to a TCP connection's peer, microseconds; 0 = not known. */
+  roundTripMicros(fd: number): number;
   /** A counter to be woken by (eventfd): readable while it is above 0. */
   eventCounter(): number;
 };
@@ -185,8 +187,8 @@ const GIVEN_BACK_BYTES = 1024 * 1024;
 const HELD_BYTES = 32 * 1024 * 1024;
 const SOCKADDR_IN6_BYTES = 28;
 const SOCKADDR_IN_BYTES = 16;
-/** The longest of what these calls read or write: an address, an option, what SO_MEMINFO tells. */
-const ARGUMENT_BYTES = 64;
+/** The longest of what these calls read or write: what TCP_INFO tells up to the round-trip time. */
+const ARGUMENT_BYTES = 160;
 /** Connections that the kernel may hold for a listener before a worker accepts them. */
 const LISTEN_BACKLOG = 1024;
 const ERRNO: Readonly<Record<number, string>> = {

@@ -38,6 +38,7 @@ function open(takesMore: () => boolean = () => true) {
     pause: () => {},
     resume: () => {},
     taken: () => 0,
+    roundTripMs: () => 0,
   };
   const desk: Desk = {
     worker: startWorker(),

@@ -36,6 +36,7 @@ function connectionFrom(remoteAddress: string) {
     pause: () => {},
     resume: () => {},
     taken: () => 0,
+    roundTripMs: () => 0,
   };
   return { connection, said };
 }

@@ -88,6 +88,7 @@ function rig(patience: readonly number[]) {
       state.paused = false;
     },
     taken: () => 0,
+    roundTripMs: () => 0,
   };
   const desk: Desk = {
     worker,

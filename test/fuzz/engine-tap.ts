@@ -127,5 +127,6 @@ function speak(tap: Tap, connection: Connection): Connection {
       connection.resume();
     },
     taken: () => connection.taken(),
+    roundTripMs: () => connection.roundTripMs(),
   };
 }

@@ -209,6 +209,20 @@ export function testStreamEngine(create: () => StreamEngine): void {
     await listener.close();
   });
 
+  test(`${engine.name}: tells the round-trip time to the peer, from the handshake on`, async () => {
+    const { listener, accepted, client, connection } = await dial(engine);
+    const other = await accepted;
+    await client.until((events) => events.includes('open'));
+    for (const end of [other, connection]) {
+      const ms = end.roundTripMs();
+      assert.ok(ms > 0 && ms < 1000, `${ms}`);
+    }
+    connection.destroy();
+    other.destroy();
+    assert.equal(connection.roundTripMs(), 0, 'of what is closed none');
+    await listener.close();
+  });
+
   test(`${engine.name}: tells why a connection could not be made`, async () => {
     const { listener } = await listen(engine, recorder());
     await listener.close();
