@@ -165,6 +165,12 @@ export function orderOf(orders: LatencyOrders, row: number): readonly number[] {
   return tried === NOBODY ? own : [tried, ...own.filter((region) => region !== tried)];
 }
 
+/** Gives a row an order from elsewhere; regions that it does not name stay as they are, behind. */
+export function setOrder(orders: LatencyOrders, row: number, named: readonly number[]): void {
+  const rest = ownOrder(orders, row).filter((region) => !named.includes(region));
+  orders.order.set([...named, ...rest], row * orders.model.table.regions);
+}
+
 /** Drops networks that nobody has measured for long. */
 export function forgetNetworks(orders: LatencyOrders, nowMs: number): void {
   const { model } = orders;

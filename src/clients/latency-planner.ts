@@ -1,0 +1,169 @@
+/**
+ * Makes latency maps of what regions measure: one node does it for all. It begins with the map that is in force, so
+ * that another node can go on where one has stopped.
+ */
+import type { GeoDatabase } from '../geo/database.ts';
+import type { Location } from '../geo/location.ts';
+import { valueAt } from '../ip/range-search.ts';
+import type { LatencyMap, LatencyMapRow } from './latency-map.ts';
+import { WAYS_TOLD } from './latency-map.ts';
+import { estimate, type Prior } from './latency-model.ts';
+import {
+  createLatencyOrders,
+  endWindow,
+  forgetNetworks,
+  geographicOrder,
+  type LatencyOrders,
+  learnSketch,
+  type OrderRules,
+  orderOf,
+  setOrder,
+  type WindowReport,
+} from './latency-orders.ts';
+import { rowOf, sizeOf } from './latency-table.ts';
+import { prefixOfKey } from './network-key.ts';
+import { floorMs, priorMs } from './prior.ts';
+import type { RttSketch } from './rtt-sketch.ts';
+
+export type PlannerRegion = { readonly name: string; readonly location: Location | undefined };
+
+export type LatencyPlannerOptions = {
+  /** At most REGIONS_MAX. */
+  readonly regions: readonly PlannerRegion[];
+  readonly geo: Pick<GeoDatabase, 'locations' | 'ranges'>;
+  readonly rules: OrderRules;
+  readonly networksMax: number;
+  readonly memoryMs: number;
+  readonly ageMaxMs: number;
+};
+
+export type LatencyPlanner = {
+  /** Takes in what somebody has measured. Returns networks there was no room for; -1 = of a region that is none. */
+  learn(sketch: RttSketch, nowMs: number): number;
+  /** Goes on from a map: its orders, and a little of its ways. */
+  adopt(map: LatencyMap, nowMs: number): void;
+  /** Ends a window. @param isQuiet nobody explores */
+  endWindow(nowMs: number, isQuiet: boolean): PlannerReport;
+  /** What is to be published. */
+  map(generation: number, nowMs: number): LatencyMap;
+};
+
+export type PlannerReport = WindowReport & {
+  /** Networks that something is known of. */
+  readonly networks: number;
+  /** Octets of what is known. */
+  readonly octets: number;
+};
+
+/** What a map's way is worth to who begins with it, in connections. */
+const ADOPTED_CONNECTIONS = 2;
+const ADOPTED_DEVIATION = 0.2;
+const FORGET_EVERY_MS = 3_600_000;
+
+export function createLatencyPlanner(options: LatencyPlannerOptions): LatencyPlanner {
+  const { geo, regions, rules } = options;
+  const numberOf = new Map(regions.map(({ name }, region) => [name, region]));
+  const orders = createLatencyOrders({
+    ...options,
+    regions: regions.length,
+    priorOf: priorsOf(geo, regions),
+    rules,
+  });
+  let forgottenAtMs = 0;
+  return {
+    learn(sketch, nowMs) {
+      const region = numberOf.get(sketch.region);
+      return region === undefined ? -1 : learnSketch(orders, region, sketch, nowMs);
+    },
+    adopt: (map, nowMs) => adopt(orders, map, numberOf, nowMs),
+    endWindow(nowMs, isQuiet) {
+      if (nowMs - forgottenAtMs >= FORGET_EVERY_MS) {
+        forgetNetworks(orders, nowMs);
+        forgottenAtMs = nowMs;
+      }
+      const report = endWindow(orders, nowMs, isQuiet);
+      const { blocks, table } = orders.model;
+      return { ...report, networks: orders.rows, octets: sizeOf(table) + sizeOf(blocks) };
+    },
+    map: (generation, nowMs) => mapOf(orders, regions, generation, nowMs),
+  };
+}
+
+/** By place: networks of one place have one prior. */
+function priorsOf(
+  { locations, ranges }: LatencyPlannerOptions['geo'],
+  regions: readonly PlannerRegion[],
+): (network: number) => Prior {
+  const known = new Map<number, Prior>();
+  return (network) => {
+    const place = valueAt(ranges, prefixOfKey(network).address);
+    const prior = known.get(place) ?? priorOf(place === 0 ? undefined : locations[place], regions);
+    known.set(place, prior);
+    return prior;
+  };
+}
+
+function priorOf(client: Location | undefined, regions: readonly PlannerRegion[]): Prior {
+  return {
+    expected: Float64Array.from(regions, ({ location }) => priorMs(client, location)),
+    floor: Float64Array.from(regions, ({ location }) => floorMs(client, location)),
+  };
+}
+
+function adopt(
+  orders: LatencyOrders,
+  { orders: ofMap, regions, rows }: LatencyMap,
+  numberOf: ReadonlyMap<string, number>,
+  nowMs: number,
+): void {
+  const own = regions.map((name) => numberOf.get(name) ?? -1);
+  for (const { network, order, waysMs } of rows) {
+    const known = ofMap[order]!.map((region) => own[region]!);
+    for (const [place, rttMs] of waysMs.entries()) {
+      const region = known[place]!;
+      if (region < 0) continue;
+      const deviationMs = rttMs * ADOPTED_DEVIATION;
+      const row = { network, rttMs, deviationMs, count: ADOPTED_CONNECTIONS };
+      learnSketch(orders, region, { rows: [row] }, nowMs);
+    }
+    const row = rowOf(orders.model.table, network);
+    if (row >= 0)
+      setOrder(
+        orders,
+        row,
+        known.filter((region) => region >= 0),
+      );
+  }
+}
+
+/** Networks that geography would answer alike are left out. */
+function mapOf(
+  orders: LatencyOrders,
+  regions: readonly PlannerRegion[],
+  generation: number,
+  nowMs: number,
+): LatencyMap {
+  const { model, scratch } = orders;
+  const all: (readonly number[])[] = [];
+  const numbers = new Map<string, number>();
+  const rows: LatencyMapRow[] = [];
+  for (let row = 0; row < orders.rows; row += 1) {
+    const network = model.table.networks[row]!;
+    const own = orderOf(orders, row);
+    const geographic = geographicOrder(model.priorOf(network).expected);
+    if (own.slice(0, WAYS_TOLD).every((region, place) => region === geographic[place])) continue;
+    const text = own.join(' ');
+    const order = numbers.get(text) ?? all.push(own) - 1;
+    numbers.set(text, order);
+    estimate(model, network, row, nowMs, scratch);
+    const waysMs = own.slice(0, WAYS_TOLD).map((region) => scratch.ms[region]!);
+    rows.push({ network, order, waysMs });
+  }
+  return {
+    generation,
+    madeAtMs: nowMs,
+    regions: regions.map(({ name }) => name),
+    orders: all,
+    rows,
+  };
+}

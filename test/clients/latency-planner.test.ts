@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeLatencyMap, encodeLatencyMap } from '../../src/clients/latency-map.ts';
+import {
+  createLatencyPlanner,
+  type LatencyPlanner,
+  type PlannerRegion,
+} from '../../src/clients/latency-planner.ts';
+import { networkKey } from '../../src/clients/network-key.ts';
+import { composeGeo } from '../../src/geo/database.ts';
+import { parseAddress } from '../../src/ip/address.ts';
+import { places } from '../steering/places.ts';
+
+const MINUTE_MS = 60_000;
+const geo = composeGeo([], [{ networks: ['80.0.0.0/8', '2a00::/12'], location: places.paris }]);
+const regions: readonly PlannerRegion[] = [
+  { name: 'virginia', location: places.virginia },
+  { name: 'frankfurt', location: places.frankfurt },
+  { name: 'singapore', location: places.singapore },
+];
+const key = (text: string): number => networkKey(parseAddress(text)!);
+const timeOf = (minute: number): number => 1_800_000_000_000 + minute * MINUTE_MS;
+
+const open = (known = regions): LatencyPlanner =>
+  createLatencyPlanner({
+    ...{ geo, regions: known, networksMax: 1000 },
+    ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
+    rules: {
+      ...{ bandMs: 10, bandShare: 0.1, windows: 3, connectionsMin: 5 },
+      ...{ dwellMs: 0, churnShare: 1, exploreShare: 0, exploreMs: 0 },
+    },
+  });
+
+function measure(
+  planner: LatencyPlanner,
+  minutes: number,
+  ms: Readonly<Record<string, number>>,
+): void {
+  for (let minute = 1; minute <= minutes; minute += 1) {
+    for (const [region, rttMs] of Object.entries(ms)) {
+      const rows = [{ network: key('80.1.2.0'), rttMs, deviationMs: 1, count: 20 }];
+      planner.learn({ region, source: 'clients', rows }, timeOf(minute));
+    }
+    planner.endWindow(timeOf(minute), false);
+  }
+}
+
+test('a planner says nothing of networks that are as geography has them', () => {
+  const planner = open();
+  measure(planner, 10, { frankfurt: 12, virginia: 90 });
+  assert.deepEqual(planner.map(1, timeOf(11)).rows, []);
+});
+
+test('a planner maps a network whose way is other than geography has it', () => {
+  const planner = open();
+  measure(planner, 10, { frankfurt: 120, virginia: 40 });
+  const { orders, regions: names, rows } = planner.map(7, timeOf(11));
+  assert.deepEqual(
+    rows.map(({ network }) => network),
+    [key('80.1.2.0')],
+  );
+  const order = orders[rows[0]!.order]!.map((region) => names[region]);
+  assert.deepEqual(order, ['virginia', 'frankfurt', 'singapore']);
+  const [first, second] = rows[0]!.waysMs;
+  assert.ok(Math.abs(first! - 40) < 4 && Math.abs(second! - 120) < 12, `${rows[0]!.waysMs}`);
+});
+
+test('a planner goes on where another has stopped', () => {
+  const before = open();
+  measure(before, 10, { frankfurt: 120, virginia: 40 });
+  const read = decodeLatencyMap(encodeLatencyMap(before.map(7, timeOf(11))));
+  assert.ok(read.ok);
+  const next = open();
+  next.adopt(read.map, timeOf(12));
+  next.endWindow(timeOf(12), false);
+  const { orders, rows } = next.map(8, timeOf(12));
+  assert.deepEqual(
+    rows.map(({ order }) => orders[order]),
+    [[0, 1, 2]],
+  );
+  // A little is known again at once, and what is measured counts for more.
+  measure(next, 6, { frankfurt: 10, virginia: 40 });
+  assert.deepEqual(next.map(9, timeOf(20)).rows, []);
+});
+
+test('a planner takes over maps of other regions as far as they are its own', () => {
+  const before = open();
+  measure(before, 10, { singapore: 10, frankfurt: 120, virginia: 60 });
+  const map = before.map(7, timeOf(11));
+  const next = open([regions[1]!, { name: 'tokyo', location: places.tokyo }, regions[2]!]);
+  next.adopt(map, timeOf(12));
+  next.endWindow(timeOf(12), false);
+  const { orders, regions: names, rows } = next.map(8, timeOf(12));
+  assert.deepEqual(
+    rows.map(({ order }) => orders[order]!.map((region) => names[region])),
+    [['singapore', 'frankfurt', 'tokyo']],
+  );
+});
+
+test('a planner takes nothing from regions that it does not know', () => {
+  const rows = [{ network: key('80.1.2.0'), rttMs: 1, deviationMs: 1, count: 20 }];
+  assert.equal(open().learn({ region: 'mars', source: 'clients', rows }, timeOf(1)), -1);
+});
