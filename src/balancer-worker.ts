@@ -23,6 +23,7 @@ import { createLayer4, type Layer4 } from './layer4/layer4.ts';
 import type { ConnectDatagrams } from './layer4/udp-sessions.ts';
 import { createLineWriter, type LineWriter, noLines } from './telemetry/line-writer.ts';
 import { compileBeforeExit } from './workers/compiling.ts';
+import { createRoundTripSampler, type RoundTripSampler } from './workers/round-trip-sampler.ts';
 import { createSharedSessions } from './workers/session-sharing.ts';
 import { warmUp } from './workers/warm-up.ts';
 
@@ -41,19 +42,19 @@ function createWorker(
   const listeners = new Map<string, OpenListener>();
   let balancer: Balancer | undefined;
   let front: Front | undefined;
-  let stopping = false;
-  let datagrams: readonly string[] = [];
-  let idleClock: NodeJS.Timeout | undefined;
+  let [stopping, datagrams, idleClock]: Ending = [false, [], undefined];
   const log = createLogOutput(() => balancer);
   const sessions = createSharedSessions(() => balancer, send);
+  const sampler = createRoundTripSampler(send);
 
   const wakeAfter = createWaker(() => balancer);
   const open = (snapshot: BalancerSnapshot, sockets: readonly ListenerSocket[]) => {
     datagrams = snapshot.listeners.filter(isUdp).map(({ name }) => name);
-    return openListeners(engine, () => front, listeners, snapshot, sockets);
+    return openListeners({ engine, front: () => front, listeners, sampler }, snapshot, sockets);
   };
   const tick = (): void => {
     tickFront(front, send);
+    sampler.tick();
     log.write();
     sessions.tell();
   };
@@ -122,16 +123,27 @@ function createWorker(
   };
 }
 
+/** Whether the worker is to end, listeners of UDP, and the clock that waits for its sessions. */
+type Ending = [boolean, readonly string[], NodeJS.Timeout | undefined];
+
+/** What listeners are opened with. */
+type Doors = {
+  readonly engine: StreamEngine;
+  readonly front: () => Front | undefined;
+  readonly listeners: Map<string, OpenListener>;
+  readonly sampler: RoundTripSampler;
+};
+
 async function openListeners(
-  engine: StreamEngine,
-  front: () => Front | undefined,
-  listeners: Map<string, OpenListener>,
+  doors: Doors,
   snapshot: BalancerSnapshot,
   sockets: readonly ListenerSocket[],
 ) {
+  const { listeners, sampler } = doors;
+  sampler.setRate(snapshot.roundTripsPerSecond ?? 0);
   const problems: ListenerProblem[] = [];
   for (const socket of sockets) {
-    const problem = await openListener(engine, front, listeners, snapshot, socket);
+    const problem = await openListener(doors, snapshot, socket);
     if (problem) problems.push(problem);
   }
   return { listeners: [...listeners].map(addressOf), problems };
@@ -198,9 +210,7 @@ function openRing(
 }
 
 async function openListener(
-  engine: StreamEngine,
-  front: () => Front | undefined,
-  listeners: Map<string, OpenListener>,
+  { engine, front, listeners, sampler }: Doors,
   snapshot: BalancerSnapshot,
   socket: ListenerSocket,
 ): Promise<ListenerProblem | undefined> {
@@ -217,6 +227,7 @@ async function openListener(
       ? await openDatagrams(front, settings)
       : await engine.listen(where, (connection) => {
           const at = front();
+          sampler.take(connection);
           return at
             ? at.entrance.pass(name, connection, steadyNow(), (passed) => admit(at, name, passed))
             : SILENT_HANDLERS;

@@ -45,6 +45,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'cluster', pure: false },
   { name: 'workers', pure: false },
   { name: 'control', pure: false },
+  { name: 'latency', pure: false },
   { name: 'admin', pure: false },
   { name: 'cli', pure: false },
   { name: 'dashboard', pure: false },
@@ -79,6 +80,7 @@ const ROOTS = [
   'signer-worker',
   'balancer-worker',
   'compile-worker',
+  'planner-worker',
   'copy-worker',
   'dnstap-worker',
 ];

@@ -7,6 +7,7 @@ export type CompileOptions = {
   readonly generation: number;
   /** Distinguishes this node in Via. */
   readonly nodeName: string;
+  readonly roundTripsPerSecond?: number;
   /** Only the listeners of these regions; absent = all. */
   readonly regions?: readonly string[];
   /** Options of the Redis through which nodes share sessions, for upstreams that do. */
@@ -33,6 +34,7 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
     ...(config.accessLog === undefined ? {} : { accessLog: config.accessLog }),
     ...(config.metrics === undefined ? {} : { metrics: config.metrics }),
     ...(isSharing ? { sessionStore: options.sessionStore } : {}),
+    ...(options.roundTripsPerSecond ? { roundTripsPerSecond: options.roundTripsPerSecond } : {}),
     upstreams,
     listeners: listeners.map((listener) => ({
       name: listener.name,

@@ -92,6 +92,11 @@ export type BalancerReport =
       readonly type: 'no-ring';
       readonly reason: string;
     }
+  | {
+      /** How far clients are: for each, its network (clients/network-key.ts) and milliseconds. */
+      readonly type: 'round-trips';
+      readonly samples: Float64Array;
+    }
   | { /** When it has changed. */ readonly type: 'outliers'; readonly outliers: readonly Outlier[] }
   | { readonly type: 'marked'; readonly mark: number }
   | { readonly type: 'stopped' };

@@ -23,6 +23,8 @@ export type BalancerSnapshot = {
   readonly accessLog?: AccessLogSnapshot;
   /** Absent = `all`. `basic`: no routes, and no histograms of servers. */
   readonly metrics?: 'all' | 'basic';
+  /** New connections in a second of which the round-trip time is read, of each worker; absent = of none. */
+  readonly roundTripsPerSecond?: number;
   readonly upstreams: readonly UpstreamSnapshot[];
   readonly listeners: readonly ListenerSnapshot[];
 };

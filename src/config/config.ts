@@ -5,6 +5,7 @@ import type { AffinityConfig } from './affinity-config.ts';
 import type { ClientsConfig } from './clients-config.ts';
 import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
 import type { GeoConfig, RegionConfig } from './geo-config.ts';
+import type { LatencyConfig } from './latency-config.ts';
 
 /**
  * What people wrote, validated and with defaults filled in: the only shape of configuration that
@@ -16,6 +17,7 @@ export type Config = {
   readonly node: NodeConfig;
   readonly regions: Readonly<Record<string, RegionConfig>>;
   readonly geo: GeoConfig;
+  readonly latency: LatencyConfig;
   readonly monitors: Readonly<Record<string, MonitorConfig>>;
   readonly monitorGroups: Readonly<Record<string, MonitorGroupConfig>>;
   readonly pools: Readonly<Record<string, PoolConfig>>;

@@ -21,6 +21,7 @@ import { extensions } from './extensions.ts';
 import type { FlowConfig } from './front-config.ts';
 import type { RegionConfig } from './geo-config.ts';
 import type { Report } from './issue.ts';
+import { resolveLatency } from './latency-config.ts';
 import { present } from './present.ts';
 import { resolveAffinity } from './resolve-affinity.ts';
 import { resolveLocation } from './resolve-location.ts';
@@ -80,6 +81,7 @@ export function resolveConfig(
     },
     regions,
     geo: resolveGeo(file, places, error),
+    latency: resolveLatency(file),
     monitors: mapValues(file.monitors, resolveMonitor),
     monitorGroups: mapValues(file.monitorGroups, ({ of, need }) => ({
       of,

@@ -13,6 +13,7 @@ import { ROLES } from './config.ts';
 import { discovery } from './discovery-schema.ts';
 import { dns } from './dns-schema.ts';
 import { extensions, namedExtension } from './extensions.ts';
+import { latency } from './latency-schema.ts';
 import { monitor, monitorGroup } from './monitor-schema.ts';
 import { resilienceFields, serverPriority } from './resilience-schema.ts';
 import { route } from './route-schema.ts';
@@ -430,6 +431,9 @@ export const configFileSchema = z.strictObject({
     .prefault({})
     .describe('The regions that traffic is steered to, by name.'),
   geo: geo.prefault({}).describe('Where clients are.'),
+  latency: latency
+    .prefault({})
+    .describe('What ways to clients take, as it is measured, and how steering follows it.'),
   monitors: z.record(name, monitor).prefault({}).describe('How health is found out, by name.'),
   monitorGroups: z
     .record(name, monitorGroup)

@@ -11,6 +11,7 @@ import { createOverrides, type Overrides, type OverridesChange } from '../contro
 import type { HealthWords } from '../health/health-words.ts';
 import type { Override } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
+import { createMapKeeper, type MapKeeper } from '../latency/map-keeper.ts';
 import { createHealthDesk, type HealthDesk, isAlarm } from '../monitoring/health-desk.ts';
 import { probeKinds } from '../probe/registry.ts';
 import { storeKinds } from '../store/registry.ts';
@@ -21,6 +22,7 @@ import { createSigner, type Signer } from '../workers/signer.ts';
 import { withSigning } from '../workers/signing-compiler.ts';
 import { type ClusterLink, clusterKeys, openClusterLink } from './cluster.ts';
 import { type Copier, createCopier } from './copier.ts';
+import { withLatency } from './latency-desk.ts';
 import { type LiveServers, openLiveServers } from './live-servers.ts';
 import { openSecondaries } from './open-secondaries.ts';
 import type { Secondaries } from './secondaries.ts';
@@ -38,6 +40,8 @@ export type Parts = {
   /** What is copied from primaries. */
   readonly secondaries: Secondaries;
   readonly copier: Pick<Copier, 'threads'>;
+  /** The latency map in force. */
+  readonly latencyMaps: MapKeeper;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -70,6 +74,8 @@ export type Told = {
   records: () => string;
   /** A configuration begins to be served. */
   config: (config: Config) => void;
+  /** How far clients are from a region (balancer/messages.ts). */
+  roundTrips: (region: string, samples: Float64Array) => void;
 };
 
 export type PartsResult =
@@ -81,60 +87,49 @@ const SEEDS_INTERVAL_MS = 2000;
 /** The cluster's clock may drift by 50 ms from what it was when overrides were told, before it says so. */
 const LAPSE_SLACK_MS = 150;
 
+type PartsOf = { readonly config: Config; readonly log: Log; readonly version: string };
+/** Threads. */
+type PartFiles = { readonly compile: URL; readonly copy: URL; readonly signer: URL };
+
 export async function openParts(
-  {
-    config,
-    log,
-    version,
-  }: { readonly config: Config; readonly log: Log; readonly version: string },
-  files: { readonly compile: URL; readonly copy: URL; readonly signer: URL },
+  { config, log, version }: PartsOf,
+  files: PartFiles,
 ): Promise<PartsResult> {
   const found = clusterKeys(config.cluster);
   if (!found.ok) return { ok: false, problem: found };
   const store = await openStore(config);
   const told = toldNobody();
   let link: ClusterLink | undefined;
-  const facts = openFacts({
-    node: config.node.name,
-    directory: config.node.stateDirectory,
-    store,
-    keyTexts: found.keys,
-    clock: systemClock,
-    wallMs: wallClockMs,
-    draw: Math.random,
-    drawBytes: randomBytes,
-    reach: reachOf(config),
-    hasPeers: () => link?.exchange.peers().some(({ state }) => state === 'connected') ?? false,
-    log,
-  });
+  const hasPeers = (): boolean =>
+    link?.exchange.peers().some(({ state }) => state === 'connected') ?? false;
+  const facts = openFacts({ ...factsOptions(config, found.keys), store, hasPeers, log });
   const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
   const overlays = createZoneOverlays();
-  const voice = { log, record: events.record };
-  const signer = createSigner(files.signer, voice);
-  const unsigned = withZoneOverlays(createCompiler(files.compile, voice), overlays);
-  const compiler = withSigning(unsigned, signer, log);
+  const directory = config.node.stateDirectory;
+  const latencyMaps = createMapKeeper({ store, events, directory });
+  const { compiler, signer, unsigned } = openCompilers(files, {
+    overlays,
+    latencyMaps,
+    events,
+    log,
+  });
+  const copier = createCopier(files.copy, directory, { log, record: events.record });
   // What is only checked needs no signatures.
-  const copier = createCopier(files.copy, config.node.stateDirectory, voice);
   const secondaries = openSecondaries(copier, unsigned, { overlays, events, log });
   const desk = openDesk(events, told, () => link);
   const registry = openRegistry({ config, version, store, facts, log, told, link: () => link });
   const opened = await openClusterLink({
-    config,
-    log,
-    store,
-    keys: found.keys,
-    wallMs: wallClockMs,
-    clock: systemClock,
-    ears: desk.ears,
-    heldJudgements: desk.heldJudgements,
-    facts: facts.gossip,
-    describe: registry.describe,
+    ...{ config, log, store, keys: found.keys },
+    ...{ wallMs: wallClockMs, clock: systemClock },
+    ...{ ears: desk.ears, heldJudgements: desk.heldJudgements },
+    ...{ facts: facts.gossip, describe: registry.describe },
     onNode(name, text) {
       const info = registry.heard(name, text);
       if (info) facts.clock.heardPeer(name, info.wallMs - wallClockMs());
     },
   });
   const closeAll = async (): Promise<void> => {
+    latencyMaps.close();
     await secondaries.close();
     await copier.close();
     await registry.close();
@@ -166,8 +161,50 @@ export async function openParts(
   };
   const isKeyed = found.keys.length > 0;
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
-  const others = { signer, copier, secondaries, registry, isKeyed, servers, told, begin, close };
+  const others = {
+    signer,
+    copier,
+    latencyMaps,
+    secondaries,
+    registry,
+    isKeyed,
+    servers,
+    told,
+    begin,
+    close,
+  };
   return { ok: true, parts: { ...made, ...others } };
+}
+
+/** Who compiles what is written, with signatures and without. */
+function openCompilers(
+  files: PartFiles,
+  {
+    events,
+    latencyMaps,
+    log,
+    overlays,
+  }: Pick<Parts, 'events' | 'latencyMaps' | 'log' | 'overlays'>,
+) {
+  const voice = { log, record: events.record };
+  const signer = createSigner(files.signer, voice);
+  const unsigned = withZoneOverlays(createCompiler(files.compile, voice), overlays);
+  const compiler = withSigning(withLatency(unsigned, latencyMaps), signer, log);
+  return { compiler, signer, unsigned };
+}
+
+/** What durable facts need that does not come from other parts. */
+function factsOptions({ cluster, node, store }: Config, keyTexts: readonly string[]) {
+  return {
+    node: node.name,
+    directory: node.stateDirectory,
+    keyTexts,
+    clock: systemClock,
+    wallMs: wallClockMs,
+    draw: Math.random,
+    drawBytes: randomBytes,
+    reach: reachOf({ cluster, store }),
+  };
 }
 
 function toldNobody(): Told {
@@ -178,6 +215,7 @@ function toldNobody(): Told {
     serving: () => ({ generation: 0, revision: 0, configSha: '' }),
     records: () => '',
     config: () => {},
+    roundTrips: () => {},
   };
 }
 
@@ -186,7 +224,7 @@ export function ownVantages({ node }: Config): readonly string[] {
   return node.roles.includes('prober') ? node.vantages.map(({ name }) => name) : [];
 }
 
-export function reachOf({ cluster, store }: Config): Reach {
+export function reachOf({ cluster, store }: Pick<Config, 'cluster' | 'store'>): Reach {
   if (store.kind !== 'memory') return 'store';
   return cluster.listen.length > 0 ? 'peers' : 'alone';
 }

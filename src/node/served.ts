@@ -114,8 +114,7 @@ export function createServed(
     followServers(parts, balancer, agent, () => serving.config),
     followed.onNews((by) => reloadSoon(parts, reloader, by)),
     watchGeoAge(systemClock, parts.events, () => serving),
-    // Other keys may come without anything that a zone shows of them.
-    ...[parts.overlays.onChange, parts.signer.onKeys].map((on) => on(refresher.refresh)),
+    ...renewing(parts).map((on) => on(refresher.refresh)),
   ];
   return {
     current: () => serving,
@@ -134,6 +133,13 @@ export function createServed(
     },
   };
 }
+
+/** What changes answers besides the configuration: other keys may come without anything that a zone shows of them. */
+const renewing = ({ latencyMaps, overlays, signer }: Parts) => [
+  overlays.onChange,
+  signer.onKeys,
+  latencyMaps.onChange,
+];
 
 /** Other servers behind the balancer, while the configuration stays. */
 function followServers(

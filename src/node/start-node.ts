@@ -28,6 +28,7 @@ import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from '.
 import { keepCookies } from './cookies.ts';
 import { describeCluster } from './describe-cluster.ts';
 import { findRing } from './find-ring.ts';
+import { openLatencyDesk } from './latency-desk.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import { chooseServing, startRevisions } from './revision.ts';
@@ -174,7 +175,7 @@ type Roles = {
 
 /** Opens all sockets of all roles before saying what is wrong with any. */
 async function openRoles(
-  { desk, events, log, servers, signer }: Parts,
+  { desk, events, log, servers, signer, told }: Parts,
   serving: Serving,
 ): Promise<Roles> {
   const config = servers.live(serving.config);
@@ -204,7 +205,12 @@ async function openRoles(
   const ringCalls =
     balances && syscalls ? await findRing(syscalls, config.balancer.engine, log) : undefined;
   const balancer = balances
-    ? keep(openBalancerWorkers({ ...voice, config, file, syscalls, ringCalls, states }))
+    ? keep(
+        openBalancerWorkers({
+          ...{ ...voice, config, file, syscalls, ringCalls, states },
+          onRoundTrips: (region, samples) => told.roundTrips(region, samples),
+        }),
+      )
     : undefined;
   const shown = roles.includes('nameserver')
     ? openCertificates(config.dns, systemClock, events)
@@ -272,6 +278,7 @@ function bringToLife(
     [dns, parts.signer, parts.copier, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
+  const latency = openLatencyDesk(parts, root('planner-worker'), current);
   const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
@@ -335,6 +342,7 @@ function bringToLife(
       cookies?.close();
       certificates?.close();
       drills.close();
+      await latency.close();
       await served.close();
     },
   };

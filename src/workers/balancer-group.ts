@@ -46,6 +46,8 @@ export type BalancerGroupOptions = ThreadVoice & {
   /** Which servers may be used now. */
   states(): readonly ServerState[];
   onProblem(problem: SocketProblem): void;
+  /** @param samples as workers tell them (balancer/messages.ts) */
+  onRoundTrips(region: string, samples: Float64Array): void;
 };
 
 /** A worker that does not end by itself gets this much longer than its requests. */
@@ -74,6 +76,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
     const report = message as BalancerReport;
     hearOfServers(options, worker, report);
     if (report.type === 'marked') hearing.heard(worker, report.mark);
+    if (report.type === 'round-trips') options.onRoundTrips(options.region, report.samples);
     if (report.type === 'no-ring') ledgers?.lendNone(report.reason);
     if (!('problems' in report)) return;
     // A worker that has just started, and a listener that is new, do not know of it.

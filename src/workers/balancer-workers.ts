@@ -5,6 +5,7 @@ import type { BalancerCounts } from '../balancer/counts.ts';
 import type { ServerState } from '../balancer/messages.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 import type { Config } from '../config/config.ts';
+import { goesByLatency } from '../config/latency-config.ts';
 import type { RingCalls } from '../io/ring-calls.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
@@ -49,6 +50,8 @@ export type BalancerWorkersOptions = ThreadVoice & {
   /** Undefined when they read and write by node:net. */
   readonly ringCalls: RingCalls | undefined;
   readonly states: readonly ServerState[];
+  /** How far clients are from a region (balancer/messages.ts). */
+  readonly onRoundTrips?: ((region: string, samples: Float64Array) => void) | undefined;
 };
 
 export type OpenedBalancer =
@@ -64,12 +67,12 @@ const REOPEN_PAUSE_MS = 100;
 const HEARD_MAX_MS = 2000;
 
 export function openBalancerWorkers(options: BalancerWorkersOptions): OpenedBalancer {
-  const { file, log, record, ringCalls, syscalls } = options;
+  const { record, syscalls } = options;
   const totals = createBalancerTotals();
   const memories = createSessionMemories();
   const outliers = createOutlierBoard();
   const sockets = createListenerSockets(syscalls);
-  const shared = { file, log, record, ringCalls, sockets, totals, outliers };
+  const shared = { ...voices(options), sockets, totals, outliers };
   const groups = new Map<string, BalancerGroup>();
   const retiring = new Set<BalancerGroup>();
   let states = options.states;
@@ -168,6 +171,11 @@ async function orSoon(all: readonly Promise<unknown>[]): Promise<void> {
 const threadsOf = ({ node: { workers } }: Config): number =>
   workers.balancer > 0 ? workers.balancer : availableParallelism();
 
+/** What groups have of the options as it is. */
+function voices({ file, log, onRoundTrips = () => {}, record, ringCalls }: BalancerWorkersOptions) {
+  return { file, log, onRoundTrips, record, ringCalls };
+}
+
 function compileRegions(config: Config, generation: number): Map<string, BalancerSnapshot> {
   const regions = new Set(config.balancer.listeners.map(({ region }) => region));
   const { kind, options: store } = config.store;
@@ -175,6 +183,7 @@ function compileRegions(config: Config, generation: number): Map<string, Balance
     generation,
     nodeName: config.node.name,
     ...(kind === 'redis' ? { sessionStore: store } : {}),
+    roundTripsPerSecond: goesByLatency(config) ? config.latency.connectionsPerSecond : 0,
   };
   return new Map(
     [...regions].map((region) => [

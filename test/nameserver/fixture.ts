@@ -5,6 +5,8 @@
 
 import dnsPacket from 'dns-packet';
 import type { Config, PoolConfig, RrsetConfig, SteeredConfig } from '../../src/config/config.ts';
+import { resolveLatency } from '../../src/config/latency-config.ts';
+import { latency } from '../../src/config/latency-schema.ts';
 import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
 import type { HealthWords } from '../../src/health/health-words.ts';
 import { parseAddress } from '../../src/ip/address.ts';
@@ -137,6 +139,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       ap: { location: AP, vips: ['198.51.100.3', '2001:db8::3'], capacity: 0 },
     },
     geo: { databases: [], overrides: [], maxAgeMs: 180 * 86_400_000 },
+    latency: resolveLatency({ latency: latency.parse({}) }),
     monitors: {},
     monitorGroups: {},
     cluster: { keys: [], keyFiles: [], listen: [], peers: [], sharedConfig: false },
