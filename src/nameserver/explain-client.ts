@@ -29,11 +29,12 @@ export function describeClient(
   };
 }
 
-/** `Frankfurt, HE, Germany`; less when less is known. */
+/** `Frankfurt, DE-HE, Germany`, the codes as people write them in policies; less when less is known. */
 function describePlace(location: Location | undefined): string {
   if (location === undefined) return 'an unknown place';
   const { city, subdivision, country, continent } = location;
-  const parts = [city, subdivision, country === undefined ? continent : countryName(country)];
+  const code = subdivision === undefined ? undefined : `${country}-${subdivision}`;
+  const parts = [city, code, country === undefined ? continent : countryName(country)];
   const known = parts.filter((part) => part !== undefined);
   return known.length === 0 ? 'an unknown place' : known.join(', ');
 }

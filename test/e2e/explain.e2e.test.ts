@@ -90,7 +90,10 @@ test('dig TXT _explain.NAME tells what the client gets, and why', async (t) => {
   const udp = await ask('dig', server, `+subnet=${CLIENT}`, `_explain.${NAME}`, 'TXT');
   const tcp = await ask('dig', server, '+tcp', `+subnet=${CLIENT}`, `_explain.${NAME}`, 'TXT');
   const texts = udp.answer.map((record) => record.split(' TXT ')[1]);
-  assert.equal(texts[0], `"01 ${NAME}. A for ${CLIENT} (client subnet; Japan; near singapore)"`);
+  assert.equal(
+    texts[0],
+    `"01 ${NAME}. A for ${CLIENT} (client subnet; JP-13, Japan; near singapore)"`,
+  );
   assert.equal(given.answer[0]?.split(' ').at(-1), '192.0.2.2');
   assert.match(
     texts[1] ?? '',
