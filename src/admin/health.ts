@@ -161,6 +161,22 @@ const healthSchema = z
   .object({ ok: z.boolean(), ready: z.boolean(), things: list(thingSchema) })
   .register(apiSchemas, { id: 'Health' });
 
+const latencySchema = z.object({
+  map: z
+    .object({ generation: z.number().int(), madeAtMs: timestampMs, networks: z.number().int() })
+    .optional(),
+  planning: z
+    .object({
+      networks: z.number().int(),
+      octets: z.number(),
+      moved: z.number().int(),
+      movedShare: z.number(),
+      waiting: z.number().int(),
+      exploring: z.number().int(),
+    })
+    .optional(),
+});
+
 const nodeSchema = z
   .object({
     name: z.string(),
@@ -176,6 +192,7 @@ const nodeSchema = z
       networks: z.number().int(),
       attribution: z.string(),
     }),
+    latency: latencySchema.optional(),
     store: z.object({ kind: z.string(), ok: z.boolean() }),
     workers: list(
       z.object({

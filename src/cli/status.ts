@@ -5,6 +5,7 @@ import type {
   RegionStatus,
   UpstreamStatus,
 } from '../control/control-plane.ts';
+import type { LatencyStatus } from '../control/latency-status.ts';
 import { type CliContext, examples } from './context.ts';
 import {
   type Output,
@@ -99,6 +100,7 @@ function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
     `roles ${node.roles.join(', ')}; store ${store}; configuration from ${revisionText(node.revision)}, generation ${node.generation}; ${node.queriesTotal} queries`,
     `geo ${node.geo.description} of ${timeText(node.geo.builtAtMs).slice(0, 10)}, ${node.geo.networks} networks. ${node.geo.attribution}`,
   ];
+  if (node.latency !== undefined) lines.push(latencyText(node.latency, nowMs));
   if (node.lastReload !== undefined && !node.lastReload.ok) {
     lines.push(
       paint(
@@ -108,6 +110,16 @@ function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+function latencyText({ map, planning }: LatencyStatus, nowMs: number): string {
+  const steered =
+    map === undefined
+      ? 'latency: no map yet, geography orders regions'
+      : `latency map ${map.generation}, ${spanText(nowMs - map.madeAtMs)} old, ${map.networks} networks that geography would send elsewhere`;
+  if (planning === undefined) return steered;
+  const { exploring, moved, movedShare, networks, waiting } = planning;
+  return `${steered}; made by this node: ${networks} networks known, ${moved} moved (${percent(movedShare)} of the demand), ${waiting} wait, ${exploring} explore`;
 }
 
 function regionTable(regions: readonly RegionStatus[], paint: Paint): string {

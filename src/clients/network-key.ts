@@ -5,7 +5,6 @@ import {
   addressToUint32,
   bytesToInt32,
   isMapped,
-  isPrivate,
 } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { RangesBuilder } from '../ip/ranges.ts';
@@ -17,17 +16,32 @@ import type { RangesBuilder } from '../ip/ranges.ts';
 export const NETWORK_BITS_4 = 24;
 export const NETWORK_BITS_6 = 48;
 const FIRST_IPV6 = 2 ** 24;
+/** 127.0.0.0/24, 169.254.0.0/16, fe80::/10. */
+const LOOPBACK_4 = 0x7f0000;
+const LINK_LOCAL_4 = 0xa9fe;
+const LINK_LOCAL_6 = 0xfe800000;
 /** Above every key: 2^24 IPv4 networks and 2^48 IPv6 ones. */
 export const KEY_LIMIT = FIRST_IPV6 + 2 ** 48;
 
-/** The network of an address; -1 when it says nothing about where a client is. */
+/**
+ * The network of an address; -1 when every machine or link has the same one, so that it tells nothing. Networks of a
+ * private company are networks like others: nobody else's clients come from them.
+ */
 export function networkKey(address: Address): number {
-  if (isPrivate(address)) return -1;
   const { bytes, family } = address;
-  if (family === 4) return addressToUint32(address) >>> 8;
-  if (isMapped(bytes)) return bytesToInt32(bytes, 12) >>> 8;
+  if (family === 4) return key4(addressToUint32(address));
+  if (isMapped(bytes)) return key4(bytesToInt32(bytes, 12) >>> 0);
   const first = bytesToInt32(bytes, 0) >>> 0;
+  if (first >>> 16 === 0 || (first & 0xffc00000) >>> 0 === LINK_LOCAL_6) return -1;
   return FIRST_IPV6 + first * 2 ** 16 + (bytesToInt32(bytes, 4) >>> 16);
+}
+
+/** Of loopback only the network that programs of a machine talk over by themselves: a rehearsal uses the others. */
+function key4(value: number): number {
+  const network = value >>> 8;
+  const isEverywhere =
+    value >>> 24 === 0 || network === LOOPBACK_4 || value >>> 16 === LINK_LOCAL_4;
+  return isEverywhere ? -1 : network;
 }
 
 export function networkOfKey(key: number): Prefix {

@@ -50,7 +50,8 @@ export function encodeSketch({ region, rows, source }: RttSketch): Uint8Array {
   let last = 0;
   for (const { count, deviationMs, network, rttMs } of most.sort((a, b) => a.network - b.network)) {
     write(network - last);
-    write(tenths(rttMs));
+    // Who is on the same machine is told as a tenth of a millisecond away: nothing is no way.
+    write(Math.max(1, tenths(rttMs)));
     write(tenths(deviationMs));
     write(Math.min(COUNT_MAX, count));
     last = network;

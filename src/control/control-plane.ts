@@ -13,6 +13,7 @@ import type { Location } from '../geo/location.ts';
 import type { Observation } from '../health/observation.ts';
 import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
+import type { LatencyStatus } from './latency-status.ts';
 import type {
   KeyRollRequest as RequestedRoll,
   KeyStepRequest as RequestedStep,
@@ -143,6 +144,7 @@ export type NodeStatus = {
     readonly networks: number;
     readonly attribution: string;
   };
+  readonly latency?: LatencyStatus;
   readonly store: { readonly kind: string; readonly ok: boolean };
   readonly workers: readonly {
     readonly name: string;

@@ -5,6 +5,7 @@ import { counterSlots, durationSlots } from '../nameserver/counters.ts';
 import { readDurations } from '../nameserver/durations.ts';
 import { addBalancer } from './balancer-metrics.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
+import type { LatencyStatus } from './latency-status.ts';
 import { counter, gauge, histogram } from './metric-kinds.ts';
 import { isUsable } from './status.ts';
 
@@ -17,6 +18,7 @@ export type MetricsSource = {
   readonly version: string;
   readonly generation: number;
   readonly geoBuiltAtMs: number;
+  readonly latency: LatencyStatus | undefined;
   /** By fixed slot (nameserver/counters.ts). */
   slotTotal(slot: number): number;
   /** Whether a collector takes dnstap events; undefined = dnstap is off. */
@@ -151,6 +153,28 @@ function addHealth(registry: Registry, source: MetricsSource): void {
   }
 }
 
+/** Of the map that is steered by, and of the last window on the node that makes it. */
+function addLatency(registry: Registry, { map, planning }: LatencyStatus): void {
+  const told: readonly (readonly [string, string, number | undefined])[] = [
+    ['map_generation', 'Number of the latency map that is steered by.', map?.generation],
+    [
+      'map_timestamp_seconds',
+      'When the latency map was made.',
+      map === undefined ? undefined : map.madeAtMs / 1000,
+    ],
+    ['map_networks', 'Networks that geography would send elsewhere.', map?.networks],
+    ['known_networks', 'Networks that something is known of.', planning?.networks],
+    ['known_octets', 'Memory that they take.', planning?.octets],
+    ['moved_networks', 'Networks that moved in the last window.', planning?.moved],
+    ['moved_share', 'Part of the demand that they are.', planning?.movedShare],
+    ['waiting_networks', 'Networks that would move and must wait.', planning?.waiting],
+    ['exploring_networks', 'Networks that try a region now.', planning?.exploring],
+  ];
+  for (const [name, help, value] of told) {
+    if (value !== undefined) gauge(registry, `latency_${name}`, help).set(value);
+  }
+}
+
 function addNode(registry: Registry, source: MetricsSource): void {
   gauge(registry, 'build_info', 'Always 1; the version is the label.', ['version']).set(
     { version: source.version },
@@ -161,6 +185,7 @@ function addNode(registry: Registry, source: MetricsSource): void {
   gauge(registry, 'geoip_database_build_timestamp_seconds', 'When the geo database was built.').set(
     source.geoBuiltAtMs / 1000,
   );
+  if (source.latency !== undefined) addLatency(registry, source.latency);
   if (source.lastReload) {
     gauge(registry, 'config_last_reload_successful', 'The last reload was taken: 1, else 0.').set(
       Number(source.lastReload.ok),

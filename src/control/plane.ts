@@ -238,11 +238,12 @@ function nothingToClear(
 
 function metricsSource(parts: PlaneParts): MetricsSource {
   const facts = parts.facts();
-  const { generation, geo, lastReload, version, workers } = parts.nodeStatus();
+  const { generation, geo, lastReload, latency, version, workers } = parts.nodeStatus();
   return {
     version,
     generation,
     geoBuiltAtMs: geo.builtAtMs,
+    latency,
     slotTotal: parts.slotTotal,
     socketQueues: parts.socketQueues,
     hasCollector: parts.hasCollector,

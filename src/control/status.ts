@@ -27,6 +27,7 @@ import type {
   UpstreamStatus,
   ZoneStatus,
 } from './control-plane.ts';
+import type { LatencyStatus } from './latency-status.ts';
 import { addressShares, type Serving } from './serving.ts';
 
 /** What the node knows, shaped for people: regions, pools, zones and balancers as they stand now. */
@@ -222,6 +223,7 @@ export function describeNode(node: {
   readonly startedAtMs: number;
   readonly ready: boolean;
   readonly serving: Serving;
+  readonly latency: LatencyStatus | undefined;
   readonly storeOk: boolean;
   readonly threads: readonly Thread[];
   readonly lastReload: ReloadResult | undefined;
@@ -242,6 +244,7 @@ export function describeNode(node: {
       networks: geo.networks,
       attribution: geo.attribution,
     },
+    ...(node.latency && { latency: node.latency }),
     store: { kind: config.store.kind, ok: node.storeOk },
     workers: node.threads.map((thread) => ({
       name: thread.name,

@@ -1,6 +1,7 @@
-import type { LatencyPlannerOptions } from '../clients/latency-planner.ts';
+import type { LatencyPlannerOptions, PlannerReport } from '../clients/latency-planner.ts';
 import { goesByLatency } from '../config/latency-config.ts';
 import { systemClock } from '../control/clock.ts';
+import type { LatencyPlanning, LatencyStatus } from '../control/latency-status.ts';
 import type { Serving } from '../control/serving.ts';
 import { isDown } from '../health/health-word.ts';
 import type { MapKeeper } from '../latency/map-keeper.ts';
@@ -21,7 +22,8 @@ export function withLatency(compiler: Compiler, keeper: Pick<MapKeeper, 'current
 
 /** What a node does about ways to clients: it tells what it measures, and makes the map when it is its turn. */
 export type LatencyDesk = {
-  readonly planning: Planning;
+  /** Undefined = no policy goes by latency. */
+  status(): LatencyStatus | undefined;
   close(): Promise<void>;
 };
 
@@ -45,13 +47,37 @@ export function openLatencyDesk(
     options: () => plannerOptions(serving()),
   });
   return {
-    planning,
+    status: () => describeLatency(serving(), latencyMaps, planning),
     async close() {
       told.roundTrips = () => {};
       teller.close();
       await planning.close();
     },
   };
+}
+
+function describeLatency(
+  { config }: Serving,
+  keeper: Pick<MapKeeper, 'current'>,
+  planning: Pick<Planning, 'report'>,
+): LatencyStatus | undefined {
+  if (!goesByLatency(config)) return undefined;
+  const [layer, report] = [keeper.current(), planning.report()];
+  return {
+    ...(layer && {
+      map: {
+        generation: layer.generation,
+        madeAtMs: layer.madeAtMs,
+        networks: layer.networks.length,
+      },
+    }),
+    ...(report && { planning: planningOf(report) }),
+  };
+}
+
+function planningOf(report: PlannerReport): LatencyPlanning {
+  const { exploring, moved, movedShare, networks, octets, waiting } = report;
+  return { networks, octets, moved, movedShare, waiting, exploring };
 }
 
 /** Undefined = nobody goes by latency, or this node does not plan. */

@@ -301,6 +301,7 @@ function bringToLife(
         startedAtMs,
         ready,
         serving: current(),
+        latency: latency.status(),
         storeOk: store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),

@@ -40,6 +40,12 @@ test('a sketch comes back as it was', () => {
   );
 });
 
+test('a client of the same machine spoils no sketch', () => {
+  const rows = [{ network: 7, rttMs: 0.01, deviationMs: 0.002, count: 3 }];
+  const told = decodeSketch(encodeSketch({ region: 'a', source: 'clients', rows }));
+  assert.deepEqual(told?.rows, [{ network: 7, rttMs: 0.1, deviationMs: 0, count: 3 }]);
+});
+
 test('decodeSketch() refuses what is cut off, and never throws on what is changed', () => {
   fc.assert(
     fc.property(sketch, fc.nat(), fc.nat(255), (sent, place, octet) => {

@@ -90,6 +90,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
         startedAtMs: 0,
         ready: true,
         serving,
+        latency: undefined,
         storeOk: events.storeOk(),
         threads: [],
         lastReload: fixture.lastReload,

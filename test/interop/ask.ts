@@ -50,7 +50,7 @@ export async function askAll(tool: Tool, server: Place, ...words: string[]): Pro
 export const withoutJitter = (records: readonly string[] = []): string[] =>
   records.map((record) => record.replace(/ (?:27|28|29) IN /, ' 30 IN '));
 
-const COMPLAINT = /warning|malformed|error|mismatch|bad |unexpected|timed out|failed|extra/i;
+const COMPLAINT = /warning|malformed|error|mismatch|\bbad |unexpected|timed out|failed|extra/i;
 /** kdig warns that it comes back over TCP, which is what it should do; and says `ext-rcode: NOERROR`. */
 const TRUNCATED = /truncated|NOERROR|FORMERR/i;
 
