@@ -2,7 +2,7 @@
 import type { Location } from '../geo/location.ts';
 
 export type RegionConfig = {
-  /** `{latitude, longitude}` or, in YAML, a country `DE`, a subdivision `US-VA` or a cloud region `aws/eu-west-1`. */
+  /** `{latitude, longitude}` or, in YAML, a country `DE`, a subdivision `US-VA` or a cloud region `aws/eu-west-1`; `{}` = not known. */
   readonly location: Location;
   /** v4 and v6 addresses that DNS answers for this region. */
   readonly vips: readonly string[];

@@ -4,6 +4,7 @@ import type { Config, PoolConfig, UpstreamConfig } from './config.ts';
 import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
 import { checkListeners } from './listeners.ts';
+import { warnUnplaced } from './location-references.ts';
 import { checkMonitors } from './monitor-references.ts';
 import { checkPolicies, namedInPolicies } from './policy-references.ts';
 import { checkResilience } from './resilience-references.ts';
@@ -48,6 +49,7 @@ export function checkReferences(check: Check): void {
   checkPools(check);
   checkPolicies(check, DEFAULT_POLICY);
   checkSteered(check);
+  warnUnplaced(check);
   checkTransfers(check);
   checkDnssec(check);
   checkUpdates(check);

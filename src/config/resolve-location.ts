@@ -8,7 +8,7 @@ import { didYouMean, nearestWord } from './spelling.ts';
 
 /** A place as the file has it, by name or by its coordinates, as one location with all that follows from it. */
 
-type LocationFile = ConfigFile['regions'][string]['location'];
+type LocationFile = NonNullable<ConfigFile['regions'][string]['location']>;
 
 const COORDINATES_HINT = 'write { latitude: …, longitude: … } instead';
 

@@ -235,7 +235,10 @@ function resolveRegions(
   error: Report,
 ): Readonly<Record<string, RegionConfig>> {
   return mapValues(file.regions, ({ location, vips, capacity }, name) => ({
-    location: resolveLocation(location, ['regions', name, 'location'], places, error),
+    location:
+      location === undefined
+        ? {}
+        : resolveLocation(location, ['regions', name, 'location'], places, error),
     vips: vips.map(canonical),
     capacity,
   }));

@@ -139,9 +139,11 @@ const node = z.strictObject({
 });
 
 const region = z.strictObject({
-  location: location.describe(
-    'Where the region is: coordinates, a country or subdivision code, or the region of a cloud provider (`aws/eu-west-1`, `gcp/europe-west4`, `azure/westeurope`).',
-  ),
+  location: location
+    .optional()
+    .describe(
+      'Where the region is: coordinates, a country or subdivision code, or the region of a cloud provider (`aws/eu-west-1`, `gcp/europe-west4`, `azure/westeurope`). Default: not known; `nearest` then takes it last, and no client is near it.',
+    ),
   vips: addresses
     .prefault([])
     .describe('Virtual IP addresses, v4 and v6, that DNS answers for this region.'),
