@@ -11,6 +11,7 @@ import {
 } from 'yaml';
 import { type ConfigPath, type Finding, finding } from './issue.ts';
 import { substitute } from './substitution.ts';
+import { explainSyntax, type SyntaxProblem } from './yaml-syntax.ts';
 
 /**
  * YAML text (JSON is YAML) as plain values, with the place of every key and value kept beside them in a
@@ -24,8 +25,6 @@ export const CONFIG_LENGTH_MAX = 4 * 1024 * 1024;
 export const CONFIG_DEPTH_MAX = 40;
 /** Values that aliases may add up to, so that a few nested aliases cannot fill the memory. */
 export const ALIAS_VALUES_MAX = 50_000;
-/** Syntax errors shown; what follows the first ones is mostly their echo. */
-const SYNTAX_ERRORS_SHOWN_MAX = 20;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -237,46 +236,15 @@ function failed(findings: readonly Finding[]): ConfigDocument {
   return { value: undefined, findings, locate: () => ({ line: 1, column: 1 }) };
 }
 
-type SyntaxProblem = {
-  readonly code: string;
-  readonly message: string;
-  readonly pos: readonly [number, number];
-};
-
-/** The first problem of each line: the others on it are mostly its echo. */
 function syntaxErrors(problems: readonly SyntaxProblem[], lines: LineCounter): ConfigDocument {
-  const byLine = new Map<number, SyntaxProblem>();
-  for (const problem of [...problems].sort((a, b) => a.pos[0] - b.pos[0])) {
-    const { line } = lines.linePos(problem.pos[0]);
-    if (!byLine.has(line)) byLine.set(line, problem);
-  }
   const children = new Map<string, Place>();
-  const findings = [...byLine.values()].slice(0, SYNTAX_ERRORS_SHOWN_MAX).map((problem, index) => {
+  const findings = explainSyntax(problems, lines).map(({ at, hint, message }, index) => {
     const path = `${REFUSED_KEY}${index}`;
-    children.set(path, { value: problem.pos[0] });
-    const { message, hint } = SYNTAX_WORDS[problem.code] ?? {};
-    const own = problem.message.charAt(0).toLowerCase() + problem.message.slice(1);
-    return finding([path], `YAML: ${message ?? own}`, hint);
+    children.set(path, { value: at });
+    return finding([path], message, hint);
   });
   const root = { value: 0, children };
   return { value: undefined, findings, locate: (path, at) => locate(lines, root, path, at) };
 }
 
 const TOO_DEEP = finding([], 'nested too deeply to be read');
-
-/** Words for the slips that YAML punishes with a riddle. */
-const SYNTAX_WORDS: Readonly<
-  Record<string, { readonly message?: string; readonly hint?: string }>
-> = {
-  BAD_SCALAR_START: { hint: "quote it: '@'" },
-  BAD_ALIAS: { hint: "a name that starts with * must be quoted: '*.wild'" },
-  BAD_INDENT: { hint: 'check the indentation, and that every bracket is closed' },
-  TAB_AS_INDENT: { hint: 'indent with spaces' },
-  BLOCK_IN_FLOW: { hint: 'quote values that contain ": "' },
-  BLOCK_AS_IMPLICIT_KEY: { hint: 'check the indentation, and quote values that contain ": "' },
-  MULTILINE_IMPLICIT_KEY: { hint: 'is a colon missing on this line?' },
-  MISSING_CHAR: { hint: 'is a quote, bracket or colon missing?' },
-  UNEXPECTED_TOKEN: { hint: 'quote values that contain { } [ ] , & * # and variables' },
-  MULTIPLE_DOCS: { message: 'a second document begins here', hint: 'remove the "---"' },
-  TAG_RESOLVE_FAILED: { hint: 'tags are not supported; quote a value that starts with "!"' },
-};
