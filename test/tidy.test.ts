@@ -31,6 +31,7 @@ const ROOMS: readonly { readonly name: string; readonly pure: boolean }[] = [
   { name: 'probe', pure: false },
   { name: 'store', pure: false },
   { name: 'config', pure: true },
+  { name: 'migration', pure: true },
   { name: 'discovery', pure: true },
   { name: 'nameserver', pure: true },
   { name: 'secondary', pure: true },
