@@ -18,14 +18,18 @@ async function readText(io: CliIo, file: string): Promise<string> {
   try {
     return await io.readFile(file);
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    const why = (code !== undefined && READ_ERRORS[code]) || message;
     throw new CliExit(
       EXIT_NO,
-      `${file} cannot be read: ${why}.`,
+      `${file} cannot be read: ${whyUnreadable(error)}.`,
       'Check the path and its permissions.',
     );
   }
+}
+
+/** Why a file cannot be read, in words. */
+export function whyUnreadable(error: unknown): string {
+  const { code, message } = error as { code?: string; message: string };
+  return (code !== undefined && READ_ERRORS[code]) || message;
 }
 
 const READ_ERRORS: Readonly<Record<string, string>> = {

@@ -16,6 +16,7 @@ import { addExplain } from './explain.ts';
 import { addForce } from './force.ts';
 import { addGeo } from './geo.ts';
 import { addHealthcheck } from './healthcheck.ts';
+import { addImport } from './import.ts';
 import type { CliIo, Handlers } from './io.ts';
 import { issueText } from './issue-text.ts';
 import { addNodes } from './nodes.ts';
@@ -32,8 +33,8 @@ import { addZone } from './zone.ts';
 
 /**
  * The command line: every command is a client of the admin API without privileges, but for those that
- * start something (`run`, `quickstart`, `origin`, injected as handlers) or only read (`check`, `query`,
- * `doctor`).
+ * start something (`run`, `quickstart`, `origin`, injected as handlers) or work on files and the net
+ * alone (`check`, `import`, `geo`, `query`, `doctor`).
  */
 export function createProgram(io: CliIo, handlers: Handlers): Command {
   return assemble(io, handlers).program;
@@ -104,6 +105,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addReload(program, context);
   addZone(program, context);
   addConfig(program, context);
+  addImport(program, context);
   addAcme(program, context);
   addRecords(program, context);
   addGeo(program, context);
