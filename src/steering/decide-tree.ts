@@ -12,6 +12,7 @@ import {
 import { mergeEqual } from './parts.ts';
 import { labelled, type Preference, traceSkipped } from './policy.ts';
 import { type LeafChain, matchedNode, type PolicyNode } from './policy-tree.ts';
+import { WITHIN } from './slots.ts';
 import type { Candidate, ChoiceState, Outcome, Tiers, Trace } from './step.ts';
 import { percent } from './steps/rotation.ts';
 import { windowAt } from './time-window.ts';
@@ -165,7 +166,7 @@ function sharesOf(stated: readonly number[]): readonly number[] {
 }
 
 const joinKeys = (outer: string, inner: string): string =>
-  inner === '' ? outer : `${outer}/${inner}`;
+  inner === '' ? outer : `${outer}${WITHIN}${inner}`;
 
 function decideSchedule(
   { label, windows }: Extract<PolicyNode, { kind: 'schedule' }>,

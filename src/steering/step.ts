@@ -71,7 +71,7 @@ export type DrawMode =
 export type Outcome = {
   readonly share: number;
   readonly candidates: readonly Candidate[];
-  /** '' = there is one part: all. */
+  /** '' = there is one part: all. A part within a part is `others > web/eu` (slots.ts). */
   readonly part: string;
   readonly draw: DrawMode;
 };

@@ -1,3 +1,4 @@
+import { WITHIN } from '../slots.ts';
 import type { Candidate, Outcome } from '../step.ts';
 
 /**
@@ -25,7 +26,7 @@ export function rotations(
 export function asParts(outcomes: readonly Outcome[]): readonly Outcome[] {
   return outcomes.map((outcome) => {
     const name = outcome.candidates[0]?.name ?? '';
-    return { ...outcome, part: outcome.part === '' ? name : `${outcome.part}/${name}` };
+    return { ...outcome, part: outcome.part === '' ? name : `${outcome.part}${WITHIN}${name}` };
   });
 }
 
