@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ForkStep } from '../step.ts';
-import { chainOf, fence, type NamedChain, policyName } from './fork-options.ts';
+import { chainOf, fence, type NamedChain, partNames, policyName } from './fork-options.ts';
 
 const PARTS_MAX = 64;
 const WHOLE = 100;
@@ -49,15 +49,17 @@ export const split: ForkStep<Options> = {
   reads: () => [],
   compile: ({ draw, parts }, { follow, rest }) => {
     const taken = parts.reduce((sum, { percent }) => sum + percent, 0);
-    const branches = parts.map((each) => {
+    const names = partNames(parts, 'others');
+    const branches = parts.map((each, index) => {
       const fences = each.regions === undefined ? [] : [fence(each.regions)];
       return {
-        label: each.policy ?? each.regions!.join('+'),
+        label: names[index]!,
         share: each.percent / WHOLE,
         node: follow([...fences, ...(chainOf(each) ?? rest)]),
       };
     });
-    const others = { label: 'others', share: Math.max(0, 1 - taken / WHOLE), node: follow() };
+    const share = Math.max(0, 1 - taken / WHOLE);
+    const others = { label: names.at(-1)!, share, node: follow() };
     return {
       kind: 'split',
       draw: draw === 'client' ? undefined : draw,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ForkStep } from '../step.ts';
-import { chainOf, fence, type NamedChain, policyName } from './fork-options.ts';
+import { chainOf, fence, type NamedChain, partNames, policyName } from './fork-options.ts';
 
 const PARTS_MAX = 64;
 
@@ -33,13 +33,17 @@ export const tryInOrder: ForkStep<Options> = {
   options,
   reads: () => [],
   compile: ({ last, parts }, { follow }) => {
-    const tried = parts.map((each) => ({
-      label: each.policy,
+    const names = partNames(parts, 'rest');
+    const tried = parts.map((each, index) => ({
+      label: names[index]!,
       node: follow([
         ...(each.regions === undefined ? [] : [fence(each.regions)]),
         ...(chainOf(each) ?? []),
       ]),
     }));
-    return { kind: 'try', parts: last ? [...tried, { label: 'rest', node: follow() }] : tried };
+    return {
+      kind: 'try',
+      parts: last ? [...tried, { label: names.at(-1)!, node: follow() }] : tried,
+    };
   },
 };
