@@ -8,6 +8,7 @@ import {
   RANK_EMPTY,
   type Rung,
   traceLadder,
+  worstOf,
 } from './ladder.ts';
 import { mergeEqual } from './parts.ts';
 import { labelled, type Preference, traceSkipped } from './policy.ts';
@@ -155,7 +156,8 @@ function decideSplit(
   );
   traceFork(context.trace, `${path}split`, told.join(', '));
   const answered = mergeEqual(outcomes.filter(({ share }) => share > 0));
-  return { ...found[first]!, outcomes: answered, untilMs };
+  const rungs = found.flatMap((each, index) => (shares[index]! > 0 ? [each.rung] : []));
+  return { ...found[first]!, rung: worstOf(rungs), outcomes: answered, untilMs };
 }
 
 /** What each has of the whole; below 0 = it is not there. With nothing to go by they share alike. */

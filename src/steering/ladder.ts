@@ -15,7 +15,12 @@ import type { Candidate, Tiers, Trace } from './step.ts';
  * down is not brought back by a panic. Weight 0 means "only when nothing else is left": on each
  * rung the candidates with a weight, in whatever tier, come before those without.
  */
-export type Rung = 'healthy' | 'degraded' | 'panic' | 'all-down' | 'sorry' | 'disabled';
+export type Rung = (typeof RUNGS)[number];
+const RUNGS = ['healthy', 'degraded', 'panic', 'all-down', 'sorry', 'disabled'] as const;
+
+/** The one that is furthest down. */
+export const worstOf = (rungs: readonly Rung[]): Rung =>
+  RUNGS[Math.max(...rungs.map((rung) => RUNGS.indexOf(rung)))]!;
 
 export type LadderState = {
   /** Health word of an endpoint, by its index in the snapshot (health/health-word.ts). */

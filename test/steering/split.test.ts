@@ -65,3 +65,13 @@ test('split tells parts apart that are called alike', () => {
     'others on a: a 10, others on a (2): a 10, others: a 10, others (2): a 70',
   );
 });
+
+test('split stands where the worst of its parts stands that answer somebody', () => {
+  const panic = { panicThreshold: 0.6 };
+  const names = ['up', 'up', 'down', 'down'] as const;
+  const some = decided({ parts: [{ percent: 20, regions: ['a', 'b'] }] }, names, panic);
+  assert.equal(show(some), 'a+b: a 20, others: a 80');
+  assert.deepEqual([some.rung, some.ttlSeconds], ['panic', 5], 'others are in a panic');
+  const nobody = decided({ parts: [{ percent: 100, regions: ['a', 'b'] }] }, names, panic);
+  assert.deepEqual([nobody.rung, nobody.ttlSeconds], ['healthy', 20]);
+});
