@@ -1,3 +1,4 @@
+import { formatPrefix } from '../ip/prefix.ts';
 import { parseOptions } from './policy-chains.ts';
 import type { LeafChain, PolicyNode } from './policy-tree.ts';
 import { matchedNode, partOf } from './policy-tree.ts';
@@ -37,9 +38,14 @@ export function compilePolicy(chain: Chain): Policy {
   const reads = new Set<ClientFact>();
   const networks: NetworkSet[] = [];
   const systems = new Set<number>();
+  const numbers = new Map<string, number>();
   const marks: Marks = (set) => {
     reads.add('networks');
-    return networks.push(set) - 1;
+    // A step before a fork is in each of its chains; every set is laid over all that is known of the world.
+    const text = set.map(({ prefix, value }) => `${formatPrefix(prefix)} ${value}`).join();
+    const number = numbers.get(text) ?? networks.push(set) - 1;
+    numbers.set(text, number);
+    return number;
   };
   const grow = (steps: Chain): PolicyNode => {
     const at = steps.findIndex(({ kind }) => stepOf(kind).stage === 'fork');

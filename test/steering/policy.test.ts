@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatPrefix } from '../../src/ip/prefix.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';
 import { chainOf, mapTiers, places, showTiers, three } from './places.ts';
 
@@ -60,4 +61,23 @@ test('mapTiers() skips a step that leaves nothing', () => {
   );
   assert.equal(showTiers(tiers), 'virginia=frankfurt=singapore');
   assert.deepEqual(lines, ['void: would have left nothing: skipped']);
+});
+
+test('compilePolicy() knows networks once, however many chains a step of theirs is in', () => {
+  const subnet = (network: string) => ({
+    kind: 'subnet',
+    options: { rules: [{ networks: [network], regions: ['virginia'] }] },
+  });
+  const parts = [1, 2, 3].map((percent) => ({ percent, regions: ['frankfurt'] }));
+  const split = { kind: 'split', options: { parts } };
+  const { networks } = compilePolicy([
+    subnet('192.0.2.0/24'),
+    split,
+    subnet('198.51.100.0/24'),
+    subnet('192.0.2.0/24'),
+  ]);
+  assert.deepEqual(
+    networks.map((set) => set.map(({ prefix, value }) => `${formatPrefix(prefix)} ${value}`)),
+    [['192.0.2.0/24 1'], ['198.51.100.0/24 1']],
+  );
 });
