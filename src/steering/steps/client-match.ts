@@ -101,7 +101,10 @@ const FIT_SUBDIVISION = 3;
 const FIT_SYSTEM = 4;
 const FIT_NETWORK = 5;
 
-/** For each rule how well it fits. All networks of the rules are one set: of nested ones the longest counts. */
+/**
+ * For each rule how well it fits. All networks of the rules are one set: of nested ones the longest counts, and of
+ * equal ones the first rule's.
+ */
 export function compileFits(rules: readonly ClientLists[], marks: Marks): readonly Fit[] {
   const set: NetworkSet = rules.flatMap(({ networks = [] }, index) =>
     networks.flatMap((text) => {
@@ -109,7 +112,8 @@ export function compileFits(rules: readonly ClientLists[], marks: Marks): readon
       return prefix === undefined ? [] : [{ prefix, value: index + 1 }];
     }),
   );
-  const mark = set.length > 0 ? marks(set) : -1;
+  // Of equal networks that are laid over others, the last stays on top.
+  const mark = set.length > 0 ? marks(set.toReversed()) : -1;
   return rules.map((rule, index) => {
     const continents = new Set(rule.continents);
     const countries = new Set(rule.countries);
