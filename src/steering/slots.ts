@@ -126,9 +126,9 @@ function quotas(shares: readonly number[], slots: number): readonly number[] {
   const exact = shares.map((share) => share * slots);
   const whole = exact.map((each) => Math.floor(each + ROUNDING));
   let left = slots - whole.reduce((sum, each) => sum + each, 0);
-  const order = [...exact.keys()].sort(
-    (a, b) => exact[b]! - whole[b]! - (exact[a]! - whole[a]!) || a - b,
-  );
+  // As whole numbers: equal remainders are equal however their sums were made.
+  const rests = exact.map((each, part) => Math.round((each - whole[part]!) / ROUNDING));
+  const order = [...exact.keys()].sort((a, b) => rests[b]! - rests[a]! || a - b);
   for (const part of order) {
     if (left <= 0) break;
     whole[part]! += 1;

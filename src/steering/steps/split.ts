@@ -30,7 +30,7 @@ const options = z
       .enum(['client', 'spread', 'random'])
       .default('client')
       .describe(
-        '`client`: a client network stays in its part, and a part that grows only gains. `spread`: each client network is in each part in turn. `random`: drawn for each query.',
+        '`client`: a client network stays in its part; when shares change, hardly more clients move than have to. `spread`: each client network is in each part in turn. `random`: drawn for each query.',
       ),
   })
   .refine(({ parts }) => parts.reduce((sum, { percent }) => sum + percent, 0) <= WHOLE + 1e-9, {

@@ -13,7 +13,7 @@ const options = z.strictObject({
 
 /**
  * The same endpoint for the same client: by weighted rendezvous (slots.ts), so that whoever joins or leaves moves
- * only the clients that it gets or had.
+ * the clients that it gets or had, and hardly any others.
  */
 export const sticky: ChooseStep<z.infer<typeof options>> = {
   kind: 'sticky',
