@@ -18,13 +18,16 @@ const subdivision = z
   .string()
   .regex(/^[A-Z]{2}-[A-Z0-9]{1,3}$/)
   .meta({ what: 'a subdivision code', hint: 'ISO 3166-2 in capitals: US-VA' });
+const SYSTEM_MAX = 2 ** 32 - 1;
 const system = z
   .union([
+    z.int().min(1).max(SYSTEM_MAX),
     z
-      .int()
-      .min(1)
-      .max(2 ** 32 - 1),
-    z.string().regex(/^AS[1-9][0-9]{0,9}$/),
+      .string()
+      .regex(/^AS[1-9][0-9]{0,9}$/)
+      .refine((text) => Number(text.slice(2)) <= SYSTEM_MAX, {
+        params: { said: 'is not an autonomous system' },
+      }),
   ])
   .transform((value) => (typeof value === 'number' ? value : Number(value.slice(2))))
   .meta({ what: 'an autonomous system', hint: 'its number: 64496 or AS64496' });
