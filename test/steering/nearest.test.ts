@@ -66,3 +66,37 @@ test('nearest tells the distances', () => {
   assert.match(lines[0]?.note ?? '', /web\/frankfurt 4\d\d km/);
   assert.deepEqual(lines[0]?.kept, ['web/frankfurt', 'web/virginia', 'web/singapore']);
 });
+
+test('nearest counts a region nearer or farther by its bias', () => {
+  // Seen from Paris, Frankfurt is 450 km away, Virginia 6200 km, Singapore 10,700 km.
+  const order = (bias: Record<string, number>): string => tiersFrom(places.paris, { bias });
+  assert.equal(order({ virginia: 50 }), 'frankfurt > virginia > singapore');
+  assert.equal(order({ virginia: 99 }), 'virginia > frankfurt > singapore', '62 km');
+  assert.equal(order({ frankfurt: -90 }), 'frankfurt > virginia > singapore', '4500 km');
+  assert.equal(order({ frankfurt: -95 }), 'virginia > frankfurt > singapore', '9000 km');
+  assert.equal(order({ singapore: 50 }), 'frankfurt > singapore > virginia', '5350 km');
+  assert.equal(order({ virginia: 99, frankfurt: 86 }), 'virginia=frankfurt > singapore', '62, 63');
+});
+
+test('nearest goes by the bias of an endpoint before that of its region', () => {
+  const green: Candidate = { ...candidate(3, 'virginia', places.virginia), label: 'green' };
+  const policy = compilePolicy([
+    { kind: 'nearest', options: { bias: { green: 10, virginia: 99 } } },
+  ]);
+  const tiers = mapTiers(policy, [...three, green], { location: places.paris });
+  assert.deepEqual(
+    tiers.map((tier) => tier.map(({ label }) => label)),
+    [['virginia'], ['frankfurt'], ['green'], ['singapore']],
+  );
+});
+
+test('nearest tells distances as the bias has them, and takes no bias that it could not say', () => {
+  const lines: TraceLine[] = [];
+  const policy = compilePolicy([{ kind: 'nearest', options: { bias: { frankfurt: -50 } } }]);
+  mapTiers(policy, three, { location: places.paris }, (line) => lines.push(line));
+  assert.match(lines[0]?.note ?? '', /web\/frankfurt 9\d\d km/);
+  for (const wrong of [100, -100, '50']) {
+    const chain = [{ kind: 'nearest', options: { bias: { frankfurt: wrong } } }];
+    assert.throws(() => compilePolicy(chain), String(wrong));
+  }
+});

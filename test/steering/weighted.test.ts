@@ -32,3 +32,34 @@ test('weighted splits every outcome that it is given', () => {
   const outcomes = [outcome(tier(1, 1), 0.5), outcome(tier(3), 0.5)];
   assert.equal(show(run(outcomes)), 'ab 0.25, ba 0.25, a 0.5');
 });
+
+const chosen = (mode: 'spread' | 'sticky' | 'random') =>
+  weighted
+    .compile({ mode })([outcome(tier(1, 3))], state)
+    .map(({ candidates, draw, part, share }) => [candidates[0]?.region, share, part, draw]);
+
+test('weighted draws over time, by client, or for each query', () => {
+  assert.deepEqual(chosen('spread'), [
+    ['a', 0.25, '', 'spread'],
+    ['b', 0.75, '', 'spread'],
+  ]);
+  assert.deepEqual(chosen('random'), [
+    ['a', 0.25, '', 'random'],
+    ['b', 0.75, '', 'random'],
+  ]);
+  assert.deepEqual(chosen('sticky'), [
+    ['a', 0.25, 'web/a', 'spread'],
+    ['b', 0.75, 'web/b', 'spread'],
+  ]);
+});
+
+test('weighted says how it draws', () => {
+  const note = (mode: 'spread' | 'sticky' | 'random'): string => {
+    const lines: string[] = [];
+    weighted.compile({ mode })([outcome(tier(1, 3))], state, (line) => lines.push(line.note));
+    return lines.join();
+  };
+  assert.equal(note('spread'), 'web/a 25 %, web/b 75 %');
+  assert.equal(note('sticky'), 'web/a 25 %, web/b 75 %, sticky');
+  assert.equal(note('random'), 'web/a 25 %, web/b 75 %, at random');
+});
