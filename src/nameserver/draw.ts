@@ -54,14 +54,17 @@ export function nextRandom(before: number): number {
 
 /** Bits of an address that `bucketOf` goes by. */
 export const BUCKET_BITS_4 = 24;
-export const BUCKET_BITS_6 = 48;
+const BUCKET_BITS_6 = 48;
 /** An IPv4-mapped address goes by the IPv4 address. */
 const BUCKET_BITS_MAPPED = 96 + BUCKET_BITS_4;
+const BUCKET_BITS_ALL = 128;
 
-/** Of IPv6 addresses; no other one begins with so many zeros. */
+/** In ::/48 are all IPv4-mapped clients, and private ones, who go by their resolver: it is no network of clients. */
 export function bucketBits6(address: Uint8Array): number {
-  const isMapped = (bytesToInt32(address, 0) | bytesToInt32(address, 4)) === 0;
-  return isMapped ? BUCKET_BITS_MAPPED : BUCKET_BITS_6;
+  const second = bytesToInt32(address, 4);
+  if ((bytesToInt32(address, 0) | (second >>> 16)) !== 0) return BUCKET_BITS_6;
+  const isMapped = second === 0 && bytesToInt32(address, 8) === 0xffff;
+  return isMapped ? BUCKET_BITS_MAPPED : BUCKET_BITS_ALL;
 }
 
 /** Clients that draw alike: the first 24 bits of an IPv4 address, the first 48 of an IPv6 one. */

@@ -6,7 +6,7 @@ import { formatPrefix, networkOf, type Prefix } from '../ip/prefix.ts';
 import type { Decision } from '../steering/decide.ts';
 import type { Outcome } from '../steering/step.ts';
 import { outcomeOf, slotsOf, thresholdsOf } from './answer.ts';
-import { BUCKET_BITS_4, BUCKET_BITS_6, drawOf, nameDrawOf, slotOf } from './draw.ts';
+import { BUCKET_BITS_4, bucketBits6, drawOf, nameDrawOf, slotOf } from './draw.ts';
 
 export type ExplainedDraw = {
   /** Clients in it draw alike: an IPv4 /24 or an IPv6 /48. */
@@ -68,12 +68,13 @@ export function explainDraw(
   );
   const slotMs = (slotSeconds > 0 ? slotSeconds : 1) * 1000;
   const { address } = network;
+  const bucketBits = address.family === 4 ? BUCKET_BITS_4 : bucketBits6(address.bytes);
   const slot = {
     seconds: slotMs / 1000,
     endsAtMs: (Math.floor(atMs / slotMs) + 1) * slotMs,
   };
   const draw = {
-    bucket: formatPrefix(networkOf(address, address.family === 4 ? BUCKET_BITS_4 : BUCKET_BITS_6)),
+    bucket: formatPrefix(networkOf(address, bucketBits)),
     part: { number: index + 1, of: parts.length, share, name: key, slot: own },
     outcome,
     slot,
