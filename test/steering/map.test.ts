@@ -123,3 +123,17 @@ test('regionShares() counts an answer of several endpoints in equal parts', () =
     singapore: 0.5,
   });
 });
+
+test('buildMap() tells clients apart that go by other policies, though their tiers are equal', () => {
+  const stay = { countries: ['FR'], policy: 'stay', chain: [{ kind: 'sticky', options: {} }] };
+  const policy = compilePolicy([
+    { kind: 'healthy', options: {} },
+    { kind: 'match', options: { rules: [stay] } },
+    { kind: 'weighted', options: {} },
+  ]);
+  const map = buildMap(policy, three, geo);
+  assert.deepEqual(map.variants, [[1], [0]]);
+  const [other, french] = ['17.1.2.3', '81.1.2.3'].map((text) => find(map, text));
+  assert.equal(other!.tiers, french!.tiers);
+  assert.notEqual(other!.classId, french!.classId);
+});

@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import type { Config } from '../../src/config/config.ts';
+import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
+import { createSystemNumbers } from '../../src/geo/systems.ts';
+import { DEGRADED, DOWN, FORCED } from '../../src/health/health-word.ts';
+import { PRIVATE_NETWORKS } from '../../src/ip/address.ts';
+import { formatPrefix, type Prefix, parsePrefix } from '../../src/ip/prefix.ts';
+import { overlayPrefixes, uniformRanges } from '../../src/ip/ranges.ts';
+import type { Chain } from '../../src/steering/step.ts';
+import { arbitraryPrefix } from '../ip/range-oracle.ts';
+import { AP, APEX_RECORDS, createConfig, EU, UP, US, WEB_POOL } from '../nameserver/fixture.ts';
+
+/** Any policy over four endpoints, with places, systems and health: what the tests of scopes steer in. */
+export const NAME = 'www.gslb.example';
+export const RESOLVERS = ['20.9.9.9', '80.9.9.9', '10.9.9.9'] as const;
+const ENDPOINTS = ['us', 'eu', 'ap', 'us-green'];
+const SYSTEMS = [64496, 64497];
+
+/** Networks that are special whoever named what. */
+export const SPECIAL: readonly Prefix[] = [
+  ...PRIVATE_NETWORKS,
+  ...['::ffff:0:0/96', '64:ff9b::/96', '2002::/16', '::/48'],
+].map((text) => parsePrefix(text)!);
+
+const step = (kind: string, options: object = {}): Chain[number] => ({ kind, options });
+const some = <Each>(each: fc.Arbitrary<Each>, maxLength = 3): fc.Arbitrary<Each[]> =>
+  fc.array(each, { minLength: 1, maxLength });
+const regions = fc.uniqueArray(fc.constantFrom(...ENDPOINTS), { minLength: 1, maxLength: 3 });
+const network: fc.Arbitrary<Prefix> = fc.oneof(
+  { weight: 3, arbitrary: arbitraryPrefix(32) },
+  { weight: 3, arbitrary: arbitraryPrefix(128) },
+  fc.constantFrom(...SPECIAL),
+);
+const networks = some(network.map(formatPrefix));
+const who = fc.record({
+  countries: fc.subarray(['US', 'DE', 'SG'], { minLength: 1 }),
+  systems: fc.subarray(SYSTEMS),
+});
+const fence = fc.boolean();
+
+const mapping: fc.Arbitrary<Chain[number]> = fc.oneof(
+  fc
+    .constantFrom({}, { toleranceKm: 20_000 }, { bias: { eu: 60 } }, { tiersMax: 1 })
+    .map((options) => step('nearest', options)),
+  fc
+    .record({ rules: some(fc.tuple(who, regions)), fence })
+    .map(({ rules, ...rest }) =>
+      step('geo', { ...rest, rules: rules.map(([each, to]) => ({ ...each, regions: to })) }),
+    ),
+  fc
+    .record({ rules: some(fc.record({ networks, regions })), fence })
+    .map((options) => step('subnet', options)),
+  regions.map((names) => step('only', { except: names })),
+);
+
+const choosing: fc.Arbitrary<Chain[number]> = fc.oneof(
+  fc.constantFrom('client', 'client', 'name').map((by) => step('sticky', { by })),
+  fc.constantFrom('spread', 'sticky', 'random').map((mode) => step('weighted', { mode })),
+  fc.constant(step('round-robin')),
+);
+
+const forking: fc.Arbitrary<Chain[number]> = fc.oneof(
+  some(fc.oneof(fc.record({ networks }), who), 2).map((rules) =>
+    step('match', { rules: rules.map((each) => ({ ...each, policy: 'other' })) }),
+  ),
+  fc
+    .record({
+      parts: some(
+        fc.record({
+          percent: fc.integer({ min: 1, max: 45 }),
+          policy: fc.constantFrom('other', 'third'),
+          regions,
+        }),
+        2,
+      ),
+      draw: fc.constantFrom('client', 'client', 'spread', 'random'),
+    })
+    .map((options) => step('split', options)),
+  fc
+    .record({ percent: fc.integer({ min: 1, max: 60 }), regions })
+    .map((options) => step('canary', options)),
+  regions.map((names) => step('try', { parts: [{ policy: 'third', regions: names }] })),
+  fc
+    .record({
+      windows: fc.constantFrom(
+        [{ from: '09:00', to: '17:00' }],
+        [{ days: ['mon', 'thu'], from: '22:00', to: '06:00' }],
+      ),
+      regions,
+    })
+    .map((options) => step('schedule', options)),
+);
+
+const plain: fc.Arbitrary<Chain> = fc
+  .tuple(
+    fc.array(mapping, { maxLength: 1 }),
+    choosing,
+    fc.constantFrom<Chain>(
+      [step('first')],
+      [step('first', { count: 2 })],
+      [step('first', { count: 2, across: true })],
+      [],
+    ),
+  )
+  .map(([maps, chosen, end]) => [...maps, chosen, ...end]);
+
+const chains: fc.Arbitrary<Chain> = fc
+  .tuple(fc.array(mapping, { maxLength: 2 }), fc.array(forking, { maxLength: 2 }), plain)
+  .map(([maps, forks, end]) => [step('healthy'), ...maps, ...forks, ...end]);
+
+const word = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(UP) },
+  fc.constantFrom(DOWN, (DOWN | FORCED) >>> 0, (DEGRADED | 20) >>> 0),
+);
+
+export const worlds = fc.record({
+  chain: chains,
+  other: plain,
+  third: plain,
+  placed: fc.array(
+    fc.record({ prefix: network, location: fc.constantFrom<object>(US, EU, AP, {}) }),
+    { maxLength: 6 },
+  ),
+  inSystems: fc.array(fc.record({ prefix: network, value: fc.nat(1) }), { maxLength: 3 }),
+  words: fc.array(word, { minLength: ENDPOINTS.length, maxLength: ENDPOINTS.length }),
+  /** How clients near a region see an endpoint. */
+  exception: fc.record({ near: fc.nat(2), endpoint: fc.nat(3), word }),
+  nowMs: fc.integer({ min: 1_780_000_000_000, max: 1_781_000_000_000 }),
+  resolver: fc.constantFrom(...RESOLVERS),
+});
+export type World = typeof worlds extends fc.Arbitrary<infer Drawn> ? Drawn : never;
+
+export function configOf({ chain, other, third }: World): Config {
+  const config = createConfig();
+  const addresses = ['198.51.100.4', '2001:db8::4'];
+  const green = { region: 'us', name: 'us-green', weight: 1, addresses };
+  const steered = { owner: `${NAME}.`, pool: 'web', policy: 'tested', ttlMin: 5, ttlMax: 30 };
+  const zone = { ...config.zones['gslb.example']!, rrsets: APEX_RECORDS, steered: [steered] };
+  return {
+    ...config,
+    pools: { web: { ...WEB_POOL, endpoints: [...WEB_POOL.endpoints, green] } },
+    policies: { tested: { chain }, other: { chain: other }, third: { chain: third } },
+    zones: { 'gslb.example': zone },
+  };
+}
+
+export function geoOf({ inSystems, placed }: World): GeoDatabase {
+  const resolvers = [
+    { networks: ['20.9.9.0/24'], location: US },
+    { networks: ['80.9.9.0/24'], location: EU },
+  ];
+  const overrides = placed.map(({ location, prefix }) => ({
+    networks: [formatPrefix(prefix)],
+    location,
+  }));
+  const { indexOf, systems } = createSystemNumbers();
+  const overlays = inSystems.map(({ prefix, value }) => ({
+    prefix,
+    value: indexOf({ number: SYSTEMS[value]!, name: '' }),
+  }));
+  const ranges = overlayPrefixes(uniformRanges(0), overlays);
+  return { ...composeGeo([], [...overrides, ...resolvers]), systems: { systems, ranges } };
+}
+
+/** All networks that anybody named. */
+export function networksOf({ chain, inSystems, other, placed, third }: World): readonly Prefix[] {
+  const written = JSON.stringify([chain, other, third]).match(/[0-9a-f:.]+\/[0-9]+/g) ?? [];
+  return [
+    ...SPECIAL,
+    ...[...placed, ...inSystems].map(({ prefix }) => prefix),
+    ...written.map((text) => parsePrefix(text)!),
+  ];
+}
