@@ -63,7 +63,7 @@ function serve(world: World) {
   return {
     /** Without any map. */
     decisionFor(address: Address): Decision {
-      const client = clientOf(geo, policy, address);
+      const client = clientOf(geo, policy, undefined, address);
       const near = readsClient(policy) ? nearest(places, client.location) : NOWHERE;
       const state = decideState(map, word, near, nowMs);
       return decide(policy, preferenceOf(policy, candidates, client), state);

@@ -18,6 +18,9 @@ import {
 } from '../ip/range-oracle.ts';
 import { places } from './places.ts';
 
+/** No layer over the places. */
+const NOTHING = new Set<never>();
+
 /** What is known of clients: by ranges for maps, by address for explanations, and by reading lists. */
 type Facts = {
   readonly placed: readonly Prefix[];
@@ -85,15 +88,15 @@ const addresses = fc.tuple(
 
 function checkFacts(drawn: Facts, at: readonly Address[]): number {
   const geo = geoOf(drawn);
-  const policy = { networks: drawn.sets, systems: new Set(drawn.known) };
-  const { clientAt, count, isLocated, ranges } = clientFacts(geo, policy);
+  const policy = { networks: drawn.sets, systems: new Set(drawn.known), reads: NOTHING };
+  const { clientAt, count, isLocated, ranges } = clientFacts(geo, policy, undefined);
   const table = buildPrefixTable(ranges);
   for (const address of at) {
     const number = rangeValueOf(lookupAddress(table, address));
     assert.ok(number < count);
     const client = clientAt(number);
     const text = formatAddress(address);
-    assert.deepEqual(client, clientOf(geo, policy, address), text);
+    assert.deepEqual(client, clientOf(geo, policy, undefined, address), text);
     assert.equal(isLocated(number), client.location !== undefined, text);
     const placed = drawn.placed.map((prefix, index) => ({ prefix, value: index + 1 }));
     const place = longest(placed, address);
@@ -141,10 +144,11 @@ test('clientFacts(), clientOf() and the lists themselves agree on every client',
 
 test('a policy that goes by places alone has the ranges of the places, untouched', () => {
   const geo = geoOf({ placed: [parsePrefix('80.0.0.0/8')!], systems: [], known: [], sets: [] });
-  const { clientAt, count, isLocated, ranges } = clientFacts(geo, {
-    networks: [],
-    systems: new Set(),
-  });
+  const { clientAt, count, isLocated, ranges } = clientFacts(
+    geo,
+    { networks: [], systems: new Set(), reads: NOTHING },
+    undefined,
+  );
   assert.equal(ranges, geo.ranges);
   assert.deepEqual([count, isLocated(0), isLocated(1)], [2, false, true]);
   assert.deepEqual(clientAt(0), { location: undefined, system: 0, marks: [] });
@@ -158,7 +162,8 @@ test('systems that nobody tells apart do not part the world', () => {
   }));
   const geo = geoOf({ placed: [], systems, known: [], sets: [] });
   const counts = [[], [1], [64497], [64497, 64498]].map(
-    (known) => clientFacts(geo, { networks: [], systems: new Set(known) }).count,
+    (known) =>
+      clientFacts(geo, { networks: [], systems: new Set(known), reads: NOTHING }, undefined).count,
   );
   assert.deepEqual(counts, [1, 1, 2, 3]);
 });

@@ -29,7 +29,12 @@ function ruleFor(
   const networks: NetworkSet[] = [];
   const fits = compileFits(rules, (set) => networks.push(set) - 1);
   const nowhere = composeGeo([], []);
-  const { marks } = clientOf(nowhere, { networks, systems: new Set() }, parseAddress(address)!);
+  const { marks } = clientOf(
+    nowhere,
+    { networks, systems: new Set(), reads: new Set() },
+    undefined,
+    parseAddress(address)!,
+  );
   return bestFit(fits, { location, system, marks });
 }
 

@@ -75,7 +75,8 @@ test('match in match has the networks of both, each with its own meaning', () =>
   const of = (address: string): string => {
     const known = clientOf(
       composeGeo([], []),
-      { networks, systems: new Set() },
+      { networks, systems: new Set(), reads: new Set() },
+      undefined,
       parseAddress(address)!,
     );
     return answers(chain, { ...world, policies: all, client: known });
