@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { ControlPlane, NodeStatus } from '../control/control-plane.ts';
+import type { ControlPlane } from '../control/control-plane.ts';
+import type { NodeStatus } from '../control/node-status.ts';
 import { isUsable } from '../control/status.ts';
 import { HttpProblem, problemResponses, type ReadyCheck } from './problem.ts';
 import { HEALTH_STATES } from './regions.ts';
@@ -177,6 +178,36 @@ const latencySchema = z.object({
     .optional(),
 });
 
+const capacitySchema = z.object({
+  plan: z
+    .object({
+      generation: z.number().int(),
+      madeAtMs: timestampMs,
+      classes: z.number().int(),
+      demand: z.number().describe('Requests per second'),
+      addedMs: z.number(),
+      regions: list(
+        z.object({
+          name: z.string(),
+          capacity: z.number().describe('Requests per second; 0 = not stated'),
+          target: z.number(),
+          load: z.number(),
+          priceMs: z
+            .number()
+            .describe('What room for one more request would save; 0 = there is room'),
+        }),
+      ),
+    })
+    .optional(),
+  planning: z
+    .object({
+      movedShare: z.number(),
+      waitingShare: z.number(),
+      measured: z.number().int(),
+    })
+    .optional(),
+});
+
 const nodeSchema = z
   .object({
     name: z.string(),
@@ -193,6 +224,7 @@ const nodeSchema = z
       attribution: z.string(),
     }),
     latency: latencySchema.optional(),
+    capacity: capacitySchema.optional(),
     store: z.object({ kind: z.string(), ok: z.boolean() }),
     workers: list(
       z.object({

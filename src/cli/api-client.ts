@@ -17,7 +17,6 @@ import type {
   Explanation,
   KeyRollRequest,
   KeyStepRequest,
-  NodeStatus,
   OverrideRequest,
   OverrideStatus,
   PoolStatus,
@@ -35,6 +34,7 @@ import type {
   ZoneDnssec,
   ZoneStatus,
 } from '../control/control-plane.ts';
+import type { NodeStatus } from '../control/node-status.ts';
 import { CliExit, EXIT_CONFIG, EXIT_NO, EXIT_UNAVAILABLE, EXIT_USAGE } from './exit.ts';
 
 /**

@@ -1,11 +1,8 @@
 import type { Command } from 'commander';
-import type {
-  NodeStatus,
-  OverrideStatus,
-  RegionStatus,
-  UpstreamStatus,
-} from '../control/control-plane.ts';
+import type { CapacityStatus, PlannedRegion } from '../control/capacity-status.ts';
+import type { OverrideStatus, RegionStatus, UpstreamStatus } from '../control/control-plane.ts';
 import type { LatencyStatus } from '../control/latency-status.ts';
+import type { NodeStatus } from '../control/node-status.ts';
 import { type CliContext, examples } from './context.ts';
 import {
   type Output,
@@ -101,6 +98,7 @@ function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
     `geo ${node.geo.description} of ${timeText(node.geo.builtAtMs).slice(0, 10)}, ${node.geo.networks} networks. ${node.geo.attribution}`,
   ];
   if (node.latency !== undefined) lines.push(latencyText(node.latency, nowMs));
+  if (node.capacity !== undefined) lines.push(...capacityText(node.capacity, nowMs));
   if (node.lastReload !== undefined && !node.lastReload.ok) {
     lines.push(
       paint(
@@ -120,6 +118,25 @@ function latencyText({ map, planning }: LatencyStatus, nowMs: number): string {
   if (planning === undefined) return steered;
   const { exploring, moved, movedShare, networks, waiting } = planning;
   return `${steered}; made by this node: ${networks} networks known, ${moved} moved (${percent(movedShare)} of the demand), ${waiting} wait, ${exploring} explore`;
+}
+
+function capacityText({ plan, planning }: CapacityStatus, nowMs: number): readonly string[] {
+  if (plan === undefined) return ['capacity: no plan yet, nobody is passed on'];
+  const { addedMs, classes, demand, generation, madeAtMs, regions } = plan;
+  const made =
+    planning === undefined
+      ? ''
+      : `; made by this node: ${percent(planning.movedShare)} of the demand moved, ${percent(planning.waitingShare)} waits, ${planning.measured} regions measured`;
+  return [
+    `capacity plan ${generation}, ${spanText(nowMs - madeAtMs)} old: ${Math.round(demand)} requests/s of ${classes} classes, ${addedMs.toFixed(1)} ms lost on average${made}`,
+    ...regions.filter(({ capacity }) => capacity > 0).map(plannedText),
+  ];
+}
+
+function plannedText({ capacity, load, name, priceMs }: PlannedRegion): string {
+  const used = `  ${name}: ${Math.round(load)} of ${Math.round(capacity)} requests/s (${percent(load / capacity)})`;
+  if (priceMs === 0) return used;
+  return `${used}, full: each request more that it could carry would save ${Math.round(priceMs)} ms`;
 }
 
 function regionTable(regions: readonly RegionStatus[], paint: Paint): string {

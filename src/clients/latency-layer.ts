@@ -12,6 +12,8 @@ export type LatencyLayer = {
   readonly madeAtMs: number;
   /** Names of regions, best first. */
   readonly orders: readonly (readonly string[])[];
+  /** By order: what the first places are away from those who have it, milliseconds, on average; 0 = unknown. */
+  readonly orderWaysMs: readonly (readonly number[])[];
   /** The values are numbers of orders plus 1; 0 = the map says nothing, and geography holds. */
   readonly ranges: Ranges;
   /** Ascending. */
@@ -41,7 +43,23 @@ export function layerOfMap({
   }
   const names = orders.map((order) => order.map((region) => regions[region]!));
   const ranges = rangesOf(networks, orderOf);
-  return { generation, madeAtMs, orders: names, ranges, networks, orderOf, ways };
+  const orderWaysMs = meanWays(orders.length, sorted);
+  return { generation, madeAtMs, orders: names, orderWaysMs, ranges, networks, orderOf, ways };
+}
+
+function meanWays(orders: number, rows: LatencyMap['rows']): readonly (readonly number[])[] {
+  const sums = Array.from({ length: orders }, () => new Float64Array(WAYS_TOLD));
+  const counts = Array.from({ length: orders }, () => new Uint32Array(WAYS_TOLD));
+  for (const { order, waysMs } of rows) {
+    for (let place = 0; place < WAYS_TOLD; place += 1) {
+      const way = waysMs[place] ?? 0;
+      sums[order]![place]! += way;
+      if (way > 0) counts[order]![place]! += 1;
+    }
+  }
+  return sums.map((sum, order) =>
+    Array.from(sum, (each, place) => each / Math.max(1, counts[order]![place]!)),
+  );
 }
 
 const shared = (octets: number): SharedArrayBuffer => new SharedArrayBuffer(octets);

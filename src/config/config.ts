@@ -2,6 +2,7 @@ import type { ProxyOptionKind } from '../ip/proxy-options.ts';
 import type { ResilienceSettings } from '../resilience/settings.ts';
 import type { PackedRrsets } from '../zone/packed-rrsets.ts';
 import type { AffinityConfig } from './affinity-config.ts';
+import type { CapacityConfig } from './capacity-config.ts';
 import type { ClientsConfig } from './clients-config.ts';
 import type { AccessLogConfig, FlowConfig, TraceConfig, TrustConfig } from './front-config.ts';
 import type { GeoConfig, RegionConfig } from './geo-config.ts';
@@ -18,6 +19,7 @@ export type Config = {
   readonly regions: Readonly<Record<string, RegionConfig>>;
   readonly geo: GeoConfig;
   readonly latency: LatencyConfig;
+  readonly capacity: CapacityConfig;
   readonly monitors: Readonly<Record<string, MonitorConfig>>;
   readonly monitorGroups: Readonly<Record<string, MonitorGroupConfig>>;
   readonly pools: Readonly<Record<string, PoolConfig>>;

@@ -17,6 +17,7 @@ export function diffConfig(before: Config, after: Config): readonly string[] {
     ...diffRecord('regions', 'region', before.regions, after.regions),
     ...diffValue('geo', before.geo, after.geo),
     ...diffValue('latency', before.latency, after.latency),
+    ...diffValue('capacity', before.capacity, after.capacity),
     ...diffRecord('monitors', 'monitor', before.monitors, after.monitors),
     ...diffRecord('monitorGroups', 'monitor group', before.monitorGroups, after.monitorGroups),
     ...diffRecord('pools', 'pool', keyedPools(before), keyedPools(after)),

@@ -3,6 +3,7 @@ import type { Places } from '../geo/places.ts';
 import { formatAddress, parseAddress } from '../ip/address.ts';
 import { formatPrefix, parsePrefix } from '../ip/prefix.ts';
 import { formatSocketAddress } from '../ip/socket-address.ts';
+import { resolveCapacity } from './capacity-config.ts';
 import { resolveClients } from './clients-schema.ts';
 import type {
   BalancerConfig,
@@ -82,6 +83,7 @@ export function resolveConfig(
     regions,
     geo: resolveGeo(file, places, error),
     latency: resolveLatency(file),
+    capacity: resolveCapacity(file),
     monitors: mapValues(file.monitors, resolveMonitor),
     monitorGroups: mapValues(file.monitorGroups, ({ of, need }) => ({
       of,

@@ -7,6 +7,7 @@ import {
   proxyOptions,
   proxyProtocol,
 } from './balancer-schema.ts';
+import { capacity } from './capacity-schema.ts';
 import { clients } from './clients-schema.ts';
 import { cluster } from './cluster-schema.ts';
 import { ROLES } from './config.ts';
@@ -151,7 +152,9 @@ const region = z.strictObject({
     .number()
     .min(0)
     .default(0)
-    .describe('Requests per second that the region can carry; 0 = not stated.'),
+    .describe(
+      'Requests per second that the region can carry; 0 = not stated. Policies with the step `capacity` keep within it.',
+    ),
 });
 
 const geo = z.strictObject({
@@ -436,6 +439,7 @@ export const configFileSchema = z.strictObject({
   latency: latency
     .prefault({})
     .describe('What ways to clients take, as it is measured, and how steering follows it.'),
+  capacity: capacity.prefault({}).describe('How clients are kept within what regions can carry.'),
   monitors: z.record(name, monitor).prefault({}).describe('How health is found out, by name.'),
   monitorGroups: z
     .record(name, monitorGroup)

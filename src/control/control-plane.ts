@@ -13,7 +13,7 @@ import type { Location } from '../geo/location.ts';
 import type { Observation } from '../health/observation.ts';
 import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
-import type { LatencyStatus } from './latency-status.ts';
+import type { NodeStatus } from './node-status.ts';
 import type {
   KeyRollRequest as RequestedRoll,
   KeyStepRequest as RequestedStep,
@@ -126,34 +126,6 @@ export type Problem = {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
-};
-
-export type NodeStatus = {
-  readonly name: string;
-  readonly version: string;
-  readonly roles: readonly string[];
-  readonly startedAtMs: number;
-  readonly generation: number;
-  /** Of the shared configuration; 0 = of its file. */
-  readonly revision: number;
-  /** True once sockets are bound and the first snapshot is served by every worker. */
-  readonly ready: boolean;
-  readonly geo: {
-    readonly description: string;
-    readonly builtAtMs: number;
-    readonly networks: number;
-    readonly attribution: string;
-  };
-  readonly latency?: LatencyStatus;
-  readonly store: { readonly kind: string; readonly ok: boolean };
-  readonly workers: readonly {
-    readonly name: string;
-    readonly state: 'starting' | 'running' | 'dead';
-    readonly restarts: number;
-    readonly engine: string;
-  }[];
-  readonly lastReload: ReloadResult | undefined;
-  readonly queriesTotal: number;
 };
 
 /**

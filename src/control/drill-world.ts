@@ -37,15 +37,28 @@ function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situatio
   };
 }
 
-/** Of balancers that still speak: what one carried that is gone, others carry now. */
 function loadsOf({ reports, serving }: Facts, nowMs: number): ReturnType<DrillWorld['loads']> {
-  return Object.keys(serving.config.regions).map((name) => {
-    const own = reports.filter(
-      ({ heardAtMs, leaseMs, region }) => region === name && nowMs - heardAtMs <= leaseMs,
-    );
-    const sum = own.reduce((total, { requestsPerSecond }) => total + requestsPerSecond, 0);
-    return { region: name, requestsPerSecond: sum };
-  });
+  const names = Object.keys(serving.config.regions);
+  const loads = regionLoads(reports, names, nowMs);
+  return names.map((region) => ({ region, requestsPerSecond: loads.get(region) ?? 0 }));
+}
+
+/**
+ * Requests a second of balancers that still speak: what one carried that is gone, others carry now. A region where
+ * none speaks is missing.
+ */
+export function regionLoads(
+  reports: Facts['reports'],
+  regions: readonly string[],
+  nowMs: number,
+): ReadonlyMap<string, number> {
+  const loads = new Map<string, number>();
+  for (const { heardAtMs, leaseMs, region, requestsPerSecond } of reports) {
+    if (region === undefined || !regions.includes(region)) continue;
+    if (nowMs - heardAtMs > leaseMs) continue;
+    loads.set(region, (loads.get(region) ?? 0) + requestsPerSecond);
+  }
+  return loads;
 }
 
 /**

@@ -4,6 +4,7 @@ import { formatSocketAddress } from '../ip/socket-address.ts';
 import { counterSlots, durationSlots } from '../nameserver/counters.ts';
 import { readDurations } from '../nameserver/durations.ts';
 import { addBalancer } from './balancer-metrics.ts';
+import type { CapacityStatus } from './capacity-status.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
 import type { LatencyStatus } from './latency-status.ts';
 import { counter, gauge, histogram } from './metric-kinds.ts';
@@ -19,6 +20,7 @@ export type MetricsSource = {
   readonly generation: number;
   readonly geoBuiltAtMs: number;
   readonly latency: LatencyStatus | undefined;
+  readonly capacity: CapacityStatus | undefined;
   /** By fixed slot (nameserver/counters.ts). */
   slotTotal(slot: number): number;
   /** Whether a collector takes dnstap events; undefined = dnstap is off. */
@@ -175,6 +177,38 @@ function addLatency(registry: Registry, { map, planning }: LatencyStatus): void 
   }
 }
 
+/** Of the plan that is steered by, and of the last window on the node that makes it. */
+function addCapacity(registry: Registry, { plan, planning }: CapacityStatus): void {
+  const told: readonly (readonly [string, string, number | undefined])[] = [
+    ['plan_generation', 'Number of the capacity plan that is steered by.', plan?.generation],
+    [
+      'plan_timestamp_seconds',
+      'When the capacity plan was made.',
+      plan === undefined ? undefined : plan.madeAtMs / 1000,
+    ],
+    ['plan_classes', 'Classes of clients that the plan knows.', plan?.classes],
+    ['demand_per_second', 'Requests a second that the plan expects.', plan?.demand],
+    [
+      'added_seconds',
+      'What a request loses on average because not everybody is in the nearest region.',
+      plan === undefined ? undefined : plan.addedMs / 1000,
+    ],
+    ['moved_share', 'Part of the demand that was moved in the last window.', planning?.movedShare],
+    ['waiting_share', 'Part of the demand that is still to be moved.', planning?.waitingShare],
+  ];
+  for (const [name, help, value] of told) {
+    if (value !== undefined) gauge(registry, `capacity_${name}`, help).set(value);
+  }
+  if (plan === undefined) return;
+  const of = (name: string, help: string) => gauge(registry, `capacity_${name}`, help, ['region']);
+  const load = of('planned_load_per_second', 'Requests a second that the plan sends to a region.');
+  const price = of('price_seconds', 'What room for one more request in a region would save.');
+  for (const region of plan.regions) {
+    load.set({ region: region.name }, region.load);
+    price.set({ region: region.name }, region.priceMs / 1000);
+  }
+}
+
 function addNode(registry: Registry, source: MetricsSource): void {
   gauge(registry, 'build_info', 'Always 1; the version is the label.', ['version']).set(
     { version: source.version },
@@ -186,6 +220,7 @@ function addNode(registry: Registry, source: MetricsSource): void {
     source.geoBuiltAtMs / 1000,
   );
   if (source.latency !== undefined) addLatency(registry, source.latency);
+  if (source.capacity !== undefined) addCapacity(registry, source.capacity);
   if (source.lastReload) {
     gauge(registry, 'config_last_reload_successful', 'The last reload was taken: 1, else 0.').set(
       Number(source.lastReload.ok),

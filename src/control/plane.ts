@@ -7,7 +7,6 @@ import type { ConfigRevisions } from './config-revisions.ts';
 import type {
   ClusterStatus,
   ControlPlane,
-  NodeStatus,
   OverrideRequest,
   Problem,
   ReloadResult,
@@ -20,6 +19,7 @@ import type { Events } from './events.ts';
 import { explainNow, explainRequestNow, type Instant } from './explain-now.ts';
 import type { Replay } from './journal-replay.ts';
 import { createMetrics, type MetricsSource, type SocketQueue } from './metrics.ts';
+import type { NodeStatus } from './node-status.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -238,12 +238,13 @@ function nothingToClear(
 
 function metricsSource(parts: PlaneParts): MetricsSource {
   const facts = parts.facts();
-  const { generation, geo, lastReload, latency, version, workers } = parts.nodeStatus();
+  const { capacity, generation, geo, lastReload, latency, version, workers } = parts.nodeStatus();
   return {
     version,
     generation,
     geoBuiltAtMs: geo.builtAtMs,
     latency,
+    capacity,
     slotTotal: parts.slotTotal,
     socketQueues: parts.socketQueues,
     hasCollector: parts.hasCollector,

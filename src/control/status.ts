@@ -1,5 +1,6 @@
 import { placeKey } from '../balancer/counters.ts';
 import type { BalancerCounts, CountedPart } from '../balancer/counts.ts';
+import type { SlotsTable } from '../capacity/slots-table.ts';
 import type { UpstreamConfig, ZoneConfig } from '../config/config.ts';
 import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
@@ -15,11 +16,11 @@ import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
 import { classCount } from '../steering/class-list.ts';
 import type { ServerOutlier } from '../workers/outlier-board.ts';
 import type { Thread } from '../workers/thread.ts';
+import type { CapacityStatus } from './capacity-status.ts';
 import type {
   CopyStatus,
   EndpointStatus,
   HealthState,
-  NodeStatus,
   OutlierStatus,
   PoolStatus,
   RegionStatus,
@@ -28,12 +29,15 @@ import type {
   ZoneStatus,
 } from './control-plane.ts';
 import type { LatencyStatus } from './latency-status.ts';
+import type { NodeStatus } from './node-status.ts';
 import { addressShares, type Serving } from './serving.ts';
 
 /** What the node knows, shaped for people: regions, pools, zones and balancers as they stand now. */
 export type Facts = {
   readonly serving: Serving;
   readonly words: HealthWords;
+  /** What the capacity plan makes of them. */
+  readonly slots?: SlotsTable | undefined;
   /** Undefined on a node that judges nothing. */
   health(endpoint: string): EndpointHealthStatus | undefined;
   server(upstream: string, name: string): ServerStatus | undefined;
@@ -224,6 +228,7 @@ export function describeNode(node: {
   readonly ready: boolean;
   readonly serving: Serving;
   readonly latency: LatencyStatus | undefined;
+  readonly capacity: CapacityStatus | undefined;
   readonly storeOk: boolean;
   readonly threads: readonly Thread[];
   readonly lastReload: ReloadResult | undefined;
@@ -245,6 +250,7 @@ export function describeNode(node: {
       attribution: geo.attribution,
     },
     ...(node.latency && { latency: node.latency }),
+    ...(node.capacity && { capacity: node.capacity }),
     store: { kind: config.store.kind, ok: node.storeOk },
     workers: node.threads.map((thread) => ({
       name: thread.name,

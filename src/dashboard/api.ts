@@ -2,11 +2,11 @@ import type {
   ClusterStatus,
   EventRecord,
   Explanation,
-  NodeStatus,
   Problem,
   RegionStatus,
   ZoneStatus,
 } from '../control/control-plane.ts';
+import type { NodeStatus } from '../control/node-status.ts';
 
 /**
  * The page's only way to the world: the admin API, with no privilege that another client lacks.

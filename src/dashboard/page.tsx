@@ -4,9 +4,9 @@ import type {
   ClusterStatus,
   EventRecord,
   Explanation,
-  NodeStatus,
   RegionStatus,
 } from '../control/control-plane.ts';
+import type { NodeStatus } from '../control/node-status.ts';
 import {
   hasToken,
   keepToken,

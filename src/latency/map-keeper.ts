@@ -1,24 +1,16 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { type LatencyLayer, layerOfMap } from '../clients/latency-layer.ts';
 import { decodeLatencyMap, type LatencyMap } from '../clients/latency-map.ts';
 import type { Events } from '../control/events.ts';
+import { createPublished, type Published } from '../planning/published.ts';
 import type { Store } from '../store/store.ts';
 import { MAP_KEY } from './store-keys.ts';
 
-/**
- * The latency map that this node steers by: the newest that the store has shown, also kept on disk, so that neither a
- * restart nor a store that is away changes where clients go. A map that is none, or older than what is known, changes
- * nothing.
- */
-export type MapKeeper = {
+/** The latency map that this node steers by: the newest that may be used (planning/published.ts). */
+export type MapKeeper = Omit<Published<KeptMap>, 'current'> & {
   current(): LatencyLayer | undefined;
-  /** Octets of it, and its version in the store; 0 = it is of the disk. */
-  held(): { readonly bytes: Uint8Array; readonly version: number } | undefined;
-  /** Calls back when another map is in force. */
-  onChange(listener: () => void): () => void;
-  close(): void;
 };
+
+type KeptMap = { readonly map: LatencyMap; readonly layer: LatencyLayer };
 
 export type MapKeeperParts = {
   readonly store: Pick<Store, 'watch' | 'get'>;
@@ -27,53 +19,32 @@ export type MapKeeperParts = {
   readonly directory: string | undefined;
 };
 
-const FILE_NAME = 'latency-map.bin';
 /** More rows gone at once than this part of them is a mistake of somebody's… */
 const SHRINK_MAX = 0.5;
 /** …where there are so many that it is no chance. */
-const SHRINK_ROWS_MIN = 1_000;
-
-type Held = {
-  readonly map: LatencyMap;
-  readonly layer: LatencyLayer;
-  readonly bytes: Uint8Array;
-  readonly version: number;
-};
+const ROWS_MIN = 1_000;
+/** Of the networks that both maps know, so many may have another first region: who plans moves far fewer in a window. */
+const CHANGE_MAX = 0.3;
 
 export function createMapKeeper({ directory, events, store }: MapKeeperParts): MapKeeper {
-  const listeners = new Set<() => void>();
-  const file = directory === undefined ? undefined : join(directory, FILE_NAME);
-  let held = file === undefined ? undefined : readFile(file, events);
-  const take = (value: string | undefined, version: number): void => {
-    if (value === undefined) return;
-    const bytes = new Uint8Array(Buffer.from(value, 'base64'));
-    const read = decodeLatencyMap(bytes);
-    const reason = read.ok ? objection(held?.map, read.map) : read.reason;
-    if (!read.ok || reason !== undefined) {
-      if (reason !== '') refuse(events, reason ?? '');
-      return;
-    }
-    held = { map: read.map, layer: layerOfMap(read.map), bytes, version };
-    if (file !== undefined) writeFile(file, bytes, events);
-    for (const listener of listeners) listener();
-  };
-  const stop = store.watch(MAP_KEY, ({ key, value, version }) => {
-    if (key === MAP_KEY) take(value, version);
-  });
-  // What is there already is not told by a watch that begins while the store is ready.
-  store.get(MAP_KEY).then(
-    (entry) => take(entry?.value, entry?.version ?? 0),
-    () => {},
-  );
-  return {
-    current: () => held?.layer,
-    held: () => held,
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+  const published = createPublished<KeptMap>({
+    ...{ store, key: MAP_KEY, directory, fileName: 'latency-map.bin' },
+    read(bytes) {
+      const read = decodeLatencyMap(bytes);
+      if (!read.ok) return read;
+      return { ok: true, value: { map: read.map, layer: layerOfMap(read.map) } };
     },
-    close: stop,
-  };
+    objection: (before, next) => objection(before?.map, next.map),
+    refused(reason) {
+      const text = `A latency map is not used: ${reason}. The one before stays in force.`;
+      events.record('latency.refused', 'latency', text, 'warn');
+    },
+    unwritable(file, code) {
+      const text = `${file} cannot be written (${code}): a restart begins without it.`;
+      events.record('latency.unwritable', 'latency', text, 'warn');
+    },
+  });
+  return { ...published, current: () => published.current()?.layer };
 }
 
 /** Why a map does not take the place of another; '' = it is no news; undefined = nothing is against it. */
@@ -81,40 +52,29 @@ export function objection(before: LatencyMap | undefined, next: LatencyMap): str
   if (before === undefined) return undefined;
   if (next.generation <= before.generation) return '';
   const [had, has] = [before.rows.length, next.rows.length];
-  if (had >= SHRINK_ROWS_MIN && has < had * SHRINK_MAX) {
+  if (had >= ROWS_MIN && has < had * SHRINK_MAX) {
     return `it has ${has} networks, the one in force ${had}`;
+  }
+  // Maps that were missed may have changed as much each.
+  const most = CHANGE_MAX * (next.generation - before.generation);
+  const { changed, known } = changedNetworks(before, next);
+  if (known >= ROWS_MIN && changed > known * most) {
+    return `it sends ${changed} of ${known} networks elsewhere at once`;
   }
   return undefined;
 }
 
-function refuse(events: Pick<Events, 'record'>, reason: string): void {
-  const text = `A latency map is not used: ${reason}. The one before stays in force.`;
-  events.record('latency.refused', 'latency', text, 'warn');
-}
-
-function readFile(file: string, events: Pick<Events, 'record'>): Held | undefined {
-  let bytes: Uint8Array;
-  try {
-    bytes = new Uint8Array(readFileSync(file));
-  } catch {
-    return undefined;
+/** Of the networks that both know, those whose first region is another one. */
+function changedNetworks(before: LatencyMap, next: LatencyMap) {
+  const firstOf = ({ orders, regions }: LatencyMap, order: number): string | undefined =>
+    regions[orders[order]?.[0] ?? -1];
+  const old = new Map(before.rows.map(({ network, order }) => [network, order]));
+  let [changed, known] = [0, 0];
+  for (const { network, order } of next.rows) {
+    const had = old.get(network);
+    if (had === undefined) continue;
+    known += 1;
+    if (firstOf(before, had) !== firstOf(next, order)) changed += 1;
   }
-  const read = decodeLatencyMap(bytes);
-  if (!read.ok) {
-    refuse(events, `${file}: ${read.reason}`);
-    return undefined;
-  }
-  return { map: read.map, layer: layerOfMap(read.map), bytes, version: 0 };
-}
-
-function writeFile(file: string, bytes: Uint8Array, events: Pick<Events, 'record'>): void {
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(`${file}.next`, bytes, { flush: true });
-    renameSync(`${file}.next`, file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const text = `${file} cannot be written (${code}): a restart begins without it.`;
-    events.record('latency.unwritable', 'latency', text, 'warn');
-  }
+  return { changed, known };
 }

@@ -1,6 +1,8 @@
 import type { LatencyPlannerOptions, PlannerReport } from '../clients/latency-planner.ts';
 import type { LatencyConfig } from '../config/latency-config.ts';
 import type { Clock } from '../control/clock.ts';
+import { leads } from '../planning/leader.ts';
+import { publish } from '../planning/published.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { MapKeeper } from './map-keeper.ts';
@@ -8,9 +10,8 @@ import type { Planner } from './planner.ts';
 import { MAP_KEY, PLANNER_KEY, SKETCH_LOG } from './store-keys.ts';
 
 /**
- * One node of those that could makes the latency map for all: the one that holds the planner's key in the store, which
- * it renews every window. When it is gone another takes over with the map that is in force. Without the store nobody
- * plans, and the map in force stays.
+ * One node of those that could makes the latency map for all (planning/leader.ts). When it is gone another takes over with
+ * the map that is in force. Without the store nobody plans, and the map in force stays.
  */
 export type Planning = {
   /** Of the last window that this node planned; undefined = it does not. */
@@ -33,8 +34,6 @@ export type PlanningParts = {
   isQuiet(): boolean;
 };
 
-/** Windows that a planner may miss before another takes over. */
-const MISSED_WINDOWS = 3;
 /** Sketches that are older were planned by somebody else, or are worth nothing any more. */
 const OLD_WINDOWS = 3;
 const READ_AT_ONCE = 200;
@@ -48,7 +47,15 @@ export function createPlanning(parts: PlanningParts): Planning {
 
   const plan = async (): Promise<void> => {
     const options = parts.options();
-    if (options === undefined || !(await leads(parts))) {
+    if (
+      options === undefined ||
+      !(await leads({
+        ...parts,
+        key: PLANNER_KEY,
+        windowMs: config().windowMs,
+        nowMs: clock.nowMs(),
+      }))
+    ) {
       begun = undefined;
       report = undefined;
       return;
@@ -67,7 +74,8 @@ export function createPlanning(parts: PlanningParts): Planning {
       return;
     }
     report = planned.report;
-    if (planned.map !== undefined && !(await publish(parts, planned.map))) begun = undefined;
+    if (planned.map !== undefined && !(await publish(parts.store, MAP_KEY, planned.map)))
+      begun = undefined;
   };
   const later = (): void => {
     cancel = clock.setTimer(config().windowMs, () => {
@@ -95,28 +103,6 @@ export function createPlanning(parts: PlanningParts): Planning {
   };
 }
 
-/** Whether this node plans: it holds the key, or takes it because nobody does. */
-async function leads({ clock, config, node, store }: PlanningParts): Promise<boolean> {
-  const entry = await store.get(PLANNER_KEY);
-  const nowMs = store.nowMs() ?? clock.nowMs();
-  const holder = readHolder(entry?.value);
-  if (holder !== undefined && holder.node !== node && holder.untilMs > nowMs) return false;
-  const value = JSON.stringify({ node, untilMs: nowMs + MISSED_WINDOWS * config().windowMs });
-  const { ok } = await store.compareAndSet(PLANNER_KEY, entry?.version ?? 0, value);
-  return ok;
-}
-
-function readHolder(
-  value: string | undefined,
-): { readonly node: string; readonly untilMs: number } | undefined {
-  try {
-    const { node, untilMs } = JSON.parse(value ?? '');
-    return typeof node === 'string' && typeof untilMs === 'number' ? { node, untilMs } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Returns the id of the last sketch. */
 async function learnAll(
   { clock, config, planner, store }: PlanningParts,
@@ -132,14 +118,6 @@ async function learnAll(
     last = entries.at(-1)?.id ?? last;
     if (entries.length < READ_AT_ONCE) return last;
   }
-}
-
-/** Whether it is in force: not when somebody else has published meanwhile. */
-async function publish({ store }: PlanningParts, bytes: Uint8Array): Promise<boolean> {
-  const known = await store.get(MAP_KEY);
-  const value = Buffer.from(bytes).toString('base64');
-  const { ok } = await store.compareAndSet(MAP_KEY, known?.version ?? 0, value);
-  return ok;
 }
 
 function isSame(a: LatencyPlannerOptions, b: LatencyPlannerOptions): boolean {

@@ -6,8 +6,10 @@
  * of the endpoints that its decision involves. So neither a flip nor a snapshot holds up queries, however
  * many names and classes there are, and what nobody asks for costs nothing (docs/decisions/0026-flips.md).
  */
-import { changedEndpoints, type HealthWords, type WordOf, wordOf } from '../health/health-words.ts';
+import { sharesOf } from '../capacity/slots-table.ts';
+import { changedEndpoints, type WordOf, wordOf } from '../health/health-words.ts';
 import {
+  type ClassEntry,
   type ClassList,
   classCount,
   classEntry,
@@ -30,7 +32,9 @@ import {
 } from './body.ts';
 import { mapAt, mapCount } from './map-table.ts';
 import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
+import type { ServedHealth } from './served-health.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
+import { classKey, plannedEndpoints, talliesOf } from './tallies.ts';
 
 export type ClassAnswer = {
   /** The latest of the table's epochs that it is known to be right in. */
@@ -44,6 +48,8 @@ export type ClassAnswer = {
   readonly slots: Uint16Array | undefined;
   /** Some client networks are answered otherwise than others of the class for more than a slow return. */
   readonly isBucketed: boolean;
+  /** Where its queries are counted: the slot of endpoint 0; 0 = they are not (tallies.ts). */
+  readonly tally: number;
   readonly parts: readonly PartAnswer[];
 };
 export type PartAnswer = {
@@ -63,6 +69,8 @@ export type MapAnswers = {
   readonly forked: Map<string, ClassAnswer>;
   /** The latest one with each first endpoint: the next state has mostly the same. */
   readonly outcomes: Map<number, OutcomeAnswer>;
+  /** Of tallies.ts. */
+  readonly tallyBase: number;
 };
 
 /**
@@ -79,7 +87,7 @@ type Decisions = {
 
 export type AnswerTable = {
   readonly snapshot: Snapshot;
-  health: HealthWords;
+  health: ServedHealth;
   /** Reads `health`. */
   word: WordOf;
   /** Counts up with every state of health. */
@@ -92,6 +100,8 @@ export type AnswerTable = {
   readonly candidates: readonly Candidate[];
   readonly policies: Map<SteeringMap['chain'], Policy>;
   readonly bodies: Bodies;
+  /** By map index (tallies.ts). */
+  readonly tallyBases: Int32Array;
 };
 
 /**
@@ -100,7 +110,7 @@ export type AnswerTable = {
  */
 export function buildAnswers(
   snapshot: Snapshot,
-  health: HealthWords,
+  health: ServedHealth,
   signatures: BodySignatures = createBodySignatures(),
 ): AnswerTable {
   return {
@@ -113,12 +123,17 @@ export function buildAnswers(
     candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
     policies: new Map(),
     bodies: { known: new Map(), signatures },
+    tallyBases: talliesOf(snapshot).bases,
   };
 }
 
 /** Takes over new words. Returns how many endpoints they change something for. */
-export function updateAnswers(table: AnswerTable, health: HealthWords): number {
-  const changed = changedEndpoints(table.health, health);
+export function updateAnswers(table: AnswerTable, health: ServedHealth): number {
+  const isPlanNew = table.health.slots?.generation !== health.slots?.generation;
+  const changed = new Set([
+    ...changedEndpoints(table.health, health),
+    ...(isPlanNew ? plannedEndpoints(table.snapshot) : []),
+  ]);
   if (changed.size === 0) return 0;
   table.health = health;
   table.word = wordOf(health);
@@ -142,13 +157,14 @@ export function mapAnswers(table: AnswerTable, map: number): MapAnswers {
   return table.maps[map] ?? openAnswers(table, map);
 }
 
-function openAnswers({ maps, snapshot }: AnswerTable, map: number): MapAnswers {
+function openAnswers({ maps, snapshot, tallyBases }: AnswerTable, map: number): MapAnswers {
   const opened = {
     map: mapAt(snapshot.maps, map),
     classes: [],
     decisions: [],
     forked: new Map(),
     outcomes: new Map(),
+    tallyBase: tallyBases[map]!,
   };
   maps[map] = opened;
   return opened;
@@ -272,11 +288,15 @@ export function candidateOf(
 /** What `decide` needs to know for a class of a map. */
 export function decideState(
   map: SteeringMap,
+  { near, variant }: Pick<ClassEntry, 'near' | 'variant'>,
   word: WordOf,
-  near: number,
+  slots: ServedHealth['slots'],
   nowMs: number | undefined,
 ): DecideState {
+  const area = map.classes.areas[map.classes.variants[variant]!.area];
+  const key = area && classKey(map.pool, area.key);
   return {
+    ...(slots && key !== undefined && { plannedFor: (isOpen) => sharesOf(slots, key, isOpen) }),
     ...(nowMs === undefined ? {} : { nowMs }),
     word: (endpoint) => word(endpoint, near),
     panicThreshold: map.panicThreshold,
@@ -293,23 +313,25 @@ function decideClass(
   nowMs: number,
 ): ClassAnswer {
   const { candidates, epoch, health, word } = table;
-  const { map } = answers;
-  const { variants } = map.classes;
-  const { leaves, near, variant } = classEntry(map.classes.classes, classId);
+  const { map, tallyBase } = answers;
+  const entry = classEntry(map.classes.classes, classId);
+  const { area, parts } = map.classes.variants[entry.variant]!;
+  const { leaves } = entry;
   const preference = {
-    parts: variants[variant]!,
+    parts,
     leaves: leaves.map((tiers) =>
       tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!)),
     ),
   };
-  const state = decideState(map, word, near, nowMs);
+  const state = decideState(map, entry, word, health.slots, nowMs);
   const decision = decide(policyOf(table, map), preference, state);
   const { involved, searched, stages, ttlSeconds, untilMs } = decision;
   const answer = {
     ...{ epoch, involved, ttlSeconds, untilMs },
     slots: slotsOf(stages),
-    isBucketed: stages.some(({ parts }) => parts.length > 1),
-    parts: stages.flatMap(({ parts }) => parts.map((part) => partAnswer(table, answers, part))),
+    isBucketed: stages.some((stage) => stage.parts.length > 1),
+    tally: tallyBase === 0 ? 0 : tallyBase + area * map.candidates.length,
+    parts: stages.flatMap((stage) => stage.parts.map((part) => partAnswer(table, answers, part))),
   };
   // Else it may be that of clients near one region only.
   if (health.exceptions.length === 0) keepDecision(answers, classId, searched, answer);

@@ -9,7 +9,6 @@ import { formatName } from '../dns/name.ts';
 import { typeName } from '../dns/type-names.ts';
 import type { GeoDatabase } from '../geo/database.ts';
 import type { Location } from '../geo/location.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import type { TraceLine } from '../steering/step.ts';
 import { createLookupResult, lookup, STEERED } from '../zone/lookup.ts';
 import type { ExplainedCandidate } from './explain-candidates.ts';
@@ -17,6 +16,7 @@ import type { ExplainedDraw } from './explain-draw.ts';
 import { type ExplainProblem, type ExplainQuestion, readQuestion } from './explain-question.ts';
 import { explainStatic } from './explain-static.ts';
 import { explainSteered } from './explain-steered.ts';
+import type { ServedHealth } from './served-health.ts';
 import { hasType, serviceAt } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -25,7 +25,7 @@ export type { ExplainProblem, ExplainQuestion } from './explain-question.ts';
 /** What an explanation is computed from; the health may be made up, as a drill's prediction does. */
 export type ExplainContext = {
   readonly snapshot: Snapshot;
-  readonly health: HealthWords;
+  readonly health: ServedHealth;
   readonly geo: GeoDatabase;
   /** What was measured of clients; undefined = nothing. */
   readonly latency?: LatencyLayer | undefined;

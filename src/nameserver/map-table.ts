@@ -43,14 +43,14 @@ export function packMaps(maps: readonly SteeringMap[]): MapTable {
   for (const [index, map] of maps.entries()) {
     const { candidates, chain, clientRegions, https, panicThreshold, policy, pool } = map;
     const { sorry4, sorry6, ttlMaxSeconds, ttlMinSeconds } = map;
-    const { latencyGeneration, locationsWithoutClass, table, variants } = map.classes;
+    const { areas, latencyGeneration, locationsWithoutClass, table, variants } = map.classes;
     const { firstEndpoint, shares, words: list } = map.classes.classes;
     const row = [
       pools.placeOf(pool, { pool, candidates, panicThreshold, sorry4, sorry6 }),
       policies.placeOf(policy, { policy, chain }),
       classes.placeOf(list, {
         ...{ table, words: list, shares },
-        ...{ variants, latencyGeneration, locationsWithoutClass, clientRegions },
+        ...{ variants, areas, latencyGeneration, locationsWithoutClass, clientRegions },
       }),
       firstEndpoint,
       https === undefined ? 0 : bindings.placeOf(JSON.stringify(https), https) + 1,
@@ -94,13 +94,13 @@ export function mapAt(
 ): SteeringMap {
   const row = map * MAP_WORDS;
   const { clientRegions, ...own } = classes[words[row + CLASSES]!]!;
-  const { latencyGeneration, locationsWithoutClass, table, variants, ...list } = own;
+  const { areas, latencyGeneration, locationsWithoutClass, table, variants, ...list } = own;
   const firstEndpoint = words[row + FIRST_ENDPOINT]!;
   return {
     ...pools[words[row + POOL]!]!,
     ...policies[words[row + POLICY]!]!,
     classes: {
-      ...{ table, classes: { ...list, firstEndpoint }, variants },
+      ...{ table, classes: { ...list, firstEndpoint }, variants, areas },
       ...{ latencyGeneration, locationsWithoutClass },
     },
     clientRegions,
@@ -108,6 +108,20 @@ export function mapAt(
     ttlMaxSeconds: words[row + TTL_MAX]!,
     https: bindings[words[row + BINDING]! - 1],
   };
+}
+
+/** The pool of a map. */
+export function mapPoolAt({ pools, words }: MapTable, map: number): MapPool {
+  return pools[words[map * MAP_WORDS + POOL]!]!;
+}
+
+/** The areas of a map's clients, and a number that it has in common with the maps that share its classes. */
+export function mapClassesAt(
+  { classes, words }: MapTable,
+  map: number,
+): Pick<MapClasses, 'areas'> & { readonly index: number } {
+  const index = words[map * MAP_WORDS + CLASSES]!;
+  return { areas: classes[index]!.areas, index };
 }
 
 /** One after the other, by index. */

@@ -21,6 +21,8 @@ export type Place = {
   /** What was chosen for it (steer.ts): the first endpoint, or -1 = sorry addresses, and for how long. */
   endpoint: number;
   ttlSeconds: number;
+  /** Where it is counted besides: the slot of endpoint 0; 0 = nowhere (tallies.ts). */
+  tally: number;
   /** Of the map that was asked last. */
   table: PrefixTable | undefined;
 };
@@ -36,6 +38,7 @@ export function createPlace(seed = 1): Place {
     fromSubnet: false,
     endpoint: -1,
     ttlSeconds: 0,
+    tally: 0,
     table: undefined,
   };
 }

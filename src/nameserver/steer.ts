@@ -44,6 +44,7 @@ export function steer(
     place.scope = place.bucketBits;
   }
   place.endpoint = chosen.endpoint;
+  place.tally = answer.tally;
   place.ttlSeconds = ttlOf(answer, map, nameHash, place.bucket, nowMs);
   return isAlias(snapshot.services, service) ? chosen.alias : recordsFor(chosen, query.qtype);
 }
@@ -81,6 +82,10 @@ function ttlOf(
 export function countSteered({ counters, place }: WorkerState): void {
   const slot = place.endpoint < 0 ? COUNT_SORRY : COUNT_ANSWERS + place.endpoint;
   counters[slot] = counters[slot]! + 1;
+  if (place.tally > 0 && place.endpoint >= 0) {
+    const tally = place.tally + place.endpoint;
+    counters[tally] = counters[tally]! + 1;
+  }
   if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
 }
 

@@ -3,7 +3,6 @@ import { EDE_NONE } from '../dns/edns.ts';
 import { createReply, type Reply } from '../dns/encode.ts';
 import { createQuery, type Query } from '../dns/message.ts';
 import { NAME_LENGTH_MAX } from '../dns/name.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 import { CNAME_CHAIN_MAX, createLookupResult, type LookupResult } from '../zone/lookup.ts';
 import type { ZoneSignatures } from '../zone/signatures.ts';
@@ -26,6 +25,7 @@ import {
   type ResponseKind,
 } from './rate-limit.ts';
 import type { Cursor } from './records.ts';
+import type { ServedHealth } from './served-health.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -111,7 +111,7 @@ export function createWorkerState(counters: CounterRow, seed = 0): WorkerState {
 export function setSnapshot(
   state: WorkerState,
   snapshot: Snapshot,
-  health: HealthWords,
+  health: ServedHealth,
   counters: CounterRow = state.counters,
 ): void {
   const { bodySignatures } = state;
@@ -133,7 +133,7 @@ export function setSnapshot(
  * Takes over new health. Those of another generation than the snapshot's are ignored, for
  * their indexes mean other endpoints. Returns whether they were taken.
  */
-export function setHealth(state: WorkerState, health: HealthWords, generation: number): boolean {
+export function setHealth(state: WorkerState, health: ServedHealth, generation: number): boolean {
   const { snapshot, answers } = state;
   if (snapshot === undefined || answers === undefined) return false;
   if (generation !== snapshot.generation) return false;

@@ -13,6 +13,7 @@ import type { Override } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import { createMapKeeper, type MapKeeper } from '../latency/map-keeper.ts';
 import { createHealthDesk, type HealthDesk, isAlarm } from '../monitoring/health-desk.ts';
+import { createPlanKeeper, type PlanKeeper } from '../planning/plan-keeper.ts';
 import { probeKinds } from '../probe/registry.ts';
 import { storeKinds } from '../store/registry.ts';
 import type { Store } from '../store/store.ts';
@@ -42,6 +43,8 @@ export type Parts = {
   readonly copier: Pick<Copier, 'threads'>;
   /** The latency map in force. */
   readonly latencyMaps: MapKeeper;
+  /** The capacity plan in force. */
+  readonly plans: PlanKeeper;
   readonly events: Events;
   readonly store: Store;
   readonly facts: Facts;
@@ -106,7 +109,8 @@ export async function openParts(
   const events = createEvents({ node: config.node.name, nowMs: facts.clock.nowMs, store, log });
   const overlays = createZoneOverlays();
   const directory = config.node.stateDirectory;
-  const latencyMaps = createMapKeeper({ store, events, directory });
+  const steering = openSteering({ store, events, directory });
+  const { latencyMaps } = steering;
   const { compiler, signer, unsigned } = openCompilers(files, {
     overlays,
     latencyMaps,
@@ -129,7 +133,7 @@ export async function openParts(
     },
   });
   const closeAll = async (): Promise<void> => {
-    latencyMaps.close();
+    for (const each of Object.values(steering)) each.close();
     await secondaries.close();
     await copier.close();
     await registry.close();
@@ -164,7 +168,7 @@ export async function openParts(
   const others = {
     signer,
     copier,
-    latencyMaps,
+    ...steering,
     secondaries,
     registry,
     isKeyed,
@@ -174,6 +178,13 @@ export async function openParts(
     close,
   };
   return { ok: true, parts: { ...made, ...others } };
+}
+
+/** What one node makes for all. */
+function openSteering(
+  parts: Parameters<typeof createPlanKeeper>[0],
+): Pick<Parts, 'latencyMaps' | 'plans'> {
+  return { latencyMaps: createMapKeeper(parts), plans: createPlanKeeper(parts) };
 }
 
 /** Who compiles what is written, with signatures and without. */

@@ -13,6 +13,7 @@ import { openDatagrams } from './datagrams.ts';
 import { watchGeoAge } from './geo-age.ts';
 import { createNotifier, type Notifier } from './notifier.ts';
 import { ownVantages, type Parts } from './parts.ts';
+import { createPlannedHealth, type PlannedHealth } from './planned-health.ts';
 import { type NodeRecord, openRecord } from './record.ts';
 import { createRefresher, type Refresher } from './refresher.ts';
 import { createReloader, type Reloader } from './reloader.ts';
@@ -30,6 +31,8 @@ export type Served = {
   readonly agent: Agent;
   readonly record: NodeRecord;
   readonly reloader: Reloader;
+  /** With what the capacity plan makes of it. */
+  readonly health: Pick<PlannedHealth, 'slots'>;
   /** Settles when no reload runs any more. */
   close(): Promise<void>;
 };
@@ -50,21 +53,18 @@ export function createServed(
   from: ServedFrom,
   { balancer, dns }: ServingRoles,
 ): Served {
-  const { desk, facts, overrides, servers, told } = parts;
+  const { desk, overrides, servers, told } = parts;
   let { serving } = from;
   let sha: string | undefined;
   const followed = followShared(parts, from, () => serving);
   const agent = createAgent(parts, balancer, () => servers.live(serving.config));
   const record = openRecord(parts, () => serving);
+  const health = planHealth(parts, dns, () => serving);
   told.words = (words) => {
     record.note(words);
-    dns?.publishHealth(serving.snapshot.generation, words);
+    dns?.publishHealth(serving.snapshot.generation, health.of(words));
   };
-  told.servers = (states) => {
-    balancer?.publishServers(states);
-    agent.report();
-  };
-  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, facts.clock.nowMs()));
+  tellBalancer(parts, balancer, agent);
   told.serving = () => {
     const { generation, revision } = serving.snapshot;
     sha ??= configSha(serving.config);
@@ -84,7 +84,7 @@ export function createServed(
       serving = next;
       sha = undefined;
       record.note(desk.words());
-      await dns?.publishZones(next.snapshot, desk.words());
+      await dns?.publishZones(next.snapshot, health.of(desk.words()));
       // The file may say a serial now that the zone has had already, with what was added to it.
       told.config(next.config);
     },
@@ -99,7 +99,7 @@ export function createServed(
       const words = desk.setConfig(live);
       record.note(words);
       balancer?.publishServers(desk.serverStates());
-      await dns?.publish(next.snapshot, words);
+      await dns?.publish(next.snapshot, health.of(words));
       // Only now: a secondary that asks at once must find what it was told of.
       nameservers.tell(next);
       from.zoneKeys?.setConfig(next.config);
@@ -122,8 +122,10 @@ export function createServed(
     agent,
     record,
     reloader,
+    health,
     async close() {
       for (const stop of stops) stop();
+      health.close();
       refresher.close();
       from.zoneKeys?.close();
       agent.close();
@@ -132,6 +134,29 @@ export function createServed(
       await record.close();
     },
   };
+}
+
+function planHealth(
+  { desk, plans }: Parts,
+  dns: DnsWorkers | undefined,
+  serving: () => Serving,
+): PlannedHealth {
+  return createPlannedHealth({
+    ...{ keeper: plans, serving, words: desk.words },
+    tell: (planned) => dns?.publishHealth(serving().snapshot.generation, planned),
+  });
+}
+
+function tellBalancer(
+  { facts, told }: Parts,
+  balancer: BalancerWorkers | undefined,
+  agent: Agent,
+): void {
+  told.servers = (states) => {
+    balancer?.publishServers(states);
+    agent.report();
+  };
+  told.overrides = (current) => balancer?.setDrained(drainedRegions(current, facts.clock.nowMs()));
 }
 
 /** What changes answers besides the configuration: other keys may come without anything that a zone shows of them. */

@@ -23,6 +23,7 @@ import { type DnsWorkers, openDnsWorkers } from '../workers/dns-workers.ts';
 import type { Thread } from '../workers/thread.ts';
 import type { Agent } from './agent.ts';
 import { canBatch } from './can-batch.ts';
+import { openCapacityDesk } from './capacity-desk.ts';
 import { type CertificateKeeper, openCertificates } from './certificate-keeper.ts';
 import { type ConfigSource, checkShared, type LoadedConfig, loadConfig } from './config-file.ts';
 import { keepCookies } from './cookies.ts';
@@ -32,7 +33,7 @@ import { openLatencyDesk } from './latency-desk.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import { chooseServing, startRevisions } from './revision.ts';
-import { createServed, type ServedFrom } from './served.ts';
+import { createServed, type Served, type ServedFrom } from './served.ts';
 import { openShelf } from './shelf.ts';
 import { openZoneKeys } from './signing.ts';
 import { keepState } from './state-keeper.ts';
@@ -262,6 +263,19 @@ type Life = {
   close(): Promise<void>;
 };
 
+/** Who learns of clients and plans where they go. */
+function openPlanners(parts: Parts, dns: DnsWorkers | undefined, serving: () => Serving) {
+  const latency = openLatencyDesk(parts, root('planner-worker'), serving);
+  const capacity = openCapacityDesk(parts, dns, serving);
+  return {
+    status: () => ({ latency: latency.status(), capacity: capacity.status() }),
+    async close(): Promise<void> {
+      capacity.close();
+      await latency.close();
+    },
+  };
+}
+
 /** Ties health, configuration and people to the running workers. */
 function bringToLife(
   options: NodeOptions,
@@ -278,11 +292,11 @@ function bringToLife(
     [dns, parts.signer, parts.copier, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
-  const latency = openLatencyDesk(parts, root('planner-worker'), current);
+  const planners = openPlanners(parts, dns, current);
   const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
-  const facts = (): Facts => factsOf(current(), parts, roles);
+  const facts = (): Facts => factsOf(served, parts, roles);
   const { secrets } = parts.facts;
   const cookies = dns && keepCookies({ secrets, clock, draw: randomBytes, tell: dns.setCookies });
   dns?.onDeferred('explain', (query) => explainDeferred(facts(), query, record.replay.config()));
@@ -301,7 +315,7 @@ function bringToLife(
         startedAtMs,
         ready,
         serving: current(),
-        latency: latency.status(),
+        ...planners.status(),
         storeOk: store.status().state === 'ready',
         threads: threads(),
         lastReload: reloader.last(),
@@ -343,7 +357,7 @@ function bringToLife(
       cookies?.close();
       certificates?.close();
       drills.close();
-      await latency.close();
+      await planners.close();
       await served.close();
     },
   };
@@ -365,13 +379,15 @@ function openServerWriter(
   });
 }
 
-function factsOf(serving: Serving, parts: Parts, { balancer, dns }: Roles): Facts {
+function factsOf({ current, health }: Served, parts: Parts, { balancer, dns }: Roles): Facts {
   const { desk, overlays, secondaries } = parts;
+  const serving = current();
   return {
     serving,
     upstreams: parts.servers.live(serving.config).balancer.upstreams,
     servedSerial: (zone) => servedSerial(serving.config, overlays, zone),
     words: desk.words(),
+    slots: health.slots(),
     health: desk.status,
     server: desk.serverStatus,
     answers: dns?.counters.answers() ?? new Map(),

@@ -1,10 +1,10 @@
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import type { Client } from '../nameserver/client.ts';
 import { counterLayout } from '../nameserver/counters.ts';
 import type { Learned } from '../nameserver/learned.ts';
 import { respond } from '../nameserver/respond.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createWorkerState, setHealth, setSnapshot } from '../nameserver/worker-state.ts';
 import { createCounterRow } from '../telemetry/counters.ts';
@@ -29,11 +29,11 @@ export type SignerDesk = {
   /** What the snapshot needs before it can be served, with the keys of the moment of the call. */
   sign(snapshot: Snapshot): Generator<void, SignedParts>;
   /** Cold answers are of it from now on. One that another signer has signed has the keys of this moment. */
-  serve(snapshot: Snapshot, health: HealthWords): void;
+  serve(snapshot: Snapshot, health: ServedHealth): void;
   /** With the signatures that were made for it since. */
   served(): Snapshot | undefined;
   /** False = of another generation. */
-  setHealth(generation: number, health: HealthWords): boolean;
+  setHealth(generation: number, health: ServedHealth): boolean;
   /** The answer to a query for which a worker lacks a signature. */
   answer(query: Uint8Array, client: Client, nowMs: number): ColdAnswer;
   /** After what another signer has signed came to be served: renews it; otherwise prepares. */

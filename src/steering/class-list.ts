@@ -22,7 +22,7 @@ export type ClassList = {
 export type ClassEntry = {
   /** Of each chain of the policy, in the order of the tree, endpoint indexes, best tier first. */
   readonly leaves: readonly (readonly (readonly number[])[])[];
-  /** Which parts of the policy's matches its clients belong to: an index of ClassMap.variants. */
+  /** What else tells its clients from those with the same tiers: an index of ClassMap.variants. */
   readonly variant: number;
   /** The client region that its clients are nearest to, NOWHERE when that does not matter. */
   readonly near: number;

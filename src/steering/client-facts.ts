@@ -101,7 +101,11 @@ function layersOf(
   if (latency !== undefined && reads.has('latency')) {
     layers.push({
       ranges: latency.ranges,
-      add: (client, value) => ({ ...client, order: latency.orders[value - 1] }),
+      add: (client, value) => ({
+        ...client,
+        order: latency.orders[value - 1],
+        waysMs: latency.orderWaysMs[value - 1],
+      }),
     });
   }
   return layers;

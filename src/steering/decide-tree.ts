@@ -227,6 +227,7 @@ function choose(
           .flat()
           .filter((candidate) => isInPlay(candidate, footing) && usable(candidate))
       : [],
+    planned: chain.isPlanned ? plannedShares(tiers, footing, usable, state) : undefined,
   };
   let outcomes: readonly Outcome[] = [
     { share: 1, candidates: answering, part: '', draw: 'spread' },
@@ -239,4 +240,19 @@ function choose(
     else traceSkipped(kind, answering, trace);
   }
   return mergeEqual(outcomes);
+}
+
+/** What a plan gives each region while these can be answered. */
+function plannedShares(
+  tiers: Tiers,
+  footing: Footing,
+  usable: (candidate: Candidate) => boolean,
+  { plannedFor }: DecideState,
+): ChoiceState['planned'] {
+  if (plannedFor === undefined) return undefined;
+  const open = new Set<string>();
+  for (const candidate of tiers.flat()) {
+    if (isInPlay(candidate, footing) && usable(candidate)) open.add(candidate.region);
+  }
+  return plannedFor((region) => open.has(region));
 }

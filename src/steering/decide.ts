@@ -15,6 +15,10 @@ export type DecideState = LadderState & {
   readonly ttlMaxSeconds: number;
   /** Milliseconds since the epoch, for what goes by the clock; undefined = outside of every time window. */
   readonly nowMs?: number;
+  /** By region the part of the class's clients that a plan gives it; undefined = there is no plan. */
+  readonly plannedFor?:
+    | ((isOpen: (region: string) => boolean) => ReadonlyMap<string, number> | undefined)
+    | undefined;
 };
 
 export type Decision = {

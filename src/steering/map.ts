@@ -7,10 +7,11 @@ import { PRIVATE_NETWORKS } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
 import { buildPrefixTable, type PrefixTable } from '../ip/prefix-table.ts';
 import { addressCounts, mapRanges } from '../ip/ranges.ts';
+import { type Area, areaKey, waysOf } from './area.ts';
 import { type ClassEntry, type ClassList, packClasses } from './class-list.ts';
 import { type ClientFacts, clientFacts } from './client-facts.ts';
 import { type Policy, type Preference, preferenceOf } from './policy.ts';
-import type { Candidate, Tiers } from './step.ts';
+import type { Candidate, ClientNetwork, Tiers } from './step.ts';
 
 /**
  * The map of one policy over one pool: client network -> class -> tiers.
@@ -27,12 +28,21 @@ export type ClassMap = {
   /** Address -> class index * 256 + scope. */
   readonly table: PrefixTable;
   readonly classes: ClassList;
-  /** Which parts of the policy's matches clients belong to, all that occur; [[]] where it has none. */
-  readonly variants: readonly (readonly number[])[];
+  /** What tells clients with the same tiers apart, all that occurs. */
+  readonly variants: readonly Variant[];
+  /** Where clients are, for policies that go by a plan; [] for others. */
+  readonly areas: readonly Area[];
   /** Of the latency map that it was made with; 0 = of none, or it does not ask. */
   readonly latencyGeneration: number;
   /** Locations that share class 0 because there was no room for more classes; normally 0. */
   readonly locationsWithoutClass: number;
+};
+
+export type Variant = {
+  /** Which parts of the policy's matches they belong to; [] where it has none. */
+  readonly parts: readonly number[];
+  /** Index of `areas`; -1 = areas do not matter. */
+  readonly area: number;
 };
 
 /** The largest number of classes in a map: each is a decision once it is asked for. */
@@ -61,6 +71,7 @@ export function buildMap(
   const regions = clientRegions.map((location) => location && spherePoint(location));
   const facts = tables.factsOf(policy);
   const interned = createInterned();
+  const areas = policy.isPlanned ? createAreas(policy, candidates, facts) : undefined;
   const classById = new Map<string, number>();
   const entries: Omit<ClassEntry, 'addressShare'>[] = [];
   let locationsWithoutClass = 0;
@@ -69,12 +80,13 @@ export function buildMap(
     const client = facts.clientAt(number);
     const preference = preferenceOf(policy, candidates, client);
     const near = nearestRegion(regions, client.location && spherePoint(client.location));
-    const id = idOf(preference, near);
+    const area = areas?.of(preference, client, number) ?? NO_AREA;
+    const id = idOf(preference, near, area);
     const known = classById.get(id);
     if (known !== undefined) classOf[number] = known;
     else if (entries.length === CLASSES_MAX) locationsWithoutClass += 1;
     else {
-      classOf[number] = entries.push({ ...interned.entryOf(preference), near }) - 1;
+      classOf[number] = entries.push({ ...interned.entryOf(preference, area), near }) - 1;
       classById.set(id, classOf[number]!);
     }
   }
@@ -85,12 +97,38 @@ export function buildMap(
   );
   const { variants } = interned;
   const latencyGeneration = tables.latencyGeneration(policy);
-  return { table, classes, variants, latencyGeneration, locationsWithoutClass };
+  const known = { variants, areas: areas?.all() ?? [], latencyGeneration };
+  return { table, classes, ...known, locationsWithoutClass };
+}
+
+const NO_AREA = -1;
+
+/** The areas of a policy's clients, and how far they are from its candidates, by the number of their addresses. */
+function createAreas(policy: Policy, candidates: readonly Candidate[], { ranges }: ClientFacts) {
+  const addresses = addressCounts(ranges);
+  const indexes = new Map<string, number>();
+  const sums: { readonly key: string; readonly ways: Float64Array; weight: number }[] = [];
+  return {
+    of(preference: Preference, client: ClientNetwork, number: number): number {
+      const key = areaKey(policy, preference, client);
+      const index = indexes.get(key) ?? sums.length;
+      indexes.set(key, index);
+      sums[index] ??= { key, ways: new Float64Array(candidates.length), weight: 0 };
+      const sum = sums[index];
+      // Those with IPv6 addresses alone count a little.
+      const weight = (addresses[number] ?? 0) + 1;
+      sum.weight += weight;
+      for (const [at, way] of waysOf(candidates, client).entries()) sum.ways[at]! += way * weight;
+      return index;
+    },
+    all: (): readonly Area[] =>
+      sums.map(({ key, ways, weight }) => ({ key, waysMs: [...ways].map((way) => way / weight) })),
+  };
 }
 
 /** Equal preferences have equal texts. */
-function idOf({ leaves, parts }: Preference, near: number): string {
-  let text = String(near);
+function idOf({ leaves, parts }: Preference, near: number, area: number): string {
+  let text = `${near} ${area}`;
   for (const part of parts) text += ` ${part}`;
   for (const tiers of leaves) {
     text += ';';
@@ -103,12 +141,12 @@ function idOf({ leaves, parts }: Preference, near: number): string {
 function createInterned() {
   const tierLists = new Map<string, readonly number[]>();
   const variantOf = new Map<string, number>();
-  const variants: (readonly number[])[] = [];
+  const variants: Variant[] = [];
   return {
     variants,
-    entryOf({ leaves, parts }: Preference): Pick<ClassEntry, 'leaves' | 'variant'> {
-      const key = parts.join(' ');
-      const variant = variantOf.get(key) ?? variants.push(parts) - 1;
+    entryOf({ leaves, parts }: Preference, area: number): Pick<ClassEntry, 'leaves' | 'variant'> {
+      const key = `${area};${parts.join(' ')}`;
+      const variant = variantOf.get(key) ?? variants.push({ parts, area }) - 1;
       variantOf.set(key, variant);
       return {
         variant,
@@ -213,7 +251,7 @@ export function classPreference(
   const byEndpoint = new Map(candidates.map((candidate) => [candidate.endpoint, candidate]));
   const tiersOf = (leaf: ClassEntry['leaves'][number]): Tiers =>
     leaf.map((tier) => tier.flatMap((endpoint) => byEndpoint.get(endpoint) ?? []));
-  return { parts: variants[variant]!, leaves: leaves.map(tiersOf) };
+  return { parts: variants[variant]!.parts, leaves: leaves.map(tiersOf) };
 }
 
 /** The share of the located IPv4 addresses in each class; all in class 0 when none is located. */

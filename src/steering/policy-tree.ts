@@ -50,6 +50,8 @@ export type LeafChain = {
   readonly healthyMin: number;
   /** Some choosing step answers with candidates of later tiers too. */
   readonly looksBehind: boolean;
+  /** Some choosing step goes by a plan (area.ts). */
+  readonly isPlanned: boolean;
 };
 
 /** The part of a match that a client belongs to; parts.length = `otherwise`. */

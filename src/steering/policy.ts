@@ -24,6 +24,8 @@ export type Policy = {
   readonly networks: readonly NetworkSet[];
   /** Autonomous systems that steps tell apart. */
   readonly systems: ReadonlySet<number>;
+  /** Some step goes by a plan: clients are told apart by area (area.ts). */
+  readonly isPlanned: boolean;
 };
 
 /** The step that the ladder of decide.ts must know of. */
@@ -62,7 +64,10 @@ export function compilePolicy(chain: Chain): Policy {
     for (const fact of step.reads(options)) reads.add(fact);
     for (const system of step.systems?.(options) ?? []) systems.add(system);
   };
-  return { root: grow(chain), reads, networks, systems };
+  const root = grow(chain);
+  const isPlanned = leafChains(root).some((leaf) => leaf.isPlanned);
+  if (isPlanned) reads.add('location');
+  return { root, reads, networks, systems, isPlanned };
 }
 
 type Knowing = {
@@ -88,7 +93,7 @@ function compileLeaf(
   const map: { kind: string; run: MapFunction; fences: boolean }[] = [];
   const choose: { kind: string; run: ChooseFunction }[] = [];
   let healthyMin = 1;
-  let looksBehind = false;
+  let [looksBehind, isPlanned] = [false, false];
   for (const { kind, options } of chain) {
     const step = stepOf(kind);
     const parsed = parseOptions(step, options);
@@ -99,6 +104,7 @@ function compileLeaf(
     } else if (step.stage === 'choose') {
       choose.push({ kind, run: step.compile(parsed) });
       looksBehind ||= step.looksBehind?.(parsed) ?? false;
+      isPlanned ||= step.isPlanned ?? false;
       if (kind === HEALTH_STEP) healthyMin = (parsed as { readonly min: number }).min;
     }
   }
@@ -109,6 +115,7 @@ function compileLeaf(
     readsHealth: choose.some(isHealthy),
     healthyMin,
     looksBehind,
+    isPlanned,
   };
 }
 

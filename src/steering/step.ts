@@ -43,7 +43,7 @@ export type ClientNetwork = {
   readonly marks: readonly number[];
   /** Names of regions by what was measured, best first; undefined = nothing was, or no step asks. */
   readonly order?: readonly string[] | undefined;
-  /** What the first of them are believed to be away, milliseconds; for `explain`. */
+  /** What the first of them are believed to be away, milliseconds; when a map is built, on average of that order. */
   readonly waysMs?: readonly number[] | undefined;
 };
 
@@ -85,6 +85,8 @@ export type ChoiceState = {
   describe(candidate: Candidate): string;
   /** What could be answered from the tiers behind this one, best first, as it were for this rung. */
   readonly later: readonly Candidate[];
+  /** By region the part of the clients that a plan gives it, 0..1; undefined = there is no plan. */
+  readonly planned: ReadonlyMap<string, number> | undefined;
 };
 
 /** A line of `explain`: which step did what to which candidates, in words for people. */
@@ -133,6 +135,8 @@ export type ChooseStep<Options = unknown> = {
   compile(options: Options): ChooseFunction;
   /** Tiers behind the answering one may be part of its answers. Default: no. */
   looksBehind?(options: Options): boolean;
+  /** It goes by a plan (ChoiceState.planned), for which clients are told apart by where they are. Default: no. */
+  readonly isPlanned?: true;
 };
 
 /** Steps with their options, as they are written. */

@@ -1,5 +1,6 @@
 import { COUNT_ANSWERS } from '../nameserver/counters.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
+import { readTallies, type Tallies, talliesOf } from '../nameserver/tallies.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 
 /**
@@ -9,22 +10,34 @@ import type { CounterRow } from '../telemetry/counters.ts';
  * and then folded into totals by name.
  */
 export type CounterLedger = {
-  attach(worker: string, row: CounterRow, snapshot: Pick<Snapshot, 'endpoints'>): void;
+  /** @param snapshot undefined = the row has the fixed slots alone */
+  attach(
+    worker: string,
+    row: CounterRow,
+    snapshot: Pick<Snapshot, 'endpoints' | 'maps'> | undefined,
+  ): void;
   /** By fixed slot (nameserver/counters.ts). */
   total(slot: number): number;
   /** Answers by endpoint name. */
   answers(): ReadonlyMap<string, number>;
+  /** Queries by class of a plan (nameserver/tallies.ts) and the region that they were answered with. */
+  tallies(): ReadonlyMap<string, ReadonlyMap<string, number>>;
 };
 
 /** Rows of a worker that are still read one by one; the worker writes only to the newest or two. */
 const ROWS_KEPT_MAX = 3;
 
-type Attached = { readonly row: CounterRow; readonly endpoints: readonly string[] };
+type Attached = {
+  readonly row: CounterRow;
+  readonly endpoints: readonly string[];
+  readonly tallies: Tallies | undefined;
+};
 
 export function createCounterLedger(): CounterLedger {
   const rows = new Map<string, Attached[]>();
   const foldedSlots = new Float64Array(COUNT_ANSWERS);
   const foldedAnswers = new Map<string, number>();
+  const foldedTallies = new Map<string, Map<string, number>>();
 
   const addAnswers = (into: Map<string, number>, { row, endpoints }: Attached): void => {
     for (const [index, name] of endpoints.entries()) {
@@ -35,11 +48,16 @@ export function createCounterLedger(): CounterLedger {
     for (let slot = 0; slot < COUNT_ANSWERS; slot += 1)
       foldedSlots[slot]! += attached.row[slot] ?? 0;
     addAnswers(foldedAnswers, attached);
+    if (attached.tallies !== undefined) {
+      readTallies(attached.tallies, attached.row, foldedTallies);
+      forgetTallies(foldedTallies);
+    }
   };
   return {
     attach(worker, row, snapshot) {
       const kept = rows.get(worker) ?? [];
-      kept.push({ row, endpoints: snapshot.endpoints.map(({ name }) => name) });
+      const endpoints = snapshot?.endpoints.map(({ name }) => name) ?? [];
+      kept.push({ row, endpoints, tallies: snapshot && talliesOf(snapshot) });
       while (kept.length > ROWS_KEPT_MAX) fold(kept.shift()!);
       rows.set(worker, kept);
     },
@@ -53,5 +71,22 @@ export function createCounterLedger(): CounterLedger {
       for (const kept of rows.values()) for (const attached of kept) addAnswers(totals, attached);
       return totals;
     },
+    tallies() {
+      const totals = new Map([...foldedTallies].map(([key, counts]) => [key, new Map(counts)]));
+      for (const kept of rows.values()) {
+        for (const { row, tallies } of kept) if (tallies) readTallies(tallies, row, totals);
+      }
+      return totals;
+    },
   };
 }
+
+/** Classes come and go with every latency map: the oldest are worth nothing any more. */
+function forgetTallies(folded: Map<string, unknown>): void {
+  for (const key of folded.keys()) {
+    if (folded.size <= FOLDED_TALLIES_MAX) return;
+    folded.delete(key);
+  }
+}
+
+const FOLDED_TALLIES_MAX = 100_000;

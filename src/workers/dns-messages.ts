@@ -3,11 +3,11 @@ import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate, StreamService } from '../dns-transport/listeners.ts';
 import type { SessionLimits } from '../dns-transport/sessions.ts';
 import type { TapPlan } from '../dnstap/tap.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import type { Bell } from '../io/bell.ts';
 import type { HandedSocket, SocketProblem } from '../io/sockets.ts';
 import { type Client, TRANSPORT_UDP } from '../nameserver/client.ts';
 import type { DeferKind } from '../nameserver/defer.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import type { NewSignatures } from '../signing/new-signatures.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
@@ -27,7 +27,7 @@ export type ToDnsWorker =
       readonly counters: CounterRow;
       readonly snapshot: Snapshot;
       /** Of the endpoints of the snapshot's generation. */
-      readonly health: HealthWords;
+      readonly health: ServedHealth;
       readonly cookies: CookieSecrets | undefined;
       readonly certificates: readonly Certificate[];
       readonly tcp: SessionLimits;
@@ -35,7 +35,7 @@ export type ToDnsWorker =
       readonly tap: TapPlan | undefined;
     }
   | TableMessage
-  | { readonly type: 'health'; readonly generation: number; readonly health: HealthWords }
+  | { readonly type: 'health'; readonly generation: number; readonly health: ServedHealth }
   | { readonly type: 'cookies'; readonly cookies: CookieSecrets }
   /** The line to who signs what nobody foresaw; undefined = there is nobody now. */
   | { readonly type: 'signer'; readonly port: MessagePort | undefined }

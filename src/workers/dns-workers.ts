@@ -2,15 +2,15 @@ import { availableParallelism } from 'node:os';
 import type { DnsConfig } from '../config/config.ts';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import { type Bell, hangBell, type OwnedBell, ring } from '../io/bell.ts';
 import type { SocketProblem } from '../io/sockets.ts';
 import type { ReceiveQueue, Syscalls } from '../io/syscall.ts';
 import type { SocketAddress } from '../ip/socket-address.ts';
-import { counterLayout } from '../nameserver/counters.ts';
 import { createGate, DEFER_LIMITS, type DeferKind } from '../nameserver/defer.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { weightOf } from '../nameserver/snapshot-weight.ts';
+import { rowLength } from '../nameserver/tallies.ts';
 import { type CounterRow, createCounterRow } from '../telemetry/counters.ts';
 import { certificateIndex } from './certificates.ts';
 import { type CounterLedger, createCounterLedger } from './counter-ledger.ts';
@@ -35,10 +35,10 @@ export type DnsWorkers = {
     readonly protocol: string;
   }[];
   /** Settles when every living worker serves it. */
-  publish(snapshot: Snapshot, health: HealthWords): Promise<void>;
+  publish(snapshot: Snapshot, health: ServedHealth): Promise<void>;
   /** The same, of a snapshot that differs from the last in zones alone: in less time. */
-  publishZones(snapshot: Snapshot, health: HealthWords): Promise<void>;
-  publishHealth(generation: number, health: HealthWords): void;
+  publishZones(snapshot: Snapshot, health: ServedHealth): Promise<void>;
+  publishHealth(generation: number, health: ServedHealth): void;
   /** Makes and understands server cookies with these from now on. */
   setCookies(cookies: CookieSecrets): void;
   /** Shows these to connections that begin from now on. */
@@ -71,7 +71,7 @@ export type DnsWorkersOptions = DnstapVoice & {
   /** UDP by the batch (io/udp-batch.ts). */
   readonly hasBatches: boolean;
   readonly snapshot: Snapshot;
-  readonly health: HealthWords;
+  readonly health: ServedHealth;
   readonly signer: Signer;
   /** By certificateIndex(). */
   readonly certificates: readonly Certificate[];
@@ -184,7 +184,7 @@ function createPublisher(
 ): Pick<DnsWorkers, 'publish' | 'publishZones'> {
   const tell = async (
     snapshot: Snapshot,
-    health: HealthWords,
+    health: ServedHealth,
     messageTo: (worker: string) => ToDnsWorker,
   ): Promise<void> => {
     served.snapshot = snapshot;
@@ -239,7 +239,7 @@ function queuesOf(entrances: readonly Entrance[]): readonly SocketQueue[] {
 }
 
 function openRow(counters: CounterLedger, worker: string, snapshot: Snapshot): CounterRow {
-  const row = createCounterRow(counterLayout(snapshot.endpoints.length).length);
+  const row = createCounterRow(rowLength(snapshot));
   counters.attach(worker, row, snapshot);
   return row;
 }

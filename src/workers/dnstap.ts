@@ -63,7 +63,7 @@ export function createDnstap(parts: DnstapParts): Dnstap {
   const attachRow = (): CounterRow => {
     const row = createCounterRow(COUNT_ANSWERS);
     rowCount += 1;
-    parts.counters.attach(`dnstap ${rowCount}`, row, { endpoints: [] });
+    parts.counters.attach(`dnstap ${rowCount}`, row, undefined);
     return row;
   };
   const open = (config: DnstapConfig): Running => {

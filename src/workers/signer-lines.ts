@@ -1,7 +1,7 @@
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { Certificate } from '../dns-transport/listeners.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import type { Bell } from '../io/bell.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { weightOf } from '../nameserver/snapshot-weight.ts';
 import { withSignatures } from '../signing/new-signatures.ts';
@@ -13,7 +13,7 @@ import { weigh } from './weight.ts';
 /** What all workers serve, and what one that begins later is given. */
 export type Served = {
   snapshot: Snapshot;
-  health: HealthWords;
+  health: ServedHealth;
   cookies: CookieSecrets | undefined;
   certificates: readonly Certificate[];
 };

@@ -1,8 +1,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { CookieSecrets } from '../dns/cookie.ts';
 import type { ZoneSigningKeys } from '../dns/dnssec/signing-keys.ts';
-import type { HealthWords } from '../health/health-words.ts';
 import type { Bell } from '../io/bell.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { createKeysInUse, type KeysInUse } from '../signing/keys-in-use.ts';
 import { type NewSignatures, withSignatures } from '../signing/new-signatures.ts';
@@ -27,8 +27,8 @@ export type Signer = {
   /** False = nobody has told it of any: there is nothing to sign with. */
   hasKeys(): boolean;
   /** Cold answers are of this from now on. */
-  serve(snapshot: Snapshot, health: HealthWords): void;
-  publishHealth(generation: number, health: HealthWords): void;
+  serve(snapshot: Snapshot, health: ServedHealth): void;
+  publishHealth(generation: number, health: ServedHealth): void;
   setCookies(cookies: CookieSecrets): void;
   /** A line to it for a DNS worker, with its bell if it has one; undefined while there is no signer. */
   connect(bell: Bell | undefined): MessagePort | undefined;

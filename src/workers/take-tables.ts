@@ -1,4 +1,4 @@
-import type { HealthWords } from '../health/health-words.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { weightOf } from '../nameserver/snapshot-weight.ts';
 import { addSignatures, setSnapshot, type WorkerState } from '../nameserver/worker-state.ts';
@@ -12,7 +12,7 @@ export type TableMessage =
   | {
       readonly type: 'snapshot';
       readonly snapshot: Snapshot;
-      readonly health: HealthWords;
+      readonly health: ServedHealth;
       readonly counters: CounterRow;
     }
   | {
@@ -20,7 +20,7 @@ export type TableMessage =
       /** Of the snapshot that they are of from now on. */
       readonly generation: number;
       readonly zones: ZoneTable;
-      readonly health: HealthWords;
+      readonly health: ServedHealth;
     };
 
 /** Serves it from the next query on; returns its generation. */

@@ -7,7 +7,6 @@ import type {
   EndpointStatus,
   EventRecord,
   HealthState,
-  NodeStatus,
   OverrideStatus,
   PoolStatus,
   Problem,
@@ -16,6 +15,7 @@ import type {
   Target,
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
+import type { NodeStatus } from '../../src/control/node-status.ts';
 import type { Location } from '../../src/geo/location.ts';
 import { createFixtureChallenges, createFixtureRecords } from './fixture-challenges.ts';
 import { createFixtureKeys } from './fixture-keys.ts';

@@ -179,8 +179,14 @@ function choiceState(flags: readonly boolean[]): ChoiceState {
     weight: (each) => each.weight,
     describe: ({ endpoint }) => (flags[endpoint] === true ? 'up' : 'down'),
     later: LATER,
+    planned: PLANNED,
   };
 }
+const PLANNED = new Map([
+  ['r0', 0.3],
+  ['r1', 0.5],
+  ['r99', 0.2],
+]);
 /** Behind every tier. */
 const LATER: readonly Candidate[] = [
   { endpoint: 99, name: 'pool/r99', label: 'r99', region: 'r99', location: undefined, weight: 1 },
@@ -367,13 +373,16 @@ test('decide() of any chain in any state answers, unless operators and sorry add
       wordNames,
       fc.constantFrom(0, 0.3, 0.5, 1),
       fc.boolean(),
-      (chain, list, network, names, panicThreshold, hasSorry) => {
+      fc.boolean(),
+      (chain, list, network, names, panicThreshold, hasSorry, hasPlan) => {
         const policy = compilePolicy(chain.map(({ link }) => link));
         const mapped = preferenceOf(policy, list, network);
         const isPlain = !chain.some(({ fences, isFork }) => isFork || fences);
         const looksBehind = chain.some((each) => each.looksBehind);
         const word = (endpoint: number): number => words[names[endpoint] ?? 'up'];
-        const state = { word, panicThreshold, hasSorry, ttlMinSeconds: 5, ttlMaxSeconds: 30 };
+        const bounds = { ttlMinSeconds: 5, ttlMaxSeconds: 30 };
+        const plannedFor = hasPlan ? () => PLANNED : undefined;
+        const state = { word, panicThreshold, hasSorry, plannedFor, ...bounds };
         const decision = decide(policy, mapped, state);
         const { rung, outcomes, tier } = decision;
         assert.deepEqual(

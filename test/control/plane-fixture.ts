@@ -91,6 +91,7 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
         ready: true,
         serving,
         latency: undefined,
+        capacity: undefined,
         storeOk: events.storeOk(),
         threads: [],
         lastReload: fixture.lastReload,

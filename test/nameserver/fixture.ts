@@ -4,6 +4,8 @@
  */
 
 import dnsPacket from 'dns-packet';
+import { resolveCapacity } from '../../src/config/capacity-config.ts';
+import { capacity } from '../../src/config/capacity-schema.ts';
 import type { Config, PoolConfig, RrsetConfig, SteeredConfig } from '../../src/config/config.ts';
 import { resolveLatency } from '../../src/config/latency-config.ts';
 import { latency } from '../../src/config/latency-schema.ts';
@@ -18,10 +20,10 @@ import {
   TRANSPORT_UDP,
 } from '../../src/nameserver/client.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
-import { counterLayout } from '../../src/nameserver/counters.ts';
 import type { Stopwatch } from '../../src/nameserver/durations.ts';
 import { respond } from '../../src/nameserver/respond.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { rowLength } from '../../src/nameserver/tallies.ts';
 import {
   createWorkerState,
   setSnapshot,
@@ -140,6 +142,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
     },
     geo: { databases: [], overrides: [], maxAgeMs: 180 * 86_400_000 },
     latency: resolveLatency({ latency: latency.parse({}) }),
+    capacity: resolveCapacity({ capacity: capacity.parse({}) }),
     monitors: {},
     monitorGroups: {},
     cluster: { keys: [], keyFiles: [], listen: [], peers: [], sharedConfig: false },
@@ -245,7 +248,7 @@ export function healthOf(words: Uint32Array, exceptions = new Uint32Array(0)): H
 }
 
 export function startWorker(snapshot = compiled(), words = allUp(snapshot)): WorkerState {
-  const { length } = counterLayout(snapshot.endpoints.length);
+  const length = rowLength(snapshot);
   const worker = createWorkerState(createCounterRow(length));
   setSnapshot(worker, snapshot, healthOf(words));
   return worker;

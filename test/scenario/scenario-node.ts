@@ -11,8 +11,8 @@ import {
 } from '../../src/monitoring/health-desk.ts';
 import type { HealthEvent } from '../../src/monitoring/health-table.ts';
 import type { MonitoringClock } from '../../src/monitoring/monitoring.ts';
-import { counterLayout } from '../../src/nameserver/counters.ts';
 import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { rowLength } from '../../src/nameserver/tallies.ts';
 import {
   createWorkerState,
   setHealth,
@@ -65,7 +65,7 @@ const KEY = deriveSessionKey('the key of all nodes of a scenario');
 
 export function startScenarioNode(deps: ScenarioNodeDeps): ScenarioNode {
   const { clock, config, draw, name, snapshot, transport } = deps;
-  const { length } = counterLayout(snapshot.endpoints.length);
+  const length = rowLength(snapshot);
   const worker = createWorkerState(createCounterRow(length));
   const log = deps.log ?? {
     info: () => {},

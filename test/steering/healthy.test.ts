@@ -10,6 +10,7 @@ const without = (...regions: string[]): ChoiceState => ({
   weight: () => 1,
   describe: () => 'down',
   later: [],
+  planned: undefined,
 });
 const run = healthy.compile({ min: 1 });
 

@@ -9,6 +9,7 @@ const state: ChoiceState = {
   weight: (each) => each.weight,
   describe: () => 'up',
   later: [],
+  planned: undefined,
 };
 const run = (outcomes: readonly Outcome[]): readonly Outcome[] =>
   weighted.compile({ mode: 'spread' })(outcomes, state);

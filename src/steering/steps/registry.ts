@@ -1,5 +1,6 @@
 import type { SteeringStep } from '../step.ts';
 import { canary } from './canary.ts';
+import { capacity } from './capacity.ts';
 import { failover } from './failover.ts';
 import { first } from './first.ts';
 import { geo } from './geo.ts';
@@ -30,6 +31,7 @@ export const steeringSteps: readonly SteeringStep[] = [
   sticky,
   roundRobin,
   first,
+  capacity,
   match,
   split,
   canary,

@@ -1,0 +1,159 @@
+/**
+ * What classes of clients ask of the regions, learned from two counts that each know half of it: nameservers know which
+ * class asked and where it was sent, but a query stands for one client or for a million behind a cache; balancers know
+ * how many requests came, but not of which class. A request is put down to the classes that were sent to its
+ * region, in proportion to what they are believed to make of their queries, and the belief is corrected by
+ * that (expectation maximisation for Poisson counts; Vardi, Network Tomography, 1996).
+ */
+export type DemandModel = {
+  learn(window: DemandWindow): void;
+  /** Requests a second by class, of those that asked lately. */
+  demands(): ReadonlyMap<string, number>;
+  /**
+   * By region what came for each request that was expected by the plan; 1 = as planned. Large caches make that what
+   * is sent is not what comes.
+   */
+  pressures(): ReadonlyMap<string, number>;
+};
+
+export type DemandWindow = {
+  readonly seconds: number;
+  /** By class, queries a second that were answered with each region. */
+  readonly queries: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** Requests a second by region; a region that is missing does not tell. */
+  readonly loads: ReadonlyMap<string, number>;
+  /** By region what the plan in force expects, requests a second. */
+  readonly planned: ReadonlyMap<string, number>;
+};
+
+export type DemandRules = {
+  /** How long it takes until half of what is known is of what has come since. */
+  readonly halfLifeSeconds: number;
+};
+
+/** What one window may teach of a class, as a power of the ratio between what came and what was expected. */
+const TRUST = 0.3;
+/** A window says no more than that there is so many times more, or less. */
+const RATIO_MAX = 4;
+/** A class drifts back to what is usual: where nothing tells classes apart, none is special. */
+const DRIFT = 0.02;
+/** What is sent and what comes may differ by so much before somebody else must be to blame. */
+const PRESSURE_MAX = 1.25;
+/** Who asks less is forgotten; above nothing, so that everybody has a place in the plan. */
+const DEMAND_MIN = 1e-6;
+/** Classes that are known at once; those that ask least are forgotten. */
+export const CLASSES_KNOWN_MAX = 20_000;
+
+type Known = {
+  /** Queries a second, by region. */
+  readonly queries: Map<string, number>;
+  /** Requests that one of its queries stands for. */
+  weight: number;
+  /** Requests a second. */
+  demand: number;
+};
+
+/** @param before requests a second by class, as somebody else believed it */
+export function createDemandModel(
+  { halfLifeSeconds }: DemandRules,
+  before: ReadonlyMap<string, number> = new Map(),
+): DemandModel {
+  const known = new Map<string, Known>();
+  for (const [key, demand] of before) known.set(key, { queries: new Map(), weight: 1, demand });
+  const pressures = new Map<string, number>();
+  let usual: number | undefined;
+  return {
+    learn(window) {
+      const keep = 0.5 ** (window.seconds / halfLifeSeconds);
+      hear(known, window, keep, usual ?? 1);
+      usual = usualWeight(known, window.loads) ?? usual;
+      weigh(known, window.loads, usual ?? 1);
+      for (const each of known.values()) {
+        const now = sum(each.queries.values()) * each.weight;
+        // What somebody else believed is believed until there is more to go by.
+        each.demand = each.demand === 0 ? now : keep * each.demand + (1 - keep) * now;
+      }
+      forget(known);
+      for (const [region, load] of window.loads) {
+        const planned = window.planned.get(region) ?? 0;
+        if (planned <= 0) continue;
+        const ratio = Math.min(PRESSURE_MAX, Math.max(1 / PRESSURE_MAX, load / planned));
+        pressures.set(region, keep * (pressures.get(region) ?? 1) + (1 - keep) * ratio);
+      }
+    },
+    demands: () =>
+      new Map([...known].map(([key, { demand }]) => [key, Math.max(demand, DEMAND_MIN)])),
+    pressures: () => pressures,
+  };
+}
+
+/** Queries as they are lately; a class that is new begins with its first window. */
+function hear(
+  known: Map<string, Known>,
+  { queries }: DemandWindow,
+  keep: number,
+  weight: number,
+): void {
+  for (const each of known.values()) {
+    for (const [region, rate] of each.queries) each.queries.set(region, keep * rate);
+  }
+  for (const [key, byRegion] of queries) {
+    const old = known.get(key);
+    if (old === undefined || old.queries.size === 0) {
+      known.set(key, { queries: new Map(byRegion), weight, demand: old?.demand ?? 0 });
+      continue;
+    }
+    for (const [region, rate] of byRegion) {
+      old.queries.set(region, (old.queries.get(region) ?? 0) + (1 - keep) * rate);
+    }
+  }
+}
+
+/** Requests for each query, of the regions that tell. */
+function usualWeight(
+  known: ReadonlyMap<string, Known>,
+  loads: DemandWindow['loads'],
+): number | undefined {
+  let [asked, came] = [0, 0];
+  for (const [region, load] of loads) {
+    const queries = sum([...known.values()].map((each) => each.queries.get(region) ?? 0));
+    if (queries === 0) continue;
+    asked += queries;
+    came += load;
+  }
+  return asked > 0 && came > 0 ? came / asked : undefined;
+}
+
+function weigh(known: ReadonlyMap<string, Known>, loads: DemandWindow['loads'], usual: number) {
+  const ratios = new Map<string, number>();
+  for (const [region, load] of loads) {
+    const expected = sum(
+      [...known.values()].map(({ queries, weight }) => (queries.get(region) ?? 0) * weight),
+    );
+    if (expected === 0) continue;
+    ratios.set(region, Math.min(RATIO_MAX, Math.max(1 / RATIO_MAX, load / expected)));
+  }
+  for (const each of known.values()) {
+    let [before, after] = [0, 0];
+    for (const [region, rate] of each.queries) {
+      before += rate;
+      after += rate * (ratios.get(region) ?? 1);
+    }
+    if (before === 0) continue;
+    const learned = each.weight * (after / before) ** TRUST;
+    each.weight = learned ** (1 - DRIFT) * usual ** DRIFT;
+  }
+}
+
+function forget(known: Map<string, Known>): void {
+  for (const [key, { demand }] of known) if (demand < DEMAND_MIN) known.delete(key);
+  if (known.size <= CLASSES_KNOWN_MAX) return;
+  const least = [...known].sort(([, a], [, b]) => a.demand - b.demand);
+  for (const [key] of least.slice(0, known.size - CLASSES_KNOWN_MAX)) known.delete(key);
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const each of numbers) total += each;
+  return total;
+}

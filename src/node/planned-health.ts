@@ -1,0 +1,65 @@
+import type { SlotsTable } from '../capacity/slots-table.ts';
+import { goesByPlan } from '../config/capacity-config.ts';
+import type { Serving } from '../control/serving.ts';
+import type { HealthWords } from '../health/health-words.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
+import type { PlanKeeper } from '../planning/plan-keeper.ts';
+import { createPlanSlots, regionState } from '../planning/plan-slots.ts';
+
+/**
+ * Health on its way to those who answer, with what the capacity plan makes of it. A region that is lost is told at once;
+ * where its clients go by the plan follows as soon as it is computed, which takes milliseconds.
+ */
+export type PlannedHealth = {
+  of(words: HealthWords): ServedHealth;
+  /** Undefined = there is no plan. */
+  slots(): SlotsTable | undefined;
+  close(): void;
+};
+
+export type PlannedHealthParts = {
+  readonly keeper: Pick<PlanKeeper, 'current' | 'onChange'>;
+  serving(): Serving;
+  /** Of this moment. */
+  words(): HealthWords;
+  tell(health: ServedHealth): void;
+};
+
+export function createPlannedHealth(parts: PlannedHealthParts): PlannedHealth {
+  const { keeper, serving, tell } = parts;
+  const slots = createPlanSlots();
+  let pending: NodeJS.Immediate | undefined;
+  const current = () => (goesByPlan(serving().config) ? keeper.current() : undefined);
+  const stateOf = (words: HealthWords) => regionState(serving().snapshot, words);
+  const renew = (): void => {
+    pending = undefined;
+    const plan = current();
+    const words = parts.words();
+    if (plan !== undefined) slots.make(plan, stateOf(words));
+    tell(of(words));
+  };
+  const later = (): void => {
+    pending ??= setImmediate(renew);
+  };
+  const of = (words: HealthWords): ServedHealth => {
+    const plan = current();
+    if (plan === undefined) return words;
+    const state = stateOf(words);
+    const known = slots.known(plan, state);
+    if (known !== undefined) return { ...words, slots: known };
+    // The first is waited for: without any table everybody would go to the nearest region.
+    const last = slots.last();
+    if (last === undefined) return { ...words, slots: slots.make(plan, state) };
+    later();
+    return { ...words, slots: last };
+  };
+  const stop = keeper.onChange(later);
+  return {
+    of,
+    slots: () => (current() === undefined ? undefined : slots.last()),
+    close() {
+      stop();
+      clearImmediate(pending);
+    },
+  };
+}

@@ -1,0 +1,223 @@
+import { createDemandModel, type DemandModel } from '../capacity/demand.ts';
+import { type DemandReport, decodeReport } from '../capacity/demand-report.ts';
+import { type KnownClass, nextPlan } from '../capacity/next-plan.ts';
+import { type CapacityPlan, type PlanRegion, viewPlan, wholeSlots } from '../capacity/plan.ts';
+import { encodePlan, PLAN_CLASSES_MAX } from '../capacity/plan-file.ts';
+import type { CapacityConfig } from '../config/capacity-config.ts';
+import type { Clock } from '../control/clock.ts';
+import type { Store } from '../store/store.ts';
+import type { Log } from '../telemetry/log.ts';
+import { leads } from './leader.ts';
+import type { PlanKeeper } from './plan-keeper.ts';
+import type { PlannedClass } from './planned-classes.ts';
+import { publish } from './published.ts';
+import { DEMAND_LOG, PLAN_KEY, PLAN_LEADER_KEY } from './store-keys.ts';
+
+/**
+ * One node of those that could makes the capacity plan for all (leader.ts). When it is gone another takes over with the
+ * plan that is in force. Without the store nobody plans, and the plan in force stays: what each node makes of
+ * it when regions are lost needs nobody (plan-slots.ts).
+ */
+export type CapacityPlanning = {
+  /** Of the last window that this node planned; undefined = it does not. */
+  report(): CapacityReport | undefined;
+  close(): void;
+};
+
+export type CapacityReport = {
+  /** Of all demand, what was moved in the last window and what is still to be; 0..1. */
+  readonly movedShare: number;
+  readonly waitingShare: number;
+  /** Regions whose balancers tell what they carry. */
+  readonly measured: number;
+};
+
+export type CapacityPlanningParts = {
+  readonly store: Pick<Store, 'get' | 'compareAndSet' | 'read' | 'nowMs'>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+  readonly keeper: PlanKeeper;
+  /** This node's name. */
+  readonly node: string;
+  config(): CapacityConfig;
+  /** Undefined = nothing is to be planned now. */
+  inputs(): PlanInputs | undefined;
+};
+
+export type PlanInputs = {
+  /** Requests a second that each can carry; 0 = not stated. */
+  readonly regions: readonly { readonly name: string; readonly capacity: number }[];
+  readonly classes: ReadonlyMap<string, PlannedClass>;
+  /** Requests a second that are counted there; of a region that is missing nothing is known. */
+  readonly loads: ReadonlyMap<string, number>;
+};
+
+const SECOND_MS = 1000;
+const READ_AT_ONCE = 200;
+/** A report that is older is of a node that is gone. */
+const OLD_WINDOWS = 2.5;
+
+type Heard = { readonly report: DemandReport; readonly atMs: number };
+
+export function createCapacityPlanning(parts: CapacityPlanningParts): CapacityPlanning {
+  const { clock, config, keeper, log } = parts;
+  const heard = new Map<string, Heard>();
+  let [cancel, isClosed, afterId, isMute] = [() => {}, false, '', false];
+  let model: DemandModel | undefined;
+  let report: CapacityReport | undefined;
+
+  const plan = async (): Promise<void> => {
+    const inputs = parts.inputs();
+    const { windowMs } = config();
+    const nowMs = clock.nowMs();
+    if (
+      inputs === undefined ||
+      !(await leads({ ...parts, key: PLAN_LEADER_KEY, windowMs, nowMs }))
+    ) {
+      [model, report] = [undefined, undefined];
+      return;
+    }
+    const before = keeper.current();
+    if (model === undefined) {
+      const known = new Map(before?.classes.map(({ demand, key }) => [key, demand]));
+      model = createDemandModel(config(), known);
+      log.info('capacity.plans', 'This node makes the capacity plan.');
+    }
+    afterId = await hearAll(parts, afterId, heard);
+    model.learn({
+      seconds: windowMs / SECOND_MS,
+      queries: sumQueries([...heard.values()].map((each) => each.report)),
+      loads: inputs.loads,
+      planned: plannedLoads(before),
+    });
+    const regions = planRegions(inputs, model.pressures(), config().targetShare);
+    const next = nextPlan(knownClasses(inputs, model, before, regions), regions, config().rules);
+    const { movedShare, waitingShare } = next;
+    if (next.classes.length === 0) return;
+    const classes = next.classes.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    const generation = (before?.generation ?? 0) + 1;
+    const bytes = encodePlan({ generation, madeAtMs: Math.floor(nowMs), regions, classes });
+    report = { movedShare, waitingShare, measured: inputs.loads.size };
+    if (!(await publish(parts.store, PLAN_KEY, bytes))) model = undefined;
+  };
+  const later = (): void => {
+    cancel = clock.setTimer(config().windowMs, () => {
+      plan()
+        .then(() => {
+          isMute = false;
+        })
+        .catch((error: Error) => {
+          if (!isMute) log.warn('capacity.unplanned', `No plan is made: ${error.message}`);
+          isMute = true;
+        })
+        .finally(() => {
+          if (!isClosed) later();
+        });
+    });
+  };
+  later();
+  return {
+    report: () => report,
+    close() {
+      isClosed = true;
+      cancel();
+    },
+  };
+}
+
+/** Returns the id of the last report. */
+async function hearAll(
+  { clock, config, store }: CapacityPlanningParts,
+  afterId: string,
+  heard: Map<string, Heard>,
+): Promise<string> {
+  let last = afterId;
+  for (;;) {
+    const entries = await store.read(DEMAND_LOG, last, READ_AT_ONCE);
+    for (const { atMs, value } of entries) {
+      const report = decodeReport(new Uint8Array(Buffer.from(value, 'base64')));
+      if (report !== undefined) heard.set(report.node, { report, atMs });
+    }
+    last = entries.at(-1)?.id ?? last;
+    if (entries.length >= READ_AT_ONCE) continue;
+    const oldMs = (store.nowMs() ?? clock.nowMs()) - OLD_WINDOWS * config().windowMs;
+    for (const [node, { atMs }] of heard) if (atMs < oldMs) heard.delete(node);
+    return last;
+  }
+}
+
+function sumQueries(reports: readonly DemandReport[]): DemandReport['queries'] {
+  const sums = new Map<string, Map<string, number>>();
+  for (const { queries } of reports) {
+    for (const [key, byRegion] of queries) {
+      const sum = sums.get(key) ?? new Map<string, number>();
+      for (const [region, rate] of byRegion) sum.set(region, (sum.get(region) ?? 0) + rate);
+      sums.set(key, sum);
+    }
+  }
+  return sums;
+}
+
+function plannedLoads(plan: CapacityPlan | undefined): ReadonlyMap<string, number> {
+  if (plan === undefined) return new Map();
+  const { loads } = viewPlan(plan);
+  return new Map(plan.regions.map(({ name }, region) => [name, loads[region]!]));
+}
+
+/** Where more comes than is sent, less is to be sent. */
+function planRegions(
+  { regions }: PlanInputs,
+  pressures: ReadonlyMap<string, number>,
+  targetShare: number,
+): readonly PlanRegion[] {
+  return regions.map(({ capacity, name }) => {
+    if (capacity === 0) return { name, capacity: null, target: null };
+    const room = capacity / (pressures.get(name) ?? 1);
+    return { name, capacity: room, target: room * targetShare };
+  });
+}
+
+/** Those that ask most; of the others the order of regions holds. */
+function knownClasses(
+  { classes }: PlanInputs,
+  model: DemandModel,
+  before: CapacityPlan | undefined,
+  regions: readonly PlanRegion[],
+): readonly KnownClass[] {
+  const slotsOf = formerSlots(before, regions);
+  return [...model.demands()]
+    .sort(([a, more], [b, less]) => less - more || (a < b ? -1 : 1))
+    .slice(0, PLAN_CLASSES_MAX)
+    .flatMap(([key, demand]) => {
+      const known = classes.get(key);
+      if (known === undefined) return [];
+      const waysMs = regions.map(({ name }) => known.waysMs.get(name) ?? null);
+      return [{ key, pool: known.pool, demand, waysMs, slots: slotsOf(key) }];
+    });
+}
+
+/**
+ * The slots that a class had in the plan before. One that is new, because its order of regions is another one, has those
+ * of its neighbours: a map that is new must not send everybody back to regions that are full.
+ */
+function formerSlots(before: CapacityPlan | undefined, regions: readonly PlanRegion[]) {
+  const places = regions.map(({ name }) =>
+    (before?.regions ?? []).findIndex((region) => region.name === name),
+  );
+  const own = new Map<string, readonly number[]>();
+  const around = new Map<string, Float64Array>();
+  for (const { demand, key, slots } of before?.classes ?? []) {
+    const mapped = places.map((place) => slots[place] ?? 0);
+    const sum = around.get(squareKey(key)) ?? new Float64Array(regions.length);
+    around.set(squareKey(key), sum);
+    for (const [region, count] of mapped.entries()) sum[region]! += count * demand;
+    if (mapped.some((count) => count > 0)) own.set(key, mapped);
+  }
+  return (key: string): readonly number[] | undefined => {
+    const slots = own.get(key) ?? around.get(squareKey(key));
+    return slots && wholeSlots(slots);
+  };
+}
+
+/** The pool and the square of a class, without its order of regions. */
+const squareKey = (key: string): string => key.split(' ', 2).join(' ');
