@@ -190,6 +190,7 @@ const capacitySchema = z.object({
         z.object({
           name: z.string(),
           capacity: z.number().describe('Requests per second; 0 = not stated'),
+          room: z.number().describe('The same, less what comes without being sent'),
           target: z.number(),
           load: z.number(),
           priceMs: z

@@ -7,7 +7,7 @@
  */
 export type DemandModel = {
   learn(window: DemandWindow): void;
-  /** Requests a second by class, of those that asked lately. */
+  /** Requests a second by class, of those that asked lately; above 0. */
   demands(): ReadonlyMap<string, number>;
   /**
    * By region what came for each request that was expected by the plan; 1 = as planned. Large caches make that what
@@ -31,15 +31,13 @@ export type DemandRules = {
   readonly halfLifeSeconds: number;
 };
 
-/** What one window may teach of a class, as a power of the ratio between what came and what was expected. */
-const TRUST = 0.3;
 /** A window says no more than that there is so many times more, or less. */
 const RATIO_MAX = 4;
 /** A class drifts back to what is usual: where nothing tells classes apart, none is special. */
 const DRIFT = 0.02;
 /** What is sent and what comes may differ by so much before somebody else must be to blame. */
 const PRESSURE_MAX = 1.25;
-/** Who asks less is forgotten; above nothing, so that everybody has a place in the plan. */
+/** Who asks less is forgotten. */
 const DEMAND_MIN = 1e-6;
 /** Classes that are known at once; those that ask least are forgotten. */
 export const CLASSES_KNOWN_MAX = 20_000;
@@ -47,8 +45,8 @@ export const CLASSES_KNOWN_MAX = 20_000;
 type Known = {
   /** Queries a second, by region. */
   readonly queries: Map<string, number>;
-  /** Requests that one of its queries stands for. */
-  weight: number;
+  /** Requests that one of its queries stands for; undefined = nothing tells yet. */
+  weight: number | undefined;
   /** Requests a second. */
   demand: number;
 };
@@ -59,40 +57,64 @@ export function createDemandModel(
   before: ReadonlyMap<string, number> = new Map(),
 ): DemandModel {
   const known = new Map<string, Known>();
-  for (const [key, demand] of before) known.set(key, { queries: new Map(), weight: 1, demand });
-  const pressures = new Map<string, number>();
+  for (const [key, demand] of before)
+    known.set(key, { queries: new Map(), weight: undefined, demand });
+  // What was sent and what came must be of the same time, or moving clients would look like more of them, or less.
+  const loads = new Map<string, number>();
+  const planned = new Map<string, number>();
   let usual: number | undefined;
+  let windows = 0;
   return {
     learn(window) {
-      const keep = 0.5 ** (window.seconds / halfLifeSeconds);
-      hear(known, window, keep, usual ?? 1);
-      usual = usualWeight(known, window.loads) ?? usual;
-      weigh(known, window.loads, usual ?? 1);
+      // The first windows count alike, or the very first would be believed for long.
+      windows += 1;
+      const keep = Math.min(1 - 1 / windows, 0.5 ** (window.seconds / halfLifeSeconds));
+      hear(known, window.queries, keep, usual);
+      follow(loads, window.loads, keep);
+      follow(planned, window.planned, keep);
+      usual = usualWeight(known, loads) ?? usual;
+      // What a query stands for nobody knows before some region has told what came.
+      if (usual === undefined) return;
+      weigh(known, loads, usual);
       for (const each of known.values()) {
-        const now = sum(each.queries.values()) * each.weight;
-        // What somebody else believed is believed until there is more to go by.
-        each.demand = each.demand === 0 ? now : keep * each.demand + (1 - keep) * now;
+        if (each.queries.size === 0) each.demand *= keep;
+        else each.demand = sum(each.queries.values()) * (each.weight ?? usual);
       }
       forget(known);
-      for (const [region, load] of window.loads) {
-        const planned = window.planned.get(region) ?? 0;
-        if (planned <= 0) continue;
-        const ratio = Math.min(PRESSURE_MAX, Math.max(1 / PRESSURE_MAX, load / planned));
-        pressures.set(region, keep * (pressures.get(region) ?? 1) + (1 - keep) * ratio);
-      }
     },
-    demands: () =>
-      new Map([...known].map(([key, { demand }]) => [key, Math.max(demand, DEMAND_MIN)])),
-    pressures: () => pressures,
+    demands() {
+      const demands = new Map<string, number>();
+      for (const [key, { demand }] of known) if (demand > 0) demands.set(key, demand);
+      return demands;
+    },
+    pressures() {
+      const pressures = new Map<string, number>();
+      for (const [region, load] of loads) {
+        const expected = planned.get(region) ?? 0;
+        if (expected <= 0) continue;
+        const ratio = load / expected;
+        pressures.set(region, Math.min(PRESSURE_MAX, Math.max(1 / PRESSURE_MAX, ratio)));
+      }
+      return pressures;
+    },
   };
+}
+
+/** Rates as they are lately; of what does not tell any more nothing is known. */
+function follow(rates: Map<string, number>, now: ReadonlyMap<string, number>, keep: number): void {
+  for (const name of rates.keys()) if (!now.has(name)) rates.delete(name);
+  for (const [name, rate] of now) {
+    const before = rates.get(name);
+    rates.set(name, before === undefined ? rate : keep * before + (1 - keep) * rate);
+  }
 }
 
 /** Queries as they are lately; a class that is new begins with its first window. */
 function hear(
   known: Map<string, Known>,
-  { queries }: DemandWindow,
+  queries: DemandWindow['queries'],
   keep: number,
-  weight: number,
+  weight: number | undefined,
 ): void {
   for (const each of known.values()) {
     for (const [region, rate] of each.queries) each.queries.set(region, keep * rate);
@@ -100,7 +122,9 @@ function hear(
   for (const [key, byRegion] of queries) {
     const old = known.get(key);
     if (old === undefined || old.queries.size === 0) {
-      known.set(key, { queries: new Map(byRegion), weight, demand: old?.demand ?? 0 });
+      // What somebody else believed is where learning goes on from.
+      const believed = old && old.demand / sum(byRegion.values());
+      known.set(key, { queries: new Map(byRegion), weight: believed ?? weight, demand: 0 });
       continue;
     }
     for (const [region, rate] of byRegion) {
@@ -128,7 +152,7 @@ function weigh(known: ReadonlyMap<string, Known>, loads: DemandWindow['loads'], 
   const ratios = new Map<string, number>();
   for (const [region, load] of loads) {
     const expected = sum(
-      [...known.values()].map(({ queries, weight }) => (queries.get(region) ?? 0) * weight),
+      [...known.values()].map(({ queries, weight = usual }) => (queries.get(region) ?? 0) * weight),
     );
     if (expected === 0) continue;
     ratios.set(region, Math.min(RATIO_MAX, Math.max(1 / RATIO_MAX, load / expected)));
@@ -140,7 +164,7 @@ function weigh(known: ReadonlyMap<string, Known>, loads: DemandWindow['loads'], 
       after += rate * (ratios.get(region) ?? 1);
     }
     if (before === 0) continue;
-    const learned = each.weight * (after / before) ** TRUST;
+    const learned = (each.weight ?? usual) * (after / before);
     each.weight = learned ** (1 - DRIFT) * usual ** DRIFT;
   }
 }

@@ -25,8 +25,10 @@ export type CapacityStatus = {
 /** What the plan expects of a region, and what it would be worth if it could carry more. */
 export type PlannedRegion = {
   readonly name: string;
-  /** Requests a second; 0 = not stated. */
+  /** Requests a second, as it is configured; 0 = not stated. */
   readonly capacity: number;
+  /** The same as the plan counts: less where more comes than is sent, as of large caches; 0 = no bound. */
+  readonly room: number;
   readonly target: number;
   readonly load: number;
   /** Milliseconds that one more request of room would save: 0 = there is room. */

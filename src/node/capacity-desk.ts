@@ -1,5 +1,6 @@
 import { type CapacityPlan, viewPlan } from '../capacity/plan.ts';
 import { goesByPlan } from '../config/capacity-config.ts';
+import type { Config } from '../config/config.ts';
 import type { CapacityStatus } from '../control/capacity-status.ts';
 import { systemClock } from '../control/clock.ts';
 import { regionLoads } from '../control/drill-world.ts';
@@ -40,7 +41,11 @@ export function openCapacityDesk(
     status() {
       if (!goesByPlan(serving().config)) return undefined;
       const [plan, report] = [plans.current(), planning.report()];
-      return { ...(plan && { plan: described(plan) }), ...(report && { planning: report }) };
+      const { regions } = serving().config;
+      return {
+        ...(plan && { plan: described(plan, regions) }),
+        ...(report && { planning: report }),
+      };
     },
     close() {
       teller?.close();
@@ -67,21 +72,22 @@ function planInputs(
 /** It takes milliseconds, and is asked for with every scrape. */
 function createDescription() {
   let known: { readonly plan: CapacityPlan; readonly text: DescribedPlan } | undefined;
-  return (plan: CapacityPlan): DescribedPlan => {
-    if (known?.plan !== plan) known = { plan, text: describePlan(plan) };
+  return (plan: CapacityPlan, stated: Config['regions']): DescribedPlan => {
+    if (known?.plan !== plan) known = { plan, text: describePlan(plan, stated) };
     return known.text;
   };
 }
 
 type DescribedPlan = NonNullable<CapacityStatus['plan']>;
 
-function describePlan(plan: CapacityPlan): DescribedPlan {
+function describePlan(plan: CapacityPlan, stated: Config['regions']): DescribedPlan {
   const { addedMs, demand, loads, pricesMs } = viewPlan(plan);
   const { classes, generation, madeAtMs, regions } = plan;
   return {
     ...{ generation, madeAtMs, demand, addedMs, classes: classes.length },
     regions: regions.map(({ capacity, name, target }, region) => ({
-      ...{ name, capacity: capacity ?? 0, target: target ?? 0 },
+      ...{ name, capacity: stated[name]?.capacity ?? 0 },
+      ...{ room: capacity ?? 0, target: target ?? 0 },
       ...{ load: loads[region]!, priceMs: pricesMs[region]! },
     })),
   };
