@@ -34,7 +34,7 @@ export type DemandRules = {
 /** A window says no more than that there is so many times more, or less. */
 const RATIO_MAX = 4;
 /** A class drifts back to what is usual: where nothing tells classes apart, none is special. */
-const DRIFT = 0.02;
+const DRIFT = 0.005;
 /** What is sent and what comes may differ by so much before somebody else must be to blame. */
 const PRESSURE_MAX = 1.25;
 /** Who asks less is forgotten. */
