@@ -205,6 +205,21 @@ const capacitySchema = z.object({
       movedShare: z.number(),
       waitingShare: z.number(),
       measured: z.number().int(),
+      shares: list(
+        z.object({
+          pool: z.string(),
+          caches: z.number().describe('As if so many equal caches asked'),
+          endpoints: list(
+            z.object({
+              name: z.string(),
+              target: z.number(),
+              achieved: z.number(),
+              deviation: z.number().describe('What chance alone would make of it'),
+              trim: z.number(),
+            }),
+          ),
+        }),
+      ),
     })
     .optional(),
 });

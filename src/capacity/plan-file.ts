@@ -6,10 +6,12 @@ import { brotliCompressSync, brotliDecompressSync, constants, crc32 } from 'node
 import { z } from 'zod';
 import { SLOTS } from '../steering/slots.ts';
 import type { CapacityPlan } from './plan.ts';
+import { TRIM_MAX, TRIM_MIN } from './share-control.ts';
 
 /** Classes of a plan: the replan of twenty regions then takes a quarter of a second. */
 export const PLAN_CLASSES_MAX = 2_000;
 export const PLAN_REGIONS_MAX = 256;
+const TRIMS_MAX = 10_000;
 const TEXT_MAX = 2_000;
 /** Octets when it is unpacked. */
 const UNPACKED_MAX = 32 * 2 ** 20;
@@ -37,6 +39,7 @@ const planSchema = z.strictObject({
       }),
     )
     .max(PLAN_CLASSES_MAX),
+  trims: z.array(z.tuple([text, z.number().min(TRIM_MIN).max(TRIM_MAX)])).max(TRIMS_MAX),
 });
 
 export function encodePlan(plan: CapacityPlan): Uint8Array {

@@ -13,6 +13,8 @@ export type CapacityPlan = {
   readonly regions: readonly PlanRegion[];
   /** In the order of their keys. */
   readonly classes: readonly PlanClass[];
+  /** By name of an endpoint what its weight is multiplied by (share-control.ts). */
+  readonly trims: readonly (readonly [endpoint: string, factor: number])[];
 };
 
 export type PlanRegion = {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CapacityStatus, PlannedRegion } from '../control/capacity-status.ts';
+import type { CapacityStatus, PlannedRegion, PlannedShares } from '../control/capacity-status.ts';
 import type { OverrideStatus, RegionStatus, UpstreamStatus } from '../control/control-plane.ts';
 import type { LatencyStatus } from '../control/latency-status.ts';
 import type { NodeStatus } from '../control/node-status.ts';
@@ -121,7 +121,8 @@ function latencyText({ map, planning }: LatencyStatus, nowMs: number): string {
 }
 
 function capacityText({ plan, planning }: CapacityStatus, nowMs: number): readonly string[] {
-  if (plan === undefined) return ['capacity: no plan yet, nobody is passed on'];
+  const shares = planning?.shares.flatMap(sharesText) ?? [];
+  if (plan === undefined) return ['capacity: no plan yet, nobody is passed on', ...shares];
   const { addedMs, classes, demand, generation, madeAtMs, regions } = plan;
   const made =
     planning === undefined
@@ -130,6 +131,20 @@ function capacityText({ plan, planning }: CapacityStatus, nowMs: number): readon
   return [
     `capacity plan ${generation}, ${spanText(nowMs - madeAtMs)} old: ${Math.round(demand)} requests/s of ${classes} classes, ${addedMs.toFixed(1)} ms lost on average${made}`,
     ...regions.filter(({ capacity }) => capacity > 0).map(plannedText),
+    ...shares,
+  ];
+}
+
+/** `web, what comes by weight (about 140 caches): us 58.1 % of 60 % ±4.1 %, trimmed by +2 %; eu …` */
+function sharesText({ caches, endpoints, pool }: PlannedShares): readonly string[] {
+  if (endpoints.length === 0) return [];
+  const told = endpoints.map(({ achieved, deviation, name, target, trim }) => {
+    const trimmed = trim === 1 ? '' : `, trimmed by ${trim > 1 ? '+' : ''}${percent(trim - 1)}`;
+    const label = name.slice(name.indexOf('/') + 1);
+    return `${label} ${percent(achieved)} of ${percent(target)} ±${percent(deviation)}${trimmed}`;
+  });
+  return [
+    `  ${pool}, what comes by weight (about ${Math.round(caches)} caches): ${told.join('; ')}`,
   ];
 }
 

@@ -1,3 +1,5 @@
+import type { PoolShares } from '../capacity/share-control.ts';
+
 /** The capacity plan that this node steers by; there is none to tell of where no policy goes by it. */
 export type CapacityStatus = {
   /** Undefined = there is none yet: everybody goes where their policy sends them. */
@@ -19,6 +21,8 @@ export type CapacityStatus = {
     readonly waitingShare: number;
     /** Regions whose balancers tell what they carry. */
     readonly measured: number;
+    /** Of pools whose clients are shared out by weight: what is wanted, and what comes. */
+    readonly shares: readonly PlannedShares[];
   };
 };
 
@@ -34,3 +38,5 @@ export type PlannedRegion = {
   /** Milliseconds that one more request of room would save: 0 = there is room. */
   readonly priceMs: number;
 };
+
+export type PlannedShares = PoolShares & { readonly pool: string };

@@ -23,7 +23,7 @@ export type Instant = {
 
 /** Explains with what is served and known at this moment. `config` is the hash of its steering part. */
 export function explainNow(
-  { health, serving, slots, words }: Pick<Facts, 'health' | 'serving' | 'slots' | 'words'>,
+  { health, plan, serving, words }: Pick<Facts, 'health' | 'plan' | 'serving' | 'words'>,
   question: Question,
   now: Instant,
   config: string | undefined,
@@ -35,7 +35,7 @@ export function explainNow(
     return status?.near.find(({ region }) => region === near) ?? status;
   };
   const served = { node: serving.config.node.name, config };
-  const context = { snapshot, health: { ...words, slots }, geo, latency, view, served };
+  const context = { snapshot, health: { ...words, ...plan }, geo, latency, view, served };
   return explainAt(context, question, now);
 }
 

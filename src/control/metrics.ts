@@ -4,7 +4,7 @@ import { formatSocketAddress } from '../ip/socket-address.ts';
 import { counterSlots, durationSlots } from '../nameserver/counters.ts';
 import { readDurations } from '../nameserver/durations.ts';
 import { addBalancer } from './balancer-metrics.ts';
-import type { CapacityStatus } from './capacity-status.ts';
+import type { CapacityStatus, PlannedShares } from './capacity-status.ts';
 import type { RegionStatus, UpstreamStatus } from './control-plane.ts';
 import type { LatencyStatus } from './latency-status.ts';
 import { counter, gauge, histogram } from './metric-kinds.ts';
@@ -199,6 +199,7 @@ function addCapacity(registry: Registry, { plan, planning }: CapacityStatus): vo
   for (const [name, help, value] of told) {
     if (value !== undefined) gauge(registry, `capacity_${name}`, help).set(value);
   }
+  addShares(registry, planning?.shares ?? []);
   if (plan === undefined) return;
   const of = (name: string, help: string) => gauge(registry, `capacity_${name}`, help, ['region']);
   const load = of('planned_load_per_second', 'Requests a second that the plan sends to a region.');
@@ -206,6 +207,26 @@ function addCapacity(registry: Registry, { plan, planning }: CapacityStatus): vo
   for (const region of plan.regions) {
     load.set({ region: region.name }, region.load);
     price.set({ region: region.name }, region.priceMs / 1000);
+  }
+}
+
+/** Of pools whose clients are shared out by weight. */
+function addShares(registry: Registry, shares: readonly PlannedShares[]): void {
+  if (shares.length === 0) return;
+  const of = (name: string, help: string) =>
+    gauge(registry, `shares_${name}`, help, ['pool', 'endpoint']);
+  const target = of('target', 'Part of the requests that an endpoint is to have by its weight.');
+  const achieved = of('achieved', 'Part of the requests that comes to it, as balancers count.');
+  const trim = of('trim', 'What its weight is multiplied by so that the two agree.');
+  const caches = gauge(registry, 'shares_caches', 'As if so many equal caches asked.', ['pool']);
+  for (const { caches: count, endpoints, pool } of shares) {
+    caches.set({ pool }, count);
+    for (const each of endpoints) {
+      const at = { pool, endpoint: each.name.slice(pool.length + 1) };
+      target.set(at, each.target);
+      achieved.set(at, each.achieved);
+      trim.set(at, each.trim);
+    }
   }
 }
 

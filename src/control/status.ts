@@ -1,6 +1,5 @@
 import { placeKey } from '../balancer/counters.ts';
 import type { BalancerCounts, CountedPart } from '../balancer/counts.ts';
-import type { SlotsTable } from '../capacity/slots-table.ts';
 import type { UpstreamConfig, ZoneConfig } from '../config/config.ts';
 import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
@@ -11,6 +10,7 @@ import type { EndpointHealthStatus } from '../monitoring/health-table.ts';
 import type { ServerStatus } from '../monitoring/servers.ts';
 import { stateOfWord } from '../nameserver/explain-candidates.ts';
 import { mapAt } from '../nameserver/map-table.ts';
+import type { ServedHealth } from '../nameserver/served-health.ts';
 import { servicesOf } from '../nameserver/services.ts';
 import type { SnapshotEndpoint } from '../nameserver/snapshot.ts';
 import { classCount } from '../steering/class-list.ts';
@@ -37,7 +37,7 @@ export type Facts = {
   readonly serving: Serving;
   readonly words: HealthWords;
   /** What the capacity plan makes of them. */
-  readonly slots?: SlotsTable | undefined;
+  readonly plan?: Omit<ServedHealth, keyof HealthWords>;
   /** Undefined on a node that judges nothing. */
   health(endpoint: string): EndpointHealthStatus | undefined;
   server(upstream: string, name: string): ServerStatus | undefined;

@@ -69,8 +69,10 @@ export type MapAnswers = {
   readonly forked: Map<string, ClassAnswer>;
   /** The latest one with each first endpoint: the next state has mostly the same. */
   readonly outcomes: Map<number, OutcomeAnswer>;
-  /** Of tallies.ts. */
+  /** Of tallies.ts, and of share-tallies.ts with the number of classes. */
   readonly tallyBase: number;
+  readonly shareBase: number;
+  readonly classCount: number;
 };
 
 /**
@@ -100,8 +102,9 @@ export type AnswerTable = {
   readonly candidates: readonly Candidate[];
   readonly policies: Map<SteeringMap['chain'], Policy>;
   readonly bodies: Bodies;
-  /** By map index (tallies.ts). */
+  /** By map index (tallies.ts, share-tallies.ts). */
   readonly tallyBases: Int32Array;
+  readonly shareBases: Int32Array;
 };
 
 /**
@@ -113,6 +116,7 @@ export function buildAnswers(
   health: ServedHealth,
   signatures: BodySignatures = createBodySignatures(),
 ): AnswerTable {
+  const tallies = talliesOf(snapshot);
   return {
     snapshot,
     health,
@@ -123,7 +127,8 @@ export function buildAnswers(
     candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
     policies: new Map(),
     bodies: { known: new Map(), signatures },
-    tallyBases: talliesOf(snapshot).bases,
+    tallyBases: tallies.bases,
+    shareBases: tallies.shares.bases,
   };
 }
 
@@ -133,6 +138,7 @@ export function updateAnswers(table: AnswerTable, health: ServedHealth): number 
   const changed = new Set([
     ...changedEndpoints(table.health, health),
     ...(isPlanNew ? plannedEndpoints(table.snapshot) : []),
+    ...changedTrims(table, health.trims),
   ]);
   if (changed.size === 0) return 0;
   table.health = health;
@@ -153,18 +159,38 @@ export function updateAnswers(table: AnswerTable, health: ServedHealth): number 
   return changed.size;
 }
 
+/** Endpoints whose weight is trimmed otherwise than before; all of a pool share what one gets. */
+function changedTrims(
+  { candidates, health: { trims: before }, snapshot }: AnswerTable,
+  now: ServedHealth['trims'],
+): readonly number[] {
+  if (before === now) return [];
+  const pools = new Set<string>();
+  for (const name of new Set([...(before?.keys() ?? []), ...(now?.keys() ?? [])])) {
+    if (before?.get(name) !== now?.get(name)) pools.add(name.slice(0, name.indexOf('/')));
+  }
+  const isOf = (endpoint: number): boolean => pools.has(snapshot.endpoints[endpoint]!.pool);
+  return [...candidates.keys()].filter(isOf);
+}
+
 export function mapAnswers(table: AnswerTable, map: number): MapAnswers {
   return table.maps[map] ?? openAnswers(table, map);
 }
 
-function openAnswers({ maps, snapshot, tallyBases }: AnswerTable, map: number): MapAnswers {
+function openAnswers(
+  { maps, shareBases, snapshot, tallyBases }: AnswerTable,
+  map: number,
+): MapAnswers {
+  const own = mapAt(snapshot.maps, map);
   const opened = {
-    map: mapAt(snapshot.maps, map),
+    map: own,
     classes: [],
     decisions: [],
     forked: new Map(),
     outcomes: new Map(),
     tallyBase: tallyBases[map]!,
+    shareBase: shareBases[map]!,
+    classCount: classCount(own.classes.classes),
   };
   maps[map] = opened;
   return opened;
@@ -290,12 +316,13 @@ export function decideState(
   map: SteeringMap,
   { near, variant }: Pick<ClassEntry, 'near' | 'variant'>,
   word: WordOf,
-  slots: ServedHealth['slots'],
+  { slots, trims }: Pick<ServedHealth, 'slots' | 'trims'>,
   nowMs: number | undefined,
 ): DecideState {
   const area = map.classes.areas[map.classes.variants[variant]!.area];
   const key = area && classKey(map.pool, area.key);
   return {
+    ...(trims && { trims }),
     ...(slots && key !== undefined && { plannedFor: (isOpen) => sharesOf(slots, key, isOpen) }),
     ...(nowMs === undefined ? {} : { nowMs }),
     word: (endpoint) => word(endpoint, near),
@@ -323,7 +350,7 @@ function decideClass(
       tiers.map((tier) => tier.map((endpoint) => candidates[endpoint]!)),
     ),
   };
-  const state = decideState(map, entry, word, health.slots, nowMs);
+  const state = decideState(map, entry, word, health, nowMs);
   const decision = decide(policyOf(table, map), preference, state);
   const { involved, searched, stages, ttlSeconds, untilMs } = decision;
   const answer = {

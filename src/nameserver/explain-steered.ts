@@ -53,7 +53,7 @@ export function explainSteered(
   const entry = classEntry(map.classes.classes, classId);
   const { near } = entry;
   const preference = classPreference(map.classes, entry, candidates);
-  const state = decideState(map, entry, wordOf(health), health.slots, head.atMs);
+  const state = decideState(map, entry, wordOf(health), health, head.atMs);
   const decision = decide(policy, preference, state, trace);
   const isBucketed = decision.stages.some(({ parts }) => parts.length > 1);
   const ttlLine = steps.at(-1)?.step === 'ttl' ? steps.pop() : undefined;

@@ -115,13 +115,22 @@ export function mapPoolAt({ pools, words }: MapTable, map: number): MapPool {
   return pools[words[map * MAP_WORDS + POOL]!]!;
 }
 
-/** The areas of a map's clients, and a number that it has in common with the maps that share its classes. */
+/** The policy of a map. */
+export function mapPolicyAt(
+  { policies, words }: MapTable,
+  map: number,
+): MapTable['policies'][number] {
+  return policies[words[map * MAP_WORDS + POLICY]!]!;
+}
+
+/** The classes of a map, with a number that it has in common with the maps that share them. */
 export function mapClassesAt(
   { classes, words }: MapTable,
   map: number,
-): Pick<MapClasses, 'areas'> & { readonly index: number } {
+): Pick<MapClasses, 'areas' | 'words'> & { readonly index: number } {
   const index = words[map * MAP_WORDS + CLASSES]!;
-  return { areas: classes[index]!.areas, index };
+  const { areas, words: list } = classes[index]!;
+  return { areas, words: list, index };
 }
 
 /** One after the other, by index. */

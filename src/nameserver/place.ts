@@ -23,6 +23,9 @@ export type Place = {
   ttlSeconds: number;
   /** Where it is counted besides: the slot of endpoint 0; 0 = nowhere (tallies.ts). */
   tally: number;
+  /** The slots of its class and of its slot of clients; 0 = they are not counted (share-tallies.ts). */
+  classTally: number;
+  slotTally: number;
   /** Of the map that was asked last. */
   table: PrefixTable | undefined;
 };
@@ -39,6 +42,8 @@ export function createPlace(seed = 1): Place {
     endpoint: -1,
     ttlSeconds: 0,
     tally: 0,
+    classTally: 0,
+    slotTally: 0,
     table: undefined,
   };
 }

@@ -5,4 +5,6 @@ import type { HealthWords } from '../health/health-words.ts';
 export type ServedHealth = HealthWords & {
   /** Undefined = there is no plan, and the order of regions holds. */
   readonly slots?: SlotsTable | undefined;
+  /** By name of an endpoint what its weight is multiplied by, where a step asks; 1 where it is missing. */
+  readonly trims?: ReadonlyMap<string, number> | undefined;
 };

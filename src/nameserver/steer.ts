@@ -32,7 +32,8 @@ export function steer(
 ): Body {
   const { nameHash, service } = result;
   const mapIndex = serviceMap(snapshot.services, service);
-  const { map } = mapAnswers(answers, mapIndex);
+  const mapped = mapAnswers(answers, mapIndex);
+  const { map } = mapped;
   placeClient(place, map.classes.table, query, client);
   const answer = classAnswer(answers, mapIndex, place.classId, nowMs);
   const { parts, slots } = answer;
@@ -45,6 +46,11 @@ export function steer(
   }
   place.endpoint = chosen.endpoint;
   place.tally = answer.tally;
+  place.classTally = 0;
+  if (mapped.shareBase > 0) {
+    place.classTally = mapped.shareBase + place.classId;
+    place.slotTally = mapped.shareBase + mapped.classCount + slotOf(nameHash, place.bucket);
+  }
   place.ttlSeconds = ttlOf(answer, map, nameHash, place.bucket, nowMs);
   return isAlias(snapshot.services, service) ? chosen.alias : recordsFor(chosen, query.qtype);
 }
@@ -85,6 +91,10 @@ export function countSteered({ counters, place }: WorkerState): void {
   if (place.tally > 0 && place.endpoint >= 0) {
     const tally = place.tally + place.endpoint;
     counters[tally] = counters[tally]! + 1;
+  }
+  if (place.classTally > 0) {
+    counters[place.classTally] = counters[place.classTally]! + 1;
+    counters[place.slotTally] = counters[place.slotTally]! + 1;
   }
   if (place.fromSubnet) counters[COUNT_CLIENT_SUBNET] = counters[COUNT_CLIENT_SUBNET]! + 1;
 }

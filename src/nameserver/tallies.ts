@@ -6,14 +6,17 @@
  */
 import { COUNT_ANSWERS } from './counters.ts';
 import { mapClassesAt, mapCount, mapPoolAt } from './map-table.ts';
+import { type ShareTallies, shareTalliesOf } from './share-tallies.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export type Tallies = {
   /** By map index: the slot of endpoint e of area a is base + a * width + e; 0 = it is not counted. */
   readonly bases: Int32Array;
-  /** Slots in all. */
+  /** Slots in all, with those of `shares`. */
   readonly count: number;
   readonly pools: readonly TalliedPool[];
+  /** Behind them. */
+  readonly shares: ShareTallies;
 };
 
 export type TalliedPool = {
@@ -31,7 +34,8 @@ const TALLIES_MAX = 250_000;
 
 type Counted = Pick<Snapshot, 'endpoints' | 'maps'>;
 
-export function talliesOf({ endpoints, maps }: Counted): Tallies {
+export function talliesOf(snapshot: Counted): Tallies {
+  const { endpoints, maps } = snapshot;
   const bases = new Int32Array(mapCount(maps));
   const pools: TalliedPool[] = [];
   const known = new Map<string, number>();
@@ -56,7 +60,8 @@ export function talliesOf({ endpoints, maps }: Counted): Tallies {
     known.set(key, slot - first);
     count += needed;
   }
-  return { bases, count, pools };
+  const shares = shareTalliesOf(snapshot, COUNT_ANSWERS + endpoints.length + count);
+  return { bases, count: count + shares.count, pools, shares };
 }
 
 /** Endpoints of pools that go by a plan: what they are answered for changes with it. */

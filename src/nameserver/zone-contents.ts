@@ -169,7 +169,7 @@ function defaultEndpoints(map: SteeringMap, snapshot: Snapshot): readonly number
   const decision = decide(
     compilePolicy(map.chain),
     classPreference(map.classes, entry, candidates),
-    decideState(map, entry, isUp, undefined, undefined),
+    decideState(map, entry, isUp, {}, undefined),
   );
   return decision.outcomes[0]?.candidates.map(({ endpoint }) => endpoint) ?? [];
 }

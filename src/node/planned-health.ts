@@ -1,4 +1,3 @@
-import type { SlotsTable } from '../capacity/slots-table.ts';
 import { goesByPlan } from '../config/capacity-config.ts';
 import type { Serving } from '../control/serving.ts';
 import type { HealthWords } from '../health/health-words.ts';
@@ -12,8 +11,8 @@ import { createPlanSlots, regionState } from '../planning/plan-slots.ts';
  */
 export type PlannedHealth = {
   of(words: HealthWords): ServedHealth;
-  /** Undefined = there is no plan. */
-  slots(): SlotsTable | undefined;
+  /** What is said beside words. */
+  plan(): Omit<ServedHealth, keyof HealthWords>;
   close(): void;
 };
 
@@ -30,6 +29,7 @@ export function createPlannedHealth(parts: PlannedHealthParts): PlannedHealth {
   const slots = createPlanSlots();
   let pending: NodeJS.Immediate | undefined;
   const current = () => (goesByPlan(serving().config) ? keeper.current() : undefined);
+  const trims = createTrims(keeper);
   const stateOf = (words: HealthWords) => regionState(serving().snapshot, words);
   const renew = (): void => {
     pending = undefined;
@@ -43,23 +43,37 @@ export function createPlannedHealth(parts: PlannedHealthParts): PlannedHealth {
   };
   const of = (words: HealthWords): ServedHealth => {
     const plan = current();
-    if (plan === undefined) return words;
+    const trimmed = { ...words, ...trims() };
+    if (plan === undefined) return trimmed;
     const state = stateOf(words);
     const known = slots.known(plan, state);
-    if (known !== undefined) return { ...words, slots: known };
+    if (known !== undefined) return { ...trimmed, slots: known };
     // The first is waited for: without any table everybody would go to the nearest region.
     const last = slots.last();
-    if (last === undefined) return { ...words, slots: slots.make(plan, state) };
+    if (last === undefined) return { ...trimmed, slots: slots.make(plan, state) };
     later();
-    return { ...words, slots: last };
+    return { ...trimmed, slots: last };
   };
   const stop = keeper.onChange(later);
   return {
     of,
-    slots: () => (current() === undefined ? undefined : slots.last()),
+    plan: () => ({ slots: current() && slots.last(), ...trims() }),
     close() {
       stop();
       clearImmediate(pending);
     },
+  };
+}
+
+/** Those of the plan in force; the same object as long as they say the same. */
+function createTrims({ current }: Pick<PlanKeeper, 'current'>) {
+  let text = '[]';
+  let trims: ReadonlyMap<string, number> | undefined;
+  return (): Pick<ServedHealth, 'trims'> => {
+    const now = current()?.trims ?? [];
+    const next = JSON.stringify(now);
+    if (next !== text) trims = now.length === 0 ? undefined : new Map(now);
+    text = next;
+    return trims === undefined ? {} : { trims };
   };
 }

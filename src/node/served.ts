@@ -32,7 +32,7 @@ export type Served = {
   readonly record: NodeRecord;
   readonly reloader: Reloader;
   /** With what the capacity plan makes of it. */
-  readonly health: Pick<PlannedHealth, 'slots'>;
+  readonly health: Pick<PlannedHealth, 'of' | 'plan'>;
   /** Settles when no reload runs any more. */
   close(): Promise<void>;
 };

@@ -264,9 +264,9 @@ type Life = {
 };
 
 /** Who learns of clients and plans where they go. */
-function openPlanners(parts: Parts, dns: DnsWorkers | undefined, serving: () => Serving) {
-  const latency = openLatencyDesk(parts, root('planner-worker'), serving);
-  const capacity = openCapacityDesk(parts, dns, serving);
+function openPlanners(parts: Parts, dns: DnsWorkers | undefined, served: Served) {
+  const latency = openLatencyDesk(parts, root('planner-worker'), served.current);
+  const capacity = openCapacityDesk(parts, dns, served);
   return {
     status: () => ({ latency: latency.status(), capacity: capacity.status() }),
     async close(): Promise<void> {
@@ -292,7 +292,7 @@ function bringToLife(
     [dns, parts.signer, parts.copier, balancer].flatMap((each) => each?.threads() ?? []);
   const served = createServed(options, parts, from, roles);
   const { current, record, reloader } = served;
-  const planners = openPlanners(parts, dns, current);
+  const planners = openPlanners(parts, dns, served);
   const writers = startWriters(parts, keeper, served, dns);
   let ready = false;
   const startedAtMs = clock.nowMs();
@@ -387,7 +387,7 @@ function factsOf({ current, health }: Served, parts: Parts, { balancer, dns }: R
     upstreams: parts.servers.live(serving.config).balancer.upstreams,
     servedSerial: (zone) => servedSerial(serving.config, overlays, zone),
     words: desk.words(),
-    slots: health.slots(),
+    plan: health.plan(),
     health: desk.status,
     server: desk.serverStatus,
     answers: dns?.counters.answers() ?? new Map(),

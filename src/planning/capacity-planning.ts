@@ -3,8 +3,15 @@ import { type DemandReport, decodeReport } from '../capacity/demand-report.ts';
 import { type KnownClass, nextPlan } from '../capacity/next-plan.ts';
 import { type CapacityPlan, type PlanRegion, viewPlan, wholeSlots } from '../capacity/plan.ts';
 import { encodePlan, PLAN_CLASSES_MAX } from '../capacity/plan-file.ts';
+import {
+  createShareControl,
+  type PoolShares,
+  type PoolWindow,
+  type ShareControl,
+} from '../capacity/share-control.ts';
 import type { CapacityConfig } from '../config/capacity-config.ts';
 import type { Clock } from '../control/clock.ts';
+import { SLOTS } from '../steering/slots.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { leads } from './leader.ts';
@@ -30,6 +37,8 @@ export type CapacityReport = {
   readonly waitingShare: number;
   /** Regions whose balancers tell what they carry. */
   readonly measured: number;
+  /** By pool. */
+  readonly shares: ReadonlyMap<string, PoolShares>;
 };
 
 export type CapacityPlanningParts = {
@@ -50,9 +59,15 @@ export type PlanInputs = {
   readonly classes: ReadonlyMap<string, PlannedClass>;
   /** Requests a second that are counted there; of a region that is missing nothing is known. */
   readonly loads: ReadonlyMap<string, number>;
+  /** Pools whose clients are shared out by weight: what came to their endpoints, by name. */
+  readonly pools: ReadonlyMap<string, Pick<PoolWindow, 'isTrimmed' | 'loads'>>;
+  /** Something is down, or returns. */
+  readonly isQuiet: boolean;
 };
 
 const SECOND_MS = 1000;
+/** A quarter of an hour: an answer works for minutes, and what comes in one of them is chance. */
+const SHARE_RULES = { halfLifeSeconds: 900 };
 const READ_AT_ONCE = 200;
 /** A report that is older is of a node that is gone. */
 const OLD_WINDOWS = 2.5;
@@ -64,6 +79,7 @@ export function createCapacityPlanning(parts: CapacityPlanningParts): CapacityPl
   const heard = new Map<string, Heard>();
   let [cancel, isClosed, afterId, isMute] = [() => {}, false, '', false];
   let model: DemandModel | undefined;
+  let control: ShareControl | undefined;
   let report: CapacityReport | undefined;
 
   const plan = async (): Promise<void> => {
@@ -74,31 +90,39 @@ export function createCapacityPlanning(parts: CapacityPlanningParts): CapacityPl
       inputs === undefined ||
       !(await leads({ ...parts, key: PLAN_LEADER_KEY, windowMs, nowMs }))
     ) {
-      [model, report] = [undefined, undefined];
+      [model, control, report] = [undefined, undefined, undefined];
       return;
     }
     const before = keeper.current();
-    if (model === undefined) {
+    if (model === undefined || control === undefined) {
       const known = new Map(before?.classes.map(({ demand, key }) => [key, demand]));
       model = createDemandModel(config(), known);
+      control = createShareControl(SHARE_RULES, new Map(before?.trims));
       log.info('capacity.plans', 'This node makes the capacity plan.');
     }
     afterId = await hearAll(parts, afterId, heard);
+    const reports = [...heard.values()].map((each) => each.report);
     model.learn({
       seconds: windowMs / SECOND_MS,
-      queries: sumQueries([...heard.values()].map((each) => each.report)),
+      queries: sumQueries(reports),
       loads: inputs.loads,
       planned: plannedLoads(before),
+    });
+    control.learn({
+      seconds: windowMs / SECOND_MS,
+      isQuiet: inputs.isQuiet,
+      pools: poolWindows(reports, inputs.pools),
     });
     const regions = planRegions(inputs, model.pressures(), config().targetShare);
     const next = nextPlan(knownClasses(inputs, model, before, regions), regions, config().rules);
     const { movedShare, waitingShare } = next;
-    if (next.classes.length === 0) return;
+    report = { movedShare, waitingShare, measured: inputs.loads.size, shares: control.views() };
+    const trims = [...control.trims()].sort(([a], [b]) => (a < b ? -1 : 1));
+    if (next.classes.length + trims.length + (before?.trims.length ?? 0) === 0) return;
     const classes = next.classes.toSorted((a, b) => (a.key < b.key ? -1 : 1));
     const generation = (before?.generation ?? 0) + 1;
-    const bytes = encodePlan({ generation, madeAtMs: Math.floor(nowMs), regions, classes });
-    report = { movedShare, waitingShare, measured: inputs.loads.size };
-    if (!(await publish(parts.store, PLAN_KEY, bytes))) model = undefined;
+    const bytes = encodePlan({ generation, madeAtMs: Math.floor(nowMs), regions, classes, trims });
+    if (!(await publish(parts.store, PLAN_KEY, bytes))) [model, control] = [undefined, undefined];
   };
   const later = (): void => {
     cancel = clock.setTimer(config().windowMs, () => {
@@ -156,6 +180,31 @@ function sumQueries(reports: readonly DemandReport[]): DemandReport['queries'] {
     }
   }
   return sums;
+}
+
+/** What nameservers say would be sent, by how often each was asked, beside what came. */
+function poolWindows(
+  reports: readonly DemandReport[],
+  pools: PlanInputs['pools'],
+): readonly PoolWindow[] {
+  return [...pools].flatMap(([pool, { isTrimmed, loads }]): readonly PoolWindow[] => {
+    const told = reports.flatMap(({ shares }) => shares.filter((each) => each.pool === pool));
+    if (told.length === 0) return [];
+    const slots = new Float64Array(SLOTS);
+    const targets = new Map<string, number>();
+    let asked = 0;
+    for (const each of told) {
+      const own = each.slots.reduce((sum, rate) => sum + rate, 0);
+      asked += own;
+      for (const [slot, rate] of each.slots.entries()) slots[slot]! += rate;
+      for (const [name, share] of each.targets) {
+        targets.set(name, (targets.get(name) ?? 0) + share * own);
+      }
+    }
+    if (asked === 0) return [];
+    const shares = [...targets].map(([name, sum]) => [name, sum / asked] as const);
+    return [{ pool, targets: new Map(shares), loads, slots, isTrimmed }];
+  });
 }
 
 function plannedLoads(plan: CapacityPlan | undefined): ReadonlyMap<string, number> {

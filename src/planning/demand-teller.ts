@@ -1,4 +1,4 @@
-import { encodeReport } from '../capacity/demand-report.ts';
+import { encodeReport, type ToldShares } from '../capacity/demand-report.ts';
 import type { CapacityConfig } from '../config/capacity-config.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Store } from '../store/store.ts';
@@ -20,6 +20,8 @@ export type DemandTellerParts = {
   config(): CapacityConfig;
   /** Queries by class and region since ever (workers/counter-ledger.ts). */
   tallies(): ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** What is to be told of the time since it was called last (share-report.ts). */
+  shares(seconds: number): readonly ToldShares[];
 };
 
 const SECOND_MS = 1000;
@@ -34,10 +36,11 @@ export function createDemandTeller(parts: DemandTellerParts): DemandTeller {
     const [now, nowMs] = [parts.tallies(), clock.nowMs()];
     const seconds = (nowMs - sinceMs) / SECOND_MS;
     const queries = ratesOf(before, now, seconds);
+    const shares = parts.shares(seconds);
     before = now;
     sinceMs = nowMs;
-    if (queries.size === 0) return;
-    const report = Buffer.from(encodeReport({ node, seconds, queries }));
+    if (queries.size + shares.length === 0) return;
+    const report = Buffer.from(encodeReport({ node, seconds, queries, shares }));
     await store.append(DEMAND_LOG, report.toString('base64'), REPORTS_MAX);
     isMute = false;
   };

@@ -76,7 +76,7 @@ export function packClasses(entries: readonly ClassEntry[], firstEndpoint: numbe
 
 const rowOf = (classId: number): number => HEAD_WORDS + classId * CLASS_WORDS;
 
-export function classCount({ words }: ClassList): number {
+export function classCount({ words }: Pick<ClassList, 'words'>): number {
   return words[0]!;
 }
 
@@ -97,6 +97,19 @@ export function tierCount({ words }: ClassList, classId: number): number {
 /** A number that stands for a tier of the first chain: the same for equal ones of a list. */
 export function tierPlace({ words }: ClassList, classId: number, index: number): number {
   return words[words[rowOf(classId) + LIST]! + 1 + index]!;
+}
+
+/** Whether some class's clients begin with several endpoints that are equally good. */
+export function hasEquals({ words }: Pick<ClassList, 'words'>): boolean {
+  for (let classId = 0; classId < words[0]!; classId += 1) {
+    let at = words[rowOf(classId) + LIST]!;
+    for (let leaf = words[rowOf(classId) + LEAVES]!; leaf > 0; leaf -= 1) {
+      const tiers = words[at]!;
+      if (tiers > 0 && words[words[at + 1]!]! > 1) return true;
+      at += 1 + tiers;
+    }
+  }
+  return false;
 }
 
 /** An object made of it. */

@@ -220,6 +220,7 @@ function choose(
   const choiceState: ChoiceState = {
     usable,
     weight: (candidate) => candidate.weight,
+    trim: ({ name }) => state.trims?.get(name) ?? 1,
     describe: (candidate) => describeWord(state.word(candidate.endpoint)),
     later: chain.looksBehind
       ? tiers

@@ -15,6 +15,8 @@ export type DecideState = LadderState & {
   readonly ttlMaxSeconds: number;
   /** Milliseconds since the epoch, for what goes by the clock; undefined = outside of every time window. */
   readonly nowMs?: number;
+  /** By name of an endpoint what its weight is multiplied by; 1 where it is missing. */
+  readonly trims?: ReadonlyMap<string, number> | undefined;
   /** By region the part of the class's clients that a plan gives it; undefined = there is no plan. */
   readonly plannedFor?:
     | ((isOpen: (region: string) => boolean) => ReadonlyMap<string, number> | undefined)

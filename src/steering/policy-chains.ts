@@ -53,6 +53,16 @@ export function inlineChain(
   });
 }
 
+/** The chain, and all that it has beside the names of policies in it. */
+export function chainsIn(chain: Chain): readonly Chain[] {
+  const inner = chain.flatMap(({ options }) => {
+    if (!isOptions(options)) return [];
+    const named: readonly Named[] = [options, ...LISTS.flatMap((list) => membersOf(options, list))];
+    return named.flatMap((each) => (Array.isArray(each.chain) ? chainsIn(each.chain) : []));
+  });
+  return [chain, ...inner];
+}
+
 /** Options as their schema makes them, with the chains that were put beside names. */
 export function parseOptions({ options: schema, stage }: SteeringStep, options: unknown): unknown {
   if (stage !== 'fork' || !isOptions(options)) return schema.parse(options ?? {});

@@ -50,6 +50,8 @@ export type LeafChain = {
   readonly healthyMin: number;
   /** Some choosing step answers with candidates of later tiers too. */
   readonly looksBehind: boolean;
+  /** Some choosing step gives endpoints shares of the clients. */
+  readonly isShared: boolean;
   /** Some choosing step goes by a plan (area.ts). */
   readonly isPlanned: boolean;
 };

@@ -93,7 +93,7 @@ function compileLeaf(
   const map: { kind: string; run: MapFunction; fences: boolean }[] = [];
   const choose: { kind: string; run: ChooseFunction }[] = [];
   let healthyMin = 1;
-  let [looksBehind, isPlanned] = [false, false];
+  let [looksBehind, isPlanned, isShared] = [false, false, false];
   for (const { kind, options } of chain) {
     const step = stepOf(kind);
     const parsed = parseOptions(step, options);
@@ -105,6 +105,7 @@ function compileLeaf(
       choose.push({ kind, run: step.compile(parsed) });
       looksBehind ||= step.looksBehind?.(parsed) ?? false;
       isPlanned ||= step.isPlanned ?? false;
+      isShared ||= step.isShared ?? false;
       if (kind === HEALTH_STEP) healthyMin = (parsed as { readonly min: number }).min;
     }
   }
@@ -116,6 +117,7 @@ function compileLeaf(
     healthyMin,
     looksBehind,
     isPlanned,
+    isShared,
   };
 }
 
@@ -128,6 +130,20 @@ export function leafChains(node: PolicyNode): readonly LeafChain[] {
       return [...node.parts.map((part) => part.node), node.otherwise].flatMap(leafChains);
     default:
       return branchesOf(node).flatMap((branch) => leafChains(branch.node));
+  }
+}
+
+/** Whether some of its clients are dealt out by lot. */
+export function hasSplit(node: PolicyNode): boolean {
+  switch (node.kind) {
+    case 'chain':
+      return false;
+    case 'split':
+      return true;
+    case 'match':
+      return [...node.parts.map((part) => part.node), node.otherwise].some(hasSplit);
+    default:
+      return branchesOf(node).some((branch) => hasSplit(branch.node));
   }
 }
 

@@ -81,6 +81,8 @@ export type ChoiceState = {
   usable(candidate: Candidate): boolean;
   /** The candidate's weight now. */
   weight(candidate: Candidate): number;
+  /** What its weight is to be multiplied by where what comes differs from what is sent (capacity/share-control.ts). */
+  trim(candidate: Candidate): number;
   /** Its state in a word or two for `explain`: "up", "down", "degraded", "drained", "not yet judged". */
   describe(candidate: Candidate): string;
   /** What could be answered from the tiers behind this one, best first, as it were for this rung. */
@@ -135,6 +137,8 @@ export type ChooseStep<Options = unknown> = {
   compile(options: Options): ChooseFunction;
   /** Tiers behind the answering one may be part of its answers. Default: no. */
   looksBehind?(options: Options): boolean;
+  /** It gives endpoints shares of the clients by weight: it is worth knowing what comes of them. Default: no. */
+  readonly isShared?: true;
   /** It goes by a plan (ChoiceState.planned), for which clients are told apart by where they are. Default: no. */
   readonly isPlanned?: true;
 };

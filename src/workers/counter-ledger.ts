@@ -1,6 +1,8 @@
 import { COUNT_ANSWERS } from '../nameserver/counters.ts';
+import type { SharedGroup } from '../nameserver/share-tallies.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
 import { readTallies, type Tallies, talliesOf } from '../nameserver/tallies.ts';
+import { SLOTS } from '../steering/slots.ts';
 import type { CounterRow } from '../telemetry/counters.ts';
 
 /**
@@ -22,6 +24,19 @@ export type CounterLedger = {
   answers(): ReadonlyMap<string, number>;
   /** Queries by class of a plan (nameserver/tallies.ts) and the region that they were answered with. */
   tallies(): ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** What the rows of the newest snapshot say of shares (nameserver/share-tallies.ts). */
+  shares(): ShareCounts;
+};
+
+export type ShareCounts = {
+  /** Counts of another one begin anew. */
+  readonly snapshot: Pick<Snapshot, 'endpoints' | 'maps'> | undefined;
+  readonly groups: readonly {
+    readonly group: SharedGroup;
+    /** Queries, by class and by slot of clients. */
+    readonly classes: Float64Array;
+    readonly slots: Float64Array;
+  }[];
 };
 
 /** Rows of a worker that are still read one by one; the worker writes only to the newest or two. */
@@ -29,6 +44,7 @@ const ROWS_KEPT_MAX = 3;
 
 type Attached = {
   readonly row: CounterRow;
+  readonly snapshot: Pick<Snapshot, 'endpoints' | 'maps'> | undefined;
   readonly endpoints: readonly string[];
   readonly tallies: Tallies | undefined;
 };
@@ -36,6 +52,7 @@ type Attached = {
 export function createCounterLedger(): CounterLedger {
   const rows = new Map<string, Attached[]>();
   const foldedSlots = new Float64Array(COUNT_ANSWERS);
+  let newest: ShareCounts['snapshot'];
   const foldedAnswers = new Map<string, number>();
   const foldedTallies = new Map<string, Map<string, number>>();
 
@@ -57,7 +74,8 @@ export function createCounterLedger(): CounterLedger {
     attach(worker, row, snapshot) {
       const kept = rows.get(worker) ?? [];
       const endpoints = snapshot?.endpoints.map(({ name }) => name) ?? [];
-      kept.push({ row, endpoints, tallies: snapshot && talliesOf(snapshot) });
+      kept.push({ row, snapshot, endpoints, tallies: snapshot && talliesOf(snapshot) });
+      if (snapshot !== undefined) newest = snapshot;
       while (kept.length > ROWS_KEPT_MAX) fold(kept.shift()!);
       rows.set(worker, kept);
     },
@@ -78,7 +96,22 @@ export function createCounterLedger(): CounterLedger {
       }
       return totals;
     },
+    shares() {
+      const attached = [...rows.values()].flat().filter(({ snapshot }) => snapshot === newest);
+      const groups = attached[0]?.tallies?.shares.groups ?? [];
+      return { snapshot: newest, groups: groups.map((group) => sharesIn(attached, group)) };
+    },
   };
+}
+
+function sharesIn(attached: readonly Attached[], group: SharedGroup) {
+  const { classes: count, slot } = group;
+  const [classes, slots] = [new Float64Array(count), new Float64Array(SLOTS)];
+  for (const { row } of attached) {
+    for (let at = 0; at < count; at += 1) classes[at]! += row[slot + at] ?? 0;
+    for (let at = 0; at < SLOTS; at += 1) slots[at]! += row[slot + count + at] ?? 0;
+  }
+  return { group, classes, slots };
 }
 
 /** Classes come and go with every latency map: the oldest are worth nothing any more. */

@@ -16,6 +16,7 @@ const plans = capacityWorlds([1, 2]).map(({ classes, regions }): CapacityPlan =>
   const known = classes.map((each) => ({ ...each, slots: undefined }));
   const rules = { stepShare: 1, returnShare: 1, stayMs: 3 };
   return {
+    trims: [['web/a', 0.9]],
     generation: 7,
     madeAtMs: 1_000,
     regions,
@@ -87,7 +88,14 @@ test('a report is read as it was written, to a thousandth', () => {
             new Map(Object.entries(each).map(([name, count]) => [name, count / 1000])),
           ]),
         );
-        const report = { node: 'n', seconds, queries: told };
+        const slots = Array.from({ length: SLOTS }, (_, slot) => slot / 8);
+        const targets = new Map([['web/a', 0.25]]);
+        const report = {
+          node: 'n',
+          seconds,
+          queries: told,
+          shares: [{ pool: 'web', targets, slots }],
+        };
         assert.deepEqual(decodeReport(encodeReport(report)), report);
       },
     ),
@@ -101,7 +109,7 @@ test('a plan that is older, has lost much or moves much does not take the place 
     ...{ waysMs: [10, 20], slots: [SLOTS, 0] },
   }));
   const regions = ['a', 'b'].map((name) => ({ name, capacity: null, target: null }));
-  const plan: CapacityPlan = { generation: 5, madeAtMs: 0, regions, classes };
+  const plan: CapacityPlan = { generation: 5, madeAtMs: 0, regions, classes, trims: [] };
   const move = (count: number): CapacityPlan => ({
     ...plan,
     generation: 6,

@@ -16,6 +16,7 @@ const planned = ({ classes, regions }: CapacityWorld): CapacityPlan => {
   return {
     generation: 1,
     madeAtMs: 0,
+    trims: [],
     regions,
     classes: nextPlan(known, regions, AT_ONCE).classes,
   };

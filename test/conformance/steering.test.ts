@@ -176,6 +176,7 @@ function optionSets(step: SteeringStep): readonly unknown[] {
 function choiceState(flags: readonly boolean[]): ChoiceState {
   return {
     usable: ({ endpoint }) => flags[endpoint] === true,
+    trim: () => 1,
     weight: (each) => each.weight,
     describe: ({ endpoint }) => (flags[endpoint] === true ? 'up' : 'down'),
     later: LATER,

@@ -65,7 +65,7 @@ function serve(world: World) {
     decisionFor(address: Address): Decision {
       const client = clientOf(geo, policy, undefined, address);
       const near = readsClient(policy) ? nearest(places, client.location) : NOWHERE;
-      const state = decideState(map, { near, variant: 0 }, word, undefined, nowMs);
+      const state = decideState(map, { near, variant: 0 }, word, {}, nowMs);
       return decide(policy, preferenceOf(policy, candidates, client), state);
     },
     answerTo(client: Address) {

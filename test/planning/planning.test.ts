@@ -102,7 +102,7 @@ function openNode(
   const log = { info: () => {}, warn: (kind: string) => void events.push(kind) };
   const keeper = createPlanKeeper({ store, events: { record }, directory });
   const parts = { store, clock, log, node, config: () => config };
-  const teller = createDemandTeller({ ...parts, tallies: world.tallies });
+  const teller = createDemandTeller({ ...parts, tallies: world.tallies, shares: () => [] });
   const regions = [
     { name: 'eu', capacity: 2000 },
     { name: 'us', capacity: 9000 },
@@ -110,7 +110,7 @@ function openNode(
   const planning = createCapacityPlanning({
     ...parts,
     keeper,
-    inputs: () => ({ regions, classes, loads: world.loads }),
+    inputs: () => ({ regions, classes, loads: world.loads, pools: new Map(), isQuiet: false }),
   });
   return {
     ...{ keeper, planning, teller, events },

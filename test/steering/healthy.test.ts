@@ -7,6 +7,7 @@ import { candidate, outcome, three, type WordName } from './places.ts';
 
 const without = (...regions: string[]): ChoiceState => ({
   usable: ({ region }) => !regions.includes(region),
+  trim: () => 1,
   weight: () => 1,
   describe: () => 'down',
   later: [],

@@ -6,13 +6,14 @@ import { candidate, outcome } from './places.ts';
 
 const state: ChoiceState = {
   usable: () => true,
+  trim: () => 1,
   weight: (each) => each.weight,
   describe: () => 'up',
   later: [],
   planned: undefined,
 };
 const run = (outcomes: readonly Outcome[]): readonly Outcome[] =>
-  weighted.compile({ mode: 'spread' })(outcomes, state);
+  weighted.compile({ mode: 'spread', trim: false })(outcomes, state);
 const tier = (...weights: number[]): readonly Candidate[] =>
   weights.map((weight, index) => candidate(index, 'abc'[index] ?? '', undefined, weight));
 const show = (outcomes: readonly Outcome[]): string =>
@@ -36,7 +37,7 @@ test('weighted splits every outcome that it is given', () => {
 
 const chosen = (mode: 'spread' | 'sticky' | 'random') =>
   weighted
-    .compile({ mode })([outcome(tier(1, 3))], state)
+    .compile({ mode, trim: false })([outcome(tier(1, 3))], state)
     .map(({ candidates, draw, part, share }) => [candidates[0]?.region, share, part, draw]);
 
 test('weighted draws over time, by client, or for each query', () => {
@@ -57,7 +58,9 @@ test('weighted draws over time, by client, or for each query', () => {
 test('weighted says how it draws', () => {
   const note = (mode: 'spread' | 'sticky' | 'random'): string => {
     const lines: string[] = [];
-    weighted.compile({ mode })([outcome(tier(1, 3))], state, (line) => lines.push(line.note));
+    weighted.compile({ mode, trim: false })([outcome(tier(1, 3))], state, (line) =>
+      lines.push(line.note),
+    );
     return lines.join();
   };
   assert.equal(note('spread'), 'web/a 25 %, web/b 75 %');

@@ -21,6 +21,7 @@ export const sticky: ChooseStep<z.infer<typeof options>> = {
   summary:
     'Keeps each client network with one of the equally good endpoints, in proportion to weights.',
   options,
+  isShared: true,
   compile:
     ({ by }) =>
     (outcomes, state, trace) => {

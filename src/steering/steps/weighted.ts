@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ChooseStep } from '../step.ts';
+import type { Candidate, ChooseStep } from '../step.ts';
 import { asParts, describeShares, namesIn, rotations } from './rotation.ts';
 
 const MODES = ['spread', 'sticky', 'random'] as const;
@@ -10,6 +10,12 @@ const options = z.strictObject({
     .default('spread')
     .describe(
       '`spread`: every client network gets each endpoint in turn, as evenly as can be. `sticky`: a client network stays with its endpoint while weights allow. `random`: drawn for each query.',
+    ),
+  trim: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Correct the weights slowly, by a fifth at most, so that the shares hold of what balancers count, and not only of the answers.',
     ),
 });
 
@@ -23,12 +29,13 @@ export const weighted: ChooseStep<z.infer<typeof options>> = {
   stage: 'choose',
   summary: 'Shares clients among the equally good endpoints in proportion to their weights.',
   options,
+  isShared: true,
   compile:
-    ({ mode }) =>
+    ({ mode, trim }) =>
     (outcomes, state, trace) => {
-      const shared = outcomes.flatMap((outcome) =>
-        rotations(outcome, (candidate) => state.weight(candidate)),
-      );
+      const weightOf = (candidate: Candidate): number =>
+        state.weight(candidate) * (trim ? state.trim(candidate) : 1);
+      const shared = outcomes.flatMap((outcome) => rotations(outcome, weightOf));
       const note = describeShares(shared);
       const how = mode === 'spread' ? '' : mode === 'sticky' ? ', sticky' : ', at random';
       trace?.({ step: 'weighted', kept: namesIn(shared), dropped: [], note: `${note}${how}` });
