@@ -67,7 +67,8 @@ const VALUE6 = 4;
 const SIGN = -0x80000000;
 const SCOPE_BITS = 8;
 const SCOPE_MASK = 2 ** SCOPE_BITS - 1;
-const FOLDED_NETWORKS = ['::ffff:0:0/96', '64:ff9b::/96', '2002::/16'] as const;
+/** IPv6 networks whose addresses carry an IPv4 address, which is looked up instead. */
+export const FOLDED_NETWORKS = ['::ffff:0:0/96', '64:ff9b::/96', '2002::/16'] as const;
 const SIX_TO_FOUR = 0x2002;
 const NAT64 = 0x0064ff9b;
 /** Marks a value inside a border while ranges merge; above every value and the one of folded networks. */

@@ -20,10 +20,6 @@ export function segments4(ranges: Ranges): Segment[] {
 
 /** IPv6 space as look-ups must see it: the networks that carry IPv4 addresses hold IPv4's values. */
 export function segments6(ranges: Ranges): Segment[] {
-  const plain = Array.from(ranges.values6, (value, i) => ({
-    start: ranges.starts6.subarray(4 * i, 4 * i + 4).reduce((n, w) => (n << 32n) | BigInt(w), 0n),
-    value,
-  }));
   return [0xffffn << 32n, 0x64ff9bn << 96n, 0x2002n << 112n].reduce((segments, base) => {
     const shift = base >> 112n === 0x2002n ? 80n : 0n;
     const end = base + (1n << (32n + shift));
@@ -34,7 +30,35 @@ export function segments6(ranges: Ranges): Segment[] {
     const before = segments.filter(({ start }) => start < base);
     const after = segments.filter(({ start }) => start > end);
     return [...before, ...folded, { start: end, value: valueAt(segments, end) }, ...after];
-  }, plain);
+  }, plainSegments6(ranges));
+}
+
+/** IPv6 space as the ranges themselves have it: nothing is carried. */
+export function plainSegments6(ranges: Ranges): Segment[] {
+  return Array.from(ranges.values6, (value, i) => ({
+    start: ranges.starts6.subarray(4 * i, 4 * i + 4).reduce((n, w) => (n << 32n) | BigInt(w), 0n),
+    value,
+  }));
+}
+
+/** The fewest networks that segments are, in the order of addresses: the widest that fits, again and again. */
+export function networksOf(
+  segments: readonly Segment[],
+  bits: number,
+): readonly { readonly prefix: Prefix; readonly value: number }[] {
+  const whole = 1n << BigInt(bits);
+  return segments.flatMap(({ start, value }, index) => {
+    const end = segments[index + 1]?.start ?? whole;
+    const networks: { prefix: Prefix; value: number }[] = [];
+    for (let at = start; at < end; ) {
+      let length = 0;
+      const fits = (size: bigint): boolean => at % size === 0n && at + size <= end;
+      while (!fits(1n << BigInt(bits - length))) length += 1;
+      networks.push({ prefix: { address: toAddress(at, bits), length }, value });
+      at += 1n << BigInt(bits - length);
+    }
+    return networks;
+  });
 }
 
 export function valueAt(segments: readonly Segment[], address: bigint): number {
