@@ -1,7 +1,6 @@
 /** Who asked, in words: the network that decides, and where it is. */
-import { countryName } from '../geo/centroids.ts';
 import { locate } from '../geo/database.ts';
-import type { Location } from '../geo/location.ts';
+import { describePlace } from '../geo/describe-place.ts';
 import { formatPrefix, type Prefix } from '../ip/prefix.ts';
 import type { ExplainContext, Explanation } from './explain.ts';
 import type { Asked } from './explain-question.ts';
@@ -27,14 +26,4 @@ export function describeClient(
     place: describePlace(location),
     near: undefined,
   };
-}
-
-/** `Frankfurt, DE-HE, Germany`, the codes as people write them in policies; less when less is known. */
-function describePlace(location: Location | undefined): string {
-  if (location === undefined) return 'an unknown place';
-  const { city, subdivision, country, continent } = location;
-  const code = subdivision === undefined ? undefined : `${country}-${subdivision}`;
-  const parts = [city, code, country === undefined ? continent : countryName(country)];
-  const known = parts.filter((part) => part !== undefined);
-  return known.length === 0 ? 'an unknown place' : known.join(', ');
 }
