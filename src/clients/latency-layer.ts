@@ -62,6 +62,27 @@ function meanWays(orders: number, rows: LatencyMap['rows']): readonly (readonly 
   );
 }
 
+/**
+ * A map whose orders tell ways: networks that are ordered alike and are not equally far away are told apart. For
+ * reports, which look at how close regions are; steering has more classes to make of it, and the same in the end.
+ */
+export function layerWithWays(map: LatencyMap): LatencyLayer {
+  const numbers = new Map<string, number>();
+  const orders: (readonly number[])[] = [];
+  const orderWaysMs: (readonly number[])[] = [];
+  const rows = map.rows.map((row) => {
+    const key = `${row.order} ${row.waysMs.join(' ')}`;
+    const number = numbers.get(key) ?? orders.length;
+    if (number === orders.length) {
+      numbers.set(key, number);
+      orders.push(map.orders[row.order]!);
+      orderWaysMs.push(row.waysMs);
+    }
+    return { ...row, order: number };
+  });
+  return { ...layerOfMap({ ...map, orders, rows }), orderWaysMs };
+}
+
 const shared = (octets: number): SharedArrayBuffer => new SharedArrayBuffer(octets);
 
 /** Networks are in the order of their addresses, so one pass does. */

@@ -68,8 +68,33 @@ export function buildMap(
   clientRegions: readonly (Location | undefined)[] = [],
   tables: ClassTables = createClassTables(geo),
 ): ClassMap {
-  const regions = clientRegions.map((location) => location && spherePoint(location));
   const facts = tables.factsOf(policy);
+  const sorted = sortClients(policy, candidates, facts, clientRegions);
+  const { areas, classOf, entries, locationsWithoutClass, variants } = sorted;
+  const { shares, table } = tables.of(facts, classOf, entries.length);
+  const classes = packClasses(
+    entries.map((entry, index) => ({ ...entry, addressShare: shares[index] ?? 0 })),
+    candidates[0]?.endpoint ?? 0,
+  );
+  const latencyGeneration = tables.latencyGeneration(policy);
+  return { table, classes, variants, areas, latencyGeneration, locationsWithoutClass };
+}
+
+/** Clients by class, before it is known how many addresses each has. */
+export type SortedClients = Pick<ClassMap, 'areas' | 'variants' | 'locationsWithoutClass'> & {
+  /** By number of a client (ClientFacts). */
+  readonly classOf: Uint32Array;
+  readonly entries: readonly Omit<ClassEntry, 'addressShare'>[];
+};
+
+/** @param clientRegions as of buildMap */
+export function sortClients(
+  policy: Policy,
+  candidates: readonly Candidate[],
+  facts: ClientFacts,
+  clientRegions: readonly (Location | undefined)[],
+): SortedClients {
+  const regions = clientRegions.map((location) => location && spherePoint(location));
   const interned = createInterned();
   const areas = policy.isPlanned ? createAreas(policy, candidates, facts) : undefined;
   const classById = new Map<string, number>();
@@ -90,15 +115,8 @@ export function buildMap(
       classById.set(id, classOf[number]!);
     }
   }
-  const { shares, table } = tables.of(facts, classOf, entries.length);
-  const classes = packClasses(
-    entries.map((entry, index) => ({ ...entry, addressShare: shares[index] ?? 0 })),
-    candidates[0]?.endpoint ?? 0,
-  );
   const { variants } = interned;
-  const latencyGeneration = tables.latencyGeneration(policy);
-  const known = { variants, areas: areas?.all() ?? [], latencyGeneration };
-  return { table, classes, ...known, locationsWithoutClass };
+  return { classOf, entries, variants, areas: areas?.all() ?? [], locationsWithoutClass };
 }
 
 const NO_AREA = -1;
@@ -245,7 +263,7 @@ function nearestRegion(
 /** The preference of a class, with candidates again; `candidates` are those that the map was built from. */
 export function classPreference(
   { variants }: Pick<ClassMap, 'variants'>,
-  { leaves, variant }: ClassEntry,
+  { leaves, variant }: Pick<ClassEntry, 'leaves' | 'variant'>,
   candidates: readonly Candidate[],
 ): Preference {
   const byEndpoint = new Map(candidates.map((candidate) => [candidate.endpoint, candidate]));

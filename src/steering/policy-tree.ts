@@ -7,7 +7,7 @@
  *   try        in order: the first part that has something healthy
  *   schedule   by the clock
  */
-import type { ChooseFunction, ClientNetwork, DrawMode, MapFunction } from './step.ts';
+import type { ChooseFunction, ClientNetwork, DrawMode, MapFunction, WaysFunction } from './step.ts';
 import type { TimeWindow } from './time-window.ts';
 
 export type PolicyNode =
@@ -42,6 +42,8 @@ export type LeafChain = {
     readonly run: MapFunction;
     /** It may leave nothing; any other step that does is skipped. */
     readonly fences: boolean;
+    /** What it orders by, where that is a length. */
+    readonly ways?: WaysFunction | undefined;
   }[];
   readonly choose: readonly { readonly kind: string; readonly run: ChooseFunction }[];
   /** False when the chain has no `healthy` step: then only operators' overrides count. */

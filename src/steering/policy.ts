@@ -8,7 +8,6 @@ import type {
   ChooseFunction,
   ClientFact,
   ClientNetwork,
-  MapFunction,
   Marks,
   NetworkSet,
   Tiers,
@@ -90,7 +89,7 @@ function compileLeaf(
   knows: (step: Knowing, options: unknown) => void,
   marks: Marks,
 ): LeafChain {
-  const map: { kind: string; run: MapFunction; fences: boolean }[] = [];
+  const map: LeafChain['map'][number][] = [];
   const choose: { kind: string; run: ChooseFunction }[] = [];
   let healthyMin = 1;
   let [looksBehind, isPlanned, isShared] = [false, false, false];
@@ -99,7 +98,7 @@ function compileLeaf(
     const parsed = parseOptions(step, options);
     if (step.stage === 'map') {
       const fences = step.fences?.(parsed) ?? false;
-      map.push({ kind, run: step.compile(parsed, marks), fences });
+      map.push({ kind, run: step.compile(parsed, marks), fences, ways: step.ways?.(parsed) });
       knows(step, parsed);
     } else if (step.stage === 'choose') {
       choose.push({ kind, run: step.compile(parsed) });
@@ -214,15 +213,21 @@ export function labelled(trace: Trace | undefined, path: string): Trace | undefi
   return (line) => trace({ ...line, step: `${path}${line.step}` });
 }
 
-/** The tiers of one chain, best first. */
-function mapTiers(
+/**
+ * The tiers of one chain, best first.
+ * @param watch told of each step before it runs, with the tiers that it begins with
+ */
+export function mapTiers(
   { map }: LeafChain,
   candidates: readonly Candidate[],
   client: ClientNetwork,
   trace?: Trace,
+  watch?: (step: LeafChain['map'][number], tiers: Tiers) => void,
 ): Tiers {
   let tiers: Tiers = candidates.length === 0 ? [] : [candidates];
-  for (const { fences, kind, run } of map) {
+  for (const step of map) {
+    const { fences, kind, run } = step;
+    watch?.(step, tiers);
     const mapped = run(tiers, client, trace).filter((tier) => tier.length > 0);
     if (mapped.length > 0 || fences) tiers = mapped;
     else if (tiers.length > 0) traceSkipped(kind, tiers.flat(), trace);

@@ -100,6 +100,14 @@ export type TraceLine = {
 };
 export type Trace = (line: TraceLine) => void;
 
+/** How far candidates are from a client as a step sees it, in the order in which it has them. */
+export type Ways = {
+  readonly unit: 'km' | 'ms';
+  /** Undefined lengths are not known. */
+  readonly ways: readonly { readonly candidate: Candidate; readonly length: number | undefined }[];
+};
+export type WaysFunction = (candidates: readonly Candidate[], client: ClientNetwork) => Ways;
+
 export type MapFunction = (tiers: Tiers, client: ClientNetwork, trace?: Trace) => Tiers;
 export type ChooseFunction = (
   outcomes: readonly Outcome[],
@@ -124,6 +132,8 @@ export type MapStep<Options = unknown> = {
   compile(options: Options, marks: Marks): MapFunction;
   /** It may leave out endpoints for good, all of them if need be. Default: no. */
   fences?(options: Options): boolean;
+  /** What it orders candidates of one tier by, where that is a length: the report of the map tells who is close. */
+  ways?(options: Options): WaysFunction;
   /** Numbers of autonomous systems that it tells apart. Default: none. */
   systems?(options: Options): readonly number[];
 };

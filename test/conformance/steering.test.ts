@@ -246,6 +246,32 @@ function checkMap(step: MapStep, options: unknown): void {
     }),
     parameters,
   );
+  if (step.ways !== undefined) checkWays(step, options);
+}
+
+/** Whoever says what it orders by has ordered by that. */
+function checkWays(step: MapStep, options: unknown): void {
+  const run = step.compile(options, () => 0);
+  const waysTo = step.ways!(options);
+  fc.assert(
+    fc.property(candidates, client, (tier, network) => {
+      const { unit, ways } = waysTo(tier, network);
+      const all = ways.map(({ candidate }) => candidate);
+      assert.deepEqual(sorted(all), sorted(tier), 'nothing lost or invented');
+      const [first] = run([tier], network);
+      assert.ok(first!.includes(all[0]!), 'the first is in the best tier');
+      const known = ways.flatMap(({ length }) => length ?? []);
+      assert.ok(known.every((length) => Number.isFinite(length)));
+      if (unit === 'km')
+        assert.deepEqual(
+          known,
+          known.toSorted((a, b) => a - b),
+        );
+      const unknown = ways.findIndex(({ length }) => length === undefined);
+      assert.ok(unknown < 0 || unknown >= known.length, 'what is not known comes last');
+    }),
+    parameters,
+  );
 }
 
 /** Other names and numbers, in another order. */

@@ -36,7 +36,7 @@ export const latency: MapStep<Options> = {
           trace?.({ ...line, step: 'latency', note: `nothing was measured; ${line.note}` }),
         );
       }
-      const places = new Map(order.map((region, place) => [region, place]));
+      const places = placesOf(order);
       const ordered = tiers.flatMap((tier) => splitByPlace(tier, places, tiersMax));
       trace?.({
         step: 'latency',
@@ -47,15 +47,37 @@ export const latency: MapStep<Options> = {
       return ordered;
     };
   },
+  ways: ({ tiersMax, ...rest }) => {
+    const byDistance = nearest.ways!({ ...rest, tiersMax, bias: {} });
+    return (candidates, client) => {
+      const { order, waysMs = [] } = client;
+      if (order === undefined) return byDistance(candidates, client);
+      const placeOf = placesIn(placesOf(order));
+      const ways = candidates
+        .map((candidate) => ({ candidate, place: placeOf(candidate) }))
+        .sort((a, b) => a.place - b.place)
+        .map(({ candidate, place }) => ({ candidate, length: waysMs[place] }));
+      return { unit: 'ms', ways };
+    };
+  },
 };
 
-/** One tier as several: each region one, those behind the first few together. Regions without a place come last. */
+const placesOf = (order: readonly string[]): ReadonlyMap<string, number> =>
+  new Map(order.map((region, place) => [region, place]));
+
+/** Regions without a place come last. */
+const placesIn =
+  (places: ReadonlyMap<string, number>) =>
+  ({ region }: Candidate): number =>
+    places.get(region) ?? places.size;
+
+/** One tier as several: each region one, those behind the first few together. */
 function splitByPlace(
   tier: readonly Candidate[],
   places: ReadonlyMap<string, number>,
   tiersMax: number,
 ): Tiers {
-  const placeOf = ({ region }: Candidate): number => places.get(region) ?? places.size;
+  const placeOf = placesIn(places);
   const split: Candidate[][] = [];
   let place = -1;
   for (const candidate of tier.toSorted((a, b) => placeOf(a) - placeOf(b))) {

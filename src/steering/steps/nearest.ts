@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { distanceKm } from '../../geo/distance.ts';
 import type { Location } from '../../geo/location.ts';
-import type { Candidate, MapStep, Tiers } from '../step.ts';
+import type { Candidate, ClientNetwork, MapStep, Tiers } from '../step.ts';
 
 /**
  * Geography: the nearer a region, the earlier its tier.
@@ -54,13 +54,7 @@ export const nearest: MapStep<Options> = {
   summary: 'Orders endpoints by distance from the client; equally near ones share a tier.',
   options,
   compile: (compiled) => (tiers, client, trace) => {
-    const from = client.location;
-    const measured = tiers.map((candidates) =>
-      candidates.map((candidate) => ({
-        candidate,
-        km: biased(kilometres(from, candidate.location), biasOf(compiled.bias, candidate)),
-      })),
-    );
+    const measured = tiers.map((candidates) => measure(candidates, client, compiled));
     const known = measured.some((tier) => tier.some(({ km }) => km !== undefined));
     const ordered = measured.flatMap((tier) => splitByDistance(tier, compiled));
     trace?.({
@@ -79,7 +73,25 @@ export const nearest: MapStep<Options> = {
     });
     return ordered;
   },
+  ways: (compiled) => (candidates, client) => ({
+    unit: 'km',
+    ways: sortByDistance(measure(candidates, client, compiled)).map(({ candidate, km }) => ({
+      candidate,
+      length: km,
+    })),
+  }),
 };
+
+function measure(
+  candidates: readonly Candidate[],
+  { location: from }: ClientNetwork,
+  { bias }: Options,
+): readonly Measured[] {
+  return candidates.map((candidate) => ({
+    candidate,
+    km: biased(kilometres(from, candidate.location), biasOf(bias, candidate)),
+  }));
+}
 
 const biasOf = (bias: Options['bias'], { label, region }: Candidate): number | undefined =>
   bias[label] ?? bias[region];
@@ -103,7 +115,7 @@ function kilometres(from: Location | undefined, to: Location | undefined): numbe
  */
 function splitByDistance(tier: readonly Measured[], { toleranceKm, tiersMax }: Options): Tiers {
   const split: Candidate[][] = [];
-  const sorted = [...tier].sort((a, b) => compareKm(a.km, b.km));
+  const sorted = sortByDistance(tier);
   let tierKm = 0;
   for (const { candidate, km } of sorted) {
     const last = split.at(-1);
@@ -117,6 +129,9 @@ function splitByDistance(tier: readonly Measured[], { toleranceKm, tiersMax }: O
   }
   return split;
 }
+
+const sortByDistance = (tier: readonly Measured[]): readonly Measured[] =>
+  [...tier].sort((a, b) => compareKm(a.km, b.km));
 
 /** Stable: equal or unknown distances keep the order of the pool, unknown ones last. */
 function compareKm(a: number | undefined, b: number | undefined): number {
