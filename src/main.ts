@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { explainRequestIn } from './balancer/explain-config.ts';
+import { configPath } from './cli/config-file.ts';
 import { EXIT_USAGE } from './cli/exit.ts';
 import {
   type Handlers,
@@ -23,7 +23,6 @@ import { describeProblem, EXIT_CONFIG, EXIT_FAILED, endSignal, runNode } from '.
 import { createLog } from './telemetry/log.ts';
 
 /** The program: words of the command line in, an exit code out. */
-const CONFIG_PLACES = ['./meridian.yaml', '/etc/meridian/meridian.yaml'];
 const QUICKSTART_FILE = fileURLToPath(new URL('../config/quickstart.yaml', import.meta.url));
 
 const io = processIo();
@@ -42,7 +41,7 @@ const handlers: Handlers = {
 process.exit(await runCli(process.argv.slice(2), io, handlers));
 
 async function run({ config, region, roles }: RunOptions): Promise<number> {
-  const file = config ?? process.env['MERIDIAN_CONFIG'] ?? firstExisting(CONFIG_PLACES);
+  const file = configPath(config, process.env);
   const loaded = loadConfig({ file, roles, region, environment: process.env });
   return runNode({
     file,
@@ -121,8 +120,4 @@ function serving<Options>(
 function onUnreadable(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
   if (!isServing) process.exit(0);
-}
-
-function firstExisting(places: readonly string[]): string {
-  return places.find((place) => existsSync(place)) ?? places[0]!;
 }

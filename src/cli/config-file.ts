@@ -1,6 +1,15 @@
+import { existsSync } from 'node:fs';
 import type { Validation } from '../config/validate.ts';
 import { CliExit, EXIT_NO } from './exit.ts';
 import type { CliIo } from './io.ts';
+
+/** Where a configuration is looked for when nobody says where it is. */
+const CONFIG_PLACES = ['./meridian.yaml', '/etc/meridian/meridian.yaml'] as const;
+
+/** The file that is given, or MERIDIAN_CONFIG, or the first that is there. */
+export function configPath(given: string | undefined, env: CliIo['env']): string {
+  return given ?? env['MERIDIAN_CONFIG'] ?? CONFIG_PLACES.find(existsSync) ?? CONFIG_PLACES[0];
+}
 
 /** Reads and validates a configuration file as a node would; that it cannot be read ends the command. */
 export async function validateFile(io: CliIo, file: string): Promise<Validation> {

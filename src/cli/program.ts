@@ -19,6 +19,7 @@ import { addHealthcheck } from './healthcheck.ts';
 import { addImport } from './import.ts';
 import type { CliIo, Handlers } from './io.ts';
 import { issueText } from './issue-text.ts';
+import { addMap } from './map.ts';
 import { addNodes } from './nodes.ts';
 import { OUTPUT_FORMATS } from './output.ts';
 import { addQuery } from './query.ts';
@@ -34,7 +35,7 @@ import { addZone } from './zone.ts';
 /**
  * The command line: every command is a client of the admin API without privileges, but for those that
  * start something (`run`, `quickstart`, `origin`, injected as handlers) or work on files and the net
- * alone (`check`, `import`, `geo`, `query`, `doctor`).
+ * alone (`check`, `map`, `import`, `geo`, `query`, `doctor`).
  */
 export function createProgram(io: CliIo, handlers: Handlers): Command {
   return assemble(io, handlers).program;
@@ -91,6 +92,7 @@ function assemble(io: CliIo, handlers: Handlers) {
   addStatus(program, context);
   addTop(program, context);
   addExplain(program, context, handlers);
+  addMap(program, context);
   addQuery(program, context);
   addDoctor(program, context);
   addDnssec(program, context);

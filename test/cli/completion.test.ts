@@ -36,6 +36,8 @@ test('the shell is offered commands and options', async (t) => {
   const commands = await printed(t, 'complete', '--', 'dr');
   assert.match(commands.text, /^drain\t/m);
   assert.match(commands.text, /^drill\t/m);
+  const map = await printed(t, 'complete', '--', 'map', '--ag');
+  assert.match(map.text, /^--against\t[\s\S]*^--against-geo\t[\s\S]*^--against-latency\t/m);
   const options = await printed(t, 'complete', '--', 'drain', '--f');
   assert.match(options.text, /^--for\t/m);
   assert.match(options.text, /^--force\t/m);
