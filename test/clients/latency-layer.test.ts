@@ -27,7 +27,7 @@ test('layerWithWays() tells networks apart that are not equally far away', () =>
   const at = (text: string): number => valueAt(ranges, parseAddress(text)!);
   const told = ['80.1.2.9', '80.1.3.9', '80.1.4.9', '80.1.5.9', '2001:db8::9'].map((text) => {
     const value = at(text);
-    return [orders[value - 1], orderWaysMs![value - 1]];
+    return [orders[value - 1], orderWaysMs[value - 1]];
   });
   const [same, other] = [
     ['virginia', 'frankfurt'],
@@ -44,9 +44,14 @@ test('layerWithWays() tells networks apart that are not equally far away', () =>
   assert.equal(at('80.1.6.9'), 0);
 });
 
+test('layerOfMap() tells the ways of an order as they are on average, those that are known', () => {
+  const { orderWaysMs } = layerOfMap(map);
+  const [mostly, other] = [[20, (3 * 25 + 90) / 4, 0], [10, 0, 0]];
+  assert.deepEqual(orderWaysMs, [mostly, other]);
+});
+
 test('layerWithWays() orders as the map does', () => {
   const [plain, told] = [layerOfMap(map), layerWithWays(map)];
-  assert.equal(plain.orderWaysMs, undefined);
   for (const text of ['80.1.2.9', '80.1.3.9', '80.1.4.9', '2001:db8::9', '9.9.9.9']) {
     const address = parseAddress(text)!;
     assert.deepEqual(latencyOf(told, address), latencyOf(plain, address), text);

@@ -19,8 +19,11 @@ const DEADLINE_MS = 60_000;
 const EAGER = 2;
 
 test('weights are trimmed by what balancers count', async (t) => {
+  let timer: NodeJS.Timeout | undefined;
+  t.after(() => clearInterval(timer));
   const [dns, frankfurt, singapore] = [loopbackAddress(), loopbackAddress(), loopbackAddress()];
   const { node, stop } = await startNodeFixture(config(dns, { frankfurt, singapore }));
+  t.after(stop);
   t.after(stop);
   const asker = openAsker(t, { address: dns, port: PORTS.dns, name: NAME });
   const shareOf = async (): Promise<number> => {
@@ -30,7 +33,7 @@ test('weights are trimmed by what balancers count', async (t) => {
   assert.ok(Math.abs((await shareOf()) - 0.5) < 0.08, 'half of them each');
 
   let client = 0;
-  const timer = setInterval(async () => {
+  timer = setInterval(async () => {
     client = (client + 1) % CLIENTS;
     const address = await asker.ask(client);
     const visits = address === frankfurt ? EAGER : 1;
