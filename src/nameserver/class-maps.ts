@@ -44,9 +44,7 @@ export function createClassMaps(
     const regions = regionTexts.get(clientRegions) ?? JSON.stringify(clientRegions);
     regionTexts.set(clientRegions, regions);
     const isForked = chain.some(({ kind }) => steeringStep(kind)?.stage === 'fork');
-    const steps = isForked
-      ? chain
-      : chain.filter(({ kind }) => steeringStep(kind)?.stage === 'map');
+    const steps = isForked ? chain : chain.filter(({ kind }) => shapesMap(kind));
     const facts = candidates.map(({ label, location, region, weight }) => {
       return [label, region, location, weight];
     });
@@ -82,6 +80,12 @@ export function createClassMaps(
       return map;
     },
   };
+}
+
+/** Mapping steps, and those for which clients are told apart by area. */
+function shapesMap(kind: string): boolean {
+  const step = steeringStep(kind);
+  return step?.stage === 'map' || (step?.stage === 'choose' && step.isPlanned === true);
 }
 
 /** One of those that share classes. */

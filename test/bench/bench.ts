@@ -9,6 +9,7 @@ import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
 import { HTTP_SUMMARY, HTTP_USAGE, httpBench } from './http.ts';
 import { LAYER4_SUMMARY, LAYER4_USAGE, layer4Bench } from './layer4.ts';
+import { POLICIES_SUMMARY, POLICIES_USAGE, policiesBench } from './policies.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
 import { SCALE_SUMMARY, SCALE_USAGE, scaleBench } from './scale.ts';
 import { openScratch, type Scratch } from './scratch.ts';
@@ -29,6 +30,7 @@ const benches: readonly Bench[] = [
   { name: 'dns-streams', summary: STREAMS_SUMMARY, usage: STREAMS_USAGE, run: streamsBench },
   { name: 'dns-workers', summary: WORKERS_SUMMARY, usage: WORKERS_USAGE, run: workersBench },
   { name: 'flips', summary: FLIPS_SUMMARY, usage: FLIPS_USAGE, run: flipsBench },
+  { name: 'policies', summary: POLICIES_SUMMARY, usage: POLICIES_USAGE, run: policiesBench },
   { name: 'geo', summary: GEO_SUMMARY, usage: GEO_USAGE, run: geoBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },

@@ -46,7 +46,10 @@ test('layerWithWays() tells networks apart that are not equally far away', () =>
 
 test('layerOfMap() tells the ways of an order as they are on average, those that are known', () => {
   const { orderWaysMs } = layerOfMap(map);
-  const [mostly, other] = [[20, (3 * 25 + 90) / 4, 0], [10, 0, 0]];
+  const [mostly, other] = [
+    [20, (3 * 25 + 90) / 4, 0],
+    [10, 0, 0],
+  ];
   assert.deepEqual(orderWaysMs, [mostly, other]);
 });
 

@@ -26,6 +26,10 @@ const zone = base.zones['gslb.example']!;
 const config = createConfig({
   policies: {
     ...base.policies,
+    // The same but for the plan, and compiled before it.
+    distance: {
+      chain: ['healthy', 'nearest', 'first'].map((kind) => ({ kind, options: {} })),
+    },
     kept: {
       chain: ['healthy', 'nearest', 'capacity', 'first'].map((kind) => ({ kind, options: {} })),
     },
@@ -33,7 +37,10 @@ const config = createConfig({
   zones: {
     'gslb.example': {
       ...zone,
-      steered: STEERED.map((each) => (each.policy === 'near' ? { ...each, policy: 'kept' } : each)),
+      steered: [
+        { ...STEERED[0]!, owner: 'a.gslb.example.', policy: 'distance' },
+        ...STEERED.map((each) => (each.policy === 'near' ? { ...each, policy: 'kept' } : each)),
+      ],
     },
   },
 });
