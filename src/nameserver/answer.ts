@@ -21,7 +21,6 @@ import {
 import { type DecideState, decide, type Stage } from '../steering/decide.ts';
 import type { Part } from '../steering/parts.ts';
 import { compilePolicy, type Policy } from '../steering/policy.ts';
-import { dealSlots, SLOTS } from '../steering/slots.ts';
 import type { Candidate, DrawMode } from '../steering/step.ts';
 import {
   type Bodies,
@@ -30,6 +29,7 @@ import {
   forgetBodies,
   INTERNED_BODIES_MAX,
 } from './body.ts';
+import { slotsOf, stagesText, thresholdsOf } from './dealing.ts';
 import { mapAt, mapCount } from './map-table.ts';
 import { OutcomeAnswer, SORRY } from './outcome-answer.ts';
 import type { ServedHealth } from './served-health.ts';
@@ -69,6 +69,8 @@ export type MapAnswers = {
   readonly forked: Map<string, ClassAnswer>;
   /** The latest one with each first endpoint: the next state has mostly the same. */
   readonly outcomes: Map<number, OutcomeAnswer>;
+  /** By their text (stagesText()): classes that are told apart by a plan mostly share them, and so do queries. */
+  readonly parts: Map<string, readonly PartAnswer[]>;
   /** Of tallies.ts, and of share-tallies.ts with the number of classes. */
   readonly tallyBase: number;
   readonly shareBase: number;
@@ -102,6 +104,8 @@ export type AnswerTable = {
   readonly candidates: readonly Candidate[];
   readonly policies: Map<SteeringMap['chain'], Policy>;
   readonly bodies: Bodies;
+  /** By what they are dealt for: most classes share few of them, and a query touches what it shares. */
+  readonly slots: Map<string, Uint16Array>;
   /** By map index (tallies.ts, share-tallies.ts). */
   readonly tallyBases: Int32Array;
   readonly shareBases: Int32Array;
@@ -127,6 +131,7 @@ export function buildAnswers(
     candidates: snapshot.endpoints.map((_, endpoint) => candidateOf(snapshot, endpoint)),
     policies: new Map(),
     bodies: { known: new Map(), signatures },
+    slots: new Map(),
     tallyBases: tallies.bases,
     shareBases: tallies.shares.bases,
   };
@@ -153,6 +158,7 @@ export function updateAnswers(table: AnswerTable, health: ServedHealth): number 
       answers.decisions = [];
       answers.forked.clear();
       answers.outcomes.clear();
+      answers.parts.clear();
     }
     forgetBodies(table.bodies);
   }
@@ -188,6 +194,7 @@ function openAnswers(
     decisions: [],
     forked: new Map(),
     outcomes: new Map(),
+    parts: new Map(),
     tallyBase: tallyBases[map]!,
     shareBase: shareBases[map]!,
     classCount: classCount(own.classes.classes),
@@ -355,35 +362,31 @@ function decideClass(
   const { involved, searched, stages, ttlSeconds, untilMs } = decision;
   const answer = {
     ...{ epoch, involved, ttlSeconds, untilMs },
-    slots: slotsOf(stages),
+    slots: sharedSlots(table, stages),
     isBucketed: stages.some((stage) => stage.parts.length > 1),
     tally: tallyBase === 0 ? 0 : tallyBase + area * map.candidates.length,
-    parts: stages.flatMap((stage) => stage.parts.map((part) => partAnswer(table, answers, part))),
+    parts: partAnswers(table, answers, stages),
   };
   // Else it may be that of clients near one region only.
   if (health.exceptions.length === 0) keepDecision(answers, classId, searched, answer);
   return answer;
 }
 
-/** Of what the clients in each slot belong to, counting the parts of all stages; undefined = there is one. */
-export function slotsOf(stages: readonly Stage[]): Uint16Array | undefined {
-  if (stages.length === 1 && stages[0]!.parts.length === 1) return undefined;
-  const slots = new Uint16Array(SLOTS);
-  let [from, first, end] = [0, 0, 0];
-  for (const { parts, share } of stages) {
-    end += share;
-    const to = Math.round(end * SLOTS);
-    const keys = parts.map(({ key }) => key);
-    const dealt = dealSlots(
-      keys,
-      parts.map((part) => part.share),
-    );
-    for (let slot = from; slot < to; slot += 1) slots[slot] = first + dealt[slot]!;
-    from = to;
-    first += parts.length;
-  }
-  return slots;
+/** Those that are known; to deal them out takes milliseconds where there are many parts. */
+function sharedSlots({ slots }: AnswerTable, stages: readonly Stage[]): Uint16Array | undefined {
+  const key = stagesText(stages, false);
+  const known = slots.get(key);
+  if (known !== undefined) return known;
+  const dealt = slotsOf(stages);
+  if (dealt === undefined) return undefined;
+  // Those in use are held by their answers.
+  if (slots.size >= SLOTS_SHARED_MAX) slots.clear();
+  slots.set(key, dealt);
+  return dealt;
 }
+
+/** Eight megabytes. */
+const SLOTS_SHARED_MAX = 4096;
 
 /** What tells decisions of a policy with several chains apart. */
 function forkKey(classes: ClassList, classId: number): string {
@@ -399,6 +402,22 @@ function policyOf({ policies }: AnswerTable, { chain }: SteeringMap): Policy {
   policies.set(chain, policy);
   return policy;
 }
+
+function partAnswers(
+  table: AnswerTable,
+  answers: MapAnswers,
+  stages: readonly Stage[],
+): readonly PartAnswer[] {
+  const text = stagesText(stages, true);
+  const known = answers.parts.get(text);
+  if (known !== undefined) return known;
+  const made = stages.flatMap(({ parts }) => parts.map((part) => partAnswer(table, answers, part)));
+  if (answers.parts.size >= PARTS_SHARED_MAX) answers.parts.clear();
+  answers.parts.set(text, made);
+  return made;
+}
+
+const PARTS_SHARED_MAX = 1024;
 
 function partAnswer(table: AnswerTable, answers: MapAnswers, { draw, outcomes }: Part): PartAnswer {
   const lists = outcomes.length === 0 ? [[]] : outcomes.map(({ candidates }) => candidates);
@@ -420,28 +439,4 @@ function outcomeAnswer(
   const made = new OutcomeAnswer(bodies, snapshot, map, candidates);
   outcomes.set(first, made);
   return made;
-}
-
-/** Upper ends of the outcomes' parts of the 32-bit range. */
-export function thresholdsOf(shares: readonly number[]): Uint32Array {
-  // Nearly all of them, and a typed array is large.
-  if (shares.length < 2) return ALL_DRAWS;
-  const thresholds = new Uint32Array(shares.length);
-  let sum = 0;
-  for (const [index, share] of shares.entries()) {
-    sum += share;
-    thresholds[index] = Math.min(0xffffffff, Math.round(sum * 2 ** 32));
-  }
-  return thresholds;
-}
-
-const ALL_DRAWS = Uint32Array.of(0xffffffff);
-
-/** Index of the outcome that a 32-bit draw falls on, signed or unsigned. */
-export function outcomeOf(thresholds: Uint32Array, draw: number): number {
-  const last = thresholds.length - 1;
-  const drawn = draw >>> 0;
-  let index = 0;
-  while (index < last && drawn >= thresholds[index]!) index++;
-  return index;
 }

@@ -5,7 +5,7 @@
 import { formatPrefix, networkOf, type Prefix } from '../ip/prefix.ts';
 import type { Decision } from '../steering/decide.ts';
 import type { Outcome } from '../steering/step.ts';
-import { outcomeOf, slotsOf, thresholdsOf } from './answer.ts';
+import { outcomeOf, slotsOf, thresholdsOf } from './dealing.ts';
 import { BUCKET_BITS_4, bucketBits6, drawOf, nameDrawOf, slotOf } from './draw.ts';
 
 export type ExplainedDraw = {

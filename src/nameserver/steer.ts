@@ -5,12 +5,12 @@ import {
   type ClassAnswer,
   classAnswer,
   mapAnswers,
-  outcomeOf,
   type PartAnswer,
 } from './answer.ts';
 import type { Body } from './body.ts';
 import type { Client } from './client.ts';
 import { COUNT_ANSWERS, COUNT_CLIENT_SUBNET, COUNT_SORRY } from './counters.ts';
+import { outcomeOf } from './dealing.ts';
 import { drawOf, nameDrawOf, nextRandom, slotOf } from './draw.ts';
 import { jitteredTtl } from './jitter.ts';
 import type { OutcomeAnswer } from './outcome-answer.ts';

@@ -6,10 +6,9 @@ import {
   buildAnswers,
   classAnswer,
   classAnswers,
-  outcomeOf,
-  thresholdsOf,
   updateAnswers,
 } from '../../src/nameserver/answer.ts';
+import { outcomeOf, thresholdsOf } from '../../src/nameserver/dealing.ts';
 import { allUp, compiled, healthOf } from './fixture.ts';
 
 const snapshot = compiled();

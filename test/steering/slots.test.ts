@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { slotsOf } from '../../src/nameserver/answer.ts';
+import { slotsOf } from '../../src/nameserver/dealing.ts';
 import { dealSlots, SLOTS, WITHIN } from '../../src/steering/slots.ts';
 import type { Chain } from '../../src/steering/step.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { DEGRADED, DOWN, FORCED, healthWord, UNKNOWN } from '../../src/health/health-word.ts';
 import { rampShare } from '../../src/health/ramp.ts';
-import { slotsOf } from '../../src/nameserver/answer.ts';
+import { slotsOf } from '../../src/nameserver/dealing.ts';
 import { slotOf } from '../../src/nameserver/draw.ts';
 import { type DecideState, type Decision, decide } from '../../src/steering/decide.ts';
 import { compilePolicy } from '../../src/steering/policy.ts';

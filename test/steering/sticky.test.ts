@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { slotsOf } from '../../src/nameserver/answer.ts';
+import { slotsOf } from '../../src/nameserver/dealing.ts';
 import type { Candidate, TraceLine } from '../../src/steering/step.ts';
 import { answers, type Case, chainOf, decided, parts } from './deciding.ts';
 import { candidate, type WordName } from './places.ts';
