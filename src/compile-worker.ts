@@ -3,8 +3,11 @@ import { parentPort } from 'node:worker_threads';
 import type { Config } from './config/config.ts';
 import { withOverlays, withoutBlamed, type ZoneOverlay } from './config/overlay.ts';
 
+import type { GeoDatabase } from './geo/database.ts';
 import { type Compiled, compileSnapshot } from './nameserver/compile.ts';
+import { geoObjection } from './nameserver/geo-guard.ts';
 import { replaceZones } from './nameserver/replace-zones.ts';
+import type { Snapshot } from './nameserver/snapshot.ts';
 import { weightOf } from './nameserver/snapshot-weight.ts';
 import type {
   CompileRequest,
@@ -26,6 +29,8 @@ const knownPlaces = readPlaces();
 /** The last good one; whether it came to be served does not matter to the next. */
 let last: Compiled | undefined;
 let lastGeoConfig = '';
+/** They came by themselves and are not taken. */
+let refusedGeo: GeoDatabase | undefined;
 numberMemoriesFrom(randomInt(2 ** 47));
 const zoneCompiler = createZoneCompiler();
 /** Of each zone its place among those of the last configuration that was compiled to be served. */
@@ -61,7 +66,14 @@ function compilePast(request: CompileRequest): CompileResult {
 }
 
 function compile(
-  { config: written, generation, latency, overlays = [], revision }: CompileRequest,
+  {
+    config: written,
+    generation,
+    isUnasked = false,
+    latency,
+    overlays = [],
+    revision,
+  }: CompileRequest,
   isPresentGeo = true,
   compiler = zoneCompiler,
 ): CompileResult {
@@ -72,10 +84,10 @@ function compile(
   );
   const loaded = (isPresentGeo ? geoFiles : pastGeoFiles).load(written.geo, knownPlaces, progress);
   if (!loaded.ok) return { ok: false, reasons: [`No geo database: ${loaded.reason}`] };
-  const attempt = (some: readonly ZoneOverlay[]) =>
+  const attempt = (some: readonly ZoneOverlay[], geo: GeoDatabase) =>
     compileSnapshot(
       withOverlays(written, some),
-      loaded.geo,
+      geo,
       generation,
       revision,
       last,
@@ -84,16 +96,24 @@ function compile(
       latency,
     );
   if (compiler === zoneCompiler) places = new Map();
-  let compiled = attempt(overlays);
-  let leftOut: readonly string[] = [];
-  if (!compiled.ok) {
-    const reasons = compiled.issues.map(({ path, message }) => `${path}: ${message}`);
-    const fewer = withoutBlamed(overlays, compiled.issues);
-    if (fewer !== undefined) compiled = attempt(fewer);
-    if (!compiled.ok) return { ok: false, reasons };
-    leftOut = reasons;
+  const isGuarded =
+    isUnasked && last !== undefined && JSON.stringify(written.geo) === lastGeoConfig;
+  let geo = isGuarded && loaded.geo === refusedGeo ? last!.geo : loaded.geo;
+  let made = attemptAll(overlays, (some) => attempt(some, geo));
+  if (!made.ok) return made;
+  let geoRefused: string | undefined;
+  if (isGuarded && geo !== last!.geo) {
+    geoRefused = geoObjection(last!, { snapshot: made.snapshot, geo });
+    if (geoRefused !== undefined) {
+      refusedGeo = geo;
+      geo = last!.geo;
+      made = attemptAll(overlays, (some) => attempt(some, geo));
+      if (!made.ok) return made;
+    }
   }
-  const { geo } = loaded;
+  if (geo === loaded.geo) refusedGeo = undefined;
+  const compiled = made;
+  const { leftOut } = made;
   last = { snapshot: compiled.snapshot, geo };
   weigh(last, weightOf(compiled.snapshot));
   lastGeoConfig = JSON.stringify(written.geo);
@@ -104,9 +124,28 @@ function compile(
     geo,
     latency,
     warnings: loaded.warnings,
+    geoRefused,
     leftOut,
     elapsedMs: performance.now() - startedMs,
   };
+}
+
+type Attempt =
+  | { readonly ok: true; readonly snapshot: Snapshot; readonly leftOut: readonly string[] }
+  | { readonly ok: false; readonly reasons: readonly string[] };
+
+/** Without what keeps the rest from being served, if that will do. */
+function attemptAll(
+  overlays: readonly ZoneOverlay[],
+  attempt: (some: readonly ZoneOverlay[]) => ReturnType<typeof compileSnapshot>,
+): Attempt {
+  const compiled = attempt(overlays);
+  if (compiled.ok) return { ok: true, snapshot: compiled.snapshot, leftOut: [] };
+  const reasons = compiled.issues.map(({ path, message }) => `${path}: ${message}`);
+  const fewer = withoutBlamed(overlays, compiled.issues);
+  const rest = fewer && attempt(fewer);
+  if (!rest?.ok) return { ok: false, reasons };
+  return { ok: true, snapshot: rest.snapshot, leftOut: reasons };
 }
 
 /** Of a node that serves no zones there are none. */

@@ -58,25 +58,8 @@ export function createReloader(parts: ReloaderParts): Reloader {
   const { clock, events, source } = parts;
   let last: ReloadResult | undefined;
   const queue = createQueue();
-  let geoVersions = geoVersionsOf(parts.current().config);
-
-  const compileAndSwap = async (config: Config, shared: Revision | undefined): Promise<Swapped> => {
-    const { generation } = parts.current().snapshot;
-    // Before they are read: a file that changes meanwhile is then read again.
-    const versions = geoVersionsOf(config);
-    const request = { config, generation: generation + 1, revision: shared?.revision ?? 0 };
-    const compiled = await parts.compiler.compile(request);
-    if (!compiled.ok) return compiled;
-    geoVersions = versions;
-    for (const warning of compiled.warnings) {
-      events.record('geo.unreadable', 'geo', warning, 'warn');
-    }
-    const problems = await parts.swap(createServing(config, compiled), shared);
-    for (const { hint, message } of problems) {
-      events.record('balancer.listener', 'balancer', `${message} ${hint}`, 'warn');
-    }
-    return { ok: true, problems, leftOut: compiled.leftOut ?? [] };
-  };
+  const swapper = createSwapper(parts);
+  const { compileAndSwap } = swapper;
   const reload = async (by: string): Promise<ReloadResult> => {
     const before = parts.current().config;
     const latest = parts.shared.latest();
@@ -110,24 +93,12 @@ export function createReloader(parts: ReloaderParts): Reloader {
     return last;
   };
   const refresh = async (): Promise<readonly string[]> => {
-    const swapped = await compileAndSwap(parts.current().config, parts.shared.current());
+    const swapped = await compileAndSwap(parts.current().config, parts.shared.current(), true);
     return swapped.ok ? swapped.leftOut : swapped.reasons;
   };
-  const unread = (error: unknown): void => {
-    events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn');
-  };
-  const pollGeo = async (): Promise<void> => {
-    const { config } = parts.current();
-    const versions = geoVersionsOf(config);
-    if (versions === geoVersions) return;
-    const swapped = await compileAndSwap(config, parts.shared.current());
-    if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
-    else {
-      geoVersions = versions;
-      unread(swapped.reasons.join(' '));
-    }
-  };
-  const stopPolling = repeat(clock, GEO_POLL_MS, () => queue.run(pollGeo).catch(unread));
+  const stopPolling = repeat(clock, GEO_POLL_MS, () =>
+    queue.run(swapper.pollGeo).catch(swapper.unread),
+  );
 
   const reloadAll = queue.merged(reload);
   return {
@@ -141,6 +112,59 @@ export function createReloader(parts: ReloaderParts): Reloader {
       await queue.settled();
     },
   };
+}
+
+/** What changes what is served. */
+function createSwapper(parts: ReloaderParts) {
+  const { events } = parts;
+  let geoVersions = geoVersionsOf(parts.current().config);
+
+  const compileAndSwap = async (
+    config: Config,
+    shared: Revision | undefined,
+    isUnasked = false,
+  ): Promise<Swapped> => {
+    const { generation } = parts.current().snapshot;
+    // Before they are read: a file that changes meanwhile is then read again.
+    const versions = geoVersionsOf(config);
+    const revision = shared?.revision ?? 0;
+    const request = { config, generation: generation + 1, revision, isUnasked };
+    const compiled = await parts.compiler.compile(request);
+    if (!compiled.ok) return compiled;
+    geoVersions = versions;
+    recordRefusedGeo(events, compiled.geoRefused);
+    for (const warning of compiled.warnings) {
+      events.record('geo.unreadable', 'geo', warning, 'warn');
+    }
+    const problems = await parts.swap(createServing(config, compiled), shared);
+    for (const { hint, message } of problems) {
+      events.record('balancer.listener', 'balancer', `${message} ${hint}`, 'warn');
+    }
+    const isGeoRefused = compiled.geoRefused !== undefined;
+    return { ok: true, problems, leftOut: compiled.leftOut ?? [], isGeoRefused };
+  };
+  const unread = (error: unknown): void => {
+    events.record('geo.reload', 'geo', `Geo data not reloaded: ${String(error)}`, 'warn');
+  };
+  const pollGeo = async (): Promise<void> => {
+    const { config } = parts.current();
+    const versions = geoVersionsOf(config);
+    if (versions === geoVersions) return;
+    const swapped = await compileAndSwap(config, parts.shared.current(), true);
+    if (swapped.ok && swapped.isGeoRefused) return;
+    if (swapped.ok) events.record('geo.reload', 'geo', 'Geo data reloaded.');
+    else {
+      geoVersions = versions;
+      unread(swapped.reasons.join(' '));
+    }
+  };
+  return { compileAndSwap, pollGeo, unread };
+}
+
+function recordRefusedGeo(events: ReloaderParts['events'], reason: string | undefined): void {
+  if (reason === undefined) return;
+  const text = `New geo data are not used: ${reason}. Those before stay in force; a reload takes them all the same.`;
+  events.record('geo.refused', 'geo', text, 'warn');
 }
 
 /** What is not answered any more, or not yet. */
@@ -177,6 +201,7 @@ type Swapped =
       readonly problems: readonly SocketProblem[];
       /** Why what was added to some zones is not served. */
       readonly leftOut: readonly string[];
+      readonly isGeoRefused: boolean;
     }
   | { readonly ok: false; readonly reasons: readonly string[] };
 

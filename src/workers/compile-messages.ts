@@ -14,6 +14,8 @@ export type CompileRequest = {
   readonly revision: number;
   /** A configuration of the past, compiled to be looked at: what comes next is not made from it. */
   readonly isPast?: boolean;
+  /** Nobody asked for it: geo data that are absurd beside those in force are not taken (nameserver/geo-guard.ts). */
+  readonly isUnasked?: boolean;
   /** What was measured of clients. Default: nothing. */
   readonly latency?: LatencyLayer | undefined;
   /** Default: none. */
@@ -56,6 +58,8 @@ export type CompileResult =
       /** Of the request. */
       readonly latency?: LatencyLayer | undefined;
       readonly warnings: readonly string[];
+      /** Why new geo data are not in it, told once. */
+      readonly geoRefused?: string | undefined;
       /** Why what was added to some zones is not in it: it is the configuration that counts. */
       readonly leftOut?: readonly string[];
       readonly elapsedMs: number;
