@@ -42,6 +42,7 @@ import { createForesight, foresee } from './nameserver/foresight.ts';
 import { DROP, SIGN } from './nameserver/outcomes.ts';
 import { createPacketCache } from './nameserver/packet-cache.ts';
 import { respond } from './nameserver/respond.ts';
+import { createSourceSampler } from './nameserver/source-sampler.ts';
 import {
   createWorkerState,
   learn,
@@ -61,6 +62,7 @@ import { takeSignatures, takeTables } from './workers/take-tables.ts';
  * between two packets, so an answer is wholly of one snapshot and one health table.
  */
 let state: WorkerState | undefined;
+const sampler = createSourceSampler((sources) => tell({ type: 'sources', sources }));
 /** Undefined = nobody wants to know of queries. */
 let tap: Tap | undefined;
 const engines: UdpEngine[] = [];
@@ -84,6 +86,7 @@ parentPort?.on('message', (message: ToDnsWorker) => {
       state.cookies = message.cookies;
       takeTables(state, { ...message, type: 'snapshot' });
       tap = openTap(state, message.tap);
+      sampler.set(message.isSampling);
       void open(state, message);
       break;
     case 'snapshot':
@@ -108,6 +111,9 @@ parentPort?.on('message', (message: ToDnsWorker) => {
     case 'tap':
       tap?.close();
       if (state) tap = openTap(state, message.tap);
+      break;
+    case 'sampling':
+      sampler.set(message.isOn);
       break;
     case 'stop':
       void Promise.all(engines.map((engine) => engine.close())).then(() => process.exit(0));
@@ -174,7 +180,8 @@ function handlerOf(
   // Behind a proxy clients have asked another address.
   if (proxies === undefined) setLocalAddress(client, socket.address);
   const serve = tapped(client, createServe(worker, client, stopwatch));
-  const both = { source: client, shorten: createShorten(worker) };
+  const answered = (nowMs: number): void => sampler.take(client, nowMs);
+  const both = { source: client, shorten: createShorten(worker), answered };
   return proxies === undefined
     ? { ...both, serve, fast: createFast(worker, client), foresee: createForesee(worker) }
     : { ...both, serve: proxied(worker, client, proxies, serve) };
@@ -345,13 +352,14 @@ function timed(calls: BatchCalls, stopwatch: Stopwatch): BatchCalls {
 
 /** Where there is no batch to send: when Node is given the reply. */
 function timedOneByOne(handler: DatagramHandler, stopwatch: Stopwatch): DatagramHandler {
-  const { fast, serve, source } = handler;
+  const { answered, fast, serve, source } = handler;
   const timed = (written: number): number => {
     if (written > 0) stopwatch.end();
     return written;
   };
   return {
     source,
+    answered,
     serve: (...datagram) => timed(serve(...datagram)),
     fast: fast && ((...datagram) => timed(fast(...datagram))),
   };

@@ -176,6 +176,14 @@ const latencySchema = z.object({
       exploring: z.number().int(),
     })
     .optional(),
+  probes: z
+    .object({
+      targets: z.number().int(),
+      answering: z.number().int(),
+      answered: z.number().int(),
+      unanswered: z.number().int(),
+    })
+    .optional(),
 });
 
 const capacitySchema = z.object({

@@ -110,14 +110,17 @@ function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
   return `${lines.join('\n')}\n`;
 }
 
-function latencyText({ map, planning }: LatencyStatus, nowMs: number): string {
+function latencyText(status: LatencyStatus, nowMs: number): string {
+  const { map, planning, probes } = status;
   const steered =
     map === undefined
       ? 'latency: no map yet, geography orders regions'
       : `latency map ${map.generation}, ${spanText(nowMs - map.madeAtMs)} old, ${map.networks} networks that geography would send elsewhere`;
-  if (planning === undefined) return steered;
+  const probed =
+    probes === undefined ? '' : `; probes: ${probes.answering} of ${probes.targets} targets answer`;
+  if (planning === undefined) return `${steered}${probed}`;
   const { exploring, moved, movedShare, networks, waiting } = planning;
-  return `${steered}; made by this node: ${networks} networks known, ${moved} moved (${percent(movedShare)} of the demand), ${waiting} wait, ${exploring} explore`;
+  return `${steered}; made by this node: ${networks} networks known, ${moved} moved (${percent(movedShare)} of the demand), ${waiting} wait, ${exploring} explore${probed}`;
 }
 
 function capacityText({ plan, planning }: CapacityStatus, nowMs: number): readonly string[] {

@@ -6,6 +6,7 @@ import type { Address } from '../ip/address.ts';
 import { buildRanges, type Ranges } from '../ip/ranges.ts';
 import { codeWay, decodeWay, type LatencyMap, WAYS_TOLD } from './latency-map.ts';
 import { beginAt, networkKey, networkOfKey } from './network-key.ts';
+import { RTT_SOURCES, type RttSource } from './rtt-sketch.ts';
 
 export type LatencyLayer = {
   readonly generation: number;
@@ -21,6 +22,8 @@ export type LatencyLayer = {
   /** By network: the number of its order, and coded ways of its first places. */
   readonly orderOf: Uint32Array;
   readonly ways: Uint8Array;
+  /** By network: who has measured it, a bit for each of RTT_SOURCES. */
+  readonly sources: Uint8Array;
 };
 
 export function layerOfMap({
@@ -34,7 +37,9 @@ export function layerOfMap({
   const networks = new Float64Array(shared(sorted.length * Float64Array.BYTES_PER_ELEMENT));
   const orderOf = new Uint32Array(shared(sorted.length * Uint32Array.BYTES_PER_ELEMENT));
   const ways = new Uint8Array(shared(sorted.length * WAYS_TOLD));
-  for (const [index, { network, order, waysMs }] of sorted.entries()) {
+  const sources = new Uint8Array(shared(sorted.length));
+  for (const [index, { network, order, sources: told, waysMs }] of sorted.entries()) {
+    sources[index] = told;
     networks[index] = network;
     orderOf[index] = order;
     for (let place = 0; place < WAYS_TOLD; place += 1) {
@@ -44,7 +49,17 @@ export function layerOfMap({
   const names = orders.map((order) => order.map((region) => regions[region]!));
   const ranges = rangesOf(networks, orderOf);
   const orderWaysMs = meanWays(orders.length, sorted);
-  return { generation, madeAtMs, orders: names, orderWaysMs, ranges, networks, orderOf, ways };
+  return {
+    generation,
+    madeAtMs,
+    orders: names,
+    orderWaysMs,
+    ranges,
+    networks,
+    orderOf,
+    ways,
+    sources,
+  };
 }
 
 function meanWays(orders: number, rows: LatencyMap['rows']): readonly (readonly number[])[] {
@@ -107,15 +122,16 @@ function endOf({ bytes, family }: Address, length: number): Address | undefined 
   return undefined;
 }
 
-/** What the map says of one client: regions, best first, and what the first of them are believed to be away. */
+/** What the map says of one client: regions, best first, what the first of them are believed to be away, and who says so. */
 export type ClientLatency = {
   readonly order: readonly string[];
   readonly waysMs: readonly number[];
+  readonly measuredBy: readonly RttSource[];
 };
 
 /** Undefined = nothing. */
 export function latencyOf(
-  { networks, orderOf, orders, ways }: LatencyLayer,
+  { networks, orderOf, orders, sources, ways }: LatencyLayer,
   address: Address,
 ): ClientLatency | undefined {
   const network = networkKey(address);
@@ -130,5 +146,6 @@ export function latencyOf(
   return {
     order: orders[orderOf[low]!]!,
     waysMs: coded.map(decodeWay).filter((ms) => ms > 0),
+    measuredBy: RTT_SOURCES.filter((_, bit) => (sources[low]! & (1 << bit)) !== 0),
   };
 }

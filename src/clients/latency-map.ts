@@ -2,8 +2,8 @@
  * The order of regions by client network, as it is published: what every node steers by until the next one. One node
  * makes it, all take it, so that they agree; it outlives whoever made it.
  *
- *   "MLM1" · length of the head · head, JSON · rows, Brotli · CRC-32
- *   rows, in columns: distance of the network · number of its order · of the first places the way, log-coded
+ *   "MLM2" · length of the head · head, JSON · rows, Brotli · CRC-32
+ *   rows, in columns: distance of the network · number of its order · who said so · of the first places the way, log-coded
  *
  * Networks that geography orders alike are not in it.
  */
@@ -27,9 +27,11 @@ export type LatencyMapRow = {
   readonly order: number;
   /** What the first places of the order are believed to be away, milliseconds. */
   readonly waysMs: readonly number[];
+  /** Who has measured the network: a bit for each of RTT_SOURCES. */
+  readonly sources: number;
 };
 
-const MAGIC = 'MLM1';
+const MAGIC = 'MLM2';
 const WORD = 4;
 export const MAP_ROWS_MAX = 2_000_000;
 const ORDERS_MAX = 100_000;
@@ -38,8 +40,8 @@ const HEAD_OCTETS_MAX = 64 * 2 ** 20;
 export const WAYS_TOLD = 3;
 /** Fast enough to be done every few minutes. */
 const QUALITY = 5;
-/** Octets of a row at most: of the network, of its order, ways. */
-const ROW_OCTETS_MAX = 8 + 3 + WAYS_TOLD;
+/** Octets of a row at most: of the network, of its order, of who said so, ways. */
+const ROW_OCTETS_MAX = 8 + 3 + 1 + WAYS_TOLD;
 /** Ways within 2 %, up to four seconds. */
 const WAY_STEP = 20;
 
@@ -67,6 +69,7 @@ export function encodeLatencyMap(map: LatencyMap): Uint8Array {
     last = network;
   }
   for (const { order } of rows) write(order);
+  for (const { sources } of rows) columns[at++] = sources;
   for (let place = 0; place < WAYS_TOLD; place += 1) {
     for (const { waysMs } of rows) columns[at++] = codeWay(waysMs[place] ?? 0);
   }
@@ -153,12 +156,12 @@ function readRows(columns: Buffer, count: number, orders: number): readonly Late
   }
   const numbers = networks.map(() => next());
   if (numbers.some((order) => order >= orders)) throw new Error('a network has an unknown order');
-  if (columns.length - at !== count * WAYS_TOLD) throw new Error('its ways are not told');
+  if (columns.length - at !== count * (1 + WAYS_TOLD)) throw new Error('its ways are not told');
   return networks.map((network, index) => {
     const waysMs = Array.from({ length: WAYS_TOLD }, (_, place) =>
-      decodeWay(columns[at + place * count + index]!),
-    );
-    return { network, order: numbers[index]!, waysMs: waysMs.filter((ms) => ms > 0) };
+      decodeWay(columns[at + (1 + place) * count + index]!),
+    ).filter((ms) => ms > 0);
+    return { network, order: numbers[index]!, sources: columns[at + index]!, waysMs };
   });
 }
 

@@ -99,14 +99,14 @@ export function createLatencyOrders({ rules, ...options }: OrdersOptions): Laten
 export function learnSketch(
   orders: LatencyOrders,
   region: number,
-  { rows }: Pick<RttSketch, 'rows'>,
+  { rows, source }: Pick<RttSketch, 'rows' | 'source'>,
   nowMs: number,
 ): number {
   let lost = 0;
   if (orders.demandFromMs === 0) orders.demandFromMs = nowMs;
   const weight = demandWeight(orders, nowMs);
   for (const measured of rows) {
-    const row = learn(orders.model, region, measured, nowMs);
+    const row = learn(orders.model, region, source, measured, nowMs);
     if (row < 0) {
       lost += 1;
       continue;
@@ -159,7 +159,7 @@ export function endWindow(orders: LatencyOrders, nowMs: number, isQuiet: boolean
 /** The order that clients of a row get now: that of the row, or the explored region first. */
 export function orderOf(orders: LatencyOrders, row: number): readonly number[] {
   const { exploring, model, order } = orders;
-  const { regions } = model.table;
+  const { regions } = model;
   const own = Array.from(order.subarray(row * regions, (row + 1) * regions));
   const tried = exploring[row]!;
   return tried === NOBODY ? own : [tried, ...own.filter((region) => region !== tried)];
@@ -168,7 +168,7 @@ export function orderOf(orders: LatencyOrders, row: number): readonly number[] {
 /** Gives a row an order from elsewhere; regions that it does not name stay as they are, behind. */
 export function setOrder(orders: LatencyOrders, row: number, named: readonly number[]): void {
   const rest = ownOrder(orders, row).filter((region) => !named.includes(region));
-  orders.order.set([...named, ...rest], row * orders.model.table.regions);
+  orders.order.set([...named, ...rest], row * orders.model.regions);
 }
 
 /** Drops networks that nobody has measured for long. */
@@ -176,7 +176,7 @@ export function forgetNetworks(orders: LatencyOrders, nowMs: number): void {
   const { model } = orders;
   forget(model.blocks, nowMs);
   const cameFrom = forget(model.table, nowMs);
-  const { regions } = model.table;
+  const { regions } = model;
   const rowsBefore = orders.rows;
   for (const [to, from] of cameFrom.entries()) {
     orders.order.copyWithin(to * regions, from * regions, (from + 1) * regions);
@@ -269,7 +269,7 @@ function applyMoves(
       waiting.add(row);
       continue;
     }
-    orders.order.set(next, row * model.table.regions);
+    orders.order.set(next, row * model.regions);
     orders.movedAtMs[row] = nowMs;
     orders.streak[row] = 0;
     sum += own;
@@ -286,7 +286,8 @@ function worthExploring(orders: LatencyOrders, row: number, nowMs: number): Find
   if (rules.exploreShare === 0 || exploring[row] !== NOBODY) return undefined;
   if (nowMs - exploredAtMs[row]! < EXPLORE_REST_MS) return undefined;
   const first = ownOrder(orders, row)[0]!;
-  if (scratch.connections[first]! < rules.connectionsMin) return undefined;
+  // A network that has only been probed sends nobody who could find out.
+  if (scratch.clients[first]! < rules.connectionsMin) return undefined;
   const own = scratch.ms[first]!;
   const band = Math.max(rules.bandMs, own * rules.bandShare);
   let best: Find | undefined;
@@ -336,14 +337,14 @@ function endExploration({ exploring, rules, scratch }: LatencyOrders, row: numbe
 }
 
 const ownOrder = ({ model, order }: LatencyOrders, row: number): readonly number[] => {
-  const { regions } = model.table;
+  const { regions } = model;
   return Array.from(order.subarray(row * regions, (row + 1) * regions));
 };
 
 /** A new row has the order of geography. */
 function begin(orders: LatencyOrders, row: number): void {
   const { model } = orders;
-  const { regions } = model.table;
+  const { regions } = model;
   if ((row + 1) * regions > orders.order.length) makeRoom(orders, model.table.networks.length);
   const { expected } = model.priorOf(model.table.networks[row]!);
   orders.order.set(geographicOrder(expected), row * regions);
@@ -361,7 +362,7 @@ export function geographicOrder(expected: ArrayLike<number>): readonly number[] 
 }
 
 function makeRoom(orders: LatencyOrders, rows: number): void {
-  const { regions } = orders.model.table;
+  const { regions } = orders.model;
   const octets = (from: Uint8Array, length: number): Uint8Array => {
     const to = new Uint8Array(length);
     to.set(from);

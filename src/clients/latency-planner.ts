@@ -23,7 +23,7 @@ import {
 import { rowOf, sizeOf } from './latency-table.ts';
 import { prefixOfKey } from './network-key.ts';
 import { floorMs, priorMs } from './prior.ts';
-import type { RttSketch } from './rtt-sketch.ts';
+import { RTT_SOURCES, type RttSketch, type RttSource } from './rtt-sketch.ts';
 
 export type PlannerRegion = { readonly name: string; readonly location: Location | undefined };
 
@@ -32,6 +32,8 @@ export type LatencyPlannerOptions = {
   readonly regions: readonly PlannerRegion[];
   readonly geo: Pick<GeoDatabase, 'locations' | 'ranges'>;
   readonly rules: OrderRules;
+  /** Whether anybody is to be probed. */
+  readonly hasProbes: boolean;
   readonly networksMax: number;
   readonly memoryMs: number;
   readonly ageMaxMs: number;
@@ -117,14 +119,15 @@ function adopt(
   nowMs: number,
 ): void {
   const own = regions.map((name) => numberOf.get(name) ?? -1);
-  for (const { network, order, waysMs } of rows) {
+  for (const { network, order, sources, waysMs } of rows) {
+    const source = adoptedAs(sources);
     const known = ofMap[order]!.map((region) => own[region]!);
     for (const [place, rttMs] of waysMs.entries()) {
       const region = known[place]!;
       if (region < 0) continue;
       const deviationMs = rttMs * ADOPTED_DEVIATION;
       const row = { network, rttMs, deviationMs, count: ADOPTED_CONNECTIONS };
-      learnSketch(orders, region, { rows: [row] }, nowMs);
+      learnSketch(orders, region, { rows: [row], source }, nowMs);
     }
     const row = rowOf(orders.model.table, network);
     if (row >= 0)
@@ -134,6 +137,11 @@ function adopt(
         known.filter((region) => region >= 0),
       );
   }
+}
+
+/** What is known from probes alone stays so. */
+function adoptedAs(sources: number): RttSource {
+  return RTT_SOURCES.find((_, bit) => sources === 1 << bit) ?? 'clients';
 }
 
 /** Networks that geography would answer alike are left out. */
@@ -157,7 +165,7 @@ function mapOf(
     numbers.set(text, order);
     estimate(model, network, row, nowMs, scratch);
     const waysMs = own.slice(0, WAYS_TOLD).map((region) => scratch.ms[region]!);
-    rows.push({ network, order, waysMs });
+    rows.push({ network, order, waysMs, sources: model.table.sources[row]! });
   }
   return {
     generation,

@@ -1,6 +1,7 @@
 /**
- * What was measured between client networks and regions: a row for each network, in it a cell for each region, as
- * columns of numbers. A million networks and twenty regions take 175 MB; rows come as networks do.
+ * What was measured between client networks and regions: a row for each network, in it a cell for each region (and
+ * another one where probes measure, too), as columns of numbers. A million networks and twenty cells take 175 MB;
+ * rows come as networks do.
  *
  * A cell is a mean that forgets: new connections count against the last SMOOTHED ones of before, so a change is
  * followed within some windows; what it is worth (`connections`) halves every `memoryMs`.
@@ -8,7 +9,8 @@
 import type { RttRow } from './rtt-collector.ts';
 
 export type LatencyTable = {
-  readonly regions: number;
+  /** Of a row. */
+  readonly cells: number;
   readonly rowsMax: number;
   readonly memoryMs: number;
   /** A cell that was not measured for so long is forgotten, a row when all its cells are. */
@@ -18,7 +20,9 @@ export type LatencyTable = {
   networks: Float64Array;
   /** By row: connections seen lately, what the network asks for. */
   demand: Float32Array;
-  /** By row and region: tenths of a millisecond; 0 = never measured. */
+  /** By row: a bit for each source (rtt-sketch.ts) that has ever said something of the network. */
+  sources: Uint8Array;
+  /** By row and cell: tenths of a millisecond; 0 = never measured. */
   rtt: Uint16Array;
   /** Likewise: log-coded milliseconds. */
   deviation: Uint8Array;
@@ -30,10 +34,7 @@ export type LatencyTable = {
   slots: Int32Array;
 };
 
-export type LatencyTableOptions = Pick<
-  LatencyTable,
-  'regions' | 'rowsMax' | 'memoryMs' | 'ageMaxMs'
->;
+export type LatencyTableOptions = Pick<LatencyTable, 'cells' | 'rowsMax' | 'memoryMs' | 'ageMaxMs'>;
 
 const ROWS_FIRST = 1024;
 const MINUTE_MS = 60_000;
@@ -46,12 +47,13 @@ const CODE_MAX = 255;
 const DEVIATION_SCALE = 4;
 
 export function createLatencyTable(options: LatencyTableOptions): LatencyTable {
-  const cells = ROWS_FIRST * options.regions;
+  const cells = ROWS_FIRST * options.cells;
   return {
     ...options,
     rows: 0,
     networks: new Float64Array(ROWS_FIRST),
     demand: new Float32Array(ROWS_FIRST),
+    sources: new Uint8Array(ROWS_FIRST),
     rtt: new Uint16Array(cells),
     deviation: new Uint8Array(cells),
     connections: new Uint8Array(cells),
@@ -70,17 +72,17 @@ export function rowOf({ networks, slots }: LatencyTable, network: number): numbe
   return -1;
 }
 
-/** Takes in what a region has measured of a network. Returns its row; -1 = the table is full. */
+/** Takes in what was measured of a network, in a cell of its row. Returns the row; -1 = the table is full. */
 export function observe(
   table: LatencyTable,
-  region: number,
+  at: number,
   { count, deviationMs, network, rttMs }: RttRow,
   nowMs: number,
 ): number {
   const known = rowOf(table, network);
   const row = known >= 0 ? known : addRow(table, network);
   if (row < 0) return row;
-  const cell = row * table.regions + region;
+  const cell = row * table.cells + at;
   const before = connectionsAt(table, cell, nowMs);
   const kept = Math.min(before, SMOOTHED);
   const share = count / (count + kept);
@@ -95,26 +97,17 @@ export function observe(
 }
 
 /** A cell's measured mean, milliseconds; 0 = never. */
-export function measuredMs({ regions, rtt }: LatencyTable, row: number, region: number): number {
-  return rtt[row * regions + region]! / 10;
+export function measuredMs({ cells, rtt }: LatencyTable, row: number, at: number): number {
+  return rtt[row * cells + at]! / 10;
 }
 
-export function deviationMs(
-  { deviation, regions }: LatencyTable,
-  row: number,
-  region: number,
-): number {
-  return decode(deviation[row * regions + region]!) / DEVIATION_SCALE;
+export function deviationMs({ cells, deviation }: LatencyTable, row: number, at: number): number {
+  return decode(deviation[row * cells + at]!) / DEVIATION_SCALE;
 }
 
 /** What a cell is worth now, in connections. */
-export function connectionsOf(
-  table: LatencyTable,
-  row: number,
-  region: number,
-  nowMs: number,
-): number {
-  return connectionsAt(table, row * table.regions + region, nowMs);
+export function connectionsOf(table: LatencyTable, row: number, at: number, nowMs: number): number {
+  return connectionsAt(table, row * table.cells + at, nowMs);
 }
 
 function connectionsAt(table: LatencyTable, cell: number, nowMs: number): number {
@@ -130,11 +123,11 @@ function connectionsAt(table: LatencyTable, cell: number, nowMs: number): number
  * called at least every ten days, or minutes come round.
  */
 export function forget(table: LatencyTable, nowMs: number): Int32Array {
-  const { regions } = table;
+  const { cells } = table;
   const cameFrom: number[] = [];
   for (let row = 0; row < table.rows; row += 1) {
     let isKnown = false;
-    for (let cell = row * regions; cell < (row + 1) * regions; cell += 1) {
+    for (let cell = row * cells; cell < (row + 1) * cells; cell += 1) {
       if (connectionsAt(table, cell, nowMs) > 0) isKnown = true;
       else table.rtt[cell] = 0;
     }
@@ -145,23 +138,25 @@ export function forget(table: LatencyTable, nowMs: number): Int32Array {
   for (const [to, from] of cameFrom.entries()) {
     table.networks[to] = table.networks[from]!;
     table.demand[to] = table.demand[from]!;
+    table.sources[to] = table.sources[from]!;
     for (const column of [table.rtt, table.deviation, table.connections, table.seen]) {
-      column.copyWithin(to * regions, from * regions, (from + 1) * regions);
+      column.copyWithin(to * cells, from * cells, (from + 1) * cells);
     }
     enter(table, to);
   }
   for (const column of [table.rtt, table.deviation, table.connections, table.seen]) {
-    column.fill(0, cameFrom.length * regions, table.rows * regions);
+    column.fill(0, cameFrom.length * cells, table.rows * cells);
   }
   table.demand.fill(0, cameFrom.length, table.rows);
+  table.sources.fill(0, cameFrom.length, table.rows);
   table.rows = cameFrom.length;
   return Int32Array.from(cameFrom);
 }
 
 /** Octets that the table takes. */
 export function sizeOf(table: LatencyTable): number {
-  const { connections, demand, deviation, networks, rtt, seen, slots } = table;
-  return [connections, demand, deviation, networks, rtt, seen, slots].reduce(
+  const { connections, demand, deviation, networks, rtt, seen, slots, sources } = table;
+  return [connections, demand, deviation, networks, rtt, seen, slots, sources].reduce(
     (sum, { byteLength }) => sum + byteLength,
     0,
   );
@@ -186,13 +181,14 @@ function enter({ networks, slots }: LatencyTable, row: number): void {
 
 function grow(table: LatencyTable): void {
   const rows = Math.min(table.rowsMax, table.networks.length * 2);
-  const cells = rows * table.regions;
+  const cells = rows * table.cells;
   const more = <Column extends { set(from: Column): void }>(to: Column, from: Column): Column => {
     to.set(from);
     return to;
   };
   table.networks = more(new Float64Array(rows), table.networks);
   table.demand = more(new Float32Array(rows), table.demand);
+  table.sources = more(new Uint8Array(rows), table.sources);
   table.rtt = more(new Uint16Array(cells), table.rtt);
   table.deviation = more(new Uint8Array(cells), table.deviation);
   table.connections = more(new Uint8Array(cells), table.connections);

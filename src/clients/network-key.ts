@@ -52,6 +52,16 @@ export function networkOfKey(key: number): Prefix {
   return { address: addressFromWords(words), length: NETWORK_BITS_6 };
 }
 
+/** Networks whose keys follow each other: those of a prefix, or the one that a longer prefix lies in. */
+export type NetworkSpan = { readonly first: number; readonly count: number };
+
+/** Undefined when every machine or link has the first of them. */
+export function networksOf({ address, length }: Prefix): NetworkSpan | undefined {
+  const first = networkKey(address);
+  const bits = address.family === 4 ? NETWORK_BITS_4 : NETWORK_BITS_6;
+  return first < 0 ? undefined : { first, count: 2 ** Math.max(0, bits - length) };
+}
+
 /** Has a value begin at an address. */
 export function beginAt(builder: RangesBuilder, address: Address | undefined, value: number): void {
   if (address === undefined) return;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { probes } from './probes-schema.ts';
 import { duration } from './values.ts';
 
 /** What is measured of ways to clients, and how steering follows it; policies with the step `latency` go by it. */
@@ -74,4 +75,5 @@ export const latency = z.strictObject({
   maxAge: duration('1m', '30d')
     .prefault('24h')
     .describe('What was not measured again is forgotten then, and geography holds.'),
+  probes,
 });

@@ -6,11 +6,16 @@ export type Clock = {
   setTimer(ms: number, run: () => void): () => void;
 };
 
-/** Calls `act` again and again; returns the function that stops it. */
-export function repeat(clock: Clock, everyMs: number, act: () => void): () => void {
+/** Calls `act` again and again; returns the function that stops it. @param everyMs may change from one time to the next */
+export function repeat(
+  clock: Clock,
+  everyMs: number | (() => number),
+  act: () => void,
+): () => void {
   let cancel: () => void = () => {};
   const later = (): void => {
-    cancel = clock.setTimer(everyMs, () => {
+    const waitMs = typeof everyMs === 'number' ? everyMs : everyMs();
+    cancel = clock.setTimer(waitMs, () => {
       act();
       later();
     });

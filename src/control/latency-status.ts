@@ -9,6 +9,19 @@ export type LatencyStatus = {
   };
   /** Of the last window; undefined = another node makes the map, or none can. */
   readonly planning?: LatencyPlanning;
+  /** Undefined = this node probes nobody. */
+  readonly probes?: LatencyProbes;
+};
+
+/** What vantage points of this node measure. */
+export type LatencyProbes = {
+  /** Resolvers and beacons, for each vantage point. */
+  readonly targets: number;
+  /** That answered when they were measured last. */
+  readonly answering: number;
+  /** Round trips so far that were answered, and that were not. */
+  readonly answered: number;
+  readonly unanswered: number;
 };
 
 export type LatencyPlanning = {

@@ -156,7 +156,7 @@ function addHealth(registry: Registry, source: MetricsSource): void {
 }
 
 /** Of the map that is steered by, and of the last window on the node that makes it. */
-function addLatency(registry: Registry, { map, planning }: LatencyStatus): void {
+function addLatency(registry: Registry, { map, planning, probes }: LatencyStatus): void {
   const told: readonly (readonly [string, string, number | undefined])[] = [
     ['map_generation', 'Number of the latency map that is steered by.', map?.generation],
     [
@@ -171,10 +171,17 @@ function addLatency(registry: Registry, { map, planning }: LatencyStatus): void 
     ['moved_share', 'Part of the demand that they are.', planning?.movedShare],
     ['waiting_networks', 'Networks that would move and must wait.', planning?.waiting],
     ['exploring_networks', 'Networks that try a region now.', planning?.exploring],
+    ['probe_targets', 'Resolvers and beacons that are measured.', probes?.targets],
+    ['probe_answering', 'Those that answered last time.', probes?.answering],
   ];
   for (const [name, help, value] of told) {
     if (value !== undefined) gauge(registry, `latency_${name}`, help).set(value);
   }
+  if (probes === undefined) return;
+  const help = 'Round trips that probes of latency have tried.';
+  const exchanges = counter(registry, 'latency_probe_exchanges_total', help, ['outcome']);
+  exchanges.inc({ outcome: 'answered' }, probes.answered);
+  exchanges.inc({ outcome: 'unanswered' }, probes.unanswered);
 }
 
 /** Of the plan that is steered by, and of the last window on the node that makes it. */

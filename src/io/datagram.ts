@@ -23,6 +23,8 @@ export type DatagramHandler = {
    * @returns length; 0 = silence; negative = `serve` is to be asked
    */
   readonly fast?: Fast | undefined;
+  /** When what has come together is answered; the last of it is in `source`. */
+  readonly answered?: ((nowMs: number) => void) | undefined;
   /** What comes next to one of the two, where several datagrams have come together. */
   readonly foresee?: Foresee | undefined;
   /**

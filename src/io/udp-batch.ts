@@ -190,6 +190,7 @@ function openPort(calls: BatchCalls, { handler, socket }: BatchEntrance, meter: 
       if (count === 0) return 0;
       meter.received(count);
       answer(count, nowMs);
+      handler.answered?.(nowMs);
       slab.reset(count);
       waiting = 0;
       return count;

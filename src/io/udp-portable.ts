@@ -67,7 +67,9 @@ export async function openPortableUdp(
     setSourceAddress(source, from.address, isIpv6);
     source.port = from.port;
     sender = from;
-    const length = answer(packet, Date.now());
+    const nowMs = Date.now();
+    const length = answer(packet, nowMs);
+    handler.answered?.(nowMs);
     if (length > 0) udp.send(ring.take(length), from.port, from.address, sent);
   });
   await bind(udp, socket);

@@ -4,6 +4,8 @@
 export const SKETCH_LOG = 'latency/sketches';
 /** Some minutes of a large cluster: who plans reads them every window. */
 export const SKETCHES_MAX = 2_000;
+/** Of each nameserver by its name, leased: who asks it most (clients/resolver-list.ts). */
+export const RESOLVERS_PREFIX = 'latency/resolvers/';
 /** The map that is in force (clients/latency-map.ts), in base64. */
 export const MAP_KEY = 'latency/map';
 /** Who plans, and until when. */

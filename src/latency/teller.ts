@@ -1,5 +1,5 @@
-import { createRttCollector, type RttCollector } from '../clients/rtt-collector.ts';
-import { encodeSketch } from '../clients/rtt-sketch.ts';
+import { createRttCollector, type RttCollector, type RttRow } from '../clients/rtt-collector.ts';
+import { encodeSketch, type RttSource } from '../clients/rtt-sketch.ts';
 import type { LatencyConfig } from '../config/latency-config.ts';
 import type { Clock } from '../control/clock.ts';
 import type { Store } from '../store/store.ts';
@@ -7,12 +7,14 @@ import type { Log } from '../telemetry/log.ts';
 import { SKETCH_LOG, SKETCHES_MAX } from './store-keys.ts';
 
 /**
- * Tells the other nodes how far clients are from this node's regions: networks with enough connections, once a window.
- * Nothing waits for it, and what cannot be told is forgotten.
+ * Tells the other nodes how far clients are from this node's regions: networks with enough connections, and those that
+ * were probed, once a window. Nothing waits for it, and what cannot be told is forgotten.
  */
 export type Teller = {
   /** @param samples for each connection its network and milliseconds (balancer/messages.ts) */
   hear(region: string, samples: Float64Array): void;
+  /** @param rows from probes, of networks that may have been told of before in this window: the nearest counts */
+  hearProbes(region: string, rows: readonly RttRow[]): void;
   close(): void;
 };
 
@@ -25,14 +27,21 @@ export type TellerParts = {
 
 export function createTeller({ clock, config, log, store }: TellerParts): Teller {
   const collectors = new Map<string, RttCollector>();
+  const probed = new Map<string, Map<number, RttRow>>();
   let isMute = false;
   let cancel = (): void => {};
+  const append = async (region: string, source: RttSource, rows: readonly RttRow[]) => {
+    if (rows.length === 0) return;
+    const sketch = Buffer.from(encodeSketch({ region, source, rows }));
+    await store.append(SKETCH_LOG, sketch.toString('base64'), SKETCHES_MAX);
+  };
   const tell = async (): Promise<void> => {
     for (const [region, collector] of collectors) {
-      const rows = collector.drain(config().clientsMin, clock.nowMs());
-      if (rows.length === 0) continue;
-      const sketch = Buffer.from(encodeSketch({ region, source: 'clients', rows }));
-      await store.append(SKETCH_LOG, sketch.toString('base64'), SKETCHES_MAX);
+      await append(region, 'clients', collector.drain(config().clientsMin, clock.nowMs()));
+    }
+    for (const [region, rows] of probed) {
+      probed.delete(region);
+      await append(region, 'probes', [...rows.values()]);
     }
     isMute = false;
   };
@@ -53,6 +62,14 @@ export function createTeller({ clock, config, log, store }: TellerParts): Teller
       const nowMs = clock.nowMs();
       for (let at = 0; at + 1 < samples.length; at += 2) {
         collector.add(samples[at]!, samples[at + 1]!, nowMs);
+      }
+    },
+    hearProbes(region, rows) {
+      const known = probed.get(region) ?? new Map<number, RttRow>();
+      probed.set(region, known);
+      for (const row of rows) {
+        const before = known.get(row.network);
+        if (before === undefined || row.rttMs < before.rttMs) known.set(row.network, row);
       }
     },
     close: () => cancel(),

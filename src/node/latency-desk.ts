@@ -1,14 +1,21 @@
 import type { LatencyPlannerOptions, PlannerReport } from '../clients/latency-planner.ts';
-import { goesByLatency } from '../config/latency-config.ts';
-import { systemClock } from '../control/clock.ts';
+import { EXCHANGES, type ProbeReading } from '../clients/probe-round.ts';
+import type { RttRow } from '../clients/rtt-collector.ts';
+import type { Config, VantageConfig } from '../config/config.ts';
+import { goesByLatency, probesAnybody } from '../config/latency-config.ts';
+import { repeat, systemClock } from '../control/clock.ts';
 import type { LatencyPlanning, LatencyStatus } from '../control/latency-status.ts';
 import type { Serving } from '../control/serving.ts';
 import { isDown } from '../health/health-word.ts';
 import type { MapKeeper } from '../latency/map-keeper.ts';
 import { createPlanner } from '../latency/planner.ts';
 import { createPlanning, type Planning } from '../latency/planning.ts';
-import { createTeller } from '../latency/teller.ts';
+import { createProber, type Prober } from '../latency/prober.ts';
+import { createResolverTeller } from '../latency/resolver-teller.ts';
+import { roundTripMs } from '../latency/round-trip.ts';
+import { createTeller, type Teller } from '../latency/teller.ts';
 import type { Compiler } from '../workers/compiler.ts';
+import type { DnsWorkers } from '../workers/dns-workers.ts';
 import type { Parts } from './parts.ts';
 
 /** Compiles what is to be served with the latency map of the moment; the past has none. */
@@ -29,15 +36,18 @@ export type LatencyDesk = {
 
 /** Nobody explores while endpoints are down, which is also what a drill makes of them. */
 export function openLatencyDesk(
-  { config, desk, events, latencyMaps, log, store, told }: Parts,
+  parts: Parts,
   file: URL,
   serving: () => Serving,
+  dns: Pick<DnsWorkers, 'setSampling'> | undefined,
 ): LatencyDesk {
+  const { config, desk, events, latencyMaps, log, store, told } = parts;
   const clock = systemClock;
   const latencyOf = () => serving().config.latency;
   const isQuiet = (): boolean => desk.words().words.some(isDown);
   const teller = createTeller({ store, clock, log, config: latencyOf });
   told.roundTrips = teller.hear;
+  const probing = openProbing(parts, serving, teller, dns);
   const planning = createPlanning({
     ...{ store, clock, log, isQuiet },
     planner: createPlanner(file, { log, record: events.record }),
@@ -47,22 +57,78 @@ export function openLatencyDesk(
     options: () => plannerOptions(serving()),
   });
   return {
-    status: () => describeLatency(serving(), latencyMaps, planning),
+    status: () => describeLatency(serving(), latencyMaps, planning, probing),
     async close() {
       told.roundTrips = () => {};
+      probing.close();
       teller.close();
       await planning.close();
     },
   };
 }
 
+/** What this node measures by itself, and whom its nameserver would have measured. */
+function openProbing(
+  { config: { node }, log, store, told }: Parts,
+  serving: () => Serving,
+  teller: Teller,
+  dns: Pick<DnsWorkers, 'setSampling'> | undefined,
+): Pick<Prober, 'status' | 'close'> {
+  const clock = systemClock;
+  const config = () => serving().config.latency;
+  const resolvers = createResolverTeller({ store, clock, log, node: node.name, config });
+  told.sources = resolvers.hear;
+  const sample = (): void => {
+    dns?.setSampling(goesByLatency(serving().config) && config().probes.resolversMax > 0);
+  };
+  sample();
+  const stopSampling = repeat(clock, () => config().windowMs, sample);
+  const prober = createProber({
+    ...{ store, clock, log, config },
+    draw: Math.random,
+    roundTrip: roundTripMs,
+    vantages: () => probingVantages(serving().config),
+    tell: (region, reading) => teller.hearProbes(region, rowsOf(reading)),
+  });
+  return {
+    status: prober.status,
+    close() {
+      told.sources = () => {};
+      stopSampling();
+      resolvers.close();
+      prober.close();
+    },
+  };
+}
+
+/** Where a vantage point is in no region, nobody would know what its measurements are of. */
+function probingVantages(config: Config): readonly VantageConfig[] {
+  const { latency, node, regions } = config;
+  const mayProbe = node.roles.includes('prober') && goesByLatency(config);
+  if (!mayProbe || !probesAnybody(latency)) return [];
+  return node.vantages.filter(
+    ({ region }) => region !== undefined && Object.hasOwn(regions, region),
+  );
+}
+
+/** A reading speaks for all networks of its target. */
+function rowsOf({ deviationMs, rttMs, target }: ProbeReading): readonly RttRow[] {
+  return target.networks.flatMap(({ count, first }) =>
+    Array.from({ length: count }, (_, index) => {
+      return { network: first + index, rttMs, deviationMs, count: EXCHANGES };
+    }),
+  );
+}
+
 function describeLatency(
   { config }: Serving,
   keeper: Pick<MapKeeper, 'current'>,
   planning: Pick<Planning, 'report'>,
+  probing: Pick<Prober, 'status'>,
 ): LatencyStatus | undefined {
   if (!goesByLatency(config)) return undefined;
   const [layer, report] = [keeper.current(), planning.report()];
+  const probes = probing.status();
   return {
     ...(layer && {
       map: {
@@ -72,6 +138,7 @@ function describeLatency(
       },
     }),
     ...(report && { planning: planningOf(report) }),
+    ...(probes && { probes }),
   };
 }
 
@@ -88,5 +155,7 @@ function plannerOptions({ config, geo }: Serving): LatencyPlannerOptions | undef
   const { ageMaxMs, memoryMs, networksMax, rules } = latency;
   const { locations, ranges } = geo;
   const places = Object.entries(regions).map(([name, { location }]) => ({ name, location }));
-  return { regions: places, geo: { locations, ranges }, ageMaxMs, memoryMs, networksMax, rules };
+  const hasProbes = probesAnybody(latency);
+  const numbers = { hasProbes, networksMax, memoryMs, ageMaxMs };
+  return { regions: places, geo: { locations, ranges }, rules, ...numbers };
 }

@@ -79,6 +79,8 @@ export type Told = {
   config: (config: Config) => void;
   /** How far clients are from a region (balancer/messages.ts). */
   roundTrips: (region: string, samples: Float64Array) => void;
+  /** Who asks (nameserver/source-sampler.ts). */
+  sources: (sources: Uint8Array) => void;
 };
 
 export type PartsResult =
@@ -227,6 +229,7 @@ function toldNobody(): Told {
     records: () => '',
     config: () => {},
     roundTrips: () => {},
+    sources: () => {},
   };
 }
 

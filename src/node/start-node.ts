@@ -232,6 +232,7 @@ async function openRoles(
           health: desk.words(),
           signer,
           certificates: shown.keeper.certificates,
+          onSources: (sources) => told.sources(sources),
         }),
       )
     : undefined;
@@ -265,7 +266,7 @@ type Life = {
 
 /** Who learns of clients and plans where they go. */
 function openPlanners(parts: Parts, dns: DnsWorkers | undefined, served: Served) {
-  const latency = openLatencyDesk(parts, root('planner-worker'), served.current);
+  const latency = openLatencyDesk(parts, root('planner-worker'), served.current, dns);
   const capacity = openCapacityDesk(parts, dns, served);
   return {
     status: () => ({ latency: latency.status(), capacity: capacity.status() }),

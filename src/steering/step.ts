@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { RttSource } from '../clients/rtt-sketch.ts';
 import type { Location } from '../geo/location.ts';
 import type { Prefix } from '../ip/prefix.ts';
 import type { PolicyNode } from './policy-tree.ts';
@@ -45,6 +46,8 @@ export type ClientNetwork = {
   readonly order?: readonly string[] | undefined;
   /** What the first of them are believed to be away, milliseconds; when a map is built, on average of that order. */
   readonly waysMs?: readonly number[] | undefined;
+  /** Who measured them; for `explain`. */
+  readonly measuredBy?: readonly RttSource[] | undefined;
 };
 
 /** Networks that a step tells clients apart by; what each stands for is above 0. */

@@ -33,6 +33,8 @@ export type ToDnsWorker =
       readonly tcp: SessionLimits;
       /** Undefined = nobody wants to know of queries. */
       readonly tap: TapPlan | undefined;
+      /** Whether it tells who asks. */
+      readonly isSampling: boolean;
     }
   | TableMessage
   | { readonly type: 'health'; readonly generation: number; readonly health: ServedHealth }
@@ -41,6 +43,7 @@ export type ToDnsWorker =
   | { readonly type: 'signer'; readonly port: MessagePort | undefined }
   | ({ readonly type: 'signatures' } & NewSignatures)
   | { readonly type: 'tap'; readonly tap: TapPlan | undefined }
+  | { readonly type: 'sampling'; readonly isOn: boolean }
   | { readonly type: 'certificates'; readonly certificates: readonly Certificate[] }
   /** What a query that the worker handed over is answered with; undefined = with nothing. */
   | {
@@ -55,6 +58,8 @@ export type FromDnsWorker =
   | { readonly type: 'ready'; readonly engine: string; readonly ports: readonly number[] }
   | { readonly type: 'serving'; readonly generation: number }
   | { readonly type: 'problem'; readonly problem: SocketProblem }
+  /** Who asked lately (nameserver/source-sampler.ts). */
+  | { readonly type: 'sources'; readonly sources: Uint8Array }
   | (DeferredQuery & {
       readonly type: 'deferred';
       readonly kind: DeferKind;

@@ -43,6 +43,8 @@ export type DnsWorkers = {
   setCookies(cookies: CookieSecrets): void;
   /** Shows these to connections that begin from now on. */
   setCertificates(certificates: readonly Certificate[]): void;
+  /** Whether workers tell who asks (onSources). */
+  setSampling(isOn: boolean): void;
   /** Who answers what workers defer for this; until somebody is there it is dropped. */
   onDeferred(kind: DeferKind, answer: AnswerDeferred): void;
   readonly counters: CounterLedger;
@@ -75,6 +77,8 @@ export type DnsWorkersOptions = DnstapVoice & {
   readonly signer: Signer;
   /** By certificateIndex(). */
   readonly certificates: readonly Certificate[];
+  /** Told who asks (nameserver/source-sampler.ts). */
+  readonly onSources?: ((sources: Uint8Array) => void) | undefined;
 };
 
 export type OpenedDns =
@@ -98,6 +102,7 @@ function startWorkers(
   count: number,
 ): DnsWorkers {
   const served: Served = { ...options, cookies: undefined };
+  let isSampling = false;
   const counters = createCounterLedger();
   const roll = createRoll();
   /** Later a problem of a worker that opens its own sockets can only be told. */
@@ -112,7 +117,7 @@ function startWorkers(
         const { certificates, cookies, health, snapshot } = served;
         roll.begun(name, snapshot.generation);
         const { tcp, udpGatherUs: gatherUs } = options.dns;
-        const all = { snapshot, health, cookies, certificates, tcp, gatherUs };
+        const all = { snapshot, health, cookies, certificates, tcp, gatherUs, isSampling };
         const own = { bell: bells.of(name), counters: rowFor(name), tap: dnstap.planOf(name) };
         return { type: 'start', ...all, ...own, ...doors() };
       },
@@ -121,6 +126,7 @@ function startWorkers(
         roll.served(name, generation);
       },
       deferred: deferred.reply,
+      sources: (sources) => options.onSources?.(sources),
       problem(problem) {
         firstProblem.resolve(problem);
         const { hint, message } = problem;
@@ -164,6 +170,11 @@ function startWorkers(
     setCertificates(certificates) {
       served.certificates = certificates;
       tellAll({ type: 'certificates', certificates });
+    },
+    setSampling(isOn) {
+      if (isOn === isSampling) return;
+      isSampling = isOn;
+      tellAll({ type: 'sampling', isOn });
     },
     onDeferred: deferred.onDeferred,
     async stop() {
@@ -296,6 +307,7 @@ type WorkerEars = {
   served(generation: number | undefined): void;
   deferred(kind: DeferKind, query: DeferredQuery): Promise<Uint8Array | undefined>;
   problem(problem: SocketProblem): void;
+  sources(sources: Uint8Array): void;
 };
 
 function spawnWorker(
@@ -319,6 +331,8 @@ function spawnWorker(
           return ears.problem(known.problem);
         case 'ready':
           return ears.served(undefined);
+        case 'sources':
+          return ears.sources(known.sources);
         case 'serving':
           return ears.served(known.generation);
         case 'deferred': {

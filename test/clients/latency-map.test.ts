@@ -25,6 +25,7 @@ const row = fc.record({
   ),
   order: fc.nat(orders.length - 1),
   waysMs: fc.array(fc.integer({ min: 1, max: 1000 }), { maxLength: 3 }),
+  sources: fc.nat(7),
 });
 const anyMap: fc.Arbitrary<LatencyMap> = fc.record({
   generation: fc.nat(),
@@ -41,8 +42,9 @@ test('a latency map comes back as it was, its ways within two per cent', () => {
       assert.ok(read.ok, JSON.stringify(read));
       const rows = sent.rows.toSorted((a, b) => a.network - b.network);
       assert.deepEqual({ ...read.map, rows: [] }, { ...sent, rows: [] });
-      for (const [index, { network, order, waysMs }] of read.map.rows.entries()) {
-        assert.deepEqual([network, order], [rows[index]!.network, rows[index]!.order]);
+      for (const [index, { network, order, sources, waysMs }] of read.map.rows.entries()) {
+        const was = rows[index]!;
+        assert.deepEqual([network, order, sources], [was.network, was.order, was.sources]);
         for (const [place, ms] of waysMs.entries()) {
           assert.ok(Math.abs(ms - rows[index]!.waysMs[place]!) <= 0.04 * ms + 0.1);
         }
@@ -87,11 +89,11 @@ test('decodeLatencyMap() refuses orders that are none', () => {
 test('a layer says which order a network has, and what its ways are', () => {
   const key = (text: string): number => networkKey(parseAddress(text)!);
   const rows = [
-    { network: key('203.0.113.1'), order: 1, waysMs: [20, 80] },
-    { network: key('203.0.114.0'), order: 1, waysMs: [] },
-    { network: key('255.255.255.0'), order: 2, waysMs: [5] },
-    { network: key('2001:db8:7::'), order: 0, waysMs: [7] },
-    { network: key('2001:db8:ffff::'), order: 0, waysMs: [7] },
+    { network: key('203.0.113.1'), order: 1, waysMs: [20, 80], sources: 3 },
+    { network: key('203.0.114.0'), order: 1, waysMs: [], sources: 1 },
+    { network: key('255.255.255.0'), order: 2, waysMs: [5], sources: 1 },
+    { network: key('2001:db8:7::'), order: 0, waysMs: [7], sources: 1 },
+    { network: key('2001:db8:ffff::'), order: 0, waysMs: [7], sources: 1 },
   ];
   const map = { generation: 7, madeAtMs: 1, regions: ['eu', 'us', 'ap'], orders, rows };
   const layer = structuredClone(layerOfMap(map));
@@ -113,6 +115,8 @@ test('a layer says which order a network has, and what its ways are', () => {
   for (const text of unknown) assert.equal(latencyOf(layer, parseAddress(text)!), undefined, text);
   assert.deepEqual(latencyOf(layer, parseAddress('203.0.113.200')!)?.order, ['ap', 'eu', 'us']);
   const [first, second] = latencyOf(layer, parseAddress('203.0.113.200')!)!.waysMs;
+  const { measuredBy } = latencyOf(layer, parseAddress('203.0.113.200')!)!;
+  assert.deepEqual(measuredBy, ['clients', 'probes']);
   assert.ok(Math.abs(first! - 20) < 1 && Math.abs(second! - 80) < 3);
 });
 
@@ -120,7 +124,7 @@ test('a million networks are some megabytes', () => {
   const rows = Array.from({ length: 1_000_000 }, (_, index) => ({
     network: index * 7,
     order: Math.imul(index, 0x9e3779b1) >>> 30 === 3 ? 1 : 0,
-    waysMs: [20 + (index % 60), 80, 150],
+    ...{ waysMs: [20 + (index % 60), 80, 150], sources: 1 },
   }));
   const map = { generation: 1, madeAtMs: 1, regions: ['eu', 'us', 'ap'], orders, rows };
   const bytes = encodeLatencyMap(map);

@@ -11,6 +11,7 @@ import {
 } from '../../src/clients/latency-orders.ts';
 import { rowOf } from '../../src/clients/latency-table.ts';
 import { networkKey } from '../../src/clients/network-key.ts';
+import type { RttSource } from '../../src/clients/rtt-sketch.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { createRandom } from '../bench/random.ts';
 
@@ -35,6 +36,7 @@ const HOME = key('198.51.100.0');
 function open(more: Partial<OrderRules> = {}, prior = expected): LatencyOrders {
   return createLatencyOrders({
     regions: prior.length,
+    hasProbes: true,
     networksMax: 10_000,
     memoryMs: 6 * 3_600_000,
     ageMaxMs: 24 * 3_600_000,
@@ -50,7 +52,11 @@ function pass(
   orders: LatencyOrders,
   minute: number,
   measured: ReadonlyMap<number, readonly (number | undefined)[]>,
-  { count = 10, isQuiet = false } = {},
+  {
+    count = 10,
+    isQuiet = false,
+    source = 'clients',
+  }: { count?: number; isQuiet?: boolean; source?: RttSource } = {},
 ) {
   const nowMs = timeOf(minute);
   for (const region of expected.keys()) {
@@ -58,7 +64,7 @@ function pass(
       const rttMs = each[region];
       return rttMs === undefined ? [] : [{ network, rttMs, deviationMs: 1, count }];
     });
-    learnSketch(orders, region, { rows }, nowMs);
+    learnSketch(orders, region, { rows, source }, nowMs);
   }
   return endWindow(orders, nowMs, isQuiet);
 }

@@ -23,7 +23,7 @@ const timeOf = (minute: number): number => 1_800_000_000_000 + minute * MINUTE_M
 
 const open = (known = regions): LatencyPlanner =>
   createLatencyPlanner({
-    ...{ geo, regions: known, networksMax: 1000 },
+    ...{ geo, regions: known, hasProbes: true, networksMax: 1000 },
     ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
     rules: {
       ...{ bandMs: 10, bandShare: 0.1, windows: 3, connectionsMin: 5 },

@@ -115,9 +115,10 @@ export function udpConformance(engine: Engine): void {
   const named = (what: string): string => `${engine}: ${what}`;
 
   test(named('the reply goes to whoever asked, and the handler sees who it is'), async (t) => {
-    const { ports } = await startEcho(t, engine, ['127.0.0.1']);
+    const { ports, told } = await startEcho(t, engine, ['127.0.0.1']);
     for (const socket of [client(t), client(t)]) {
       const { from, text } = await ask(socket, 'hello', ports[0]!, '127.0.0.1');
+      assert.equal((await told()).answered, socket.address().port);
       assert.equal(text, `127.0.0.1 ${socket.address().port} hello`);
       assert.deepEqual([from.address, from.port], ['127.0.0.1', ports[0]]);
     }

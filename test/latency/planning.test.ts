@@ -131,6 +131,9 @@ test('a map that has lost most of its networks is not used', () => {
 });
 
 function mapOf(generation: number, count: number): LatencyMap {
-  const rows = Array.from({ length: count }, (_, network) => ({ network, order: 0, waysMs: [] }));
+  const rows = Array.from({ length: count }, (_, network) => ({
+    ...{ network, order: 0 },
+    ...{ waysMs: [], sources: 1 },
+  }));
   return { generation, madeAtMs: 1, regions: ['a', 'b'], orders: [[1, 0]], rows };
 }

@@ -2,7 +2,7 @@
 import { decodeLatencyMap, encodeLatencyMap } from '../../src/clients/latency-map.ts';
 import { createLatencyPlanner, type LatencyPlanner } from '../../src/clients/latency-planner.ts';
 import { decodeSketch } from '../../src/clients/rtt-sketch.ts';
-import type { LatencyConfig } from '../../src/config/latency-config.ts';
+import type { LatencyConfig, ProbesConfig } from '../../src/config/latency-config.ts';
 import { composeGeo } from '../../src/geo/database.ts';
 import { createMapKeeper, type MapKeeper } from '../../src/latency/map-keeper.ts';
 import type { Planner } from '../../src/latency/planner.ts';
@@ -14,9 +14,14 @@ import { places } from '../steering/places.ts';
 
 export const WINDOW_MS = 60_000;
 
+const noProbes: ProbesConfig = {
+  ...{ resolversMax: 0, beacons: [], methods: ['dns'], intervalMs: 600_000 },
+  ...{ perSecond: 5, allow: [], exclude: [] },
+};
+
 export const latencyConfig: LatencyConfig = {
   ...{ connectionsPerSecond: 100, clientsMin: 3, windowMs: WINDOW_MS, networksMax: 1000 },
-  ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
+  ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000, probes: noProbes },
   rules: {
     ...{ bandMs: 10, bandShare: 0.1, windows: 2, connectionsMin: 3 },
     ...{ dwellMs: 0, churnShare: 1, exploreShare: 0, exploreMs: 0 },
@@ -52,7 +57,7 @@ export function openNode(
   const config = (): LatencyConfig => latencyConfig;
   const teller = createTeller({ store, clock, log, config });
   const options = {
-    ...{ regions, geo, networksMax: 1000 },
+    ...{ regions, geo, hasProbes: true, networksMax: 1000 },
     ...{ ageMaxMs: latencyConfig.ageMaxMs, memoryMs: latencyConfig.memoryMs },
     rules: latencyConfig.rules,
   };

@@ -54,9 +54,9 @@ test('a map of latency has a class for measured networks, and geography around t
       [1, 0, 2],
     ],
     rows: [
-      { network: key('80.1.2.0'), order: 0, waysMs: [] },
-      { network: key('80.1.3.0'), order: 1, waysMs: [] },
-      { network: key('99.1.2.0'), order: 0, waysMs: [] },
+      { network: key('80.1.2.0'), order: 0, waysMs: [], sources: 1 },
+      { network: key('80.1.3.0'), order: 1, waysMs: [], sources: 1 },
+      { network: key('99.1.2.0'), order: 0, waysMs: [], sources: 1 },
     ],
   });
   const map = buildMap(policy, three, geo, [], createClassTables(geo, layer));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RttSource } from '../../clients/rtt-sketch.ts';
 import type { Candidate, ClientNetwork, MapStep, Tiers } from '../step.ts';
 import { nearest, toleranceKm } from './nearest.ts';
 
@@ -42,7 +43,7 @@ export const latency: MapStep<Options> = {
         step: 'latency',
         kept: ordered.flat().map(({ name }) => name),
         dropped: [],
-        note: `measured: ${describeWays(client)}`,
+        note: `measured${describeSources(client)}: ${describeWays(client)}`,
       });
       return ordered;
     };
@@ -88,6 +89,18 @@ function splitByPlace(
     place = own;
   }
   return split;
+}
+
+const SOURCE_TEXTS: Readonly<Record<RttSource, string>> = {
+  clients: 'connections',
+  probes: 'probes',
+  beacon: 'pages',
+};
+
+/** ` by connections and probes`. */
+function describeSources({ measuredBy = [] }: ClientNetwork): string {
+  if (measuredBy.length === 0) return '';
+  return ` by ${measuredBy.map((source) => SOURCE_TEXTS[source]).join(' and ')}`;
 }
 
 /** `frankfurt 12 ms, virginia 95 ms, then singapore`. */
