@@ -17,7 +17,7 @@ import {
   observe,
   rowOf,
 } from './latency-table.ts';
-import { blockKey } from './network-key.ts';
+import { blockKey, isSite } from './network-key.ts';
 import type { RttRow } from './rtt-collector.ts';
 import { RTT_SOURCES, type RttSource } from './rtt-sketch.ts';
 
@@ -100,8 +100,8 @@ export function learn(
   if (isProbe && !hasProbes(model)) return -1;
   const row = observe(table, isProbe ? regions + region : region, measured, nowMs);
   if (row >= 0) table.sources[row]! |= 1 << RTT_SOURCES.indexOf(source);
-  // A probe tells of one machine, and without a last mile: nothing of the networks around.
-  if (isProbe) return row;
+  // A probe tells of one machine, and without a last mile; clients of a site are anywhere: nothing of those around.
+  if (isProbe || isSite(measured.network)) return row;
   const expected = priorOf(measured.network).expected[region]!;
   const ratio = Math.min(RATIO_MAX, measured.rttMs / expected);
   const block = { ...measured, network: blockKey(measured.network) };
@@ -143,7 +143,7 @@ export function estimate(
 ): void {
   const { blocks, priorOf, regions, table } = model;
   const { expected, floor } = priorOf(network);
-  const block = rowOf(blocks, blockKey(network));
+  const block = isSite(network) ? -1 : rowOf(blocks, blockKey(network));
   const lastMileMs = row < 0 ? Number.NaN : lastMile(model, row, nowMs);
   for (let region = 0; region < regions; region += 1) {
     const far = expected[region]! * factorOf(blocks, block, region, nowMs);

@@ -21,7 +21,8 @@ import {
   type WindowReport,
 } from './latency-orders.ts';
 import { rowOf, sizeOf } from './latency-table.ts';
-import { prefixOfKey } from './network-key.ts';
+import { isSite, prefixOfKey, siteKey, siteOfKey } from './network-key.ts';
+import { type NetworkSites, networkSites } from './network-sites.ts';
 import { floorMs, priorMs } from './prior.ts';
 import { RTT_SOURCES, type RttSketch, type RttSource } from './rtt-sketch.ts';
 
@@ -30,7 +31,7 @@ export type PlannerRegion = { readonly name: string; readonly location: Location
 export type LatencyPlannerOptions = {
   /** At most REGIONS_MAX. */
   readonly regions: readonly PlannerRegion[];
-  readonly geo: Pick<GeoDatabase, 'locations' | 'ranges'>;
+  readonly geo: Pick<GeoDatabase, 'locations' | 'ranges' | 'sites'>;
   readonly rules: OrderRules;
   /** Whether anybody is to be probed. */
   readonly hasProbes: boolean;
@@ -64,20 +65,23 @@ const FORGET_EVERY_MS = 3_600_000;
 
 export function createLatencyPlanner(options: LatencyPlannerOptions): LatencyPlanner {
   const { geo, regions, rules } = options;
+  const sites = networkSites(geo.sites);
   const numberOf = new Map(regions.map(({ name }, region) => [name, region]));
   const orders = createLatencyOrders({
     ...options,
     regions: regions.length,
-    priorOf: priorsOf(geo, regions),
+    priorOf: priorsOf(geo, regions, sites),
     rules,
   });
   let forgottenAtMs = 0;
   return {
     learn(sketch, nowMs) {
       const region = numberOf.get(sketch.region);
-      return region === undefined ? -1 : learnSketch(orders, region, sketch, nowMs);
+      if (region === undefined) return -1;
+      const rows = sketch.rows.map((row) => ({ ...row, network: keyOf(sites, row.network) }));
+      return learnSketch(orders, region, { ...sketch, rows }, nowMs);
     },
-    adopt: (map, nowMs) => adopt(orders, map, numberOf, nowMs),
+    adopt: (map, nowMs) => adopt(orders, withoutTwins(map, sites), numberOf, nowMs),
     endWindow(nowMs, isQuiet) {
       if (nowMs - forgottenAtMs >= FORGET_EVERY_MS) {
         forgetNetworks(orders, nowMs);
@@ -87,17 +91,37 @@ export function createLatencyPlanner(options: LatencyPlannerOptions): LatencyPla
       const { blocks, table } = orders.model;
       return { ...report, networks: orders.rows, octets: sizeOf(table) + sizeOf(blocks) };
     },
-    map: (generation, nowMs) => mapOf(orders, regions, generation, nowMs),
+    map: (generation, nowMs) => mapOf(orders, { regions, sites }, generation, nowMs),
   };
 }
 
-/** By place: networks of one place have one prior. */
+/** What is kept of a network is kept of its site, if it is of one. */
+function keyOf({ siteOf }: NetworkSites, network: number): number {
+  const site = siteOf(network);
+  return site === 0 ? network : siteKey(site);
+}
+
+/** Of each site the first network stands for all of them. */
+function withoutTwins(map: LatencyMap, sites: NetworkSites): LatencyMap {
+  const seen = new Set<number>();
+  const rows = map.rows.flatMap((row) => {
+    const network = keyOf(sites, row.network);
+    if (seen.has(network)) return [];
+    seen.add(network);
+    return { ...row, network };
+  });
+  return { ...map, rows };
+}
+
+/** By place: networks of one place have one prior. A site is where its first network is. */
 function priorsOf(
   { locations, ranges }: LatencyPlannerOptions['geo'],
   regions: readonly PlannerRegion[],
+  { networksOf }: NetworkSites,
 ): (network: number) => Prior {
   const known = new Map<number, Prior>();
-  return (network) => {
+  return (key) => {
+    const network = isSite(key) ? networksOf(siteOfKey(key))[0]! : key;
     const place = valueAt(ranges, prefixOfKey(network).address);
     const prior = known.get(place) ?? priorOf(place === 0 ? undefined : locations[place], regions);
     known.set(place, prior);
@@ -147,7 +171,7 @@ function adoptedAs(sources: number): RttSource {
 /** Networks that geography would answer alike are left out. */
 function mapOf(
   orders: LatencyOrders,
-  regions: readonly PlannerRegion[],
+  { regions, sites }: { readonly regions: readonly PlannerRegion[]; readonly sites: NetworkSites },
   generation: number,
   nowMs: number,
 ): LatencyMap {
@@ -156,16 +180,19 @@ function mapOf(
   const numbers = new Map<string, number>();
   const rows: LatencyMapRow[] = [];
   for (let row = 0; row < orders.rows; row += 1) {
-    const network = model.table.networks[row]!;
+    const key = model.table.networks[row]!;
     const own = orderOf(orders, row);
-    const geographic = geographicOrder(model.priorOf(network).expected);
-    if (own.slice(0, WAYS_TOLD).every((region, place) => region === geographic[place])) continue;
+    const networks = (isSite(key) ? sites.networksOf(siteOfKey(key)) : [key]).filter(
+      (network) => !isGeographic(own, model.priorOf(network)),
+    );
+    if (networks.length === 0) continue;
     const text = own.join(' ');
     const order = numbers.get(text) ?? all.push(own) - 1;
     numbers.set(text, order);
-    estimate(model, network, row, nowMs, scratch);
+    estimate(model, key, row, nowMs, scratch);
     const waysMs = own.slice(0, WAYS_TOLD).map((region) => scratch.ms[region]!);
-    rows.push({ network, order, waysMs, sources: model.table.sources[row]! });
+    const sources = model.table.sources[row]!;
+    for (const network of networks) rows.push({ network, order, waysMs, sources });
   }
   return {
     generation,
@@ -174,4 +201,9 @@ function mapOf(
     orders: all,
     rows,
   };
+}
+
+function isGeographic(order: readonly number[], { expected }: Prior): boolean {
+  const geographic = geographicOrder(expected);
+  return order.slice(0, WAYS_TOLD).every((region, place) => region === geographic[place]);
 }

@@ -95,6 +95,22 @@ const BLOCK_4 = 2 ** 8;
 const BLOCK_4_COUNT = 2 ** 16;
 const BLOCK_6 = 2 ** 16;
 
-/** The network that a key stands for, whichever it is. */
+/** Sites (network-sites.ts) as numbers among those of networks, apart from all of them. */
+const FIRST_SITE = 2 ** 50;
+export const siteKey = (site: number): number => FIRST_SITE + site;
+export const isSite = (key: number): boolean => key >= FIRST_SITE;
+export const siteOfKey = (key: number): number => key - FIRST_SITE;
+
+/** Of the IPv4 networks that hold addresses from the first to the last. */
+export function spanOf4(first: number, last: number): NetworkSpan {
+  const network = Math.floor(first / 256);
+  return { first: network, count: Math.floor(last / 256) - network + 1 };
+}
+
+/** Of an IPv6 address by its first two words. */
+export const networkOf6 = (first: number, second: number): number =>
+  FIRST_IPV6 + first * 2 ** 16 + (second >>> 16);
+
+/** The network that a key stands for, whichever it is, but for sites. */
 export const prefixOfKey = (key: number): Prefix =>
   isBlock(key) ? networkOfBlock(key) : networkOfKey(key);

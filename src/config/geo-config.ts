@@ -18,6 +18,8 @@ export type GeoConfig = {
     readonly networks: readonly string[];
     readonly location: Location;
   }[];
+  /** Files of networks that public resolvers ask from; what they say of places is right before all databases. */
+  readonly resolvers: readonly string[];
   /** Data that are older are told of. */
   readonly maxAgeMs: number;
 };

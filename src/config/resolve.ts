@@ -264,7 +264,8 @@ function resolveGeo(file: ConfigFile, places: Places, error: Report): Config['ge
       location: resolveLocation(location, [...path, 'location'], places, error),
     };
   });
-  return { databases: file.geo.databases, overrides, maxAgeMs: file.geo.maxAge };
+  const { databases, maxAge, resolvers } = file.geo;
+  return { databases, overrides, resolvers, maxAgeMs: maxAge };
 }
 
 function resolveMonitor({

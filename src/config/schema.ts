@@ -175,6 +175,13 @@ const geo = z.strictObject({
     .max(ENTRIES_MAX)
     .default([])
     .describe('What you know better than every database; the longest prefix wins.'),
+  resolvers: z
+    .array(path)
+    .max(16)
+    .default([])
+    .describe(
+      'Paths of files with the networks that public resolvers ask from: geofeeds (RFC 8805) of their operators, .csv files as above, or lists of networks and names of sites (`192.0.2.0/24 fra`). Their places are right before those of all databases, and what is measured of a network is measured of its site (docs/LATENCY.md).',
+    ),
   maxAge: duration('1d', '3650d')
     .prefault('180d')
     .describe('How old the databases may be before an event says so.'),

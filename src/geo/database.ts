@@ -35,6 +35,8 @@ export type GeoDatabase = {
    * this one does. Never in what composeGeo makes, where they are unknown.
    */
   readonly nowhere?: number;
+  /** Networks that resolvers of others' clients ask from: the values are numbers of sites, 0 = none of them. */
+  readonly sites?: Ranges | undefined;
 };
 
 export type OpenGeoResult =
@@ -56,6 +58,7 @@ export function composeGeo(
 ): GeoDatabase {
   const [only, ...others] = databases;
   const isAlone = others.length === 0 && overrides.length === 0 && only?.nowhere === undefined;
+  const sites = composeSites(databases);
   if (only !== undefined && isAlone) return only;
   const numbers = createLocationNumbers();
   let ranges = uniformRanges(0);
@@ -85,6 +88,7 @@ export function composeGeo(
     locations: numbers.locations,
     ranges,
     systems: composeSystems(databases.map(({ systems }) => systems)),
+    ...(sites && { sites }),
     description: descriptions.join(', '),
     builtAtMs: oldest(databases.map((one) => one.builtAtMs)),
     networks: networksOf(ranges),
@@ -94,6 +98,23 @@ export function composeGeo(
       .filter((part) => part !== '')
       .join(ATTRIBUTION_SEPARATOR),
   };
+}
+
+/** Sites of different files are different ones; of networks in several files the first is right. */
+function composeSites(databases: readonly GeoDatabase[]): Ranges | undefined {
+  let all: Ranges | undefined;
+  let count = 0;
+  for (const { sites } of databases) {
+    if (sites === undefined) continue;
+    const before = count;
+    const own = mapRanges(sites, (value) => {
+      if (value === 0) return 0;
+      count = Math.max(count, before + value);
+      return before + value;
+    });
+    all = all ? combineRanges(all, own, (first, second) => first || second) : own;
+  }
+  return all;
 }
 
 const oldest = (builtAtMs: readonly number[]): number => {

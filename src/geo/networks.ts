@@ -80,12 +80,12 @@ export function openNetworks(
   return { ok: true, geo, ...(warning !== undefined && { warning }) };
 }
 
-const REPEATED = 'this network is there twice';
+export const REPEATED = 'this network is there twice';
 
 const refuse = (reason: string): OpenGeoResult => ({ ok: false, reason });
 
 /** Lines that say something: without comments, which begin anywhere in a line, and the space around. */
-function* entriesOf(
+export function* entriesOf(
   bytes: Uint8Array,
 ): Generator<{ readonly entry: string; readonly line: number }> {
   const octets = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -162,7 +162,8 @@ type PassedOver = {
   warning(): string | undefined;
 };
 
-function createPassedOver(): PassedOver {
+/** Entries of files of others that are wrong. */
+export function createPassedOver(): PassedOver {
   let count = 0;
   let firstLine = Number.POSITIVE_INFINITY;
   let firstReason = '';

@@ -123,5 +123,6 @@ async function learnAll(
 function isSame(a: LatencyPlannerOptions, b: LatencyPlannerOptions): boolean {
   const { geo: geoA, ...restA } = a;
   const { geo: geoB, ...restB } = b;
-  return geoA.ranges === geoB.ranges && JSON.stringify(restA) === JSON.stringify(restB);
+  const isGeo = geoA.ranges === geoB.ranges && geoA.sites === geoB.sites;
+  return isGeo && JSON.stringify(restA) === JSON.stringify(restB);
 }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { networkSites, SITE_NETWORKS_MAX } from '../clients/network-sites.ts';
 import type { GeoConfig } from '../config/geo-config.ts';
 import { parseCentroids } from '../geo/centroids.ts';
 import { parseCloudRegions } from '../geo/cloud-regions.ts';
@@ -8,6 +9,7 @@ import { openGeo } from '../geo/mmdb.ts';
 import { openNetworks } from '../geo/networks.ts';
 import { isPack, readPack } from '../geo/pack.ts';
 import type { Places } from '../geo/places.ts';
+import { openResolvers } from '../geo/resolvers.ts';
 import type { Progress } from './compile-progress.ts';
 
 /**
@@ -22,7 +24,7 @@ export type GeoFiles = {
   load(config: GeoSources, places: Places, progress?: Progress): GeoLoad;
 };
 
-export type GeoSources = Pick<GeoConfig, 'databases' | 'overrides'>;
+export type GeoSources = Pick<GeoConfig, 'databases' | 'overrides' | 'resolvers'>;
 
 export type GeoLoad =
   | { readonly ok: true; readonly geo: GeoDatabase; readonly warnings: readonly string[] }
@@ -33,6 +35,8 @@ type Composed = {
   readonly parts: readonly GeoDatabase[];
   readonly key: string;
   readonly geo: GeoDatabase;
+  /** Of more networks in sites than there is room for. */
+  readonly isCutOff: boolean;
 };
 
 type Kept = { readonly version: string; readonly geo: GeoDatabase };
@@ -44,6 +48,8 @@ type Opened = {
   /** What is left out of what is new; told once. */
   readonly warning?: string;
 };
+
+const TOO_MANY_SITES = `geo.resolvers have more than ${SITE_NETWORKS_MAX} IPv4 /24s and IPv6 /48s: those behind them are not pooled by site.`;
 
 /** Instead of a path: what comes with the program. */
 const BUILT_IN = 'built-in';
@@ -62,7 +68,11 @@ export function readPlaces(): Places {
 }
 
 /** Paths that a configuration reads. */
-export function geoPaths({ databases }: GeoSources): readonly string[] {
+export function geoPaths({ databases, resolvers }: GeoSources): readonly string[] {
+  return [...resolvers, ...databasePaths(databases)];
+}
+
+function databasePaths(databases: readonly string[]): readonly string[] {
   const paths = databases.length > 0 ? databases : [BUILT_IN];
   return paths.map((path) => (path === BUILT_IN ? builtInPath() : path));
 }
@@ -80,22 +90,26 @@ export function fileVersion(path: string): string {
 export function createGeoFiles(): GeoFiles {
   const kept = new Map<string, Kept>();
   let last: Composed | undefined;
-  const compose = (parts: readonly GeoDatabase[], { overrides }: GeoSources): GeoDatabase => {
+  const compose = (parts: readonly GeoDatabase[], { overrides }: GeoSources): Composed => {
     const key = JSON.stringify(overrides);
     const isSame = last?.key === key && last.parts.length === parts.length;
-    if (last && isSame && parts.every((part, i) => part === last?.parts[i])) return last.geo;
-    last = { parts, key, geo: composeGeo(parts, overrides) };
-    return last.geo;
+    if (last && isSame && parts.every((part, i) => part === last?.parts[i])) return last;
+    const geo = composeGeo(parts, overrides);
+    last = { parts, key, geo, isCutOff: networkSites(geo.sites).isCutOff };
+    return last;
   };
   return {
     load(config, places, progress = () => {}) {
       const warnings: string[] = [];
       const databases: GeoDatabase[] = [];
-      const take = (path: string): void => {
-        const opened = open(path, kept.get(path), places, progress);
+      const resolvers: GeoDatabase[] = [];
+      const take = (path: string, isOfResolvers = false): void => {
+        const key = JSON.stringify([path, isOfResolvers]);
+        const from = { path, isOfResolvers, places, progress };
+        const opened = open(from, kept.get(key));
         if (opened.kept) {
-          kept.set(path, opened.kept);
-          databases.push(opened.kept.geo);
+          kept.set(key, opened.kept);
+          (isOfResolvers ? resolvers : databases).push(opened.kept.geo);
         }
         if (opened.reason !== undefined) {
           const consequence = opened.kept
@@ -105,12 +119,15 @@ export function createGeoFiles(): GeoFiles {
         }
         if (opened.warning !== undefined) warnings.push(`${path}: ${opened.warning}.`);
       };
-      for (const path of geoPaths(config)) take(path);
+      for (const path of config.resolvers) take(path, true);
+      for (const path of databasePaths(config.databases)) take(path);
       // Systems without places: nobody means that nothing is to be near.
       if (databases.length > 0 && !databases.some(knowsPlaces)) take(builtInPath());
       if (databases.length === 0) return { ok: false, reason: warnings.join(' ') };
       progress('putting geo databases together', 0);
-      return { ok: true, geo: compose(databases, config), warnings };
+      const { geo, isCutOff } = compose([...resolvers, ...databases], config);
+      if (isCutOff) warnings.push(TOO_MANY_SITES);
+      return { ok: true, geo, warnings };
     },
   };
 }
@@ -120,11 +137,18 @@ const knowsPlaces = ({ locations }: GeoDatabase): boolean => locations.length > 
 /** Files of networks in text; all others are .mmdb. */
 const NETWORKS_SUFFIX = '.csv';
 
-function open(path: string, before: Kept | undefined, places: Places, progress: Progress): Opened {
-  const version = fileVersion(path);
+type OpenedFrom = {
+  readonly path: string;
+  readonly isOfResolvers: boolean;
+  readonly places: Places;
+  readonly progress: Progress;
+};
+
+function open(from: OpenedFrom, before: Kept | undefined): Opened {
+  const version = fileVersion(from.path);
   if (before && before.version === version) return { kept: before };
   try {
-    const opened = read(path, places, progress);
+    const opened = read(from);
     if (opened.ok) {
       const { geo, warning } = opened;
       return { kept: { version, geo }, ...(warning !== undefined && { warning }) };
@@ -135,8 +159,9 @@ function open(path: string, before: Kept | undefined, places: Places, progress: 
   }
 }
 
-function read(path: string, places: Places, progress: Progress): OpenGeoResult {
+function read({ isOfResolvers, path, places, progress }: OpenedFrom): OpenGeoResult {
   const bytes = readFileSync(path);
+  if (isOfResolvers) return openResolvers(bytes, places, statSync(path).mtimeMs);
   if (path.endsWith(NETWORKS_SUFFIX)) return openNetworks(bytes, places, statSync(path).mtimeMs);
   if (isPack(bytes)) return readPack(bytes, places);
   return openGeo(bytes, places, (share) => progress(`reading ${path}`, share));

@@ -103,7 +103,7 @@ export const mebibytes = (octets: number): string => `${(octets / 2 ** 20).toFix
 function tableBytes(file: string): number {
   const loaded = loadConfig({ file, environment: {} });
   if (!loaded.ok) throw new Error(loaded.issues[0]?.message);
-  const geo = createGeoFiles().load({ databases: [], overrides: [] }, readPlaces());
+  const geo = createGeoFiles().load({ databases: [], overrides: [], resolvers: [] }, readPlaces());
   if (!geo.ok) throw new Error(geo.reason);
   const compiled = compileSnapshot(loaded.config, geo.geo, 1, 0);
   if (!compiled.ok) throw new Error(compiled.issues[0]?.message);

@@ -111,7 +111,7 @@ function writeZones(scratch: Scratch, zones: number): string {
 function startNetworks(scratch: Scratch, networks: number): Promise<readonly string[]> {
   const folder = `networks-${networks}`;
   const file = scratch.write(join(folder, 'ours.csv'), networkLines(networks));
-  const [database] = geoPaths({ databases: [], overrides: [] });
+  const [database] = geoPaths({ databases: [], overrides: [], resolvers: [] });
   const at = (latitude: number, longitude: number) => ({ location: { latitude, longitude } });
   return measureStart(scratch, `${networks} networks`, folder, {
     // Paths of databases are those of the process.

@@ -4,11 +4,14 @@ import { decodeLatencyMap, encodeLatencyMap } from '../../src/clients/latency-ma
 import {
   createLatencyPlanner,
   type LatencyPlanner,
+  type LatencyPlannerOptions,
   type PlannerRegion,
 } from '../../src/clients/latency-planner.ts';
 import { networkKey } from '../../src/clients/network-key.ts';
 import { composeGeo } from '../../src/geo/database.ts';
 import { parseAddress } from '../../src/ip/address.ts';
+import { parsePrefix } from '../../src/ip/prefix.ts';
+import { overlayPrefixes, uniformRanges } from '../../src/ip/ranges.ts';
 import { places } from '../steering/places.ts';
 
 const MINUTE_MS = 60_000;
@@ -21,9 +24,9 @@ const regions: readonly PlannerRegion[] = [
 const key = (text: string): number => networkKey(parseAddress(text)!);
 const timeOf = (minute: number): number => 1_800_000_000_000 + minute * MINUTE_MS;
 
-const open = (known = regions): LatencyPlanner =>
+const open = (known = regions, data: LatencyPlannerOptions['geo'] = geo): LatencyPlanner =>
   createLatencyPlanner({
-    ...{ geo, regions: known, hasProbes: true, networksMax: 1000 },
+    ...{ geo: data, regions: known, hasProbes: true, networksMax: 1000 },
     ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
     rules: {
       ...{ bandMs: 10, bandShare: 0.1, windows: 3, connectionsMin: 5 },
@@ -100,4 +103,27 @@ test('a planner takes over maps of other regions as far as they are its own', ()
 test('a planner takes nothing from regions that it does not know', () => {
   const rows = [{ network: key('80.1.2.0'), rttMs: 1, deviationMs: 1, count: 20 }];
   assert.equal(open().learn({ region: 'mars', source: 'clients', rows }, timeOf(1)), -1);
+});
+
+test('what is measured of a network of a site holds for all networks of the site', () => {
+  const sites = overlayPrefixes(uniformRanges(0), [
+    { prefix: parsePrefix('80.1.2.0/23')!, value: 2 },
+    { prefix: parsePrefix('80.9.0.0/24')!, value: 2 },
+  ]);
+  const pooled = open(regions, { ...geo, sites });
+  measure(pooled, 10, { frankfurt: 120, virginia: 40 });
+  const before = pooled.map(7, timeOf(11));
+  assert.deepEqual(
+    before.rows.map(({ network }) => network),
+    ['80.1.2.0', '80.1.3.0', '80.9.0.0'].map(key),
+  );
+  assert.equal(new Set(before.rows.map(({ order }) => order)).size, 1);
+  const next = open(regions, { ...geo, sites });
+  next.adopt(before, timeOf(12));
+  assert.deepEqual(
+    next.map(8, timeOf(12)).rows.map(({ network }) => network),
+    before.rows.map(({ network }) => network),
+    'another planner goes on with it',
+  );
+  assert.equal(next.endWindow(timeOf(12), false).networks, 1);
 });

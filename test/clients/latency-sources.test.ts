@@ -9,6 +9,7 @@ import {
   orderOf,
 } from '../../src/clients/latency-orders.ts';
 import { rowOf } from '../../src/clients/latency-table.ts';
+import { siteKey } from '../../src/clients/network-key.ts';
 import type { RttSource } from '../../src/clients/rtt-sketch.ts';
 
 /** How what clients, pages and probes say becomes one estimate. Geography says 20, 60 and 150 ms. */
@@ -122,4 +123,16 @@ test('nobody explores for a network that sends no clients', () => {
   };
   assert.equal(explores('clients'), 1);
   assert.equal(explores('probes'), 0);
+});
+
+test('what is measured of a site says nothing of the networks around', () => {
+  const orders = open();
+  const rows = [{ network: siteKey(7), rttMs: 500, deviationMs: 1, count: 100 }];
+  for (const region of expected.keys()) {
+    learnSketch(orders, region, { source: 'clients', rows }, timeOf(1));
+  }
+  assert.equal(orders.model.blocks.rows, 0);
+  const into = createEstimate(expected.length);
+  estimate(orders.model, siteKey(8), -1, timeOf(1), into);
+  assert.deepEqual([...into.ms], expected);
 });

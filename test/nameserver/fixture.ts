@@ -140,7 +140,7 @@ export function createConfig(changes: Partial<Config> = {}): Config {
       eu: { location: EU, vips: ['198.51.100.2', '2001:db8::2'], capacity: 0 },
       ap: { location: AP, vips: ['198.51.100.3', '2001:db8::3'], capacity: 0 },
     },
-    geo: { databases: [], overrides: [], maxAgeMs: 180 * 86_400_000 },
+    geo: { databases: [], overrides: [], resolvers: [], maxAgeMs: 180 * 86_400_000 },
     latency: resolveLatency({ latency: latency.parse({}) }),
     capacity: resolveCapacity({ capacity: capacity.parse({}) }),
     monitors: {},

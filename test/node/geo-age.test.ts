@@ -13,7 +13,7 @@ test('geo data that are older than they may be are told of once, and newer ones 
     record: (kind: string, _: string, text: string) => told.push(`${kind} ${text}`),
   };
   let data = { ...geo, description: 'cities', builtAtMs: 821 * DAY_MS };
-  const config = { geo: { databases: [], overrides: [], maxAgeMs: 180 * DAY_MS } };
+  const config = { geo: { databases: [], overrides: [], resolvers: [], maxAgeMs: 180 * DAY_MS } };
   const stop = watchGeoAge(clock, events, () => ({ config, geo: data }));
   assert.deepEqual(told, []);
   await clock.advance(DAY_MS + GEO_AGE_MS);

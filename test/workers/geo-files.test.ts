@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { locate } from '../../src/geo/database.ts';
+import { networkSites } from '../../src/clients/network-sites.ts';
+import { type GeoDatabase, locate } from '../../src/geo/database.ts';
 import { systemOf } from '../../src/geo/systems.ts';
 import { parseAddress } from '../../src/ip/address.ts';
 import { parsePrefix } from '../../src/ip/prefix.ts';
@@ -19,7 +20,7 @@ import { nestedRecord, writeMmdb } from '../geo/mmdb-writer.ts';
 test('load() reads what is there, and again only what was replaced', (t) => {
   const { path, write } = scratch(t);
   const files = createGeoFiles();
-  const load = () => files.load({ databases: [path], overrides: [] }, centroids);
+  const load = () => files.load({ databases: [path], overrides: [], resolvers: [] }, centroids);
   write(databaseOf('192.0.2.0/24'));
   const first = load();
   assert.ok(first.ok);
@@ -35,7 +36,7 @@ test('load() gives the same object until a file or the overrides change', (t) =>
   const files = createGeoFiles();
   const geoOf = (...networks: string[]) => {
     const overrides = networks.map((network) => ({ networks: [network], location: {} }));
-    const loaded = files.load({ databases: [path], overrides }, centroids);
+    const loaded = files.load({ databases: [path], overrides, resolvers: [] }, centroids);
     assert.ok(loaded.ok);
     return loaded.geo;
   };
@@ -52,7 +53,7 @@ test('load() gives the same object until a file or the overrides change', (t) =>
 test('load() keeps the last good content of a file that became corrupt or went away', (t) => {
   const { path, write } = scratch(t);
   const files = createGeoFiles();
-  const load = () => files.load({ databases: [path], overrides: [] }, centroids);
+  const load = () => files.load({ databases: [path], overrides: [], resolvers: [] }, centroids);
   write(databaseOf('192.0.2.0/24'));
   const good = load();
   assert.ok(good.ok);
@@ -75,11 +76,11 @@ test('load() leaves out what it never could read, and says no without any databa
   const { path, write } = scratch(t);
   const missing = `${path}.missing`;
   const files = createGeoFiles();
-  const none = files.load({ databases: [missing], overrides: [] }, centroids);
+  const none = files.load({ databases: [missing], overrides: [], resolvers: [] }, centroids);
   assert.ok(!none.ok);
   assert.match(none.reason, /ENOENT/);
   write(databaseOf('192.0.2.0/24'));
-  const one = files.load({ databases: [missing, path], overrides: [] }, centroids);
+  const one = files.load({ databases: [missing, path], overrides: [], resolvers: [] }, centroids);
   assert.ok(one.ok);
   assert.match(one.warnings.join(), /It is left out/);
 });
@@ -94,11 +95,41 @@ test('fileVersion() changes with the file and is empty without one', (t) => {
 });
 
 test('geoPaths() is what comes with the program when nothing or that is configured', () => {
-  const paths = geoPaths({ databases: [], overrides: [] });
+  const paths = geoPaths({ databases: [], overrides: [], resolvers: [] });
   assert.equal(paths.length, 1);
   assert.match(paths[0]!, /geo\/places\.pack$/);
-  const listed = geoPaths({ databases: ['/own.csv', 'built-in'], overrides: [] });
+  const listed = geoPaths({ databases: ['/own.csv', 'built-in'], overrides: [], resolvers: [] });
   assert.deepEqual(listed, ['/own.csv', paths[0]]);
+});
+
+test('load() lays files of resolvers over all databases, and takes their sites', (t) => {
+  const { path, write } = scratch(t);
+  const list = `${path}.txt`;
+  writeFileSync(list, '192.0.2.0/24,SG\n');
+  write(databaseOf('192.0.2.0/23'));
+  const files = createGeoFiles();
+  const load = () => files.load({ databases: [path], overrides: [], resolvers: [list] }, centroids);
+  const first = load();
+  assert.ok(first.ok);
+  const countryAt = (geo: GeoDatabase, text: string) => locate(geo, parseAddress(text)!)?.country;
+  assert.equal(countryAt(first.geo, '192.0.2.1'), 'SG');
+  assert.equal(countryAt(first.geo, '192.0.3.1'), 'DE');
+  assert.deepEqual(networkSites(first.geo.sites).networksOf(1), [0xc00002]);
+  const again = load();
+  assert.ok(again.ok);
+  assert.equal(again.geo, first.geo);
+  writeFileSync(list, '0.0.0.0/0 everywhere\n');
+  utimesSync(list, 7, 7);
+  const other = load();
+  assert.ok(other.ok);
+  assert.equal(countryAt(other.geo, '192.0.2.1'), 'DE', 'a list of names has no places');
+  assert.match(other.warnings.join(), /more than 200000 .* not pooled by site/);
+  writeFileSync(list, 'nonsense\n');
+  utimesSync(list, 8, 8);
+  const broken = load();
+  assert.ok(broken.ok);
+  assert.match(broken.warnings.join(), /no network with a site\. The last good content/);
+  assert.deepEqual(geoPaths({ databases: [path], overrides: [], resolvers: [list] }), [list, path]);
 });
 
 function databaseOf(...networks: readonly string[]): Uint8Array {
@@ -127,7 +158,8 @@ test('load() reads a .csv file as networks, over the databases behind it', (t) =
   const list = `${path}.csv`;
   writeFileSync(list, '198.51.100.0/24,DE\n');
   const files = createGeoFiles();
-  const load = () => files.load({ databases: [list, path], overrides: [] }, centroids);
+  const load = () =>
+    files.load({ databases: [list, path], overrides: [], resolvers: [] }, centroids);
   const first = load();
   assert.ok(first.ok);
   assert.equal(first.geo.networks, 2);
@@ -146,7 +178,10 @@ test('load() adds the built-in places when the files know systems only', (t) => 
   };
   const entries = [{ prefix: parsePrefix('192.0.2.0/24')!, record }];
   write(writeMmdb(entries, { databaseType: 'GeoLite2-ASN' }));
-  const loaded = createGeoFiles().load({ databases: [path], overrides: [] }, realPlaces());
+  const loaded = createGeoFiles().load(
+    { databases: [path], overrides: [], resolvers: [] },
+    realPlaces(),
+  );
   assert.ok(loaded.ok);
   const { geo } = loaded;
   const address = parseAddress('192.0.2.1')!;
@@ -161,7 +196,8 @@ test('load() says once which entries of a geofeed are passed over', (t) => {
   const feed = `${path}.csv`;
   writeFileSync(feed, '192.0.2.0/25,,,,\n198.51.100.0/24,US,US-VA,,\n198.51.100.0/24,XX,,,\n');
   const files = createGeoFiles();
-  const load = () => files.load({ databases: [feed, path], overrides: [] }, centroids);
+  const load = () =>
+    files.load({ databases: [feed, path], overrides: [], resolvers: [] }, centroids);
   const first = load();
   assert.ok(first.ok);
   assert.match(first.warnings.join(), /csv: a wrong entry is passed over: line 3: .*country.*\.$/);
