@@ -288,6 +288,8 @@ function tickFront(front: Front | undefined, send: (report: BalancerReport) => v
   front?.entrance.tick(nowMs);
   const events = front?.balancer.takeEvents() ?? [];
   if (events.length > 0) send({ type: 'events', events });
+  const reports = front?.balancer.takePageReports() ?? [];
+  if (reports.length > 0) send({ type: 'page-reports', reports });
   const outliers = front?.balancer.takeOutliers();
   if (outliers) send({ type: 'outliers', outliers });
 }

@@ -184,6 +184,7 @@ const latencySchema = z.object({
       unanswered: z.number().int(),
     })
     .optional(),
+  pages: z.object({ taken: z.number().int(), refused: z.number().int() }).optional(),
 });
 
 const capacitySchema = z.object({

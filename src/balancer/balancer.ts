@@ -28,7 +28,7 @@ import { releaseRetry } from './retrying.ts';
 import { forEachOnRoll } from './roll.ts';
 import { tickRoom } from './room.ts';
 import { compileRoutes } from './route.ts';
-import type { BalancerRuntime, Listener } from './session.ts';
+import type { BalancerRuntime, Listener, PageReport } from './session.ts';
 import { createRuntimeState } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
 import { type Outlier, outliersOf, type ServerEvent, tickStanding } from './standing.ts';
@@ -58,6 +58,8 @@ export type Balancer = {
   setServers(states: readonly ServerState[]): void;
   /** What requests have shown of servers since it was last asked. */
   takeEvents(): readonly ServerEvent[];
+  /** What pages of clients have said of ways since it was last asked. */
+  takePageReports(): readonly PageReport[];
   /** What requests hold against servers now; undefined when it is what was said last. */
   takeOutliers(): readonly Outlier[] | undefined;
   drain(listeners: readonly string[], draining: boolean): void;
@@ -130,6 +132,7 @@ export function createBalancer(
       }
     },
     takeEvents: () => runtime.events.splice(0),
+    takePageReports: () => runtime.pageReports.splice(0),
     takeOutliers() {
       const outliers = takeOutliers(runtime, hadOutliers);
       if (outliers) hadOutliers = outliers.length > 0;
@@ -172,14 +175,15 @@ export function createBalancer(
     },
     sessions: () => runtime.sessions.length,
     takeLog: () => runtime.accessLog && takeBatch(runtime.accessLog),
-    countLog({ bytes, dropped, lines }) {
-      const { counters } = runtime;
-      counters[WORKER_COUNTER.logLines]! += lines;
-      counters[WORKER_COUNTER.logBytes]! += bytes;
-      counters[WORKER_COUNTER.logDropped]! += dropped;
-    },
+    countLog: (counts) => countLog(runtime, counts),
     accounts: () => runtime,
   };
+}
+
+function countLog({ counters }: BalancerRuntime, { bytes, dropped, lines }: LineCounts): void {
+  counters[WORKER_COUNTER.logLines]! += lines;
+  counters[WORKER_COUNTER.logBytes]! += bytes;
+  counters[WORKER_COUNTER.logDropped]! += dropped;
 }
 
 function drainListeners(

@@ -1,5 +1,6 @@
-import type { BalancerConfig, RouteConfig } from '../config/config.ts';
+import type { BalancerConfig, BalancerListenerConfig, RouteConfig } from '../config/config.ts';
 import { upstreamsReached } from '../config/route-upstreams.ts';
+import { type BeaconSettings, beaconRoutes } from './beacon.ts';
 import type { BalancerSnapshot, RouteSnapshot, UpstreamSnapshot } from './snapshot.ts';
 import { DEFAULT_LIMITS } from './snapshot.ts';
 
@@ -8,6 +9,8 @@ export type CompileOptions = {
   /** Distinguishes this node in Via. */
   readonly nodeName: string;
   readonly roundTripsPerSecond?: number;
+  /** What pages measure ways with; absent = nothing. */
+  readonly beacon?: BeaconSettings | undefined;
   /** Only the listeners of these regions; absent = all. */
   readonly regions?: readonly string[];
   /** Options of the Redis through which nodes share sessions, for upstreams that do. */
@@ -41,7 +44,10 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       region: listener.region,
       address: listener.address,
       port: listener.port,
-      routes: listener.routes.map((route) => compileRoute(route, names)),
+      routes: [
+        ...listener.routes.map((route) => compileRoute(route, names)),
+        ...routesOfPages(listener, options.beacon),
+      ],
       ...(listener.layer4 === undefined ? {} : { layer4: listener.layer4 }),
       ...(listener.abortOnClose === undefined ? {} : { abortOnClose: listener.abortOnClose }),
       ...(listener.trace === undefined ? {} : { trace: listener.trace }),
@@ -49,6 +55,15 @@ export function compileBalancer(config: BalancerConfig, options: CompileOptions)
       ...(listener.proxies === undefined ? {} : { proxies: listener.proxies }),
     })),
   };
+}
+
+function routesOfPages(
+  { layer4, routes }: BalancerListenerConfig,
+  beacon: BeaconSettings | undefined,
+): readonly RouteSnapshot[] {
+  if (beacon === undefined || layer4 !== undefined) return [];
+  const hosts = new Set(routes.flatMap((route) => route.hosts.map((host) => host.toLowerCase())));
+  return beaconRoutes(beacon, [...hosts]);
 }
 
 function compileRoute(route: RouteConfig, names: readonly string[]): RouteSnapshot {

@@ -66,6 +66,9 @@ export function explainFilters(
         effects.push(`waits ${ms} ms`);
         then();
       },
+      report: (readings) => {
+        effects.push(`takes ${readings.length} readings of ways to regions`);
+      },
       answer: (reply) => {
         answer ??= reply;
         effects.push(answerWords(reply));

@@ -8,6 +8,9 @@ import { originTarget } from './rewrite.ts';
 import { groupsOfPath, type Route } from './route.ts';
 import type { Exchange, Session } from './session.ts';
 
+/** Between two ticks of a worker. */
+const PAGE_REPORTS_MAX = 1000;
+
 /** What a chain of filters decided about a request. */
 export type FilterVerdict =
   | {
@@ -62,6 +65,11 @@ export function runFilters(
     wait: (ms, then) => {
       // Another filter may have waited before.
       exchange.wake = { atMs: Math.max(nowMs, exchange.wokenMs) + ms, then };
+    },
+    report(readings) {
+      const { pageReports } = session.runtime;
+      if (pageReports.length >= PAGE_REPORTS_MAX) return;
+      pageReports.push({ address: session.facts!.address, readings });
     },
     answer: (reply) => settle({ kind: 'answer', reply }),
   };

@@ -1,3 +1,4 @@
+import type { PageReport } from './session.ts';
 import type { BalancerSnapshot } from './snapshot.ts';
 import type { Outlier, ServerEvent } from './standing.ts';
 
@@ -96,6 +97,10 @@ export type BalancerReport =
       /** How far clients are: for each, its network (clients/network-key.ts) and milliseconds. */
       readonly type: 'round-trips';
       readonly samples: Float64Array;
+    }
+  | {
+      /** Since the last tick. */ readonly type: 'page-reports';
+      readonly reports: readonly PageReport[];
     }
   | { /** When it has changed. */ readonly type: 'outliers'; readonly outliers: readonly Outlier[] }
   | { readonly type: 'marked'; readonly mark: number }

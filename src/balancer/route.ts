@@ -7,6 +7,7 @@ import { bytesOf, textOf } from '../http/ascii.ts';
 import type { RequestHead } from '../http/head.ts';
 import { matchPattern } from '../http/pattern.ts';
 import { hostEnd } from '../http/target.ts';
+import { type BeaconSettings, beaconFilter } from './beacon.ts';
 import type { BodyFields, BodyKind } from './body-look.ts';
 import {
   type BodyCondition,
@@ -272,6 +273,7 @@ function pathRuleOf({ path, pathPrefix, pathRegex }: RouteSnapshot): PathRule {
 }
 
 function compileFilter(use: { readonly kind: string; readonly options: unknown }): Filter {
+  if (use.kind === beaconFilter.kind) return beaconFilter.compile(use.options as BeaconSettings);
   const kind = filterKinds.find((candidate) => candidate.kind === use.kind);
   // Validation has checked the kind; a miss is a bug.
   if (kind === undefined) throw new Error(`unknown filter: ${use.kind}`);

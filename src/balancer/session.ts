@@ -1,3 +1,4 @@
+import type { PageReading } from '../clients/page-report.ts';
 import type { FilterResponse } from '../filter/filter.ts';
 import type { ByteSink } from '../http/byte-sink.ts';
 import { createByteSink } from '../http/byte-sink.ts';
@@ -57,6 +58,9 @@ export type Phase =
   | 'tunnel'
   | 'linger'
   | 'closed';
+
+/** What the page of a client says of its ways. */
+export type PageReport = { readonly address: string; readonly readings: readonly PageReading[] };
 
 export type Session = {
   readonly runtime: BalancerRuntime;
@@ -242,6 +246,8 @@ export type BalancerRuntime = {
   nowMs: number;
   /** What is to be told of servers. */
   readonly events: ServerEvent[];
+  /** What pages have said since the last tick. */
+  readonly pageReports: PageReport[];
   /** Sessions in the phase `wait`. */
   readonly waiting: Set<Session>;
   /** Lanes that somebody waits in. */
@@ -288,6 +294,7 @@ export function createRuntimeState(
     stopping: false,
     nowMs: 0,
     events: [],
+    pageReports: [],
     waiting: new Set(),
     hedgeLanes: [],
     queued: 0,

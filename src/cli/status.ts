@@ -111,16 +111,17 @@ function nodeText(node: NodeStatus, nowMs: number, paint: Paint): string {
 }
 
 function latencyText(status: LatencyStatus, nowMs: number): string {
-  const { map, planning, probes } = status;
+  const { map, pages, planning, probes } = status;
   const steered =
     map === undefined
       ? 'latency: no map yet, geography orders regions'
       : `latency map ${map.generation}, ${spanText(nowMs - map.madeAtMs)} old, ${map.networks} networks that geography would send elsewhere`;
   const probed =
     probes === undefined ? '' : `; probes: ${probes.answering} of ${probes.targets} targets answer`;
-  if (planning === undefined) return `${steered}${probed}`;
+  const told = pages === undefined ? '' : `; pages: ${pages.taken} reports taken`;
+  if (planning === undefined) return `${steered}${probed}${told}`;
   const { exploring, moved, movedShare, networks, waiting } = planning;
-  return `${steered}; made by this node: ${networks} networks known, ${moved} moved (${percent(movedShare)} of the demand), ${waiting} wait, ${exploring} explore${probed}`;
+  return `${steered}; made by this node: ${networks} networks known, ${moved} moved (${percent(movedShare)} of the demand), ${waiting} wait, ${exploring} explore${probed}${told}`;
 }
 
 function capacityText({ plan, planning }: CapacityStatus, nowMs: number): readonly string[] {

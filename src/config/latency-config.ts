@@ -18,6 +18,8 @@ export type LatencyConfig = {
   readonly memoryMs: number;
   readonly ageMaxMs: number;
   readonly probes: ProbesConfig;
+  /** Undefined = pages measure nothing. */
+  readonly pages?: PagesConfig;
 };
 
 export type ProbeMethod = (typeof METHODS)[number];
@@ -41,6 +43,18 @@ export type BeaconConfig = {
   /** 0 for `icmp`. */
   readonly port: number;
   readonly networks: readonly string[];
+};
+
+/** What pages measure. */
+export type PagesConfig = {
+  /** Below it are `beacon.js`, `rtt` and `report`. */
+  readonly path: string;
+  /** Where a region's balancer is found, by region: origins. */
+  readonly regions: Readonly<Record<string, string>>;
+  /** Of page views, 0..1. */
+  readonly share: number;
+  /** Regions that a page view measures. */
+  readonly regionsPerView: number;
 };
 
 /** Where resolvers and beacons listen. */
@@ -73,6 +87,7 @@ export function resolveLatency({ latency }: Pick<ConfigFile, 'latency'>): Latenc
       exploreMs: latency.explore,
     },
     probes: resolveProbes(latency.probes),
+    ...(latency.pages && { pages: resolvePages(latency.pages) }),
   };
 }
 
@@ -89,6 +104,11 @@ function resolveProbes(written: ConfigFile['latency']['probes']): ProbesConfig {
     ...{ intervalMs: interval, perSecond },
     ...{ allow: allow.map(canonicalNetwork), exclude: exclude.map(canonicalNetwork) },
   };
+}
+
+function resolvePages(written: NonNullable<ConfigFile['latency']['pages']>): PagesConfig {
+  const { path, percent, regions, regionsPerView } = written;
+  return { path, regions, share: percent / 100, regionsPerView };
 }
 
 function canonical(text: string): string {

@@ -6,6 +6,21 @@ import type { Check } from './references.ts';
 /** Each is a row of what is told and kept, as often as the beacon is measured. */
 export const BEACON_NETWORKS_MAX = 20_000;
 
+/** That pages measure regions that there are, and that somebody goes by it. */
+export function checkPages(
+  { config, warn }: Check,
+  referRegion: (name: string, path: readonly (string | number)[]) => void,
+): void {
+  const { pages } = config.latency;
+  if (pages === undefined) return;
+  const path = ['latency', 'pages'];
+  for (const region of Object.keys(pages.regions))
+    referRegion(region, [...path, 'regions', region]);
+  if (!goesByLatency(config)) {
+    warn(path, 'nothing is measured: no policy goes by latency', 'add the step "latency" to one');
+  }
+}
+
 /** What probes are to measure: that somebody does, that it is not too much, and that somebody goes by it. */
 export function checkProbes({ config, error, warn }: Check): void {
   const path = ['latency', 'probes'];

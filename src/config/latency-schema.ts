@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pages } from './pages-schema.ts';
 import { probes } from './probes-schema.ts';
 import { duration } from './values.ts';
 
@@ -76,4 +77,5 @@ export const latency = z.strictObject({
     .prefault('24h')
     .describe('What was not measured again is forgotten then, and geography holds.'),
   probes,
+  pages,
 });

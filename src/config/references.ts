@@ -3,7 +3,7 @@ import { checkAffinity } from './affinity-references.ts';
 import type { Config, PoolConfig, UpstreamConfig } from './config.ts';
 import { checkDnssec } from './dnssec-references.ts';
 import type { ConfigPath, Report } from './issue.ts';
-import { checkProbes } from './latency-references.ts';
+import { checkPages, checkProbes } from './latency-references.ts';
 import { checkListeners } from './listeners.ts';
 import { warnUnplaced } from './location-references.ts';
 import { checkMonitors } from './monitor-references.ts';
@@ -57,6 +57,7 @@ export function checkReferences(check: Check): void {
   checkUpstreams(check);
   checkAffinity(check);
   checkProbes(check);
+  checkPages(check, (region, path) => refer(check, 'regions', region, path));
   checkResilience(check);
   checkRoutes(
     check,

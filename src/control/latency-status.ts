@@ -11,6 +11,8 @@ export type LatencyStatus = {
   readonly planning?: LatencyPlanning;
   /** Undefined = this node probes nobody. */
   readonly probes?: LatencyProbes;
+  /** Reports of pages that came to this node: that were taken, and that were not. Undefined = pages measure nothing. */
+  readonly pages?: { readonly taken: number; readonly refused: number };
 };
 
 /** What vantage points of this node measure. */

@@ -156,7 +156,7 @@ function addHealth(registry: Registry, source: MetricsSource): void {
 }
 
 /** Of the map that is steered by, and of the last window on the node that makes it. */
-function addLatency(registry: Registry, { map, planning, probes }: LatencyStatus): void {
+function addLatency(registry: Registry, { map, pages, planning, probes }: LatencyStatus): void {
   const told: readonly (readonly [string, string, number | undefined])[] = [
     ['map_generation', 'Number of the latency map that is steered by.', map?.generation],
     [
@@ -176,6 +176,12 @@ function addLatency(registry: Registry, { map, planning, probes }: LatencyStatus
   ];
   for (const [name, help, value] of told) {
     if (value !== undefined) gauge(registry, `latency_${name}`, help).set(value);
+  }
+  if (pages !== undefined) {
+    const help = 'Reports of pages on their ways to regions.';
+    const reports = counter(registry, 'latency_page_reports_total', help, ['outcome']);
+    reports.inc({ outcome: 'taken' }, pages.taken);
+    reports.inc({ outcome: 'refused' }, pages.refused);
   }
   if (probes === undefined) return;
   const help = 'Round trips that probes of latency have tried.';

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { PageReading } from '../clients/page-report.ts';
 
 /**
  * The contract of a filter: code between the client and the upstream, compiled once per route. A
@@ -36,6 +37,8 @@ export type FilterExchange = {
   draw(): number;
   /** Calls back once this time has passed, give or take a tick of the balancer; one at a time. */
   wait(ms: number, then: () => void): void;
+  /** Passes on what the client says of how far it is from regions. */
+  report(readings: readonly PageReading[]): void;
   /** Ends the exchange with this reply; the upstream never hears of it. */
   answer(reply: FilterReply): void;
 };

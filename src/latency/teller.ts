@@ -1,3 +1,4 @@
+import type { PageReading } from '../clients/page-report.ts';
 import { createRttCollector, type RttCollector, type RttRow } from '../clients/rtt-collector.ts';
 import { encodeSketch, type RttSource } from '../clients/rtt-sketch.ts';
 import type { LatencyConfig } from '../config/latency-config.ts';
@@ -13,6 +14,8 @@ import { SKETCH_LOG, SKETCHES_MAX } from './store-keys.ts';
 export type Teller = {
   /** @param samples for each connection its network and milliseconds (balancer/messages.ts) */
   hear(region: string, samples: Float64Array): void;
+  /** What the page of a client says. */
+  hearPage(network: number, reading: PageReading): void;
   /** @param rows from probes, of networks that may have been told of before in this window: the nearest counts */
   hearProbes(region: string, rows: readonly RttRow[]): void;
   close(): void;
@@ -26,18 +29,28 @@ export type TellerParts = {
 };
 
 export function createTeller({ clock, config, log, store }: TellerParts): Teller {
-  const collectors = new Map<string, RttCollector>();
+  const collectors: Readonly<Record<'clients' | 'beacon', Map<string, RttCollector>>> = {
+    clients: new Map(),
+    beacon: new Map(),
+  };
   const probed = new Map<string, Map<number, RttRow>>();
   let isMute = false;
   let cancel = (): void => {};
+  const collectorOf = (source: 'clients' | 'beacon', region: string): RttCollector => {
+    const known = collectors[source].get(region) ?? createRttCollector(config().networksMax);
+    collectors[source].set(region, known);
+    return known;
+  };
   const append = async (region: string, source: RttSource, rows: readonly RttRow[]) => {
     if (rows.length === 0) return;
     const sketch = Buffer.from(encodeSketch({ region, source, rows }));
     await store.append(SKETCH_LOG, sketch.toString('base64'), SKETCHES_MAX);
   };
   const tell = async (): Promise<void> => {
-    for (const [region, collector] of collectors) {
-      await append(region, 'clients', collector.drain(config().clientsMin, clock.nowMs()));
+    for (const source of ['clients', 'beacon'] as const) {
+      for (const [region, collector] of collectors[source]) {
+        await append(region, source, collector.drain(config().clientsMin, clock.nowMs()));
+      }
     }
     for (const [region, rows] of probed) {
       probed.delete(region);
@@ -57,12 +70,14 @@ export function createTeller({ clock, config, log, store }: TellerParts): Teller
   later();
   return {
     hear(region, samples) {
-      const collector = collectors.get(region) ?? createRttCollector(config().networksMax);
-      collectors.set(region, collector);
+      const collector = collectorOf('clients', region);
       const nowMs = clock.nowMs();
       for (let at = 0; at + 1 < samples.length; at += 2) {
         collector.add(samples[at]!, samples[at + 1]!, nowMs);
       }
+    },
+    hearPage(network, { region, rttMs }) {
+      collectorOf('beacon', region).add(network, rttMs, clock.nowMs());
     },
     hearProbes(region, rows) {
       const known = probed.get(region) ?? new Map<number, RttRow>();

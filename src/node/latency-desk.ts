@@ -8,6 +8,7 @@ import type { LatencyPlanning, LatencyStatus } from '../control/latency-status.t
 import type { Serving } from '../control/serving.ts';
 import { isDown } from '../health/health-word.ts';
 import type { MapKeeper } from '../latency/map-keeper.ts';
+import { createPageGate, type PageGate } from '../latency/page-gate.ts';
 import { createPlanner } from '../latency/planner.ts';
 import { createPlanning, type Planning } from '../latency/planning.ts';
 import { createProber, type Prober } from '../latency/prober.ts';
@@ -48,6 +49,8 @@ export function openLatencyDesk(
   const teller = createTeller({ store, clock, log, config: latencyOf });
   told.roundTrips = teller.hear;
   const probing = openProbing(parts, serving, teller, dns);
+  const gate = createPageGate({ clock, take: teller.hearPage });
+  told.pageReports = gate.hear;
   const planning = createPlanning({
     ...{ store, clock, log, isQuiet },
     planner: createPlanner(file, { log, record: events.record }),
@@ -57,9 +60,10 @@ export function openLatencyDesk(
     options: () => plannerOptions(serving()),
   });
   return {
-    status: () => describeLatency(serving(), latencyMaps, planning, probing),
+    status: () => describeLatency(serving(), latencyMaps, planning, { probing, gate }),
     async close() {
       told.roundTrips = () => {};
+      told.pageReports = () => {};
       probing.close();
       teller.close();
       await planning.close();
@@ -124,10 +128,11 @@ function describeLatency(
   { config }: Serving,
   keeper: Pick<MapKeeper, 'current'>,
   planning: Pick<Planning, 'report'>,
-  probing: Pick<Prober, 'status'>,
+  sources: { readonly probing: Pick<Prober, 'status'>; readonly gate: PageGate },
 ): LatencyStatus | undefined {
   if (!goesByLatency(config)) return undefined;
   const [layer, report] = [keeper.current(), planning.report()];
+  const { gate, probing } = sources;
   const probes = probing.status();
   return {
     ...(layer && {
@@ -139,6 +144,7 @@ function describeLatency(
     }),
     ...(report && { planning: planningOf(report) }),
     ...(probes && { probes }),
+    ...(config.latency.pages && { pages: gate.counts() }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerState } from '../balancer/messages.ts';
+import type { PageReport } from '../balancer/session.ts';
 import { type Facts, openFacts } from '../cluster/facts.ts';
 import type { NodeInfo } from '../cluster/node-table.ts';
 import { createRegistry, type Registry } from '../cluster/registry.ts';
@@ -79,6 +80,8 @@ export type Told = {
   config: (config: Config) => void;
   /** How far clients are from a region (balancer/messages.ts). */
   roundTrips: (region: string, samples: Float64Array) => void;
+  /** What pages of clients say of ways. */
+  pageReports: (reports: readonly PageReport[]) => void;
   /** Who asks (nameserver/source-sampler.ts). */
   sources: (sources: Uint8Array) => void;
 };
@@ -229,6 +232,7 @@ function toldNobody(): Told {
     records: () => '',
     config: () => {},
     roundTrips: () => {},
+    pageReports: () => {},
     sources: () => {},
   };
 }

@@ -210,6 +210,7 @@ async function openRoles(
         openBalancerWorkers({
           ...{ ...voice, config, file, syscalls, ringCalls, states },
           onRoundTrips: (region, samples) => told.roundTrips(region, samples),
+          onPageReports: (reports) => told.pageReports(reports),
         }),
       )
     : undefined;

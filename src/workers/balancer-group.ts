@@ -6,6 +6,7 @@ import type {
   ListenerSocket,
   ServerState,
 } from '../balancer/messages.ts';
+import type { PageReport } from '../balancer/session.ts';
 import type { BalancerSnapshot, ListenerSnapshot } from '../balancer/snapshot.ts';
 import type { ServerEvent } from '../balancer/standing.ts';
 import type { RingCalls } from '../io/ring-calls.ts';
@@ -48,6 +49,7 @@ export type BalancerGroupOptions = ThreadVoice & {
   onProblem(problem: SocketProblem): void;
   /** @param samples as workers tell them (balancer/messages.ts) */
   onRoundTrips(region: string, samples: Float64Array): void;
+  onPageReports(reports: readonly PageReport[]): void;
 };
 
 /** A worker that does not end by itself gets this much longer than its requests. */
@@ -76,7 +78,7 @@ export function createBalancerGroup(options: BalancerGroupOptions): BalancerGrou
     const report = message as BalancerReport;
     hearOfServers(options, worker, report);
     if (report.type === 'marked') hearing.heard(worker, report.mark);
-    if (report.type === 'round-trips') options.onRoundTrips(options.region, report.samples);
+    hearOfClients(options, report);
     if (report.type === 'no-ring') ledgers?.lendNone(report.reason);
     if (!('problems' in report)) return;
     // A worker that has just started, and a listener that is new, do not know of it.
@@ -187,6 +189,14 @@ function hearOfServers(
   if (report.type === 'outliers') outliers.tell(worker, report.outliers);
   if (report.type === 'events') recordServers(record, worker, report.events);
   if (report.type === 'sessions') recordSessions(record, worker, report.problem);
+}
+
+function hearOfClients(
+  { onPageReports, onRoundTrips, region }: BalancerGroupOptions,
+  report: BalancerReport,
+): void {
+  if (report.type === 'round-trips') onRoundTrips(region, report.samples);
+  if (report.type === 'page-reports') onPageReports(report.reports);
 }
 
 function forgetWorker(

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { compileBalancer } from '../balancer/compile.ts';
 import type { BalancerCounts } from '../balancer/counts.ts';
 import type { ServerState } from '../balancer/messages.ts';
+import type { PageReport } from '../balancer/session.ts';
 import type { BalancerSnapshot } from '../balancer/snapshot.ts';
 import type { Config } from '../config/config.ts';
 import { goesByLatency } from '../config/latency-config.ts';
@@ -11,6 +12,7 @@ import type { SocketProblem } from '../io/sockets.ts';
 import type { Syscalls } from '../io/syscall.ts';
 import { type BalancerGroup, createBalancerGroup } from './balancer-group.ts';
 import { createBalancerTotals, type Kinds } from './balancer-totals.ts';
+import { beaconSettings } from './beacon-script.ts';
 import { createListenerSockets } from './listener-sockets.ts';
 import { createOutlierBoard, type ServerOutlier } from './outlier-board.ts';
 import { createSessionMemories } from './session-memories.ts';
@@ -52,6 +54,8 @@ export type BalancerWorkersOptions = ThreadVoice & {
   readonly states: readonly ServerState[];
   /** How far clients are from a region (balancer/messages.ts). */
   readonly onRoundTrips?: ((region: string, samples: Float64Array) => void) | undefined;
+  /** What pages of clients say of ways. */
+  readonly onPageReports?: ((reports: readonly PageReport[]) => void) | undefined;
 };
 
 export type OpenedBalancer =
@@ -172,8 +176,16 @@ const threadsOf = ({ node: { workers } }: Config): number =>
   workers.balancer > 0 ? workers.balancer : availableParallelism();
 
 /** What groups have of the options as it is. */
-function voices({ file, log, onRoundTrips = () => {}, record, ringCalls }: BalancerWorkersOptions) {
-  return { file, log, onRoundTrips, record, ringCalls };
+function voices(options: BalancerWorkersOptions) {
+  const {
+    file,
+    log,
+    onPageReports = () => {},
+    onRoundTrips = () => {},
+    record,
+    ringCalls,
+  } = options;
+  return { file, log, onPageReports, onRoundTrips, record, ringCalls };
 }
 
 function compileRegions(config: Config, generation: number): Map<string, BalancerSnapshot> {
@@ -184,6 +196,7 @@ function compileRegions(config: Config, generation: number): Map<string, Balance
     nodeName: config.node.name,
     ...(kind === 'redis' ? { sessionStore: store } : {}),
     roundTripsPerSecond: goesByLatency(config) ? config.latency.connectionsPerSecond : 0,
+    beacon: beaconSettings(config.latency.pages),
   };
   return new Map(
     [...regions].map((region) => [

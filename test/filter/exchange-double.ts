@@ -36,6 +36,7 @@ export function createExchangeDouble(
   return {
     exchange: {
       nowMs: 0,
+      report: () => {},
       client: { address: '192.0.2.1', proto: 'http' },
       request: {
         method: 'GET',
