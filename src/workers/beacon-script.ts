@@ -12,7 +12,7 @@ export const beaconSettings = (pages: PagesConfig | undefined): BeaconSettings |
 /**
  * The script that pages load. In a share of the views, when the page is there and the browser idle, it fetches `rtt` from
  * some regions, twice each: the second time on the connection of the first, so that what lies between the request and the
- * first octet of the reply (Resource Timing) is a round trip and the few hundred microseconds of a server. It keeps
+ * first octet of the reply (Resource Timing) is a round trip and the little that a server needs. It keeps
  * nothing, sets nothing, and sends nothing but the readings to where it came from.
  */
 export function beaconScript({ path, regions, regionsPerView, share }: PagesConfig): string {

@@ -202,7 +202,12 @@ function latencyMap({ bytes }: Draws): LatencyMap {
     orders,
     rows: [...networks]
       .sort((a, b) => a - b)
-      .map((network, index) => ({ network, order: index % orders.length, waysMs: [20, 60, 90], sources: ['clients'] })),
+      .map((network, index) => ({
+        network,
+        order: index % orders.length,
+        waysMs: [20, 60, 90],
+        sources: 1,
+      })),
   };
 }
 

@@ -171,7 +171,9 @@ test('map by a latency map, and against one', async (t) => {
       encodeLatencyMap({
         ...{ generation, madeAtMs: Date.UTC(2026, 10, 20), regions: ['us', 'eu', 'ap'] },
         orders: [order],
-        rows: [{ network: networkKey(parseAddress('80.1.2.0')!), order: 0, waysMs: ways }],
+        rows: [
+          { network: networkKey(parseAddress('80.1.2.0')!), order: 0, waysMs: ways, sources: 1 },
+        ],
       }),
     );
   const [one, two] = [

@@ -14,11 +14,11 @@ const map: LatencyMap = {
     [1, 0],
   ],
   rows: [
-    { network: key('80.1.2.0'), order: 0, waysMs: [20, 25], sources: ['clients'] },
-    { network: key('80.1.3.0'), order: 0, waysMs: [20, 90], sources: ['clients'] },
-    { network: key('80.1.4.0'), order: 1, waysMs: [10], sources: ['clients'] },
-    { network: key('80.1.5.0'), order: 0, waysMs: [20, 25], sources: ['clients'] },
-    { network: key('2001:db8::'), order: 0, waysMs: [20, 25], sources: ['clients'] },
+    { network: key('80.1.2.0'), order: 0, waysMs: [20, 25], sources: 1 },
+    { network: key('80.1.3.0'), order: 0, waysMs: [20, 90], sources: 1 },
+    { network: key('80.1.4.0'), order: 1, waysMs: [10], sources: 1 },
+    { network: key('80.1.5.0'), order: 0, waysMs: [20, 25], sources: 1 },
+    { network: key('2001:db8::'), order: 0, waysMs: [20, 25], sources: 1 },
   ],
 };
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { roundTripMs } from '../../src/latency/round-trip.ts';
+import { icmp } from '../../src/probe/icmp.ts';
 import { closedPort } from '../closed-port.ts';
 
 /** Against real sockets. What times are is left to the machine. */
@@ -44,6 +45,13 @@ for (const rcode of ['NOERROR', 'REFUSED', 'SERVFAIL']) {
     assert.ok(query.length < 60);
   });
 }
+
+test('an echo is a round trip, where this host may ask for one', async () => {
+  const signal = AbortSignal.timeout(2000);
+  const { ok } = await icmp.run({ address: HOST, port: 0 }, {}, signal);
+  const rttMs = await roundTripMs({ kind: 'icmp', port: 0 }, HOST, undefined);
+  assert.equal(isTime(rttMs), ok);
+});
 
 test('nobody there is no time', async () => {
   const port = await closedPort(HOST);

@@ -144,7 +144,7 @@ test('with a latency map, choices are close by what was measured', () => {
   const geo = composeGeo([], [{ networks: ['80.0.0.0/16'], location: places.paris }]);
   const row = (text: string, waysMs: readonly number[]) => ({
     network: networkKey(parseAddress(text)!),
-    ...{ order: 0, waysMs },
+    ...{ order: 0, waysMs, sources: 1 },
   });
   const layer = layerWithWays({
     ...{ generation: 3, madeAtMs: 1, regions: ['virginia', 'frankfurt', 'singapore'] },
