@@ -8,6 +8,7 @@ import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
 import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
 import { HTTP_SUMMARY, HTTP_USAGE, httpBench } from './http.ts';
+import { LATENCY_SUMMARY, LATENCY_USAGE, latencyBench } from './latency.ts';
 import { LAYER4_SUMMARY, LAYER4_USAGE, layer4Bench } from './layer4.ts';
 import { POLICIES_SUMMARY, POLICIES_USAGE, policiesBench } from './policies.ts';
 import { PROBES_SUMMARY, PROBES_USAGE, probesBench } from './probes.ts';
@@ -32,6 +33,7 @@ const benches: readonly Bench[] = [
   { name: 'flips', summary: FLIPS_SUMMARY, usage: FLIPS_USAGE, run: flipsBench },
   { name: 'policies', summary: POLICIES_SUMMARY, usage: POLICIES_USAGE, run: policiesBench },
   { name: 'geo', summary: GEO_SUMMARY, usage: GEO_USAGE, run: geoBench },
+  { name: 'latency', summary: LATENCY_SUMMARY, usage: LATENCY_USAGE, run: latencyBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },
   { name: 'scale', summary: SCALE_SUMMARY, usage: SCALE_USAGE, run: scaleBench },
   { name: 'http', summary: HTTP_SUMMARY, usage: HTTP_USAGE, run: httpBench },
