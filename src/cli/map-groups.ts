@@ -5,7 +5,7 @@
 import type { Config, PoolConfig, SteeredConfig } from '../config/config.ts';
 import { formatName, lowerName, parseName, ROOT_NAME } from '../dns/name.ts';
 import type { MapSubject, MapWorld } from '../steering/map-chart.ts';
-import { compilePolicy, readsClient } from '../steering/policy.ts';
+import { compilePolicy, readsPlace } from '../steering/policy.ts';
 import { inlineChain } from '../steering/policy-chains.ts';
 import type { Candidate } from '../steering/step.ts';
 
@@ -89,7 +89,7 @@ function planOf(
   const chain = inlineChain(config.policies[named]!.chain, (name) => config.policies[name]?.chain);
   const policy = compilePolicy(chain);
   const candidates = candidatesOf(config, pooled, pool);
-  const isApart = pool.regionalHealth ?? readsClient(policy);
+  const isApart = pool.regionalHealth ?? readsPlace(policy);
   const clientRegions = isApart
     ? Object.values(config.regions).map(({ location }) => location)
     : [];

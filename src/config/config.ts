@@ -110,7 +110,7 @@ export type PoolConfig = {
   readonly downShare: number;
   /** Ignore health in a tier when less than this share of its weight is healthy, 0..1. Default 0. */
   readonly panicThreshold: number;
-  /** Steer clients by what the vantage points near them see; absent = where the policy tells clients apart. */
+  /** Steer clients by what the vantage points near them see; absent = where the policy asks for their place. */
   readonly regionalHealth?: boolean;
   readonly ramp: { readonly from: number; readonly overMs: number };
   readonly withdrawals: {

@@ -11,7 +11,7 @@ import type { TsigKey } from '../dns/tsig.ts';
 import type { GeoDatabase } from '../geo/database.ts';
 import { parseAddress } from '../ip/address.ts';
 import { parsePrefix } from '../ip/prefix.ts';
-import { compilePolicy, readsClient } from '../steering/policy.ts';
+import { compilePolicy, readsPlace } from '../steering/policy.ts';
 import { inlineChain } from '../steering/policy-chains.ts';
 import type { Candidate } from '../steering/step.ts';
 import { createZoneCompiler, type ZoneCompiler } from '../zone/compile.ts';
@@ -436,8 +436,8 @@ function clientRegionsOf(
   path: string,
 ): SteeringMap['clientRegions'] | undefined {
   try {
-    // A policy that treats everybody alike is to stay so, unless somebody asks for it.
-    const apart = regionalHealth ?? readsClient(compilePolicy(chain));
+    // A policy that does not ask where clients are is to stay so, unless somebody wants it.
+    const apart = regionalHealth ?? readsPlace(compilePolicy(chain));
     return apart ? work.clientRegions : NO_REGIONS;
   } catch (error) {
     // compilePolicy throws on an unknown kind or options that its schema refuses.

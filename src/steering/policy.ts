@@ -146,8 +146,8 @@ export function hasSplit(node: PolicyNode): boolean {
   }
 }
 
-/** True when it tells clients apart by where they are. */
-export const readsClient = ({ reads }: Policy): boolean => reads.size > 0;
+/** True when it tells clients apart by where they are, and not only by whose network they are in. */
+export const readsPlace = ({ reads }: Policy): boolean => reads.has('location');
 
 /**
  * What a policy makes of the candidates for one client network: the parts of its matches that the client belongs

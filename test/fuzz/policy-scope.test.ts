@@ -13,7 +13,7 @@ import { mapAt } from '../../src/nameserver/map-table.ts';
 import { setHealth } from '../../src/nameserver/worker-state.ts';
 import { clientOf } from '../../src/steering/client-facts.ts';
 import { type Decision, decide } from '../../src/steering/decide.ts';
-import { compilePolicy, preferenceOf, readsClient } from '../../src/steering/policy.ts';
+import { compilePolicy, preferenceOf, readsPlace } from '../../src/steering/policy.ts';
 import {
   arbitraryAddress,
   edgesOf,
@@ -64,7 +64,7 @@ function serve(world: World) {
     /** Without any map. */
     decisionFor(address: Address): Decision {
       const client = clientOf(geo, policy, undefined, address);
-      const near = readsClient(policy) ? nearest(places, client.location) : NOWHERE;
+      const near = readsPlace(policy) ? nearest(places, client.location) : NOWHERE;
       const state = decideState(map, { near, variant: 0 }, word, {}, nowMs);
       return decide(policy, preferenceOf(policy, candidates, client), state);
     },
