@@ -30,8 +30,14 @@ export type PolicyNode =
 
 /** `label` names the part in `explain`. */
 export type LabelledNode = { readonly label: string; readonly node: PolicyNode };
-/** `fits`: how well, 0 = not; the best fit has the client, the first of equals. */
-export type MatchPart = LabelledNode & { fits(client: ClientNetwork): number };
+/**
+ * `fits`: how well, 0 = not; the best fit has the client, the first of equals. `way`: the part that stands for all that
+ * go on alike, whose clients need not be told apart.
+ */
+export type MatchPart = LabelledNode & {
+  fits(client: ClientNetwork): number;
+  readonly way: number;
+};
 /** Shares sum to 1. */
 export type SplitPart = LabelledNode & { readonly share: number };
 
@@ -69,6 +75,11 @@ export function partOf(parts: readonly MatchPart[], client: ClientNetwork): numb
     best = index;
   }
   return best;
+}
+
+/** The part that stands for those that go on as this one does. */
+export function wayOf(parts: readonly MatchPart[], part: number): number {
+  return parts[part]?.way ?? part;
 }
 
 /** What goes on from a match for the clients of a part. */

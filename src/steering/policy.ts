@@ -1,7 +1,7 @@
 import { formatPrefix } from '../ip/prefix.ts';
 import { parseOptions } from './policy-chains.ts';
 import type { LeafChain, PolicyNode } from './policy-tree.ts';
-import { matchedNode, partOf } from './policy-tree.ts';
+import { matchedNode, partOf, wayOf } from './policy-tree.ts';
 import type {
   Candidate,
   Chain,
@@ -150,8 +150,8 @@ export function hasSplit(node: PolicyNode): boolean {
 export const readsPlace = ({ reads }: Policy): boolean => reads.has('location');
 
 /**
- * What a policy makes of the candidates for one client network: the parts of its matches that the client belongs
- * to, in the order of the tree, and the tiers of each chain that is left, likewise.
+ * What a policy makes of the candidates for one client network: the ways that the client goes on from matches
+ * (MatchPart), in the order of the tree, and the tiers of each chain that is left, likewise.
  */
 export type Preference = {
   readonly parts: readonly number[];
@@ -179,7 +179,7 @@ export function preferenceOf(
       case 'match': {
         const part = partOf(node.parts, client);
         const { label, node: next } = matchedNode(node, part);
-        parts.push(part);
+        parts.push(wayOf(node.parts, part));
         trace?.({ step: 'match', kept: [], dropped: [], note: `the client is one of: ${label}` });
         visit(next, path);
         return;

@@ -18,7 +18,7 @@ function serve(...chain: Chain) {
   const steered = { owner: `${NAME}.`, pool: 'web', policy: 'own', ttlMin: 5, ttlMax: 30 };
   const snapshot = compiled({
     ...config,
-    policies: { ...config.policies, own: { chain } },
+    policies: { ...config.policies, own: { chain }, far: { chain: far } },
     zones: { 'gslb.example': { ...zone, steered: [steered] } },
   });
   const worker = startWorker(snapshot);
@@ -34,6 +34,7 @@ function serve(...chain: Chain) {
 const failover = (...regions: string[]) => ({ kind: 'failover', options: { regions } });
 const first = { kind: 'first', options: {} };
 const healthy = { kind: 'healthy', options: {} };
+const far = [failover('ap'), first];
 const subnet = {
   kind: 'subnet',
   options: { rules: [{ networks: ['20.1.0.0/16'], regions: ['ap'] }] },
@@ -53,4 +54,22 @@ test('nor is it told what is seen near its clients', () => {
   const health = { words: allUp(snapshot), exceptions };
   assert.ok(setHealth(worker, health, snapshot.generation));
   assert.deepEqual(askFor('20.0.2.3').data, ['198.51.100.2'], 'one primary for all');
+});
+
+test('clients who go on by one policy are not told apart by the rules that led them there', () => {
+  const rules = [
+    { networks: ['20.2.0.0/16'], policy: 'far' },
+    { countries: ['US'], policy: 'far' },
+    { countries: ['SG'], policy: 'near' },
+  ];
+  const { askFor, scopes } = serve({ kind: 'match', options: { rules } }, failover('eu'), first);
+  assert.deepEqual(askFor('20.2.3.4').data, askFor('20.3.3.4').data);
+  assert.deepEqual(scopes('20.2.3.4', '20.3.3.4'), [8, 8]);
+});
+
+test('nor are those told apart from others who go on as these do', () => {
+  const rules = [{ networks: ['20.2.0.0/16', '80.0.0.0/4'], policy: 'far' }];
+  const { askFor, scopes } = serve({ kind: 'match', options: { rules } }, ...far);
+  assert.deepEqual(askFor('20.2.3.4').data, ['198.51.100.3']);
+  assert.deepEqual(scopes('20.2.3.4', '80.3.3.4'), [0, 0]);
 });

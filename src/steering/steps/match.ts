@@ -40,13 +40,18 @@ export const match: ForkStep<Options> = {
   options,
   reads: ({ rules }) => factsOf(rules),
   systems: ({ rules }) => systemsOf(rules),
-  compile: ({ rules }, { follow, marks }) => {
+  compile: ({ rules }, { follow, marks, rest }) => {
     const fits = compileFits(rules, marks);
-    const parts = rules.map((each, index) => ({
-      label: describeLists(each),
-      fits: fits[index]!,
-      node: follow(chainOf(each)),
-    }));
+    const chains = [rest, ...rules.map(chainOf)].map((chain) => JSON.stringify(chain));
+    const parts = rules.map((each, index) => {
+      const like = chains.indexOf(chains[index + 1]!);
+      return {
+        label: describeLists(each),
+        fits: fits[index]!,
+        way: like === 0 ? rules.length : like - 1,
+        node: follow(chainOf(each)),
+      };
+    });
     return { kind: 'match', parts, otherwise: follow() };
   },
 };
