@@ -3,6 +3,7 @@
  * by `explain`. Structured-cloneable; the large parts lie on shared memory.
  */
 import type { Address } from '../ip/address.ts';
+import { decidingAddress } from '../ip/range-search.ts';
 import { buildRanges, type Ranges } from '../ip/ranges.ts';
 import { codeWay, decodeWay, type LatencyMap, WAYS_TOLD } from './latency-map.ts';
 import { beginAt, networkKey, networkOfKey } from './network-key.ts';
@@ -134,7 +135,7 @@ export function latencyOf(
   { networks, orderOf, orders, sources, ways }: LatencyLayer,
   address: Address,
 ): ClientLatency | undefined {
-  const network = networkKey(address);
+  const network = networkKey(decidingAddress(address));
   let [low, high] = [0, networks.length - 1];
   while (low < high) {
     const middle = (low + high) >>> 1;

@@ -4,8 +4,12 @@ import type { Ranges } from './ranges.ts';
 
 /** The value at an address. IPv6 addresses that carry an IPv4 address are answered by it (prefix-table.ts). */
 export function valueAt(ranges: Ranges, address: Address): number {
-  const carried = address.family === 6 ? carriedAddress(address.bytes) : undefined;
-  return ownValueAt(ranges, carried ?? address);
+  return ownValueAt(ranges, decidingAddress(address));
+}
+
+/** The IPv4 address that an IPv6 one carries; any other itself. */
+export function decidingAddress(address: Address): Address {
+  return (address.family === 6 ? carriedAddress(address.bytes) : undefined) ?? address;
 }
 
 function ownValueAt({ starts4, starts6, values4, values6 }: Ranges, address: Address): number {

@@ -120,6 +120,23 @@ test('a layer says which order a network has, and what its ways are', () => {
   assert.ok(Math.abs(first! - 20) < 1 && Math.abs(second! - 80) < 3);
 });
 
+test('a layer knows IPv4 clients in the IPv6 addresses that carry them, as maps do', () => {
+  const network = networkKey(parseAddress('203.0.113.0')!);
+  const rows = [{ network, order: 1, waysMs: [20] }];
+  const layer = layerOfMap({
+    generation: 7,
+    madeAtMs: 1,
+    regions: ['eu', 'us', 'ap'],
+    orders,
+    rows,
+  });
+  for (const text of ['::ffff:203.0.113.9', '64:ff9b::203.0.113.9', '2002:cb00:7109::1']) {
+    const address = parseAddress(text)!;
+    assert.equal(valueAt(layer.ranges, address), 2, text);
+    assert.deepEqual(latencyOf(layer, address)?.order, ['ap', 'eu', 'us'], text);
+  }
+});
+
 test('a million networks are some megabytes', () => {
   const rows = Array.from({ length: 1_000_000 }, (_, index) => ({
     network: index * 7,
