@@ -1,8 +1,10 @@
 import fc from 'fast-check';
+import { type LatencyLayer, layerOfMap } from '../../src/clients/latency-layer.ts';
+import { networkKey, networkOfKey } from '../../src/clients/network-key.ts';
 import type { Config } from '../../src/config/config.ts';
 import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
 import { createSystemNumbers } from '../../src/geo/systems.ts';
-import { DEGRADED, DOWN, FORCED } from '../../src/health/health-word.ts';
+import { DEGRADED, DOWN, FORCED, healthWord } from '../../src/health/health-word.ts';
 import { PRIVATE_NETWORKS } from '../../src/ip/address.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../../src/ip/prefix.ts';
 import { overlayPrefixes, uniformRanges } from '../../src/ip/ranges.ts';
@@ -10,11 +12,21 @@ import type { Chain } from '../../src/steering/step.ts';
 import { arbitraryPrefix } from '../ip/range-oracle.ts';
 import { AP, APEX_RECORDS, createConfig, EU, UP, US, WEB_POOL } from '../nameserver/fixture.ts';
 
-/** Any policy over four endpoints, with places, systems and health: what the tests of scopes steer in. */
+/** Any policy over four endpoints, with places, systems, measured ways and health: what the tests of scopes steer in. */
 export const NAME = 'www.gslb.example';
 export const RESOLVERS = ['20.9.9.9', '80.9.9.9', '10.9.9.9'] as const;
+const RESOLVER_NETWORKS = [
+  { networks: ['20.9.9.0/24'], location: US },
+  { networks: ['80.9.9.0/24'], location: EU },
+];
 const ENDPOINTS = ['us', 'eu', 'ap', 'us-green'];
 const SYSTEMS = [64496, 64497];
+const REGIONS = ['us', 'eu', 'ap'];
+/** By what was measured, best first: indexes of regions. */
+const ORDERS = [
+  [1, 2, 0],
+  [2, 0, 1],
+];
 
 /** Networks that are special whoever named what. */
 export const SPECIAL: readonly Prefix[] = [
@@ -51,6 +63,10 @@ const mapping: fc.Arbitrary<Chain[number]> = fc.oneof(
     .record({ rules: some(fc.record({ networks, regions })), fence })
     .map((options) => step('subnet', options)),
   regions.map((names) => step('only', { except: names })),
+  fc.constantFrom({}, { tiersMax: 1 }).map((options) => step('latency', options)),
+  fc
+    .constantFrom({}, { regions: [['us', 'ap'], 'eu'] }, { regions: ['us-green', 'eu', 'us'] })
+    .map((options) => step('failover', options)),
 );
 
 const choosing: fc.Arbitrary<Chain[number]> = fc.oneof(
@@ -79,6 +95,7 @@ const forking: fc.Arbitrary<Chain[number]> = fc.oneof(
   fc
     .record({ percent: fc.integer({ min: 1, max: 60 }), regions })
     .map((options) => step('canary', options)),
+  fc.constant(step('use', { policy: 'third' })),
   regions.map((names) => step('try', { parts: [{ policy: 'third', regions: names }] })),
   fc
     .record({
@@ -111,6 +128,8 @@ const chains: fc.Arbitrary<Chain> = fc
 const word = fc.oneof(
   { weight: 5, arbitrary: fc.constant(UP) },
   fc.constantFrom(DOWN, (DOWN | FORCED) >>> 0, (DEGRADED | 20) >>> 0),
+  // On its way back.
+  fc.constantFrom(healthWord(0, 60, 0.25), healthWord(0, 60, 0.75)),
 );
 
 export const worlds = fc.record({
@@ -122,6 +141,10 @@ export const worlds = fc.record({
     { maxLength: 6 },
   ),
   inSystems: fc.array(fc.record({ prefix: network, value: fc.nat(1) }), { maxLength: 3 }),
+  /** Client networks whose ways were measured, and which order they have. */
+  measured: fc.array(fc.record({ prefix: network, order: fc.nat(ORDERS.length - 1) }), {
+    maxLength: 6,
+  }),
   words: fc.array(word, { minLength: ENDPOINTS.length, maxLength: ENDPOINTS.length }),
   /** How clients near a region see an endpoint. */
   exception: fc.record({ near: fc.nat(2), endpoint: fc.nat(3), word }),
@@ -145,10 +168,6 @@ export function configOf({ chain, other, third }: World): Config {
 }
 
 export function geoOf({ inSystems, placed }: World): GeoDatabase {
-  const resolvers = [
-    { networks: ['20.9.9.0/24'], location: US },
-    { networks: ['80.9.9.0/24'], location: EU },
-  ];
   const overrides = placed.map(({ location, prefix }) => ({
     networks: [formatPrefix(prefix)],
     location,
@@ -159,15 +178,33 @@ export function geoOf({ inSystems, placed }: World): GeoDatabase {
     value: indexOf({ number: SYSTEMS[value]!, name: '' }),
   }));
   const ranges = overlayPrefixes(uniformRanges(0), overlays);
-  return { ...composeGeo([], [...overrides, ...resolvers]), systems: { systems, ranges } };
+  return { ...composeGeo([], [...overrides, ...RESOLVER_NETWORKS]), systems: { systems, ranges } };
+}
+
+/** The map of what was measured. */
+export function latencyOfWorld({ measured }: World): LatencyLayer {
+  const rows = new Map(
+    measured.map(({ order, prefix }) => [
+      networkKey(prefix.address),
+      { order, waysMs: [], sources: 1 },
+    ]),
+  );
+  rows.delete(-1);
+  return layerOfMap({
+    ...{ generation: 1, madeAtMs: 0, regions: REGIONS, orders: ORDERS },
+    rows: [...rows].map(([network, row]) => ({ network, ...row })),
+  });
 }
 
 /** All networks that anybody named. */
-export function networksOf({ chain, inSystems, other, placed, third }: World): readonly Prefix[] {
-  const written = JSON.stringify([chain, other, third]).match(/[0-9a-f:.]+\/[0-9]+/g) ?? [];
+export function networksOf(world: World): readonly Prefix[] {
+  const { chain, inSystems, other, placed, third } = world;
+  const written =
+    JSON.stringify([chain, other, third, RESOLVER_NETWORKS]).match(/[0-9a-f:.]+\/[0-9]+/g) ?? [];
   return [
     ...SPECIAL,
     ...[...placed, ...inSystems].map(({ prefix }) => prefix),
+    ...Array.from(latencyOfWorld(world).networks, networkOfKey),
     ...written.map((text) => parsePrefix(text)!),
   ];
 }

@@ -1,0 +1,100 @@
+import type { LatencyLayer } from '../../src/clients/latency-layer.ts';
+import type { Config } from '../../src/config/config.ts';
+import type { GeoDatabase } from '../../src/geo/database.ts';
+import { distanceKm } from '../../src/geo/distance.ts';
+import type { Location } from '../../src/geo/location.ts';
+import { type HealthWords, NOWHERE, wordOf } from '../../src/health/health-words.ts';
+import { type Address, formatAddress } from '../../src/ip/address.ts';
+import { candidateOf, decideState } from '../../src/nameserver/answer.ts';
+import type { Snapshot, SteeringMap } from '../../src/nameserver/snapshot.ts';
+import { clientOf } from '../../src/steering/client-facts.ts';
+import { type Decision, decide } from '../../src/steering/decide.ts';
+import type { Part } from '../../src/steering/parts.ts';
+import { compilePolicy, preferenceOf, readsPlace } from '../../src/steering/policy.ts';
+
+/**
+ * What clients are to get, found address by address from the lists that people wrote, not from the tables that
+ * queries are answered from.
+ */
+export type ListDecisions = {
+  decisionFor(address: Address): Decision;
+  /** Equal for those who are answered alike in every state of health: what a class is. */
+  kindOf(address: Address): string;
+  /** The answers that some parts of the clients may have, the addresses of each as one text. */
+  possibleOf(parts: readonly Part[], family: 4 | 6): ReadonlySet<string>;
+};
+
+export type Lists = {
+  readonly config: Pick<Config, 'regions'>;
+  readonly snapshot: Snapshot;
+  readonly geo: GeoDatabase;
+  readonly latency: LatencyLayer | undefined;
+  readonly health: HealthWords;
+  readonly nowMs: number;
+};
+
+export function listDecisions(
+  { config, geo, health, latency, nowMs, snapshot }: Lists,
+  map: SteeringMap,
+): ListDecisions {
+  const policy = compilePolicy(map.chain);
+  const candidates = map.candidates.map((endpoint) => candidateOf(snapshot, endpoint));
+  const places = Object.values(config.regions).map(({ location }) => location);
+  const word = wordOf(health);
+  const classOf = (address: Address) => {
+    const client = clientOf(geo, policy, latency, address);
+    const near = readsPlace(policy) ? nearest(places, client.location) : NOWHERE;
+    return { near, preference: preferenceOf(policy, candidates, client) };
+  };
+  const addressesOf = (endpoints: readonly number[], family: 4 | 6): string => {
+    const own = endpoints.map((endpoint) => snapshot.endpoints[endpoint]!);
+    return textOf(
+      own.flatMap(({ v4, v6 }) => (family === 4 ? v4 : v6)),
+      family,
+    );
+  };
+  return {
+    decisionFor(address) {
+      const { near, preference } = classOf(address);
+      return decide(policy, preference, decideState(map, { near, variant: 0 }, word, {}, nowMs));
+    },
+    kindOf(address) {
+      const { near, preference } = classOf(address);
+      const leaves = preference.leaves.map((tiers) =>
+        tiers.map((tier) => tier.map(({ endpoint }) => endpoint)),
+      );
+      return JSON.stringify([near, preference.parts, leaves]);
+    },
+    possibleOf(parts, family) {
+      const sorry = textOf(family === 4 ? map.sorry4 : map.sorry6, family);
+      const lists = parts.flatMap(({ outcomes }) =>
+        outcomes.length === 0
+          ? [sorry]
+          : outcomes.map(({ candidates: own }) =>
+              addressesOf(
+                own.map(({ endpoint }) => endpoint),
+                family,
+              ),
+            ),
+      );
+      return new Set(lists);
+    },
+  };
+}
+
+const textOf = (addresses: readonly Uint8Array[], family: 4 | 6): string =>
+  addresses.map((bytes) => formatAddress({ family, bytes })).join(' ');
+
+function nearest(places: readonly (Location | undefined)[], from: Location | undefined): number {
+  const far = places.map((place) => (from && place && distanceKm(from, place)) ?? Infinity);
+  const least = Math.min(...far);
+  return least === Infinity ? NOWHERE : far.indexOf(least);
+}
+
+/** The parts of a decision that one client may be answered by, of which `number` (from 1) is its own. */
+export function partsFor({ stages }: Decision, number: number) {
+  const all = stages.flatMap(({ parts }) => parts);
+  // While an endpoint returns slowly, a class without parts has one set of possible answers, not one by client.
+  const isBucketed = stages.some(({ parts }) => parts.length > 1);
+  return { all, isBucketed, own: isBucketed ? [all[number - 1]!] : all };
+}
