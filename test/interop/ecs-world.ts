@@ -22,6 +22,7 @@ export type EcsWorld = {
 export type Placed = { readonly prefix: Prefix; readonly region: Region };
 
 const REGIONS: readonly Region[] = ['virginia', 'frankfurt', 'singapore'];
+/** How many chains of networks there are by default. */
 const CHAINS = { 4: 24, 6: 16 } as const;
 /** Prefix lengths of a chain are drawn from these; the first is always one. */
 const LENGTHS = {
@@ -34,23 +35,61 @@ const SPACE: readonly Placed[] = ['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1'
   prefix: parsePrefix(text)!,
   region: 'frankfurt',
 }));
+const SPACE_LENGTH = 1;
 /** These are of no place: their resolver's decides. */
 const PRIVATE = ['10.1.2.3/32', '192.168.0.1/32', '172.31.255.255/32', 'fd00::1/128'];
 
-export function createEcsWorld(random: () => number): EcsWorld {
-  const below = (limit: number): number => Math.floor(random() * limit);
+export function createEcsWorld(
+  random: () => number,
+  chains: Readonly<Record<4 | 6, number>> = CHAINS,
+): EcsWorld {
+  const below = belowOf(random);
   const drawn = [...SPACE];
   for (const family of [4, 6] as const) {
-    for (let chain = 0; chain < CHAINS[family]; chain++) drawn.push(...chainOf(family, below));
+    for (let chain = 0; chain < chains[family]; chain++) drawn.push(...chainOf(family, below));
   }
   const placed = distinct(drawn, ({ prefix }) => formatPrefix(prefix));
-  const inside = placed.flatMap(({ prefix }) =>
+  const clients = clientsOf(
+    placed.map(({ prefix }) => prefix),
+    random,
+  );
+  return { placed, clients };
+}
+
+/** Both sides of both ends of networks, members of each, and private clients. */
+export function clientsOf(networks: readonly Prefix[], random: () => number): readonly Address[] {
+  const below = belowOf(random);
+  const inside = networks.flatMap((prefix) =>
     [prefix, prefix, prefix].map((each) => memberOf(each, below)),
   );
-  const ends = placed.flatMap(({ prefix }) => endsOf(prefix));
+  const ends = networks.flatMap(endsOf);
   const others = PRIVATE.map((text) => parsePrefix(text)!.address);
-  return { placed, clients: distinct([...ends, ...inside, ...others], formatAddress) };
+  return distinct([...ends, ...inside, ...others], formatAddress);
 }
+
+/** Networks at, in and around some of these: what policies tell clients apart by need not be what places do. */
+export function networksAround(
+  placed: readonly Placed[],
+  count: number,
+  random: () => number,
+): readonly Prefix[] {
+  const below = belowOf(random);
+  const narrow = placed.filter(({ prefix }) => prefix.length > SPACE_LENGTH);
+  const drawn = Array.from({ length: count }, () => {
+    const { prefix } = narrow[below(narrow.length)]!;
+    const length = prefix.length + below(2 * SHIFT_MAX + 1) - SHIFT_MAX;
+    const bits = bitsOf(prefix);
+    return networkOf(memberOf(prefix, below), Math.max(SPACE_LENGTH, Math.min(bits, length)));
+  });
+  return distinct(drawn, formatPrefix);
+}
+/** Bits that they are longer or shorter. */
+const SHIFT_MAX = 3;
+
+const belowOf =
+  (random: () => number) =>
+  (limit: number): number =>
+    Math.floor(random() * limit);
 
 /** Each network is in the one before, at one of its ends or somewhere. */
 function chainOf(family: 4 | 6, below: (limit: number) => number): Placed[] {
