@@ -214,7 +214,7 @@ export function labelled(trace: Trace | undefined, path: string): Trace | undefi
 }
 
 /**
- * The tiers of one chain, best first.
+ * The tiers of one chain, best first, and in each the order of the pool: any other would make more classes of nothing.
  * @param watch told of each step before it runs, with the tiers that it begins with
  */
 export function mapTiers(
@@ -232,7 +232,9 @@ export function mapTiers(
     if (mapped.length > 0 || fences) tiers = mapped;
     else if (tiers.length > 0) traceSkipped(kind, tiers.flat(), trace);
   }
-  return tiers;
+  return tiers.map((tier) =>
+    tier.length < 2 ? tier : tier.toSorted((a, b) => a.endpoint - b.endpoint),
+  );
 }
 
 /** Says in `explain` that a step would have left nothing, and was therefore passed over. */

@@ -122,7 +122,7 @@ test('a layer says which order a network has, and what its ways are', () => {
 
 test('a layer knows IPv4 clients in the IPv6 addresses that carry them, as maps do', () => {
   const network = networkKey(parseAddress('203.0.113.0')!);
-  const rows = [{ network, order: 1, waysMs: [20] }];
+  const rows = [{ network, order: 1, waysMs: [20], sources: 1 }];
   const layer = layerOfMap({
     generation: 7,
     madeAtMs: 1,

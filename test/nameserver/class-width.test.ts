@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { PoolConfig } from '../../src/config/config.ts';
 import { DOWN } from '../../src/health/health-word.ts';
 import { writeExceptions } from '../../src/health/health-words.ts';
+import { mapAt } from '../../src/nameserver/map-table.ts';
 import { setHealth } from '../../src/nameserver/worker-state.ts';
+import { classCount } from '../../src/steering/class-list.ts';
 import type { Chain } from '../../src/steering/step.ts';
 import { allUp, ask, compiled, createConfig, startWorker } from './fixture.ts';
 
@@ -14,10 +17,13 @@ const config = createConfig();
 const zone = config.zones['gslb.example']!;
 const NAME = 'own.gslb.example';
 
-function serve(...chain: Chain) {
+const serve = (...chain: Chain) => serveIn(config.pools['web']!, ...chain);
+
+function serveIn(web: PoolConfig, ...chain: Chain) {
   const steered = { owner: `${NAME}.`, pool: 'web', policy: 'own', ttlMin: 5, ttlMax: 30 };
   const snapshot = compiled({
     ...config,
+    pools: { web },
     policies: { ...config.policies, own: { chain }, far: { chain: far } },
     zones: { 'gslb.example': { ...zone, steered: [steered] } },
   });
@@ -72,4 +78,14 @@ test('nor are those told apart from others who go on as these do', () => {
   const { askFor, scopes } = serve({ kind: 'match', options: { rules } }, ...far);
   assert.deepEqual(askFor('20.2.3.4').data, ['198.51.100.3']);
   assert.deepEqual(scopes('20.2.3.4', '80.3.3.4'), [0, 0]);
+});
+
+test('clients are told apart by their tiers of regions, not by an order inside of them', () => {
+  const equal = { kind: 'nearest', options: { toleranceKm: 20_000 } };
+  const unseen = { ...config.pools['web']!, regionalHealth: false };
+  const { askFor, snapshot } = serveIn(unseen, healthy, equal, first);
+  const { classes } = mapAt(snapshot.maps, 0).classes;
+  assert.equal(classCount(classes), 2, 'those whose place is known, and the others');
+  const answers = ['20.2.3.4', '80.2.3.4', '110.2.3.4'].flatMap((client) => askFor(client).data);
+  assert.deepEqual(new Set(answers), new Set(['198.51.100.1']));
 });

@@ -31,9 +31,9 @@ test('nearest puts regions that are equally near into one tier', () => {
     candidate(1, 'virginia', places.virginia),
     candidate(2, 'west', { latitude: 50.1, longitude: 8.6 }),
   ];
-  assert.equal(tiersFrom(places.paris, {}, twins), 'west=east > virginia');
+  assert.equal(tiersFrom(places.paris, {}, twins), 'east=west > virginia', 'as in the pool');
   assert.equal(tiersFrom(places.paris, { toleranceKm: 0 }, twins), 'west > east > virginia');
-  assert.equal(tiersFrom(places.paris, { toleranceKm: 20_040 }, twins), 'west=east=virginia');
+  assert.equal(tiersFrom(places.paris, { toleranceKm: 20_040 }, twins), 'east=virginia=west');
 });
 
 test('nearest shares one last tier beyond tiersMax', () => {
@@ -42,6 +42,11 @@ test('nearest shares one last tier beyond tiersMax', () => {
     candidate(index, `r${index}`, { latitude: 0, longitude: index * 10 }),
   );
   assert.equal(tiersFrom({ latitude: 0, longitude: 0 }, {}, many), 'r0 > r1 > r2 > r3=r4=r5=r6=r7');
+  assert.equal(
+    tiersFrom({ latitude: 0, longitude: 70 }, {}, many),
+    'r7 > r6 > r5 > r0=r1=r2=r3=r4',
+    'as in the pool, for all who have these three',
+  );
   assert.equal(tiersFrom(undefined, {}, many), 'r0 > r1 > r2 > r3=r4=r5=r6=r7');
 });
 
