@@ -5,6 +5,7 @@
 import { DNS_SUMMARY, DNS_USAGE, dnsBench } from './dns.ts';
 import { STREAMS_SUMMARY, STREAMS_USAGE, streamsBench } from './dns-streams.ts';
 import { WORKERS_SUMMARY, WORKERS_USAGE, workersBench } from './dns-workers.ts';
+import { ECS_COST_SUMMARY, ECS_COST_USAGE, ecsCostBench } from './ecs-cost.ts';
 import { FLIPS_SUMMARY, FLIPS_USAGE, flipsBench } from './flips.ts';
 import { GEO_SUMMARY, GEO_USAGE, geoBench } from './geo.ts';
 import { HTTP_SUMMARY, HTTP_USAGE, httpBench } from './http.ts';
@@ -32,6 +33,7 @@ const benches: readonly Bench[] = [
   { name: 'dns-workers', summary: WORKERS_SUMMARY, usage: WORKERS_USAGE, run: workersBench },
   { name: 'flips', summary: FLIPS_SUMMARY, usage: FLIPS_USAGE, run: flipsBench },
   { name: 'policies', summary: POLICIES_SUMMARY, usage: POLICIES_USAGE, run: policiesBench },
+  { name: 'ecs-cost', summary: ECS_COST_SUMMARY, usage: ECS_COST_USAGE, run: ecsCostBench },
   { name: 'geo', summary: GEO_SUMMARY, usage: GEO_USAGE, run: geoBench },
   { name: 'latency', summary: LATENCY_SUMMARY, usage: LATENCY_USAGE, run: latencyBench },
   { name: 'signing', summary: SIGNING_SUMMARY, usage: SIGNING_USAGE, run: signingBench },

@@ -55,6 +55,15 @@ function formOf(name: string, { bits, ip }: (typeof FORMS)[number], hasCookie = 
   return { query, fillAt, fillBytes: bits / 8, freshAt: 0, ...(hasCookie && { cookieAt }) };
 }
 
+/** The first 24 bits of so many IPv4 subnets. */
+export function drawIpv4(geo: GeoDatabase, count: number, random: () => number): Uint32Array {
+  const next = createIpv4(geo, random);
+  return Uint32Array.from({ length: count }, () => {
+    const [first, second, third] = next() as Uint8Array & [number, number, number];
+    return first * 2 ** 16 + second * 2 ** 8 + third;
+  });
+}
+
 function createIpv4(geo: GeoDatabase, random: () => number): () => Uint8Array {
   const isTaken = new Uint8Array(TWO_24);
   return () => {

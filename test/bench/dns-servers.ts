@@ -5,7 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../node/free-addresses.ts';
 import { nodeWords } from './collections.ts';
 import { ask, LOOPBACK, type Loopback } from './dns-agreement.ts';
-import { REGIONS, STATIC_HOSTS, STEERED_TTL_SECONDS, TTL_SECONDS, ZONE } from './dns-workload.ts';
+import {
+  REGIONS,
+  type Region,
+  STATIC_HOSTS,
+  STEERED_TTL_SECONDS,
+  TTL_SECONDS,
+  ZONE,
+} from './dns-workload.ts';
 import { NAMES_ZONE } from './many-names.ts';
 import type { Child, Scratch } from './scratch.ts';
 
@@ -30,6 +37,8 @@ export type ServerOptions = {
   readonly steeredProbe: Uint8Array;
   /** NAMES_ZONE as a master file, when it is served. */
   readonly names?: string;
+  /** Where `www` leads; REGIONS unless said. For gdnsd. */
+  readonly regions?: readonly Region[];
 };
 
 const READY_SECONDS = 60;
@@ -44,13 +53,13 @@ function hostOf({ address = LOOPBACK }: ServerOptions): string {
 /** gdnsd in the foreground; all that it reads and writes is in the scratch directory. */
 export async function startGdnsd(scratch: Scratch, options: ServerOptions): Promise<Server> {
   const port = await freePort();
-  const { workers = 1 } = options;
+  const { regions = REGIONS, workers = 1 } = options;
   const name = workers === 1 ? 'gdnsd' : `gdnsd, ${workers} threads`;
   const folder = `gdnsd-${workers}`;
-  const coordinates = REGIONS.map(
+  const coordinates = regions.map(
     (each) => `${each.name} => [${each.latitude}, ${each.longitude}]`,
   );
-  const addresses = REGIONS.map(({ name, vip }) => `${name} => ${vip}`);
+  const addresses = regions.map(({ name, vip }) => `${name} => ${vip}`);
   scratch.write(
     `${folder}/config`,
     `options => {
@@ -61,7 +70,7 @@ export async function startGdnsd(scratch: Scratch, options: ServerOptions): Prom
 plugins => { geoip => {
   maps => { world => {
     geoip2_db => ${options.database}
-    datacenters => [${REGIONS.map(({ name }) => name).join(', ')}]
+    datacenters => [${regions.map(({ name }) => name).join(', ')}]
     auto_dc_coords => { ${coordinates.join(', ')} }
   } }
   resources => { web => { map => world, service_types => up, dcmap => { ${addresses.join(', ')} } } }
