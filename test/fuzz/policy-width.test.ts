@@ -19,8 +19,8 @@ import { CARRIERS, find, privateBlockOf, type ServedPolicy, serve } from './serv
  *                              and any other address alone
  *
  * One bit less and somebody of another class, or of another part as soon as shares are others, would be in it. A /23
- * of which both halves happen to be in one part now is no exception: a scope that hung on shares would be wrong
- * for what caches keep when shares change. What clients are answered changes only at the ends of networks that
+ * of which both halves happen to be in one part now is no exception: its scope would be another one with every
+ * change of shares. What clients are answered changes only at the ends of networks that
  * somebody named: who has asked for both sides of each end has asked for everybody.
  */
 type Point = { readonly address: Address; readonly value: bigint; readonly kind: string };
