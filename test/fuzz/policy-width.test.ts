@@ -123,7 +123,7 @@ function checkWorld(world: World, tally: Tally): void {
   }
 }
 
-const RUNS = 40;
+const RUNS = 16;
 /** Of each at least so many in a world, on the average. */
 const EACH_RUN: Tally = { scopes: 100, classes: 15, buckets: 2, beyond: 0.2, private: 10 };
 
