@@ -5,7 +5,7 @@
  */
 import { priorMs } from '../clients/prior.ts';
 import type { Location } from '../geo/location.ts';
-import { leafChains, type Policy, type Preference } from './policy.ts';
+import type { Preference } from './policy.ts';
 import type { Candidate, ClientNetwork, Tiers } from './step.ts';
 
 export type Area = {
@@ -30,14 +30,10 @@ function side(degrees: number, plus: string, minus: string): string {
   return `${floor < 0 ? minus : plus}${String(Math.abs(floor)).padStart(3, '0')}`;
 }
 
-/** Of the first chain that goes by a plan: one class has one part in it. */
-export function areaKey(
-  policy: Pick<Policy, 'root'>,
-  { leaves }: Preference,
-  { location }: ClientNetwork,
-): string {
-  const planned = leafChains(policy.root).findIndex((leaf) => leaf.isPlanned);
-  return `${squareOf(location)} ${orderText(leaves[planned] ?? leaves[0] ?? [])}`;
+/** With the order of the first of the chains that clients may be answered by: a class has one part in a plan. */
+export function areaKey({ leaves }: Preference, { location }: ClientNetwork): string {
+  const tiers = leaves.find((each) => each.length > 0) ?? [];
+  return `${squareOf(location)} ${orderText(tiers)}`;
 }
 
 /** Those behind the last region that has a tier of its own are in no order. */

@@ -96,7 +96,7 @@ export function sortClients(
 ): SortedClients {
   const regions = clientRegions.map((location) => location && spherePoint(location));
   const interned = createInterned();
-  const areas = policy.isPlanned ? createAreas(policy, candidates, facts) : undefined;
+  const areas = policy.isPlanned ? createAreas(candidates, facts) : undefined;
   const classById = new Map<string, number>();
   const entries: Omit<ClassEntry, 'addressShare'>[] = [];
   let locationsWithoutClass = 0;
@@ -122,13 +122,13 @@ export function sortClients(
 const NO_AREA = -1;
 
 /** The areas of a policy's clients, and how far they are from its candidates, by the number of their addresses. */
-function createAreas(policy: Policy, candidates: readonly Candidate[], { ranges }: ClientFacts) {
+function createAreas(candidates: readonly Candidate[], { ranges }: ClientFacts) {
   const addresses = addressCounts(ranges);
   const indexes = new Map<string, number>();
   const sums: { readonly key: string; readonly ways: Float64Array; weight: number }[] = [];
   return {
     of(preference: Preference, client: ClientNetwork, number: number): number {
-      const key = areaKey(policy, preference, client);
+      const key = areaKey(preference, client);
       const index = indexes.get(key) ?? sums.length;
       indexes.set(key, index);
       sums[index] ??= { key, ways: new Float64Array(candidates.length), weight: 0 };

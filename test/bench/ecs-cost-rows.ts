@@ -230,7 +230,7 @@ export function measuredOf(clients: Uint32Array, every: number): LatencyLayer {
     regions.map((__, place) => (first + place) % regions.length),
   );
   const rows = [...clients].flatMap((network, index) =>
-    index % every === 0 ? [{ network, order: index % orders.length, waysMs: [] }] : [],
+    index % every === 0 ? [{ network, order: index % orders.length, waysMs: [], sources: 1 }] : [],
   );
   return layerOfMap({ generation: 1, madeAtMs: 0, regions, orders, rows });
 }

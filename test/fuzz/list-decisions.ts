@@ -1,12 +1,16 @@
+import { sharesOf } from '../../src/capacity/slots-table.ts';
 import type { LatencyLayer } from '../../src/clients/latency-layer.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { GeoDatabase } from '../../src/geo/database.ts';
 import { distanceKm } from '../../src/geo/distance.ts';
 import type { Location } from '../../src/geo/location.ts';
-import { type HealthWords, NOWHERE, wordOf } from '../../src/health/health-words.ts';
+import { NOWHERE, wordOf } from '../../src/health/health-words.ts';
 import { type Address, formatAddress } from '../../src/ip/address.ts';
 import { candidateOf, decideState } from '../../src/nameserver/answer.ts';
+import type { ServedHealth } from '../../src/nameserver/served-health.ts';
 import type { Snapshot, SteeringMap } from '../../src/nameserver/snapshot.ts';
+import { classKey } from '../../src/nameserver/tallies.ts';
+import { areaKey } from '../../src/steering/area.ts';
 import { clientOf } from '../../src/steering/client-facts.ts';
 import { type Decision, decide } from '../../src/steering/decide.ts';
 import type { Part } from '../../src/steering/parts.ts';
@@ -29,7 +33,7 @@ export type Lists = {
   readonly snapshot: Snapshot;
   readonly geo: GeoDatabase;
   readonly latency: LatencyLayer | undefined;
-  readonly health: HealthWords;
+  readonly health: ServedHealth;
   readonly nowMs: number;
 };
 
@@ -44,7 +48,16 @@ export function listDecisions(
   const classOf = (address: Address) => {
     const client = clientOf(geo, policy, latency, address);
     const near = readsPlace(policy) ? nearest(places, client.location) : NOWHERE;
-    return { near, preference: preferenceOf(policy, candidates, client) };
+    const preference = preferenceOf(policy, candidates, client);
+    // The plan tells clients apart by where they are, too.
+    const area = policy.isPlanned ? areaKey(preference, client) : '';
+    return { near, preference, area };
+  };
+  const { slots } = health;
+  const plannedFor = (area: string) => {
+    if (slots === undefined || area === '') return {};
+    const key = classKey(map.pool, area);
+    return { plannedFor: (isOpen: (region: string) => boolean) => sharesOf(slots, key, isOpen) };
   };
   const addressesOf = (endpoints: readonly number[], family: 4 | 6): string => {
     const own = endpoints.map((endpoint) => snapshot.endpoints[endpoint]!);
@@ -55,15 +68,16 @@ export function listDecisions(
   };
   return {
     decisionFor(address) {
-      const { near, preference } = classOf(address);
-      return decide(policy, preference, decideState(map, { near, variant: 0 }, word, {}, nowMs));
+      const { area, near, preference } = classOf(address);
+      const state = decideState(map, { near, variant: 0 }, word, {}, nowMs);
+      return decide(policy, preference, { ...state, ...plannedFor(area) });
     },
     kindOf(address) {
-      const { near, preference } = classOf(address);
+      const { area, near, preference } = classOf(address);
       const leaves = preference.leaves.map((tiers) =>
         tiers.map((tier) => tier.map(({ endpoint }) => endpoint)),
       );
-      return JSON.stringify([near, preference.parts, leaves]);
+      return JSON.stringify([near, area, preference.parts, leaves]);
     },
     possibleOf(parts, family) {
       const sorry = textOf(family === 4 ? map.sorry4 : map.sorry6, family);

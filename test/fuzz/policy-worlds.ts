@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { buildSlotsTable, type SlotsTable } from '../../src/capacity/slots-table.ts';
 import { type LatencyLayer, layerOfMap } from '../../src/clients/latency-layer.ts';
 import { networkKey, networkOfKey } from '../../src/clients/network-key.ts';
 import type { Config } from '../../src/config/config.ts';
@@ -8,6 +9,9 @@ import { DEGRADED, DOWN, FORCED, healthWord } from '../../src/health/health-word
 import { PRIVATE_NETWORKS } from '../../src/ip/address.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../../src/ip/prefix.ts';
 import { overlayPrefixes, uniformRanges } from '../../src/ip/ranges.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { plannedClasses } from '../../src/planning/planned-classes.ts';
+import { SLOTS } from '../../src/steering/slots.ts';
 import type { Chain } from '../../src/steering/step.ts';
 import { arbitraryPrefix } from '../ip/range-oracle.ts';
 import { AP, APEX_RECORDS, createConfig, EU, UP, US, WEB_POOL } from '../nameserver/fixture.ts';
@@ -73,6 +77,7 @@ const choosing: fc.Arbitrary<Chain[number]> = fc.oneof(
   fc.constantFrom('client', 'client', 'name').map((by) => step('sticky', { by })),
   fc.constantFrom('spread', 'sticky', 'random').map((mode) => step('weighted', { mode })),
   fc.constant(step('round-robin')),
+  fc.constant(step('capacity')),
 );
 
 const forking: fc.Arbitrary<Chain[number]> = fc.oneof(
@@ -195,6 +200,27 @@ export function latencyOfWorld({ measured }: World): LatencyLayer {
     rows: [...rows].map(([network, row]) => ({ network, ...row })),
   });
 }
+
+/** A plan that knows most classes, each with shares of its own. */
+export function slotsOf(snapshot: Pick<Snapshot, 'endpoints' | 'maps'>): SlotsTable {
+  const keys = [...plannedClasses(snapshot).keys()];
+  const rows = keys.flatMap((key, index) => {
+    const [slots, slotsWithout] = [
+      SHARES[index % SHARES.length]!,
+      SHARES[(index + 1) % SHARES.length]!,
+    ];
+    return index % 5 === 4 ? [] : [{ key, slots, slotsWithout }];
+  });
+  return buildSlotsTable(1, REGIONS, [1], rows);
+}
+
+/** By region, of SLOTS. */
+const SHARES = [
+  [SLOTS, 0, 0],
+  [300, SLOTS - 300, 0],
+  [0, 500, SLOTS - 500],
+  [100, 200, SLOTS - 300],
+];
 
 /** All networks that anybody named. */
 export function networksOf(world: World): readonly Prefix[] {

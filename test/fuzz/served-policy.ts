@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type HealthWords, writeExceptions } from '../../src/health/health-words.ts';
+import { writeExceptions } from '../../src/health/health-words.ts';
 import {
   type Address,
   formatAddress,
@@ -11,10 +11,11 @@ import { containsAddress, formatPrefix, type Prefix, parsePrefix } from '../../s
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { type Explanation, explain } from '../../src/nameserver/explain.ts';
 import { mapAt } from '../../src/nameserver/map-table.ts';
+import type { ServedHealth } from '../../src/nameserver/served-health.ts';
 import { setHealth } from '../../src/nameserver/worker-state.ts';
 import { ask, startWorker } from '../nameserver/fixture.ts';
 import { type ListDecisions, listDecisions, partsFor } from './list-decisions.ts';
-import { configOf, geoOf, latencyOfWorld, NAME, type World } from './policy-worlds.ts';
+import { configOf, geoOf, latencyOfWorld, NAME, slotsOf, type World } from './policy-worlds.ts';
 
 /** A drawn world as it is served, and beside it what its clients are to get by its lists. */
 export type ServedPolicy = {
@@ -30,9 +31,10 @@ export function serve(world: World): ServedPolicy {
   const compiled = compileSnapshot(config, geo, 1, 1, ...nothing, latency);
   assert.ok(compiled.ok, JSON.stringify(compiled));
   const { snapshot } = compiled;
-  const health: HealthWords = {
+  const health: ServedHealth = {
     words: Uint32Array.from(world.words),
     exceptions: writeExceptions([world.exception]),
+    slots: slotsOf(snapshot),
   };
   const worker = startWorker(snapshot);
   setHealth(worker, health, snapshot.generation);

@@ -74,6 +74,7 @@ function alone({ networks, windows }: PolicyFacts): readonly JudgedPolicy[] {
     { name: 'sticky-name', chain: [{ step: 'sticky', by: 'name' }, 'first'] },
     { name: 'round-robin', chain: ['round-robin', { step: 'first', count: 2 }] },
     { name: 'first', chain: ['first'] },
+    { name: 'capacity', chain: ['healthy', 'capacity', 'first'], states: EVERYWHERE },
     { name: 'match', chain: [match([{ networks: [a, b], policy: 'near' }]), 'first'] },
     { name: 'match-system', chain: [match([{ systems: [OWN_SYSTEM], policy: 'loyal' }]), 'first'] },
     { name: 'match-place', chain: [match([{ countries: ['DE'], policy: 'green' }]), 'first'] },
@@ -95,6 +96,12 @@ function together({ networks, windows }: PolicyFacts): readonly JudgedPolicy[] {
   return [
     { name: 'closest', chain: ['healthy', 'nearest', 'weighted', 'first'], states: all },
     { name: 'fastest', chain: ['healthy', 'latency', 'sticky', 'first'], states: EVERYWHERE },
+    { name: 'kept', chain: ['healthy', 'latency', 'capacity', 'first'], states: all },
+    {
+      name: 'shared-out',
+      chain: ['healthy', canary(10), 'nearest', 'capacity', 'weighted', 'first'],
+      states: EVERYWHERE,
+    },
     {
       name: 'rules',
       chain: [

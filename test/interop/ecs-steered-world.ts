@@ -4,6 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CapacityPlan } from '../../src/capacity/plan.ts';
+import { encodePlan } from '../../src/capacity/plan-file.ts';
 import { layerOfMap } from '../../src/clients/latency-layer.ts';
 import { encodeLatencyMap, type LatencyMap } from '../../src/clients/latency-map.ts';
 import { networkKey, networkOfKey } from '../../src/clients/network-key.ts';
@@ -13,6 +15,10 @@ import { formatPrefix, type Prefix } from '../../src/ip/prefix.ts';
 import { compileSnapshot } from '../../src/nameserver/compile.ts';
 import { mapAt } from '../../src/nameserver/map-table.ts';
 import { servicesOf } from '../../src/nameserver/services.ts';
+import type { Snapshot } from '../../src/nameserver/snapshot.ts';
+import { createPlanSlots, regionState } from '../../src/planning/plan-slots.ts';
+import { plannedClasses } from '../../src/planning/planned-classes.ts';
+import { SLOTS } from '../../src/steering/slots.ts';
 import { createGeoFiles, readPlaces } from '../../src/workers/geo-files.ts';
 import { type ListDecisions, listDecisions } from '../fuzz/list-decisions.ts';
 import { writeMmdb } from '../geo/mmdb-writer.ts';
@@ -83,9 +89,10 @@ export async function startSteeredWorld(
   const owners = policies.flatMap(({ name, states = ['up'] }) =>
     states.map((state) => ({ owner: `${name}.${state}`, policy: name, pool: state })),
   );
-  const fixture = await startNodeFixture({
+  const config = {
     node: { roles: ['nameserver'], workers: { dns: 1 }, stateDirectory: directory },
     latency: { window: '1h' },
+    capacity: { window: '1h' },
     regions: REGIONS,
     geo: { databases: [systems], overrides: overrides(placed, resolver) },
     pools: Object.fromEntries(STATES.map((state) => [state, poolIn(state)])),
@@ -103,7 +110,13 @@ export async function startSteeredWorld(
       },
     },
     dns: { listeners: [meridian] },
-  });
+  };
+  // Which classes a plan has to know is known when all is compiled.
+  const first = await startNodeFixture(config);
+  const plan = planOf(compiledOf(first, latency).snapshot);
+  await first.stop();
+  writeFileSync(join(directory, 'capacity-plan.bin'), encodePlan(plan));
+  const fixture = await startNodeFixture(config);
   await hurt(fixture);
   return {
     fixture,
@@ -112,7 +125,7 @@ export async function startSteeredWorld(
       name: `${owner}.${zone}`,
       type: index % 2 === 0 ? 'A' : 'AAAA',
     })),
-    lists: createLists(fixture, latency),
+    lists: createLists(fixture, latency, plan),
   };
 }
 
@@ -143,6 +156,7 @@ function latencyMap(networks: readonly Prefix[]): LatencyMap {
       network,
       order: index % ORDERS.length,
       waysMs: [5, 50, 90],
+      sources: 1,
     })),
   };
 }
@@ -188,17 +202,40 @@ function wordOfEndpoint(name: string): number {
   return healthWord(0, TTL_MASK);
 }
 
-function createLists({ node: { config } }: NodeFixture, map: LatencyMap): SteeredWorld['lists'] {
-  const loaded = createGeoFiles().load(config.geo, readPlaces());
-  if (!loaded.ok) throw new Error(loaded.reason);
-  const { geo } = loaded;
-  const latency = layerOfMap(map);
-  const nothing = [undefined, undefined, undefined] as const;
-  const compiled = compileSnapshot(config, geo, 1, 1, ...nothing, latency);
-  if (!compiled.ok) throw new Error(JSON.stringify(compiled.issues));
-  const { snapshot } = compiled;
+/** Each class is shared out otherwise; some are in no plan. */
+function planOf(snapshot: Snapshot): CapacityPlan {
+  const names = Object.keys(REGIONS);
+  const classes = [...plannedClasses(snapshot).values()]
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .flatMap(({ key, pool, waysMs }, index) => {
+      const own = { key, pool, demand: 1 + (index % 7), slots: SHARES[index % SHARES.length]! };
+      return index % 5 === 4
+        ? []
+        : [{ ...own, waysMs: names.map((name) => waysMs.get(name) ?? null) }];
+    });
+  const regions = names.map((name) => ({ name, capacity: 1000, target: 800 }));
+  return { generation: 1, madeAtMs: Date.now(), regions, classes, trims: [] };
+}
+
+/** By region, of SLOTS. */
+const SHARES = [
+  [SLOTS, 0, 0],
+  [300, SLOTS - 300, 0],
+  [0, 500, SLOTS - 500],
+  [100, 200, SLOTS - 300],
+];
+
+function createLists(
+  fixture: NodeFixture,
+  map: LatencyMap,
+  plan: CapacityPlan,
+): SteeredWorld['lists'] {
+  const { config } = fixture.node;
+  const { geo, latency, snapshot } = compiledOf(fixture, map);
   const words = Uint32Array.from(snapshot.endpoints, ({ name }) => wordOfEndpoint(name));
-  const health = { words, exceptions: new Uint32Array(0) };
+  const exceptions = new Uint32Array(0);
+  const slots = createPlanSlots().make(plan, regionState(snapshot, { words, exceptions }));
+  const health = { words, exceptions, slots };
   const known = { config, snapshot, geo, latency, health, nowMs: Date.now() };
   const byName = new Map(
     Array.from(servicesOf(snapshot.services), (service) => {
@@ -207,4 +244,15 @@ function createLists({ node: { config } }: NodeFixture, map: LatencyMap): Steere
     }),
   );
   return (name) => byName.get(`${name}.`);
+}
+
+function compiledOf({ node: { config } }: NodeFixture, map: LatencyMap) {
+  const loaded = createGeoFiles().load(config.geo, readPlaces());
+  if (!loaded.ok) throw new Error(loaded.reason);
+  const { geo } = loaded;
+  const latency = layerOfMap(map);
+  const nothing = [undefined, undefined, undefined] as const;
+  const compiled = compileSnapshot(config, geo, 1, 1, ...nothing, latency);
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.issues));
+  return { geo, latency, snapshot: compiled.snapshot };
 }
