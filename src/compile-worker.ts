@@ -22,16 +22,19 @@ import { createZoneCompiler } from './zone/compile.ts';
 import { numberMemoriesFrom } from './zone/table-store.ts';
 
 /** The compile worker's thread: configuration and geo files in, snapshots out, one at a time. */
-const geoFiles = createGeoFiles();
+
+/** Numbers begin anywhere below: what a thread has numbered that died is not taken for what this one reads. */
+const NUMBERS_MAX = 2 ** 47;
+const geoFiles = createGeoFiles(randomInt(NUMBERS_MAX));
 /** For configurations of the past that have other geo data than the present one. */
-const pastGeoFiles = createGeoFiles();
+const pastGeoFiles = createGeoFiles(randomInt(NUMBERS_MAX));
 const knownPlaces = readPlaces();
 /** The last good one; whether it came to be served does not matter to the next. */
 let last: Compiled | undefined;
 let lastGeoConfig = '';
 /** They came by themselves and are not taken. */
 let refusedGeo: GeoDatabase | undefined;
-numberMemoriesFrom(randomInt(2 ** 47));
+numberMemoriesFrom(randomInt(NUMBERS_MAX));
 const zoneCompiler = createZoneCompiler();
 /** Of each zone its place among those of the last configuration that was compiled to be served. */
 let places: ReadonlyMap<string, number> = new Map();

@@ -31,7 +31,7 @@ export type PlannerRegion = { readonly name: string; readonly location: Location
 export type LatencyPlannerOptions = {
   /** At most REGIONS_MAX. */
   readonly regions: readonly PlannerRegion[];
-  readonly geo: Pick<GeoDatabase, 'locations' | 'ranges' | 'sites'>;
+  readonly geo: Pick<GeoDatabase, 'locations' | 'ranges' | 'sites' | 'edition'>;
   readonly rules: OrderRules;
   /** Whether anybody is to be probed. */
   readonly hasProbes: boolean;

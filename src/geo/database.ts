@@ -37,6 +37,11 @@ export type GeoDatabase = {
   readonly nowhere?: number;
   /** Networks that resolvers of others' clients ask from: the values are numbers of sites, 0 = none of them. */
   readonly sites?: Ranges | undefined;
+  /**
+   * Tells threads apart what they were sent: data with one number are the same data, which copies of an object do
+   * not show. Undefined = nobody has numbered them.
+   */
+  readonly edition?: number;
 };
 
 export type OpenGeoResult =

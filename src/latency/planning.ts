@@ -120,9 +120,13 @@ async function learnAll(
   }
 }
 
+/** Every map that is taken makes other objects of the same geo data. */
 function isSame(a: LatencyPlannerOptions, b: LatencyPlannerOptions): boolean {
   const { geo: geoA, ...restA } = a;
   const { geo: geoB, ...restB } = b;
-  const isGeo = geoA.ranges === geoB.ranges && geoA.sites === geoB.sites;
+  const isGeo =
+    geoA.edition === undefined
+      ? geoA.ranges === geoB.ranges && geoA.sites === geoB.sites
+      : geoA.edition === geoB.edition;
   return isGeo && JSON.stringify(restA) === JSON.stringify(restB);
 }

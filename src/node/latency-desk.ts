@@ -159,9 +159,10 @@ function plannerOptions({ config, geo }: Serving): LatencyPlannerOptions | undef
   const mayPlan = node.roles.includes('nameserver') || node.roles.includes('admin');
   if (!mayPlan || !goesByLatency(config)) return undefined;
   const { ageMaxMs, memoryMs, networksMax, rules } = latency;
-  const { locations, ranges, sites } = geo;
+  const { edition, locations, ranges, sites } = geo;
   const places = Object.entries(regions).map(([name, { location }]) => ({ name, location }));
   const hasProbes = probesAnybody(latency);
   const numbers = { hasProbes, networksMax, memoryMs, ageMaxMs };
-  return { regions: places, geo: { locations, ranges, sites }, rules, ...numbers };
+  const known = { locations, ranges, sites, ...(edition !== undefined && { edition }) };
+  return { regions: places, geo: known, rules, ...numbers };
 }

@@ -87,14 +87,17 @@ export function fileVersion(path: string): string {
   }
 }
 
-export function createGeoFiles(): GeoFiles {
+/** @param edition of the first data that are put together; those after it count up */
+export function createGeoFiles(edition = 1): GeoFiles {
+  let next = edition;
   const kept = new Map<string, Kept>();
   let last: Composed | undefined;
   const compose = (parts: readonly GeoDatabase[], { overrides }: GeoSources): Composed => {
     const key = JSON.stringify(overrides);
     const isSame = last?.key === key && last.parts.length === parts.length;
     if (last && isSame && parts.every((part, i) => part === last?.parts[i])) return last;
-    const geo = composeGeo(parts, overrides);
+    const geo = { ...composeGeo(parts, overrides), edition: next };
+    next += 1;
     last = { parts, key, geo, isCutOff: networkSites(geo.sites).isCutOff };
     return last;
   };

@@ -11,7 +11,7 @@ import { objection } from '../../src/latency/map-keeper.ts';
 import { MAP_KEY, SKETCH_LOG } from '../../src/latency/store-keys.ts';
 import { memory } from '../../src/store/memory.ts';
 import { createMovedClock, type MovedClock } from '../monitoring/moved-clock.ts';
-import { openNode, type RigNode, WINDOW_MS } from './rig.ts';
+import { geo, openNode, type RigNode, WINDOW_MS } from './rig.ts';
 
 const HOME = parseAddress('80.1.2.9')!;
 
@@ -73,6 +73,24 @@ test('when who makes the map is gone another goes on with it', async (t) => {
   await pass(clock, other, 12, { frankfurt: 10, virginia: 40 });
   assert.equal(orderAt(other), undefined, 'it is as geography has it again');
   assert.ok(other.keeper.current()!.generation > generation);
+});
+
+test('a planner knows what it knew when the same geo data come as other objects, and begins anew with others', async (t) => {
+  const clock = createMovedClock(1_800_000_000_000);
+  const store = await memory.open({}, clock);
+  let edition = 7;
+  // As they come from the thread that compiles: anew with every map that is taken.
+  const geoNow = () => structuredClone({ ...geo, edition });
+  const node = openNode(store, clock, 'a', { geoNow });
+  t.after(() => Promise.all([node.close(), store.close()]));
+  const begun = (): number => node.said.filter((kind) => kind === 'latency.plans').length;
+  await pass(clock, node, 6, { frankfurt: 120, virginia: 40 });
+  assert.equal(orderAt(node), 'virginia frankfurt singapore');
+  await pass(clock, node, 3, { frankfurt: 120, virginia: 40 });
+  assert.equal(begun(), 1);
+  edition += 1;
+  await pass(clock, node, 3, { frankfurt: 120, virginia: 40 });
+  assert.equal(begun(), 2);
 });
 
 test('networks with few connections are not told', async (t) => {

@@ -3,7 +3,7 @@ import { decodeLatencyMap, encodeLatencyMap } from '../../src/clients/latency-ma
 import { createLatencyPlanner, type LatencyPlanner } from '../../src/clients/latency-planner.ts';
 import { decodeSketch } from '../../src/clients/rtt-sketch.ts';
 import type { LatencyConfig, ProbesConfig } from '../../src/config/latency-config.ts';
-import { composeGeo } from '../../src/geo/database.ts';
+import { composeGeo, type GeoDatabase } from '../../src/geo/database.ts';
 import { createMapKeeper, type MapKeeper } from '../../src/latency/map-keeper.ts';
 import type { Planner } from '../../src/latency/planner.ts';
 import { createPlanning, type Planning } from '../../src/latency/planning.ts';
@@ -33,13 +33,15 @@ const regions = [
   { name: 'frankfurt', location: places.frankfurt },
   { name: 'singapore', location: places.singapore },
 ];
-const geo = composeGeo([], [{ networks: ['80.0.0.0/8'], location: places.paris }]);
+export const geo = composeGeo([], [{ networks: ['80.0.0.0/8'], location: places.paris }]);
 
 export type RigNode = {
   readonly teller: Teller;
   readonly planning: Planning;
   readonly keeper: MapKeeper;
   readonly events: string[];
+  /** Kinds of what it has logged that is no warning. */
+  readonly said: string[];
   close(): Promise<void>;
 };
 
@@ -47,27 +49,34 @@ export function openNode(
   store: Store,
   clock: MovedClock,
   node: string,
-  { directory, isQuiet = () => false }: { directory?: string; isQuiet?: () => boolean } = {},
+  {
+    directory,
+    geoNow = () => geo,
+    isQuiet = () => false,
+  }: { directory?: string; geoNow?: () => GeoDatabase; isQuiet?: () => boolean } = {},
 ): RigNode {
-  const events: string[] = [];
-  const log = { info: () => {}, warn: (kind: string) => void events.push(kind) };
+  const [events, said]: [string[], string[]] = [[], []];
+  const log = {
+    info: (kind: string) => void said.push(kind),
+    warn: (kind: string) => void events.push(kind),
+  };
   const record = (kind: string, _: string, text: string): void =>
     void events.push(`${kind} ${text}`);
   const keeper = createMapKeeper({ store, events: { record }, directory });
   const config = (): LatencyConfig => latencyConfig;
   const teller = createTeller({ store, clock, log, config });
-  const options = {
-    ...{ regions, geo, hasProbes: true, networksMax: 1000 },
+  const options = () => ({
+    ...{ regions, geo: geoNow(), hasProbes: true, networksMax: 1000 },
     ...{ ageMaxMs: latencyConfig.ageMaxMs, memoryMs: latencyConfig.memoryMs },
     rules: latencyConfig.rules,
-  };
+  });
   const planning = createPlanning({
     ...{ store, clock, log, node, keeper, isQuiet, config },
     planner: withoutThread(),
-    options: () => options,
+    options,
   });
   return {
-    ...{ teller, planning, keeper, events },
+    ...{ teller, planning, keeper, events, said },
     async close() {
       teller.close();
       keeper.close();

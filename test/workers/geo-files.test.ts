@@ -50,6 +50,22 @@ test('load() gives the same object until a file or the overrides change', (t) =>
   assert.notEqual(geoOf('192.0.2.0/25'), overridden);
 });
 
+test('load() numbers what it puts together, so that copies of it are known to be the same', (t) => {
+  const { path, write } = scratch(t);
+  const files = createGeoFiles(7);
+  const editionOf = (...networks: string[]) => {
+    const overrides = networks.map((network) => ({ networks: [network], location: {} }));
+    const loaded = files.load({ databases: [path], overrides, resolvers: [] }, centroids);
+    return loaded.ok ? loaded.geo.edition : undefined;
+  };
+  write(databaseOf('192.0.2.0/24'));
+  assert.equal(editionOf(), 7);
+  assert.equal(editionOf('192.0.2.0/25'), 8);
+  assert.equal(editionOf('192.0.2.0/25'), 8);
+  write(databaseOf('198.51.100.0/24'));
+  assert.equal(editionOf('192.0.2.0/25'), 9);
+});
+
 test('load() keeps the last good content of a file that became corrupt or went away', (t) => {
   const { path, write } = scratch(t);
   const files = createGeoFiles();
