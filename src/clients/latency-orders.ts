@@ -47,7 +47,7 @@ export type LatencyOrders = {
   /** By row: who would lead, and in how many windows so far. */
   challenger: Uint8Array;
   streak: Uint8Array;
-  /** By row: when it moved last; milliseconds since the epoch. */
+  /** By row: when another region came to be its first; milliseconds since the epoch. */
   movedAtMs: Float64Array;
   /** By row: the region that its clients try, NOBODY = none, and since when or when last. */
   exploring: Uint8Array;
@@ -144,8 +144,8 @@ export function endWindow(orders: LatencyOrders, nowMs: number, isQuiet: boolean
   for (const row of rows) {
     const network = orders.model.table.networks[row]!;
     estimate(orders.model, network, row, nowMs, orders.scratch);
-    endExploration(orders, row);
     const move = judge(orders, row, fresh.has(row), nowMs);
+    endExploration(orders, row);
     if (move !== undefined) moves.push(move);
     const find = isQuiet ? undefined : worthExploring(orders, row, nowMs);
     if (find !== undefined) finds.push(find);
@@ -269,8 +269,11 @@ function applyMoves(
       waiting.add(row);
       continue;
     }
+    if (next[0] !== ownOrder(orders, row)[0]) {
+      orders.movedAtMs[row] = nowMs;
+      orders.exploring[row] = NOBODY;
+    }
     orders.order.set(next, row * model.regions);
-    orders.movedAtMs[row] = nowMs;
     orders.streak[row] = 0;
     sum += own;
     moved += 1;
@@ -280,11 +283,12 @@ function applyMoves(
 
 type Find = { readonly row: number; readonly region: number; readonly gainMs: number };
 
-/** The region that a row has never tried and that could be better than the one it has; undefined = none. */
+/** The region that a row has hardly tried and that could be better than the one it has; undefined = none. */
 function worthExploring(orders: LatencyOrders, row: number, nowMs: number): Find | undefined {
-  const { exploredAtMs, exploring, rules, scratch } = orders;
+  const { exploredAtMs, exploring, movedAtMs, rules, scratch } = orders;
   if (rules.exploreShare === 0 || exploring[row] !== NOBODY) return undefined;
   if (nowMs - exploredAtMs[row]! < EXPLORE_REST_MS) return undefined;
+  if (nowMs - movedAtMs[row]! < rules.dwellMs) return undefined;
   const first = ownOrder(orders, row)[0]!;
   // A network that has only been probed sends nobody who could find out.
   if (scratch.clients[first]! < rules.connectionsMin) return undefined;
@@ -292,7 +296,8 @@ function worthExploring(orders: LatencyOrders, row: number, nowMs: number): Find
   const band = Math.max(rules.bandMs, own * rules.bandShare);
   let best: Find | undefined;
   for (let region = 0; region < scratch.ms.length; region += 1) {
-    if (region === first || scratch.connections[region]! >= 1) continue;
+    // Who has fewer can neither pass nor be ruled out.
+    if (region === first || scratch.connections[region]! >= rules.connectionsMin) continue;
     const hoped = (scratch.ms[region]! + scratch.floorMs[region]!) / 2;
     const gainMs = own - hoped;
     if (gainMs > band && gainMs > (best?.gainMs ?? 0)) best = { row, region, gainMs };
@@ -328,12 +333,15 @@ function explore(
   return count;
 }
 
-/** An exploration ends when it has found out. */
-function endExploration({ exploring, rules, scratch }: LatencyOrders, row: number): void {
+/** An exploration ends when it has found a region that is no better; who has found a better one waits there to move. */
+function endExploration(
+  { challenger, exploring, rules, scratch, streak }: LatencyOrders,
+  row: number,
+): void {
   const region = exploring[row]!;
-  if (region !== NOBODY && scratch.connections[region]! >= rules.connectionsMin) {
-    exploring[row] = NOBODY;
-  }
+  const isKnown = region !== NOBODY && scratch.connections[region]! >= rules.connectionsMin;
+  const isBetter = streak[row]! > 0 && challenger[row] === region;
+  if (isKnown && !isBetter) exploring[row] = NOBODY;
 }
 
 const ownOrder = ({ model, order }: LatencyOrders, row: number): readonly number[] => {

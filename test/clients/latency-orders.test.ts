@@ -130,6 +130,15 @@ test('nobody moves twice within the dwell time', () => {
   }
 });
 
+test('regions that change places behind the first hold nobody back', () => {
+  const orders = open({ dwellMs: 60 * MINUTE_MS, windows: 1 });
+  pass(orders, 1, new Map([[HOME, [20, 140, 60]]]));
+  pass(orders, 2, new Map([[HOME, [20, 140, 60]]]));
+  assert.deepEqual(orderOf(orders, 0), [0, 2, 1]);
+  pass(orders, 3, new Map([[HOME, [200, 140, 60]]]), { count: 200 });
+  assert.equal(firstOf(orders), 2);
+});
+
 test('no more of the demand moves in a window than the churn allows, those that gain most first', () => {
   const orders = open({ churnShare: 0.051 });
   const networks = Array.from({ length: 100 }, (_, index) => key(`203.${index}.113.0`));
@@ -189,6 +198,54 @@ test('a region that nobody was sent to is explored by a few, and wins when it is
   assert.ok(most >= 1 && most <= 4, `${most} explored at once`);
   const better = networks.filter((network) => firstOf(orders, network) === 1).length;
   assert.ok(better > 390, `${better} of 400 found the better region`);
+});
+
+/** Minutes in which clients go where they are sent, and only there: the first of the order, minute by minute. */
+function follow(
+  orders: LatencyOrders,
+  minutes: number,
+  truth: readonly number[],
+): readonly number[] {
+  return Array.from({ length: minutes }, (_, minute) => {
+    const row = rowOf(orders.model.table, HOME);
+    const answered = row < 0 ? 0 : firstOf(orders);
+    const ways = truth.map((ms, region) => (region === answered ? ms : undefined));
+    pass(orders, minute + 1, new Map([[HOME, ways]]));
+    return firstOf(orders);
+  });
+}
+
+test('who has found a better region stays there, and who has found a worse one goes back at once', () => {
+  const better = follow(open({ exploreShare: 1 }), 10, [120, 30, 200]);
+  assert.deepEqual(better, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+  const worse = follow(open({ exploreShare: 1 }), 10, [120, 130, 200]);
+  assert.deepEqual(worse, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test('a region that few came to is explored as one that nobody did', () => {
+  const orders = open({ exploreShare: 0.9 });
+  pass(orders, 1, new Map([[HOME, [undefined, 30]]]), { count: 3 });
+  const both = new Map([
+    [HOME, [120]],
+    [key('203.0.113.0'), [20]],
+  ]);
+  assert.equal(pass(orders, 2, both).exploring, 1);
+  assert.equal(firstOf(orders), 1);
+});
+
+test('who has moved explores nothing before the dwell time is over', () => {
+  const orders = open({ exploreShare: 0.9 }, [20, 60, 61]);
+  const both = new Map([
+    [HOME, [200, 150]],
+    [key('203.0.113.0'), [20]],
+  ]);
+  for (let minute = 1; minute <= 3; minute += 1) pass(orders, minute, both, { isQuiet: true });
+  assert.equal(firstOf(orders), 1);
+  const exploring = Array.from(
+    { length: 6 },
+    (_, minute) => pass(orders, 4 + minute, both).exploring,
+  );
+  assert.deepEqual(exploring, [0, 0, 0, 0, 1, 1]);
 });
 
 test('nobody explores while things are to be quiet, and explorations end then', () => {
