@@ -17,7 +17,7 @@ import {
   type LatencyModelOptions,
   learn,
 } from './latency-model.ts';
-import { forget } from './latency-table.ts';
+import { forget, isStale } from './latency-table.ts';
 import type { RttSketch } from './rtt-sketch.ts';
 
 export type OrderRules = {
@@ -145,7 +145,7 @@ export function endWindow(orders: LatencyOrders, nowMs: number, isQuiet: boolean
     const network = orders.model.table.networks[row]!;
     estimate(orders.model, network, row, nowMs, orders.scratch);
     const move = judge(orders, row, fresh.has(row), nowMs);
-    endExploration(orders, row);
+    endExploration(orders, row, nowMs);
     if (move !== undefined) moves.push(move);
     const find = isQuiet ? undefined : worthExploring(orders, row, nowMs);
     if (find !== undefined) finds.push(find);
@@ -283,9 +283,9 @@ function applyMoves(
 
 type Find = { readonly row: number; readonly region: number; readonly gainMs: number };
 
-/** The region that a row has hardly tried and that could be better than the one it has; undefined = none. */
+/** The region that a row has hardly or not lately tried and that could be better than the one it has; undefined = none. */
 function worthExploring(orders: LatencyOrders, row: number, nowMs: number): Find | undefined {
-  const { exploredAtMs, exploring, movedAtMs, rules, scratch } = orders;
+  const { exploredAtMs, exploring, model, movedAtMs, rules, scratch } = orders;
   if (rules.exploreShare === 0 || exploring[row] !== NOBODY) return undefined;
   if (nowMs - exploredAtMs[row]! < EXPLORE_REST_MS) return undefined;
   if (nowMs - movedAtMs[row]! < rules.dwellMs) return undefined;
@@ -294,11 +294,15 @@ function worthExploring(orders: LatencyOrders, row: number, nowMs: number): Find
   if (scratch.clients[first]! < rules.connectionsMin) return undefined;
   const own = scratch.ms[first]!;
   const band = Math.max(rules.bandMs, own * rules.bandShare);
+  const { expected } = model.priorOf(model.table.networks[row]!);
   let best: Find | undefined;
   for (let region = 0; region < scratch.ms.length; region += 1) {
-    // Who has fewer can neither pass nor be ruled out.
-    if (region === first || scratch.connections[region]! >= rules.connectionsMin) continue;
-    const hoped = (scratch.ms[region]! + scratch.floorMs[region]!) / 2;
+    if (region === first || isKnown(orders, row, region, nowMs)) continue;
+    // A way that was slow when it was left may be as it should be again.
+    const likely = isStale(model.table, row, region, nowMs)
+      ? Math.min(scratch.ms[region]!, expected[region]!)
+      : scratch.ms[region]!;
+    const hoped = (likely + scratch.floorMs[region]!) / 2;
     const gainMs = own - hoped;
     if (gainMs > band && gainMs > (best?.gainMs ?? 0)) best = { row, region, gainMs };
   }
@@ -334,14 +338,21 @@ function explore(
 }
 
 /** An exploration ends when it has found a region that is no better; who has found a better one waits there to move. */
-function endExploration(
-  { challenger, exploring, rules, scratch, streak }: LatencyOrders,
-  row: number,
-): void {
+function endExploration(orders: LatencyOrders, row: number, nowMs: number): void {
+  const { challenger, exploring, streak } = orders;
   const region = exploring[row]!;
-  const isKnown = region !== NOBODY && scratch.connections[region]! >= rules.connectionsMin;
+  if (region === NOBODY || !isKnown(orders, row, region, nowMs)) return;
   const isBetter = streak[row]! > 0 && challenger[row] === region;
-  if (isKnown && !isBetter) exploring[row] = NOBODY;
+  if (!isBetter) exploring[row] = NOBODY;
+}
+
+/** Whether enough of a row came to a region, and lately: with fewer it can neither pass nor be ruled out. */
+function isKnown(orders: LatencyOrders, row: number, region: number, nowMs: number): boolean {
+  const { model, rules, scratch } = orders;
+  return (
+    scratch.connections[region]! >= rules.connectionsMin &&
+    !isStale(model.table, row, region, nowMs)
+  );
 }
 
 const ownOrder = ({ model, order }: LatencyOrders, row: number): readonly number[] => {

@@ -4,7 +4,8 @@
  * rows come as networks do.
  *
  * A cell is a mean that forgets: new connections count against the last SMOOTHED ones of before, so a change is
- * followed within some windows; what it is worth (`connections`) halves every `memoryMs`.
+ * followed within some windows, and against none that are stale; what it is worth (`connections`) halves every
+ * `memoryMs`.
  */
 import type { RttRow } from './rtt-collector.ts';
 
@@ -41,6 +42,8 @@ const MINUTE_MS = 60_000;
 const MINUTES = 2 ** 16;
 /** Connections of before that new ones are averaged with. */
 const SMOOTHED = 20;
+/** A way that was measured so long ago may be another one now. */
+const STALE_MS = 3_600_000;
 /** Both codes: sixteenths of a doubling. */
 const CODE_STEP = 16;
 const CODE_MAX = 255;
@@ -84,7 +87,7 @@ export function observe(
   if (row < 0) return row;
   const cell = row * table.cells + at;
   const before = connectionsAt(table, cell, nowMs);
-  const kept = Math.min(before, SMOOTHED);
+  const kept = isStale(table, row, at, nowMs) ? 0 : Math.min(before, SMOOTHED);
   const share = count / (count + kept);
   const mean = (old: number, now: number): number => old + (now - old) * share;
   table.deviation[cell] = code(
@@ -110,9 +113,20 @@ export function connectionsOf(table: LatencyTable, row: number, at: number, nowM
   return connectionsAt(table, row * table.cells + at, nowMs);
 }
 
+/** Whether a cell was measured, but so long ago that something new counts for more than all of it. */
+export function isStale(table: LatencyTable, row: number, at: number, nowMs: number): boolean {
+  const cell = row * table.cells + at;
+  return table.rtt[cell] !== 0 && ageMsAt(table, cell, nowMs) >= STALE_MS;
+}
+
+/** By whole minutes. */
+function ageMsAt({ seen }: LatencyTable, cell: number, nowMs: number): number {
+  return ((minuteOf(nowMs) - seen[cell]! + MINUTES) % MINUTES) * MINUTE_MS;
+}
+
 function connectionsAt(table: LatencyTable, cell: number, nowMs: number): number {
   if (table.rtt[cell] === 0) return 0;
-  const ageMs = ((minuteOf(nowMs) - table.seen[cell]! + MINUTES) % MINUTES) * MINUTE_MS;
+  const ageMs = ageMsAt(table, cell, nowMs);
   return ageMs > table.ageMaxMs
     ? 0
     : decode(table.connections[cell]!) * 2 ** (-ageMs / table.memoryMs);

@@ -65,7 +65,7 @@ export const latency = z.strictObject({
   explorePercent: percent
     .default(1)
     .describe(
-      'No more of the demand is sent to a region that it never tried, to find out; 0 = none. Nobody is during drills, nor while endpoints are down.',
+      'No more of the demand is sent to regions only to find out how far they are; 0 = none. Nobody is during drills, nor while endpoints are down.',
     ),
   explore: duration('1s', '24h')
     .prefault('10m')

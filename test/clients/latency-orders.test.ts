@@ -222,6 +222,41 @@ test('who has found a better region stays there, and who has found a worse one g
   assert.deepEqual(worse, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
+test('a region that is well again is found again, and one that is not is tried a few times a day', () => {
+  for (const [healed, minutesMost] of [
+    [true, 7 * 60],
+    [false, 24 * 60],
+  ] as const) {
+    const orders = open({ exploreShare: 0.9 });
+    let minute = 0;
+    const during = (minutes: number, truth: readonly number[]): number => {
+      let elsewhere = 0;
+      for (const end = minute + minutes; minute < end; ) {
+        minute += 1;
+        const answered = minute === 1 ? 0 : firstOf(orders);
+        const ways = truth.map((ms, region) => (region === answered ? ms : undefined));
+        pass(
+          orders,
+          minute,
+          new Map([
+            [HOME, ways],
+            [key('203.0.113.0'), [20]],
+          ]),
+        );
+        if (firstOf(orders) !== 1) elsewhere += 1;
+      }
+      return elsewhere;
+    };
+    during(10, [20, 60, 150]);
+    // Nobody knows the second yet: who is there must find it.
+    during(20, [200, 60, 150]);
+    assert.equal(firstOf(orders), 1);
+    const elsewhere = during(minutesMost, [healed ? 20 : 200, 60, 150]);
+    assert.equal(firstOf(orders), healed ? 0 : 1);
+    if (!healed) assert.ok(elsewhere >= 1 && elsewhere <= 10, `${elsewhere} minutes elsewhere`);
+  }
+});
+
 test('a region that few came to is explored as one that nobody did', () => {
   const orders = open({ exploreShare: 0.9 });
   pass(orders, 1, new Map([[HOME, [undefined, 30]]]), { count: 3 });
