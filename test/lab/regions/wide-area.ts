@@ -1,11 +1,10 @@
-import { fileURLToPath } from 'node:url';
-import { until } from '../../node/until.ts';
+import { openDetour, runLines } from '../detour.ts';
+import type { RelayCounts, Way } from '../relay.ts';
 import { openTopology, type Topology } from '../topology.ts';
-import type { RelayCounts, Way } from './relay.ts';
 
 /**
  * Three regions far from each other: a namespace each, and between them a router that sends every
- * packet through a relay (relay.ts), which has the distance. Partitions are routes of the router, one
+ * packet through a relay (../relay.ts), which has the distance. Partitions are routes of the router, one
  * per direction: what they swallow is silence.
  *
  *      virginia ──┐              ┌── TUN ── socat ── relay
@@ -49,8 +48,8 @@ export const HOSTS = {
 } as const;
 
 /**
- * Round trips between the regions, half of it in each direction. The relay adds two or three
- * milliseconds. A probe by HTTP takes two of them.
+ * Round trips between the regions, half of it in each direction. The relay adds about a
+ * millisecond. A probe by HTTP takes two of them.
  */
 const ROUND_TRIPS_MS: readonly (readonly [Region, Region, number])[] = [
   ['virginia', 'frankfurt', 30],
@@ -58,11 +57,7 @@ const ROUND_TRIPS_MS: readonly (readonly [Region, Region, number])[] = [
   ['virginia', 'singapore', 60],
 ];
 const JITTER_MS = 1;
-export const ROUTE_RELAY_PORT = 4002;
-export const TUN_PORT = 4001;
 const TABLE = 100;
-const RELAY = fileURLToPath(new URL('relay.ts', import.meta.url));
-const START_DEADLINE_MS = 10_000;
 
 /** The address of a host in a region. */
 export const addressOf = (region: Region, host: keyof typeof HOSTS): string =>
@@ -81,16 +76,17 @@ export async function openWideArea(seed: number): Promise<WideArea> {
 }
 
 async function connect(topology: Topology, seed: number): Promise<WideArea> {
-  const relay = await startRelay(topology, seed);
-  await detour(topology);
+  const rules = REGIONS.map((host) => ({ host, table: TABLE + NETWORK[host] }));
+  const detour = await openDetour(topology, { rules, seed });
+  await addAddresses(topology);
   let lossPercent = 0;
   let slowed: readonly Way[] = [];
   const routes: string[] = [];
-  const apply = (): Promise<RelayCounts> => relay.apply([...plainWays(lossPercent), ...slowed]);
+  const apply = (): Promise<RelayCounts> => detour.apply([...plainWays(lossPercent), ...slowed]);
   const swallow = async (from: Region, what: string): Promise<void> => {
     const route = `blackhole ${what} table ${TABLE + NETWORK[from]}`;
     routes.push(route);
-    await inRouter(topology, [`ip route replace ${route}`]);
+    await runLines(topology, 'router', [`ip route replace ${route}`]);
   };
   const between = (one: Region, other: Region, latencyMs: number): readonly Way[] => {
     const way = { latencyMs, jitterMs: JITTER_MS, lossPercent };
@@ -135,73 +131,21 @@ async function connect(topology: Topology, seed: number): Promise<WideArea> {
       lossPercent = 0;
       topology.heal();
       const removed = [...new Set(routes.splice(0))].map((route) => `ip route delete ${route}`);
-      if (removed.length > 0) await inRouter(topology, removed);
+      if (removed.length > 0) await runLines(topology, 'router', removed);
       await apply();
     },
     counts: apply,
   };
 }
 
-type Relay = { apply(ways: readonly Way[]): Promise<RelayCounts> };
-
-async function startRelay({ processes }: Topology, seed: number): Promise<Relay> {
-  const flags = ['--disable-warning=ExperimentalWarning', RELAY, `${seed}`];
-  const child = processes.start('router', [process.execPath, ...flags]);
-  const heard: string[] = [];
-  child.onLine((line) => heard.push(line));
-  await until(
-    () => heard.length > 0,
-    START_DEADLINE_MS,
-    () => `the relay: ${child.said()}`,
-  );
-  heard.splice(0);
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    apply(ways) {
-      const asked = last.then(async () => {
-        child.write(`${JSON.stringify(ways)}\n`);
-        const what = (): string => `the relay answers: ${child.said().slice(-500)}`;
-        await until(() => heard.length > 0, START_DEADLINE_MS, what);
-        return JSON.parse(heard.shift()!) as RelayCounts;
-      });
-      last = asked.catch(() => {});
-      return asked;
-    },
-  };
-}
-
-/** From now on every packet between hosts takes the way through the relay, which must be there. */
-async function detour(topology: Topology): Promise<void> {
-  const { processes } = topology;
-  const device = 'TUN,tun-name=wan,iff-no-pi,iff-up';
-  const there = `UDP4:127.0.0.1:${ROUTE_RELAY_PORT},bind=127.0.0.1:${TUN_PORT}`;
-  const socat = processes.start('router', ['socat', device, there]);
-  const isThere = async (): Promise<boolean> =>
-    (await processes.run('router', ['ip', 'link', 'show', 'wan'])).code === 0;
-  await until(isThere, START_DEADLINE_MS, () => `socat makes a TUN device: ${socat.said()}`);
-  await inRouter(topology, [
-    // Packets come back with addresses that live behind other interfaces.
-    'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done',
-    'ip link set wan txqueuelen 5000',
-    ...REGIONS.flatMap((region) => [
-      `ip rule add iif ${region} lookup ${TABLE + NETWORK[region]}`,
-      `ip route add default dev wan table ${TABLE + NETWORK[region]}`,
-    ]),
-  ]);
+/** Every process of a region has an address of its own there. */
+async function addAddresses(topology: Topology): Promise<void> {
   for (const region of REGIONS) {
     const lines = Object.values(HOSTS)
       .filter((host) => host !== HOSTS.vip)
       .map((host) => `ip address add 10.99.${NETWORK[region]}.${host}/24 dev uplink`);
-    await run(topology, region, lines);
+    await runLines(topology, region, lines);
   }
-}
-
-const inRouter = (topology: Topology, lines: readonly string[]): Promise<void> =>
-  run(topology, 'router', lines);
-
-async function run({ processes }: Topology, host: string, lines: readonly string[]): Promise<void> {
-  const { code, stderr } = await processes.run(host, ['sh', '-e', '-c', lines.join('\n')]);
-  if (code !== 0) throw new Error(`${lines.join('; ')}: ${stderr}`);
 }
 
 function plainWays(lossPercent: number): readonly Way[] {
