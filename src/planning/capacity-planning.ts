@@ -233,22 +233,54 @@ function knownClasses(
   before: CapacityPlan | undefined,
   regions: readonly PlanRegion[],
 ): readonly KnownClass[] {
-  const slotsOf = formerSlots(before, regions);
-  return [...model.demands()]
+  const former = formerSlots(before, regions);
+  const known = [...model.demands()]
     .sort(([a, more], [b, less]) => less - more || (a < b ? -1 : 1))
     .slice(0, PLAN_CLASSES_MAX)
-    .flatMap(([key, demand]) => {
-      const known = classes.get(key);
-      if (known === undefined) return [];
-      const waysMs = regions.map(({ name }) => known.waysMs.get(name) ?? null);
-      return [{ key, pool: known.pool, demand, waysMs, slots: slotsOf(key) }];
+    .flatMap(([key, demand]): readonly KnownClass[] => {
+      const planned = classes.get(key);
+      if (planned === undefined) return [];
+      const waysMs = regions.map(({ name }) => planned.waysMs.get(name) ?? null);
+      return [{ key, pool: planned.pool, demand, waysMs, slots: former.own(key) }];
     });
+  return withBeginnings(known, regions, former.around);
 }
 
 /**
- * The slots that a class had in the plan before. One that is new, because its order of regions is another one, has those
- * of its neighbours: a map that is new must not send everybody back to regions that are full.
+ * A class that is new begins in its best region while there is room, as it did before the plan knew it; else as its
+ * neighbours are: a map that is new must not send everybody back to regions that are full.
  */
+function withBeginnings(
+  classes: readonly KnownClass[],
+  regions: readonly PlanRegion[],
+  around: (key: string) => readonly number[] | undefined,
+): readonly KnownClass[] {
+  const settled = classes.flatMap((each) =>
+    each.slots === undefined ? [] : [{ ...each, slots: each.slots }],
+  );
+  const { loads } = viewPlan({ classes: settled, regions });
+  const room = regions.map(
+    ({ target }, region) => (target ?? Number.POSITIVE_INFINITY) - loads[region]!,
+  );
+  return classes.map((each) => {
+    if (each.slots !== undefined) return each;
+    const best = bestRegion(each.waysMs);
+    if (best === undefined || room[best]! < each.demand)
+      return { ...each, slots: around(each.key) };
+    room[best]! -= each.demand;
+    return each;
+  });
+}
+
+function bestRegion(waysMs: KnownClass['waysMs']): number | undefined {
+  let best: number | undefined;
+  for (const [region, way] of waysMs.entries()) {
+    if (way !== null && (best === undefined || way < waysMs[best]!)) best = region;
+  }
+  return best;
+}
+
+/** The slots that a class had in the plan before, and those that clients around it had, whatever their order of regions. */
 function formerSlots(before: CapacityPlan | undefined, regions: readonly PlanRegion[]) {
   const places = regions.map(({ name }) =>
     (before?.regions ?? []).findIndex((region) => region.name === name),
@@ -262,10 +294,13 @@ function formerSlots(before: CapacityPlan | undefined, regions: readonly PlanReg
     for (const [region, count] of mapped.entries()) sum[region]! += count * demand;
     if (mapped.some((count) => count > 0)) own.set(key, mapped);
   }
-  return (key: string): readonly number[] | undefined => {
-    const slots = own.get(key) ?? around.get(squareKey(key));
-    return slots && wholeSlots(slots);
-  };
+  const slotsIn =
+    (from: ReadonlyMap<string, ArrayLike<number>>, keyOf: (key: string) => string) =>
+    (key: string): readonly number[] | undefined => {
+      const slots = from.get(keyOf(key));
+      return slots && wholeSlots(slots);
+    };
+  return { own: slotsIn(own, (key) => key), around: slotsIn(around, squareKey) };
 }
 
 /** The pool and the square of a class, without its order of regions. */
