@@ -1,5 +1,5 @@
 // Sets up and runs one tier of tests: `npm test` (all that is quick), `check` (types, lint, structure), `e2e`,
-// `fuzz`, `sim`, `interop`, `lab`, `bench`, `soak`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
+// `fuzz`, `sim`, `world`, `interop`, `lab`, `bench`, `soak`. Plain JavaScript: it must run on Node 20, before Node 26 is there.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
@@ -103,7 +103,7 @@ const TOOLS = {
 
 const FLAGS = ['--disable-warning=ExperimentalWarning'];
 const [tier = 'test', ...rest] = process.argv.slice(2);
-const tiers = { test, check, e2e, fuzz, sim, interop, lab, bench, soak };
+const tiers = { test, check, e2e, fuzz, sim, world, interop, lab, bench, soak };
 if (!Object.hasOwn(tiers, tier)) {
   process.stderr.write(`No tier "${tier}". There are: ${Object.keys(tiers).join(', ')}.\n`);
   process.exit(2);
@@ -156,6 +156,11 @@ function fuzz() {
   process.env.FUZZ_SEED ??= String(Math.floor(Math.random() * 2 ** 31));
   process.stdout.write(`FUZZ_SEED=${process.env.FUZZ_SEED} FUZZ_SCALE=${process.env.FUZZ_SCALE}\n`);
   return runTests(rest.length > 0 ? rest : testFiles('test/fuzz', []), { timeoutMs: 3_600_000 });
+}
+
+/** Who is sent where, by Meridian and by other rules: `npm run world -- --seed 7`. */
+function world() {
+  return step(`world ${rest.join(' ')}`, [...FLAGS, join('test', 'world', 'run.ts'), ...rest]);
 }
 
 /** Simulated worlds without end but the given one: `npm run sim -- --hours 5000 --seed 7`. */

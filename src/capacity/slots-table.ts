@@ -44,7 +44,7 @@ export function buildSlotsTable(
 }
 
 /**
- * The share of each region (0..1) of the clients of a class; undefined = the table does not know the class.
+ * The share of each region (0..1) of the clients of a class, or of its square; undefined = the table knows neither.
  * @param isUsable whether the class may be answered with a region now
  */
 export function sharesOf(
@@ -52,7 +52,9 @@ export function sharesOf(
   key: string,
   isUsable: (region: string) => boolean,
 ): ReadonlyMap<string, number> | undefined {
-  const row = rowOf(words, KEY_WORDS + 2 * regions.length, key);
+  const width = KEY_WORDS + 2 * regions.length;
+  const own = rowOf(words, width, key);
+  const row = own >= 0 ? own : rowOf(words, width, squareKey(key));
   if (row < 0) return undefined;
   const isBack = returning.every((region) => isUsable(regions[region]!));
   const from = row + KEY_WORDS + (isBack ? 0 : regions.length);
@@ -63,6 +65,9 @@ export function sharesOf(
   }
   return shares;
 }
+
+/** The pool and the square of a class, without its order of regions: what all clients of one place have in common. */
+export const squareKey = (key: string): string => key.split(' ', 2).join(' ');
 
 function rowOf(words: Int32Array, width: number, key: string): number {
   const [first, second] = hashKey(key);

@@ -14,7 +14,7 @@ export type LatencyLayer = {
   readonly madeAtMs: number;
   /** Names of regions, best first. */
   readonly orders: readonly (readonly string[])[];
-  /** By order: what the first places are away from those who have it, milliseconds, on average; 0 = unknown. */
+  /** By order: what the first places are away from those who have it, milliseconds, on average, as far as they are known. */
   readonly orderWaysMs: readonly (readonly number[])[];
   /** The values are numbers of orders plus 1; 0 = the map says nothing, and geography holds. */
   readonly ranges: Ranges;
@@ -39,17 +39,25 @@ export function layerOfMap({
   const orderOf = new Uint32Array(shared(sorted.length * Uint32Array.BYTES_PER_ELEMENT));
   const ways = new Uint8Array(shared(sorted.length * WAYS_TOLD));
   const sources = new Uint8Array(shared(sorted.length));
+  const numbers = new Map<string, number>();
+  const names: (readonly string[])[] = [];
   for (const [index, { network, order, sources: told, waysMs }] of sorted.entries()) {
+    // Those who would lose more by another region are told from those who would lose less.
+    const key = `${order} ${lossStep(waysMs)}`;
+    const number = numbers.get(key) ?? names.length;
+    if (number === names.length) {
+      numbers.set(key, number);
+      names.push(orders[order]!.map((region) => regions[region]!));
+    }
     sources[index] = told;
     networks[index] = network;
-    orderOf[index] = order;
+    orderOf[index] = number;
     for (let place = 0; place < WAYS_TOLD; place += 1) {
       ways[index * WAYS_TOLD + place] = codeWay(waysMs[place] ?? 0);
     }
   }
-  const names = orders.map((order) => order.map((region) => regions[region]!));
   const ranges = rangesOf(networks, orderOf);
-  const orderWaysMs = meanWays(orders.length, sorted);
+  const orderWaysMs = meanWays(names.length, sorted, orderOf);
   return {
     generation,
     madeAtMs,
@@ -63,10 +71,24 @@ export function layerOfMap({
   };
 }
 
-function meanWays(orders: number, rows: LatencyMap['rows']): readonly (readonly number[])[] {
+/** In which of these steps the second region is farther than the first; ways of 0 are not known. */
+export function lossStep([first = 0, second = 0]: readonly number[]): number {
+  if (first === 0 || second === 0) return -1;
+  const loss = second - first;
+  return LOSS_STEPS_MS.filter((step) => loss >= step).length;
+}
+
+const LOSS_STEPS_MS = [3, 8, 15, 30, 60, 100];
+
+function meanWays(
+  orders: number,
+  rows: LatencyMap['rows'],
+  orderOf: Uint32Array,
+): readonly (readonly number[])[] {
   const sums = Array.from({ length: orders }, () => new Float64Array(WAYS_TOLD));
   const counts = Array.from({ length: orders }, () => new Uint32Array(WAYS_TOLD));
-  for (const { order, waysMs } of rows) {
+  for (const [index, { waysMs }] of rows.entries()) {
+    const order = orderOf[index]!;
     for (let place = 0; place < WAYS_TOLD; place += 1) {
       const way = waysMs[place] ?? 0;
       sums[order]![place]! += way;
@@ -74,7 +96,9 @@ function meanWays(orders: number, rows: LatencyMap['rows']): readonly (readonly 
     }
   }
   return sums.map((sum, order) =>
-    Array.from(sum, (each, place) => each / Math.max(1, counts[order]![place]!)),
+    Array.from(sum, (each, place) => each / Math.max(1, counts[order]![place]!)).filter(
+      (way) => way > 0,
+    ),
   );
 }
 
@@ -85,18 +109,16 @@ function meanWays(orders: number, rows: LatencyMap['rows']): readonly (readonly 
 export function layerWithWays(map: LatencyMap): LatencyLayer {
   const numbers = new Map<string, number>();
   const orders: (readonly number[])[] = [];
-  const orderWaysMs: (readonly number[])[] = [];
   const rows = map.rows.map((row) => {
     const key = `${row.order} ${row.waysMs.join(' ')}`;
     const number = numbers.get(key) ?? orders.length;
     if (number === orders.length) {
       numbers.set(key, number);
       orders.push(map.orders[row.order]!);
-      orderWaysMs.push(row.waysMs);
     }
     return { ...row, order: number };
   });
-  return { ...layerOfMap({ ...map, orders, rows }), orderWaysMs };
+  return layerOfMap({ ...map, orders, rows });
 }
 
 const shared = (octets: number): SharedArrayBuffer => new SharedArrayBuffer(octets);

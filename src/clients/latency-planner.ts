@@ -36,6 +36,8 @@ export type LatencyPlannerOptions = {
   /** Whether anybody is to be probed. */
   readonly hasProbes: boolean;
   readonly networksMax: number;
+  /** Networks that geography orders alike are told too: somebody needs to know how far they are (capacity/plan.ts). */
+  readonly tellsAll: boolean;
   readonly memoryMs: number;
   readonly ageMaxMs: number;
 };
@@ -64,7 +66,7 @@ const ADOPTED_DEVIATION = 0.2;
 const FORGET_EVERY_MS = 3_600_000;
 
 export function createLatencyPlanner(options: LatencyPlannerOptions): LatencyPlanner {
-  const { geo, regions, rules } = options;
+  const { geo, regions, rules, tellsAll } = options;
   const sites = networkSites(geo.sites);
   const numberOf = new Map(regions.map(({ name }, region) => [name, region]));
   const orders = createLatencyOrders({
@@ -91,7 +93,7 @@ export function createLatencyPlanner(options: LatencyPlannerOptions): LatencyPla
       const { blocks, table } = orders.model;
       return { ...report, networks: orders.rows, octets: sizeOf(table) + sizeOf(blocks) };
     },
-    map: (generation, nowMs) => mapOf(orders, { regions, sites }, generation, nowMs),
+    map: (generation, nowMs) => mapOf(orders, { regions, sites, tellsAll }, generation, nowMs),
   };
 }
 
@@ -171,7 +173,13 @@ function adoptedAs(sources: number): RttSource {
 /** Networks that geography would answer alike are left out. */
 function mapOf(
   orders: LatencyOrders,
-  { regions, sites }: { readonly regions: readonly PlannerRegion[]; readonly sites: NetworkSites },
+  {
+    regions,
+    sites,
+    tellsAll,
+  }: Pick<LatencyPlannerOptions, 'regions' | 'tellsAll'> & {
+    readonly sites: NetworkSites;
+  },
   generation: number,
   nowMs: number,
 ): LatencyMap {
@@ -183,7 +191,7 @@ function mapOf(
     const key = model.table.networks[row]!;
     const own = orderOf(orders, row);
     const networks = (isSite(key) ? sites.networksOf(siteOfKey(key)) : [key]).filter(
-      (network) => !isGeographic(own, model.priorOf(network)),
+      (network) => tellsAll || !isGeographic(own, model.priorOf(network)),
     );
     if (networks.length === 0) continue;
     const text = own.join(' ');

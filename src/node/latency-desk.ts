@@ -1,6 +1,7 @@
 import type { LatencyPlannerOptions, PlannerReport } from '../clients/latency-planner.ts';
 import { EXCHANGES, type ProbeReading } from '../clients/probe-round.ts';
 import type { RttRow } from '../clients/rtt-collector.ts';
+import { goesByPlan } from '../config/capacity-config.ts';
 import type { Config, VantageConfig } from '../config/config.ts';
 import { goesByLatency, probesAnybody } from '../config/latency-config.ts';
 import { repeat, systemClock } from '../control/clock.ts';
@@ -162,7 +163,8 @@ function plannerOptions({ config, geo }: Serving): LatencyPlannerOptions | undef
   const { edition, locations, ranges, sites } = geo;
   const places = Object.entries(regions).map(([name, { location }]) => ({ name, location }));
   const hasProbes = probesAnybody(latency);
-  const numbers = { hasProbes, networksMax, memoryMs, ageMaxMs };
+  const tellsAll = goesByPlan(config);
+  const numbers = { hasProbes, networksMax, memoryMs, ageMaxMs, tellsAll };
   const known = { locations, ranges, sites, ...(edition !== undefined && { edition }) };
   return { regions: places, geo: known, rules, ...numbers };
 }

@@ -9,6 +9,7 @@ import {
   type PoolWindow,
   type ShareControl,
 } from '../capacity/share-control.ts';
+import { squareKey } from '../capacity/slots-table.ts';
 import type { CapacityConfig } from '../config/capacity-config.ts';
 import type { Clock } from '../control/clock.ts';
 import { SLOTS } from '../steering/slots.ts';
@@ -302,6 +303,3 @@ function formerSlots(before: CapacityPlan | undefined, regions: readonly PlanReg
     };
   return { own: slotsIn(own, (key) => key), around: slotsIn(around, squareKey) };
 }
-
-/** The pool and the square of a class, without its order of regions. */
-const squareKey = (key: string): string => key.split(' ', 2).join(' ');

@@ -1,6 +1,11 @@
-import type { CapacityPlan } from '../capacity/plan.ts';
+import { type CapacityPlan, wholeSlots } from '../capacity/plan.ts';
 import { replan } from '../capacity/replan.ts';
-import { buildSlotsTable, type SlotsTable } from '../capacity/slots-table.ts';
+import {
+  buildSlotsTable,
+  type SlotsRow,
+  type SlotsTable,
+  squareKey,
+} from '../capacity/slots-table.ts';
 import { isDown, wordShare } from '../health/health-word.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Snapshot } from '../nameserver/snapshot.ts';
@@ -69,6 +74,8 @@ export function createPlanSlots(): PlanSlots {
       const rows = plan.classes.map(({ key }, index) => {
         return { key, slots: now[index]!, slotsWithout: without[index]! };
       });
+      // A class that the plan does not know yet goes by its order, but not when that may be to a region that is full.
+      if (lost.size + returning.size > 0) rows.push(...squareRows(plan, now, without));
       // What says the same as before is the same to those who answer.
       const text = JSON.stringify([regions, back, rows]);
       if (text !== said) generation += 1;
@@ -82,6 +89,24 @@ export function createPlanSlots(): PlanSlots {
     },
     last: () => made?.table,
   };
+}
+
+/** Of each square what its clients have on average. */
+function squareRows(
+  { classes }: CapacityPlan,
+  now: readonly (readonly number[])[],
+  without: readonly (readonly number[])[],
+): readonly SlotsRow[] {
+  const squares = Map.groupBy(classes.keys(), (index) => squareKey(classes[index]!.key));
+  return [...squares].map(([key, members]) => {
+    const mean = (slots: readonly (readonly number[])[]): readonly number[] => {
+      const sums = slots[members[0]!]!.map((_, region) =>
+        members.reduce((sum, index) => sum + slots[index]![region]! * classes[index]!.demand, 0),
+      );
+      return wholeSlots(sums);
+    };
+    return { key, slots: mean(now), slotsWithout: mean(without) };
+  });
 }
 
 const textOf = ({ lost, returning }: RegionState): string =>

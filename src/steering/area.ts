@@ -3,6 +3,7 @@
  * of regions are alike to it, and are told apart only by policies that go by a plan, as more classes mean
  * narrower scopes.
  */
+import { lossStep } from '../clients/latency-layer.ts';
 import { priorMs } from '../clients/prior.ts';
 import type { Location } from '../geo/location.ts';
 import type { Preference } from './policy.ts';
@@ -30,10 +31,14 @@ function side(degrees: number, plus: string, minus: string): string {
   return `${floor < 0 ? minus : plus}${String(Math.abs(floor)).padStart(3, '0')}`;
 }
 
-/** With the order of the first of the chains that clients may be answered by: a class has one part in a plan. */
-export function areaKey({ leaves }: Preference, { location }: ClientNetwork): string {
+/**
+ * With the order of the first of the chains that clients may be answered by, as a class has one part in a plan, and with
+ * how much they would lose by the second region, where that was measured: those who lose least are to leave first.
+ */
+export function areaKey({ leaves }: Preference, { location, waysMs = [] }: ClientNetwork): string {
   const tiers = leaves.find((each) => each.length > 0) ?? [];
-  return `${squareOf(location)} ${orderText(tiers)}`;
+  const loss = lossStep(waysMs);
+  return `${squareOf(location)} ${orderText(tiers)}${loss < 0 ? '' : ` ${loss}`}`;
 }
 
 /** Those behind the last region that has a tier of its own are in no order. */

@@ -26,7 +26,7 @@ const timeOf = (minute: number): number => 1_800_000_000_000 + minute * MINUTE_M
 
 const open = (known = regions, data: LatencyPlannerOptions['geo'] = geo): LatencyPlanner =>
   createLatencyPlanner({
-    ...{ geo: data, regions: known, hasProbes: true, networksMax: 1000 },
+    ...{ geo: data, regions: known, hasProbes: true, networksMax: 1000, tellsAll: false },
     ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
     rules: {
       ...{ bandMs: 10, bandShare: 0.1, windows: 3, connectionsMin: 5 },

@@ -66,7 +66,7 @@ export function openNode(
   const config = (): LatencyConfig => latencyConfig;
   const teller = createTeller({ store, clock, log, config });
   const options = () => ({
-    ...{ regions, geo: geoNow(), hasProbes: true, networksMax: 1000 },
+    ...{ regions, geo: geoNow(), hasProbes: true, networksMax: 1000, tellsAll: false },
     ...{ ageMaxMs: latencyConfig.ageMaxMs, memoryMs: latencyConfig.memoryMs },
     rules: latencyConfig.rules,
   });

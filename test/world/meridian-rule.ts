@@ -38,6 +38,8 @@ export type MeridianOptions = {
   readonly steps: readonly string[];
   /** Nobody tries regions, which would be moves of their own. */
   readonly explores: boolean;
+  /** Regions measure the ways to who asks. */
+  readonly probes: boolean;
 };
 
 const NAME = 'www.gslb.example';
@@ -48,12 +50,13 @@ const RETURN_MS = 300_000;
 const RETURN_FROM = 0.1;
 /** Of the connections in a window, so many are measured. */
 const SAMPLED = 0.02;
+const PROBE_EVERY_MS = 600_000;
 const CLIENTS_MIN = 3;
 
 export async function meridian(
   name: string,
   world: World,
-  { explores, steps }: MeridianOptions,
+  { explores, probes, steps }: MeridianOptions,
   draw: Draw,
   startMs: number,
 ): Promise<
@@ -118,7 +121,7 @@ export async function meridian(
       regions: world.regions,
       geo: { locations: geo.locations, ranges: geo.ranges, sites: geo.sites },
     },
-    ...{ rules, hasProbes: false, networksMax: 100_000 },
+    ...{ rules, hasProbes: probes, tellsAll: true, networksMax: 100_000 },
     ...{ memoryMs: latency.memoryMs, ageMaxMs: latency.ageMaxMs },
   });
   const queries = world.askers.map(({ address, subnet }) => ({
@@ -137,6 +140,7 @@ export async function meridian(
   let generation = 1;
   let nextWindowMs = startMs + latency.windowMs;
   let told = '';
+  let nextProbeMs = startMs;
   return {
     name,
     plan: keeper.current,
@@ -153,6 +157,10 @@ export async function meridian(
       if (atMs >= nextWindowMs) {
         nextWindowMs += latency.windowMs;
         for (const sketch of windows.drain()) planner.learn(sketch, atMs);
+        if (probes && atMs >= nextProbeMs) {
+          nextProbeMs = atMs + PROBE_EVERY_MS;
+          for (const sketch of windows.probe()) planner.learn(sketch, atMs);
+        }
         planner.endWindow(
           atMs,
           shares.some((share) => share < 1),
@@ -193,11 +201,14 @@ export async function meridian(
   };
 }
 
-/** What balancers measure of the connections that come, until it is told. */
-function createWindows({ networks, regions }: World, draw: Draw) {
+/** What balancers measure of the connections that come, and probes of who asks, until it is told. */
+function createWindows({ askers, networks, regions }: World, draw: Draw) {
+  let last: Served | undefined;
   const counts = regions.map(() => new Map<number, { count: number; least: number }>());
   return {
-    hear({ demand, measured, region, seconds }: Served): void {
+    hear(served: Served): void {
+      last = served;
+      const { demand, measured, region, seconds } = served;
       for (const network of networks.keys()) {
         const exact = demand[network]! * seconds * SAMPLED;
         const count = Math.floor(exact) + (draw() < exact % 1 ? 1 : 0);
@@ -210,6 +221,23 @@ function createWindows({ networks, regions }: World, draw: Draw) {
           least: Math.min(now, before?.least ?? now),
         });
       }
+    },
+    /** Each region measures each resolver that stands in a network of clients. */
+    probe() {
+      const own = askers.flatMap(({ networks: [network], subnet }) =>
+        subnet === undefined && network !== undefined ? [network] : [],
+      );
+      return regions.map(({ name }, region) => ({
+        region: name,
+        source: 'probes' as const,
+        rows: own.map((network): RttRow => {
+          const rttMs = last?.measured(network, region) ?? 1;
+          return {
+            network: networkKey(networks[network]!.address),
+            ...{ rttMs, deviationMs: 2, count: 2 },
+          };
+        }),
+      }));
     },
     drain() {
       return counts.map((own, region) => {

@@ -51,9 +51,9 @@ export type Result = {
 
 export type Sample = {
   readonly atMs: number;
+  /** By region, of its capacity. */
   readonly uses: readonly number[];
   readonly meanMs: number;
-  readonly optimumMs: number;
 };
 
 export const STEP_MS = 10_000;
@@ -66,6 +66,7 @@ const FELL_USE = 1.3;
 const FELL_STEPS = 6;
 const FELLED_MS = 600_000;
 const OPTIMUM_EVERY = 60;
+const SERIES_EVERY = 6;
 const NOISE = 0.05;
 export const FOLLOWED = [0.5, 0.9, 0.99];
 
@@ -196,6 +197,10 @@ export async function simulate(
         }
       }
     }
+    if (step % SERIES_EVERY === 0) {
+      const uses = regions.map(({ capacity }, each) => loads[each]! / capacity);
+      series.push({ atMs: sinceMs, uses, meanMs: ways / sum });
+    }
     if (step % OPTIMUM_EVERY !== 0) continue;
     const portions = networks.map(
       (_, network): Portion => ({
@@ -217,12 +222,6 @@ export async function simulate(
     const plan = rule.plan?.();
     if (plan !== undefined && regions.every((_, each) => !isLost(each)))
       errors.push(errorOf(plan, loads));
-    series.push({
-      atMs: sinceMs,
-      uses: regions.map(({ capacity }, each) => loads[each]! / capacity),
-      meanMs: ways / sum,
-      optimumMs: best.meanMs,
-    });
   }
   return {
     ...{ rule: rule.name, scenario: scenario.name, series },
