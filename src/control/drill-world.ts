@@ -14,6 +14,10 @@ export function createDrillWorld(parts: PlaneParts): DrillWorld {
     events,
     phases: drillPhases,
     steeredNames: () => facts().serving.names,
+    planned(region) {
+      const { plan, slotsWithout } = facts();
+      return { now: plan?.slots, without: slotsWithout?.(region) };
+    },
     word: (endpoint, near) => wordOf(facts().words)(endpoint, near),
     answers: () => answersByRegion(facts()),
     situation: () => situationOf(facts()),

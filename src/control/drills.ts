@@ -8,7 +8,7 @@ import {
   stopDrillPlan,
   untilNextPhaseMs,
 } from '../drill/plan.ts';
-import { predictShares, type SteeredName } from '../drill/predict.ts';
+import { type PlannedSlots, predictShares, type SteeredName } from '../drill/predict.ts';
 import type { WordOf } from '../health/health-words.ts';
 import type { Override } from '../health/override.ts';
 import type { Clock } from './clock.ts';
@@ -45,6 +45,8 @@ export type DrillWorld = {
   /** Requests per second by region, as far as balancers report them. */
   loads(): readonly { readonly region: string; readonly requestsPerSecond: number }[];
   steeredNames(): readonly SteeredName[];
+  /** Where clients go by the capacity plan, now and without a region. */
+  planned?(region: string): PlannedSlots;
   word: WordOf;
   /** Steered answers given so far, by region. */
   answers(): Counts;
@@ -72,7 +74,12 @@ export function createDrills(world: DrillWorld): Drills {
   const active = (): Run | undefined => runs.find(({ state }) => state === 'running');
 
   const examine = (request: DrillRequest) => {
-    const names = predictShares(world.steeredNames(), world.word, request.region);
+    const names = predictShares(
+      world.steeredNames(),
+      world.word,
+      request.region,
+      world.planned?.(request.region),
+    );
     const running = active();
     const situation = {
       ...world.situation(),

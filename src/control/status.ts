@@ -1,5 +1,6 @@
 import { placeKey } from '../balancer/counters.ts';
 import type { BalancerCounts, CountedPart } from '../balancer/counts.ts';
+import type { SlotsTable } from '../capacity/slots-table.ts';
 import type { UpstreamConfig, ZoneConfig } from '../config/config.ts';
 import { rrsetCount } from '../config/zone-rrsets.ts';
 import { formatName } from '../dns/name.ts';
@@ -38,6 +39,8 @@ export type Facts = {
   readonly words: HealthWords;
   /** What the capacity plan makes of them. */
   readonly plan?: Omit<ServedHealth, keyof HealthWords>;
+  /** And what it would make of them without a region. */
+  slotsWithout?(region: string): SlotsTable | undefined;
   /** Undefined on a node that judges nothing. */
   health(endpoint: string): EndpointHealthStatus | undefined;
   server(upstream: string, name: string): ServerStatus | undefined;

@@ -1,6 +1,8 @@
+import { type SlotsTable, sharesOf as sharesOfClass } from '../capacity/slots-table.ts';
 import { DOWN, FORCED, healthWord, TTL_MASK } from '../health/health-word.ts';
 import type { WordOf } from '../health/health-words.ts';
-import { classEntries } from '../steering/class-list.ts';
+import { classKey } from '../nameserver/tallies.ts';
+import { type ClassEntry, classEntries } from '../steering/class-list.ts';
 import { type DecideState, type Decision, decide } from '../steering/decide.ts';
 import { type ClassMap, classPreference } from '../steering/map.ts';
 import type { Policy } from '../steering/policy.ts';
@@ -34,6 +36,7 @@ export function predictShares(
   names: readonly SteeredName[],
   word: WordOf,
   region: string,
+  planned: PlannedSlots = { now: undefined, without: undefined },
 ): readonly NamePrediction[] {
   const drained = healthWord(DOWN | FORCED, TTL_MASK);
   return names
@@ -48,18 +51,43 @@ export function predictShares(
         gone.has(endpoint) ? drained : word(endpoint, near);
       return {
         name: steered.name,
-        before: sharesOf(steered, word),
-        during: sharesOf(steered, during),
+        before: sharesOf(steered, word, planned.now),
+        during: sharesOf(steered, during, planned.without),
       };
     });
 }
 
+/** What the capacity plan makes of the state, and of the one in which the region is lost; undefined = there is none. */
+export type PlannedSlots = {
+  readonly now: SlotsTable | undefined;
+  readonly without: SlotsTable | undefined;
+};
+
 /** Every class of a name decided in one state; the index is the class. */
-export function decideClasses(steered: SteeredName, word: WordOf): readonly Decision[] {
+export function decideClasses(
+  steered: SteeredName,
+  word: WordOf,
+  slots?: SlotsTable,
+): readonly Decision[] {
   return Array.from(classEntries(steered.map.classes), (entry) => {
-    const state = { ...steered, word: (endpoint: number) => word(endpoint, entry.near) };
+    const state = {
+      ...steered,
+      ...plannedFor(steered, entry, slots),
+      word: (endpoint: number) => word(endpoint, entry.near),
+    };
     return decide(steered.policy, classPreference(steered.map, entry, steered.candidates), state);
   });
+}
+
+function plannedFor(
+  { candidates, map }: SteeredName,
+  { variant }: ClassEntry,
+  slots: SlotsTable | undefined,
+): Pick<DecideState, 'plannedFor'> {
+  const area = map.areas[map.variants[variant]!.area];
+  const [pool = ''] = candidates[0]?.name.split('/', 1) ?? [];
+  if (slots === undefined || area === undefined) return {};
+  return { plannedFor: (isOpen) => sharesOfClass(slots, classKey(pool, area.key), isOpen) };
 }
 
 /** The mean over the names of a prediction; how much each is asked for is not known here. */
@@ -76,8 +104,8 @@ export function meanShares(
   return means;
 }
 
-function sharesOf(steered: SteeredName, word: WordOf): Shares {
-  const shares = regionShares(steered.map, decideClasses(steered, word));
+function sharesOf(steered: SteeredName, word: WordOf, slots: SlotsTable | undefined): Shares {
+  const shares = regionShares(steered.map, decideClasses(steered, word, slots));
   const regions = new Set(steered.candidates.map((candidate) => candidate.region));
   return [...regions].map((region) => ({ region, share: shares.get(region) ?? 0 }));
 }

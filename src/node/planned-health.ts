@@ -1,3 +1,4 @@
+import type { SlotsTable } from '../capacity/slots-table.ts';
 import { goesByPlan } from '../config/capacity-config.ts';
 import type { Serving } from '../control/serving.ts';
 import type { HealthWords } from '../health/health-words.ts';
@@ -13,6 +14,8 @@ export type PlannedHealth = {
   of(words: HealthWords): ServedHealth;
   /** What is said beside words. */
   plan(): Omit<ServedHealth, keyof HealthWords>;
+  /** What the plan would be without a region: for who wants to know before it is drained. */
+  without(region: string): SlotsTable | undefined;
   close(): void;
 };
 
@@ -58,6 +61,15 @@ export function createPlannedHealth(parts: PlannedHealthParts): PlannedHealth {
   return {
     of,
     plan: () => ({ slots: current() && slots.last(), ...trims() }),
+    without(region) {
+      const plan = current();
+      if (plan === undefined) return undefined;
+      const { lost, returning } = stateOf(parts.words());
+      const places = plan.classes.map(({ pool }) => `${pool} ${region}`);
+      const state = { lost: new Set([...lost, ...places]), returning: new Set(returning) };
+      for (const place of places) state.returning.delete(place);
+      return createPlanSlots().make(plan, state);
+    },
     close() {
       stop();
       clearImmediate(pending);

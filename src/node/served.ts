@@ -32,7 +32,7 @@ export type Served = {
   readonly record: NodeRecord;
   readonly reloader: Reloader;
   /** With what the capacity plan makes of it. */
-  readonly health: Pick<PlannedHealth, 'of' | 'plan'>;
+  readonly health: Pick<PlannedHealth, 'of' | 'plan' | 'without'>;
   /** Settles when no reload runs any more. */
   close(): Promise<void>;
 };

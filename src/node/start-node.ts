@@ -390,6 +390,7 @@ function factsOf({ current, health }: Served, parts: Parts, { balancer, dns }: R
     servedSerial: (zone) => servedSerial(serving.config, overlays, zone),
     words: desk.words(),
     plan: health.plan(),
+    slotsWithout: health.without,
     health: desk.status,
     server: desk.serverStatus,
     answers: dns?.counters.answers() ?? new Map(),

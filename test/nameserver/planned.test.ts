@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildSlotsTable } from '../../src/capacity/slots-table.ts';
+import { createServing } from '../../src/control/serving.ts';
+import { predictShares } from '../../src/drill/predict.ts';
 import { DOWN, healthWord } from '../../src/health/health-word.ts';
-
 import { readTallies, rowLength, talliesOf } from '../../src/nameserver/tallies.ts';
 import { createWorkerState, setHealth, setSnapshot } from '../../src/nameserver/worker-state.ts';
 import { plannedClasses } from '../../src/planning/planned-classes.ts';
@@ -13,6 +14,7 @@ import {
   ask,
   compiled,
   createConfig,
+  geo,
   healthOf,
   NOW_MS,
   STEERED,
@@ -163,4 +165,26 @@ test('names of one pool and policy are counted together, and nothing is where no
   );
   assert.ok([...bases].filter((slot) => slot > 0).length >= 2);
   assert.deepEqual(talliesOf(compiled()).pools, []);
+});
+
+test('a drill predicts who answers by the plan, and by the one without the region', () => {
+  const { names } = createServing(config, { snapshot, geo });
+  const web = names.filter(({ name }) => name === 'www.gslb.example.');
+  const planned = {
+    now: tableOf(1, { eu: 1 }),
+    without: tableOf(2, { us: 0.25, ap: 0.75 }),
+  };
+  const [told] = predictShares(web, () => 0, 'eu', planned);
+  const [plain] = predictShares(web, () => 0, 'eu');
+  const share = (shares: NonNullable<typeof told>['before'], region: string): number =>
+    shares.find((each) => each.region === region)!.share;
+  const moved = share(told!.before, 'eu');
+  assert.ok(moved > 0.05);
+  assert.equal(share(told!.during, 'eu'), 0);
+  const gained = (region: string): number =>
+    share(told!.during, region) - share(told!.before, region);
+  assert.ok(
+    Math.abs(gained('us') - moved / 4) < 1e-3 && Math.abs(gained('ap') - (moved * 3) / 4) < 1e-3,
+  );
+  assert.ok(share(plain!.during, 'us') > share(told!.during, 'us'), 'all would go to the nearest');
 });

@@ -31,11 +31,12 @@ const results: Result[] = [];
 for (const scenario of SCENARIOS.filter(({ name }) => values.scenario.includes(name))) {
   const own = await Promise.all(
     [
-      { name: 'Meridian', probes: true },
-      { name: 'Meridian without probes', probes: false },
-    ].map(({ name, probes }) => {
+      { name: 'Meridian', probes: true, explores: true },
+      { name: 'Meridian without probes', probes: false, explores: true },
+      { name: 'Meridian without exploring', probes: true, explores: false },
+    ].map(({ explores, name, probes }) => {
       const steps = ['latency', 'healthy', 'capacity', 'first'];
-      const options = { steps, explores: true, probes };
+      const options = { steps, explores, probes };
       return meridian(name, world, options, createDraw(seed + 1), scenario.startMs);
     }),
   );

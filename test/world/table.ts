@@ -37,4 +37,7 @@ function cellsOf(result: Result): readonly string[] {
   ];
 }
 
-const more = (ms: number, least: number): string => `+${((ms / least - 1) * 100).toFixed(1)} %`;
+function more(ms: number, least: number): string {
+  const percent = (ms / least - 1) * 100;
+  return `${percent < 0 ? '' : '+'}${percent.toFixed(1)} %`;
+}
