@@ -24,6 +24,8 @@ export type DemandWindow = {
   readonly loads: ReadonlyMap<string, number>;
   /** By region what the plan in force expects, requests a second. */
   readonly planned: ReadonlyMap<string, number>;
+  /** Regions have just been lost, or return: who asked and what came are not of the same clients. */
+  readonly isQuiet: boolean;
 };
 
 export type DemandRules = {
@@ -37,6 +39,8 @@ const RATIO_MAX = 4;
 const DRIFT = 0.005;
 /** What is sent and what comes may differ by so much before somebody else must be to blame. */
 const PRESSURE_MAX = 1.25;
+/** Who has learnt for fewer windows knows so little that even what is counted in the middle of a loss is better. */
+const LEARNT_WINDOWS = 10;
 /** Who asks less is forgotten. */
 const DEMAND_MIN = 1e-6;
 /** Classes that are known at once; those that ask least are forgotten. */
@@ -45,6 +49,8 @@ export const CLASSES_KNOWN_MAX = 20_000;
 type Known = {
   /** Queries a second, by region. */
   readonly queries: Map<string, number>;
+  /** The same in the windows in which the region told what came: what loads are to be compared with. */
+  readonly matched: Map<string, number>;
   /** Requests that one of its queries stands for; undefined = nothing tells yet. */
   weight: number | undefined;
   /** Requests a second. */
@@ -58,7 +64,7 @@ export function createDemandModel(
 ): DemandModel {
   const known = new Map<string, Known>();
   for (const [key, demand] of before)
-    known.set(key, { queries: new Map(), weight: undefined, demand });
+    known.set(key, { queries: new Map(), matched: new Map(), weight: undefined, demand });
   // What was sent and what came must be of the same time, or moving clients would look like more of them, or less.
   const loads = new Map<string, number>();
   const planned = new Map<string, number>();
@@ -69,13 +75,15 @@ export function createDemandModel(
       // The first windows count alike, or the very first would be believed for long.
       windows += 1;
       const keep = Math.min(1 - 1 / windows, 0.5 ** (window.seconds / halfLifeSeconds));
-      hear(known, window.queries, keep, usual);
-      follow(loads, window.loads, keep);
-      follow(planned, window.planned, keep);
+      const isHeld = window.isQuiet && windows > LEARNT_WINDOWS;
+      const told: DemandWindow['loads'] = isHeld ? new Map() : window.loads;
+      hear(known, { queries: window.queries, loads: told }, keep, usual);
+      follow(loads, told, keep);
+      if (!isHeld) follow(planned, window.planned, keep);
       usual = usualWeight(known, loads) ?? usual;
       // What a query stands for nobody knows before some region has told what came.
       if (usual === undefined) return;
-      weigh(known, loads, usual);
+      if (told.size > 0) weigh(known, loads, usual);
       for (const each of known.values()) {
         if (each.queries.size === 0) each.demand *= keep;
         else each.demand = sum(each.queries.values()) * (each.weight ?? usual);
@@ -100,9 +108,8 @@ export function createDemandModel(
   };
 }
 
-/** Rates as they are lately; of what does not tell any more nothing is known. */
+/** Rates as they are lately; of what does not tell now what was known holds. */
 function follow(rates: Map<string, number>, now: ReadonlyMap<string, number>, keep: number): void {
-  for (const name of rates.keys()) if (!now.has(name)) rates.delete(name);
   for (const [name, rate] of now) {
     const before = rates.get(name);
     rates.set(name, before === undefined ? rate : keep * before + (1 - keep) * rate);
@@ -112,25 +119,36 @@ function follow(rates: Map<string, number>, now: ReadonlyMap<string, number>, ke
 /** Queries as they are lately; a class that is new begins with its first window. */
 function hear(
   known: Map<string, Known>,
-  queries: DemandWindow['queries'],
+  { loads, queries }: Pick<DemandWindow, 'loads' | 'queries'>,
   keep: number,
   weight: number | undefined,
 ): void {
-  for (const each of known.values()) {
-    for (const [region, rate] of each.queries) each.queries.set(region, keep * rate);
+  const tells = (region: string): boolean => loads.has(region);
+  for (const { matched, queries: own } of known.values()) {
+    for (const [region, rate] of own) own.set(region, keep * rate);
+    for (const [region, rate] of matched) if (tells(region)) matched.set(region, keep * rate);
   }
   for (const [key, byRegion] of queries) {
     const old = known.get(key);
     if (old === undefined || old.queries.size === 0) {
       // What somebody else believed is where learning goes on from.
       const believed = old && old.demand / sum(byRegion.values());
-      known.set(key, { queries: new Map(byRegion), weight: believed ?? weight, demand: 0 });
+      const matched = new Map([...byRegion].filter(([region]) => tells(region)));
+      known.set(key, {
+        ...{ queries: new Map(byRegion), matched },
+        ...{ weight: believed ?? weight, demand: 0 },
+      });
       continue;
     }
     for (const [region, rate] of byRegion) {
-      old.queries.set(region, (old.queries.get(region) ?? 0) + (1 - keep) * rate);
+      add(old.queries, region, (1 - keep) * rate);
+      if (tells(region)) add(old.matched, region, (1 - keep) * rate);
     }
   }
+}
+
+function add(rates: Map<string, number>, region: string, more: number): void {
+  rates.set(region, (rates.get(region) ?? 0) + more);
 }
 
 /** Requests for each query, of the regions that tell. */
@@ -140,7 +158,7 @@ function usualWeight(
 ): number | undefined {
   let [asked, came] = [0, 0];
   for (const [region, load] of loads) {
-    const queries = sum([...known.values()].map((each) => each.queries.get(region) ?? 0));
+    const queries = sum([...known.values()].map((each) => each.matched.get(region) ?? 0));
     if (queries === 0) continue;
     asked += queries;
     came += load;
@@ -152,14 +170,14 @@ function weigh(known: ReadonlyMap<string, Known>, loads: DemandWindow['loads'], 
   const ratios = new Map<string, number>();
   for (const [region, load] of loads) {
     const expected = sum(
-      [...known.values()].map(({ queries, weight = usual }) => (queries.get(region) ?? 0) * weight),
+      [...known.values()].map(({ matched, weight = usual }) => (matched.get(region) ?? 0) * weight),
     );
     if (expected === 0) continue;
     ratios.set(region, Math.min(RATIO_MAX, Math.max(1 / RATIO_MAX, load / expected)));
   }
   for (const each of known.values()) {
     let [before, after] = [0, 0];
-    for (const [region, rate] of each.queries) {
+    for (const [region, rate] of each.matched) {
       before += rate;
       after += rate * (ratios.get(region) ?? 1);
     }

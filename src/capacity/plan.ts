@@ -70,21 +70,27 @@ export function piecesOf(
  * Whole slots, SLOTS of them, in these proportions: those lose least who have the largest remainders.
  * @param parts some of them above 0
  */
-export function wholeSlots(parts: ArrayLike<number>): readonly number[] {
-  const whole = Array.from(parts).reduce((sum, each) => sum + each, 0);
-  const exact = Array.from(parts, (each) => (each * SLOTS) / whole);
-  const slots = exact.map((each) => Math.floor(each + ROUNDING));
-  const rests = exact.map((each, region) => Math.round((each - slots[region]!) / ROUNDING));
-  const order = [...slots.keys()].sort((a, b) => rests[b]! - rests[a]! || a - b);
-  let left = SLOTS - slots.reduce((sum, each) => sum + each, 0);
+export const wholeSlots = (parts: ArrayLike<number>): readonly number[] => wholeParts(parts, SLOTS);
+
+/** Likewise as many as are wanted; none of them where no part is above 0. */
+export function wholeParts(parts: ArrayLike<number>, wanted: number): readonly number[] {
+  const sum = Array.from(parts).reduce((all, each) => all + each, 0);
+  const exact = Array.from(parts, (each) => (sum === 0 ? 0 : (each * wanted) / sum));
+  const whole = exact.map(wholePart);
+  const rests = exact.map((each, index) => Math.round((each - whole[index]!) / ROUNDING));
+  const order = [...whole.keys()].sort((a, b) => rests[b]! - rests[a]! || a - b);
+  let left = sum === 0 ? 0 : wanted - whole.reduce((all, each) => all + each, 0);
   for (let at = 0; left > 0; at = (at + 1) % order.length) {
-    slots[order[at]!]! += 1;
+    whole[order[at]!]! += 1;
     left -= 1;
   }
-  return slots;
+  return whole;
 }
 
-const ROUNDING = 1e-6;
+export const wholePart = (exact: number): number => Math.floor(exact + ROUNDING);
+
+/** What sums of parts may be wrong by. */
+export const ROUNDING = 1e-6;
 
 /** What a plan does to the regions. */
 export type PlanView = {

@@ -19,6 +19,7 @@ export function resolveCapacity({ capacity }: Pick<ConfigFile, 'capacity'>): Cap
       stepShare: capacity.stepPercent / 100,
       returnShare: capacity.returnPercent / 100,
       stayMs: capacity.stay,
+      bandShare: capacity.bandPercent / 100,
     },
     halfLifeSeconds: capacity.halfLife / 1000,
   };

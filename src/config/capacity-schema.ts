@@ -5,6 +5,8 @@ import { duration } from './values.ts';
 
 const percent = z.number().min(0).max(100);
 const STAY_MS_MAX = 1000;
+/** So that a region within its band never has more than it can carry by much. */
+const BAND_MAX = 20;
 
 export const capacity = z.strictObject({
   window: duration('1s', '1h')
@@ -27,6 +29,12 @@ export const capacity = z.strictObject({
   stay: duration('0ms', `${STAY_MS_MAX}ms`)
     .prefault('3ms')
     .describe('Who would gain less than this by another region stays.'),
+  bandPercent: percent
+    .max(BAND_MAX)
+    .default(3)
+    .describe(
+      'Nobody has to leave a region that is beyond its target by no more than this: demand is never quite the same.',
+    ),
   halfLife: duration('10s', '24h')
     .prefault('3m')
     .describe(

@@ -105,13 +105,12 @@ function planInputs(
   const isPlanned = goesByPlan(config) && stated.some(({ capacity }) => capacity > 0);
   const pools = poolLoads(config, snapshot, reports, nowMs);
   if (!isPlanned && pools.size === 0) return undefined;
-  const { lost, returning } = regionState(snapshot, words);
   return {
     regions: stated,
     classes: isPlanned ? plannedClasses(snapshot) : new Map(),
     loads: regionLoads(reports, Object.keys(regions), nowMs),
     pools,
-    isQuiet: lost.size + returning.size > 0,
+    state: regionState(snapshot, words),
   };
 }
 

@@ -1,8 +1,11 @@
+import { carriedDemands } from '../capacity/carried-demand.ts';
+import { createDamping, type Damping } from '../capacity/damping.ts';
 import { createDemandModel, type DemandModel } from '../capacity/demand.ts';
 import { type DemandReport, decodeReport } from '../capacity/demand-report.ts';
 import { type KnownClass, nextPlan } from '../capacity/next-plan.ts';
 import { type CapacityPlan, type PlanRegion, viewPlan, wholeSlots } from '../capacity/plan.ts';
 import { encodePlan, PLAN_CLASSES_MAX } from '../capacity/plan-file.ts';
+import { replan } from '../capacity/replan.ts';
 import {
   createShareControl,
   type PoolShares,
@@ -17,6 +20,7 @@ import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { leads } from './leader.ts';
 import type { PlanKeeper } from './plan-keeper.ts';
+import { placeKey, type RegionState } from './plan-slots.ts';
 import type { PlannedClass } from './planned-classes.ts';
 import { publish } from './published.ts';
 import { DEMAND_LOG, PLAN_KEY, PLAN_LEADER_KEY } from './store-keys.ts';
@@ -62,13 +66,15 @@ export type PlanInputs = {
   readonly loads: ReadonlyMap<string, number>;
   /** Pools whose clients are shared out by weight: what came to their endpoints, by name. */
   readonly pools: ReadonlyMap<string, Pick<PoolWindow, 'isTrimmed' | 'loads'>>;
-  /** Something is down, or returns. */
-  readonly isQuiet: boolean;
+  /** What is down, and what returns. */
+  readonly state: RegionState;
 };
 
 const SECOND_MS = 1000;
 /** A quarter of an hour: an answer works for minutes, and what comes in one of them is chance. */
 const SHARE_RULES = { halfLifeSeconds: 900 };
+/** Caches have mostly followed by then. */
+const SETTLED_MS = 300_000;
 const READ_AT_ONCE = 200;
 /** A report that is older is of a node that is gone. */
 const OLD_WINDOWS = 2.5;
@@ -81,6 +87,8 @@ export function createCapacityPlanning(parts: CapacityPlanningParts): CapacityPl
   let [cancel, isClosed, afterId, isMute] = [() => {}, false, '', false];
   let model: DemandModel | undefined;
   let control: ShareControl | undefined;
+  const quiet = createQuiet();
+  let damping: Damping = createDamping();
   let report: CapacityReport | undefined;
 
   const plan = async (): Promise<void> => {
@@ -95,10 +103,12 @@ export function createCapacityPlanning(parts: CapacityPlanningParts): CapacityPl
       return;
     }
     const before = keeper.current();
+    const isQuiet = quiet(inputs.state, nowMs);
     if (model === undefined || control === undefined) {
       const known = new Map(before?.classes.map(({ demand, key }) => [key, demand]));
       model = createDemandModel(config(), known);
       control = createShareControl(SHARE_RULES, new Map(before?.trims));
+      damping = createDamping();
       log.info('capacity.plans', 'This node makes the capacity plan.');
     }
     afterId = await hearAll(parts, afterId, heard);
@@ -107,15 +117,20 @@ export function createCapacityPlanning(parts: CapacityPlanningParts): CapacityPl
       seconds: windowMs / SECOND_MS,
       queries: sumQueries(reports),
       loads: inputs.loads,
-      planned: plannedLoads(before),
+      planned: plannedLoads(before, inputs.state),
+      isQuiet,
     });
     control.learn({
       seconds: windowMs / SECOND_MS,
-      isQuiet: inputs.isQuiet,
+      isQuiet,
       pools: poolWindows(reports, inputs.pools),
     });
     const regions = planRegions(inputs, model.pressures(), config().targetShare);
-    const next = nextPlan(knownClasses(inputs, model, before, regions), regions, config().rules);
+    const known = knownClasses(inputs, model, before, regions);
+    const next = nextPlan(known, regions, config().rules, (key, home, to) =>
+      damping.costMs(key, home, to, nowMs),
+    );
+    damping.note(next.moves, nowMs);
     const { movedShare, waitingShare } = next;
     report = { movedShare, waitingShare, measured: inputs.loads.size, shares: control.views() };
     const trims = [...control.trims()].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -208,9 +223,24 @@ function poolWindows(
   });
 }
 
-function plannedLoads(plan: CapacityPlan | undefined): ReadonlyMap<string, number> {
+/** Whether what is lost has just changed, or something returns: what is counted is then of before and after. */
+function createQuiet(): (state: RegionState, nowMs: number) => boolean {
+  let [known, sinceMs] = ['', Number.NEGATIVE_INFINITY];
+  return ({ lost, returning }, nowMs) => {
+    const text = [...lost].sort().join();
+    if (text !== known) [known, sinceMs] = [text, nowMs];
+    return returning.size > 0 || nowMs - sinceMs < SETTLED_MS;
+  };
+}
+
+function plannedLoads(
+  plan: CapacityPlan | undefined,
+  { lost }: RegionState,
+): ReadonlyMap<string, number> {
   if (plan === undefined) return new Map();
-  const { loads } = viewPlan(plan);
+  const slots = replan(plan, (pool, region) => !lost.has(placeKey(pool, region)));
+  const classes = plan.classes.map((each, index) => ({ ...each, slots: slots[index]! }));
+  const { loads } = viewPlan({ ...plan, classes });
   return new Map(plan.regions.map(({ name }, region) => [name, loads[region]!]));
 }
 
@@ -235,7 +265,7 @@ function knownClasses(
   regions: readonly PlanRegion[],
 ): readonly KnownClass[] {
   const former = formerSlots(before, regions);
-  const known = [...model.demands()]
+  const known = [...carriedDemands(model.demands(), (key) => classes.has(key))]
     .sort(([a, more], [b, less]) => less - more || (a < b ? -1 : 1))
     .slice(0, PLAN_CLASSES_MAX)
     .flatMap(([key, demand]): readonly KnownClass[] => {

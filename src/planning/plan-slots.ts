@@ -50,7 +50,8 @@ export function regionState(
   return { lost, returning };
 }
 
-const placeKey = (pool: string, region: string): string => `${pool} ${region}`;
+/** As RegionState has it. */
+export const placeKey = (pool: string, region: string): string => `${pool} ${region}`;
 
 export function createPlanSlots(): PlanSlots {
   let made: { plan: CapacityPlan; text: string; table: SlotsTable } | undefined;

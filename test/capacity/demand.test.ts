@@ -14,6 +14,7 @@ const window = (
   queries: new Map(Object.entries(queries).map(([key, rates]) => [key, of(rates)])),
   loads: of(loads),
   planned: of(planned),
+  isQuiet: false,
 });
 
 test('as long as no region tells what came, nothing is known', () => {
@@ -64,6 +65,19 @@ test('moving clients elsewhere does not make more of them, or fewer', () => {
     const queries = { k: { a: 10 * (1 - moved), b: 10 * moved } };
     model.learn(window(queries, { a: 500 * (1 - moved), b: 500 * moved }));
     assert.ok(Math.abs(model.demands().get('k')! - 500) < 1, `${model.demands().get('k')}`);
+  }
+});
+
+test('while regions have just been lost nothing is learnt of what a query stands for', () => {
+  const model = createDemandModel(RULES);
+  const both = { home: { a: 10 }, away: { b: 10 } };
+  for (let round = 0; round < 20; round += 1) model.learn(window(both, { a: 100, b: 300 }));
+  const before = model.demands();
+  // All ask for the one that is left, to which most have not come yet.
+  const lost = window({ home: { b: 10 }, away: { b: 10 } }, { b: 320 });
+  for (let round = 0; round < 3; round += 1) model.learn({ ...lost, isQuiet: true });
+  for (const [key, demand] of model.demands()) {
+    assert.ok(Math.abs(demand / before.get(key)! - 1) < 0.01, `${key}: ${demand}`);
   }
 });
 

@@ -7,8 +7,8 @@ import { SLOTS } from '../../src/steering/slots.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import { capacityWorlds } from './worlds.ts';
 
-const RULES: PlanRules = { stepShare: 0.1, returnShare: 0.025, stayMs: 3 };
-const AT_ONCE: PlanRules = { stepShare: 1, returnShare: 1, stayMs: 3 };
+const RULES: PlanRules = { stepShare: 0.1, returnShare: 0.025, stayMs: 3, bandShare: 0.03 };
+const AT_ONCE: PlanRules = { stepShare: 1, returnShare: 1, stayMs: 3, bandShare: 0.03 };
 const region = (name: string, capacity: number | null): PlanRegion => ({
   name,
   capacity,
@@ -67,6 +67,20 @@ test('clients come back where there is room again, and more slowly than they lef
   const { classes, movedShare, waitingShare } = nextPlan(before, free, RULES);
   assert.ok(Math.abs(viewPlan({ classes, regions: free }).loads[0]! - 42.5) < 0.2);
   assert.ok(Math.abs(movedShare - 0.025) < 1e-3 && waitingShare > 0.5);
+});
+
+test('nobody has to leave for a little more than the target, and nobody comes for it', () => {
+  const regions = [region('a', 100), region('b', 1000)];
+  const of = (demand: number) => [client('1', demand, [10, 60], [SLOTS, 0])];
+  const loadOf = (demand: number): number =>
+    viewPlan({ classes: nextPlan(of(demand), regions, AT_ONCE).classes, regions }).loads[0]!;
+  assert.equal(loadOf(82), 82);
+  assert.ok(Math.abs(loadOf(83) - 80) < 0.1);
+  const more = [client('1', 82, [10, 60], [SLOTS, 0]), client('2', 1, [10, 90], [0, SLOTS])];
+  const { classes } = nextPlan(more, regions, AT_ONCE);
+  // Who gains more comes in the place of somebody who gains less.
+  assert.ok(classes[1]!.slots[0]! > 0.9 * SLOTS, `${classes[1]!.slots}`);
+  assert.ok(viewPlan({ classes, regions }).loads[0]! <= 82);
 });
 
 test('a gain that is too small moves nobody', () => {

@@ -14,7 +14,7 @@ import { capacityWorlds } from './worlds.ts';
 const parameters = { numRuns: fuzzRuns(300), seed: fuzzSeed(73) };
 const plans = capacityWorlds([1, 2]).map(({ classes, regions }): CapacityPlan => {
   const known = classes.map((each) => ({ ...each, slots: undefined }));
-  const rules = { stepShare: 1, returnShare: 1, stayMs: 3 };
+  const rules = { stepShare: 1, returnShare: 1, stayMs: 3, bandShare: 0.03 };
   return {
     trims: [['web/a', 0.9]],
     generation: 7,

@@ -8,7 +8,7 @@ import { SLOTS } from '../../src/steering/slots.ts';
 import { fuzzRuns, fuzzSeed } from '../fuzz/effort.ts';
 import { type CapacityWorld, capacityWorlds } from './worlds.ts';
 
-const AT_ONCE = { stepShare: 1, returnShare: 1, stayMs: 3 };
+const AT_ONCE = { stepShare: 1, returnShare: 1, stayMs: 3, bandShare: 0.03 };
 const parameters = { numRuns: fuzzRuns(300), seed: fuzzSeed(72) };
 
 const planned = ({ classes, regions }: CapacityWorld): CapacityPlan => {

@@ -24,7 +24,7 @@ const WINDOW_MS = 60_000;
 const config: CapacityConfig = {
   windowMs: WINDOW_MS,
   targetShare: 0.8,
-  rules: { stepShare: 0.1, returnShare: 0.025, stayMs: 3 },
+  rules: { stepShare: 0.1, returnShare: 0.025, stayMs: 3, bandShare: 0.03 },
   halfLifeSeconds: 60,
 };
 const classes = new Map<string, PlannedClass>(
@@ -43,6 +43,7 @@ const classes = new Map<string, PlannedClass>(
     ];
   }),
 );
+const state = { lost: new Set<string>(), returning: new Set<string>() };
 const QUERIES = 10;
 /** What each query stands for. */
 const REQUESTS = 10;
@@ -110,7 +111,7 @@ function openNode(
   const planning = createCapacityPlanning({
     ...parts,
     keeper,
-    inputs: () => ({ regions, classes, loads: world.loads, pools: new Map(), isQuiet: false }),
+    inputs: () => ({ regions, classes, loads: world.loads, pools: new Map(), state }),
   });
   return {
     ...{ keeper, planning, teller, events },

@@ -98,6 +98,8 @@ export async function meridian(
     return { ...health, slots: slots.known(plan, state) ?? slots.make(plan, state) };
   };
   words = wordsOf(world.regions.map(() => 1));
+  let shares = world.regions.map(() => 1);
+  const isQuiet = (): boolean => shares.some((share) => share < 1);
   serve(1);
   const loads = new Map<string, number>();
   const shared = {
@@ -113,7 +115,7 @@ export async function meridian(
       classes: plannedClasses(snapshot),
       loads,
       pools: new Map(),
-      isQuiet: false,
+      state: regionState(snapshot, { words, exceptions: new Uint32Array(0) }),
     }),
   });
   const planner = createLatencyPlanner({
@@ -148,7 +150,7 @@ export async function meridian(
       await clock.advance(atMs - clock.nowMs());
       for (const [region, up] of isUp.entries()) if (up && !wasUp[region]) returning[region] = atMs;
       wasUp = [...isUp];
-      const shares = isUp.map((up, region) => {
+      shares = isUp.map((up, region) => {
         if (!up) return 0;
         const since = (atMs - returning[region]!) / RETURN_MS;
         return since >= 1 ? 1 : RETURN_FROM + (1 - RETURN_FROM) * since;
@@ -161,10 +163,7 @@ export async function meridian(
           nextProbeMs = atMs + PROBE_EVERY_MS;
           for (const sketch of windows.probe()) planner.learn(sketch, atMs);
         }
-        planner.endWindow(
-          atMs,
-          shares.some((share) => share < 1),
-        );
+        planner.endWindow(atMs, isQuiet());
         if (atMs - lastMapMs >= MAP_EVERY_MS) {
           lastMapMs = atMs;
           const map = planner.map(generation + 1, atMs);
@@ -188,8 +187,10 @@ export async function meridian(
     },
     hear(served) {
       loads.clear();
-      for (const [region, { name: own }] of world.regions.entries())
-        loads.set(own, served.loads[region]!);
+      // The balancers of a region that is down tell nothing.
+      for (const [region, { name: own }] of world.regions.entries()) {
+        if (wasUp[region]) loads.set(own, served.loads[region]!);
+      }
       windows.hear(served);
     },
     async close() {

@@ -175,10 +175,10 @@ export async function simulate(
     for (const [each, { capacity }] of regions.entries()) {
       const use = loads[each]! / capacity;
       const isDown = isLost(each);
-      overloaded[each] = use > FELL_USE && !isDown ? overloaded[each]! + 1 : 0;
+      overloaded[each] = isMeasured && use > FELL_USE && !isDown ? overloaded[each]! + 1 : 0;
       if (overloaded[each]! >= FELL_STEPS) {
         felledUntil[each] = atMs + FELLED_MS;
-        if (isMeasured) tally.felled += 1;
+        tally.felled += 1;
       }
       if (!isMeasured || isDown) continue;
       tally.useMax = Math.max(tally.useMax, use);
