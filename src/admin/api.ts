@@ -4,6 +4,7 @@ import { formatSocketAddress } from '../ip/socket-address.ts';
 import { addAcmeRoutes } from './acme.ts';
 import { createGuard } from './auth.ts';
 import { addBalancerRoutes } from './balancers.ts';
+import { addCapacityRoutes } from './capacity.ts';
 import { addConfigRoutes } from './config.ts';
 import { addDnssecRoutes } from './dnssec.ts';
 import { addDrillRoutes } from './drills.ts';
@@ -97,6 +98,7 @@ function addRoutes(server: AdminServer, { plane, heartbeatMs }: AdminOptions): v
   addHealthRoutes(server, plane);
   addMetricsRoutes(server, plane);
   addRegionRoutes(server, plane);
+  addCapacityRoutes(server, plane);
   addNodeRoutes(server, plane);
   addPoolRoutes(server, plane);
   addZoneRoutes(server, plane);

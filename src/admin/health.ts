@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
 import type { NodeStatus } from '../control/node-status.ts';
 import { isUsable } from '../control/status.ts';
+import { plannedSchema } from './capacity-schema.ts';
 import { HttpProblem, problemResponses, type ReadyCheck } from './problem.ts';
 import { HEALTH_STATES } from './regions.ts';
 import { reloadSchema } from './reload.ts';
@@ -188,27 +189,7 @@ const latencySchema = z.object({
 });
 
 const capacitySchema = z.object({
-  plan: z
-    .object({
-      generation: z.number().int(),
-      madeAtMs: timestampMs,
-      classes: z.number().int(),
-      demand: z.number().describe('Requests per second'),
-      addedMs: z.number(),
-      regions: list(
-        z.object({
-          name: z.string(),
-          capacity: z.number().describe('Requests per second; 0 = not stated'),
-          room: z.number().describe('The same, less what comes without being sent'),
-          target: z.number(),
-          load: z.number(),
-          priceMs: z
-            .number()
-            .describe('What room for one more request would save; 0 = there is room'),
-        }),
-      ),
-    })
-    .optional(),
+  plan: plannedSchema.optional(),
   planning: z
     .object({
       movedShare: z.number(),

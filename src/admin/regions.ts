@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ControlPlane, OverrideRequest } from '../control/control-plane.ts';
+import { reportedSchema } from './capacity-schema.ts';
 import { actionOptions, overrideSchema } from './overrides.ts';
 import { HttpProblem, orProblem, problemResponses } from './problem.ts';
 import { apiSchemas, list, locationSchema, requestName, share, timestampMs } from './schema.ts';
@@ -192,6 +193,9 @@ const regionSchema = z
     location: locationSchema,
     vips: list(z.string()),
     capacity: z.number().describe('Requests per second; 0 = not stated'),
+    reported: reportedSchema
+      .optional()
+      .describe('What somebody reports in place of what is counted and configured'),
     state: healthStateSchema,
     endpoints: list(endpointSchema),
     addressShare: share,

@@ -5,6 +5,7 @@ import type {
   AcmeChallengeRequest,
   AddedRecordStatus,
   AddRecordRequest,
+  CapacityView,
   ChangeServerRequest,
   ClusterStatus,
   ConfigIssue,
@@ -17,6 +18,8 @@ import type {
   Explanation,
   KeyRollRequest,
   KeyStepRequest,
+  LoadChange,
+  LoadReport,
   OverrideRequest,
   OverrideStatus,
   PoolStatus,
@@ -69,6 +72,9 @@ export type ApiClient = {
   /** As of now, or at an instant in milliseconds. */
   explain(question: Question & { readonly at?: number }): Promise<Explanation>;
   explainRequest(question: RequestQuestion): Promise<RequestExplanation>;
+  capacity(classes: number): Promise<CapacityView>;
+  reportLoad(region: string, report: Omit<LoadReport, 'by' | 'region'>): Promise<LoadChange>;
+  clearLoad(region: string): Promise<LoadChange>;
   setOverride(request: Omit<OverrideRequest, 'by'>): Promise<OverrideStatus>;
   clearOverride(target: Target): Promise<OverrideStatus>;
   reload(zone?: string): Promise<ReloadResult>;
@@ -155,6 +161,9 @@ export function createApiClient(options: {
     overrides: () => get('overrides'),
     explain: (question) => post('explain', question),
     explainRequest: (question) => post('explain/request', question),
+    capacity: (classes) => get(`capacity?classes=${classes}`),
+    reportLoad: (region, body) => call('PUT', `api/v1/${pathOf('regions', region, 'load')}`, body),
+    clearLoad: (region) => call('DELETE', `api/v1/${pathOf('regions', region, 'load')}`),
     setOverride: (body) => post('overrides', body),
     clearOverride: ({ kind, name }) =>
       call('DELETE', `api/v1/overrides/${kind}/${encodeURIComponent(name)}`),

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { VERSION } from '../telemetry/version.ts';
 import { addAcme } from './acme.ts';
+import { addCapacity } from './capacity.ts';
 import { addCheck } from './check.ts';
 import { addCompletion } from './completion.ts';
 import { addConfig } from './config.ts';
@@ -19,6 +20,7 @@ import { addHealthcheck } from './healthcheck.ts';
 import { addImport } from './import.ts';
 import type { CliIo, Handlers } from './io.ts';
 import { issueText } from './issue-text.ts';
+import { addLoad } from './load.ts';
 import { addMap } from './map.ts';
 import { addNodes } from './nodes.ts';
 import { OUTPUT_FORMATS } from './output.ts';
@@ -96,6 +98,8 @@ function assemble(io: CliIo, handlers: Handlers) {
   addQuery(program, context);
   addDoctor(program, context);
   addDnssec(program, context);
+  addCapacity(program, context);
+  addLoad(program, context);
   addDrain(program, context);
   addUndrain(program, context);
   addForce(program, context);

@@ -4,6 +4,7 @@ import type {
   RequestProblem as BadRequest,
   RequestExplanation as ExplainedRequest,
 } from '../balancer/explain-request.ts';
+import type { PassedClass } from '../capacity/passed-on.ts';
 import type { Sharing as Shared } from '../cluster/share-waiters.ts';
 import type { ConfigIssue as Issue } from '../config/issue.ts';
 import type { DrillRequest as RequestedDrill } from '../drill/plan.ts';
@@ -13,7 +14,9 @@ import type { Location } from '../geo/location.ts';
 import type { Observation } from '../health/observation.ts';
 import type { AgentReport } from '../health/statement.ts';
 import type { Explanation as Explained, ExplainQuestion } from '../nameserver/explain.ts';
+import type { CapacityStatus } from './capacity-status.ts';
 import type { NodeStatus } from './node-status.ts';
+import type { ReportedLoad as Reported } from './reported-loads.ts';
 import type {
   KeyRollRequest as RequestedRoll,
   KeyStepRequest as RequestedStep,
@@ -60,6 +63,11 @@ export type ControlPlane = {
   explain(question: Question, atMs?: number): Promise<Explanation | Problem>;
   /** What would become of a request, with the servers' states as of now. */
   explainRequest(question: RequestQuestion): RequestExplanation | Problem;
+  /** What the capacity plan makes of regions, and the classes of clients that it passes on, so many at most. */
+  capacity(classes: number): CapacityView | Problem;
+  /** The load or the capacity of a region as somebody else knows it, for a while. */
+  reportLoad(report: LoadReport): Promise<LoadChange | Problem>;
+  clearLoad(region: string): Promise<LoadChange | Problem>;
   overrides(): readonly OverrideStatus[];
   setOverride(request: OverrideRequest): Promise<OverrideStatus | Problem>;
   clearOverride(target: Target, by: string): Promise<OverrideStatus | Problem>;
@@ -147,6 +155,8 @@ export type RegionStatus = {
   readonly location: Location;
   readonly vips: readonly string[];
   readonly capacity: number;
+  /** What somebody reports in place of the balancers' count and of the configured capacity. */
+  readonly reported?: ReportedLoadStatus;
   /** The worst judged state of its endpoints, or the override's. */
   readonly state: HealthState;
   readonly endpoints: readonly EndpointStatus[];
@@ -157,6 +167,18 @@ export type RegionStatus = {
   readonly agents: readonly AgentStatus[];
 };
 export type AgentStatus = Omit<AgentReport, 'region' | 'leaseMs'>;
+
+export type ReportedLoadStatus = Omit<Reported, 'region'>;
+export type LoadReport = Pick<Reported, 'region' | 'requestsPerSecond' | 'capacity' | 'by'> & {
+  /** How long it holds; absent = a minute. */
+  readonly forSeconds?: number | undefined;
+};
+export type LoadChange = Reported & { readonly sharing: Sharing };
+export type CapacityView = NonNullable<CapacityStatus['plan']> & {
+  /** How many classes have clients that are passed on. */
+  readonly passedCount: number;
+  readonly passed: readonly PassedClass[];
+};
 
 export type EndpointStatus = {
   /** `pool/region`. */

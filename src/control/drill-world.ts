@@ -3,7 +3,10 @@ import { wordOf } from '../health/health-words.ts';
 import type { Counts } from './control-plane.ts';
 import type { DrillWorld } from './drills.ts';
 import type { PlaneParts } from './plane.ts';
+import { type ReportedLoad, regionCapacities } from './reported-loads.ts';
 import type { Facts } from './status.ts';
+
+const NONE: ReadonlyMap<string, ReportedLoad> = new Map();
 
 /** What a drill sees of the node: who is usable, what would be answered, what was answered. */
 export function createDrillWorld(parts: PlaneParts): DrillWorld {
@@ -25,7 +28,11 @@ export function createDrillWorld(parts: PlaneParts): DrillWorld {
   };
 }
 
-function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situation']> {
+function situationOf({
+  reportedLoads = NONE,
+  serving,
+  words,
+}: Facts): ReturnType<DrillWorld['situation']> {
   const { config, snapshot } = serving;
   const endpoints = snapshot.endpoints.map(({ pool, region }, index) => ({
     pool,
@@ -33,7 +40,7 @@ function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situatio
     usable: !isDown(words.words[index] ?? 0),
   }));
   return {
-    regions: Object.entries(config.regions).map(([name, { capacity }]) => ({ name, capacity })),
+    regions: regionCapacities(config.regions, reportedLoads),
     pools: Object.keys(config.pools).map((name) => ({
       name,
       endpoints: endpoints.filter(({ pool }) => pool === name),
@@ -41,26 +48,35 @@ function situationOf({ serving, words }: Facts): ReturnType<DrillWorld['situatio
   };
 }
 
-function loadsOf({ reports, serving }: Facts, nowMs: number): ReturnType<DrillWorld['loads']> {
+function loadsOf(
+  { reportedLoads, reports, serving }: Facts,
+  nowMs: number,
+): ReturnType<DrillWorld['loads']> {
   const names = Object.keys(serving.config.regions);
-  const loads = regionLoads(reports, names, nowMs);
+  const loads = regionLoads(reports, names, nowMs, reportedLoads);
   return names.map((region) => ({ region, requestsPerSecond: loads.get(region) ?? 0 }));
 }
 
 /**
  * Requests a second of balancers that still speak: what one carried that is gone, others carry now. A region where
- * none speaks is missing.
+ * none speaks is missing. What somebody else reports of a region stands above that.
  */
 export function regionLoads(
   reports: Facts['reports'],
   regions: readonly string[],
   nowMs: number,
+  reported: ReadonlyMap<string, ReportedLoad> = NONE,
 ): ReadonlyMap<string, number> {
   const loads = new Map<string, number>();
   for (const { heardAtMs, leaseMs, region, requestsPerSecond } of reports) {
     if (region === undefined || !regions.includes(region)) continue;
     if (nowMs - heardAtMs > leaseMs) continue;
     loads.set(region, (loads.get(region) ?? 0) + requestsPerSecond);
+  }
+  for (const { region, requestsPerSecond } of reported.values()) {
+    if (requestsPerSecond !== undefined && regions.includes(region)) {
+      loads.set(region, requestsPerSecond);
+    }
   }
   return loads;
 }

@@ -5,6 +5,7 @@ import type { AcmeChallenges } from './acme-challenges.ts';
 import type { Clock } from './clock.ts';
 import type { ConfigRevisions } from './config-revisions.ts';
 import type {
+  CapacityView,
   ClusterStatus,
   ControlPlane,
   OverrideRequest,
@@ -23,6 +24,8 @@ import type { NodeStatus } from './node-status.ts';
 import { checkOverride, checkTarget, overrideStatus } from './override-requests.ts';
 import type { Overrides } from './overrides.ts';
 import type { RecordWriter } from './record-writer.ts';
+import { clearLoad, reportLoad } from './report-load.ts';
+import type { ReportedLoads } from './reported-loads.ts';
 import type { ServerWriter } from './server-writer.ts';
 import {
   type Facts,
@@ -40,6 +43,9 @@ export type PlaneParts = {
   readonly events: Events;
   /** As of now; called per request of the API, never per query. */
   facts(): Facts;
+  readonly reportedLoads: ReportedLoads;
+  /** Undefined = there is no capacity plan. */
+  capacity(classes: number): CapacityView | undefined;
   nodeStatus(): NodeStatus;
   clusterStatus(): ClusterStatus;
   reload(by: string, zone?: string): Promise<ReloadResult>;
@@ -64,6 +70,13 @@ const NO_RECORD: Problem = {
   problem: 'not-found',
   code: 'explain.no-record',
   message: 'This node records nothing of what it serves.',
+};
+
+const NO_PLAN: Problem = {
+  problem: 'not-found',
+  code: 'no-capacity-plan',
+  message: 'This node knows no capacity plan.',
+  hint: 'One is made when a policy has the step capacity, a region a capacity, and the load of some region is known.',
 };
 
 const NO_SHARED_EVENTS: Problem = {
@@ -103,6 +116,9 @@ export function createControlPlane(parts: PlaneParts): { plane: ControlPlane; dr
         ? explainNow(facts(), question, nowOf(parts), parts.replay?.config())
         : (parts.replay?.explain(question, atMs) ?? NO_RECORD),
     explainRequest: (question) => explainRequestNow(facts(), question, nowOf(parts).wallMs),
+    capacity: (classes) => parts.capacity(classes) ?? NO_PLAN,
+    reportLoad: (report) => reportLoad(parts, report),
+    clearLoad: (region) => clearLoad(parts, region),
     overrides: () => overrides.current().map(overrideStatus),
     setOverride: (request) => setOverride(parts, request),
     clearOverride: (target, by) => clearOverride(parts, drills, target, by),

@@ -31,6 +31,8 @@ import type {
 } from './control-plane.ts';
 import type { LatencyStatus } from './latency-status.ts';
 import type { NodeStatus } from './node-status.ts';
+import { reportedOf } from './report-load.ts';
+import type { ReportedLoad } from './reported-loads.ts';
 import { addressShares, type Serving } from './serving.ts';
 
 /** What the node knows, shaped for people: regions, pools, zones and balancers as they stand now. */
@@ -54,6 +56,8 @@ export type Facts = {
   readonly serverOutliers: readonly ServerOutlier[];
   /** What balancers of all regions report. */
   readonly reports: readonly AgentReport[];
+  /** What somebody else reports of regions. Absent = nobody does. */
+  readonly reportedLoads?: ReadonlyMap<string, ReportedLoad>;
   /** With the servers that they have now. Absent = the configuration's. */
   readonly upstreams?: Readonly<Record<string, UpstreamConfig>>;
   /** Of a zone that is copied from a primary; absent = this node copies none. */
@@ -78,6 +82,7 @@ export function regionStatuses(facts: Facts): readonly RegionStatus[] {
       location: region.location,
       vips: region.vips,
       capacity: region.capacity,
+      ...reportedOf(facts.reportedLoads?.get(name)),
       state: worstState(endpoints.map(({ state }) => state)),
       endpoints,
       addressShare: indexes.reduce((sum, index) => sum + (shares.get(index) ?? 0), 0),

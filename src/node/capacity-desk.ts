@@ -1,10 +1,12 @@
 import type { ToldShares } from '../capacity/demand-report.ts';
+import { passedOn } from '../capacity/passed-on.ts';
 import { type CapacityPlan, viewPlan } from '../capacity/plan.ts';
 import { goesByPlan } from '../config/capacity-config.ts';
-import type { Config } from '../config/config.ts';
 import type { CapacityStatus } from '../control/capacity-status.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
+import type { CapacityView } from '../control/control-plane.ts';
 import { regionLoads } from '../control/drill-world.ts';
+import { type ReportedLoad, regionCapacities } from '../control/reported-loads.ts';
 import type { Serving } from '../control/serving.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { ServedHealth } from '../nameserver/served-health.ts';
@@ -27,11 +29,13 @@ import type { Served } from './served.ts';
 export type CapacityDesk = {
   /** Undefined = no policy goes by capacity. */
   status(): CapacityStatus | undefined;
+  /** The plan with so many of the classes that it passes on; undefined = there is none. */
+  view(classes: number): CapacityView | undefined;
   close(): void;
 };
 
 export function openCapacityDesk(
-  { config, desk, facts, log, plans, store }: Parts,
+  { config, desk, facts, log, plans, reportedLoads, store }: Parts,
   dns: DnsWorkers | undefined,
   { current: serving, health }: Pick<Served, 'current' | 'health'>,
 ): CapacityDesk {
@@ -53,7 +57,8 @@ export function openCapacityDesk(
     ...{ store, clock, log, node, keeper: plans, config: capacityOf },
     inputs() {
       const words = desk.words();
-      const told = { words, reports: desk.reports(), nowMs: facts.clock.nowMs() };
+      const reported = reportedLoads.current();
+      const told = { words, reported, reports: desk.reports(), nowMs: facts.clock.nowMs() };
       return planInputs(serving(), told);
     },
   });
@@ -61,10 +66,20 @@ export function openCapacityDesk(
     status() {
       const [plan, report] = [plans.current(), planning.report()];
       if (!goesByPlan(serving().config) && report === undefined) return undefined;
-      const { regions } = serving().config;
+      const regions = regionCapacities(serving().config.regions, reportedLoads.current());
       return {
         ...(plan && { plan: described(plan, regions) }),
         ...(report && { planning: planningOf(report) }),
+      };
+    },
+    view(classes) {
+      const plan = plans.current();
+      if (plan === undefined) return undefined;
+      const passed = passedOn(plan, classes);
+      const regions = regionCapacities(serving().config.regions, reportedLoads.current());
+      return {
+        ...describePlan(plan, regions),
+        ...{ passedCount: passed.count, passed: passed.classes },
       };
     },
     close() {
@@ -91,24 +106,25 @@ function createShareTeller(
 type Told = {
   readonly words: HealthWords;
   readonly reports: Parameters<typeof regionLoads>[0];
+  readonly reported: ReadonlyMap<string, ReportedLoad>;
   readonly nowMs: number;
 };
 
 /** Undefined = there is nothing to plan, or this node does not. */
 function planInputs(
   { config, snapshot }: Serving,
-  { nowMs, reports, words }: Told,
+  { nowMs, reported, reports, words }: Told,
 ): PlanInputs | undefined {
   const { node, regions } = config;
   if (!node.roles.includes('nameserver') && !node.roles.includes('admin')) return undefined;
-  const stated = Object.entries(regions).map(([name, { capacity }]) => ({ name, capacity }));
+  const stated = regionCapacities(regions, reported);
   const isPlanned = goesByPlan(config) && stated.some(({ capacity }) => capacity > 0);
   const pools = poolLoads(config, snapshot, reports, nowMs);
   if (!isPlanned && pools.size === 0) return undefined;
   return {
     regions: stated,
     classes: isPlanned ? plannedClasses(snapshot) : new Map(),
-    loads: regionLoads(reports, Object.keys(regions), nowMs),
+    loads: regionLoads(reports, Object.keys(regions), nowMs, reported),
     pools,
     state: regionState(snapshot, words),
   };
@@ -121,7 +137,7 @@ function planningOf({ shares, ...rest }: CapacityReport): NonNullable<CapacitySt
 /** It takes milliseconds, and is asked for with every scrape. */
 function createDescription() {
   let known: { readonly plan: CapacityPlan; readonly text: DescribedPlan } | undefined;
-  return (plan: CapacityPlan, stated: Config['regions']): DescribedPlan => {
+  return (plan: CapacityPlan, stated: Stated): DescribedPlan => {
     if (known?.plan !== plan) known = { plan, text: describePlan(plan, stated) };
     return known.text;
   };
@@ -129,13 +145,16 @@ function createDescription() {
 
 type DescribedPlan = NonNullable<CapacityStatus['plan']>;
 
-function describePlan(plan: CapacityPlan, stated: Config['regions']): DescribedPlan {
+type Stated = ReturnType<typeof regionCapacities>;
+
+function describePlan(plan: CapacityPlan, stated: Stated): DescribedPlan {
+  const capacities = new Map(stated.map(({ capacity, name }) => [name, capacity]));
   const { addedMs, demand, loads, pricesMs } = viewPlan(plan);
   const { classes, generation, madeAtMs, regions } = plan;
   return {
     ...{ generation, madeAtMs, demand, addedMs, classes: classes.length },
     regions: regions.map(({ capacity, name, target }, region) => ({
-      ...{ name, capacity: stated[name]?.capacity ?? 0 },
+      ...{ name, capacity: capacities.get(name) ?? 0 },
       ...{ room: capacity ?? 0, target: target ?? 0 },
       ...{ load: loads[region]!, priceMs: pricesMs[region]! },
     })),

@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts';
 import { systemClock, wallClockMs } from '../control/clock.ts';
 import { createEvents, type Events } from '../control/events.ts';
 import { createOverrides, type Overrides, type OverridesChange } from '../control/overrides.ts';
+import { createReportedLoads, type ReportedLoads } from '../control/reported-loads.ts';
 import type { HealthWords } from '../health/health-words.ts';
 import type { Override } from '../health/override.ts';
 import type { SocketProblem } from '../io/sockets.ts';
@@ -50,6 +51,7 @@ export type Parts = {
   readonly store: Store;
   readonly facts: Facts;
   readonly overrides: Overrides;
+  readonly reportedLoads: ReportedLoads;
   /** Of the balancer's upstreams. */
   readonly servers: LiveServers;
   readonly desk: HealthDesk;
@@ -171,16 +173,10 @@ export async function openParts(
   const isKeyed = found.keys.length > 0;
   const made = { log, config, compiler, overlays, events, store, facts, overrides, desk, link };
   const others = {
-    signer,
-    copier,
+    reportedLoads: createReportedLoads(facts),
     ...steering,
-    secondaries,
-    registry,
-    isKeyed,
-    servers,
-    told,
-    begin,
-    close,
+    ...{ signer, copier, secondaries, registry, isKeyed, servers, told },
+    ...{ begin, close },
   };
   return { ok: true, parts: { ...made, ...others } };
 }

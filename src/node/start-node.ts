@@ -271,6 +271,7 @@ function openPlanners(parts: Parts, dns: DnsWorkers | undefined, served: Served)
   const capacity = openCapacityDesk(parts, dns, served);
   return {
     status: () => ({ latency: latency.status(), capacity: capacity.status() }),
+    capacity: capacity.view,
     async close(): Promise<void> {
       capacity.close();
       await latency.close();
@@ -310,6 +311,7 @@ function bringToLife(
     facts,
     replay: record.replay,
     zoneKeys: from.zoneKeys,
+    ...{ reportedLoads: parts.reportedLoads, capacity: planners.capacity },
     clusterStatus: () => describeCluster(parts),
     nodeStatus: () =>
       describeNode({
@@ -398,6 +400,7 @@ function factsOf({ current, health }: Served, parts: Parts, { balancer, dns }: R
     sessionMemory: (upstream) => balancer?.sessionMemory(upstream),
     serverOutliers: balancer?.outliers() ?? [],
     reports: desk.reports(),
+    reportedLoads: parts.reportedLoads.current(),
     copy: secondaries.status,
   };
 }

@@ -1,3 +1,4 @@
+import { createReplica } from '../../src/cluster/replica.ts';
 import type {
   ControlPlane,
   Counts,
@@ -16,7 +17,11 @@ import type {
   ZoneStatus,
 } from '../../src/control/control-plane.ts';
 import type { NodeStatus } from '../../src/control/node-status.ts';
+import { clearLoad, reportedOf, reportLoad } from '../../src/control/report-load.ts';
+import { createReportedLoads } from '../../src/control/reported-loads.ts';
+import type { Serving } from '../../src/control/serving.ts';
 import type { Location } from '../../src/geo/location.ts';
+import { fixtureCapacity } from './fixture-capacity.ts';
 import { createFixtureChallenges, createFixtureRecords } from './fixture-challenges.ts';
 import { createFixtureKeys } from './fixture-keys.ts';
 import { explainFixtureRequest } from './fixture-requests.ts';
@@ -211,6 +216,14 @@ export function createFixturePlane(): FixturePlane {
   emit('node.start', 'node-1', 'Started with 3 regions.');
   emit('endpoint.up', 'web/frankfurt', 'Up: 3 of 3 vantage points agree.');
 
+  const clock = { nowMs: () => nowMs };
+  const reportedLoads = createReportedLoads({
+    ...{ clock, replica: createReplica('node-1') },
+    settled: async () => ({ shared: true, detail: 'every node has it' }),
+  });
+  const regions = Object.fromEntries(REGION_NAMES.map((name) => [name, {}]));
+  const serving = { config: { regions } } as unknown as Serving;
+  const loadDesk = { clock, reportedLoads, facts: () => ({ serving }) };
   const keys = createFixtureKeys(STARTED_AT_MS, () => nowMs, emit);
 
   return {
@@ -259,7 +272,14 @@ export function createFixturePlane(): FixturePlane {
       queriesTotal: 3000,
       ...statusChanges,
     }),
-    regions: () => REGION_NAMES.map(regionOf),
+    regions: () =>
+      REGION_NAMES.map((name) => ({
+        ...regionOf(name),
+        ...reportedOf(reportedLoads.current().get(name)),
+      })),
+    capacity: fixtureCapacity,
+    reportLoad: (report) => reportLoad(loadDesk, report),
+    clearLoad: (region) => clearLoad(loadDesk, region),
     pools: (): readonly PoolStatus[] => [
       {
         name: 'web',

@@ -1,8 +1,10 @@
+import { createReplica } from '../../src/cluster/replica.ts';
 import type { Config } from '../../src/config/config.ts';
 import type { ControlPlane, Problem, ReloadResult } from '../../src/control/control-plane.ts';
 import { createEvents } from '../../src/control/events.ts';
 import type { Overrides } from '../../src/control/overrides.ts';
 import { createControlPlane } from '../../src/control/plane.ts';
+import { createReportedLoads } from '../../src/control/reported-loads.ts';
 import { createServing } from '../../src/control/serving.ts';
 import { describeNode, type Facts } from '../../src/control/status.ts';
 
@@ -79,6 +81,11 @@ export async function createPlaneFixture(config: Config = createConfig()): Promi
     overrides,
     events,
     facts,
+    reportedLoads: createReportedLoads({
+      ...{ clock, replica: createReplica('test') },
+      settled: async () => ({ shared: true, detail: 'there is nobody else' }),
+    }),
+    capacity: () => undefined,
     clusterStatus: () => ({
       nodes: [],
       store: { kind: 'memory', state: 'ready' },

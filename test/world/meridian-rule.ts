@@ -40,6 +40,8 @@ export type MeridianOptions = {
   readonly explores: boolean;
   /** Regions measure the ways to who asks. */
   readonly probes: boolean;
+  /** What regions are filled to while there is room elsewhere, of their capacity. */
+  readonly targetPercent: number;
 };
 
 const NAME = 'www.gslb.example';
@@ -56,7 +58,7 @@ const CLIENTS_MIN = 3;
 export async function meridian(
   name: string,
   world: World,
-  { explores, probes, steps }: MeridianOptions,
+  { explores, probes, steps, targetPercent }: MeridianOptions,
   draw: Draw,
   startMs: number,
 ): Promise<
@@ -104,7 +106,7 @@ export async function meridian(
   const loads = new Map<string, number>();
   const shared = {
     ...{ store, clock, log: silent, node: 'sim' },
-    config: () => resolveCapacity({ capacity: capacitySchema.parse({}) }),
+    config: () => resolveCapacity({ capacity: capacitySchema.parse({ targetPercent }) }),
   };
   const teller = createDemandTeller({ ...shared, tallies: ledger.tallies, shares: () => [] });
   const planning = createCapacityPlanning({
@@ -145,6 +147,7 @@ export async function meridian(
   let nextProbeMs = startMs;
   return {
     name,
+    targetShare: targetPercent / 100,
     plan: keeper.current,
     async begin({ atMs, isUp }: Sight) {
       await clock.advance(atMs - clock.nowMs());

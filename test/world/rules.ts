@@ -11,6 +11,8 @@ export type Sight = {
 
 export type Rule = {
   readonly name: string;
+  /** What it fills regions to while there is room elsewhere, 0..1; undefined = it knows nothing of capacities. */
+  readonly targetShare?: number;
   /** Called before the askers of an instant ask. */
   begin(sight: Sight): Promise<void> | void;
   /** The region that an asker is answered with. */

@@ -17,6 +17,15 @@ const PAGE = new URL('../../docs/SIMULATION.md', import.meta.url);
 const BEGIN = '<!-- table -->';
 const END = '<!-- /table -->';
 
+const STEPS = ['latency', 'healthy', 'capacity', 'first'];
+const USUAL = { probes: true, explores: true, targetPercent: 80 };
+const VARIANTS = [
+  { name: 'Meridian', ...USUAL },
+  { name: 'Meridian without probes', ...USUAL, probes: false },
+  { name: 'Meridian without exploring', ...USUAL, explores: false },
+  { name: 'Meridian, filling to 95 %', ...USUAL, targetPercent: 95 },
+];
+
 const { values } = parseArgs({
   options: {
     networks: { type: 'string', default: '1000' },
@@ -30,15 +39,9 @@ const world = openWorld(networks, seed);
 const results: Result[] = [];
 for (const scenario of SCENARIOS.filter(({ name }) => values.scenario.includes(name))) {
   const own = await Promise.all(
-    [
-      { name: 'Meridian', probes: true, explores: true },
-      { name: 'Meridian without probes', probes: false, explores: true },
-      { name: 'Meridian without exploring', probes: true, explores: false },
-    ].map(({ explores, name, probes }) => {
-      const steps = ['latency', 'healthy', 'capacity', 'first'];
-      const options = { steps, explores, probes };
-      return meridian(name, world, options, createDraw(seed + 1), scenario.startMs);
-    }),
+    VARIANTS.map(({ name, ...options }) =>
+      meridian(name, world, { steps: STEPS, ...options }, createDraw(seed + 1), scenario.startMs),
+    ),
   );
   for (const rule of [...own, ...simpleRules(world, createDraw(seed + 2))]) {
     const result = await simulate(world, rule, scenario, createDraw(seed + 3));

@@ -32,8 +32,10 @@ export type Result = {
   /** Mean way of a request, and the least that was possible within capacities, milliseconds. */
   readonly meanMs: number;
   readonly optimumMs: number;
-  /** The least within four fifths of the capacities, which is what Meridian keeps to while there is room. */
-  readonly targetMs: number;
+  /** The least within what the rule fills regions to; undefined = it knows nothing of capacities. */
+  readonly targetMs: number | undefined;
+  /** Likewise where all networks behind one asker go to the same region, as answers are for askers. */
+  readonly askersMs: number | undefined;
   /** Of requests, the part that came to a region beyond its capacity. */
   readonly overloadShare: number;
   /** Largest use of a region, of its capacity. */
@@ -108,6 +110,7 @@ export async function simulate(
     changes: 0,
     optimum: 0,
     target: 0,
+    askers: 0,
     optimumRequests: 0,
     actual: 0,
   };
@@ -214,8 +217,11 @@ export async function simulate(
       portions,
       regions.map(({ capacity }) => capacity),
     );
-    const rooms = regions.map(({ capacity }) => capacity * TARGET);
-    tally.target += optimum(portions, rooms).meanMs * sum;
+    if (rule.targetShare !== undefined) {
+      const rooms = regions.map(({ capacity }) => capacity * rule.targetShare!);
+      tally.target += optimum(portions, rooms).meanMs * sum;
+      tally.askers += optimum(byAsker(askers, portions), rooms).meanMs * sum;
+    }
     tally.optimum += best.meanMs * sum;
     tally.actual += ways;
     tally.optimumRequests += sum;
@@ -227,7 +233,12 @@ export async function simulate(
     ...{ rule: rule.name, scenario: scenario.name, series },
     meanMs: tally.actual / tally.optimumRequests,
     optimumMs: tally.optimum / tally.optimumRequests,
-    targetMs: tally.target / tally.optimumRequests,
+    ...(rule.targetShare === undefined
+      ? { targetMs: undefined, askersMs: undefined }
+      : {
+          targetMs: tally.target / tally.optimumRequests,
+          askersMs: tally.askers / tally.optimumRequests,
+        }),
     overloadShare: (tally.over * 1000) / (tally.requests * STEP_MS),
     useMax: tally.useMax,
     felled: tally.felled,
@@ -237,7 +248,17 @@ export async function simulate(
   };
 }
 
-const TARGET = 0.8;
+/** One portion for each asker: with the mean ways of the networks behind it. */
+function byAsker(askers: World['askers'], portions: readonly Portion[]): readonly Portion[] {
+  return askers.map(({ networks }) => {
+    const own = networks.map((network) => portions[network]!);
+    const demand = own.reduce((sum, each) => sum + each.demand, 0);
+    const costsMs = Array.from(own[0]!.costsMs, (_, region) =>
+      own.reduce((sum, each) => sum + (each.demand / demand) * each.costsMs[region]!, 0),
+    );
+    return { demand, costsMs };
+  });
+}
 
 /** Half of the sum of what regions have otherwise than by plan, as a part of all. */
 function errorOf(

@@ -6,7 +6,8 @@ const HEAD = [
   'rule',
   'mean way, ms',
   'beside the least within capacities',
-  'beside the least within 80 % of them',
+  'beside the least within what it fills them to',
+  'likewise, as far as answers can tell clients apart',
   'requests beyond capacity',
   'largest use of a region',
   'regions felled by overload',
@@ -21,13 +22,15 @@ export function resultRows(results: readonly Result[]): readonly string[] {
 }
 
 function cellsOf(result: Result): readonly string[] {
-  const { changesPerDay, felled, followed, loadError, meanMs, optimumMs, targetMs } = result;
+  const { askersMs, changesPerDay, felled, followed, loadError, meanMs, optimumMs, targetMs } =
+    result;
   return [
     result.scenario,
     result.rule,
     meanMs.toFixed(1),
     more(meanMs, optimumMs),
-    more(meanMs, targetMs),
+    targetMs === undefined ? '' : more(meanMs, targetMs),
+    askersMs === undefined ? '' : more(meanMs, askersMs),
     `${(result.overloadShare * 100).toFixed(2)} %`,
     `${Math.round(result.useMax * 100)} %`,
     String(felled),
