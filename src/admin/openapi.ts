@@ -85,6 +85,7 @@ function withoutUnusedSchemas(document: OpenApiDocument): OpenApiDocument {
 const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['health', 'Is the node alive, ready, well?'],
   ['regions', 'What DNS steers to, and what operators do to it'],
+  ['capacity', 'What regions have by plan, and what others know of their load'],
   ['nodes', 'The other nodes, the store, the time they agree on'],
   ['pools', 'The endpoints that a name chooses among'],
   ['zones', 'What the nameserver is authoritative for'],

@@ -69,6 +69,55 @@ test('a region is not sent more than it can carry', async (t) => {
   await until(async () => (await shareThere()) === 1, DEADLINE_MS, 'nobody has no answer');
 });
 
+test('what is reported of a region by others counts as what balancers count, for as long as it holds', async (t) => {
+  const [address, state] = [loopbackAddress(), scratchDirectory('reported')];
+  const { balancer: _, ...world } = config(address, state);
+  const regions = {
+    frankfurt: { location: 'DE', vips: [VIP.frankfurt] },
+    singapore: { location: 'SG', vips: [VIP.singapore] },
+  };
+  const { node } = await start(t, {
+    ...{ ...world, regions },
+    node: { name: 'fra-1', roles: ['nameserver'], stateDirectory: state, workers: { dns: 1 } },
+  });
+  const { plane } = node;
+  const asker = openAsker(t, { address, port: PORTS.dns, name: NAME });
+  const shareThere = async (): Promise<number> => (await thoseThere(asker)).length / CLIENTS;
+  assert.ok('problem' in plane.capacity(10), 'no region has a capacity: there is nothing to plan');
+  const DEMAND = 200;
+  const report = async (capacity: number): Promise<number> => {
+    const share = await shareThere();
+    const requestsPerSecond = DEMAND * share;
+    const told = { region: 'frankfurt', requestsPerSecond, capacity, by: 'test', forSeconds: 60 };
+    assert.ok(!('problem' in (await plane.reportLoad(told))));
+    await delay(WINDOW_MS);
+    return share;
+  };
+  const view = () => plane.capacity(10);
+  await until(
+    async () => (await report(CAPACITY)) < 0.4,
+    DEADLINE_MS,
+    () => `the plan: ${JSON.stringify(view())}`,
+  );
+  const planned = view();
+  assert.ok(!('problem' in planned) && planned.passedCount > 0, JSON.stringify(planned));
+  assert.deepEqual(
+    planned.regions.map(({ capacity, name }) => [name, capacity]),
+    [
+      ['frankfurt', CAPACITY],
+      ['singapore', 0],
+    ],
+  );
+  // Its servers have become more.
+  await until(
+    async () => (await report(10 * DEMAND)) > 0.95,
+    DEADLINE_MS,
+    () => `the plan: ${JSON.stringify(view())}`,
+  );
+  assert.ok(!('problem' in (await plane.clearLoad('frankfurt'))));
+  assert.equal(plane.regions().find(({ name }) => name === 'frankfurt')?.reported, undefined);
+});
+
 /** Of all clients, those who are sent to Frankfurt. */
 async function thoseThere(asker: SubnetAsker): Promise<readonly number[]> {
   const addresses = await asker.addresses(CLIENTS);
