@@ -36,21 +36,24 @@ import type { ServedHealth } from './served-health.ts';
 import type { Snapshot, SteeringMap } from './snapshot.ts';
 import { classKey, plannedEndpoints, talliesOf } from './tallies.ts';
 
+/** What each query reads is first, and nothing of it is a number that lies elsewhere in memory. */
 export type ClassAnswer = {
   /** The latest of the table's epochs that it is known to be right in. */
   epoch: number;
-  /** Endpoints whose change could change it. */
-  readonly involved: readonly number[];
-  readonly ttlSeconds: number;
-  /** Milliseconds since the epoch; Infinity = no time window opens or closes. */
-  readonly untilMs: number;
+  /** No time window opens or closes. */
+  readonly isLasting: boolean;
   /** By slot of clients (slotOf()) the index of their part; undefined = all have one. */
   readonly slots: Uint16Array | undefined;
-  /** Some client networks are answered otherwise than others of the class for more than a slow return. */
-  readonly isBucketed: boolean;
+  readonly parts: readonly PartAnswer[];
   /** Where its queries are counted: the slot of endpoint 0; 0 = they are not (tallies.ts). */
   readonly tally: number;
-  readonly parts: readonly PartAnswer[];
+  readonly ttlSeconds: number;
+  /** Some client networks are answered otherwise than others of the class for more than a slow return. */
+  readonly isBucketed: boolean;
+  /** Milliseconds since the epoch; Infinity = it is lasting. */
+  readonly untilMs: number;
+  /** Endpoints whose change could change it. */
+  readonly involved: readonly number[];
 };
 export type PartAnswer = {
   readonly draw: DrawMode;
@@ -211,7 +214,9 @@ export function classAnswer(
   nowMs: number,
 ): ClassAnswer {
   const known = table.maps[map]?.classes[classId];
-  return known !== undefined && known.epoch === table.epoch && nowMs < known.untilMs
+  return known !== undefined &&
+    known.epoch === table.epoch &&
+    (known.isLasting || nowMs < known.untilMs)
     ? known
     : renewed(table, map, classId, nowMs, known);
 }
@@ -361,11 +366,14 @@ function decideClass(
   const decision = decide(policyOf(table, map), preference, state);
   const { involved, searched, stages, ttlSeconds, untilMs } = decision;
   const answer = {
-    ...{ epoch, involved, ttlSeconds, untilMs },
+    epoch,
+    isLasting: untilMs === Number.POSITIVE_INFINITY,
     slots: sharedSlots(table, stages),
-    isBucketed: stages.some((stage) => stage.parts.length > 1),
-    tally: tallyBase === 0 ? 0 : tallyBase + area * map.candidates.length,
     parts: partAnswers(table, answers, stages),
+    tally: tallyBase === 0 ? 0 : tallyBase + area * map.candidates.length,
+    ttlSeconds,
+    isBucketed: stages.some((stage) => stage.parts.length > 1),
+    ...{ untilMs, involved },
   };
   // Else it may be that of clients near one region only.
   if (health.exceptions.length === 0) keepDecision(answers, classId, searched, answer);

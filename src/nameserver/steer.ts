@@ -72,16 +72,16 @@ function drawn(
 }
 
 function ttlOf(
-  { ttlSeconds, untilMs }: ClassAnswer,
+  answer: ClassAnswer,
   { ttlMinSeconds }: SteeringMap,
   nameHash: number,
   bucket: number,
   nowMs: number,
 ): number {
-  const jittered = jitteredTtl(ttlSeconds, ttlMinSeconds, nameHash, bucket);
+  const jittered = jitteredTtl(answer.ttlSeconds, ttlMinSeconds, nameHash, bucket);
   // A time window that opens or closes is a promise that something changes.
-  if (untilMs === Number.POSITIVE_INFINITY) return jittered;
-  return Math.min(jittered, Math.ceil((untilMs - nowMs) / 1000));
+  if (answer.isLasting) return jittered;
+  return Math.min(jittered, Math.ceil((answer.untilMs - nowMs) / 1000));
 }
 
 /** Counts what steer() chose. */

@@ -16,8 +16,11 @@ export type Area = {
   readonly waysMs: readonly number[];
 };
 
-/** Narrow enough that its clients are about equally far from a region: ten milliseconds. */
-const SQUARE_DEGREES = 10;
+/**
+ * Wide enough that few networks are divided by its sides, as each of them is a range more for every look-up: with ten
+ * degrees tables are three times as long, and answers no better (docs/decisions/0039-capacity.md).
+ */
+const SQUARE_DEGREES = 60;
 
 /** `N50E000`: its southern and western side; `-` = the place is unknown. */
 export function squareOf(location: Location | undefined): string {
