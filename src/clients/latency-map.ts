@@ -34,7 +34,8 @@ export type LatencyMapRow = {
 const MAGIC = 'MLM2';
 const WORD = 4;
 export const MAP_ROWS_MAX = 2_000_000;
-const ORDERS_MAX = 100_000;
+/** Of three of fifty regions there are not many more. */
+export const ORDERS_MAX = 100_000;
 const HEAD_OCTETS_MAX = 64 * 2 ** 20;
 /** Ways that are told of each network. */
 export const WAYS_TOLD = 3;

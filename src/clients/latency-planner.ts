@@ -6,7 +6,7 @@ import type { GeoDatabase } from '../geo/database.ts';
 import type { Location } from '../geo/location.ts';
 import { valueAt } from '../ip/range-search.ts';
 import type { LatencyMap, LatencyMapRow } from './latency-map.ts';
-import { WAYS_TOLD } from './latency-map.ts';
+import { ORDERS_MAX, WAYS_TOLD } from './latency-map.ts';
 import { estimate, type Prior } from './latency-model.ts';
 import {
   createLatencyOrders,
@@ -170,7 +170,11 @@ function adoptedAs(sources: number): RttSource {
   return RTT_SOURCES.find((_, bit) => sources === 1 << bit) ?? 'clients';
 }
 
-/** Networks that geography would answer alike are left out. */
+/**
+ * Networks that geography would answer alike are left out. Orders are told as far as ways are: behind those come the
+ * regions that are nearest to the first. A million networks and twenty regions have nearly as many orders
+ * otherwise, for what matters when three regions are lost.
+ */
 function mapOf(
   orders: LatencyOrders,
   {
@@ -184,6 +188,7 @@ function mapOf(
   nowMs: number,
 ): LatencyMap {
   const { model, scratch } = orders;
+  const near = regions.map(({ location }) => nearestTo(location, regions));
   const all: (readonly number[])[] = [];
   const numbers = new Map<string, number>();
   const rows: LatencyMapRow[] = [];
@@ -194,11 +199,16 @@ function mapOf(
       (network) => tellsAll || !isGeographic(own, model.priorOf(network)),
     );
     if (networks.length === 0) continue;
-    const text = own.join(' ');
-    const order = numbers.get(text) ?? all.push(own) - 1;
+    const head = own.slice(0, WAYS_TOLD);
+    const text = head.join(' ');
+    // No map has more of them: whom it does not know goes by geography.
+    if (!numbers.has(text) && all.length === ORDERS_MAX) continue;
+    const order =
+      numbers.get(text) ??
+      all.push([...head, ...near[head[0]!]!.filter((region) => !head.includes(region))]) - 1;
     numbers.set(text, order);
     estimate(model, key, row, nowMs, scratch);
-    const waysMs = own.slice(0, WAYS_TOLD).map((region) => scratch.ms[region]!);
+    const waysMs = head.map((region) => scratch.ms[region]!);
     const sources = model.table.sources[row]!;
     for (const network of networks) rows.push({ network, order, waysMs, sources });
   }
@@ -209,6 +219,14 @@ function mapOf(
     orders: all,
     rows,
   };
+}
+
+function nearestTo(
+  from: Location | undefined,
+  regions: readonly PlannerRegion[],
+): readonly number[] {
+  const far = regions.map(({ location }) => priorMs(from, location));
+  return [...regions.keys()].sort((a, b) => far[a]! - far[b]! || a - b);
 }
 
 function isGeographic(order: readonly number[], { expected }: Prior): boolean {

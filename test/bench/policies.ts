@@ -29,8 +29,8 @@ export const POLICIES_SUMMARY =
   'CPU time per answer by policy: distance, latency, capacity, nested ones';
 export const POLICIES_USAGE = `npm run bench -- policies [options]
 
-  --rounds N    rounds of each policy (5)
-  --seconds N   length of one round (4)
+  --rounds N    rounds of each policy (21)
+  --seconds N   length of one round (2)
 `;
 
 const ZONE = 'gslb.example';
@@ -127,8 +127,8 @@ function readOptions(words: readonly string[]) {
   const { values } = parseArgs({
     args: [...words],
     options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '21' },
+      seconds: { type: 'string', default: '2' },
     },
   });
   const whole = (name: string, text: string): number => {

@@ -68,6 +68,41 @@ test('a planner maps a network whose way is other than geography has it', () => 
   assert.ok(Math.abs(first! - 40) < 4 && Math.abs(second! - 120) < 12, `${rows[0]!.waysMs}`);
 });
 
+test('orders of many regions are told of the first three, so that a map has few of them and can be read', () => {
+  const cities = Object.values(places);
+  const many = Array.from({ length: 12 }, (_, region) => ({
+    name: `r${region}`,
+    location: cities[region % cities.length]!,
+  }));
+  const planner = createLatencyPlanner({
+    ...{ geo, regions: many, hasProbes: true, networksMax: 3000, tellsAll: false },
+    ...{ memoryMs: 6 * 3_600_000, ageMaxMs: 24 * 3_600_000 },
+    rules: {
+      ...{ bandMs: 10, bandShare: 0.1, windows: 3, connectionsMin: 5 },
+      ...{ dwellMs: 0, churnShare: 1, exploreShare: 0, exploreMs: 0 },
+    },
+  });
+  const networks = Array.from({ length: 2000 }, (_, index) =>
+    key(`80.${index >> 8}.${index & 255}.0`),
+  );
+  for (let minute = 1; minute <= 5; minute += 1) {
+    for (const [region, { name }] of many.entries()) {
+      const rows = networks.map((network, index) => ({
+        ...{ network, deviationMs: 1, count: 20 },
+        rttMs: 5 + ((index * 7919 + region * 104_729 * (1 + (index % 13))) % 211),
+      }));
+      planner.learn({ region: name, source: 'clients', rows }, timeOf(minute));
+    }
+    planner.endWindow(timeOf(minute), false);
+  }
+  const map = planner.map(1, timeOf(6));
+  const heads = new Set(map.orders.map((order) => order.slice(0, 3).join()));
+  assert.equal(map.orders.length, heads.size, 'no two differ in what is behind the third alone');
+  assert.ok(map.rows.length > 1500 && map.orders.length < 12 * 11 * 10, `${map.orders.length}`);
+  for (const order of map.orders) assert.equal(new Set(order).size, 12);
+  assert.ok(decodeLatencyMap(encodeLatencyMap(map)).ok);
+});
+
 test('a planner goes on where another has stopped', () => {
   const before = open();
   measure(before, 10, { frankfurt: 120, virginia: 40 });
