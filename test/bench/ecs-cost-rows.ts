@@ -124,6 +124,11 @@ export const ROWS: readonly Row[] = [
     chain: chain(step('latency')),
   },
   {
+    label: '`nearest`, `capacity`, as long as no region is full',
+    regions: REGIONS,
+    chain: chain(nearest(), step('capacity')),
+  },
+  {
     label: '`split` of 50 %, `draw: spread`, then `nearest`',
     regions: REGIONS,
     chain: chain(split(50, 'spread'), nearest()),

@@ -66,7 +66,8 @@ const DEMAND_SUM = 10_000;
 const ZIPF = 0.8;
 const SHARE_ISP = 0.6;
 const SHARE_SUBNETS = 0.25;
-/** Where a public resolver that tells no subnets asks from. */
+/** Public resolvers that tell no subnets ask from so many addresses of each city, each with a cache of its own. */
+const HUB_ADDRESSES = 16;
 const HUBS = [
   { latitude: 40.7, longitude: -74 },
   { latitude: 52.4, longitude: 4.9 },
@@ -151,12 +152,13 @@ function askersOf(networks: readonly Plain[], draw: Draw) {
   const askerOf = networks.map(({ address, location, provider }, network) => {
     const kind = draw();
     const hub = nearestHub(location);
+    const egress = Math.floor(draw() * HUB_ADDRESSES);
     const [key, asker]: readonly [string, Omit<Asker, 'networks'>] =
       kind < SHARE_ISP
         ? [`isp ${place(location)} ${provider}`, { address, location, subnet: undefined }]
         : kind < SHARE_ISP + SHARE_SUBNETS
           ? [`subnet ${network}`, { ...hubAsker(hub), subnet: address }]
-          : [`hub ${hub}`, { ...hubAsker(hub), subnet: undefined }];
+          : [`hub ${hub} ${egress}`, { ...hubAsker(hub, egress + 1), subnet: undefined }];
     const index = known.get(key) ?? askers.push({ ...asker, networks: [] }) - 1;
     known.set(key, index);
     askers[index]!.networks.push(network);
@@ -169,8 +171,8 @@ const place = ({ latitude = 0, longitude = 0 }: Location): string =>
   `${Math.round(latitude / 3)} ${Math.round(longitude / 3)}`;
 
 /** Their addresses are nobody else's. */
-const hubAsker = (hub: number) => ({
-  address: { family: 4 as const, bytes: Uint8Array.of(198, 18, hub, 1) },
+const hubAsker = (hub: number, egress = 0) => ({
+  address: { family: 4 as const, bytes: Uint8Array.of(198, 18, hub, egress) },
   location: HUBS[hub]!,
 });
 
