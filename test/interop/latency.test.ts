@@ -111,6 +111,8 @@ async function openDoor(
   door.on('message', async (query, from) => {
     await delay(delayOf(from.address));
     const asking = createSocket('udp4');
+    // A resolver that is stopped meanwhile never replies.
+    asking.unref();
     asking.send(query, resolver.port, resolver.address);
     const [reply] = await once(asking, 'message');
     asking.close();
